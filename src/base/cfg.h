@@ -1,0 +1,137 @@
+/*
+ * cfg.h - the job file (libconfig) as one typed structure.                          layer: base, uses: status, fs
+ *
+ *   tn_cfg *cfg = NULL;
+ *   TN_TRY(tn_cfg_read("jobs/quickstart.cfg", n_set, set, run_dir_or_null, &cfg));
+ *
+ * One table in cfg.c describes every key: name, type, default, range or accepted words, unit, one line of help and
+ * the stages whose results depend on it. Everything else (parsing, errors, `tenfold check`, canonical text,
+ * docs/job-file.md) follows from that table.
+ *
+ * Errors     TN_EARG "FILE:LINE: key ..." for an unknown key (with the nearest spelling), a missing required key,
+ *            a wrong type, a value out of range (with the accepted values), a libconfig syntax error. All problems
+ *            are listed in one go, one per line, not only the first. `--set` values are reported as "--set key".
+ * Paths      in a job file are relative to the folder of the job file; in --set to the current folder.
+ * Lists      count, then values; fixed maxima below.
+ */
+#ifndef TN_BASE_CFG_H
+#define TN_BASE_CFG_H
+
+#include "base/fs.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum { TN_MAX_CLASSES = 64, TN_MAX_LEVELS = 4, TN_MAX_SIZES = 8, TN_MAX_FOLDS = 64, TN_MAX_AUGMENT = 16, TN_NAME_BYTES = 64 };
+
+/* enums of settings: values index the word lists in cfg.c */
+typedef enum { TN_STORE_JPEG, TN_STORE_ORIGINAL, TN_STORE_RAW } tn_store;
+typedef enum { TN_VALIDATION_SLICE, TN_VALIDATION_HELD_OUT } tn_validation;
+typedef enum { TN_SAMPLER_NATURAL, TN_SAMPLER_BALANCED_DOWN } tn_sampler_kind;
+typedef enum { TN_OPTIM_SGD, TN_OPTIM_ADAMW } tn_optim_kind; /* sgd = Nesterov momentum */
+typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE } tn_schedule_kind;
+typedef enum { TN_VIEW_OWN, TN_VIEW_SHARED } tn_self_view;
+typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN } tn_reduce_kind;
+typedef enum { TN_DEVICE_REF, TN_DEVICE_CPU } tn_device_kind;
+
+typedef enum { TN_AUG_CROP, TN_AUG_FLIP, TN_AUG_CUTMIX } tn_augment_kind;
+/* augment = ( { op = "random_resized_crop"; probability = 1.0; area_min = 0.08; area_max = 1.0; ratio_min = 0.75;
+ *               ratio_max = 1.3333; }, { op = "horizontal_flip"; probability = 0.5; },
+ *             { op = "cutmix"; probability = 0.5; alpha = 1.0; } );   in this order, each at most once */
+typedef struct {
+    tn_augment_kind kind;
+    double probability;
+    double area_min, area_max, ratio_min, ratio_max; /* random_resized_crop: shares of the area; width/height */
+    double alpha;                                    /* cutmix: lambda ~ Beta(alpha, alpha); 1 only for now  */
+} tn_augment;
+
+typedef struct tn_cfg {
+    char file[TN_PATH_BYTES];    /* job file as given                                         */
+    char name[TN_NAME_BYTES];    /* its base name without .cfg                                */
+    char run_dir[TN_PATH_BYTES]; /* --run, or results/<name> under the current folder         */
+
+    struct {
+        char metadata[TN_PATH_BYTES]; /* required                                             */
+        char images[TN_PATH_BYTES];   /* root of the paths; default: the metadata's folder    */
+        int n_classes;                /* classes = [ "worn", ... ], required, at least 2      */
+        char classes[TN_MAX_CLASSES][TN_NAME_BYTES];
+        char truth_column[TN_NAME_BYTES]; /* "" = none                                        */
+        double max_bad_fraction;          /* 0.01                                             */
+    } data;
+    struct {
+        int size_px;                 /* short side, scaled down only; 256                     */
+        tn_store store;              /* jpeg                                                  */
+        int jpeg_quality;            /* 92                                                    */
+        int background[3];           /* alpha is composed over this colour; [255,255,255]     */
+        int64_t max_pixels;          /* a larger header is refused; 2^28                      */
+        int shard_rows;              /* 4096                                                  */
+    } preprocess;
+    struct {
+        int count;                   /* 10; at least 3                                        */
+        int64_t seed;                /* 1                                                     */
+        int duplicate_bits;          /* 0; perceptual-hash distance that joins a group        */
+        double validation_share;     /* 0.1                                                   */
+        tn_validation validation;    /* slice                                                 */
+    } folds;
+    struct {
+        char net[TN_NAME_BYTES];     /* efficientnet-b0..b7, efficientnet-lite0..4            */
+        double width, depth;         /* 0 = the table's                                       */
+        int stem_stride;             /* 2                                                     */
+        int metadata_levels;         /* how many of cat1..cat4 join the head; 0               */
+        int head_units;              /* hidden units of the head; 0 = one dense layer         */
+        double dropout;              /* -1 = the table's                                      */
+        double drop_connect;         /* 0.2                                                   */
+    } model;
+    struct {
+        int64_t images;              /* budget in images seen, required                       */
+        int n_sizes, sizes_px[TN_MAX_SIZES]; /* one model per size; [224]                     */
+        int n_seeds;
+        int64_t seeds[TN_MAX_SIZES]; /* one model per seed; [1]                               */
+        tn_device_kind device;       /* cpu                                                   */
+        int lanes, lane_images, lane_threads; /* 2, 16, 1                                     */
+        int loader_threads;          /* 1; never changes results                              */
+        tn_sampler_kind sampler;     /* natural                                               */
+        int n_augment;
+        tn_augment augment[TN_MAX_AUGMENT];
+        double label_smoothing;      /* 0.1                                                   */
+        tn_optim_kind optimizer;     /* adamw                                                 */
+        double learning_rate, momentum, weight_decay; /* 1e-3, 0.9, 0.01                      */
+        tn_schedule_kind schedule;   /* cosine                                                */
+        int64_t warmup_images;       /* 0                                                     */
+        double clip_norm;            /* 0 = off                                               */
+        double ema_decay;            /* 0.99 per step; 0 = off                                */
+        int evaluation_points;       /* 5, evenly spaced over the budget                      */
+        int64_t checkpoint_images;   /* 0 = at evaluation points only; never changes results  */
+    } train;
+    struct {
+        int max_rounds;              /* 1: rounds of filtering + retraining; 0 = none         */
+        tn_self_view view;           /* own                                                   */
+        int n_folds, folds[TN_MAX_FOLDS]; /* shared view: which; [] = all                     */
+        double alpha;                /* 0.9: z = alpha z + (1 - alpha) p                      */
+        double class_floor;          /* 0.5: least share of each class that is kept           */
+    } self;
+    struct {
+        tn_reduce_kind method;       /* mean                                                  */
+    } reduce;
+} tn_cfg;
+
+/* The stages whose identity the settings decide; bits for the table in cfg.c. */
+typedef enum { TN_STAGE_PREPROCESS = 1, TN_STAGE_FOLDS = 2, TN_STAGE_TRAIN = 4, TN_STAGE_FILTER = 8, TN_STAGE_PREDICT = 16, TN_STAGE_REDUCE = 32 } tn_stage;
+
+/* set: n_set strings "group.key=value" (value in libconfig syntax; bare words are taken as strings; lists in []). */
+tn_status tn_cfg_read(const char *path, int n_set, char **set, const char *run_dir, tn_cfg **out);
+void tn_cfg_free(tn_cfg **cfg);
+
+/* The settings that stage depends on: "group.key = value\n" in table order, effective values, paths as given.
+ * Never in it: thread counts of loaders, checkpoint intervals, anything that cannot change results. Caller frees. */
+char *tn_cfg_canonical(const tn_cfg *cfg, tn_stage stage);
+
+/* Everything that will be used, defaults included and marked, as a valid job file with help as comments. */
+void tn_cfg_print(const tn_cfg *cfg, FILE *out);
+
+/* The reference of all keys as markdown: docs/job-file.md is this text, and a test compares the two. */
+void tn_cfg_print_reference(FILE *out);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * done.h - the DONE marker that makes a folder an artefact.             layer: base, uses: status, fs, hash
+ *
+ *   tn_done want = { .stage = "train", .settings = canonical_text, .inputs = inputs_text };
+ *   TN_TRY(tn_done_find(dir, &want, &state));
+ *   if (state == TN_DONE_VALID) { say "already done"; return TN_OK; }
+ *   if (state == TN_DONE_STALE) remove the outputs;
+ *   ... work, publish files ...
+ *   TN_TRY(tn_done_publish(dir, &want, digest));
+ *
+ * File `DONE`, JSON, version 1: format, stage, settings (canonical text, one `key = value` per line), inputs (one
+ * `name digest` per line), digest (of the outputs), tenfold version and source commit, library versions, seconds.
+ * Invariants 1. A folder without DONE is absent.
+ *            2. DONE is published last. 3. Other settings than the wanted are an error that shows the first
+ *            differing keys; other inputs only make the folder stale, to be made again.
+ */
+#ifndef TN_BASE_DONE_H
+#define TN_BASE_DONE_H
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/status.h"
+
+typedef struct {
+    const char *stage;
+    const char *settings; /* tn_cfg_canonical() of the groups this stage depends on */
+    const char *inputs;   /* lines "name digest\n"; may be "" */
+} tn_done;
+
+typedef enum { TN_DONE_ABSENT, TN_DONE_STALE, TN_DONE_VALID } tn_done_state;
+
+/* Errors  TN_EARG when dir was made with other settings: the message names up to three keys with both values and
+ *         says: use another --run folder, or delete dir. TN_EFORMAT unreadable DONE. */
+tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out);
+
+/* note: NULL, or a word such as "skipped: validation score stopped improving" kept in the file. */
+tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *note);
+
+/* The digest (and note, may be NULL: caller's buffer of 256 bytes) of a finished folder; TN_EARG when there is no
+ * DONE: the message names dir and the verb that makes it. */
+tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out[TN_HEX_BYTES]);
+
+/* The same comparison of settings for other carriers (a checkpoint): TN_EARG with the differing keys. */
+tn_status tn_settings_same(const char *where, const char *have, const char *want);
+
+#endif

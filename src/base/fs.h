@@ -1,0 +1,42 @@
+/*
+ * fs.h - paths, whole files, atomic publication.                                    layer: base, uses: status
+ *
+ *   char path[TN_PATH_BYTES];
+ *   TN_TRY(tn_path(path, "%s/metrics.json", run_dir));
+ *   TN_TRY(tn_file_publish(path, text, n_bytes));
+ *
+ * Invariant  A published file is complete: it was written as `<path>.tmp`, fsynced, renamed, and its folder
+ *            fsynced. A reader never sees half of it; a dead writer leaves at most a `.tmp` that is overwritten.
+ * All local: rank 0 (or the one owner of the file) calls them.
+ */
+#ifndef TN_BASE_FS_H
+#define TN_BASE_FS_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TN_PATH_BYTES = 4096 };
+
+/* printf into out; TN_EARG when it does not fit. */
+tn_status tn_path(char out[TN_PATH_BYTES], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Create a folder and its parents; existing ones are fine. Checks that it can be written to. TN_EIO. */
+tn_status tn_folder_make(const char *path);
+/* Remove a folder and everything in it; absent is fine. TN_EIO. */
+tn_status tn_folder_remove(const char *path);
+bool tn_file_exists(const char *path);
+
+/* Whole file into malloc'd memory, with a 0 byte after it that n_bytes_out does not count. Caller frees. */
+tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out);
+
+/* Publish n_bytes at path. TN_EIO names path and errno ("No space left on device"), and removes the .tmp. */
+tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes);
+
+/* For writers that write by themselves (HDF5): write to tn_publish_name, close it, then tn_publish_end. */
+tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]);
+tn_status tn_publish_end(const char *path);
+
+#endif

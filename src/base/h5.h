@@ -1,0 +1,73 @@
+/*
+ * h5.h - the few HDF5 calls this project makes; h5.c is the only user of hdf5.h.    layer: base, uses: status, run
+ *
+ *   tn_h5 *f = NULL;
+ *   TN_TRY(tn_h5_create(path, &f));                                  // local: one writer
+ *   TN_TRY(tn_h5_write(f, "label", TN_H5_I32, 1, (int64_t[]){n}, label));
+ *   tn_h5_close(&f);
+ *
+ * Files are byte-identical for equal content: object times off, no dates, libver bounds fixed (v110),
+ * file locking off (HDF5_USE_FILE_LOCKING=FALSE semantics, by the access property list), little-endian types.
+ * Datasets are contiguous and unfiltered unless they grow. Strings: one dataset of bytes + one of int64 offsets.
+ * The local functions serve one process; tn_h5_*_all are collective.
+ */
+#ifndef TN_BASE_H5_H
+#define TN_BASE_H5_H
+
+#include "base/run.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct tn_h5 tn_h5;
+typedef enum { TN_H5_U8, TN_H5_I8, TN_H5_I16, TN_H5_U16, TN_H5_I32, TN_H5_U32, TN_H5_I64, TN_H5_U64, TN_H5_F32, TN_H5_F64 } tn_h5_type;
+
+tn_status tn_h5_create(const char *path, tn_h5 **out); /* truncates; TN_EIO */
+tn_status tn_h5_open(const char *path, tn_h5 **out);   /* read only; TN_EIO absent, TN_EFORMAT not HDF5 or damaged */
+/* Collective over run: every rank opens the same file by MPI-IO. */
+tn_status tn_h5_create_all(tn_run *run, const char *path, tn_h5 **out);
+tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out);
+/* Closes; on a file being written returns TN_EIO when the last bytes could not be written (full disk). NULL fine.
+ * Collective for files of the _all functions. */
+tn_status tn_h5_close(tn_h5 **f);
+
+/* Whole dataset of the given shape; n_dims 0..4. Group parts in the name ("a/b") are created. */
+tn_status tn_h5_write(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, const int64_t *dim, const void *data);
+/* Shape of a dataset; TN_EFORMAT when absent or of other rank. */
+tn_status tn_h5_shape(tn_h5 *f, const char *name, int n_dims, int64_t *dim_out);
+bool tn_h5_has(tn_h5 *f, const char *name);
+/* Rows [first, first+n) of the first dimension, whole rows; converts to `type`; TN_EFORMAT when out of range. */
+tn_status tn_h5_read_rows(tn_h5 *f, const char *name, tn_h5_type type, int64_t first, int64_t n, void *out);
+/* Whole dataset into malloc'd memory (caller frees), with its element count. */
+tn_status tn_h5_read_new(tn_h5 *f, const char *name, tn_h5_type type, int64_t *n_out, void *data_out /* T ** */);
+
+/* Contiguous dataset, created without data (space allocated early) and filled row range by row range. */
+tn_status tn_h5_reserve(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, const int64_t *dim);
+tn_status tn_h5_write_rows(tn_h5 *f, const char *name, tn_h5_type type, int64_t first, int64_t n, const void *data);
+/* The same, collective (one collective transfer; n may be 0 here and differ per rank). f from an _all function.
+ * A failure inside is fatal (tn_die): peers are in the collective. */
+tn_status tn_h5_write_rows_all(tn_run *run, tn_h5 *f, const char *name, tn_h5_type type, int64_t first, int64_t n,
+                               const void *data);
+tn_status tn_h5_read_rows_all(tn_run *run, tn_h5 *f, const char *name, tn_h5_type type, int64_t first, int64_t n,
+                              void *out);
+/* File offset of a contiguous dataset's first byte, for pread by loader threads. */
+tn_status tn_h5_offset(tn_h5 *f, const char *name, int64_t *offset_bytes_out);
+
+/* Attributes of the root group. */
+tn_status tn_h5_set_text(tn_h5 *f, const char *name, const char *value);
+tn_status tn_h5_get_text(tn_h5 *f, const char *name, char **out); /* malloc'd; TN_EFORMAT absent */
+tn_status tn_h5_set_int(tn_h5 *f, const char *name, int64_t value);
+tn_status tn_h5_get_int(tn_h5 *f, const char *name, int64_t *out);
+
+/* n strings: dataset <name> (bytes, each with its 0) and <name>_at (n+1 int64 offsets). */
+tn_status tn_h5_write_strings(tn_h5 *f, const char *name, int64_t n, const char *const *s);
+/* One malloc'd block that the pointer table lies in as well: a single free(). */
+tn_status tn_h5_read_strings(tn_h5 *f, const char *name, int64_t *n_out, char ***out);
+
+/* Stored in every artefact: "tenfold", kind, format version, source commit, library versions. And checked. */
+tn_status tn_h5_stamp(tn_h5 *f, const char *kind, int version);
+tn_status tn_h5_check_stamp(tn_h5 *f, const char *path, const char *kind, int version); /* TN_EFORMAT */
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * progress.h - progress of long work: a bar on a terminal, sparse lines in a log.   layer: base, uses: -
+ *
+ *   tn_progress p;
+ *   tn_progress_begin(&p, "fold 3 round 0", n_images, "images");   // rank 0 only
+ *   tn_progress_at(&p, seen, "loss 0.71");                         // cheap: redraws at most 5 times a second,
+ *   tn_progress_end(&p, "best score 0.81");                        // writes a log line at most every 20 s
+ *
+ * To stderr. On a terminal: one line redrawn: label, bar, done/total, rate, ETA, note. Else: the same as lines.
+ */
+#ifndef TN_BASE_PROGRESS_H
+#define TN_BASE_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+    char label[96], unit[16];
+    int64_t total, first; /* first: where this process began (resume), for the rate */
+    double begin_s, drawn_s;
+    bool terminal, begun;
+} tn_progress;
+
+void tn_progress_begin(tn_progress *p, const char *label, int64_t total, const char *unit);
+void tn_progress_at(tn_progress *p, int64_t done, const char *note);
+void tn_progress_end(tn_progress *p, const char *note);
+
+double tn_now_s(void); /* monotonic clock */
+
+/* One line "tenfold: ..." to stderr. */
+void tn_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void tn_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

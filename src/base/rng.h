@@ -1,0 +1,44 @@
+/*
+ * rng.h - counter-based random numbers: Philox4x32-10 (Random123).                  layer: base, uses: -
+ *
+ *   tn_rng r = tn_rng_at(seed, TN_STREAM_CROP, images_seen, sample_id);
+ *   double u = tn_rng_uniform(&r);
+ *
+ * Invariant  A number depends on (seed, stream, counter, sample, index of the draw) and on nothing else: not on
+ *            ranks, threads, or what was drawn before for another sample.
+ * Source     Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011
+ */
+#ifndef TN_BASE_RNG_H
+#define TN_BASE_RNG_H
+
+#include <stdint.h>
+
+typedef enum { /* never renumber: results depend on it */
+    TN_STREAM_INIT = 1,
+    TN_STREAM_SAMPLER = 2,
+    TN_STREAM_CROP = 3,
+    TN_STREAM_FLIP = 4,
+    TN_STREAM_CUTMIX = 5,
+    TN_STREAM_DROPOUT = 6,
+    TN_STREAM_DROP_CONNECT = 7,
+    TN_STREAM_FOLD = 8,
+    TN_STREAM_VALIDATION = 9,
+    TN_STREAM_TEST = 63 /* for tests only */
+} tn_stream;
+
+typedef struct {
+    uint32_t key[2], counter[4]; /* counter = {stream | block << 8, sample, counter low, counter high} */
+    uint32_t word[4];
+    int n_left;
+} tn_rng;
+
+/* sample: 32 bits are used. counter: what makes this occasion unlike the others, usually images seen. */
+tn_rng tn_rng_at(uint64_t seed, tn_stream stream, uint64_t counter, uint64_t sample);
+
+uint32_t tn_rng_u32(tn_rng *r);
+double tn_rng_uniform(tn_rng *r);                     /* [0,1), 53 bits */
+double tn_rng_normal(tn_rng *r);                      /* mean 0, variance 1, Box-Muller (one value per call) */
+uint32_t tn_rng_below(tn_rng *r, uint32_t n);         /* 0..n-1, unbiased (Lemire's rejection) */
+void tn_rng_shuffle(tn_rng *r, int64_t n, int64_t *a); /* Fisher-Yates in place */
+
+#endif

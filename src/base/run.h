@@ -1,0 +1,46 @@
+/*
+ * run.h - the communicator, agreement of errors over ranks, stop signals.       layer: base, uses: status
+ *
+ *   tn_run run;
+ *   TN_TRY(tn_run_begin(&run));  ...  st = tn_agree(&run, st);  ...  tn_run_end(&run);
+ *
+ * Rule: a function whose first parameter is `tn_run *run` is collective, and only those are. What cannot see
+ * a communicator cannot communicate. Between two collectives nobody returns on a rank-local condition.
+ */
+#ifndef TN_BASE_RUN_H
+#define TN_BASE_RUN_H
+
+#include "base/status.h"
+
+#include <mpi.h>
+#include <stdbool.h>
+
+typedef struct tn_run {
+    MPI_Comm comm;
+    int rank, n_ranks;
+} tn_run;
+
+/* MPI_Init_thread(FUNNELED), errors fatal, SIGTERM and SIGUSR1 recorded (tn_stop_wanted). Collective over all. */
+tn_status tn_run_begin(tn_run *run);
+
+/* MPI_Finalize. */
+void tn_run_end(tn_run *run);
+
+/* A part of run: ranks with the same colour share out. Collective over run; end with tn_run_leave. */
+tn_status tn_run_split(tn_run *run, int colour, tn_run *out);
+void tn_run_leave(tn_run *part);
+
+/* The worst status, on every rank, with its message in every rank's tn_msg ("rank R: " put in front of it when
+ * there are several ranks). It prints nothing: the one who handles the verdict prints. Collective. */
+tn_status tn_agree(tn_run *run, tn_status mine);
+
+/* Failure while peers may be inside a collective: print rank, host, text; MPI_Abort with st as exit code. */
+_Noreturn void tn_die(tn_status st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Has SIGTERM or SIGUSR1 arrived on this rank? Local: agree on it (the step loop puts it into the gradient sum). */
+bool tn_stop_wanted(void);
+
+/* Install the handlers without MPI (the local executor). tn_run_begin does it by itself. */
+void tn_stop_install(void);
+
+#endif

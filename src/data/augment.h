@@ -1,0 +1,39 @@
+/*
+ * augment.h - random crop, flip, resize, CutMix, soft targets.               layer: data, uses: base (rng, cfg)
+ *
+ * Everything random is drawn from (seed, stream, position in the training stream, row).
+ * Image tensors: source (h,w,3) uint8 sRGB; output (S,S,3) float, normalised: (v/255 - mean) / std per channel.
+ * Resize     bilinear with half-pixel centres and antialiasing (triangle filter widened by the scale when shrinking, as
+ *            Pillow's BILINEAR), the same in training and evaluation.
+ * Evaluation without random_resized_crop's randomness: the short side's centre square of the whole image, resized to S.
+ * Source     RandomResizedCrop, CutMix: FACTS / the papers: area share uniform in [area_min, area_max], log-uniform
+ *            ratio, 10 tries, then centre crop. CutMix (Yun et al. 2019): lambda ~ U(0,1), box side sqrt(1-lambda),
+ *            centre uniform, clipped, lambda recomputed from the clipped area.
+ */
+#ifndef TN_DATA_AUGMENT_H
+#define TN_DATA_AUGMENT_H
+
+#include "base/cfg.h"
+#include "base/rng.h"
+
+typedef struct { int x, y, w, h; } tn_box;
+typedef struct { float mean[3], std[3]; } tn_input_norm; /* on [0,1]; travels with the weights */
+
+/* The crop of an image of w x h at this place of the stream; the centre square when crop is NULL (evaluation). */
+tn_box tn_crop_draw(const tn_augment *crop, uint64_t seed, uint64_t position, uint64_t row, int w, int h);
+bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint64_t row); /* NULL: false */
+
+/* Crop, flip, resize and normalise. pixels (h,w,3) with row stride w*3; out (S,S,3). TN_ENOMEM. */
+tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, bool flip, int size_px,
+                       const tn_input_norm *norm, float *out);
+
+/* CutMix over one lane in place. With probability p per lane (one draw at the lane's first position): partner = Philox
+ * permutation of the lane; box shared by the lane. image (B,S,S,3), target (B,K), extra (B,M; M may be 0):
+ * target and extra are mixed by the recomputed lambda. TN_ENOMEM. */
+tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M, float *image,
+                    float *target, float *extra);
+
+/* (1-eps) one-hot + eps/K */
+void tn_target_smooth(int label, int K, double eps, float *target /* (K) */);
+
+#endif
