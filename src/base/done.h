@@ -9,7 +9,7 @@
  *   TN_TRY(tn_done_publish(dir, &want, digest));
  *
  * File `DONE`, JSON, version 1: format, stage, settings (canonical text, one `key = value` per line), inputs (one
- * `name digest` per line), digest (of the outputs), tenfold version and source commit, library versions, seconds.
+ * `name digest` per line), digest (of the outputs), tenfold version and source commit, library versions.
  * Invariants 1. A folder without DONE is absent.
  *            2. DONE is published last. 3. Other settings than the wanted are an error that shows the first
  *            differing keys; other inputs only make the folder stale, to be made again.

@@ -8,7 +8,7 @@
  *
  * Files are byte-identical for equal content: object times off, no dates, libver bounds fixed (v110),
  * file locking off (HDF5_USE_FILE_LOCKING=FALSE semantics, by the access property list), little-endian types.
- * Datasets are contiguous and unfiltered unless they grow. Strings: one dataset of bytes + one of int64 offsets.
+ * Datasets are contiguous and unfiltered, in the root group. Strings: one dataset of bytes + one of int64 offsets.
  * The local functions serve one process; tn_h5_*_all are collective.
  */
 #ifndef TN_BASE_H5_H
@@ -33,7 +33,7 @@ tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out);
  * Collective for files of the _all functions. */
 tn_status tn_h5_close(tn_h5 **f);
 
-/* Whole dataset of the given shape; n_dims 0..4. Group parts in the name ("a/b") are created. */
+/* Whole dataset of the given shape; n_dims 0..4. */
 tn_status tn_h5_write(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, const int64_t *dim, const void *data);
 /* Shape of a dataset; TN_EFORMAT when absent or of other rank. */
 tn_status tn_h5_shape(tn_h5 *f, const char *name, int n_dims, int64_t *dim_out);
@@ -65,6 +65,8 @@ tn_status tn_h5_get_int(tn_h5 *f, const char *name, int64_t *out);
 tn_status tn_h5_write_strings(tn_h5 *f, const char *name, int64_t n, const char *const *s);
 /* One malloc'd block that the pointer table lies in as well: a single free(). */
 tn_status tn_h5_read_strings(tn_h5 *f, const char *name, int64_t *n_out, char ***out);
+
+const char *tn_h5_library(void); /* "1.10.8" */
 
 /* Stored in every artefact: "tenfold", kind, format version, source commit, library versions. And checked. */
 tn_status tn_h5_stamp(tn_h5 *f, const char *kind, int version);

@@ -1,0 +1,9 @@
+/* build.h - which tenfold this is, for the records of every artefact.               layer: base, uses: - */
+#ifndef TN_BASE_BUILD_H
+#define TN_BASE_BUILD_H
+
+const char *tn_build_version(void);   /* "0.1.0"                                  */
+const char *tn_build_commit(void);    /* source commit at build time, or "unknown" */
+const char *tn_build_libraries(void); /* "Open MPI v4.1.4, HDF5 1.10.8, ..."       */
+
+#endif

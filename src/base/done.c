@@ -1,0 +1,119 @@
+/* done.c - the DONE marker. */
+#include "base/done.h"
+
+#include "base/build.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tn_status done_path(const char *dir, char out[TN_PATH_BYTES]) { return tn_path(out, "%s/DONE", dir); }
+
+static tn_status read_done(const char *dir, json_t **out) {
+    char path[TN_PATH_BYTES], *text = NULL;
+    size_t n = 0;
+    TN_TRY(done_path(dir, path));
+    TN_TRY(tn_file_read(path, &text, &n));
+    json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+    free(text);
+    const char *words[] = {"stage", "settings", "inputs", "digest"};
+    bool ok = json_is_object(j);
+    for (size_t i = 0; ok && i < sizeof words / sizeof *words; i++) ok = json_is_string(json_object_get(j, words[i]));
+    if (!ok) {
+        json_decref(j);
+        return tn_fail(TN_EFORMAT, "%s: damaged: delete the folder %s and run again", path, dir);
+    }
+    *out = j;
+    return TN_OK;
+}
+
+static const char *word(json_t *j, const char *key) { return json_string_value(json_object_get(j, key)); }
+
+/* --- comparison of settings ------------------------------------------------------------------------------------------ */
+
+/* The line of text that begins with the same "key " as line; NULL when there is none. */
+static const char *line_of_key(const char *text, const char *line) {
+    size_t n = strcspn(line, " \n");
+    for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
+        if (strncmp(text, line, n) == 0 && text[n] == ' ') return text;
+    return NULL;
+}
+
+static bool same_line(const char *a, const char *b) {
+    size_t n = strcspn(a, "\n");
+    return n == strcspn(b, "\n") && strncmp(a, b, n) == 0;
+}
+
+typedef struct {
+    char text[1024];
+    int n;
+} difference;
+
+static void note(difference *d, const char *line, const char *now) {
+    size_t at = strlen(d->text);
+    if (d->n++ >= 3) return;
+    const char *value = now ? strstr(now, "= ") : NULL;
+    snprintf(d->text + at, sizeof d->text - at, "\n  %.*s (now%s%.*s)", (int)strcspn(line, "\n"), line, value ? ": " : " without it",
+             value ? (int)strcspn(value + 2, "\n") : 0, value ? value + 2 : "");
+}
+
+tn_status tn_settings_same(const char *where, const char *have, const char *want) {
+    if (strcmp(have, want) == 0) return TN_OK;
+    difference d = {.n = 0};
+    for (const char *at = have; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        const char *now = line_of_key(want, at);
+        if (!now || !same_line(at, now)) note(&d, at, now);
+    }
+    for (const char *at = want; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        if (!line_of_key(have, at)) note(&d, at, at);
+    return tn_fail(TN_EARG,
+                   "%s was made with other settings:%s%s\nuse another run folder (--run DIR), or delete that folder to "
+                   "make it again",
+                   where, d.text, d.n > 3 ? "\n  ..." : "");
+}
+
+/* --- the marker ------------------------------------------------------------------------------------------------------ */
+
+tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out) {
+    char path[TN_PATH_BYTES];
+    json_t *j = NULL;
+    *out = TN_DONE_ABSENT;
+    TN_TRY(done_path(dir, path));
+    if (!tn_file_exists(path)) return TN_OK;
+    TN_TRY(read_done(dir, &j));
+    tn_status st = TN_OK;
+    if (strcmp(word(j, "stage"), want->stage) != 0)
+        st = tn_fail(TN_EARG, "%s belongs to stage %s, not to %s: use another run folder (--run DIR)", dir, word(j, "stage"),
+                     want->stage);
+    if (st == TN_OK) st = tn_settings_same(dir, word(j, "settings"), want->settings);
+    if (st == TN_OK) *out = strcmp(word(j, "inputs"), want->inputs) == 0 ? TN_DONE_VALID : TN_DONE_STALE;
+    json_decref(j);
+    return st;
+}
+
+tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *note_text) {
+    json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "format", "tenfold DONE 1", "stage", done->stage, "settings",
+                          done->settings, "inputs", done->inputs, "digest", digest, "version", tn_build_version(), "commit",
+                          tn_build_commit(), "libraries", tn_build_libraries());
+    if (j && note_text) json_object_set_new(j, "note", json_string(note_text));
+    char *text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
+    json_decref(j);
+    char path[TN_PATH_BYTES];
+    tn_status st = text ? done_path(dir, path) : tn_fail_memory(4096, "DONE");
+    if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
+    free(text);
+    return st;
+}
+
+tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out[TN_HEX_BYTES]) {
+    char path[TN_PATH_BYTES];
+    json_t *j = NULL;
+    TN_TRY(done_path(dir, path));
+    if (!tn_file_exists(path))
+        return tn_fail(TN_EARG, "%s is not there or not complete: run `tenfold %s` first", dir, made_by_verb);
+    TN_TRY(read_done(dir, &j));
+    tn_status st = strlen(word(j, "digest")) < TN_HEX_BYTES ? TN_OK : tn_fail(TN_EFORMAT, "%s: damaged: delete the folder %s", path, dir);
+    if (st == TN_OK) snprintf(hex_out, TN_HEX_BYTES, "%s", word(j, "digest"));
+    json_decref(j);
+    return st;
+}

@@ -1,0 +1,162 @@
+/* fs.c - paths, whole files, atomic publication. */
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+tn_status tn_path(char out[TN_PATH_BYTES], const char *fmt, ...) {
+    char text[TN_PATH_BYTES]; /* out may be one of the arguments */
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (n < 0 || n >= TN_PATH_BYTES)
+        return tn_fail(TN_EARG, "a path is longer than %d bytes: %.200s...", TN_PATH_BYTES - 1, text);
+    memcpy(out, text, (size_t)n + 1);
+    return TN_OK;
+}
+
+tn_status tn_folder_make(const char *path) {
+    char part[TN_PATH_BYTES];
+    TN_TRY(tn_path(part, "%s", path));
+    for (char *at = part + 1;; at++) {
+        if (*at != '/' && *at) continue;
+        char was = *at;
+        *at = 0;
+        if (mkdir(part, 0777) != 0 && errno != EEXIST && errno != EISDIR)
+            return tn_fail(TN_EIO, "%s: the folder cannot be made: %s", part, strerror(errno));
+        *at = was;
+        if (!was) break;
+    }
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+        return tn_fail(TN_EIO, "%s: is not a folder", path);
+    if (access(path, W_OK | X_OK) != 0)
+        return tn_fail(TN_EIO, "%s: the folder cannot be written to: %s", path, strerror(errno));
+    return TN_OK;
+}
+
+tn_status tn_folder_remove(const char *path) {
+    DIR *d = opendir(path);
+    if (!d) return errno == ENOENT ? TN_OK : tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
+    tn_status st = TN_OK;
+    for (struct dirent *e; st == TN_OK && (e = readdir(d));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        char inside[TN_PATH_BYTES];
+        struct stat info;
+        st = tn_path(inside, "%s/%s", path, e->d_name);
+        if (st != TN_OK) break;
+        if (lstat(inside, &info) == 0 && S_ISDIR(info.st_mode))
+            st = tn_folder_remove(inside);
+        else if (unlink(inside) != 0)
+            st = tn_fail(TN_EIO, "%s: cannot be removed: %s", inside, strerror(errno));
+    }
+    closedir(d);
+    if (st == TN_OK && rmdir(path) != 0) st = tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
+    return st;
+}
+
+bool tn_file_exists(const char *path) { return access(path, F_OK) == 0; }
+
+static tn_status read_open(const char *path, FILE *f, char **text_out, size_t *n_bytes_out) {
+    struct stat info;
+    if (fstat(fileno(f), &info) != 0 || S_ISDIR(info.st_mode))
+        return tn_fail(TN_EIO, "%s: is not a file that can be read", path);
+    size_t room = (size_t)info.st_size + 1, n = 0;
+    char *text = malloc(room);
+    while (text) { /* the size of a pipe or of a growing file is not known before */
+        n += fread(text + n, 1, room - n, f);
+        if (n < room) break;
+        char *more = realloc(text, room *= 2);
+        if (!more) free(text);
+        text = more;
+    }
+    if (!text) return tn_fail_memory(room, path);
+    if (ferror(f)) {
+        free(text);
+        return tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
+    }
+    text[n] = 0;
+    *text_out = text;
+    *n_bytes_out = n;
+    return TN_OK;
+}
+
+tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out) {
+    FILE *f = fopen(path, "rb");
+    if (!f) return tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
+    tn_status st = read_open(path, f, text_out, n_bytes_out);
+    fclose(f);
+    return st;
+}
+
+/* --- publication ----------------------------------------------------------------------------------------------------- */
+
+tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]) { return tn_path(tmp_out, "%s.tmp", path); }
+
+static tn_status sync_path(const char *path, int flags) {
+    int fd = open(path, flags);
+    if (fd < 0) return tn_fail(TN_EIO, "%s: %s", path, strerror(errno));
+    int failed = fsync(fd) != 0 && errno != EINVAL; /* some file systems cannot sync a folder */
+    int cause = errno;
+    if (close(fd) != 0 && !failed) {
+        failed = 1;
+        cause = errno;
+    }
+    return failed ? tn_fail(TN_EIO, "%s: cannot be written: %s", path, strerror(cause)) : TN_OK;
+}
+
+static tn_status sync_folder_of(const char *path) {
+    char folder[TN_PATH_BYTES];
+    TN_TRY(tn_path(folder, "%s", path));
+    char *slash = strrchr(folder, '/');
+    if (!slash) return sync_path(".", O_RDONLY | O_DIRECTORY);
+    slash[slash == folder] = 0;
+    return sync_path(folder, O_RDONLY | O_DIRECTORY);
+}
+
+tn_status tn_publish_end(const char *path) {
+    char tmp[TN_PATH_BYTES];
+    TN_TRY(tn_publish_name(path, tmp));
+    tn_status st = sync_path(tmp, O_RDONLY);
+    if (st == TN_OK && rename(tmp, path) != 0)
+        st = tn_fail(TN_EIO, "%s: cannot be published: %s", path, strerror(errno));
+    if (st == TN_OK) return sync_folder_of(path);
+    unlink(tmp);
+    return st;
+}
+
+static tn_status write_tmp(const char *tmp, const void *data, size_t n_bytes) {
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
+    const char *at = data;
+    while (n_bytes > 0) {
+        ssize_t n = write(fd, at, n_bytes);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) break;
+        at += n;
+        n_bytes -= (size_t)n;
+    }
+    int cause = errno;
+    if (close(fd) != 0 && n_bytes == 0) {
+        n_bytes = 1;
+        cause = errno;
+    }
+    return n_bytes == 0 ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(cause));
+}
+
+tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes) {
+    char tmp[TN_PATH_BYTES];
+    TN_TRY(tn_publish_name(path, tmp));
+    tn_status st = write_tmp(tmp, data, n_bytes);
+    if (st == TN_OK) return tn_publish_end(path);
+    unlink(tmp);
+    return st;
+}

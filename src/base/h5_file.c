@@ -1,0 +1,157 @@
+/* h5_file.c - opening and closing files, attributes, the stamp. */
+#include "base/build.h"
+#include "base/h5_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *tn_h5_library(void) {
+    static char text[32];
+    unsigned major = 0, minor = 0, release = 0;
+    H5get_libversion(&major, &minor, &release);
+    snprintf(text, sizeof text, "%u.%u.%u", major, minor, release);
+    return text;
+}
+
+/* --- files ----------------------------------------------------------------------------------------------------------- */
+
+static tn_h5 *file_new(const char *path, bool writing) {
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* every failure is said by us, once */
+    tn_h5 *f = calloc(1, sizeof *f);
+    if (!f || tn_path(f->path, "%s", path) != TN_OK) {
+        free(f);
+        return NULL;
+    }
+    f->writing = writing;
+    return f;
+}
+
+/* run NULL: one process. */
+static hid_t access_list(const tn_run *run) {
+    hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    H5Pset_file_locking(list, 0, 1); /* locks fail or lie on parallel file systems; every file has one writer */
+    if (run) {
+        H5Pset_fapl_mpio(list, run->comm, MPI_INFO_NULL);
+        H5Pset_all_coll_metadata_ops(list, 1);
+        H5Pset_coll_metadata_write(list, 1);
+    }
+    return list;
+}
+
+static tn_status create(const tn_run *run, const char *path, tn_h5 **out) {
+    tn_h5 *f = file_new(path, true);
+    if (!f) return tn_fail_memory(sizeof *f, path);
+    hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = access_list(run);
+    H5Pset_obj_track_times(creation, 0);
+    f->file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+    H5Pclose(creation);
+    H5Pclose(access);
+    if (f->file < 0) {
+        free(f);
+        return tn_fail(TN_EIO, "%s: cannot be made: is the folder there, writable, and the disk not full?", path);
+    }
+    *out = f;
+    return TN_OK;
+}
+
+static tn_status open_file(const tn_run *run, const char *path, tn_h5 **out) {
+    if (!tn_file_exists(path)) return tn_fail(TN_EIO, "%s: is not there", path);
+    tn_h5 *f = file_new(path, false);
+    if (!f) return tn_fail_memory(sizeof *f, path);
+    hid_t access = access_list(run);
+    f->file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    H5Pclose(access);
+    if (f->file < 0) {
+        free(f);
+        return tn_fail(TN_EFORMAT, "%s: not an HDF5 file, or damaged: delete it and run the verb that makes it again", path);
+    }
+    *out = f;
+    return TN_OK;
+}
+
+tn_status tn_h5_create(const char *path, tn_h5 **out) { return create(NULL, path, out); }
+tn_status tn_h5_open(const char *path, tn_h5 **out) { return open_file(NULL, path, out); }
+tn_status tn_h5_create_all(tn_run *run, const char *path, tn_h5 **out) { return create(run, path, out); }
+tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out) { return open_file(run, path, out); }
+
+tn_status tn_h5_close(tn_h5 **f) {
+    if (!*f) return TN_OK;
+    bool ok = !(*f)->writing || H5Fflush((*f)->file, H5F_SCOPE_GLOBAL) >= 0;
+    ok = H5Fclose((*f)->file) >= 0 && ok;
+    tn_status st = ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written to its end: is the disk full?", (*f)->path);
+    free(*f);
+    *f = NULL;
+    return st;
+}
+
+/* --- attributes of the root group ------------------------------------------------------------------------------------- */
+
+static tn_status set_attribute(tn_h5 *f, const char *name, hid_t file_type, hid_t memory_type, const void *value) {
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t attribute = H5Acreate2(f->file, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT);
+    bool ok = attribute >= 0 && H5Awrite(attribute, memory_type, value) >= 0;
+    if (attribute >= 0) H5Aclose(attribute);
+    H5Sclose(space);
+    return ok ? TN_OK : tn_fail(TN_EIO, "%s: attribute %s cannot be written", f->path, name);
+}
+
+tn_status tn_h5_set_int(tn_h5 *f, const char *name, int64_t value) {
+    return set_attribute(f, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
+}
+
+tn_status tn_h5_set_text(tn_h5 *f, const char *name, const char *value) {
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, strlen(value) + 1);
+    tn_status st = set_attribute(f, name, type, type, value);
+    H5Tclose(type);
+    return st;
+}
+
+static hid_t open_attribute(tn_h5 *f, const char *name) {
+    return H5Aexists(f->file, name) > 0 ? H5Aopen(f->file, name, H5P_DEFAULT) : -1;
+}
+
+tn_status tn_h5_get_int(tn_h5 *f, const char *name, int64_t *out) {
+    hid_t attribute = open_attribute(f, name);
+    bool ok = attribute >= 0 && H5Aread(attribute, H5T_NATIVE_INT64, out) >= 0;
+    if (attribute >= 0) H5Aclose(attribute);
+    return ok ? TN_OK : tn_fail(TN_EFORMAT, "%s: has no number `%s`: not a file of the expected kind", f->path, name);
+}
+
+tn_status tn_h5_get_text(tn_h5 *f, const char *name, char **out) {
+    hid_t attribute = open_attribute(f, name), type = attribute >= 0 ? H5Aget_type(attribute) : -1;
+    bool fixed = type >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0;
+    size_t n = fixed ? H5Tget_size(type) : 0;
+    char *text = fixed ? calloc(n + 1, 1) : NULL;
+    bool ok = text && H5Aread(attribute, type, text) >= 0;
+    if (type >= 0) H5Tclose(type);
+    if (attribute >= 0) H5Aclose(attribute);
+    if (ok) {
+        *out = text;
+        return TN_OK;
+    }
+    free(text);
+    return tn_fail(TN_EFORMAT, "%s: has no text `%s`: not a file of the expected kind", f->path, name);
+}
+
+tn_status tn_h5_stamp(tn_h5 *f, const char *kind, int version) {
+    TN_TRY(tn_h5_set_text(f, "tenfold", tn_build_version()));
+    TN_TRY(tn_h5_set_text(f, "kind", kind));
+    TN_TRY(tn_h5_set_int(f, "format_version", version));
+    TN_TRY(tn_h5_set_text(f, "commit", tn_build_commit()));
+    return tn_h5_set_text(f, "libraries", tn_build_libraries());
+}
+
+tn_status tn_h5_check_stamp(tn_h5 *f, const char *path, const char *kind, int version) {
+    char *have = NULL;
+    int64_t have_version = 0;
+    TN_TRY(tn_h5_get_text(f, "kind", &have));
+    bool same = strcmp(have, kind) == 0;
+    free(have);
+    if (!same) return tn_fail(TN_EFORMAT, "%s: is not a file of kind `%s`", path, kind);
+    TN_TRY(tn_h5_get_int(f, "format_version", &have_version));
+    if (have_version == version) return TN_OK;
+    return tn_fail(TN_EFORMAT, "%s: has format version %lld, this program reads %d", path, (long long)have_version, version);
+}

@@ -1,0 +1,83 @@
+/* progress.c - a bar where someone looks, lines where nobody does. */
+#include "base/progress.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double DRAW_EVERY_S = 0.2, LINE_EVERY_S = 20;
+enum { BAR_CHARS = 24 };
+
+double tn_now_s(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void say(const char *kind, const char *fmt, va_list args) {
+    char text[2048];
+    vsnprintf(text, sizeof text, fmt, args);
+    fprintf(stderr, "tenfold: %s%s\n", kind, text); /* one write: lines of several ranks do not mix */
+}
+
+void tn_say(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    say("", fmt, args);
+    va_end(args);
+}
+
+void tn_warn(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    say("warning: ", fmt, args);
+    va_end(args);
+}
+
+/* TENFOLD_TERMINAL: `tenfold run` sits at a terminal and passes our output on (suite/launch.c). */
+static bool at_terminal(void) { return isatty(STDERR_FILENO) || getenv("TENFOLD_TERMINAL"); }
+
+void tn_progress_begin(tn_progress *p, const char *label, int64_t total, const char *unit) {
+    *p = (tn_progress){.total = total, .begin_s = tn_now_s(), .terminal = at_terminal()};
+    snprintf(p->label, sizeof p->label, "%s", label);
+    snprintf(p->unit, sizeof p->unit, "%s", unit);
+    p->drawn_s = p->terminal ? 0 : p->begin_s;
+}
+
+static void draw(const tn_progress *p, int64_t done, const char *note) {
+    double seconds = tn_now_s() - p->begin_s, share = p->total > 0 ? (double)done / (double)p->total : 1;
+    double rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
+    char bar[BAR_CHARS + 1] = "", left[32] = "";
+    for (int i = 0; i < BAR_CHARS; i++) bar[i] = i < (int)(share * BAR_CHARS) ? '#' : '.';
+    if (rate > 0 && done < p->total) snprintf(left, sizeof left, ", %.0f s left", (double)(p->total - done) / rate);
+    if (p->terminal)
+        fprintf(stderr, "\r\033[K%s [%s] ", p->label, bar);
+    else
+        fprintf(stderr, "tenfold: %s: ", p->label);
+    fprintf(stderr, "%" PRId64 " of %" PRId64 " %s, %.*f/s%s%s%s", done, p->total, p->unit, rate < 10 ? 1 : 0, rate, left,
+            note && *note ? ", " : "", note ? note : "");
+    if (!p->terminal) fputc('\n', stderr);
+    fflush(stderr);
+}
+
+void tn_progress_at(tn_progress *p, int64_t done, const char *note) {
+    if (!p->begun) { /* the first report says where a resumed run stands */
+        p->begun = true;
+        p->first = done;
+        p->begin_s = tn_now_s();
+        return;
+    }
+    double now = tn_now_s();
+    if (now - p->drawn_s < (p->terminal ? DRAW_EVERY_S : LINE_EVERY_S)) return;
+    p->drawn_s = now;
+    draw(p, done, note);
+}
+
+void tn_progress_end(tn_progress *p, const char *note) {
+    if (p->terminal) fputs("\r\033[K", stderr);
+    fprintf(stderr, "tenfold: %s: %s, %.1f s\n", p->label, note && *note ? note : "done", tn_now_s() - p->begin_s);
+    fflush(stderr);
+}

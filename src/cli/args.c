@@ -1,0 +1,155 @@
+/* args.c - one option table for all verbs. */
+#include "cli/args.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const char *name, *value; /* value NULL: a switch */
+    unsigned verbs;           /* taken where the verb has one of these bits */
+    const char *help;
+} option;
+
+static const option OPTION[] = {
+    {"--set", "group.key=value", TN_OPT_SET, "override a key of the job file; may be given several times"},
+    {"--run", "DIR", TN_OPT_SET, "run folder (default: results/<job file's name>)"},
+    {"--folds", "LIST", TN_OPT_CELLS, "only these folds, e.g. 0,3-5 (default: all)"},
+    {"--round", "N", TN_OPT_CELLS | TN_OPT_ROUND, "round of filtering, 0 = all given labels (default: 0)"},
+    {"--size", "PX", TN_OPT_CELLS | TN_OPT_CLASSES, "only this image size (default: all of train.sizes_px)"},
+    {"--seed", "N", TN_OPT_CELLS, "only this seed (default: all of train.seeds)"},
+    {"--ranks", "N", TN_OPT_RANKS, "MPI ranks per step (default: what the cores and train.lanes allow)"},
+    {"--ranks-per-fold", "N", TN_OPT_GROUPS, "split the ranks into groups that train one fold each (default: all ranks one fold)"},
+    {"--allow-other-bits", NULL, TN_OPT_GROUPS, "go on although instruction set or library differ from the first start"},
+    {"--allow-missing", NULL, TN_OPT_MISSING, "combine what is there, and say how many of how many"},
+    {"--classes", "N", TN_OPT_CLASSES, "classes of the net to describe (default: 1000)"},
+    {"--reference", NULL, TN_OPT_REFERENCE, "print the reference of all keys as markdown and end"},
+    {"--help", NULL, ~0U, "this text"},
+};
+enum { N_OPTIONS = sizeof OPTION / sizeof *OPTION };
+
+static tn_status number(const char *option_name, const char *text, long long least, long long most, long long *out) {
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (errno || end == text || *end || value < least || value > most)
+        return tn_fail(TN_EARG, "%s %s: give a whole number from %lld to %lld", option_name, text, least, most);
+    *out = value;
+    return TN_OK;
+}
+
+static tn_status int_value(const char *option_name, const char *text, int least, int most, int *out) {
+    long long value;
+    TN_TRY(number(option_name, text, least, most, &value));
+    *out = (int)value;
+    return TN_OK;
+}
+
+/* "0,3-5" */
+static tn_status folds(const char *text, tn_args *out) {
+    const char *at = text;
+    while (*at) {
+        char *end;
+        long first = strtol(at, &end, 10), last = first;
+        bool ok = end != at && first >= 0;
+        if (ok && *end == '-') {
+            at = end + 1;
+            last = strtol(at, &end, 10);
+            ok = end != at && last >= first;
+        }
+        if (!ok || last >= TN_MAX_FOLDS || (*end && (*end != ',' || !end[1])))
+            return tn_fail(TN_EARG, "--folds %s: give a list such as 0,3-5, numbers from 0 to %d", text, TN_MAX_FOLDS - 1);
+        for (long f = first; f <= last; f++) {
+            for (int i = 0; i < out->n_folds; i++)
+                if (out->fold[i] == f) return tn_fail(TN_EARG, "--folds %s: fold %ld is named twice", text, f);
+            out->fold[out->n_folds++] = (int)f;
+        }
+        at = *end ? end + 1 : end;
+    }
+    return out->n_folds ? TN_OK : tn_fail(TN_EARG, "--folds: the list is empty");
+}
+
+static tn_status take(const char *name, char *value, tn_args *out) {
+    long long seed = 0;
+    if (strcmp(name, "--run") == 0) {
+        out->run_dir = value;
+    } else if (strcmp(name, "--set") == 0) {
+        if (out->n_set == TN_MAX_SET) return tn_fail(TN_EARG, "more than %d --set: put them into the job file", TN_MAX_SET);
+        out->set[out->n_set++] = value;
+    } else if (strcmp(name, "--folds") == 0) {
+        return folds(value, out);
+    } else if (strcmp(name, "--round") == 0) {
+        return int_value(name, value, 0, 99, &out->round);
+    } else if (strcmp(name, "--size") == 0) {
+        return int_value(name, value, 8, 4096, &out->size_px);
+    } else if (strcmp(name, "--seed") == 0) {
+        TN_TRY(number(name, value, 0, LLONG_MAX, &seed));
+        out->seed = seed;
+    } else if (strcmp(name, "--ranks") == 0) {
+        return int_value(name, value, 1, 4096, &out->ranks);
+    } else if (strcmp(name, "--ranks-per-fold") == 0) {
+        return int_value(name, value, 1, 65536, &out->ranks_per_fold);
+    } else if (strcmp(name, "--classes") == 0) {
+        return int_value(name, value, 1, 1000000, &out->classes);
+    } else {
+        out->allow_other_bits |= strcmp(name, "--allow-other-bits") == 0;
+        out->allow_missing |= strcmp(name, "--allow-missing") == 0;
+        out->reference |= strcmp(name, "--reference") == 0;
+        out->help |= strcmp(name, "--help") == 0;
+    }
+    return TN_OK;
+}
+
+static const option *find(const char *word, size_t n) {
+    for (int i = 0; i < N_OPTIONS; i++)
+        if (strlen(OPTION[i].name) == n && strncmp(OPTION[i].name, word, n) == 0) return &OPTION[i];
+    return NULL;
+}
+
+static tn_status parse_word(const tn_verb *verb, int argc, char **argv, int *at, tn_args *out) {
+    char *word = argv[*at];
+    if (strcmp(word, "-h") == 0) {
+        out->help = true;
+        return TN_OK;
+    }
+    if (word[0] != '-') {
+        if (out->n_words >= verb->most_words)
+            return tn_fail(TN_EARG, "one word too many: %s; usage: tenfold %s %s [options]", word, verb->name, verb->words);
+        out->word[out->n_words++] = word;
+        return TN_OK;
+    }
+    char *equals = strchr(word, '=');
+    const option *o = find(word, equals ? (size_t)(equals - word) : strlen(word));
+    if (!o) return tn_fail(TN_EARG, "unknown option %s; tenfold %s --help lists them", word, verb->name);
+    if (!(o->verbs & verb->options) && o->verbs != ~0U)
+        return tn_fail(TN_EARG, "tenfold %s does not take %s; tenfold %s --help lists what it takes", verb->name, o->name, verb->name);
+    char *value = equals ? equals + 1 : NULL;
+    if (!o->value && value) return tn_fail(TN_EARG, "%s takes no value", o->name);
+    if (o->value && !value) {
+        if (*at + 1 >= argc) return tn_fail(TN_EARG, "%s wants a value: %s %s", o->name, o->name, o->value);
+        value = argv[++*at];
+    }
+    return take(o->name, value, out);
+}
+
+tn_status tn_args_parse(const tn_verb *verb, int argc, char **argv, tn_args *out) {
+    *out = (tn_args){.round = -1, .seed = -1};
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) out->help = true;
+    if (out->help) return TN_OK;
+    for (int i = 0; i < argc; i++) TN_TRY(parse_word(verb, argc, argv, &i, out));
+    if (out->n_words < verb->least_words)
+        return tn_fail(TN_EARG, "usage: tenfold %s %s [options]; tenfold %s --help says more", verb->name, verb->words, verb->name);
+    return TN_OK;
+}
+
+void tn_verb_print_help(const tn_verb *verb, FILE *out) {
+    fprintf(out, "usage: tenfold %s %s [options]\n\n%s\n\noptions:\n", verb->name, verb->words, verb->help);
+    for (int i = 0; i < N_OPTIONS; i++) {
+        if (!(OPTION[i].verbs & verb->options) && OPTION[i].verbs != ~0U) continue;
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s", OPTION[i].name, OPTION[i].value ? " " : "", OPTION[i].value ? OPTION[i].value : "");
+        fprintf(out, "  %-24s %s\n", left, OPTION[i].help);
+    }
+}

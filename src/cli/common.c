@@ -1,0 +1,52 @@
+/* common.c - begin and end of a verb that works on a job file under MPI. */
+#include "cli/common.h"
+
+tn_status tn_job_begin(const tn_args *args, tn_job *out) {
+    *out = (tn_job){.cfg = NULL};
+    TN_TRY(tn_run_begin(&out->run));
+    tn_status st = tn_agree(&out->run, tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &out->cfg));
+    if (st != TN_OK) tn_job_end(out);
+    return st;
+}
+
+tn_status tn_job_data(tn_job *job) {
+    char shards[TN_PATH_BYTES], folds[TN_PATH_BYTES];
+    tn_status st = tn_path(shards, "%s/shards", job->cfg->run_dir);
+    if (st == TN_OK) st = tn_path(folds, "%s/folds", job->cfg->run_dir);
+    st = tn_agree(&job->run, st);
+    if (st == TN_OK) st = tn_index_open(&job->run, shards, folds, &job->index);
+    if (st == TN_OK) st = tn_agree(&job->run, tn_shards_open(job->index, &job->shards));
+    return st;
+}
+
+void tn_job_end(tn_job *job) {
+    tn_shards_close(&job->shards);
+    tn_index_free(&job->index);
+    tn_cfg_free(&job->cfg);
+    tn_run_end(&job->run);
+}
+
+static tn_status check_wanted(const tn_args *args, const tn_cfg *cfg) {
+    for (int i = 0; i < args->n_folds; i++)
+        if (args->fold[i] >= cfg->folds.count)
+            return tn_fail(TN_EARG, "--folds names fold %d; folds.count = %d, so give 0 to %d", args->fold[i],
+                           cfg->folds.count, cfg->folds.count - 1);
+    return TN_OK;
+}
+
+static bool wanted(const tn_args *args, const tn_cell *c) {
+    bool fold = args->n_folds == 0;
+    for (int i = 0; i < args->n_folds; i++) fold |= args->fold[i] == c->fold;
+    return fold && (args->size_px == 0 || args->size_px == c->size_px) && (args->seed < 0 || args->seed == c->seed);
+}
+
+tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out) {
+    TN_TRY(check_wanted(args, cfg));
+    int n = 0;
+    tn_cell_list(cfg, round, out);
+    for (int i = 0; i < tn_cell_count(cfg); i++)
+        if (wanted(args, &out[i])) out[n++] = out[i];
+    if (n == 0) return tn_fail(TN_EARG, "no cell has --size %d and --seed %lld: the job file's train.sizes_px and train.seeds list what there is", args->size_px, (long long)args->seed);
+    *n_out = n;
+    return TN_OK;
+}

@@ -1,0 +1,28 @@
+/* common.h - what the verbs share: job file, communicator, data set.                layer: cli, uses: suite */
+#ifndef TN_CLI_COMMON_H
+#define TN_CLI_COMMON_H
+
+#include "base/run.h"
+#include "cli/args.h"
+#include "data/index.h"
+#include "data/shard.h"
+#include "learn/cell.h"
+
+typedef struct {
+    tn_run run;
+    tn_cfg *cfg;
+    tn_index *index;   /* NULL before tn_job_data */
+    tn_shards *shards;
+} tn_job;
+
+/* MPI begins; every rank reads the job file. On error everything is undone. Collective. */
+tn_status tn_job_begin(const tn_args *args, tn_job *out);
+/* Index and shards of the run folder. Collective. */
+tn_status tn_job_data(tn_job *job);
+void tn_job_end(tn_job *job);
+
+/* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg). Errors TN_EARG a
+ * fold, size or seed that the job file does not have. */
+tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out);
+
+#endif

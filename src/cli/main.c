@@ -1,0 +1,58 @@
+/*
+ * main.c - `tenfold VERB ...`: finds the verb, parses its words, turns its status into the exit code.
+ *
+ * Exit codes: 0 done, 2 settings or input tables, 3 input/output, 4 file format, 5 memory, 6 unfinished (run again),
+ * 70 a bug (base/status.h).
+ */
+#include "cli/args.h"
+
+#include "base/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const tn_verb *const VERB[] = {&tn_verb_run,    &tn_verb_status,  &tn_verb_resume, &tn_verb_check,
+                                      &tn_verb_preprocess, &tn_verb_train, &tn_verb_filter, &tn_verb_predict,
+                                      &tn_verb_reduce, &tn_verb_report,  &tn_verb_weights};
+enum { N_VERBS = sizeof VERB / sizeof *VERB };
+
+static void print_help(FILE *out) {
+    fputs("tenfold turns a folder of images and a table with noisy labels into a final ensemble prediction.\n\n"
+          "usage: tenfold VERB JOB.cfg [options]\n\n", out);
+    for (int i = 0; i < N_VERBS; i++) fprintf(out, "  %-11s %s\n", VERB[i]->name, VERB[i]->summary);
+    fputs("\n  tenfold VERB --help      what a verb reads and writes, and its options\n"
+          "  tenfold check --reference  all keys of the job file\n\n"
+          "example: tenfold run jobs/quickstart.cfg\n", out);
+}
+
+static const tn_verb *find(const char *name) {
+    for (int i = 0; i < N_VERBS; i++)
+        if (strcmp(VERB[i]->name, name) == 0) return VERB[i];
+    return NULL;
+}
+
+/* Under mpirun every rank comes here with the same verdict; one of them speaks. */
+static int fail(tn_status st) {
+    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+    if (!rank) rank = getenv("PMIX_RANK");
+    if (!rank || strcmp(rank, "0") == 0) fprintf(stderr, "tenfold: error: %s\n", tn_msg);
+    return st;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(argc < 2 ? stderr : stdout);
+        return argc < 2 ? TN_EARG : 0;
+    }
+    const tn_verb *verb = find(argv[1]);
+    if (!verb) return fail(tn_fail(TN_EARG, "no verb `%s`; tenfold --help lists them", argv[1]));
+    tn_args args;
+    tn_status st = tn_args_parse(verb, argc - 2, argv + 2, &args);
+    if (st != TN_OK) return fail(st);
+    if (args.help) {
+        tn_verb_print_help(verb, stdout);
+        return 0;
+    }
+    st = verb->run(&args);
+    return st == TN_OK ? 0 : fail(st);
+}

@@ -1,0 +1,27 @@
+/* reduce.c - tenfold reduce: predictions -> ensemble, submission, scores. */
+#include "cli/common.h"
+
+#include "learn/ensemble.h"
+
+static tn_status run(const tn_args *args) {
+    tn_job job;
+    TN_TRY(tn_job_begin(args, &job));
+    tn_status st = tn_job_data(&job);
+    if (st == TN_OK) st = tn_reduce(&job.run, job.cfg, job.index, args->allow_missing);
+    tn_job_end(&job);
+    return st;
+}
+
+const tn_verb tn_verb_reduce = {
+    .name = "reduce",
+    .words = "JOB.cfg",
+    .least_words = 1,
+    .most_words = 1,
+    .options = TN_OPT_SET | TN_OPT_MISSING,
+    .summary = "all predictions -> ensemble, submission.csv, metrics.json  (MPI)",
+    .help = "Combines the predictions of all folds, sizes and seeds, and scores what may honestly be scored.\n"
+            "reads   RUN/predict/*/predictions.h5, RUN/filter/*/ledger.csv\n"
+            "writes  RUN/ensemble.h5, RUN/submission.csv, RUN/metrics.json, RUN/ledger.csv\n\n"
+            "example: tenfold reduce jobs/baseline.cfg --allow-missing",
+    .run = run,
+};

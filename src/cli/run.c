@@ -1,0 +1,48 @@
+/* run.c - tenfold run: the whole pipeline on this machine. */
+#include "cli/args.h"
+
+#include "suite/local.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static tn_status start_of(const tn_args *args, const tn_cfg *cfg, tn_start *out) {
+    if (!realpath(args->word[0], out->job_file))
+        return tn_fail(TN_EARG, "%s: cannot be read: %s", args->word[0], strerror(errno));
+    TN_TRY(tn_folder_make(cfg->run_dir));
+    if (!realpath(cfg->run_dir, out->run_dir) || !getcwd(out->folder, sizeof out->folder))
+        return tn_fail(TN_EIO, "%s: %s", cfg->run_dir, strerror(errno));
+    out->n_set = args->n_set;
+    out->set = (char **)args->set;
+    return TN_OK;
+}
+
+static tn_status run(const tn_args *args) {
+    tn_cfg *cfg = NULL;
+    tn_plan *plan = NULL;
+    tn_start start = {.n_set = 0};
+    TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
+    tn_status st = start_of(args, cfg, &start);
+    if (st == TN_OK) st = tn_path(cfg->run_dir, "%s", start.run_dir);
+    if (st == TN_OK) st = tn_plan_make(cfg, &start, &plan);
+    if (st == TN_OK) st = tn_local_run(cfg, plan, args->ranks);
+    tn_plan_free(&plan);
+    tn_cfg_free(&cfg);
+    return st;
+}
+
+const tn_verb tn_verb_run = {
+    .name = "run",
+    .words = "JOB.cfg",
+    .least_words = 1,
+    .most_words = 1,
+    .options = TN_OPT_SET | TN_OPT_RANKS,
+    .summary = "the whole pipeline on this machine, through mpirun",
+    .help = "preprocess, then per round train and filter, then predict, reduce and report: each step in its own processes, with\n"
+            "its log in RUN/log. What is done already is not repeated, so the same command goes on after an interruption.\n"
+            "Ctrl-C: a checkpoint, then exit code 6; `tenfold resume RUN` goes on.\n\n"
+            "example: tenfold run jobs/quickstart.cfg --set train.images=5000 --run results/short",
+    .run = run,
+};

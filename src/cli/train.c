@@ -1,0 +1,45 @@
+/* train.c - tenfold train: shards -> one trained cell per fold, size and seed. */
+#include "cli/common.h"
+
+#include "learn/groups.h"
+
+#include <stdlib.h>
+
+static tn_status train(tn_job *job, const tn_args *args) {
+    tn_cell *cell = calloc((size_t)tn_cell_count(job->cfg), sizeof *cell);
+    int n = 0;
+    tn_status st = cell ? tn_cells_wanted(args, job->cfg, args->round < 0 ? 0 : args->round, cell, &n)
+                        : tn_fail_memory((size_t)tn_cell_count(job->cfg) * sizeof *cell, "the cells");
+    st = tn_agree(&job->run, st);
+    if (st == TN_OK)
+        st = tn_train_cells(&job->run, job->cfg, job->index, job->shards, n, cell, args->ranks_per_fold,
+                            args->allow_other_bits);
+    free(cell);
+    return st;
+}
+
+static tn_status run(const tn_args *args) {
+    tn_job job;
+    TN_TRY(tn_job_begin(args, &job));
+    tn_status st = tn_job_data(&job);
+    if (st == TN_OK) st = train(&job, args);
+    tn_job_end(&job);
+    return st;
+}
+
+const tn_verb tn_verb_train = {
+    .name = "train",
+    .words = "JOB.cfg",
+    .least_words = 1,
+    .most_words = 1,
+    .options = TN_OPT_SET | TN_OPT_CELLS | TN_OPT_GROUPS,
+    .summary = "train the folds of one round                              (MPI)",
+    .help = "Trains one EfficientNet per fold, image size and seed; each on the other folds, judged by a validation slice.\n"
+            "reads   RUN/shards, RUN/folds, for --round 1 and later RUN/filter/r<round>\n"
+            "writes  RUN/train/r<round>-f<fold>-s<size>-x<seed> (checkpoint, best model, posteriors, journal)\n\n"
+            "A cell that is done is left alone; an interrupted one goes on from its checkpoint, to the same bits on any\n"
+            "number of ranks up to train.lanes. SIGTERM or SIGUSR1: checkpoint, then exit code 6.\n\n"
+            "example: mpirun -n 2 tenfold train jobs/baseline.cfg --folds 0,3-5\n"
+            "         srun -n 40 tenfold train jobs/baseline.cfg --ranks-per-fold 4",
+    .run = run,
+};

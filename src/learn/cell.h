@@ -1,0 +1,38 @@
+/*
+ * cell.h - one cell of the plan: its name, folders and the layout of a run folder.   layer: learn, uses: base
+ *
+ * results/<run>/
+ *   shards/                         preprocess: dataset.h5, shard-NNNNN.h5, quarantine.csv, DONE
+ *   folds/                          preprocess: folds.h5, certificate.txt, DONE
+ *   train/r0-f3-s64-x1/             train: round 0, fold 3, 64 px, seed 1
+ *       checkpoint.safetensors      latest state, everything to go on from
+ *       best.safetensors            EMA teacher at the best evaluation point
+ *       posteriors.h5               z (N,K) and p (N,K) of that point
+ *       journal.jsonl               one line per evaluation point
+ *       DONE
+ *   filter/r1/                      filter: overlay-f<F>.h5 per fold, ledger.csv, DONE      (round r+1)
+ *   predict/r0-f3-s64-x1/           predict: predictions.h5, DONE
+ *   reduce/DONE                     reduce: and ensemble.h5, submission.csv, metrics.json, ledger.csv in the run folder
+ *   report/                         report.md, scores.csv, DONE
+ *   log/<cell>.log                  of cells started by `run` and `resume`
+ *   plan.json                       the manifest
+ */
+#ifndef TN_LEARN_CELL_H
+#define TN_LEARN_CELL_H
+
+#include "base/cfg.h"
+
+typedef struct { int round, fold, size_px; int64_t seed; } tn_cell;
+
+enum { TN_CELL_NAME_BYTES = 64 };
+/* "r0-f3-s64-x1" */
+void tn_cell_name(const tn_cell *cell, char out[TN_CELL_NAME_BYTES]);
+tn_status tn_cell_folder(const tn_cfg *cfg, const char *stage, const tn_cell *cell, char out[TN_PATH_BYTES]);
+/* <run>/filter/r<round>, the overlays that cells of this round train with; round >= 1. */
+tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]);
+
+/* All cells of a round: folds x sizes x seeds, fold slowest. out: caller's array of tn_cell_count(cfg). */
+int tn_cell_count(const tn_cfg *cfg);
+void tn_cell_list(const tn_cfg *cfg, int round, tn_cell *out);
+
+#endif

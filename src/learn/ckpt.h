@@ -1,0 +1,64 @@
+/*
+ * ckpt.h - named tensors and words in one safetensors file.                         layer: learn, uses: base, data, net
+ *
+ *   tn_ckpt_entry e[] = { {"model.conv_stem.weight", 4, {32,3,3,3}, w}, ... };
+ *   TN_TRY(tn_ckpt_write(path, n, e, meta));                  // meta: json object of strings
+ *   TN_TRY(tn_ckpt_read(path, &ck));  x = tn_ckpt_find(ck, "model.conv_stem.weight", 4, dim);
+ *
+ * File   safetensors: 8-byte little-endian header length, JSON header, raw little-endian float32; readable by timm and
+ *        the safetensors library. Names: timm's behind a prefix: "model." weights and running moments, "ema." their
+ *        EMA, "m." and "v." optimiser moments, "z" and "best_p" posteriors. __metadata__ holds words (strings): net,
+ *        settings, counters, and `xxh3`, the hash of the data part, checked by every read.
+ *        Decision: docs/decisions/checkpoint-format.md
+ * Local: rank 0 writes, every rank may read.
+ * Errors TN_EFORMAT truncated, absurd header length, offsets outside, wrong type, hash differs: "PATH: ... " and what to
+ *        do (delete it: the cell restarts from its last published checkpoint or from the beginning).
+ */
+#ifndef TN_LEARN_CKPT_H
+#define TN_LEARN_CKPT_H
+
+#include "base/fs.h"
+#include "base/hash.h"
+#include "data/augment.h"
+#include "net/net.h"
+
+#include <jansson.h>
+
+typedef struct {
+    char name[TN_TENSOR_NAME_BYTES + 8];
+    int n_dims;
+    int64_t dim[4];
+    const float *data;
+} tn_ckpt_entry;
+
+tn_status tn_ckpt_write(const char *path, int n, const tn_ckpt_entry *entry, json_t *meta);
+
+typedef struct tn_ckpt tn_ckpt;
+tn_status tn_ckpt_read(const char *path, tn_ckpt **out);
+void tn_ckpt_free(tn_ckpt **ck);
+const char *tn_ckpt_word(const tn_ckpt *ck, const char *key); /* NULL when absent */
+/* TN_EFORMAT absent, or the shape differs (both shapes named). */
+tn_status tn_ckpt_copy(const tn_ckpt *ck, const char *name, int n_dims, const int64_t *dim, float *out);
+int tn_ckpt_count(const tn_ckpt *ck);
+const tn_ckpt_entry *tn_ckpt_at(const tn_ckpt *ck, int i); /* by name in ascending order */
+
+/* One hash of all tensors (names, shapes, data in order of name) that begin with prefix; "" = all. The order in the
+ * file and the metadata do not matter: `tenfold weights digest`. */
+void tn_ckpt_digest(const tn_ckpt *ck, const char *prefix, char hex_out[TN_HEX_BYTES]);
+
+/* The weights of a net out of, or into, entries with a prefix. entry_out: tn_net_tensors(net) places. */
+void tn_ckpt_net_entries(const tn_net *net, const char *prefix, const float *params, const float *state,
+                         tn_ckpt_entry *entry_out);
+/* Errors TN_EFORMAT with the list of what is missing or of another shape (the first few). */
+tn_status tn_ckpt_net_load(const tn_ckpt *ck, const tn_net *net, const char *prefix, float *params, float *state);
+
+/* The net that a checkpoint describes and the input it wants, as words (net, width, ..., size_px, input_mean, input_std). */
+typedef struct {
+    tn_net_spec net;
+    int size_px;
+    tn_input_norm norm;
+} tn_ckpt_model;
+tn_status tn_ckpt_model_of(const tn_ckpt *ck, tn_ckpt_model *out); /* TN_EFORMAT a word is missing */
+void tn_ckpt_set_model(json_t *meta, const tn_ckpt_model *model);
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * train.c - the step loop of one cell.
+ *
+ *   step:  lanes of this rank -> [gradients | batch moments | slots] each
+ *          tn_lane_sum        -> the same sum on every rank, in the same bits
+ *          optimiser, running moments, EMA: computed by every rank alike, nothing is sent
+ *   point: EMA teacher on all judged rows, z, validation score, best model, journal, checkpoint
+ *
+ * Invariants 1. A rank-local failure inside a step goes into the FAILED slot of the sum, so that all ranks leave the
+ *               loop in the same step. 2. A stop signal goes into the STOP slot: all ranks finish the step, publish
+ *               a checkpoint and return TN_EUNFINISHED. 3. Checkpoints exist only at step boundaries.
+ */
+#include "learn/train_priv.h"
+
+#include "base/done.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Lanes are numbered through all steps; the loader works ahead in this order. */
+static void push_lane(tn_train *t, tn_loader *loader, int64_t step, int lane, int64_t *rows) {
+    int64_t position = (step * t->L + lane) * t->B;
+    for (int i = 0; i < t->B; i++) rows[i] = tn_sampler_at(t->sampler, position + i);
+    tn_loader_push(loader, rows, t->B, position);
+}
+
+typedef struct {
+    tn_loader *loader;
+    int64_t *rows;  /* (B) */
+    int64_t pushed; /* own lanes pushed since the first step of this start */
+    int64_t first_step;
+} tn_feed;
+
+static void feed(tn_train *t, tn_feed *f) {
+    int64_t last = (t->n_steps - f->first_step) * t->mine.n;
+    for (; f->pushed < last && tn_loader_pending(f->loader) < t->train_spec.depth - 1; f->pushed++)
+        push_lane(t, f->loader, f->first_step + f->pushed / t->mine.n, t->mine.first + (int)(f->pushed % t->mine.n),
+                  f->rows);
+}
+
+static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
+    feed(t, f);
+    tn_lane in;
+    TN_TRY(tn_loader_pop(f->loader, &in));
+    tn_exec_lane lane = {.image = in.image,
+                         .extra = in.extra,
+                         .target = in.target,
+                         .seed = (uint64_t)t->cell.seed,
+                         .position = (t->clock.step * t->L + t->mine.first + i) * t->B};
+    double loss = 0;
+    float *out = t->lane[i];
+    tn_exec_train(t->exec, &lane, out, out + t->n_params, &loss);
+    out[t->n_params + t->n_state + TN_SLOT_LOSS] = (float)loss;
+    return TN_OK;
+}
+
+/* After tn_lane_sum: the same on every rank. */
+static void update(tn_train *t) {
+    const tn_cfg *cfg = t->cfg;
+    float *sum = t->lane[0];
+    int64_t step = t->clock.step + 1;
+    t->dev->op->scale(t->dev, t->n_params + t->n_state, 1.0F / (float)t->L, sum);
+    tn_optim_step(t->dev, t->net, cfg, tn_learning_rate(cfg, t->clock.images_seen), step, sum, t->params, t->m, t->v);
+    t->dev->op->lerp(t->dev, t->n_state, (float)tn_net_spec_of(t->net)->bn_momentum, sum + t->n_params, t->state);
+    double decay = fmin(1.0 - 1.0 / (double)(step + 1), cfg->train.ema_decay);
+    t->dev->op->lerp(t->dev, t->n_params, (float)(1.0 - decay), t->params, t->ema_params);
+    t->dev->op->lerp(t->dev, t->n_state, (float)(1.0 - decay), t->state, t->ema_state);
+}
+
+static void count_exposure(tn_train *t) {
+    for (int64_t i = 0; i < (int64_t)t->L * t->B; i++)
+        t->clock.exposure[t->index->label[tn_sampler_at(t->sampler, t->clock.images_seen + i)]]++;
+}
+
+/* One step. stop_out: some rank was asked to stop. */
+static tn_status step(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
+    tn_exec_weights(t->exec, t->params, t->state);
+    int64_t slots = t->n_params + t->n_state;
+    tn_status mine = TN_OK;
+    for (int i = 0; i < t->mine.n; i++) {
+        if (mine == TN_OK) mine = run_lane(t, f, i);
+        if (mine != TN_OK) t->dev->op->fill(t->dev, slots + TN_SLOTS, 0, t->lane[i]);
+        t->lane[i][slots + TN_SLOT_STOP] = i == 0 && tn_stop_wanted() ? 1 : 0;
+        t->lane[i][slots + TN_SLOT_FAILED] = mine != TN_OK ? 1 : 0;
+    }
+    tn_lane_sum(run, t->L, slots + TN_SLOTS, t->lane, t->scratch);
+    const float *sum = t->lane[0] + slots;
+    if (sum[TN_SLOT_FAILED] > 0) return tn_agree(run, mine);
+    double loss = (double)sum[TN_SLOT_LOSS] / t->L;
+    if (!isfinite(loss))
+        return tn_fail(TN_EFORMAT,
+                       "%s: the loss is %g at step %lld, after %lld images: lower train.learning_rate, lengthen "
+                       "train.warmup_images or set train.clip_norm; the last checkpoint stays",
+                       t->name, loss, (long long)t->clock.step, (long long)t->clock.images_seen);
+    *stop_out = sum[TN_SLOT_STOP] > 0;
+    update(t);
+    count_exposure(t);
+    t->clock.loss_sum += loss;
+    t->clock.loss_steps++;
+    t->clock.step++;
+    t->clock.images_seen += (int64_t)t->L * t->B;
+    return TN_OK;
+}
+
+static bool checkpoint_due(const tn_train *t) {
+    int64_t every = t->cfg->train.checkpoint_images, now = t->clock.images_seen;
+    return every > 0 && now / every != (now - (int64_t)t->L * t->B) / every;
+}
+
+static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
+    tn_progress bar;
+    if (run->rank == 0) {
+        tn_progress_begin(&bar, t->name, t->n_steps * t->L * t->B, "images");
+        tn_progress_at(&bar, t->clock.images_seen, NULL);
+    }
+    tn_status st = TN_OK;
+    bool stop = false;
+    double before = tn_now_s();
+    while (st == TN_OK && t->clock.step < t->n_steps && !stop) {
+        st = step(run, t, f, &stop);
+        if (st != TN_OK) break;
+        t->clock.seconds += tn_now_s() - before;
+        before = tn_now_s();
+        if (t->clock.step == tn_train_point_step(t, t->clock.points_done))
+            st = tn_train_point(run, t);
+        else if (stop || checkpoint_due(t))
+            st = tn_train_checkpoint(run, t);
+        before = tn_now_s();
+        if (run->rank == 0) {
+            char note[96];
+            snprintf(note, sizeof note, "loss %.3f, best %.4f, waited %.0f s",
+                     t->clock.loss_steps ? t->clock.loss_sum / (double)t->clock.loss_steps : 0.0, t->clock.best.gmean,
+                     tn_loader_waited_s(f->loader));
+            tn_progress_at(&bar, t->clock.images_seen, note);
+        }
+    }
+    if (run->rank == 0) tn_progress_end(&bar, st == TN_OK && !stop ? "trained" : "stopped");
+    if (st == TN_OK && t->clock.step < t->n_steps)
+        return tn_fail(TN_EUNFINISHED,
+                       "%s: stopped on request after %lld of %lld images; a checkpoint is published: run "
+                       "the same command again, or `tenfold resume`",
+                       t->name, (long long)t->clock.images_seen, (long long)(t->n_steps * t->L * t->B));
+    return st;
+}
+
+static tn_status train_all(tn_run *run, tn_train *t) {
+    tn_feed f = {.first_step = t->clock.step};
+    f.rows = malloc((size_t)t->B * sizeof *f.rows);
+    tn_status st = f.rows ? tn_loader_new(&t->train_spec, &f.loader) : tn_fail_memory((size_t)t->B * 8, "a lane");
+    st = tn_agree(run, st);
+    if (st == TN_OK) st = train_loop(run, t, &f);
+    tn_loader_free(&f.loader);
+    free(f.rows);
+    return st;
+}
+
+static tn_status finish(tn_run *run, tn_train *t) {
+    tn_status st = TN_OK;
+    if (run->rank == 0) {
+        tn_done done = {.stage = "train", .settings = t->settings, .inputs = t->inputs};
+        st = tn_done_publish(t->folder, &done, t->clock.best_digest, NULL);
+        if (st == TN_OK)
+            tn_say("%s: best at evaluation point %d of %d, validation geometric mean F1 %.4f (macro %.4f, accuracy "
+                   "%.4f), digest %s",
+                   t->name, t->clock.best_point + 1, t->cfg->train.evaluation_points, t->clock.best.gmean,
+                   t->clock.best.macro, t->clock.best.accuracy, t->clock.best_digest);
+    }
+    return tn_agree(run, st);
+}
+
+/* Rank 0 looks: is it done, is what lies there of another making? */
+static tn_status look(tn_run *run, tn_train *t, tn_done_state *out) {
+    tn_status st = TN_OK;
+    int state = TN_DONE_ABSENT;
+    if (run->rank == 0) {
+        tn_done want = {.stage = "train", .settings = t->settings, .inputs = t->inputs};
+        tn_done_state found = TN_DONE_ABSENT;
+        st = tn_done_find(t->folder, &want, &found);
+        if (st == TN_OK && found == TN_DONE_STALE) {
+            tn_say("%s: its inputs have changed: trained anew", t->name);
+            st = tn_folder_remove(t->folder);
+        }
+        if (st == TN_OK && found != TN_DONE_VALID) st = tn_folder_make(t->folder);
+        state = (int)found;
+    }
+    st = tn_agree(run, st);
+    MPI_Bcast(&state, 1, MPI_INT, 0, run->comm);
+    *out = (tn_done_state)state;
+    return st;
+}
+
+static tn_status set_paths(tn_train *t) {
+    tn_cell_name(&t->cell, t->name);
+    TN_TRY(tn_cell_folder(t->cfg, "train", &t->cell, t->folder));
+    TN_TRY(tn_path(t->ckpt_path, "%s/checkpoint.safetensors", t->folder));
+    TN_TRY(tn_path(t->best_path, "%s/best.safetensors", t->folder));
+    TN_TRY(tn_path(t->posteriors_path, "%s/posteriors.h5", t->folder));
+    TN_TRY(tn_path(t->journal_path, "%s/journal.jsonl", t->folder));
+    return tn_train_identity(t->cfg, &t->cell, &t->settings, &t->inputs);
+}
+
+tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
+                        const tn_cell *cell, bool allow_other_bits) {
+    tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell};
+    tn_done_state state = TN_DONE_ABSENT;
+    tn_status st = tn_agree(run, set_paths(&t));
+    if (st == TN_OK) st = look(run, &t, &state);
+    if (st == TN_OK && state == TN_DONE_VALID) {
+        if (run->rank == 0) tn_say("%s: already done", t.name);
+    } else if (st == TN_OK) {
+        st = tn_train_open(run, &t, allow_other_bits);
+        if (st == TN_OK) st = train_all(run, &t);
+        if (st == TN_OK) st = finish(run, &t);
+    }
+    tn_train_close(&t);
+    return st;
+}
+
+/* --- identity -------------------------------------------------------------------------------------------------------
+ */
+
+static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[256]) {
+    char folder[TN_PATH_BYTES], shards[TN_HEX_BYTES], folds[TN_HEX_BYTES], filter[TN_HEX_BYTES];
+    TN_TRY(tn_path(folder, "%s/shards", cfg->run_dir));
+    TN_TRY(tn_done_digest(folder, "preprocess", shards));
+    TN_TRY(tn_path(folder, "%s/folds", cfg->run_dir));
+    TN_TRY(tn_done_digest(folder, "preprocess", folds));
+    int at = snprintf(out, 256, "shards %s\nfolds %s\n", shards, folds);
+    if (cell->round > 0) {
+        TN_TRY(tn_filter_folder(cfg, cell->round, folder));
+        TN_TRY(tn_done_digest(folder, "filter", filter));
+        snprintf(out + at, 256 - (size_t)at, "filter %s\n", filter);
+    }
+    return TN_OK;
+}
+
+tn_status tn_train_identity(const tn_cfg *cfg, const tn_cell *cell, char **settings_out, char **inputs_out) {
+    char inputs[256];
+    TN_TRY(inputs_of(cfg, cell, inputs));
+    char *canonical = tn_cfg_canonical(cfg, TN_STAGE_TRAIN);
+    size_t n_bytes = (canonical ? strlen(canonical) : 0) + 128;
+    char *settings = malloc(n_bytes), *copy = malloc(sizeof inputs);
+    if (!canonical || !settings || !copy) {
+        free(canonical);
+        free(settings);
+        free(copy);
+        return tn_fail_memory(n_bytes, "the identity of a cell");
+    }
+    snprintf(settings, n_bytes, "%scell.size_px = %d\ncell.seed = %lld\n", canonical, cell->size_px,
+             (long long)cell->seed);
+    memcpy(copy, inputs, sizeof inputs);
+    free(canonical);
+    *settings_out = settings;
+    *inputs_out = copy;
+    return TN_OK;
+}

@@ -1,0 +1,154 @@
+/* train_point.c - what happens at an evaluation point. */
+#include "learn/train_priv.h"
+
+#include "base/h5.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int64_t tn_train_point_step(const tn_train *t, int j) {
+    return t->n_steps * (j + 1) / t->cfg->train.evaluation_points;
+}
+
+/* z_j = alpha z_{j-1} + (1 - alpha) p_j, z_0 = p_0 */
+static void ensemble_in_time(tn_train *t) {
+    int64_t n = t->n_judged * t->index->n_classes;
+    double alpha = t->clock.points_done == 0 ? 0.0 : t->cfg->self.alpha;
+    for (int64_t i = 0; i < n; i++) t->z[i] = (float)(alpha * (double)t->z[i] + (1.0 - alpha) * (double)t->p[i]);
+}
+
+static tn_score validation_score(const tn_train *t) {
+    int K = t->index->n_classes;
+    tn_confusion c = {.K = K};
+    for (int64_t i = 0; i < t->n_judged; i++)
+        if (t->is_validation[t->judged[i]])
+            tn_confusion_add(&c, t->index->label[t->judged[i]], tn_argmax(K, t->p + i * K));
+    return tn_score_of(&c);
+}
+
+/* --- the best model --------------------------------------------------------------------------------------------------
+ */
+
+/* Rows of the judged list spread over all rows of the data set: this rank's share of (N,K). */
+static float *spread(const tn_train *t, const float *x, int64_t first, int64_t n) {
+    int K = t->index->n_classes;
+    float *out = calloc((size_t)(n * K) + 1, sizeof *out);
+    if (!out) return NULL;
+    for (int64_t i = 0; i < t->n_judged; i++) {
+        int64_t row = t->judged[i];
+        if (row >= first && row < first + n) memcpy(out + (row - first) * K, x + i * K, (size_t)K * sizeof *out);
+    }
+    return out;
+}
+
+/* posteriors.h5, written by all ranks of the cell together: each its share of the rows. */
+static tn_status write_posteriors(tn_run *run, tn_train *t) {
+    int64_t N = t->index->n, K = t->index->n_classes;
+    int64_t first = N * run->rank / run->n_ranks, n = N * (run->rank + 1) / run->n_ranks - first;
+    float *z = spread(t, t->z, first, n), *p = spread(t, t->p, first, n);
+    char tmp[TN_PATH_BYTES];
+    tn_status st =
+        z && p ? tn_publish_name(t->posteriors_path, tmp) : tn_fail_memory((size_t)(n * K * 8), "posteriors");
+    st = tn_agree(run, st);
+    tn_h5 *f = NULL;
+    if (st == TN_OK) st = tn_agree(run, tn_h5_create_all(run, tmp, &f));
+    if (st == TN_OK) {
+        int64_t dim[2] = {N, K};
+        st = tn_h5_stamp(f, "posteriors", 1);
+        if (st == TN_OK) st = tn_h5_reserve(f, "z", TN_H5_F32, 2, dim);
+        if (st == TN_OK) st = tn_h5_reserve(f, "p", TN_H5_F32, 2, dim);
+        st = tn_agree(run, st);
+        if (st == TN_OK) st = tn_h5_write_rows_all(run, f, "z", TN_H5_F32, first, n, z);
+        if (st == TN_OK) st = tn_h5_write_rows_all(run, f, "p", TN_H5_F32, first, n, p);
+        tn_status closed = tn_h5_close(&f);
+        st = tn_agree(run, st == TN_OK ? closed : st);
+    }
+    if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? tn_publish_end(t->posteriors_path) : TN_OK);
+    free(z);
+    free(p);
+    return st;
+}
+
+static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
+    int n = tn_net_tensors(t->net);
+    tn_ckpt_entry *entry = calloc((size_t)n, sizeof *entry);
+    float *params = malloc((size_t)t->n_params * sizeof *params), *state = malloc((size_t)t->n_state * sizeof *state);
+    json_t *meta = json_object();
+    tn_status st = TN_OK;
+    if (!entry || !params || !state || !meta) {
+        st = tn_fail_memory((size_t)t->n_params * sizeof *params, "the best model");
+    } else {
+        t->dev->op->download(t->dev, t->n_params, t->ema_params, params);
+        t->dev->op->download(t->dev, t->n_state, t->ema_state, state);
+        tn_ckpt_net_entries(t->net, "model.", params, state, entry);
+        tn_ckpt_set_model(meta, &t->model);
+        json_object_set_new(meta, "cell", json_string(t->name));
+        json_object_set_new(meta, "images_seen", json_sprintf("%lld", (long long)t->clock.images_seen));
+        st = tn_ckpt_write(t->best_path, n, entry, meta);
+        tn_hash *hash = tn_hash_new();
+        tn_hash_add(hash, params, (size_t)t->n_params * sizeof *params);
+        tn_hash_add(hash, state, (size_t)t->n_state * sizeof *state);
+        tn_hash_add(hash, t->z, (size_t)t->n_judged * (size_t)t->index->n_classes * sizeof *t->z);
+        tn_hash_add(hash, t->p, (size_t)t->n_judged * (size_t)t->index->n_classes * sizeof *t->p);
+        tn_hash_hex(hash, digest_out);
+        tn_hash_free(&hash);
+    }
+    json_decref(meta);
+    free(entry);
+    free(params);
+    free(state);
+    return st;
+}
+
+static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
+    TN_TRY(write_posteriors(run, t));
+    char digest[TN_HEX_BYTES] = "";
+    TN_TRY(tn_agree(run, run->rank == 0 ? write_best(t, digest) : TN_OK));
+    MPI_Bcast(digest, sizeof digest, MPI_CHAR, 0, run->comm);
+    memcpy(t->clock.best_digest, digest, sizeof digest);
+    t->clock.best = *score;
+    t->clock.best_point = t->clock.points_done;
+    return TN_OK;
+}
+
+/* --- journal ---------------------------------------------------------------------------------------------------------
+ */
+
+static tn_status append_journal(tn_train *t, const tn_score *score) {
+    const tn_train_clock *c = &t->clock;
+    json_t *f1 = json_object(), *exposure = json_object();
+    for (int k = 0; k < t->index->n_classes; k++) {
+        json_object_set_new(f1, t->index->class_name[k], json_real(score->f1[k]));
+        json_object_set_new(exposure, t->index->class_name[k], json_integer(c->exposure[k]));
+    }
+    json_t *line = json_pack(
+        "{s:i,s:I,s:I,s:f,s:f,s:b,s:{s:f,s:f,s:f,s:o},s:o,s:f}", "point", c->points_done + 1, "step",
+        (json_int_t)c->step, "images", (json_int_t)c->images_seen, "learning_rate",
+        tn_learning_rate(t->cfg, c->images_seen), "loss", c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0,
+        "best", c->best_point == c->points_done, "validation", "geometric_mean", score->gmean, "macro_f1", score->macro,
+        "accuracy", score->accuracy, "f1", f1, "images_by_class", exposure, "training_seconds", c->seconds);
+    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(line);
+    if (!text) return tn_fail_memory(1024, "a line of the journal");
+    int n = fprintf(t->journal, "%s\n", text);
+    free(text);
+    if (n < 0 || fflush(t->journal) != 0 || fsync(fileno(t->journal)) != 0)
+        return tn_fail(TN_EIO, "%s: cannot be written: %s", t->journal_path, strerror(errno));
+    t->clock.journal_bytes += n;
+    return TN_OK;
+}
+
+tn_status tn_train_point(tn_run *run, tn_train *t) {
+    tn_exec_weights(t->exec, t->ema_params, t->ema_state);
+    TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->n_judged, t->judged, NULL, t->p));
+    ensemble_in_time(t);
+    tn_score score = validation_score(t);
+    if (t->clock.best_point < 0 || tn_score_better(&score, &t->clock.best)) TN_TRY(publish_best(run, t, &score));
+    TN_TRY(tn_agree(run, run->rank == 0 ? append_journal(t, &score) : TN_OK));
+    t->clock.points_done++;
+    t->clock.loss_sum = 0;
+    t->clock.loss_steps = 0;
+    return tn_train_checkpoint(run, t);
+}

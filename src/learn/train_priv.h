@@ -1,0 +1,77 @@
+/* train_priv.h - the state of a cell in training; shared by train.c, train_state.c, train_point.c. */
+#ifndef TN_LEARN_TRAIN_PRIV_H
+#define TN_LEARN_TRAIN_PRIV_H
+
+#include "base/progress.h"
+#include "data/batch.h"
+#include "data/sampler.h"
+#include "learn/ckpt.h"
+#include "learn/eval.h"
+#include "learn/metric.h"
+#include "learn/self.h"
+#include "learn/train.h"
+#include "net/optim.h"
+#include "net/sync.h"
+
+/* What changes while training, and a checkpoint must hold beside the vectors. */
+typedef struct {
+    int64_t step, images_seen;
+    int points_done;              /* evaluation points behind us                        */
+    int best_point;               /* -1 before the first                                */
+    tn_score best;                /* validation score there                             */
+    char best_digest[TN_HEX_BYTES]; /* of best.safetensors and posteriors.h5 together   */
+    double loss_sum;              /* of the steps since the last point                  */
+    int64_t loss_steps;
+    int64_t exposure[TN_MAX_CLASSES]; /* images seen by class                           */
+    int64_t journal_bytes;
+    double seconds;               /* training time over all starts; never part of a digest */
+} tn_train_clock;
+
+typedef struct tn_train {
+    const tn_cfg *cfg;
+    const tn_index *index;
+    const tn_shards *shards;
+    tn_cell cell;
+    char name[TN_CELL_NAME_BYTES];
+    char folder[TN_PATH_BYTES], ckpt_path[TN_PATH_BYTES], best_path[TN_PATH_BYTES], posteriors_path[TN_PATH_BYTES],
+        journal_path[TN_PATH_BYTES];
+    char *settings, *inputs;      /* identity */
+
+    tn_ckpt_model model;
+    tn_net *net;
+    tn_dev *dev;
+    tn_exec *exec;
+    tn_isa isa;
+
+    int L, B;                     /* lanes per step, images per lane */
+    tn_lanes mine;
+    int64_t n_params, n_state, n_steps;
+    float *params, *state, *m, *v, *ema_params, *ema_state; /* device */
+    float **lane;                 /* (mine.n) x (n_params + n_state + TN_SLOTS) */
+    float *scratch;
+
+    tn_sampler *sampler;
+    tn_loader_spec train_spec, eval_spec;
+    int64_t n_judged;             /* rows with fold >= 0, ascending: what is evaluated */
+    int64_t *judged;
+    uint8_t *is_validation;       /* (N) */
+    float *z, *p;                 /* (n_judged,K): prediction ensemble, latest posteriors */
+
+    tn_train_clock clock;
+    FILE *journal;                /* rank 0 */
+} tn_train;
+
+/* Slots behind gradients and moments in a lane's vector: sums that every rank learns with the gradient. */
+enum { TN_SLOT_LOSS, TN_SLOT_STOP, TN_SLOT_FAILED, TN_SLOTS };
+
+/* train_state.c */
+tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits);
+void tn_train_close(tn_train *t);
+tn_status tn_train_checkpoint(tn_run *run, tn_train *t); /* collective: rank 0 publishes */
+
+/* train_point.c: evaluation point: posteriors, ensemble z, validation score, best model, journal, checkpoint. */
+tn_status tn_train_point(tn_run *run, tn_train *t);
+/* The step after which evaluation point j stands. */
+int64_t tn_train_point_step(const tn_train *t, int j);
+
+#endif

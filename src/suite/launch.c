@@ -1,0 +1,147 @@
+/* launch.c - fork, mpirun, relay of the output. */
+#define _GNU_SOURCE /* sched_getaffinity */
+#include "suite/launch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t n_asked; /* how often a stop was asked for */
+static void on_signal(int signal_number) {
+    (void)signal_number;
+    n_asked++;
+}
+
+bool tn_launch_stopped(void) { return n_asked > 0; }
+
+int tn_cores(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/* Settings of Open MPI that one machine needs; what the user set stays. */
+static void set_environment(void) {
+    static const char *const KEEP[][2] = {
+        {"OMPI_ALLOW_RUN_AS_ROOT", "1"}, /* containers */
+        {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+        {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
+        {"OMPI_MCA_hwloc_base_binding_policy", "none"}, /* a rank has loader and lane threads */
+        {"OMPI_MCA_mpi_yield_when_idle", "1"},
+        {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"}, /* containers forbid it, noisily */
+    };
+    for (size_t i = 0; i < sizeof KEEP / sizeof *KEEP; i++) setenv(KEEP[i][0], KEEP[i][1], 0);
+    if (isatty(STDERR_FILENO)) setenv("TENFOLD_TERMINAL", "1", 1); /* progress.h: draw bars through the relay */
+}
+
+_Noreturn static void child(char *const *argv, int n_ranks, int out) {
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    char self[TN_PATH_BYTES], ranks[16];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n < 0) _exit(127);
+    self[n] = 0;
+    snprintf(ranks, sizeof ranks, "%d", n_ranks);
+    char *full[128] = {"mpirun", "-q", "-n", ranks, self};
+    int at = 5;
+    for (int i = 0; argv[i]; i++) {
+        if (at >= 127) _exit(127);
+        full[at++] = argv[i];
+    }
+    dup2(out, STDOUT_FILENO);
+    dup2(out, STDERR_FILENO);
+    close(out);
+    set_environment();
+    execvp(full[0], full);
+    fprintf(stderr, "tenfold: error: mpirun cannot be started: %s; on Debian: apt-get install openmpi-bin\n",
+            strerror(errno));
+    _exit(127);
+}
+
+typedef struct {
+    FILE *log;
+    char line[512]; /* begun, without its end */
+    size_t n;
+    char last[256]; /* last complete line */
+} relay;
+
+/* Lines go into the log; what a carriage return overwrites (progress bars) does not. */
+static void relay_bytes(relay *r, const char *data, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        char c = data[i];
+        if (c == '\r') {
+            r->n = 0;
+        } else if (c == '\n' || r->n == sizeof r->line - 1) {
+            r->line[r->n] = 0;
+            fprintf(r->log, "%s\n", r->line);
+            if (r->n) snprintf(r->last, sizeof r->last, "%.255s", r->line);
+            r->n = 0;
+            if (c != '\n') r->line[r->n++] = c;
+        } else {
+            r->line[r->n++] = c;
+        }
+    }
+    fflush(r->log);
+}
+
+/* Until the child's end of the pipe is closed; passes stop requests on. */
+static void relay_all(relay *r, int in, pid_t pid) {
+    int passed = 0;
+    char data[4096];
+    for (;;) {
+        if (n_asked > passed) {
+            kill(pid, passed == 0 ? SIGUSR1 : SIGTERM);
+            passed++;
+        }
+        struct pollfd p = {.fd = in, .events = POLLIN};
+        if (poll(&p, 1, 200) <= 0) continue; /* time-out or signal: look at n_asked again */
+        ssize_t n = read(in, data, sizeof data);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return;
+        if (write(STDERR_FILENO, data, (size_t)n) < 0) { /* a closed terminal does not stop the work */
+        }
+        relay_bytes(r, data, (size_t)n);
+    }
+}
+
+tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *exit_code_out, char last_line_out[256]) {
+    struct sigaction action = {.sa_handler = on_signal}, old_int, old_term;
+    int ends[2];
+    relay r = {.log = fopen(log_path, "a")};
+    if (!r.log) return tn_fail(TN_EIO, "%s: cannot be written: %s", log_path, strerror(errno));
+    if (pipe(ends) != 0) {
+        fclose(r.log);
+        return tn_fail(TN_EIO, "no pipe for %s: %s", argv[0], strerror(errno));
+    }
+    sigaction(SIGINT, &action, &old_int);
+    sigaction(SIGTERM, &action, &old_term);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        child(argv, n_ranks, ends[1]);
+    }
+    close(ends[1]);
+    tn_status st = TN_OK;
+    if (pid < 0) {
+        st = tn_fail(TN_EIO, "no process for %s: %s", argv[0], strerror(errno));
+    } else {
+        relay_all(&r, ends[0], pid);
+        int status = 0;
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+        *exit_code_out = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        snprintf(last_line_out, 256, "%s", r.last);
+    }
+    close(ends[0]);
+    fclose(r.log);
+    sigaction(SIGINT, &old_int, NULL);
+    sigaction(SIGTERM, &old_term, NULL);
+    return st;
+}

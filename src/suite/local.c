@@ -1,0 +1,127 @@
+/* local.c - walks through the plan on this machine. */
+#include "suite/local.h"
+
+#include "base/progress.h"
+#include "suite/launch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_ARGUMENTS = 120 };
+
+typedef struct {
+    char *at[MOST_ARGUMENTS];
+    int n;
+    char text[8][64];
+    int n_text;
+} arguments;
+
+static tn_status add(arguments *a, char *word) {
+    if (a->n >= MOST_ARGUMENTS - 1) return tn_fail(TN_EARG, "more than %d words on a command line: put --set values into the job file", MOST_ARGUMENTS);
+    a->at[a->n++] = word;
+    a->at[a->n] = NULL;
+    return TN_OK;
+}
+
+static tn_status add_number(arguments *a, char *option, long long value) {
+    char *text = a->text[a->n_text++];
+    snprintf(text, sizeof a->text[0], "%lld", value);
+    TN_TRY(add(a, option));
+    return add(a, text);
+}
+
+static tn_status arguments_of(tn_plan *plan, const tn_step *s, arguments *a) {
+    static char run[] = "--run", set[] = "--set", round[] = "--round", folds[] = "--folds", size[] = "--size",
+                seed[] = "--seed";
+    TN_TRY(add(a, (char *)tn_step_verb(s->kind)));
+    TN_TRY(add(a, plan->start.job_file));
+    TN_TRY(add(a, run));
+    TN_TRY(add(a, plan->start.run_dir));
+    for (int i = 0; i < plan->start.n_set; i++) {
+        TN_TRY(add(a, set));
+        TN_TRY(add(a, plan->start.set[i]));
+    }
+    if (s->kind == TN_STEP_TRAIN || s->kind == TN_STEP_FILTER) TN_TRY(add_number(a, round, s->cell.round));
+    if (s->kind != TN_STEP_TRAIN) return TN_OK;
+    TN_TRY(add_number(a, folds, s->cell.fold));
+    TN_TRY(add_number(a, size, s->cell.size_px));
+    return add_number(a, seed, s->cell.seed);
+}
+
+static int ranks_for(const tn_cfg *cfg, const tn_step *s, int wanted) {
+    int cores = tn_cores(), most = cores / cfg->train.lane_threads;
+    if (wanted > 0) most = wanted;
+    if (s->kind == TN_STEP_REDUCE || s->kind == TN_STEP_REPORT || s->kind == TN_STEP_FILTER) return 1;
+    if (s->kind == TN_STEP_PREPROCESS) return wanted > 0 ? wanted : cores;
+    if (most > cfg->train.lanes) most = cfg->train.lanes;
+    return most < 1 ? 1 : most;
+}
+
+/* Runs one step and records how it went; only a failure to launch or to record is an error here. */
+static tn_status run_step(const tn_cfg *cfg, tn_plan *plan, tn_step *s, int wanted_ranks) {
+    bool done = false;
+    if (s->kind == TN_STEP_TRAIN) TN_TRY(tn_train_done(cfg, &s->cell, &done));
+    if (!done) {
+        arguments a = {.n = 0};
+        TN_TRY(arguments_of(plan, s, &a));
+        s->state = TN_STEP_RUNNING;
+        TN_TRY(tn_plan_publish(plan));
+        double begin = tn_now_s();
+        char last_line[sizeof s->last_line] = "";
+        TN_TRY(tn_launch(a.at, ranks_for(cfg, s, wanted_ranks), s->log, &s->exit_code, last_line));
+        s->seconds = tn_now_s() - begin;
+        done = s->exit_code == 0;
+        snprintf(s->last_line, sizeof s->last_line, "%s", done ? "" : last_line);
+    }
+    s->state = done ? TN_STEP_DONE : s->exit_code == TN_EUNFINISHED ? TN_STEP_STOPPED : TN_STEP_FAILED;
+    return tn_plan_publish(plan);
+}
+
+static int count(const tn_plan *plan, tn_step_state state) {
+    int n = 0;
+    for (int i = 0; i < plan->n; i++) n += plan->step[i].state == state;
+    return n;
+}
+
+static tn_status stopped(const tn_plan *plan) {
+    return tn_fail(TN_EUNFINISHED, "stopped on request: checkpoints are published; go on with: tenfold resume %s",
+                   plan->start.run_dir);
+}
+
+/* After the cells of a round, or at any other step: is there a reason not to go on? */
+static tn_status verdict(const tn_plan *plan, int at) {
+    const tn_step *s = &plan->step[at];
+    bool round_ends = at + 1 == plan->n || plan->step[at + 1].kind != TN_STEP_TRAIN;
+    if (s->state == TN_STEP_STOPPED || tn_launch_stopped()) return stopped(plan);
+    if (s->kind != TN_STEP_TRAIN && s->state == TN_STEP_FAILED) {
+        tn_status st = s->exit_code >= TN_EARG && s->exit_code <= TN_EUNFINISHED ? (tn_status)s->exit_code : TN_EBUG;
+        return tn_fail(st, "%s failed (exit code %d): %s; log: %s", s->name, s->exit_code, s->last_line, s->log);
+    }
+    if (!round_ends || count(plan, TN_STEP_FAILED) == 0) return TN_OK;
+    char list[1024] = "";
+    for (int i = 0; i <= at; i++) {
+        size_t n = strlen(list);
+        if (plan->step[i].state == TN_STEP_FAILED)
+            snprintf(list + n, sizeof list - n, "\n  %s (exit code %d): %s", plan->step[i].name,
+                     plan->step[i].exit_code, plan->step[i].log);
+    }
+    return tn_fail(TN_EUNFINISHED,
+                   "%d train cells failed, the others are done:%s\nmend the cause and go on with: tenfold resume %s; or "
+                   "do without them: tenfold predict, then tenfold reduce --allow-missing",
+                   count(plan, TN_STEP_FAILED), list, plan->start.run_dir);
+}
+
+tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
+    char log[TN_PATH_BYTES];
+    TN_TRY(tn_path(log, "%s/log", plan->start.run_dir));
+    TN_TRY(tn_folder_make(log));
+    for (int i = 0; i < plan->n; i++) plan->step[i].state = TN_STEP_WAITING;
+    double begin = tn_now_s();
+    for (int i = 0; i < plan->n; i++) {
+        tn_say("step %d of %d: %s", i + 1, plan->n, plan->step[i].name);
+        TN_TRY(run_step(cfg, plan, &plan->step[i], n_ranks));
+        TN_TRY(verdict(plan, i));
+    }
+    tn_say("all done in %.0f s; results in %s", tn_now_s() - begin, plan->start.run_dir);
+    return TN_OK;
+}

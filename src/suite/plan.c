@@ -1,0 +1,182 @@
+/* plan.c - steps of a run and their manifest. */
+#include "suite/plan.h"
+
+#include "base/done.h"
+#include "learn/train.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const VERB[] = {"preprocess", "train", "filter", "predict", "reduce", "report"};
+static const char *const STATE[] = {"waiting", "running", "done", "failed", "stopped"};
+enum { N_STATES = sizeof STATE / sizeof *STATE };
+
+const char *tn_step_verb(tn_step_kind kind) { return VERB[kind]; }
+const char *tn_step_state_name(tn_step_state state) { return STATE[state]; }
+
+static tn_status add_step(tn_plan *plan, tn_step_kind kind, const tn_cell *cell) {
+    tn_step *s = &plan->step[plan->n++];
+    char cell_name[TN_CELL_NAME_BYTES] = "";
+    s->kind = kind;
+    if (cell) s->cell = *cell;
+    if (kind == TN_STEP_TRAIN) tn_cell_name(cell, cell_name);
+    if (kind == TN_STEP_FILTER) snprintf(cell_name, sizeof cell_name, "r%d", cell->round + 1);
+    const char *verb = tn_step_verb(kind);
+    snprintf(s->name, sizeof s->name, "%s%s%s", verb, *cell_name ? " " : "", cell_name);
+    return tn_path(s->log, "%s/log/%s%s%s.log", plan->start.run_dir, verb, *cell_name ? "-" : "", cell_name);
+}
+
+static tn_status add_round(const tn_cfg *cfg, tn_plan *plan, int round, tn_cell *cell) {
+    tn_cell_list(cfg, round, cell);
+    for (int i = 0; i < tn_cell_count(cfg); i++) TN_TRY(add_step(plan, TN_STEP_TRAIN, &cell[i]));
+    if (round == cfg->self.max_rounds) return TN_OK;
+    return add_step(plan, TN_STEP_FILTER, &(tn_cell){.round = round});
+}
+
+static tn_status add_steps(const tn_cfg *cfg, tn_plan *plan, tn_cell *cell) {
+    TN_TRY(add_step(plan, TN_STEP_PREPROCESS, NULL));
+    for (int round = 0; round <= cfg->self.max_rounds; round++) TN_TRY(add_round(cfg, plan, round, cell));
+    TN_TRY(add_step(plan, TN_STEP_PREDICT, NULL));
+    TN_TRY(add_step(plan, TN_STEP_REDUCE, NULL));
+    return add_step(plan, TN_STEP_REPORT, NULL);
+}
+
+static tn_status copy_start(const tn_start *from, tn_start *to) {
+    *to = *from;
+    to->n_set = 0;
+    to->set = calloc((size_t)from->n_set + 1, sizeof *to->set);
+    if (!to->set) return tn_fail_memory((size_t)from->n_set * sizeof *to->set, "the plan");
+    for (; to->n_set < from->n_set; to->n_set++)
+        if (!(to->set[to->n_set] = strdup(from->set[to->n_set]))) return tn_fail_memory(64, "the plan");
+    return TN_OK;
+}
+
+tn_status tn_plan_make(const tn_cfg *cfg, const tn_start *start, tn_plan **out) {
+    size_t most = (size_t)(cfg->self.max_rounds + 1) * ((size_t)tn_cell_count(cfg) + 1) + 4;
+    tn_plan *plan = calloc(1, sizeof *plan);
+    tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);
+    tn_status st = plan && cell && (plan->step = calloc(most, sizeof *plan->step))
+                       ? copy_start(start, &plan->start)
+                       : tn_fail_memory(most * sizeof *plan->step, "the plan");
+    if (st == TN_OK) st = add_steps(cfg, plan, cell);
+    free(cell);
+    if (st == TN_OK)
+        *out = plan;
+    else
+        tn_plan_free(&plan);
+    return st;
+}
+
+void tn_plan_free(tn_plan **plan) {
+    if (!*plan) return;
+    for (int i = 0; i < (*plan)->start.n_set; i++) free((*plan)->start.set[i]);
+    free((*plan)->start.set);
+    free((*plan)->step);
+    free(*plan);
+    *plan = NULL;
+}
+
+/* --- the manifest ---------------------------------------------------------------------------------------------------- */
+
+tn_status tn_plan_publish(const tn_plan *plan) {
+    json_t *sets = json_array(), *steps = json_array();
+    for (int i = 0; i < plan->start.n_set; i++) json_array_append_new(sets, json_string(plan->start.set[i]));
+    for (int i = 0; i < plan->n; i++) {
+        const tn_step *s = &plan->step[i];
+        json_array_append_new(steps, json_pack("{s:s,s:s,s:i,s:s,s:s,s:f}", "name", s->name, "state", STATE[s->state],
+                                               "exit_code", s->exit_code, "last_line", s->last_line, "log", s->log,
+                                               "seconds", s->seconds));
+    }
+    json_t *all = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o}", "format", "tenfold plan 1", "job_file", plan->start.job_file,
+                            "folder", plan->start.folder, "run_dir", plan->start.run_dir, "set", sets, "steps", steps);
+    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(all);
+    char path[TN_PATH_BYTES];
+    tn_status st = text ? tn_path(path, "%s/plan.json", plan->start.run_dir) : tn_fail_memory(4096, "plan.json");
+    if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
+    free(text);
+    return st;
+}
+
+static void recall_step(const tn_plan *plan, json_t *j) {
+    const char *name = NULL, *state = NULL, *last_line = NULL;
+    int exit_code = 0;
+    double seconds = 0;
+    if (json_unpack(j, "{s:s,s:s,s:i,s:s,s:F}", "name", &name, "state", &state, "exit_code", &exit_code, "last_line",
+                    &last_line, "seconds", &seconds) != 0)
+        return;
+    for (int i = 0; i < plan->n; i++) {
+        tn_step *s = &plan->step[i];
+        if (strcmp(s->name, name) != 0) continue;
+        for (int k = 0; k < N_STATES; k++)
+            if (strcmp(STATE[k], state) == 0) s->state = (tn_step_state)k;
+        s->exit_code = exit_code;
+        s->seconds = seconds;
+        snprintf(s->last_line, sizeof s->last_line, "%s", last_line);
+    }
+}
+
+static tn_status start_from(json_t *j, const char *path, tn_start *out) {
+    const char *job_file = NULL, *folder = NULL, *run_dir = NULL;
+    json_t *sets = NULL;
+    if (json_unpack(j, "{s:s,s:s,s:s,s:o}", "job_file", &job_file, "folder", &folder, "run_dir", &run_dir, "set",
+                    &sets) != 0)
+        return tn_fail(TN_EFORMAT, "%s: not a plan: start again with `tenfold run JOB.cfg --run` this folder", path);
+    TN_TRY(tn_path(out->job_file, "%s", job_file));
+    TN_TRY(tn_path(out->folder, "%s", folder));
+    TN_TRY(tn_path(out->run_dir, "%s", run_dir));
+    out->set = calloc(json_array_size(sets) + 1, sizeof *out->set);
+    if (!out->set) return tn_fail_memory(json_array_size(sets) * sizeof *out->set, "the plan");
+    for (size_t i = 0; i < json_array_size(sets); i++) {
+        const char *text = json_string_value(json_array_get(sets, i));
+        out->set[out->n_set] = strdup(text ? text : "");
+        if (!out->set[out->n_set++]) return tn_fail_memory(64, "the plan");
+    }
+    return TN_OK;
+}
+
+static tn_status plan_from(json_t *j, const char *path, tn_plan **out) {
+    tn_start start = {.n_set = 0};
+    tn_cfg *cfg = NULL;
+    tn_status st = start_from(j, path, &start);
+    if (st == TN_OK) st = tn_cfg_read(start.job_file, start.n_set, start.set, start.run_dir, &cfg);
+    if (st == TN_OK) st = tn_plan_make(cfg, &start, out);
+    size_t i;
+    json_t *step, *steps = json_object_get(j, "steps");
+    if (st == TN_OK) json_array_foreach(steps, i, step) recall_step(*out, step);
+    tn_cfg_free(&cfg);
+    for (int k = 0; k < start.n_set; k++) free(start.set[k]);
+    free(start.set);
+    return st;
+}
+
+tn_status tn_plan_read(const char *run_dir, tn_plan **out) {
+    char path[TN_PATH_BYTES], *text = NULL;
+    size_t n_bytes = 0;
+    TN_TRY(tn_path(path, "%s/plan.json", run_dir));
+    if (!tn_file_exists(path))
+        return tn_fail(TN_EARG, "%s: no plan.json: not a run folder, or never started by `tenfold run JOB.cfg`", run_dir);
+    TN_TRY(tn_file_read(path, &text, &n_bytes));
+    json_t *j = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES, NULL);
+    free(text);
+    tn_status st = plan_from(j, path, out);
+    json_decref(j);
+    return st;
+}
+
+tn_status tn_train_done(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
+    char folder[TN_PATH_BYTES], done_path[TN_PATH_BYTES], *settings = NULL, *inputs = NULL;
+    *out = false;
+    TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
+    TN_TRY(tn_path(done_path, "%s/DONE", folder));
+    if (!tn_file_exists(done_path)) return TN_OK;
+    TN_TRY(tn_train_identity(cfg, cell, &settings, &inputs));
+    tn_done want = {.stage = "train", .settings = settings, .inputs = inputs};
+    tn_done_state state = TN_DONE_ABSENT;
+    tn_status st = tn_done_find(folder, &want, &state);
+    *out = state == TN_DONE_VALID;
+    free(settings);
+    free(inputs);
+    return st;
+}
