@@ -47,7 +47,10 @@ typedef struct {
     double alpha;                                    /* cutmix: lambda ~ Beta(alpha, alpha); 1 only for now  */
 } tn_augment;
 
+enum { TN_MAX_KEYS = 96 };
+
 typedef struct tn_cfg {
+    int line[TN_MAX_KEYS];       /* per key of the table: line in the job file, 0 = default, -1 = --set */
     char file[TN_PATH_BYTES];    /* job file as given                                         */
     char name[TN_NAME_BYTES];    /* its base name without .cfg                                */
     char run_dir[TN_PATH_BYTES]; /* --run, or results/<name> under the current folder         */
@@ -55,6 +58,7 @@ typedef struct tn_cfg {
     struct {
         char metadata[TN_PATH_BYTES]; /* required                                             */
         char images[TN_PATH_BYTES];   /* root of the paths; default: the metadata's folder    */
+        char metadata_given[TN_PATH_BYTES], images_given[TN_PATH_BYTES]; /* as written: identity */
         int n_classes;                /* classes = [ "worn", ... ], required, at least 2      */
         char classes[TN_MAX_CLASSES][TN_NAME_BYTES];
         char truth_column[TN_NAME_BYTES]; /* "" = none                                        */

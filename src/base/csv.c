@@ -104,7 +104,7 @@ static size_t record_end(const char *text, size_t at, size_t n, int64_t *lines) 
 }
 
 static tn_status parse_error(const reader *r, struct csv_parser *p) {
-    if (csv_error(p) == CSV_EMEMORY) return tn_fail_memory(0, r->path);
+    if (csv_error(p) == CSV_ENOMEM) return tn_fail_memory(0, r->path);
     return tn_fail(TN_EARG,
                    "%s:%lld: wrong quoting: a field with a quote in it must be in quotes, the quote doubled, and every "
                    "opened quote closed",

@@ -1,0 +1,225 @@
+/* cfg.c - reading a job file: libconfig's tree against the table of keys. */
+#include "base/cfg_priv.h"
+
+#include "base/nearest.h"
+
+#include <libgen.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void tn_problem(tn_problems *p, int line, const char *fmt, ...) {
+    size_t at = strlen(p->text);
+    char where[TN_PATH_BYTES];
+    va_list args;
+    if (line > 0)
+        snprintf(where, sizeof where, "%s:%d: ", p->file, line);
+    else
+        snprintf(where, sizeof where, "%s: ", line < 0 ? "--set" : p->file);
+    snprintf(p->text + at, sizeof p->text - at, "%s%s", p->n++ ? "\n" : "", where);
+    at = strlen(p->text);
+    va_start(args, fmt);
+    vsnprintf(p->text + at, sizeof p->text - at, fmt, args);
+    va_end(args);
+}
+
+/* --- names ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_group(const char *group) {
+    for (int i = 0; i < tn_n_keys; i++)
+        if (strcmp(tn_keys[i].group, group) == 0) return true;
+    return false;
+}
+
+static int find_key(const char *group, const char *name) {
+    for (int i = 0; i < tn_n_keys; i++)
+        if (strcmp(tn_keys[i].group, group) == 0 && strcmp(tn_keys[i].name, name) == 0) return i;
+    return -1;
+}
+
+static void unknown_key(const char *group, const char *name, int line, tn_problems *problems) {
+    const char *words[TN_MAX_KEYS] = {NULL};
+    int n = 0;
+    for (int i = 0; i < tn_n_keys; i++)
+        if (strcmp(tn_keys[i].group, group) == 0) words[n++] = tn_keys[i].name;
+    const char *near = tn_nearest(name, n, words);
+    if (near) {
+        tn_problem(problems, line, "unknown key %s.%s: did you mean %s.%s?", group, name, group, near);
+        return;
+    }
+    for (int i = 0; i < tn_n_keys; i++)
+        if (strcmp(tn_keys[i].name, name) == 0) {
+            tn_problem(problems, line, "unknown key %s.%s: did you mean %s.%s?", group, name, tn_keys[i].group, name);
+            return;
+        }
+    tn_problem(problems, line, "unknown key %s.%s: tenfold check --reference lists all", group, name);
+}
+
+static void unknown_group(const char *group, int line, tn_problems *problems) {
+    const char *words[TN_MAX_KEYS] = {NULL};
+    int n = 0;
+    for (int i = 0; i < tn_n_keys; i++)
+        if (i == 0 || strcmp(tn_keys[i].group, tn_keys[i - 1].group) != 0) words[n++] = tn_keys[i].group;
+    const char *near = tn_nearest(group, n, words);
+    tn_problem(problems, line, "unknown group %s%s%s%s", group, near ? ": did you mean " : "", near ? near : "",
+               near ? "?" : ": the groups are data, preprocess, folds, model, train, self, reduce");
+}
+
+/* --- sources of values: the file, --set, defaults --------------------------------------------------------------------- */
+
+static void take_group(tn_cfg *cfg, const config_setting_t *group, const char *base_dir, tn_problems *problems) {
+    const char *group_name = config_setting_name(group);
+    for (int i = 0; i < config_setting_length(group); i++) {
+        const config_setting_t *value = config_setting_get_elem(group, (unsigned)i);
+        const char *name = config_setting_name(value);
+        int line = (int)config_setting_source_line(value), k = find_key(group_name, name);
+        if (k < 0) {
+            unknown_key(group_name, name, line, problems);
+            continue;
+        }
+        cfg->line[k] = line;
+        tn_key_set(cfg, &tn_keys[k], value, line, base_dir, problems);
+    }
+}
+
+static void take_file(tn_cfg *cfg, const config_t *tree, const char *base_dir, tn_problems *problems) {
+    const config_setting_t *root = config_root_setting(tree);
+    for (int i = 0; i < config_setting_length(root); i++) {
+        const config_setting_t *group = config_setting_get_elem(root, (unsigned)i);
+        const char *name = config_setting_name(group);
+        int line = (int)config_setting_source_line(group);
+        if (!is_group(name))
+            unknown_group(name, line, problems);
+        else if (!config_setting_is_group(group))
+            tn_problem(problems, line, "%s is a group: write %s: { ... };", name, name);
+        else
+            take_group(cfg, group, base_dir, problems);
+    }
+}
+
+/* `text` as the value of a key; a bare word stands for the text itself. */
+static void take_text(tn_cfg *cfg, int k, const char *text, int line, tn_problems *problems) {
+    size_t room = 2 * strlen(text) + 16;
+    char *source = malloc(room), *at = source;
+    config_t tree;
+    config_init(&tree);
+    if (!source) {
+        tn_problem(problems, line, "no memory for %s", text);
+    } else {
+        snprintf(source, room, "v = %s;", text);
+        if (!config_read_string(&tree, source)) {
+            at += sprintf(at, "v = \"");
+            for (const char *c = text; *c; c++) {
+                if (*c == '"' || *c == '\\') *at++ = '\\';
+                *at++ = *c;
+            }
+            strcpy(at, "\";");
+            config_destroy(&tree);
+            config_init(&tree);
+        }
+        if (at == source || config_read_string(&tree, source))
+            tn_key_set(cfg, &tn_keys[k], config_lookup(&tree, "v"), line, "", problems);
+        else
+            tn_problem(problems, line, "%s.%s: `%s` is not a value", tn_keys[k].group, tn_keys[k].name, text);
+    }
+    config_destroy(&tree);
+    free(source);
+}
+
+static void take_set(tn_cfg *cfg, const char *set, tn_problems *problems) {
+    char group[TN_NAME_BYTES] = "", name[TN_NAME_BYTES] = "";
+    const char *equals = strchr(set, '=');
+    if (!equals || sscanf(set, "%63[^.=].%63[^=]", group, name) != 2) {
+        tn_problem(problems, -1, "`%s`: give group.key=value", set);
+        return;
+    }
+    int k = find_key(group, name);
+    if (!is_group(group))
+        unknown_group(group, -1, problems);
+    else if (k < 0)
+        unknown_key(group, name, -1, problems);
+    else {
+        cfg->line[k] = -1;
+        take_text(cfg, k, equals + 1, -1, problems);
+    }
+}
+
+static void take_defaults(tn_cfg *cfg, tn_problems *problems) {
+    for (int k = 0; k < tn_n_keys; k++) {
+        if (cfg->line[k] != 0) continue;
+        if (tn_keys[k].preset)
+            take_text(cfg, k, tn_keys[k].preset, 0, problems);
+        else
+            tn_problem(problems, 0, "%s.%s is missing: %s", tn_keys[k].group, tn_keys[k].name, tn_keys[k].help);
+    }
+}
+
+/* --- the file -------------------------------------------------------------------------------------------------------- */
+
+static tn_status set_names(tn_cfg *cfg, const char *path, const char *run_dir, char base_dir[TN_PATH_BYTES]) {
+    char copy[TN_PATH_BYTES];
+    TN_TRY(tn_path(cfg->file, "%s", path));
+    TN_TRY(tn_path(copy, "%s", path));
+    TN_TRY(tn_path(base_dir, "%s", dirname(copy)));
+    TN_TRY(tn_path(copy, "%s", path));
+    snprintf(cfg->name, sizeof cfg->name, "%s", basename(copy));
+    char *dot = strrchr(cfg->name, '.');
+    if (dot && strcmp(dot, ".cfg") == 0) *dot = 0;
+    return run_dir ? tn_path(cfg->run_dir, "%s", run_dir) : tn_path(cfg->run_dir, "results/%s", cfg->name);
+}
+
+static tn_status default_images(tn_cfg *cfg) {
+    if (*cfg->data.images) return TN_OK;
+    char copy[TN_PATH_BYTES];
+    TN_TRY(tn_path(copy, "%s", cfg->data.metadata));
+    return tn_path(cfg->data.images, "%s", dirname(copy));
+}
+
+static tn_status read_tree(const char *path, config_t *tree) {
+    char *text = NULL;
+    size_t n = 0;
+    tn_status st = tn_file_read(path, &text, &n);
+    if (st != TN_OK) return tn_fail(TN_EARG, "job file %s", tn_msg);
+    if (strlen(text) != n)
+        st = tn_fail(TN_EARG, "%s: holds a 0 byte: not a job file", path);
+    else if (!config_read_string(tree, text))
+        st = tn_fail(TN_EARG, "%s:%d: %s: not libconfig syntax (group: { key = value; };)", path, config_error_line(tree),
+                     config_error_text(tree));
+    free(text);
+    return st;
+}
+
+static tn_status read_into(tn_cfg *cfg, const char *path, int n_set, char **set, const char *run_dir, config_t *tree) {
+    char base_dir[TN_PATH_BYTES];
+    TN_TRY(set_names(cfg, path, run_dir, base_dir));
+    TN_TRY(read_tree(path, tree));
+    tn_problems *problems = calloc(1, sizeof *problems);
+    if (!problems) return tn_fail_memory(sizeof *problems, "the job file");
+    problems->file = path;
+    take_file(cfg, tree, base_dir, problems);
+    for (int i = 0; i < n_set; i++) take_set(cfg, set[i], problems);
+    take_defaults(cfg, problems);
+    if (problems->n == 0) tn_cfg_check(cfg, problems); /* rules between keys need every key */
+    tn_status st = problems->n ? tn_fail(TN_EARG, "%s", problems->text) : default_images(cfg);
+    free(problems);
+    return st;
+}
+
+tn_status tn_cfg_read(const char *path, int n_set, char **set, const char *run_dir, tn_cfg **out) {
+    tn_cfg *cfg = calloc(1, sizeof *cfg);
+    if (!cfg) return tn_fail_memory(sizeof *cfg, "the job file");
+    config_t tree;
+    config_init(&tree);
+    tn_status st = read_into(cfg, path, n_set, set, run_dir, &tree);
+    config_destroy(&tree);
+    if (st == TN_OK)
+        *out = cfg;
+    else
+        tn_cfg_free(&cfg);
+    return st;
+}
+
+void tn_cfg_free(tn_cfg **cfg) {
+    free(*cfg);
+    *cfg = NULL;
+}

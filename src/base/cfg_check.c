@@ -1,0 +1,72 @@
+/* cfg_check.c - rules between keys. */
+#include "base/cfg_priv.h"
+
+#include <string.h>
+
+/* Where a key was given, for the message. */
+static int line_of(const tn_cfg *cfg, const char *group, const char *name) {
+    for (int i = 0; i < tn_n_keys; i++)
+        if (strcmp(tn_keys[i].group, group) == 0 && strcmp(tn_keys[i].name, name) == 0) return cfg->line[i];
+    return 0;
+}
+
+static void check_classes(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "data", "classes");
+    if (cfg->data.n_classes < 2) tn_problem(p, line, "data.classes: give at least 2 classes");
+    for (int i = 0; i < cfg->data.n_classes; i++) {
+        if (!*cfg->data.classes[i]) tn_problem(p, line, "data.classes: class %d has no name", i + 1);
+        for (int j = 0; j < i; j++)
+            if (strcmp(cfg->data.classes[i], cfg->data.classes[j]) == 0)
+                tn_problem(p, line, "data.classes: \"%s\" is named twice", cfg->data.classes[i]);
+    }
+}
+
+static void check_train(const tn_cfg *cfg, tn_problems *p) {
+    int lanes = cfg->train.lanes;
+    if (lanes & (lanes - 1))
+        tn_problem(p, line_of(cfg, "train", "lanes"), "train.lanes = %d: give a power of two (1, 2, 4, ...)", lanes);
+    if (cfg->train.warmup_images >= cfg->train.images)
+        tn_problem(p, line_of(cfg, "train", "warmup_images"), "train.warmup_images = %lld: give less than train.images = %lld",
+                   (long long)cfg->train.warmup_images, (long long)cfg->train.images);
+    int line = line_of(cfg, "train", "augment");
+    for (int i = 0; i < cfg->train.n_augment; i++) {
+        const tn_augment *a = &cfg->train.augment[i];
+        if (a->kind == TN_AUG_CROP && (a->area_min > a->area_max || a->ratio_min > a->ratio_max))
+            tn_problem(p, line, "train.augment: random_resized_crop: a minimum is larger than its maximum");
+        for (int j = 0; j < i; j++)
+            if (cfg->train.augment[j].kind == a->kind)
+                tn_problem(p, line, "train.augment: %s is named twice", tn_augment_words[a->kind]);
+    }
+    line = line_of(cfg, "train", "sizes_px");
+    if (cfg->train.n_sizes == 0) tn_problem(p, line, "train.sizes_px: give at least one size");
+    for (int i = 0; i < cfg->train.n_sizes; i++)
+        for (int j = 0; j < i; j++)
+            if (cfg->train.sizes_px[i] == cfg->train.sizes_px[j])
+                tn_problem(p, line, "train.sizes_px: %d is named twice", cfg->train.sizes_px[i]);
+    line = line_of(cfg, "train", "seeds");
+    if (cfg->train.n_seeds == 0) tn_problem(p, line, "train.seeds: give at least one seed");
+    for (int i = 0; i < cfg->train.n_seeds; i++)
+        for (int j = 0; j < i; j++)
+            if (cfg->train.seeds[i] == cfg->train.seeds[j])
+                tn_problem(p, line, "train.seeds: %lld is named twice", (long long)cfg->train.seeds[i]);
+}
+
+static void check_self(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "self", "folds");
+    for (int i = 0; i < cfg->self.n_folds; i++) {
+        if (cfg->self.folds[i] >= cfg->folds.count)
+            tn_problem(p, line, "self.folds: there is no fold %d; folds.count = %d, so give 0 to %d", cfg->self.folds[i],
+                       cfg->folds.count, cfg->folds.count - 1);
+        for (int j = 0; j < i; j++)
+            if (cfg->self.folds[i] == cfg->self.folds[j])
+                tn_problem(p, line, "self.folds: fold %d is named twice", cfg->self.folds[i]);
+    }
+    if (cfg->self.view == TN_VIEW_OWN && cfg->self.n_folds > 0)
+        tn_problem(p, line, "self.folds: only the shared view has a choice of folds: set self.view = \"shared\"");
+}
+
+void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
+    check_classes(cfg, p);
+    check_train(cfg, p);
+    check_self(cfg, p);
+}

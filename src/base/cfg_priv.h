@@ -1,0 +1,61 @@
+/* cfg_priv.h - the table of keys; shared by cfg_table.c, cfg.c, cfg_value.c, cfg_print.c, cfg_check.c. */
+#ifndef TN_BASE_CFG_PRIV_H
+#define TN_BASE_CFG_PRIV_H
+
+#include "base/cfg.h"
+
+#include <libconfig.h>
+#include <stddef.h>
+
+typedef enum {
+    KEY_INT,     /* int                                   */
+    KEY_I64,     /* int64_t                               */
+    KEY_DOUBLE,  /* double                                */
+    KEY_TEXT,    /* char[TN_NAME_BYTES]                   */
+    KEY_PATH,    /* char[TN_PATH_BYTES], second: as given */
+    KEY_WORD,    /* enum, by index in words               */
+    KEY_INTS,    /* int[], second: count                  */
+    KEY_I64S,    /* int64_t[], second: count              */
+    KEY_TEXTS,   /* char[][TN_NAME_BYTES], second: count  */
+    KEY_AUGMENT  /* tn_augment[], second: count           */
+} tn_key_type;
+
+typedef struct {
+    const char *group, *name;
+    tn_key_type type;
+    size_t at, second;          /* offsets in tn_cfg */
+    const char *preset;         /* in libconfig syntax; NULL = required */
+    double least, most;         /* numbers, and members of number lists */
+    int most_members;           /* lists */
+    const char *const *words;   /* KEY_WORD: accepted, NULL at the end */
+    unsigned stages;            /* of tn_stage: whose identity it is part of */
+    const char *help;           /* one line, with the unit */
+} tn_key;
+
+extern const tn_key tn_keys[];
+extern const int tn_n_keys;
+
+extern const char *const tn_augment_words[]; /* by tn_augment_kind, NULL at the end */
+
+/* Problems are collected, one per line. */
+typedef struct {
+    const char *file;
+    char text[TN_MSG_BYTES];
+    int n;
+} tn_problems;
+
+/* line > 0: "FILE:LINE: "; -1: "--set: "; 0: "FILE: ". */
+void tn_problem(tn_problems *p, int line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* cfg_value.c: check one value and store it. line as in tn_problem. base_dir: of relative paths. */
+void tn_key_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *value, int line, const char *base_dir,
+                tn_problems *problems);
+/* The value in libconfig syntax. */
+void tn_key_print(const tn_cfg *cfg, const tn_key *key, bool paths_as_given, FILE *out);
+/* "a whole number from 1 to 64", "one of: jpeg, original, raw" */
+void tn_key_accepted(const tn_key *key, FILE *out);
+
+/* cfg_check.c: what no single key can tell. */
+void tn_cfg_check(tn_cfg *cfg, tn_problems *problems);
+
+#endif

@@ -1,0 +1,132 @@
+/* cfg_table.c - every key of the job file, in the order of its printing. */
+#include "base/cfg_priv.h"
+
+#define AT(field)  offsetof(tn_cfg, field)
+#define PRE        TN_STAGE_PREPROCESS
+#define TRAIN      TN_STAGE_TRAIN
+#define FOLDS      (TN_STAGE_FOLDS | TN_STAGE_TRAIN)
+
+static const char *const STORE[] = {"jpeg", "original", "raw", NULL};
+static const char *const VALIDATION[] = {"slice", "held_out", NULL};
+static const char *const SAMPLER[] = {"natural", "balanced_down", NULL};
+static const char *const OPTIMIZER[] = {"sgd", "adamw", NULL};
+static const char *const SCHEDULE[] = {"constant", "cosine", NULL};
+static const char *const VIEW[] = {"own", "shared", NULL};
+static const char *const METHOD[] = {"mean", "gmean", NULL};
+static const char *const DEVICE[] = {"ref", "cpu", NULL};
+const char *const tn_augment_words[] = {"random_resized_crop", "horizontal_flip", "cutmix", NULL};
+
+/* clang-format off */
+const tn_key tn_keys[] = {
+    {"data", "metadata", KEY_PATH, AT(data.metadata), AT(data.metadata_given), NULL, 0, 0, 0, NULL, PRE,
+     "table of the images: path[,label][,cat1..cat4][,group][,split]; relative to the job file"},
+    {"data", "images", KEY_PATH, AT(data.images), AT(data.images_given), "\"\"", 0, 0, 0, NULL, PRE,
+     "folder that the paths in the table start from; empty: the table's folder"},
+    {"data", "classes", KEY_TEXTS, AT(data.classes), AT(data.n_classes), NULL, 0, 0, TN_MAX_CLASSES, NULL, PRE | FOLDS,
+     "names of the classes, in the order of all outputs"},
+    {"data", "truth_column", KEY_TEXT, AT(data.truth_column), 0, "\"\"", 0, 0, 0, NULL, PRE,
+     "column with true labels, only ever used to judge; empty: none"},
+    {"data", "max_bad_fraction", KEY_DOUBLE, AT(data.max_bad_fraction), 0, "0.01", 0, 1, 0, NULL, 0,
+     "share of unreadable images above which preprocessing fails"},
+
+    {"preprocess", "size_px", KEY_INT, AT(preprocess.size_px), 0, "256", 16, 4096, 0, NULL, PRE,
+     "short side of the stored images in pixels; larger ones are scaled down, never up"},
+    {"preprocess", "store", KEY_WORD, AT(preprocess.store), 0, "\"jpeg\"", 0, 0, 0, STORE, PRE,
+     "what is stored: encoded anew, the file's own bytes where possible, or raw pixels"},
+    {"preprocess", "jpeg_quality", KEY_INT, AT(preprocess.jpeg_quality), 0, "92", 1, 100, 0, NULL, PRE,
+     "quality of JPEG that is encoded anew (4:4:4)"},
+    {"preprocess", "background", KEY_INTS, AT(preprocess.background), 0, "[ 255, 255, 255 ]", 0, 255, 3, NULL, PRE,
+     "sRGB colour behind transparent pixels"},
+    {"preprocess", "max_pixels", KEY_I64, AT(preprocess.max_pixels), 0, "268435456", 1, 1e12, 0, NULL, PRE,
+     "an image whose header claims more pixels is refused"},
+    {"preprocess", "shard_rows", KEY_INT, AT(preprocess.shard_rows), 0, "4096", 1, 1e6, 0, NULL, PRE,
+     "rows of the table per shard file"},
+
+    {"folds", "count", KEY_INT, AT(folds.count), 0, "10", 3, TN_MAX_FOLDS, 0, NULL, FOLDS | TN_STAGE_REDUCE,
+     "folds F: F models per size, seed and round"},
+    {"folds", "seed", KEY_I64, AT(folds.seed), 0, "1", 0, 9e15, 0, NULL, FOLDS,
+     "seed of the fold map and the validation slices"},
+    {"folds", "duplicate_bits", KEY_INT, AT(folds.duplicate_bits), 0, "0", 0, 8, 0, NULL, FOLDS,
+     "images whose 64-bit perceptual hashes differ in at most so many bits share a fold"},
+    {"folds", "validation_share", KEY_DOUBLE, AT(folds.validation_share), 0, "0.1", 0.01, 0.5, 0, NULL, FOLDS,
+     "share of a model's training folds set aside to choose its best evaluation point"},
+    {"folds", "validation", KEY_WORD, AT(folds.validation), 0, "\"slice\"", 0, 0, 0, VALIDATION, FOLDS,
+     "choose on that slice, or (optimistic) on the held-out fold itself"},
+
+    {"model", "net", KEY_TEXT, AT(model.net), 0, "\"efficientnet-b0\"", 0, 0, 0, NULL, TRAIN,
+     "efficientnet-b0 to -b7, efficientnet-lite0 to -lite4"},
+    {"model", "width", KEY_DOUBLE, AT(model.width), 0, "0", 0, 10, 0, NULL, TRAIN,
+     "width multiplier; 0: the net's own"},
+    {"model", "depth", KEY_DOUBLE, AT(model.depth), 0, "0", 0, 10, 0, NULL, TRAIN,
+     "depth multiplier; 0: the net's own"},
+    {"model", "stem_stride", KEY_INT, AT(model.stem_stride), 0, "2", 1, 2, 0, NULL, TRAIN,
+     "stride of the first convolution; 1 keeps more of small images"},
+    {"model", "metadata_levels", KEY_INT, AT(model.metadata_levels), 0, "0", 0, TN_MAX_LEVELS, 0, NULL, TRAIN,
+     "how many of cat1..cat4 join the head as one-hot values"},
+    {"model", "head_units", KEY_INT, AT(model.head_units), 0, "0", 0, 65536, 0, NULL, TRAIN,
+     "hidden units of the head; 0: none"},
+    {"model", "dropout", KEY_DOUBLE, AT(model.dropout), 0, "-1", -1, 0.95, 0, NULL, TRAIN,
+     "dropout before the last layer; -1: the net's own"},
+    {"model", "drop_connect", KEY_DOUBLE, AT(model.drop_connect), 0, "0.2", 0, 0.95, 0, NULL, TRAIN,
+     "stochastic depth of the last block, falling linearly to 0 at the first"},
+
+    {"train", "images", KEY_I64, AT(train.images), 0, NULL, 1, 1e12, 0, NULL, TRAIN,
+     "budget of each model in images seen, rounded up to whole steps"},
+    {"train", "sizes_px", KEY_INTS, AT(train.sizes_px), AT(train.n_sizes), "[ 224 ]", 8, 4096, TN_MAX_SIZES, NULL, 0,
+     "input sizes in pixels: one model per fold for each"},
+    {"train", "seeds", KEY_I64S, AT(train.seeds), AT(train.n_seeds), "[ 1 ]", 0, 9e15, TN_MAX_SIZES, NULL, 0,
+     "seeds of weights, sampling and augmentation: one model per fold for each"},
+    {"train", "device", KEY_WORD, AT(train.device), 0, "\"cpu\"", 0, 0, 0, DEVICE, TRAIN,
+     "cpu: oneDNN and own kernels; ref: plain C, slow, the judge of the others"},
+    {"train", "lanes", KEY_INT, AT(train.lanes), 0, "2", 1, 4096, 0, NULL, TRAIN,
+     "lanes per step, a power of two: the unit that ranks share out"},
+    {"train", "lane_images", KEY_INT, AT(train.lane_images), 0, "16", 1, 4096, 0, NULL, TRAIN,
+     "images per lane: one batch-norm group; a step sees lanes x lane_images"},
+    {"train", "lane_threads", KEY_INT, AT(train.lane_threads), 0, "1", 1, 1024, 0, NULL, TRAIN,
+     "threads that compute one lane"},
+    {"train", "loader_threads", KEY_INT, AT(train.loader_threads), 0, "1", 1, 256, 0, NULL, 0,
+     "threads per rank that decode and augment ahead"},
+    {"train", "sampler", KEY_WORD, AT(train.sampler), 0, "\"natural\"", 0, 0, 0, SAMPLER, TRAIN,
+     "natural: every row once per epoch; balanced_down: as many of each class as the rarest has"},
+    {"train", "augment", KEY_AUGMENT, AT(train.augment), AT(train.n_augment), "( )", 0, 0, TN_MAX_AUGMENT, NULL, TRAIN,
+     "list of { op, probability, ... }: random_resized_crop, horizontal_flip, cutmix"},
+    {"train", "label_smoothing", KEY_DOUBLE, AT(train.label_smoothing), 0, "0.1", 0, 0.9, 0, NULL, TRAIN,
+     "share of the target spread evenly over all classes"},
+    {"train", "optimizer", KEY_WORD, AT(train.optimizer), 0, "\"adamw\"", 0, 0, 0, OPTIMIZER, TRAIN,
+     "sgd is with Nesterov momentum"},
+    {"train", "learning_rate", KEY_DOUBLE, AT(train.learning_rate), 0, "0.001", 1e-12, 100, 0, NULL, TRAIN,
+     "peak learning rate"},
+    {"train", "momentum", KEY_DOUBLE, AT(train.momentum), 0, "0.9", 0, 0.9999, 0, NULL, TRAIN,
+     "momentum of sgd; beta1 of adamw"},
+    {"train", "weight_decay", KEY_DOUBLE, AT(train.weight_decay), 0, "0.01", 0, 10, 0, NULL, TRAIN,
+     "of convolution and dense weights"},
+    {"train", "schedule", KEY_WORD, AT(train.schedule), 0, "\"cosine\"", 0, 0, 0, SCHEDULE, TRAIN,
+     "learning rate over the budget, after the warm-up"},
+    {"train", "warmup_images", KEY_I64, AT(train.warmup_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
+     "images over which the learning rate rises from 0"},
+    {"train", "clip_norm", KEY_DOUBLE, AT(train.clip_norm), 0, "0", 0, 1e9, 0, NULL, TRAIN,
+     "largest norm of the gradient; 0: no limit"},
+    {"train", "ema_decay", KEY_DOUBLE, AT(train.ema_decay), 0, "0.99", 0, 0.999999, 0, NULL, TRAIN,
+     "decay per step of the averaged weights that are evaluated and kept; 0: no averaging"},
+    {"train", "evaluation_points", KEY_INT, AT(train.evaluation_points), 0, "5", 1, 10000, 0, NULL, TRAIN,
+     "evaluations of all rows, evenly spaced over the budget"},
+    {"train", "checkpoint_images", KEY_I64, AT(train.checkpoint_images), 0, "0", 0, 1e12, 0, NULL, 0,
+     "images between checkpoints; 0: at evaluation points only"},
+
+    {"self", "max_rounds", KEY_INT, AT(self.max_rounds), 0, "1", 0, 20, 0, NULL, 0,
+     "rounds of filtering and training again; 0: none"},
+    {"self", "view", KEY_WORD, AT(self.view), 0, "\"own\"", 0, 0, 0, VIEW, TN_STAGE_FILTER,
+     "own: each model filters its own training rows; shared: the mean of self.folds filters for all"},
+    {"self", "folds", KEY_INTS, AT(self.folds), AT(self.n_folds), "[ ]", 0, TN_MAX_FOLDS - 1, TN_MAX_FOLDS, NULL,
+     TN_STAGE_FILTER, "models whose posteriors the shared view uses; empty: all"},
+    {"self", "alpha", KEY_DOUBLE, AT(self.alpha), 0, "0.9", 0, 0.9999, 0, NULL, TRAIN | TN_STAGE_FILTER,
+     "prediction ensemble over evaluation points: z = alpha z + (1 - alpha) p"},
+    {"self", "class_floor", KEY_DOUBLE, AT(self.class_floor), 0, "0.5", 0, 1, 0, NULL, TN_STAGE_FILTER,
+     "least share of the rows of each class that is kept"},
+
+    {"reduce", "method", KEY_WORD, AT(reduce.method), 0, "\"mean\"", 0, 0, 0, METHOD, TN_STAGE_REDUCE,
+     "arithmetic or geometric mean of the members' probabilities"},
+};
+/* clang-format on */
+const int tn_n_keys = sizeof tn_keys / sizeof *tn_keys;
+_Static_assert(sizeof tn_keys / sizeof *tn_keys <= TN_MAX_KEYS, "enlarge TN_MAX_KEYS");

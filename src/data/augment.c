@@ -1,0 +1,197 @@
+/* augment.c - crop, flip, antialiased resize, CutMix. */
+#include "data/augment.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- drawing --------------------------------------------------------------------------------------------------------- */
+
+static tn_box centre(int w, int h, int bw, int bh) { return (tn_box){(w - bw) / 2, (h - bh) / 2, bw, bh}; }
+
+/* When ten tries fit nowhere: the largest centred crop inside the ratio's limits (as torchvision). */
+static tn_box fall_back(const tn_augment *c, int w, int h) {
+    double ratio = (double)w / h;
+    if (ratio < c->ratio_min) return centre(w, h, w, (int)fmin(h, fmax(1, round(w / c->ratio_min))));
+    if (ratio > c->ratio_max) return centre(w, h, (int)fmin(w, fmax(1, round(h * c->ratio_max))), h);
+    return (tn_box){0, 0, w, h};
+}
+
+tn_box tn_crop_draw(const tn_augment *crop, uint64_t seed, uint64_t position, uint64_t row, int w, int h) {
+    int side = w < h ? w : h;
+    if (!crop) return centre(w, h, side, side);
+    tn_rng r = tn_rng_at(seed, TN_STREAM_CROP, position, row);
+    if (tn_rng_uniform(&r) >= crop->probability) return centre(w, h, side, side);
+    double low = log(crop->ratio_min), high = log(crop->ratio_max);
+    for (int i = 0; i < 10; i++) {
+        double area = (double)w * h * (crop->area_min + (crop->area_max - crop->area_min) * tn_rng_uniform(&r));
+        double ratio = exp(low + (high - low) * tn_rng_uniform(&r));
+        int bw = (int)round(sqrt(area * ratio)), bh = (int)round(sqrt(area / ratio));
+        if (bw < 1 || bh < 1 || bw > w || bh > h) continue;
+        int x = (int)tn_rng_below(&r, (uint32_t)(w - bw + 1)), y = (int)tn_rng_below(&r, (uint32_t)(h - bh + 1));
+        return (tn_box){x, y, bw, bh};
+    }
+    return fall_back(crop, w, h);
+}
+
+bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint64_t row) {
+    if (!flip) return false;
+    tn_rng r = tn_rng_at(seed, TN_STREAM_FLIP, position, row);
+    return tn_rng_uniform(&r) < flip->probability;
+}
+
+/* --- resize ---------------------------------------------------------------------------------------------------------- */
+
+/* For each of S output places: the input places [first, first + n) and their weights, which sum to 1. */
+typedef struct {
+    int most; /* weights per output place */
+    int *first, *n;
+    float *weight;
+} taps;
+
+static void taps_free(taps *t) {
+    free(t->first);
+    free(t->n);
+    free(t->weight);
+}
+
+/* Triangle filter over n_in places, half-pixel centres, widened by the scale when shrinking. */
+static tn_status taps_new(int n_in, int S, taps *t) {
+    double scale = (double)n_in / S, support = scale > 1 ? scale : 1;
+    t->most = 2 * (int)ceil(support) + 1;
+    t->first = malloc((size_t)S * sizeof *t->first);
+    t->n = malloc((size_t)S * sizeof *t->n);
+    t->weight = malloc((size_t)S * (size_t)t->most * sizeof *t->weight);
+    if (!t->first || !t->n || !t->weight) {
+        taps_free(t);
+        return tn_fail_memory((size_t)S * (size_t)t->most * sizeof *t->weight, "resizing");
+    }
+    for (int s = 0; s < S; s++) {
+        double at = (s + 0.5) * scale, sum = 0;
+        int from = (int)fmax(0, floor(at - support + 0.5)), to = (int)fmin(n_in, floor(at + support + 0.5));
+        float *w = t->weight + (size_t)s * (size_t)t->most;
+        for (int i = from; i < to; i++) sum += fmax(0, 1 - fabs(i + 0.5 - at) / support);
+        for (int i = from; i < to; i++) w[i - from] = (float)(fmax(0, 1 - fabs(i + 0.5 - at) / support) / sum);
+        t->first[s] = from;
+        t->n[s] = to - from;
+        TN_ASSERT(t->n[s] <= t->most);
+    }
+    return TN_OK;
+}
+
+/* One input row to S output places of 3 channels. */
+static void resize_row(const taps *t, const unsigned char *row, bool flip, int S, float *out) {
+    for (int s = 0; s < S; s++) {
+        const float *w = t->weight + (size_t)s * (size_t)t->most;
+        const unsigned char *p = row + (size_t)t->first[s] * 3;
+        float r = 0, g = 0, b = 0;
+        for (int i = 0; i < t->n[s]; i++, p += 3) {
+            r += w[i] * (float)p[0];
+            g += w[i] * (float)p[1];
+            b += w[i] * (float)p[2];
+        }
+        float *o = out + (size_t)(flip ? S - 1 - s : s) * 3;
+        o[0] = r;
+        o[1] = g;
+        o[2] = b;
+    }
+}
+
+/* Rows of the crop are resized across once and kept; each output row is a weighted sum of them. */
+static void fit(const unsigned char *pixels, int w, tn_box crop, bool flip, int S, const tn_input_norm *norm, const taps *tx,
+                const taps *ty, float *across, float *out) {
+    size_t n = (size_t)S * 3;
+    int done = 0; /* rows of the crop resized so far */
+    float scale[3], shift[3];
+    for (int c = 0; c < 3; c++) {
+        scale[c] = 1.0F / (255.0F * norm->std[c]);
+        shift[c] = -norm->mean[c] / norm->std[c];
+    }
+    for (int s = 0; s < S; s++) {
+        int end = ty->first[s] + ty->n[s];
+        for (; done < end; done++)
+            resize_row(tx, pixels + ((size_t)(crop.y + done) * (size_t)w + (size_t)crop.x) * 3, flip, S,
+                       across + (size_t)done * n);
+        float *o = out + (size_t)s * n;
+        memset(o, 0, n * sizeof *o);
+        for (int i = 0; i < ty->n[s]; i++) {
+            const float *a = across + (size_t)(ty->first[s] + i) * n;
+            float weight = ty->weight[(size_t)s * (size_t)ty->most + (size_t)i];
+            for (size_t j = 0; j < n; j++) o[j] += weight * a[j];
+        }
+        for (size_t j = 0; j < n; j += 3)
+            for (size_t c = 0; c < 3; c++) o[j + c] = o[j + c] * scale[c] + shift[c];
+    }
+}
+
+tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, bool flip, int size_px,
+                       const tn_input_norm *norm, float *out) {
+    TN_ASSERT(crop.w > 0 && crop.h > 0 && crop.x >= 0 && crop.y >= 0 && crop.x + crop.w <= w && crop.y + crop.h <= h);
+    taps tx = {.most = 0}, ty = {.most = 0};
+    TN_TRY(taps_new(crop.w, size_px, &tx));
+    tn_status st = taps_new(crop.h, size_px, &ty);
+    size_t n_bytes = (size_t)crop.h * (size_t)size_px * 3 * sizeof(float);
+    float *across = st == TN_OK ? malloc(n_bytes) : NULL;
+    if (across)
+        fit(pixels, w, crop, flip, size_px, norm, &tx, &ty, across, out);
+    else if (st == TN_OK)
+        st = tn_fail_memory(n_bytes, "resizing");
+    free(across);
+    taps_free(&tx);
+    taps_free(&ty);
+    return st;
+}
+
+/* --- CutMix ---------------------------------------------------------------------------------------------------------- */
+
+static void paste(int B, int S, const int64_t *partner, tn_box box, const float *from, float *to) {
+    size_t row = (size_t)S * 3, image = row * (size_t)S;
+    for (int i = 0; i < B; i++)
+        for (int y = box.y; y < box.y + box.h; y++) {
+            size_t at = (size_t)y * row + (size_t)box.x * 3;
+            memcpy(to + (size_t)i * image + at, from + (size_t)partner[i] * image + at, (size_t)box.w * 3 * sizeof(float));
+        }
+}
+
+static void mix(int B, int n, const int64_t *partner, double lambda, const float *from, float *to) {
+    for (int i = 0; i < B; i++)
+        for (int j = 0; j < n; j++)
+            to[i * n + j] =
+                (float)(lambda * (double)from[i * n + j] + (1 - lambda) * (double)from[partner[i] * n + j]);
+}
+
+tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M, float *image,
+                    float *target, float *extra) {
+    tn_rng r = tn_rng_at(seed, TN_STREAM_CUTMIX, position, 0);
+    if (tn_rng_uniform(&r) >= cutmix->probability) return TN_OK;
+    double side = sqrt(1 - tn_rng_uniform(&r)); /* lambda ~ Beta(1,1) = U(0,1) */
+    int cx = (int)tn_rng_below(&r, (uint32_t)S), cy = (int)tn_rng_below(&r, (uint32_t)S), half = (int)(side * S) / 2;
+    int x0 = cx - half < 0 ? 0 : cx - half, y0 = cy - half < 0 ? 0 : cy - half;
+    int x1 = cx + half > S ? S : cx + half, y1 = cy + half > S ? S : cy + half;
+    tn_box box = {x0, y0, x1 - x0, y1 - y0};
+    double lambda = 1 - (double)box.w * box.h / ((double)S * S);
+
+    size_t n_image = (size_t)B * (size_t)S * (size_t)S * 3, n_target = (size_t)B * (size_t)K, n_extra = (size_t)B * (size_t)M;
+    int64_t *partner = malloc((size_t)B * sizeof *partner);
+    float *copy = malloc((n_image + n_target + n_extra) * sizeof *copy);
+    tn_status st = TN_OK;
+    if (!partner || !copy) {
+        st = tn_fail_memory(n_image * sizeof *copy, "CutMix");
+    } else {
+        for (int i = 0; i < B; i++) partner[i] = i;
+        tn_rng_shuffle(&r, B, partner);
+        memcpy(copy, image, n_image * sizeof *copy);
+        memcpy(copy + n_image, target, n_target * sizeof *copy);
+        if (M) memcpy(copy + n_image + n_target, extra, n_extra * sizeof *copy);
+        paste(B, S, partner, box, copy, image);
+        mix(B, K, partner, lambda, copy + n_image, target);
+        if (M) mix(B, M, partner, lambda, copy + n_image + n_target, extra);
+    }
+    free(partner);
+    free(copy);
+    return st;
+}
+
+void tn_target_smooth(int label, int K, double eps, float *target) {
+    for (int k = 0; k < K; k++) target[k] = (float)(eps / K + (k == label ? 1 - eps : 0));
+}

@@ -1,0 +1,236 @@
+/* fold.c - components dealt out to folds; validation slices. */
+#include "data/fold_priv.h"
+
+#include "base/progress.h"
+#include "base/rng.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A component with trainable rows. */
+typedef struct {
+    int32_t root;
+    int32_t n;       /* trainable rows */
+    int32_t order;   /* place in the Philox permutation */
+    int32_t first;   /* its first entry in member */
+} kin;
+
+typedef struct {
+    int64_t n;
+    kin *part;       /* (n) */
+    int32_t *member; /* trainable rows by component */
+} kin_list;
+
+static void kin_free(kin_list *k) {
+    free(k->part);
+    free(k->member);
+}
+
+/* Components of the rows that `take` accepts; order is a permutation drawn from r. */
+static tn_status kin_new(const tn_index *ix, const uint8_t *take, tn_rng *r, kin_list *out) {
+    int32_t *count = calloc((size_t)ix->n + 1, sizeof *count), *place = malloc((size_t)ix->n * sizeof *place + 1);
+    *out = (kin_list){.part = malloc((size_t)ix->n * sizeof(kin) + 1), .member = malloc((size_t)ix->n * sizeof(int32_t) + 1)};
+    int64_t *permutation = malloc((size_t)ix->n * sizeof *permutation + 1);
+    tn_status st = TN_OK;
+    if (!count || !place || !out->part || !out->member || !permutation) {
+        st = tn_fail_memory((size_t)ix->n * 32, "the fold map");
+    } else {
+        int32_t first = 0;
+        for (int64_t i = 0; i < ix->n; i++) count[ix->component[i]] += take[i];
+        for (int64_t i = 0; i < ix->n; i++) {
+            if (count[i] == 0) continue;
+            place[i] = (int32_t)out->n;
+            out->part[out->n++] = (kin){.root = (int32_t)i, .first = first};
+            first += count[i];
+        }
+        for (int64_t i = 0; i < ix->n; i++) {
+            if (!take[i]) continue;
+            kin *k = &out->part[place[ix->component[i]]];
+            out->member[k->first + k->n++] = (int32_t)i;
+        }
+        for (int64_t i = 0; i < out->n; i++) permutation[i] = i;
+        tn_rng_shuffle(r, out->n, permutation);
+        for (int64_t i = 0; i < out->n; i++) out->part[i].order = (int32_t)permutation[i];
+    }
+    free(count);
+    free(place);
+    free(permutation);
+    if (st != TN_OK) kin_free(out);
+    return st;
+}
+
+static void classes_of(const tn_index *ix, const kin_list *list, const kin *k, int64_t count[TN_MAX_CLASSES]) {
+    memset(count, 0, TN_MAX_CLASSES * sizeof *count);
+    for (int32_t i = 0; i < k->n; i++) count[ix->label[list->member[k->first + i]]]++;
+}
+
+/* --- dealing --------------------------------------------------------------------------------------------------------- */
+
+static int larger_first(const void *a, const void *b) {
+    const kin *x = a, *y = b;
+    if (x->n != y->n) return x->n > y->n ? -1 : 1;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+/* The fold whose class counts come nearest to a fair share: least increase of the sum of squared distances. */
+static int choose_fold(const tn_fold_certificate *c, const double *fair, const int64_t *size, int F, int K,
+                       const int64_t *count) {
+    int best = 0;
+    double least = 0;
+    for (int f = 0; f < F; f++) {
+        double increase = 0;
+        for (int k = 0; k < K; k++)
+            increase += (double)count[k] * (2 * ((double)c->count[f][k] - fair[k]) + (double)count[k]);
+        if (f == 0 || increase < least || (!(increase > least) && size[f] < size[best])) {
+            best = f;
+            least = increase;
+        }
+    }
+    return best;
+}
+
+static void deal(tn_index *ix, const kin_list *list, int F, tn_fold_certificate *c) {
+    double fair[TN_MAX_CLASSES] = {0};
+    int64_t size[TN_MAX_FOLDS] = {0}, count[TN_MAX_CLASSES];
+    for (int64_t i = 0; i < list->n; i++)
+        for (int32_t j = 0; j < list->part[i].n; j++) fair[ix->label[list->member[list->part[i].first + j]]] += 1.0 / F;
+    for (int64_t i = 0; i < list->n; i++) {
+        const kin *k = &list->part[i];
+        classes_of(ix, list, k, count);
+        int f = choose_fold(c, fair, size, F, ix->n_classes, count);
+        for (int32_t j = 0; j < k->n; j++) ix->fold[list->member[k->first + j]] = f;
+        for (int j = 0; j < ix->n_classes; j++) c->count[f][j] += count[j];
+        size[f] += k->n;
+    }
+}
+
+static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const kin_list *list) {
+    int64_t rows[TN_MAX_CLASSES] = {0}, parts[TN_MAX_CLASSES] = {0}, count[TN_MAX_CLASSES];
+    for (int64_t i = 0; i < list->n; i++) {
+        classes_of(ix, list, &list->part[i], count);
+        for (int k = 0; k < ix->n_classes; k++) {
+            rows[k] += count[k];
+            parts[k] += count[k] > 0;
+        }
+    }
+    for (int k = 0; k < ix->n_classes; k++)
+        if (parts[k] < cfg->folds.count)
+            return tn_fail(TN_EARG,
+                           "class %s has %lld labelled rows in %lld groups, fewer than folds.count = %d: every fold needs "
+                           "one; lower folds.count (at least 3), give more rows of it, or take it out of data.classes",
+                           ix->class_name[k], (long long)rows[k], (long long)parts[k], cfg->folds.count);
+    return TN_OK;
+}
+
+static void warn_large(const tn_index *ix, const kin_list *list, tn_fold_certificate *c) {
+    int64_t n_rows = 0, n_large = 0;
+    const kin *largest = NULL;
+    for (int64_t i = 0; i < list->n; i++) n_rows += list->part[i].n;
+    for (int64_t i = 0; i < list->n; i++) {
+        if (!largest || list->part[i].n > largest->n) largest = &list->part[i];
+        n_large += list->part[i].n > 1 && list->part[i].n > n_rows / 100;
+    }
+    c->n_components = list->n;
+    c->largest_component = largest ? largest->n : 0;
+    if (n_large)
+        tn_warn("%lld groups hold more than 1 %% of the rows each and stay in one fold; the largest has %d rows, among them %s",
+                (long long)n_large, largest->n, ix->path[largest->root]);
+}
+
+tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *cert_out) {
+    *cert_out = (tn_fold_certificate){.n_components = 0};
+    if (cfg->folds.count < 3) return tn_fail(TN_EARG, "folds.count = %d: give 3 or more", cfg->folds.count);
+    TN_TRY(tn_components_find(cfg, ix));
+    ix->n_folds = cfg->folds.count;
+    uint8_t *take = malloc((size_t)ix->n + 1);
+    if (!take) return tn_fail_memory((size_t)ix->n, "the fold map");
+    int64_t n_taken = 0;
+    for (int64_t i = 0; i < ix->n; i++) {
+        n_taken += take[i] = tn_trainable(ix, i);
+        ix->fold[i] = ix->state[i] ? TN_FOLD_QUARANTINED : TN_FOLD_NONE;
+    }
+    kin_list list = {.n = 0};
+    tn_rng r = tn_rng_at((uint64_t)cfg->folds.seed, TN_STREAM_FOLD, 0, 0);
+    tn_status st = kin_new(ix, take, &r, &list);
+    free(take);
+    if (st != TN_OK) return st;
+    if (n_taken > 0) st = enough_of_each(cfg, ix, &list);
+    if (st == TN_OK) {
+        qsort(list.part, (size_t)list.n, sizeof *list.part, larger_first);
+        deal(ix, &list, cfg->folds.count, cert_out);
+        warn_large(ix, &list, cert_out);
+        st = tn_leakage_count(cfg, ix, cert_out);
+    }
+    kin_free(&list);
+    return st;
+}
+
+void tn_fold_certificate_print(const tn_cfg *cfg, const tn_fold_certificate *c, FILE *out) {
+    fprintf(out, "fold");
+    for (int k = 0; k < cfg->data.n_classes; k++) fprintf(out, " %s", cfg->data.classes[k]);
+    fputc('\n', out);
+    for (int f = 0; f < cfg->folds.count; f++) {
+        fprintf(out, "%4d", f);
+        for (int k = 0; k < cfg->data.n_classes; k++)
+            fprintf(out, " %*lld", (int)strlen(cfg->data.classes[k]), (long long)c->count[f][k]);
+        fputc('\n', out);
+    }
+    fprintf(out, "components: %lld, the largest has %lld rows\n", (long long)c->n_components, (long long)c->largest_component);
+    fprintf(out, "training rows that share content, look or group with a test row: %lld\n", (long long)c->test_duplicates);
+    fprintf(out, "leakage: %lld groups, %lld duplicate pairs across folds\n", (long long)c->groups_across,
+            (long long)c->duplicates_across);
+}
+
+/* --- validation slice -------------------------------------------------------------------------------------------------- */
+
+static int permutation_order(const void *a, const void *b) {
+    const kin *x = a, *y = b;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+/* Takes component k into the slice and its rows off what is still wanted. */
+static void take_kin(const kin_list *list, const kin *k, const int64_t *count, int K, int64_t *wanted, uint8_t *is_validation) {
+    for (int32_t j = 0; j < k->n; j++) is_validation[list->member[k->first + j]] = 1;
+    for (int c = 0; c < K; c++) wanted[c] -= count[c];
+}
+
+static void fill_slice(const tn_index *ix, kin_list *list, double share, uint8_t *is_validation) {
+    int K = ix->n_classes;
+    int64_t wanted[TN_MAX_CLASSES] = {0}, count[TN_MAX_CLASSES];
+    for (int64_t i = 0; i < list->n; i++) {
+        classes_of(ix, list, &list->part[i], count);
+        for (int k = 0; k < K; k++) wanted[k] += count[k];
+    }
+    for (int k = 0; k < K; k++) {
+        int64_t all = wanted[k];
+        wanted[k] = (int64_t)(share * (double)all + 0.5);
+        if (wanted[k] == 0 && all > 1) wanted[k] = 1;
+    }
+    qsort(list->part, (size_t)list->n, sizeof *list->part, permutation_order);
+    for (int64_t i = 0; i < list->n; i++) { /* whole components, where at least half of their rows are wanted */
+        const kin *k = &list->part[i];
+        int64_t useful = 0;
+        classes_of(ix, list, k, count);
+        for (int c = 0; c < K; c++) useful += wanted[c] <= 0 ? 0 : count[c] < wanted[c] ? count[c] : wanted[c];
+        if (2 * useful >= k->n && useful > 0) take_kin(list, k, count, K, wanted, is_validation);
+    }
+}
+
+tn_status tn_validation_draw(const tn_cfg *cfg, const tn_index *ix, int f, uint8_t *is_validation) {
+    memset(is_validation, 0, (size_t)ix->n);
+    if (cfg->folds.validation == TN_VALIDATION_HELD_OUT) {
+        for (int64_t i = 0; i < ix->n; i++) is_validation[i] = ix->fold[i] == f;
+        return TN_OK;
+    }
+    uint8_t *take = malloc((size_t)ix->n + 1);
+    if (!take) return tn_fail_memory((size_t)ix->n, "the validation slice");
+    for (int64_t i = 0; i < ix->n; i++) take[i] = ix->fold[i] >= 0 && ix->fold[i] != f;
+    kin_list list = {.n = 0};
+    tn_rng r = tn_rng_at((uint64_t)cfg->folds.seed, TN_STREAM_VALIDATION, (uint64_t)f, 0);
+    tn_status st = kin_new(ix, take, &r, &list);
+    free(take);
+    if (st != TN_OK) return st;
+    fill_slice(ix, &list, cfg->folds.validation_share, is_validation);
+    kin_free(&list);
+    return TN_OK;
+}

@@ -1,0 +1,168 @@
+/* meta.c - metadata.csv into typed columns, with every rule of meta.h. */
+#include "data/meta.h"
+
+#include "base/nearest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int tn_class_of(const tn_cfg *cfg, const char *label) {
+    for (int k = 0; k < cfg->data.n_classes; k++)
+        if (strcmp(cfg->data.classes[k], label) == 0) return k;
+    return -1;
+}
+
+typedef struct {
+    const tn_cfg *cfg;
+    const tn_csv *t;
+    int path, label, truth, split, group, cat[TN_MAX_LEVELS];
+} columns;
+
+#define AT_LINE(c, row) (c)->cfg->data.metadata, (long long)tn_csv_line((c)->t, row)
+
+static tn_status find_columns(const tn_cfg *cfg, const tn_csv *t, columns *c, int *n_levels) {
+    const char *file = cfg->data.metadata;
+    *c = (columns){.cfg = cfg, .t = t};
+    c->path = tn_csv_column(t, "path");
+    c->label = tn_csv_column(t, "label");
+    c->split = tn_csv_column(t, "split");
+    c->group = tn_csv_column(t, "group");
+    c->truth = *cfg->data.truth_column ? tn_csv_column(t, cfg->data.truth_column) : -1;
+    if (c->path < 0) return tn_fail(TN_EARG, "%s:1: no column `path`: the header must name it", file);
+    if (*cfg->data.truth_column && c->truth < 0)
+        return tn_fail(TN_EARG, "%s:1: no column `%s`, which data.truth_column names", file, cfg->data.truth_column);
+    *n_levels = 0;
+    for (int m = 0; m < TN_MAX_LEVELS; m++) {
+        char name[8];
+        snprintf(name, sizeof name, "cat%d", m + 1);
+        c->cat[m] = tn_csv_column(t, name);
+        if (c->cat[m] >= 0 && *n_levels == m) (*n_levels)++;
+    }
+    if (*n_levels < cfg->model.metadata_levels)
+        return tn_fail(TN_EARG, "%s:1: no column `cat%d`, but model.metadata_levels = %d", file, *n_levels + 1,
+                       cfg->model.metadata_levels);
+    if (tn_csv_rows(t) == 0) return tn_fail(TN_EARG, "%s: has a header but no rows", file);
+    return TN_OK;
+}
+
+static tn_status check_path(const columns *c, int64_t row, const char *path) {
+    if (!*path) return tn_fail(TN_EARG, "%s:%lld: the path is empty", AT_LINE(c, row));
+    if (path[0] == '/')
+        return tn_fail(TN_EARG, "%s:%lld: %s is an absolute path: give it relative to data.images", AT_LINE(c, row), path);
+    for (const char *part = path; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == 0))
+            return tn_fail(TN_EARG, "%s:%lld: %s leads out of its folder by `..`: give a path inside data.images",
+                           AT_LINE(c, row), path);
+    }
+    return TN_OK;
+}
+
+/* -1 for an empty field. */
+static tn_status class_at(const columns *c, int64_t row, int column, int32_t *out) {
+    const char *text = column < 0 ? "" : tn_csv_at(c->t, row, column);
+    *out = *text ? tn_class_of(c->cfg, text) : -1;
+    if (!*text || *out >= 0) return TN_OK;
+    const char *names[TN_MAX_CLASSES];
+    for (int k = 0; k < c->cfg->data.n_classes; k++) names[k] = c->cfg->data.classes[k];
+    const char *near = tn_nearest(text, c->cfg->data.n_classes, names);
+    return tn_fail(TN_EARG, "%s:%lld: %s `%s` is not in data.classes%s%s%s", AT_LINE(c, row), tn_csv_name(c->t, column), text,
+                   near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
+}
+
+static tn_status split_at(const columns *c, int64_t row, uint8_t *is_test) {
+    const char *text = c->split < 0 ? "" : tn_csv_at(c->t, row, c->split);
+    *is_test = strcmp(text, "test") == 0;
+    if (*is_test || !*text || strcmp(text, "train") == 0) return TN_OK;
+    return tn_fail(TN_EARG, "%s:%lld: split `%s`: give train, test or nothing", AT_LINE(c, row), text);
+}
+
+static tn_status fill(const columns *c, tn_meta *m) {
+    for (int64_t i = 0; i < m->n; i++) {
+        m->path[i] = tn_csv_at(c->t, i, c->path);
+        TN_TRY(check_path(c, i, m->path[i]));
+        TN_TRY(class_at(c, i, c->label, &m->label[i]));
+        TN_TRY(class_at(c, i, c->truth, &m->truth[i]));
+        TN_TRY(split_at(c, i, &m->is_test[i]));
+        for (int l = 0; l < m->n_levels; l++) m->cat[l][i] = tn_csv_at(c->t, i, c->cat[l]);
+        if (m->group) m->group[i] = tn_csv_at(c->t, i, c->group);
+    }
+    return TN_OK;
+}
+
+/* --- duplicate paths: sort row numbers by path ------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *path;
+    int64_t row;
+} path_row;
+
+static int by_path(const void *a, const void *b) {
+    const path_row *x = a, *y = b;
+    int order = strcmp(x->path, y->path);
+    return order ? order : (x->row > y->row) - (x->row < y->row);
+}
+
+static tn_status check_duplicates(const columns *c, const tn_meta *m) {
+    path_row *p = malloc((size_t)m->n * sizeof *p);
+    if (!p) return tn_fail_memory((size_t)m->n * sizeof *p, "the paths");
+    for (int64_t i = 0; i < m->n; i++) p[i] = (path_row){m->path[i], i};
+    qsort(p, (size_t)m->n, sizeof *p, by_path);
+    int64_t worst = -1, first = -1; /* the earliest repeated line is the one to name */
+    for (int64_t i = 1; i < m->n; i++)
+        if (strcmp(p[i].path, p[i - 1].path) == 0 && (worst < 0 || p[i].row < worst)) {
+            worst = p[i].row;
+            first = p[i - 1].row;
+        }
+    free(p);
+    if (worst < 0) return TN_OK;
+    return tn_fail(TN_EARG, "%s:%lld: path %s is there already, on line %lld: every row needs a path of its own",
+                   AT_LINE(c, worst), m->path[worst], (long long)tn_csv_line(c->t, first));
+}
+
+static tn_status allocate(tn_meta *m, bool with_group) {
+    size_t n = (size_t)m->n;
+    m->path = calloc(n, sizeof *m->path);
+    m->label = calloc(n, sizeof *m->label);
+    m->truth = calloc(n, sizeof *m->truth);
+    m->is_test = calloc(n, 1);
+    bool ok = m->path && m->label && m->truth && m->is_test;
+    for (int l = 0; l < m->n_levels; l++) ok = (m->cat[l] = calloc(n, sizeof *m->cat[l])) && ok;
+    if (with_group) ok = (m->group = calloc(n, sizeof *m->group)) && ok;
+    return ok ? TN_OK : tn_fail_memory(n * 64, "the metadata");
+}
+
+static tn_status read_into(const tn_cfg *cfg, tn_meta *m) {
+    columns c;
+    TN_TRY(tn_csv_read(cfg->data.metadata, &m->table));
+    TN_TRY(find_columns(cfg, m->table, &c, &m->n_levels));
+    m->n = tn_csv_rows(m->table);
+    TN_TRY(allocate(m, c.group >= 0));
+    TN_TRY(fill(&c, m));
+    return check_duplicates(&c, m);
+}
+
+tn_status tn_meta_read(const tn_cfg *cfg, tn_meta **out) {
+    tn_meta *m = calloc(1, sizeof *m);
+    if (!m) return tn_fail_memory(sizeof *m, "the metadata");
+    tn_status st = read_into(cfg, m);
+    if (st == TN_OK)
+        *out = m;
+    else
+        tn_meta_free(&m);
+    return st;
+}
+
+void tn_meta_free(tn_meta **meta) {
+    tn_meta *m = *meta;
+    if (!m) return;
+    free(m->path);
+    free(m->label);
+    free(m->truth);
+    free(m->is_test);
+    for (int l = 0; l < TN_MAX_LEVELS; l++) free(m->cat[l]);
+    free(m->group);
+    tn_csv_free(&m->table);
+    free(m);
+    *meta = NULL;
+}

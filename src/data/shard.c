@@ -1,0 +1,185 @@
+/* shard.c - shard files: written whole by one rank, read by many threads with pread. */
+#include "data/shard.h"
+
+#include "base/h5.h"
+#include "base/hash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct tn_shard_writer {
+    char path[TN_PATH_BYTES], store[16];
+    int64_t first_row, n_rows, n_added;
+    int size_px;
+    int64_t *offset;
+    int32_t *length;
+    unsigned char *payload;
+    size_t n_bytes, room;
+};
+
+tn_status tn_shard_writer_open(const char *path, int64_t first_row, int64_t n_rows, const char *store, int size_px,
+                               tn_shard_writer **out) {
+    tn_shard_writer *w = calloc(1, sizeof *w);
+    if (!w) return tn_fail_memory(sizeof *w, path);
+    w->first_row = first_row;
+    w->n_rows = n_rows;
+    w->size_px = size_px;
+    snprintf(w->store, sizeof w->store, "%s", store);
+    w->offset = calloc((size_t)n_rows + 1, sizeof *w->offset);
+    w->length = calloc((size_t)n_rows + 1, sizeof *w->length);
+    tn_status st = w->offset && w->length ? tn_path(w->path, "%s", path) : tn_fail_memory((size_t)n_rows * 12, path);
+    if (st != TN_OK) tn_shard_writer_drop(&w);
+    *out = w;
+    return st;
+}
+
+tn_status tn_shard_writer_add(tn_shard_writer *w, const void *data, int32_t n_bytes, int64_t *offset_out) {
+    TN_ASSERT(w->n_added < w->n_rows && n_bytes >= 0);
+    if (w->n_bytes + (size_t)n_bytes > w->room) {
+        size_t room = w->room * 2 + (size_t)n_bytes + (1 << 20);
+        unsigned char *more = realloc(w->payload, room);
+        if (!more) return tn_fail_memory(room, "a shard: lower preprocess.shard_rows");
+        w->payload = more;
+        w->room = room;
+    }
+    if (n_bytes) memcpy(w->payload + w->n_bytes, data, (size_t)n_bytes);
+    w->offset[w->n_added] = (int64_t)w->n_bytes;
+    w->length[w->n_added++] = n_bytes;
+    *offset_out = (int64_t)w->n_bytes;
+    w->n_bytes += (size_t)n_bytes;
+    return TN_OK;
+}
+
+static tn_status write_file(const tn_shard_writer *w, tn_h5 *f) {
+    TN_TRY(tn_h5_stamp(f, "shard", 1));
+    TN_TRY(tn_h5_set_int(f, "first_row", w->first_row));
+    TN_TRY(tn_h5_set_int(f, "size_px", w->size_px));
+    TN_TRY(tn_h5_set_text(f, "store", w->store));
+    TN_TRY(tn_h5_write(f, "offset", TN_H5_I64, 1, &w->n_rows, w->offset));
+    TN_TRY(tn_h5_write(f, "length", TN_H5_I32, 1, &w->n_rows, w->length));
+    return tn_h5_write(f, "payload", TN_H5_U8, 1, (int64_t[]){(int64_t)w->n_bytes}, w->payload);
+}
+
+tn_status tn_shard_writer_close(tn_shard_writer **at) {
+    tn_shard_writer *w = *at;
+    TN_ASSERT(w->n_added == w->n_rows);
+    char tmp[TN_PATH_BYTES];
+    tn_h5 *f = NULL;
+    tn_status st = tn_publish_name(w->path, tmp);
+    if (st == TN_OK) st = tn_h5_create(tmp, &f);
+    if (st == TN_OK) {
+        st = write_file(w, f);
+        tn_status closed = tn_h5_close(&f);
+        if (st == TN_OK) st = closed;
+        if (st == TN_OK)
+            st = tn_publish_end(w->path);
+        else
+            remove(tmp);
+    }
+    tn_shard_writer_drop(at);
+    return st;
+}
+
+void tn_shard_writer_drop(tn_shard_writer **at) {
+    tn_shard_writer *w = *at;
+    if (!w) return;
+    free(w->offset);
+    free(w->length);
+    free(w->payload);
+    free(w);
+    *at = NULL;
+}
+
+/* --- reading --------------------------------------------------------------------------------------------------------- */
+
+struct tn_shards {
+    const tn_index *index;
+    int n;
+    int *fd;         /* (n) */
+    int64_t *start;  /* (n) of the payload in the file */
+    bool raw;
+};
+
+static tn_status open_one(tn_shards *s, int i) {
+    char path[TN_PATH_BYTES], *store = NULL;
+    tn_h5 *f = NULL;
+    TN_TRY(tn_path(path, "%s/shard-%05d.h5", s->index->shards_dir, i));
+    TN_TRY(tn_h5_open(path, &f));
+    tn_status st = tn_h5_check_stamp(f, path, "shard", 1);
+    if (st == TN_OK) st = tn_h5_offset(f, "payload", &s->start[i]);
+    if (st == TN_OK) st = tn_h5_get_text(f, "store", &store);
+    tn_h5_close(&f);
+    if (st != TN_OK) return st;
+    s->raw = strcmp(store, "raw") == 0;
+    free(store);
+    s->fd[i] = open(path, O_RDONLY | O_CLOEXEC);
+    return s->fd[i] >= 0 ? TN_OK : tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
+}
+
+tn_status tn_shards_open(const tn_index *ix, tn_shards **out) {
+    tn_shards *s = calloc(1, sizeof *s);
+    if (!s) return tn_fail_memory(sizeof *s, "the shards");
+    s->index = ix;
+    for (int64_t i = 0; i < ix->n; i++)
+        if (ix->shard[i] >= s->n) s->n = ix->shard[i] + 1;
+    s->fd = malloc((size_t)s->n * sizeof *s->fd + 1);
+    s->start = calloc((size_t)s->n + 1, sizeof *s->start);
+    tn_status st = s->fd && s->start ? TN_OK : tn_fail_memory((size_t)s->n * 12, "the shards");
+    for (int i = 0; st == TN_OK && i < s->n; i++) s->fd[i] = -1;
+    for (int i = 0; st == TN_OK && i < s->n; i++) st = open_one(s, i);
+    if (st == TN_OK)
+        *out = s;
+    else
+        tn_shards_close(&s);
+    return st;
+}
+
+void tn_shards_close(tn_shards **at) {
+    tn_shards *s = *at;
+    if (!s) return;
+    for (int i = 0; s->fd && s->start && i < s->n; i++)
+        if (s->fd[i] >= 0) close(s->fd[i]);
+    free(s->fd);
+    free(s->start);
+    free(s);
+    *at = NULL;
+}
+
+bool tn_shards_raw(const tn_shards *s) { return s->raw; }
+
+static tn_status read_at(int fd, void *buf, size_t n, int64_t at) {
+    char *to = buf;
+    while (n > 0) {
+        ssize_t got = pread(fd, to, n, at);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return tn_fail(TN_EIO, "%s", strerror(errno));
+        if (got == 0) return tn_fail(TN_EFORMAT, "the file is shorter than its index says");
+        to += got;
+        at += got;
+        n -= (size_t)got;
+    }
+    return TN_OK;
+}
+
+tn_status tn_shards_read(const tn_shards *s, int64_t id, unsigned char **buf, size_t *capacity, int32_t *n_bytes_out) {
+    const tn_index *ix = s->index;
+    TN_ASSERT(id >= 0 && id < ix->n && ix->state[id] == 0);
+    size_t n = (size_t)ix->length[id];
+    if (n > *capacity) {
+        unsigned char *more = realloc(*buf, n);
+        if (!more) return tn_fail_memory(n, "an image");
+        *buf = more;
+        *capacity = n;
+    }
+    tn_status st = read_at(s->fd[ix->shard[id]], *buf, n, s->start[ix->shard[id]] + ix->offset[id]);
+    if (st == TN_OK && tn_hash64(*buf, n) != ix->checksum[id]) st = tn_fail(TN_EFORMAT, "its checksum is wrong");
+    if (st != TN_OK)
+        return tn_fail(st, "row %lld (%s) in %s/shard-%05d.h5 is damaged: %s: delete the folder and preprocess again",
+                       (long long)id, ix->path[id], ix->shards_dir, ix->shard[id], tn_msg);
+    *n_bytes_out = (int32_t)n;
+    return TN_OK;
+}

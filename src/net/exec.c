@@ -1,0 +1,173 @@
+/* exec.c - memory of an executor, and the calls of net.h. */
+#include "net/exec_priv.h"
+
+#include "base/rng.h"
+
+#include <stdlib.h>
+
+static tn_status check_size(const tn_net *net, int B, int size_px) {
+    int least = tn_net_least_px(net);
+    if (B < 1) return tn_fail(TN_EARG, "a batch of %d images: give 1 or more", B);
+    if (size_px < least)
+        return tn_fail(TN_EARG, "images of %d px are too small for %s: give %d px or more%s", size_px, net->spec.name,
+                       least, net->spec.stem_stride == 2 ? ", or stem_stride = 1" : "");
+    return TN_OK;
+}
+
+/* The variance of a single value is no statistic. */
+static tn_status check_moments(const tn_exec *ex) {
+    for (int i = 0; ex->training && i < ex->n_ops; i++)
+        if (ex->op[i].kind == TN_OP_BN && (int64_t)ex->B * ex->value[ex->op[i].x].S < 2)
+            return tn_fail(TN_EARG,
+                           "batch norm has one value per channel with images of %d px and lanes of one image: "
+                           "give larger images or lanes",
+                           ex->size_px);
+    return TN_OK;
+}
+
+static tn_status allocate(tn_exec *ex) {
+    int64_t B = ex->B, BK = B * ex->net->spec.n_classes;
+    ex->n_fixed = 2 * BK + B + ex->n_draws;
+    ex->arena = ex->dev->op->alloc(ex->dev, ex->n_arena);
+    ex->target = ex->dev->op->alloc(ex->dev, ex->n_fixed);
+    ex->host = malloc((size_t)(B + ex->n_draws) * sizeof *ex->host);
+    if (!ex->arena || !ex->target || !ex->host)
+        return tn_fail_memory((size_t)(ex->n_arena + ex->n_fixed) * sizeof(float), "the activations of a lane");
+    ex->p = ex->target + BK;
+    ex->loss = ex->p + BK;
+    ex->draw = ex->loss + B;
+    return TN_OK;
+}
+
+static tn_status build(tn_exec *ex) {
+    TN_TRY(tn_tape_build(ex));
+    TN_TRY(check_moments(ex));
+    TN_TRY(tn_tape_plan(ex));
+    return allocate(ex);
+}
+
+tn_status tn_exec_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, tn_exec **out) {
+    TN_TRY(check_size(net, B, size_px));
+    tn_exec *ex = calloc(1, sizeof *ex);
+    if (!ex) return tn_fail_memory(sizeof *ex, "an executor");
+    ex->dev = dev;
+    ex->net = net;
+    ex->B = B;
+    ex->size_px = size_px;
+    ex->training = training;
+    tn_status st = build(ex);
+    if (st == TN_OK)
+        *out = ex;
+    else
+        tn_exec_free(&ex);
+    return st;
+}
+
+void tn_exec_free(tn_exec **ex_ref) {
+    tn_exec *ex = *ex_ref;
+    if (!ex) return;
+    const tn_dev_table *f = ex->dev->op;
+    for (int i = 0; i < ex->n_ops; i++)
+        if (ex->op[i].conv) f->conv_free(ex->dev, &ex->op[i].conv);
+    f->free(ex->dev, ex->arena);
+    f->free(ex->dev, ex->target);
+    free(ex->host);
+    free(ex->op);
+    free(ex->value);
+    free(ex);
+    *ex_ref = NULL;
+}
+
+size_t tn_exec_bytes(const tn_exec *ex) {
+    return (size_t)(ex->n_arena + ex->n_fixed) * sizeof(float);
+}
+
+void tn_exec_weights(tn_exec *ex, const float *params, const float *state) {
+    ex->params = params;
+    ex->state = state;
+    for (int i = 0; i < ex->n_ops; i++) {
+        const tn_op *op = &ex->op[i];
+        if (op->conv) ex->dev->op->conv_weights(ex->dev, op->conv, params + ex->net->tensor[op->tensor].offset);
+    }
+}
+
+/* --- training ----------------------------------------------------------------------------------------------------- */
+
+/* 1/(1-p) for the kept, 0 for the dropped; one generator per sample. */
+static void draw_factors(const tn_op *op, tn_stream stream, const tn_exec_lane *lane, int B, int64_t n, float *factor) {
+    float kept = (float)(1.0 / (1.0 - op->drop));
+    for (int b = 0; b < B; b++) {
+        tn_rng r = tn_rng_at(lane->seed, stream, (uint64_t)(lane->position + b), (uint64_t)op->layer);
+        for (int64_t i = 0; i < n; i++) *factor++ = tn_rng_uniform(&r) < op->drop ? 0.0F : kept;
+    }
+}
+
+static void draw(tn_exec *ex, const tn_exec_lane *lane) {
+    for (int i = 0; i < ex->n_ops; i++) {
+        const tn_op *op = &ex->op[i];
+        float *factor = ex->host + op->draw_at;
+        if (op->kind == TN_OP_RESIDUAL) draw_factors(op, TN_STREAM_DROP_CONNECT, lane, ex->B, 1, factor);
+        if (op->kind == TN_OP_DROPOUT) draw_factors(op, TN_STREAM_DROPOUT, lane, ex->B, ex->value[op->x].C, factor);
+    }
+    ex->dev->op->upload(ex->dev, ex->n_draws, ex->host, ex->draw);
+}
+
+static void upload_inputs(tn_exec *ex, const float *image, const float *extra, bool training) {
+    const tn_dev_table *f = ex->dev->op;
+    int64_t n_extra = ex->value[TN_VALUE_EXTRA].n;
+    f->upload(ex->dev, ex->value[TN_VALUE_IMAGE].n, image, tn_value_at(ex, TN_VALUE_IMAGE, training));
+    if (n_extra) f->upload(ex->dev, n_extra, extra, tn_value_at(ex, TN_VALUE_EXTRA, training));
+}
+
+/* The backward pass needed the biased variances; PyTorch and TensorFlow keep running means of the unbiased ones. */
+static void unbias(tn_exec *ex, float *moments) {
+    for (int i = 0; i < ex->n_ops; i++) {
+        const tn_op *op = &ex->op[i];
+        if (op->kind != TN_OP_BN) continue;
+        const tn_value *v = &ex->value[op->x];
+        double M = (double)v->n / v->C;
+        ex->dev->op->scale(ex->dev, v->C, (float)(M / (M - 1)), moments + ex->net->tensor[op->tensor + 3].offset);
+    }
+}
+
+static double mean_loss(tn_exec *ex) {
+    double sum = 0;
+    ex->dev->op->download(ex->dev, ex->B, ex->loss, ex->host);
+    for (int b = 0; b < ex->B; b++) sum += (double)ex->host[b];
+    return sum / ex->B;
+}
+
+void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, float *moments_out, double *loss_out) {
+    TN_ASSERT(ex->training && ex->params);
+    const tn_dev_table *f = ex->dev->op;
+    int K = ex->net->spec.n_classes;
+    upload_inputs(ex, lane->image, lane->extra, true);
+    f->upload(ex->dev, (int64_t)ex->B * K, lane->target, ex->target);
+    draw(ex, lane);
+    tn_tape_forward(ex, moments_out);
+    f->cross_entropy(ex->dev, ex->B, K, tn_value_at(ex, ex->logits, true), ex->target, 1.0F / (float)ex->B, ex->loss,
+                     tn_grad_at(ex, ex->logits));
+    tn_tape_backward(ex, moments_out, grads_out);
+    unbias(ex, moments_out);
+    *loss_out = mean_loss(ex);
+}
+
+/* --- evaluation --------------------------------------------------------------------------------------------------- */
+
+static const float *evaluate(tn_exec *ex, const float *image, const float *extra) {
+    TN_ASSERT(ex->params);
+    upload_inputs(ex, image, extra, false);
+    tn_tape_forward(ex, NULL);
+    return tn_value_at(ex, ex->logits, false);
+}
+
+void tn_exec_eval(tn_exec *ex, const float *image, const float *extra, float *p_out) {
+    int K = ex->net->spec.n_classes;
+    ex->dev->op->softmax(ex->dev, ex->B, K, evaluate(ex, image, extra), ex->p);
+    ex->dev->op->download(ex->dev, (int64_t)ex->B * K, ex->p, p_out);
+}
+
+void tn_exec_logits(tn_exec *ex, const float *image, const float *extra, float *logits_out) {
+    const float *logits = evaluate(ex, image, extra);
+    ex->dev->op->download(ex->dev, (int64_t)ex->B * ex->net->spec.n_classes, logits, logits_out);
+}

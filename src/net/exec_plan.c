@@ -1,0 +1,167 @@
+/* exec_plan.c - which buffer is alive when, and where in the arena it lies. */
+#include "net/exec_priv.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 16 }; /* floats: 64 bytes */
+
+typedef struct {
+    int64_t n, at;
+    int first, last; /* times, both inclusive */
+} span;
+
+/* --- places ------------------------------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b) {
+    const span *x = *(span *const *)a, *y = *(span *const *)b;
+    if (x->n != y->n) return x->n < y->n ? 1 : -1;
+    return x < y ? -1 : 1; /* the same plan for the same net, whatever qsort does with equals */
+}
+
+/* Lowest gap among the placed ones (sorted by place) that live at the same time. Returns its index in the order. */
+static int place(span *s, int n_placed, span *const *placed) {
+    int64_t end = 0;
+    s->at = -1;
+    for (int i = 0; i < n_placed && s->at < 0; i++) {
+        const span *p = placed[i];
+        if (p->last < s->first || s->last < p->first) continue;
+        if (p->at - end >= s->n) s->at = end;
+        if (p->at + p->n > end) end = p->at + p->n;
+    }
+    if (s->at < 0) s->at = end;
+    int i = 0;
+    while (i < n_placed && placed[i]->at <= s->at) i++;
+    return i;
+}
+
+/* Largest first, each at the lowest place that is free during its whole life. Returns the total, -1 = no memory. */
+static int64_t place_all(int n, span *all) {
+    span **order = calloc(2 * (size_t)n, sizeof *order), **placed = order + n;
+    if (!order) return -1;
+    int n_used = 0;
+    for (int i = 0; i < n; i++) {
+        all[i].n = (all[i].n + ALIGN - 1) / ALIGN * ALIGN;
+        if (all[i].n > 0 && all[i].last >= 0) order[n_used++] = &all[i];
+    }
+    qsort(order, (size_t)n_used, sizeof *order, by_size);
+    int64_t total = 0;
+    for (int i = 0; i < n_used; i++) {
+        int at = place(order[i], i, placed);
+        memmove(placed + at + 1, placed + at, (size_t)(i - at) * sizeof *placed);
+        placed[at] = order[i];
+        if (order[i]->at + order[i]->n > total) total = order[i]->at + order[i]->n;
+    }
+    free(order);
+    return total;
+}
+
+static void touch(span *s, int time) {
+    if (time < s->first) s->first = time;
+    if (time > s->last) s->last = time;
+}
+
+/* --- who touches what when ---------------------------------------------------------------------------------------- */
+
+static bool elementwise(const tn_op *op) {
+    return op->kind == TN_OP_BN || op->kind == TN_OP_ACT || op->kind == TN_OP_SCALE || op->kind == TN_OP_DROPOUT;
+}
+
+/* Spans 0 .. n_values-1; owner[v]: the value whose span v shares. */
+static void lives_of_eval(const tn_exec *ex, span *data, int *owner) {
+    for (int v = 0; v < ex->n_values; v++) owner[v] = v;
+    touch(&data[TN_VALUE_IMAGE], 0);
+    touch(&data[TN_VALUE_EXTRA], 0);
+    for (int i = 0; i < ex->n_ops; i++) {
+        const tn_op *op = &ex->op[i];
+        if (elementwise(op) || op->kind == TN_OP_RESIDUAL) owner[op->y] = owner[op->x];
+        touch(&data[owner[op->x]], i);
+        if (op->side >= 0) touch(&data[owner[op->side]], i);
+        touch(&data[owner[op->y]], i);
+    }
+    touch(&data[owner[ex->logits]], ex->n_ops);
+}
+
+/* Does the backward of op read the value it was given? */
+static bool rereads_x(const tn_op *op) {
+    return op->kind == TN_OP_CONV || op->kind == TN_OP_BN || op->kind == TN_OP_DENSE || op->kind == TN_OP_ACT ||
+           op->kind == TN_OP_SCALE;
+}
+
+static void lives_of_data(const tn_exec *ex, span *data) {
+    int n = ex->n_ops;
+    touch(&data[TN_VALUE_IMAGE], 0);
+    touch(&data[TN_VALUE_EXTRA], 0);
+    for (int i = 0; i < n; i++) {
+        const tn_op *op = &ex->op[i];
+        touch(&data[op->x], i);
+        touch(&data[op->y], i);
+        if (op->side >= 0) touch(&data[op->side], i);
+        if (rereads_x(op)) touch(&data[op->x], 2 * n - i);
+        if (op->kind == TN_OP_SCALE) touch(&data[op->side], 2 * n - i);
+    }
+    touch(&data[ex->logits], n);
+}
+
+/* The gradient of the residual's other input is the one of its output, to which the branch adds in the end. */
+static void lives_of_grads(const tn_exec *ex, span *grad, span *temp, int *owner) {
+    int n = ex->n_ops;
+    for (int v = 0; v < ex->n_values; v++) owner[v] = v;
+    touch(&grad[ex->logits], n);
+    for (int i = n - 1; i >= 0; i--) {
+        const tn_op *op = &ex->op[i];
+        int time = 2 * n - i;
+        if (elementwise(op)) owner[op->x] = owner[op->y];
+        if (op->kind == TN_OP_RESIDUAL) owner[op->side] = owner[op->y];
+        touch(&grad[owner[op->y]], time);
+        if (op->x == TN_VALUE_IMAGE) continue;
+        touch(&grad[owner[op->x]], time);
+        if (op->kind == TN_OP_SCALE) touch(&grad[op->side], time);
+        if (op->kind == TN_OP_CONV && op->add) {
+            temp[i].n = ex->value[op->x].n;
+            touch(&temp[i], time);
+        }
+    }
+}
+
+/* --- the plan ----------------------------------------------------------------------------------------------------- */
+
+static tn_status plan(tn_exec *ex, bool training, span *all, int *owner) {
+    int n_values = ex->n_values, n = training ? 2 * n_values + ex->n_ops : n_values;
+    span *data = all, *grad = all + n_values, *temp = grad + n_values;
+    for (int i = 0; i < n; i++)
+        all[i] = (span){.n = i < 2 * n_values ? ex->value[i % n_values].n : 0, .first = INT_MAX, .last = -1};
+    if (training) {
+        lives_of_data(ex, data);
+        lives_of_grads(ex, grad, temp, owner);
+    } else {
+        lives_of_eval(ex, data, owner);
+    }
+    int64_t total = place_all(n, all);
+    if (total < 0) return tn_fail_memory(2 * (size_t)n * sizeof(span *), "the plan of a net");
+    if (total > ex->n_arena) ex->n_arena = total;
+    for (int v = 0; v < n_values; v++) {
+        if (training) {
+            ex->value[v].train_at = data[v].at;
+            ex->value[v].grad_at = grad[owner[v]].at;
+        } else {
+            ex->value[v].eval_at = data[owner[v]].at;
+        }
+    }
+    for (int i = 0; training && i < ex->n_ops; i++) ex->op[i].temp_at = temp[i].at;
+    return TN_OK;
+}
+
+tn_status tn_tape_plan(tn_exec *ex) {
+    size_t n = 2 * (size_t)ex->n_values + (size_t)ex->n_ops;
+    span *all = malloc(n * sizeof *all);
+    int *owner = malloc((size_t)ex->n_values * sizeof *owner);
+    tn_status st = TN_OK;
+    if (!all || !owner) st = tn_fail_memory(n * sizeof *all, "the plan of a net");
+    if (st == TN_OK) st = plan(ex, false, all, owner);
+    if (st == TN_OK && ex->training) st = plan(ex, true, all, owner);
+    free(all);
+    free(owner);
+    return st;
+}

@@ -1,0 +1,40 @@
+/* optim.c - one optimiser step over all tensors, and the rate at which it goes. */
+#include "net/optim.h"
+
+#include <math.h>
+
+static const float BETA1 = 0.9F, BETA2 = 0.999F, EPS = 1e-8F; /* Kingma & Ba 2015, section 2 */
+
+double tn_learning_rate(const tn_cfg *cfg, int64_t images_seen) {
+    double rate = cfg->train.learning_rate, seen = (double)images_seen;
+    double warmup = (double)cfg->train.warmup_images, images = (double)cfg->train.images;
+    if (seen < warmup) return rate * seen / warmup;
+    if (cfg->train.schedule == TN_SCHEDULE_CONSTANT) return rate;
+    double t = images > warmup ? fmin((seen - warmup) / (images - warmup), 1.0) : 1.0;
+    return rate * (1.0 + cos(acos(-1.0) * t)) / 2.0;
+}
+
+static void clip(tn_dev *dev, int64_t n, double most, float *grads) {
+    double norm = sqrt(dev->op->sum_of_squares(dev, n, grads));
+    if (norm > most) dev->op->scale(dev, n, (float)(most / norm), grads);
+}
+
+static bool decays(const tn_tensor *t) {
+    return t->kind == TN_TENSOR_CONV || t->kind == TN_TENSOR_DEPTHWISE || t->kind == TN_TENSOR_DENSE;
+}
+
+void tn_optim_step(tn_dev *dev, const tn_net *net, const tn_cfg *cfg, double rate, int64_t step, float *grads,
+                   float *params, float *m, float *v) {
+    if (cfg->train.clip_norm > 0) clip(dev, tn_net_params(net), cfg->train.clip_norm, grads);
+    for (int i = 0; i < tn_net_tensors(net); i++) {
+        const tn_tensor *t = tn_net_tensor(net, i);
+        if (tn_tensor_is_state(t)) continue;
+        float decay = decays(t) ? (float)cfg->train.weight_decay : 0.0F;
+        int64_t at = t->offset;
+        if (cfg->train.optimizer == TN_OPTIM_SGD)
+            dev->op->sgd(dev, t->n, (float)rate, (float)cfg->train.momentum, decay, grads + at, m + at, params + at);
+        else
+            dev->op->adamw(dev, t->n, (float)rate, BETA1, BETA2, EPS, decay, step, grads + at, m + at, v + at,
+                           params + at);
+    }
+}
