@@ -10,8 +10,12 @@
 #include <string.h>
 #include <xxhash.h>
 
-const char *tn_build_version(void) { return TENFOLD_VERSION; }
-const char *tn_build_commit(void) { return TENFOLD_COMMIT; }
+const char *tn_build_version(void) {
+    return TENFOLD_VERSION;
+}
+const char *tn_build_commit(void) {
+    return TENFOLD_COMMIT;
+}
 
 const char *tn_build_libraries(void) {
     static char text[256];

@@ -23,7 +23,8 @@ void tn_problem(tn_problems *p, int line, const char *fmt, ...) {
     va_end(args);
 }
 
-/* --- names ----------------------------------------------------------------------------------------------------------- */
+/* --- names -----------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_group(const char *group) {
     for (int i = 0; i < tn_n_keys; i++)
@@ -65,7 +66,8 @@ static void unknown_group(const char *group, int line, tn_problems *problems) {
                near ? "?" : ": the groups are data, preprocess, folds, model, train, self, reduce");
 }
 
-/* --- sources of values: the file, --set, defaults --------------------------------------------------------------------- */
+/* --- sources of values: the file, --set, defaults
+ * --------------------------------------------------------------------- */
 
 static void take_group(tn_cfg *cfg, const config_setting_t *group, const char *base_dir, tn_problems *problems) {
     const char *group_name = config_setting_name(group);
@@ -154,7 +156,8 @@ static void take_defaults(tn_cfg *cfg, tn_problems *problems) {
     }
 }
 
-/* --- the file -------------------------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------------------------------
+ */
 
 static tn_status set_names(tn_cfg *cfg, const char *path, const char *run_dir, char base_dir[TN_PATH_BYTES]) {
     char copy[TN_PATH_BYTES];
@@ -183,8 +186,8 @@ static tn_status read_tree(const char *path, config_t *tree) {
     if (strlen(text) != n)
         st = tn_fail(TN_EARG, "%s: holds a 0 byte: not a job file", path);
     else if (!config_read_string(tree, text))
-        st = tn_fail(TN_EARG, "%s:%d: %s: not libconfig syntax (group: { key = value; };)", path, config_error_line(tree),
-                     config_error_text(tree));
+        st = tn_fail(TN_EARG, "%s:%d: %s: not libconfig syntax (group: { key = value; };)", path,
+                     config_error_line(tree), config_error_text(tree));
     free(text);
     return st;
 }

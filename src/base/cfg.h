@@ -24,7 +24,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { TN_MAX_CLASSES = 64, TN_MAX_LEVELS = 4, TN_MAX_SIZES = 8, TN_MAX_FOLDS = 64, TN_MAX_AUGMENT = 16, TN_NAME_BYTES = 64 };
+enum {
+    TN_MAX_CLASSES = 64,
+    TN_MAX_LEVELS = 4,
+    TN_MAX_SIZES = 8,
+    TN_MAX_FOLDS = 64,
+    TN_MAX_AUGMENT = 16,
+    TN_NAME_BYTES = 64
+};
 
 /* enums of settings: values index the word lists in cfg.c */
 typedef enum { TN_STORE_JPEG, TN_STORE_ORIGINAL, TN_STORE_RAW } tn_store;
@@ -59,70 +66,77 @@ typedef struct tn_cfg {
         char metadata[TN_PATH_BYTES]; /* required                                             */
         char images[TN_PATH_BYTES];   /* root of the paths; default: the metadata's folder    */
         char metadata_given[TN_PATH_BYTES], images_given[TN_PATH_BYTES]; /* as written: identity */
-        int n_classes;                /* classes = [ "worn", ... ], required, at least 2      */
+        int n_classes; /* classes = [ "worn", ... ], required, at least 2      */
         char classes[TN_MAX_CLASSES][TN_NAME_BYTES];
         char truth_column[TN_NAME_BYTES]; /* "" = none                                        */
         double max_bad_fraction;          /* 0.01                                             */
     } data;
     struct {
-        int size_px;                 /* short side, scaled down only; 256                     */
-        tn_store store;              /* jpeg                                                  */
-        int jpeg_quality;            /* 92                                                    */
-        int background[3];           /* alpha is composed over this colour; [255,255,255]     */
-        int64_t max_pixels;          /* a larger header is refused; 2^28                      */
-        int shard_rows;              /* 4096                                                  */
+        int size_px;        /* short side, scaled down only; 256                     */
+        tn_store store;     /* jpeg                                                  */
+        int jpeg_quality;   /* 92                                                    */
+        int background[3];  /* alpha is composed over this colour; [255,255,255]     */
+        int64_t max_pixels; /* a larger header is refused; 2^28                      */
+        int shard_rows;     /* 4096                                                  */
     } preprocess;
     struct {
-        int count;                   /* 10; at least 3                                        */
-        int64_t seed;                /* 1                                                     */
-        int duplicate_bits;          /* 0; perceptual-hash distance that joins a group        */
-        double validation_share;     /* 0.1                                                   */
-        tn_validation validation;    /* slice                                                 */
+        int count;                /* 10; at least 3                                        */
+        int64_t seed;             /* 1                                                     */
+        int duplicate_bits;       /* 0; perceptual-hash distance that joins a group        */
+        double validation_share;  /* 0.1                                                   */
+        tn_validation validation; /* slice                                                 */
     } folds;
     struct {
-        char net[TN_NAME_BYTES];     /* efficientnet-b0..b7, efficientnet-lite0..4            */
-        double width, depth;         /* 0 = the table's                                       */
-        int stem_stride;             /* 2                                                     */
-        int metadata_levels;         /* how many of cat1..cat4 join the head; 0               */
-        int head_units;              /* hidden units of the head; 0 = one dense layer         */
-        double dropout;              /* -1 = the table's                                      */
-        double drop_connect;         /* 0.2                                                   */
+        char net[TN_NAME_BYTES]; /* efficientnet-b0..b7, efficientnet-lite0..4            */
+        double width, depth;     /* 0 = the table's                                       */
+        int stem_stride;         /* 2                                                     */
+        int metadata_levels;     /* how many of cat1..cat4 join the head; 0               */
+        int head_units;          /* hidden units of the head; 0 = one dense layer         */
+        double dropout;          /* -1 = the table's                                      */
+        double drop_connect;     /* 0.2                                                   */
     } model;
     struct {
-        int64_t images;              /* budget in images seen, required                       */
+        int64_t images;                      /* budget in images seen, required                       */
         int n_sizes, sizes_px[TN_MAX_SIZES]; /* one model per size; [224]                     */
         int n_seeds;
-        int64_t seeds[TN_MAX_SIZES]; /* one model per seed; [1]                               */
-        tn_device_kind device;       /* cpu                                                   */
+        int64_t seeds[TN_MAX_SIZES];          /* one model per seed; [1]                               */
+        tn_device_kind device;                /* cpu                                                   */
         int lanes, lane_images, lane_threads; /* 2, 16, 1                                     */
-        int loader_threads;          /* 1; never changes results                              */
-        tn_sampler_kind sampler;     /* natural                                               */
+        int loader_threads;                   /* 1; never changes results                              */
+        tn_sampler_kind sampler;              /* natural                                               */
         int n_augment;
         tn_augment augment[TN_MAX_AUGMENT];
-        double label_smoothing;      /* 0.1                                                   */
-        tn_optim_kind optimizer;     /* adamw                                                 */
+        double label_smoothing;                       /* 0.1                                                   */
+        tn_optim_kind optimizer;                      /* adamw                                                 */
         double learning_rate, momentum, weight_decay; /* 1e-3, 0.9, 0.01                      */
-        tn_schedule_kind schedule;   /* cosine                                                */
-        int64_t warmup_images;       /* 0                                                     */
-        double clip_norm;            /* 0 = off                                               */
-        double ema_decay;            /* 0.99 per step; 0 = off                                */
-        int evaluation_points;       /* 5, evenly spaced over the budget                      */
-        int64_t checkpoint_images;   /* 0 = at evaluation points only; never changes results  */
+        tn_schedule_kind schedule;                    /* cosine                                                */
+        int64_t warmup_images;                        /* 0                                                     */
+        double clip_norm;                             /* 0 = off                                               */
+        double ema_decay;                             /* 0.99 per step; 0 = off                                */
+        int evaluation_points;                        /* 5, evenly spaced over the budget                      */
+        int64_t checkpoint_images;                    /* 0 = at evaluation points only; never changes results  */
     } train;
     struct {
-        int max_rounds;              /* 1: rounds of filtering + retraining; 0 = none         */
-        tn_self_view view;           /* own                                                   */
+        int max_rounds;                   /* 1: rounds of filtering + retraining; 0 = none         */
+        tn_self_view view;                /* own                                                   */
         int n_folds, folds[TN_MAX_FOLDS]; /* shared view: which; [] = all                     */
-        double alpha;                /* 0.9: z = alpha z + (1 - alpha) p                      */
-        double class_floor;          /* 0.5: least share of each class that is kept           */
+        double alpha;                     /* 0.9: z = alpha z + (1 - alpha) p                      */
+        double class_floor;               /* 0.5: least share of each class that is kept           */
     } self;
     struct {
-        tn_reduce_kind method;       /* mean                                                  */
+        tn_reduce_kind method; /* mean                                                  */
     } reduce;
 } tn_cfg;
 
 /* The stages whose identity the settings decide; bits for the table in cfg.c. */
-typedef enum { TN_STAGE_PREPROCESS = 1, TN_STAGE_FOLDS = 2, TN_STAGE_TRAIN = 4, TN_STAGE_FILTER = 8, TN_STAGE_PREDICT = 16, TN_STAGE_REDUCE = 32 } tn_stage;
+typedef enum {
+    TN_STAGE_PREPROCESS = 1,
+    TN_STAGE_FOLDS = 2,
+    TN_STAGE_TRAIN = 4,
+    TN_STAGE_FILTER = 8,
+    TN_STAGE_PREDICT = 16,
+    TN_STAGE_REDUCE = 32
+} tn_stage;
 
 /* set: n_set strings "group.key=value" (value in libconfig syntax; bare words are taken as strings; lists in []). */
 tn_status tn_cfg_read(const char *path, int n_set, char **set, const char *run_dir, tn_cfg **out);

@@ -26,7 +26,8 @@ static void check_train(const tn_cfg *cfg, tn_problems *p) {
     if (lanes & (lanes - 1))
         tn_problem(p, line_of(cfg, "train", "lanes"), "train.lanes = %d: give a power of two (1, 2, 4, ...)", lanes);
     if (cfg->train.warmup_images >= cfg->train.images)
-        tn_problem(p, line_of(cfg, "train", "warmup_images"), "train.warmup_images = %lld: give less than train.images = %lld",
+        tn_problem(p, line_of(cfg, "train", "warmup_images"),
+                   "train.warmup_images = %lld: give less than train.images = %lld",
                    (long long)cfg->train.warmup_images, (long long)cfg->train.images);
     int line = line_of(cfg, "train", "augment");
     for (int i = 0; i < cfg->train.n_augment; i++) {
@@ -55,8 +56,8 @@ static void check_self(const tn_cfg *cfg, tn_problems *p) {
     int line = line_of(cfg, "self", "folds");
     for (int i = 0; i < cfg->self.n_folds; i++) {
         if (cfg->self.folds[i] >= cfg->folds.count)
-            tn_problem(p, line, "self.folds: there is no fold %d; folds.count = %d, so give 0 to %d", cfg->self.folds[i],
-                       cfg->folds.count, cfg->folds.count - 1);
+            tn_problem(p, line, "self.folds: there is no fold %d; folds.count = %d, so give 0 to %d",
+                       cfg->self.folds[i], cfg->folds.count, cfg->folds.count - 1);
         for (int j = 0; j < i; j++)
             if (cfg->self.folds[i] == cfg->self.folds[j])
                 tn_problem(p, line, "self.folds: fold %d is named twice", cfg->self.folds[i]);

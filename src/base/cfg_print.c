@@ -18,8 +18,12 @@ char *tn_cfg_canonical(const tn_cfg *cfg, tn_stage stage) {
     return fclose(f) == 0 ? text : NULL;
 }
 
-static bool begins_group(int k) { return k == 0 || strcmp(tn_keys[k].group, tn_keys[k - 1].group) != 0; }
-static bool ends_group(int k) { return k + 1 == tn_n_keys || begins_group(k + 1); }
+static bool begins_group(int k) {
+    return k == 0 || strcmp(tn_keys[k].group, tn_keys[k - 1].group) != 0;
+}
+static bool ends_group(int k) {
+    return k + 1 == tn_n_keys || begins_group(k + 1);
+}
 
 void tn_cfg_print(const tn_cfg *cfg, FILE *out) {
     fprintf(out, "# %s, run folder %s\n", cfg->file, cfg->run_dir);
@@ -27,7 +31,11 @@ void tn_cfg_print(const tn_cfg *cfg, FILE *out) {
         if (begins_group(k)) fprintf(out, "%s:\n{\n", tn_keys[k].group);
         fprintf(out, "  %s = ", tn_keys[k].name);
         tn_key_print(cfg, &tn_keys[k], false, out);
-        fprintf(out, ";  # %s%s\n", cfg->line[k] == 0 ? "default; " : cfg->line[k] < 0 ? "--set; " : "", tn_keys[k].help);
+        fprintf(out, ";  # %s%s\n",
+                cfg->line[k] == 0  ? "default; "
+                : cfg->line[k] < 0 ? "--set; "
+                                   : "",
+                tn_keys[k].help);
         if (ends_group(k)) fputs("};\n", out);
     }
 }
@@ -41,13 +49,18 @@ static void print_escaped(const char *text, FILE *out) {
 
 void tn_cfg_print_reference(FILE *out) {
     fputs("# The job file\n\n"
-          "A job file is a [libconfig](https://hyperrealm.github.io/libconfig/) file with the groups below. An unknown key, a\n"
-          "missing key, a wrong type or a value out of range is an error that names file and line. `tenfold check JOB.cfg`\n"
-          "prints everything that will be used. `--set group.key=value` overrides a key on the command line. Paths in a job\n"
+          "A job file is a [libconfig](https://hyperrealm.github.io/libconfig/) file with the groups below. An unknown "
+          "key, a\n"
+          "missing key, a wrong type or a value out of range is an error that names file and line. `tenfold check "
+          "JOB.cfg`\n"
+          "prints everything that will be used. `--set group.key=value` overrides a key on the command line. Paths in "
+          "a job\n"
           "file are relative to its folder. This page is printed by `tenfold check --reference`.\n",
           out);
     for (int k = 0; k < tn_n_keys; k++) {
-        if (begins_group(k)) fprintf(out, "\n## %s\n\n| key | default | accepted | meaning |\n| --- | --- | --- | --- |\n", tn_keys[k].group);
+        if (begins_group(k))
+            fprintf(out, "\n## %s\n\n| key | default | accepted | meaning |\n| --- | --- | --- | --- |\n",
+                    tn_keys[k].group);
         fprintf(out, "| `%s` | ", tn_keys[k].name);
         if (tn_keys[k].preset)
             fprintf(out, "`%s`", tn_keys[k].preset);
@@ -61,7 +74,8 @@ void tn_cfg_print_reference(FILE *out) {
     }
     fputs("\n`train.augment` is a list of groups, each at most once, applied in the order crop, flip, CutMix:\n\n"
           "| op | parameters (default) |\n| --- | --- |\n"
-          "| `random_resized_crop` | `probability` (1), `area_min` (0.08), `area_max` (1): share of the area; `ratio_min` (0.75), `ratio_max` (1.3333): width / height |\n"
+          "| `random_resized_crop` | `probability` (1), `area_min` (0.08), `area_max` (1): share of the area; "
+          "`ratio_min` (0.75), `ratio_max` (1.3333): width / height |\n"
           "| `horizontal_flip` | `probability` (1) |\n"
           "| `cutmix` | `probability` (1) per lane; `alpha` (1): lambda ~ Beta(alpha, alpha), 1 only |\n",
           out);

@@ -8,28 +8,28 @@
 #include <stddef.h>
 
 typedef enum {
-    KEY_INT,     /* int                                   */
-    KEY_I64,     /* int64_t                               */
-    KEY_DOUBLE,  /* double                                */
-    KEY_TEXT,    /* char[TN_NAME_BYTES]                   */
-    KEY_PATH,    /* char[TN_PATH_BYTES], second: as given */
-    KEY_WORD,    /* enum, by index in words               */
-    KEY_INTS,    /* int[], second: count                  */
-    KEY_I64S,    /* int64_t[], second: count              */
-    KEY_TEXTS,   /* char[][TN_NAME_BYTES], second: count  */
-    KEY_AUGMENT  /* tn_augment[], second: count           */
+    KEY_INT,    /* int                                   */
+    KEY_I64,    /* int64_t                               */
+    KEY_DOUBLE, /* double                                */
+    KEY_TEXT,   /* char[TN_NAME_BYTES]                   */
+    KEY_PATH,   /* char[TN_PATH_BYTES], second: as given */
+    KEY_WORD,   /* enum, by index in words               */
+    KEY_INTS,   /* int[], second: count                  */
+    KEY_I64S,   /* int64_t[], second: count              */
+    KEY_TEXTS,  /* char[][TN_NAME_BYTES], second: count  */
+    KEY_AUGMENT /* tn_augment[], second: count           */
 } tn_key_type;
 
 typedef struct {
     const char *group, *name;
     tn_key_type type;
-    size_t at, second;          /* offsets in tn_cfg */
-    const char *preset;         /* in libconfig syntax; NULL = required */
-    double least, most;         /* numbers, and members of number lists */
-    int most_members;           /* lists */
-    const char *const *words;   /* KEY_WORD: accepted, NULL at the end */
-    unsigned stages;            /* of tn_stage: whose identity it is part of */
-    const char *help;           /* one line, with the unit */
+    size_t at, second;        /* offsets in tn_cfg */
+    const char *preset;       /* in libconfig syntax; NULL = required */
+    double least, most;       /* numbers, and members of number lists */
+    int most_members;         /* lists */
+    const char *const *words; /* KEY_WORD: accepted, NULL at the end */
+    unsigned stages;          /* of tn_stage: whose identity it is part of */
+    const char *help;         /* one line, with the unit */
 } tn_key;
 
 extern const tn_key tn_keys[];

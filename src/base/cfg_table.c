@@ -1,10 +1,10 @@
 /* cfg_table.c - every key of the job file, in the order of its printing. */
 #include "base/cfg_priv.h"
 
-#define AT(field)  offsetof(tn_cfg, field)
-#define PRE        TN_STAGE_PREPROCESS
-#define TRAIN      TN_STAGE_TRAIN
-#define FOLDS      (TN_STAGE_FOLDS | TN_STAGE_TRAIN)
+#define AT(field) offsetof(tn_cfg, field)
+#define PRE       TN_STAGE_PREPROCESS
+#define TRAIN     TN_STAGE_TRAIN
+#define FOLDS     (TN_STAGE_FOLDS | TN_STAGE_TRAIN)
 
 static const char *const STORE[] = {"jpeg", "original", "raw", NULL};
 static const char *const VALIDATION[] = {"slice", "held_out", NULL};

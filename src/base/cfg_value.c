@@ -10,13 +10,20 @@
 static const char *type_name(const config_setting_t *v) {
     switch (config_setting_type(v)) {
     case CONFIG_TYPE_INT:
-    case CONFIG_TYPE_INT64: return "a whole number";
-    case CONFIG_TYPE_FLOAT: return "a number";
-    case CONFIG_TYPE_STRING: return "text";
-    case CONFIG_TYPE_BOOL: return "true or false";
-    case CONFIG_TYPE_ARRAY: return "an array";
-    case CONFIG_TYPE_LIST: return "a list";
-    default: return "a group";
+    case CONFIG_TYPE_INT64:
+        return "a whole number";
+    case CONFIG_TYPE_FLOAT:
+        return "a number";
+    case CONFIG_TYPE_STRING:
+        return "text";
+    case CONFIG_TYPE_BOOL:
+        return "true or false";
+    case CONFIG_TYPE_ARRAY:
+        return "an array";
+    case CONFIG_TYPE_LIST:
+        return "a list";
+    default:
+        return "a group";
     }
 }
 
@@ -77,7 +84,8 @@ static void set_double(double *at, const tn_key *key, const config_setting_t *v,
 }
 
 /* Text without control characters that fits; NULL after a problem. */
-static const char *text_value(const tn_key *key, const config_setting_t *v, size_t room, int line, tn_problems *problems) {
+static const char *text_value(const tn_key *key, const config_setting_t *v, size_t room, int line,
+                              tn_problems *problems) {
     char why[96];
     const char *text = config_setting_get_string(v);
     if (!text) {
@@ -104,7 +112,8 @@ static void set_word(int *at, const tn_key *key, const config_setting_t *v, int 
         }
     char why[192];
     const char *near = tn_nearest(text, n, key->words);
-    snprintf(why, sizeof why, "= \"%s\" is unknown%s%s%s", text, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+    snprintf(why, sizeof why, "= \"%s\" is unknown%s%s%s", text, near ? " (did you mean \"" : "", near ? near : "",
+             near ? "\"?)" : "");
     refuse(key, v, line, why, problems);
 }
 
@@ -119,7 +128,8 @@ static void set_path(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, 
         tn_problem(problems, line, "%s.%s: %s", key->group, key->name, tn_msg);
 }
 
-/* --- lists ----------------------------------------------------------------------------------------------------------- */
+/* --- lists -----------------------------------------------------------------------------------------------------------
+ */
 
 static bool list_length(const tn_key *key, const config_setting_t *v, int line, int *n_out, tn_problems *problems) {
     char why[96];
@@ -161,7 +171,8 @@ static void set_texts(tn_cfg *cfg, const tn_key *key, const config_setting_t *v,
     *(int *)(void *)((char *)cfg + key->second) = n;
 }
 
-/* --- augmentations --------------------------------------------------------------------------------------------------- */
+/* --- augmentations ---------------------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     const char *name;
@@ -180,7 +191,9 @@ static const augment_key AUGMENT_KEY[] = {
 };
 enum { N_AUGMENT_KEYS = sizeof AUGMENT_KEY / sizeof *AUGMENT_KEY };
 
-static double *augment_at(tn_augment *a, const augment_key *k) { return (double *)(void *)((char *)a + k->at); }
+static double *augment_at(tn_augment *a, const augment_key *k) {
+    return (double *)(void *)((char *)a + k->at);
+}
 
 static void set_augment_member(tn_augment *a, const config_setting_t *member, int line, tn_problems *problems) {
     const char *name = config_setting_name(member), *words[N_AUGMENT_KEYS];
@@ -219,8 +232,9 @@ static void set_augment(tn_cfg *cfg, const tn_key *key, const config_setting_t *
         while (tn_augment_words[kind] && strcmp(tn_augment_words[kind], op) != 0) kind++;
         if (!tn_augment_words[kind]) {
             const char *near = tn_nearest(op, kind, tn_augment_words);
-            tn_problem(problems, at, "train.augment: no op \"%s\"%s%s%s: give random_resized_crop, horizontal_flip or cutmix",
-                       op, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+            tn_problem(problems, at,
+                       "train.augment: no op \"%s\"%s%s%s: give random_resized_crop, horizontal_flip or cutmix", op,
+                       near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
             continue;
         }
         tn_augment *a = &cfg->train.augment[cfg->train.n_augment++];
@@ -246,28 +260,49 @@ void tn_key_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *value, i
     case KEY_I64:
         if (whole_value(key, value, line, &whole, problems)) *(int64_t *)at = whole;
         break;
-    case KEY_DOUBLE: set_double(at, key, value, line, problems); break;
-    case KEY_WORD: set_word(at, key, value, line, problems); break;
+    case KEY_DOUBLE:
+        set_double(at, key, value, line, problems);
+        break;
+    case KEY_WORD:
+        set_word(at, key, value, line, problems);
+        break;
     case KEY_TEXT:
         if ((text = text_value(key, value, TN_NAME_BYTES, line, problems))) snprintf(at, TN_NAME_BYTES, "%s", text);
         break;
-    case KEY_PATH: set_path(cfg, key, value, line, base_dir, problems); break;
+    case KEY_PATH:
+        set_path(cfg, key, value, line, base_dir, problems);
+        break;
     case KEY_INTS:
-    case KEY_I64S: set_numbers(cfg, key, value, line, problems); break;
-    case KEY_TEXTS: set_texts(cfg, key, value, line, problems); break;
-    case KEY_AUGMENT: set_augment(cfg, key, value, line, problems); break;
+    case KEY_I64S:
+        set_numbers(cfg, key, value, line, problems);
+        break;
+    case KEY_TEXTS:
+        set_texts(cfg, key, value, line, problems);
+        break;
+    case KEY_AUGMENT:
+        set_augment(cfg, key, value, line, problems);
+        break;
     }
 }
 
-/* --- text ------------------------------------------------------------------------------------------------------------ */
+/* --- text ------------------------------------------------------------------------------------------------------------
+ */
 
 void tn_key_accepted(const tn_key *key, FILE *out) {
     switch (key->type) {
     case KEY_INT:
-    case KEY_I64: fprintf(out, "a whole number from %.0f to %.0f", key->least, key->most); break;
-    case KEY_DOUBLE: fprintf(out, "a number from %g to %g", key->least, key->most); break;
-    case KEY_TEXT: fprintf(out, "text of at most %d bytes in quotes", TN_NAME_BYTES - 1); break;
-    case KEY_PATH: fprintf(out, "a path in quotes"); break;
+    case KEY_I64:
+        fprintf(out, "a whole number from %.0f to %.0f", key->least, key->most);
+        break;
+    case KEY_DOUBLE:
+        fprintf(out, "a number from %g to %g", key->least, key->most);
+        break;
+    case KEY_TEXT:
+        fprintf(out, "text of at most %d bytes in quotes", TN_NAME_BYTES - 1);
+        break;
+    case KEY_PATH:
+        fprintf(out, "a path in quotes");
+        break;
     case KEY_WORD:
         fputs("one of:", out);
         for (int i = 0; key->words[i]; i++) fprintf(out, "%s \"%s\"", i ? "," : "", key->words[i]);
@@ -277,8 +312,12 @@ void tn_key_accepted(const tn_key *key, FILE *out) {
         fprintf(out, "an array [ ... ] of %s%d whole numbers from %.0f to %.0f", key->second ? "at most " : "",
                 key->most_members, key->least, key->most);
         break;
-    case KEY_TEXTS: fprintf(out, "an array [ \"...\", ... ] of at most %d names", key->most_members); break;
-    case KEY_AUGMENT: fprintf(out, "a list ( { op = \"...\"; probability = ...; }, ... )"); break;
+    case KEY_TEXTS:
+        fprintf(out, "an array [ \"...\", ... ] of at most %d names", key->most_members);
+        break;
+    case KEY_AUGMENT:
+        fprintf(out, "a list ( { op = \"...\"; probability = ...; }, ... )");
+        break;
     }
 }
 
@@ -334,15 +373,31 @@ static void print_list(const tn_cfg *cfg, const tn_key *key, FILE *out) {
 void tn_key_print(const tn_cfg *cfg, const tn_key *key, bool paths_as_given, FILE *out) {
     const void *at = (const char *)cfg + key->at;
     switch (key->type) {
-    case KEY_INT: fprintf(out, "%d", *(const int *)at); break;
-    case KEY_I64: fprintf(out, "%" PRId64, *(const int64_t *)at); break;
-    case KEY_DOUBLE: print_double(*(const double *)at, out); break;
-    case KEY_WORD: fprintf(out, "\"%s\"", key->words[*(const int *)at]); break;
-    case KEY_TEXT: print_text(at, out); break;
-    case KEY_PATH: print_text(paths_as_given ? (const char *)cfg + key->second : at, out); break;
+    case KEY_INT:
+        fprintf(out, "%d", *(const int *)at);
+        break;
+    case KEY_I64:
+        fprintf(out, "%" PRId64, *(const int64_t *)at);
+        break;
+    case KEY_DOUBLE:
+        print_double(*(const double *)at, out);
+        break;
+    case KEY_WORD:
+        fprintf(out, "\"%s\"", key->words[*(const int *)at]);
+        break;
+    case KEY_TEXT:
+        print_text(at, out);
+        break;
+    case KEY_PATH:
+        print_text(paths_as_given ? (const char *)cfg + key->second : at, out);
+        break;
     case KEY_INTS:
     case KEY_I64S:
-    case KEY_TEXTS: print_list(cfg, key, out); break;
-    case KEY_AUGMENT: print_augment(cfg, out); break;
+    case KEY_TEXTS:
+        print_list(cfg, key, out);
+        break;
+    case KEY_AUGMENT:
+        print_augment(cfg, out);
+        break;
     }
 }

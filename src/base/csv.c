@@ -10,9 +10,9 @@
 struct tn_csv {
     int n_columns;
     int64_t n_rows;
-    char *text;      /* all fields, 0-terminated, one after another: header first */
-    int64_t *field;  /* (n_rows + 1, n_columns) offsets into text */
-    int64_t *line;   /* (n_rows + 1) where the row begins */
+    char *text;     /* all fields, 0-terminated, one after another: header first */
+    int64_t *field; /* (n_rows + 1, n_columns) offsets into text */
+    int64_t *line;  /* (n_rows + 1) where the row begins */
 };
 
 /* What the callbacks of libcsv fill. */
@@ -176,17 +176,27 @@ void tn_csv_free(tn_csv **t) {
     *t = NULL;
 }
 
-int64_t tn_csv_rows(const tn_csv *t) { return t->n_rows; }
-int tn_csv_columns(const tn_csv *t) { return t->n_columns; }
-int64_t tn_csv_line(const tn_csv *t, int64_t row) { return t->line[row + 1]; }
+int64_t tn_csv_rows(const tn_csv *t) {
+    return t->n_rows;
+}
+int tn_csv_columns(const tn_csv *t) {
+    return t->n_columns;
+}
+int64_t tn_csv_line(const tn_csv *t, int64_t row) {
+    return t->line[row + 1];
+}
 
 static const char *field(const tn_csv *t, int64_t record, int column) {
     TN_ASSERT(record >= 0 && record <= t->n_rows + 1 && column >= 0 && column < t->n_columns);
     return t->text + t->field[record * t->n_columns + column];
 }
 
-const char *tn_csv_name(const tn_csv *t, int column) { return field(t, 0, column); }
-const char *tn_csv_at(const tn_csv *t, int64_t row, int column) { return field(t, row + 1, column); }
+const char *tn_csv_name(const tn_csv *t, int column) {
+    return field(t, 0, column);
+}
+const char *tn_csv_at(const tn_csv *t, int64_t row, int column) {
+    return field(t, row + 1, column);
+}
 
 int tn_csv_column(const tn_csv *t, const char *name) {
     for (int c = 0; c < t->n_columns; c++)

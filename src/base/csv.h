@@ -20,14 +20,14 @@
 
 typedef struct tn_csv tn_csv;
 
-tn_status tn_csv_read(const char *path, tn_csv **out);  /* TN_EIO; TN_EARG with file:line */
+tn_status tn_csv_read(const char *path, tn_csv **out); /* TN_EIO; TN_EARG with file:line */
 void tn_csv_free(tn_csv **t);
-int64_t tn_csv_rows(const tn_csv *t);                   /* without the header */
+int64_t tn_csv_rows(const tn_csv *t); /* without the header */
 int tn_csv_columns(const tn_csv *t);
-int tn_csv_column(const tn_csv *t, const char *name);   /* -1 when absent */
+int tn_csv_column(const tn_csv *t, const char *name); /* -1 when absent */
 const char *tn_csv_name(const tn_csv *t, int column);
 const char *tn_csv_at(const tn_csv *t, int64_t row, int column); /* owned by t, 0-terminated */
-int64_t tn_csv_line(const tn_csv *t, int64_t row);      /* line in the file where the row begins, from 1 */
+int64_t tn_csv_line(const tn_csv *t, int64_t row);               /* line in the file where the row begins, from 1 */
 
 /* Write one field with quotes where needed; sep is written in front ("" for the first, "," then). */
 void tn_csv_put(FILE *f, const char *sep, const char *value);

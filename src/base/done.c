@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tn_status done_path(const char *dir, char out[TN_PATH_BYTES]) { return tn_path(out, "%s/DONE", dir); }
+static tn_status done_path(const char *dir, char out[TN_PATH_BYTES]) {
+    return tn_path(out, "%s/DONE", dir);
+}
 
 static tn_status read_done(const char *dir, json_t **out) {
     char path[TN_PATH_BYTES], *text = NULL;
@@ -27,9 +29,12 @@ static tn_status read_done(const char *dir, json_t **out) {
     return TN_OK;
 }
 
-static const char *word(json_t *j, const char *key) { return json_string_value(json_object_get(j, key)); }
+static const char *word(json_t *j, const char *key) {
+    return json_string_value(json_object_get(j, key));
+}
 
-/* --- comparison of settings ------------------------------------------------------------------------------------------ */
+/* --- comparison of settings ------------------------------------------------------------------------------------------
+ */
 
 /* The line of text that begins with the same "key " as line; NULL when there is none. */
 static const char *line_of_key(const char *text, const char *line) {
@@ -53,8 +58,8 @@ static void note(difference *d, const char *line, const char *now) {
     size_t at = strlen(d->text);
     if (d->n++ >= 3) return;
     const char *value = now ? strstr(now, "= ") : NULL;
-    snprintf(d->text + at, sizeof d->text - at, "\n  %.*s (now%s%.*s)", (int)strcspn(line, "\n"), line, value ? ": " : " without it",
-             value ? (int)strcspn(value + 2, "\n") : 0, value ? value + 2 : "");
+    snprintf(d->text + at, sizeof d->text - at, "\n  %.*s (now%s%.*s)", (int)strcspn(line, "\n"), line,
+             value ? ": " : " without it", value ? (int)strcspn(value + 2, "\n") : 0, value ? value + 2 : "");
 }
 
 tn_status tn_settings_same(const char *where, const char *have, const char *want) {
@@ -72,7 +77,8 @@ tn_status tn_settings_same(const char *where, const char *have, const char *want
                    where, d.text, d.n > 3 ? "\n  ..." : "");
 }
 
-/* --- the marker ------------------------------------------------------------------------------------------------------ */
+/* --- the marker ------------------------------------------------------------------------------------------------------
+ */
 
 tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out) {
     char path[TN_PATH_BYTES];
@@ -83,8 +89,8 @@ tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out)
     TN_TRY(read_done(dir, &j));
     tn_status st = TN_OK;
     if (strcmp(word(j, "stage"), want->stage) != 0)
-        st = tn_fail(TN_EARG, "%s belongs to stage %s, not to %s: use another run folder (--run DIR)", dir, word(j, "stage"),
-                     want->stage);
+        st = tn_fail(TN_EARG, "%s belongs to stage %s, not to %s: use another run folder (--run DIR)", dir,
+                     word(j, "stage"), want->stage);
     if (st == TN_OK) st = tn_settings_same(dir, word(j, "settings"), want->settings);
     if (st == TN_OK) *out = strcmp(word(j, "inputs"), want->inputs) == 0 ? TN_DONE_VALID : TN_DONE_STALE;
     json_decref(j);
@@ -92,9 +98,9 @@ tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out)
 }
 
 tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *note_text) {
-    json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "format", "tenfold DONE 1", "stage", done->stage, "settings",
-                          done->settings, "inputs", done->inputs, "digest", digest, "version", tn_build_version(), "commit",
-                          tn_build_commit(), "libraries", tn_build_libraries());
+    json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "format", "tenfold DONE 1", "stage", done->stage,
+                          "settings", done->settings, "inputs", done->inputs, "digest", digest, "version",
+                          tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries());
     if (j && note_text) json_object_set_new(j, "note", json_string(note_text));
     char *text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
     json_decref(j);
@@ -112,7 +118,9 @@ tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out
     if (!tn_file_exists(path))
         return tn_fail(TN_EARG, "%s is not there or not complete: run `tenfold %s` first", dir, made_by_verb);
     TN_TRY(read_done(dir, &j));
-    tn_status st = strlen(word(j, "digest")) < TN_HEX_BYTES ? TN_OK : tn_fail(TN_EFORMAT, "%s: damaged: delete the folder %s", path, dir);
+    tn_status st = strlen(word(j, "digest")) < TN_HEX_BYTES
+                       ? TN_OK
+                       : tn_fail(TN_EFORMAT, "%s: damaged: delete the folder %s", path, dir);
     if (st == TN_OK) snprintf(hex_out, TN_HEX_BYTES, "%s", word(j, "digest"));
     json_decref(j);
     return st;

@@ -36,8 +36,7 @@ tn_status tn_folder_make(const char *path) {
         if (!was) break;
     }
     struct stat info;
-    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
-        return tn_fail(TN_EIO, "%s: is not a folder", path);
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) return tn_fail(TN_EIO, "%s: is not a folder", path);
     if (access(path, W_OK | X_OK) != 0)
         return tn_fail(TN_EIO, "%s: the folder cannot be written to: %s", path, strerror(errno));
     return TN_OK;
@@ -63,7 +62,9 @@ tn_status tn_folder_remove(const char *path) {
     return st;
 }
 
-bool tn_file_exists(const char *path) { return access(path, F_OK) == 0; }
+bool tn_file_exists(const char *path) {
+    return access(path, F_OK) == 0;
+}
 
 static tn_status read_open(const char *path, FILE *f, char **text_out, size_t *n_bytes_out) {
     struct stat info;
@@ -97,9 +98,12 @@ tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out) {
     return st;
 }
 
-/* --- publication ----------------------------------------------------------------------------------------------------- */
+/* --- publication -----------------------------------------------------------------------------------------------------
+ */
 
-tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]) { return tn_path(tmp_out, "%s.tmp", path); }
+tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]) {
+    return tn_path(tmp_out, "%s.tmp", path);
+}
 
 static tn_status sync_path(const char *path, int flags) {
     int fd = open(path, flags);

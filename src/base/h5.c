@@ -7,7 +7,7 @@
 enum { MOST_DIMS = 4 };
 
 hid_t tn_h5_file_type(tn_h5_type type) {
-    const hid_t of[] = {H5T_STD_U8LE,  H5T_STD_I8LE,  H5T_STD_I16LE, H5T_STD_U16LE,   H5T_STD_I32LE,
+    const hid_t of[] = {H5T_STD_U8LE,  H5T_STD_I8LE,  H5T_STD_I16LE, H5T_STD_U16LE,  H5T_STD_I32LE,
                         H5T_STD_U32LE, H5T_STD_I64LE, H5T_STD_U64LE, H5T_IEEE_F32LE, H5T_IEEE_F64LE};
     return of[type];
 }
@@ -23,7 +23,8 @@ size_t tn_h5_bytes(tn_h5_type type) {
     return OF[type];
 }
 
-/* --- creating -------------------------------------------------------------------------------------------------------- */
+/* --- creating --------------------------------------------------------------------------------------------------------
+ */
 
 static tn_status create(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, const int64_t *dim, hid_t *out) {
     TN_ASSERT(n_dims >= 0 && n_dims <= MOST_DIMS);
@@ -58,7 +59,8 @@ tn_status tn_h5_write(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, c
     return ok ? TN_OK : tn_fail(TN_EIO, "%s: dataset %s cannot be written: is the disk full?", f->path, name);
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------------------------
+ */
 
 tn_status tn_h5_dataset(tn_h5 *f, const char *name, hid_t *out, int *n_dims_out, hsize_t dim_out[4]) {
     hid_t dataset = tn_h5_has(f, name) ? H5Dopen2(f->file, name, H5P_DEFAULT) : -1;
@@ -76,7 +78,9 @@ tn_status tn_h5_dataset(tn_h5 *f, const char *name, hid_t *out, int *n_dims_out,
     return TN_OK;
 }
 
-bool tn_h5_has(tn_h5 *f, const char *name) { return H5Lexists(f->file, name, H5P_DEFAULT) > 0; }
+bool tn_h5_has(tn_h5 *f, const char *name) {
+    return H5Lexists(f->file, name, H5P_DEFAULT) > 0;
+}
 
 tn_status tn_h5_shape(tn_h5 *f, const char *name, int n_dims, int64_t *dim_out) {
     hid_t dataset;
@@ -84,7 +88,8 @@ tn_status tn_h5_shape(tn_h5 *f, const char *name, int n_dims, int64_t *dim_out) 
     hsize_t dim[MOST_DIMS];
     TN_TRY(tn_h5_dataset(f, name, &dataset, &have, dim));
     H5Dclose(dataset);
-    if (have != n_dims) return tn_fail(TN_EFORMAT, "%s: dataset `%s` has %d dimensions, not %d", f->path, name, have, n_dims);
+    if (have != n_dims)
+        return tn_fail(TN_EFORMAT, "%s: dataset `%s` has %d dimensions, not %d", f->path, name, have, n_dims);
     for (int d = 0; d < n_dims; d++) dim_out[d] = (int64_t)dim[d];
     return TN_OK;
 }
@@ -127,7 +132,8 @@ static tn_status transfer(tn_h5 *f, const char *name, tn_h5_type type, int64_t f
         H5Sclose(file);
         if (!ok)
             st = tn_fail(out ? TN_EFORMAT : TN_EIO, "%s: rows %lld to %lld of dataset `%s` cannot be %s", f->path,
-                         (long long)first, (long long)(first + n), name, out ? "read: damaged?" : "written: is the disk full?");
+                         (long long)first, (long long)(first + n), name,
+                         out ? "read: damaged?" : "written: is the disk full?");
     }
     H5Dclose(dataset);
     return st;
@@ -172,7 +178,8 @@ tn_status tn_h5_offset(tn_h5 *f, const char *name, int64_t *offset_bytes_out) {
     return TN_OK;
 }
 
-/* --- strings --------------------------------------------------------------------------------------------------------- */
+/* --- strings ---------------------------------------------------------------------------------------------------------
+ */
 
 tn_status tn_h5_write_strings(tn_h5 *f, const char *name, int64_t n, const char *const *s) {
     char at_name[256];
@@ -194,8 +201,8 @@ tn_status tn_h5_write_strings(tn_h5 *f, const char *name, int64_t n, const char 
     return st;
 }
 
-static tn_status strings_from(tn_h5 *f, const char *name, const int64_t *at, int64_t n, const char *bytes, int64_t n_bytes,
-                              char ***out) {
+static tn_status strings_from(tn_h5 *f, const char *name, const int64_t *at, int64_t n, const char *bytes,
+                              int64_t n_bytes, char ***out) {
     bool ok = n >= 0 && at[0] == 0 && at[n] == n_bytes && (n_bytes == 0 || bytes[n_bytes - 1] == 0);
     for (int64_t i = 0; ok && i < n; i++) ok = at[i] < at[i + 1] && at[i + 1] <= n_bytes && bytes[at[i + 1] - 1] == 0;
     if (!ok) return tn_fail(TN_EFORMAT, "%s: strings `%s` are damaged", f->path, name);

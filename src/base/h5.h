@@ -22,7 +22,18 @@
 #include <stdint.h>
 
 typedef struct tn_h5 tn_h5;
-typedef enum { TN_H5_U8, TN_H5_I8, TN_H5_I16, TN_H5_U16, TN_H5_I32, TN_H5_U32, TN_H5_I64, TN_H5_U64, TN_H5_F32, TN_H5_F64 } tn_h5_type;
+typedef enum {
+    TN_H5_U8,
+    TN_H5_I8,
+    TN_H5_I16,
+    TN_H5_U16,
+    TN_H5_I32,
+    TN_H5_U32,
+    TN_H5_I64,
+    TN_H5_U64,
+    TN_H5_F32,
+    TN_H5_F64
+} tn_h5_type;
 
 tn_status tn_h5_create(const char *path, tn_h5 **out); /* truncates; TN_EIO */
 tn_status tn_h5_open(const char *path, tn_h5 **out);   /* read only; TN_EIO absent, TN_EFORMAT not HDF5 or damaged */

@@ -14,8 +14,8 @@ static void transfer_all(tn_h5 *f, const char *name, tn_h5_type type, int64_t fi
     herr_t st = out || !in ? H5Dread(dataset, t, memory, file, list, n ? out : nothing)
                            : H5Dwrite(dataset, t, memory, file, list, n ? in : nothing);
     if (st < 0)
-        tn_die(TN_EIO, "%s: rows %lld to %lld of `%s` cannot be %s together with the other ranks: is the disk full?", f->path,
-               (long long)first, (long long)(first + n), name, out ? "read" : "written");
+        tn_die(TN_EIO, "%s: rows %lld to %lld of `%s` cannot be %s together with the other ranks: is the disk full?",
+               f->path, (long long)first, (long long)(first + n), name, out ? "read" : "written");
     H5Sclose(memory);
     H5Sclose(file);
     H5Dclose(dataset);

@@ -14,7 +14,8 @@ const char *tn_h5_library(void) {
     return text;
 }
 
-/* --- files ----------------------------------------------------------------------------------------------------------- */
+/* --- files -----------------------------------------------------------------------------------------------------------
+ */
 
 static tn_h5 *file_new(const char *path, bool writing) {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* every failure is said by us, once */
@@ -65,16 +66,25 @@ static tn_status open_file(const tn_run *run, const char *path, tn_h5 **out) {
     H5Pclose(access);
     if (f->file < 0) {
         free(f);
-        return tn_fail(TN_EFORMAT, "%s: not an HDF5 file, or damaged: delete it and run the verb that makes it again", path);
+        return tn_fail(TN_EFORMAT, "%s: not an HDF5 file, or damaged: delete it and run the verb that makes it again",
+                       path);
     }
     *out = f;
     return TN_OK;
 }
 
-tn_status tn_h5_create(const char *path, tn_h5 **out) { return create(NULL, path, out); }
-tn_status tn_h5_open(const char *path, tn_h5 **out) { return open_file(NULL, path, out); }
-tn_status tn_h5_create_all(tn_run *run, const char *path, tn_h5 **out) { return create(run, path, out); }
-tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out) { return open_file(run, path, out); }
+tn_status tn_h5_create(const char *path, tn_h5 **out) {
+    return create(NULL, path, out);
+}
+tn_status tn_h5_open(const char *path, tn_h5 **out) {
+    return open_file(NULL, path, out);
+}
+tn_status tn_h5_create_all(tn_run *run, const char *path, tn_h5 **out) {
+    return create(run, path, out);
+}
+tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out) {
+    return open_file(run, path, out);
+}
 
 tn_status tn_h5_close(tn_h5 **f) {
     if (!*f) return TN_OK;
@@ -86,7 +96,8 @@ tn_status tn_h5_close(tn_h5 **f) {
     return st;
 }
 
-/* --- attributes of the root group ------------------------------------------------------------------------------------- */
+/* --- attributes of the root group
+ * ------------------------------------------------------------------------------------- */
 
 static tn_status set_attribute(tn_h5 *f, const char *name, hid_t file_type, hid_t memory_type, const void *value) {
     hid_t space = H5Screate(H5S_SCALAR);
@@ -153,5 +164,6 @@ tn_status tn_h5_check_stamp(tn_h5 *f, const char *path, const char *kind, int ve
     if (!same) return tn_fail(TN_EFORMAT, "%s: is not a file of kind `%s`", path, kind);
     TN_TRY(tn_h5_get_int(f, "format_version", &have_version));
     if (have_version == version) return TN_OK;
-    return tn_fail(TN_EFORMAT, "%s: has format version %lld, this program reads %d", path, (long long)have_version, version);
+    return tn_fail(TN_EFORMAT, "%s: has format version %lld, this program reads %d", path, (long long)have_version,
+                   version);
 }

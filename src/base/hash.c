@@ -27,17 +27,26 @@ void tn_hash_free(tn_hash **h) {
     *h = NULL;
 }
 
-void tn_hash_add(tn_hash *h, const void *data, size_t n_bytes) { XXH3_128bits_update(h->state, data, n_bytes); }
-
-void tn_hash_text(tn_hash *h, const char *text) { tn_hash_add(h, text, strlen(text) + 1); }
-
-static void to_hex(XXH128_hash_t value, char hex_out[TN_HEX_BYTES]) {
-    snprintf(hex_out, TN_HEX_BYTES, "%016llx%016llx", (unsigned long long)value.high64, (unsigned long long)value.low64);
+void tn_hash_add(tn_hash *h, const void *data, size_t n_bytes) {
+    XXH3_128bits_update(h->state, data, n_bytes);
 }
 
-void tn_hash_hex(const tn_hash *h, char hex_out[TN_HEX_BYTES]) { to_hex(XXH3_128bits_digest(h->state), hex_out); }
+void tn_hash_text(tn_hash *h, const char *text) {
+    tn_hash_add(h, text, strlen(text) + 1);
+}
 
-uint64_t tn_hash64(const void *data, size_t n_bytes) { return XXH3_64bits(data, n_bytes); }
+static void to_hex(XXH128_hash_t value, char hex_out[TN_HEX_BYTES]) {
+    snprintf(hex_out, TN_HEX_BYTES, "%016llx%016llx", (unsigned long long)value.high64,
+             (unsigned long long)value.low64);
+}
+
+void tn_hash_hex(const tn_hash *h, char hex_out[TN_HEX_BYTES]) {
+    to_hex(XXH3_128bits_digest(h->state), hex_out);
+}
+
+uint64_t tn_hash64(const void *data, size_t n_bytes) {
+    return XXH3_64bits(data, n_bytes);
+}
 
 void tn_hash_once(const void *data, size_t n_bytes, char hex_out[TN_HEX_BYTES]) {
     to_hex(XXH3_128bits(data, n_bytes), hex_out);

@@ -5,7 +5,9 @@
 
 enum { MOST = 64 };
 
-static int least(int a, int b) { return a < b ? a : b; }
+static int least(int a, int b) {
+    return a < b ? a : b;
+}
 
 static int distance(const char *a, const char *b) {
     int n = (int)strlen(a), m = (int)strlen(b), d[MOST + 1][MOST + 1];

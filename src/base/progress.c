@@ -38,7 +38,9 @@ void tn_warn(const char *fmt, ...) {
 }
 
 /* TENFOLD_TERMINAL: `tenfold run` sits at a terminal and passes our output on (suite/launch.c). */
-static bool at_terminal(void) { return isatty(STDERR_FILENO) || getenv("TENFOLD_TERMINAL"); }
+static bool at_terminal(void) {
+    return isatty(STDERR_FILENO) || getenv("TENFOLD_TERMINAL");
+}
 
 void tn_progress_begin(tn_progress *p, const char *label, int64_t total, const char *unit) {
     *p = (tn_progress){.total = total, .begin_s = tn_now_s(), .terminal = at_terminal()};
@@ -57,8 +59,8 @@ static void draw(const tn_progress *p, int64_t done, const char *note) {
         fprintf(stderr, "\r\033[K%s [%s] ", p->label, bar);
     else
         fprintf(stderr, "tenfold: %s: ", p->label);
-    fprintf(stderr, "%" PRId64 " of %" PRId64 " %s, %.*f/s%s%s%s", done, p->total, p->unit, rate < 10 ? 1 : 0, rate, left,
-            note && *note ? ", " : "", note ? note : "");
+    fprintf(stderr, "%" PRId64 " of %" PRId64 " %s, %.*f/s%s%s%s", done, p->total, p->unit, rate < 10 ? 1 : 0, rate,
+            left, note && *note ? ", " : "", note ? note : "");
     if (!p->terminal) fputc('\n', stderr);
     fflush(stderr);
 }

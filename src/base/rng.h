@@ -14,16 +14,16 @@
 #include <stdint.h>
 
 typedef enum { /* never renumber: results depend on it */
-    TN_STREAM_INIT = 1,
-    TN_STREAM_SAMPLER = 2,
-    TN_STREAM_CROP = 3,
-    TN_STREAM_FLIP = 4,
-    TN_STREAM_CUTMIX = 5,
-    TN_STREAM_DROPOUT = 6,
-    TN_STREAM_DROP_CONNECT = 7,
-    TN_STREAM_FOLD = 8,
-    TN_STREAM_VALIDATION = 9,
-    TN_STREAM_TEST = 63 /* for tests only */
+               TN_STREAM_INIT = 1,
+               TN_STREAM_SAMPLER = 2,
+               TN_STREAM_CROP = 3,
+               TN_STREAM_FLIP = 4,
+               TN_STREAM_CUTMIX = 5,
+               TN_STREAM_DROPOUT = 6,
+               TN_STREAM_DROP_CONNECT = 7,
+               TN_STREAM_FOLD = 8,
+               TN_STREAM_VALIDATION = 9,
+               TN_STREAM_TEST = 63 /* for tests only */
 } tn_stream;
 
 typedef struct {
@@ -36,9 +36,9 @@ typedef struct {
 tn_rng tn_rng_at(uint64_t seed, tn_stream stream, uint64_t counter, uint64_t sample);
 
 uint32_t tn_rng_u32(tn_rng *r);
-double tn_rng_uniform(tn_rng *r);                     /* [0,1), 53 bits */
-double tn_rng_normal(tn_rng *r);                      /* mean 0, variance 1, Box-Muller (one value per call) */
-uint32_t tn_rng_below(tn_rng *r, uint32_t n);         /* 0..n-1, unbiased (Lemire's rejection) */
+double tn_rng_uniform(tn_rng *r);                      /* [0,1), 53 bits */
+double tn_rng_normal(tn_rng *r);                       /* mean 0, variance 1, Box-Muller (one value per call) */
+uint32_t tn_rng_below(tn_rng *r, uint32_t n);          /* 0..n-1, unbiased (Lemire's rejection) */
 void tn_rng_shuffle(tn_rng *r, int64_t n, int64_t *a); /* Fisher-Yates in place */
 
 #endif

@@ -13,7 +13,9 @@ static void on_stop(int signal_number) {
     stop_wanted = 1;
 }
 
-bool tn_stop_wanted(void) { return stop_wanted != 0; }
+bool tn_stop_wanted(void) {
+    return stop_wanted != 0;
+}
 
 void tn_stop_install(void) {
     struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
@@ -29,7 +31,8 @@ static void know_ranks(tn_run *run) {
 tn_status tn_run_begin(tn_run *run) {
     int provided = 0;
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED)
-        return tn_fail(TN_EIO, "MPI does not start, or without thread support (MPI_THREAD_FUNNELED): check the MPI installation");
+        return tn_fail(
+            TN_EIO, "MPI does not start, or without thread support (MPI_THREAD_FUNNELED): check the MPI installation");
     run->comm = MPI_COMM_WORLD;
     know_ranks(run);
     tn_stop_install();
@@ -47,7 +50,9 @@ tn_status tn_run_split(tn_run *run, int colour, tn_run *out) {
     return TN_OK;
 }
 
-void tn_run_leave(tn_run *part) { MPI_Comm_free(&part->comm); }
+void tn_run_leave(tn_run *part) {
+    MPI_Comm_free(&part->comm);
+}
 
 tn_status tn_agree(tn_run *run, tn_status mine) {
     struct {
@@ -60,7 +65,8 @@ tn_status tn_agree(tn_run *run, tn_status mine) {
     MPI_Bcast(text, sizeof text, MPI_CHAR, worst.rank, run->comm);
     int best = (int)mine; /* where all ranks failed alike (a bad job file), the rank says nothing */
     MPI_Allreduce(MPI_IN_PLACE, &best, 1, MPI_INT, MPI_MIN, run->comm);
-    if (best != worst.st && strncmp(text, "rank ", 5) != 0) return tn_fail((tn_status)worst.st, "rank %d: %s", worst.rank, text);
+    if (best != worst.st && strncmp(text, "rank ", 5) != 0)
+        return tn_fail((tn_status)worst.st, "rank %d: %s", worst.rank, text);
     return tn_fail((tn_status)worst.st, "%s", text);
 }
 

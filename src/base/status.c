@@ -18,7 +18,8 @@ tn_status tn_fail(tn_status st, const char *fmt, ...) {
 }
 
 tn_status tn_fail_memory(unsigned long long n_bytes, const char *what) {
-    return tn_fail(TN_ENOMEM, "no memory for %s (%llu bytes): use fewer ranks per node, smaller lanes or a larger allocation",
+    return tn_fail(TN_ENOMEM,
+                   "no memory for %s (%llu bytes): use fewer ranks per node, smaller lanes or a larger allocation",
                    what, n_bytes);
 }
 

@@ -36,10 +36,10 @@ tn_status tn_fail(tn_status st, const char *fmt, ...) __attribute__((format(prin
 /* TN_ENOMEM with the size and purpose in the message. */
 tn_status tn_fail_memory(unsigned long long n_bytes, const char *what);
 
-#define TN_TRY(expression)                          \
-    do {                                            \
-        tn_status tn_status_ = (expression);        \
-        if (tn_status_ != TN_OK) return tn_status_; \
+#define TN_TRY(expression)                                                                                             \
+    do {                                                                                                               \
+        tn_status tn_status_ = (expression);                                                                           \
+        if (tn_status_ != TN_OK) return tn_status_;                                                                    \
     } while (0)
 
 _Noreturn void tn_assert_failed(const char *condition, const char *file, int line);

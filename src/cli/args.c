@@ -20,8 +20,10 @@ static const option OPTION[] = {
     {"--size", "PX", TN_OPT_CELLS | TN_OPT_CLASSES, "only this image size (default: all of train.sizes_px)"},
     {"--seed", "N", TN_OPT_CELLS, "only this seed (default: all of train.seeds)"},
     {"--ranks", "N", TN_OPT_RANKS, "MPI ranks per step (default: what the cores and train.lanes allow)"},
-    {"--ranks-per-fold", "N", TN_OPT_GROUPS, "split the ranks into groups that train one fold each (default: all ranks one fold)"},
-    {"--allow-other-bits", NULL, TN_OPT_GROUPS, "go on although instruction set or library differ from the first start"},
+    {"--ranks-per-fold", "N", TN_OPT_GROUPS,
+     "split the ranks into groups that train one fold each (default: all ranks one fold)"},
+    {"--allow-other-bits", NULL, TN_OPT_GROUPS,
+     "go on although instruction set or library differ from the first start"},
     {"--allow-missing", NULL, TN_OPT_MISSING, "combine what is there, and say how many of how many"},
     {"--classes", "N", TN_OPT_CLASSES, "classes of the net to describe (default: 1000)"},
     {"--reference", NULL, TN_OPT_REFERENCE, "print the reference of all keys as markdown and end"},
@@ -59,7 +61,8 @@ static tn_status folds(const char *text, tn_args *out) {
             ok = end != at && last >= first;
         }
         if (!ok || last >= TN_MAX_FOLDS || (*end && (*end != ',' || !end[1])))
-            return tn_fail(TN_EARG, "--folds %s: give a list such as 0,3-5, numbers from 0 to %d", text, TN_MAX_FOLDS - 1);
+            return tn_fail(TN_EARG, "--folds %s: give a list such as 0,3-5, numbers from 0 to %d", text,
+                           TN_MAX_FOLDS - 1);
         for (long f = first; f <= last; f++) {
             for (int i = 0; i < out->n_folds; i++)
                 if (out->fold[i] == f) return tn_fail(TN_EARG, "--folds %s: fold %ld is named twice", text, f);
@@ -75,7 +78,8 @@ static tn_status take(const char *name, char *value, tn_args *out) {
     if (strcmp(name, "--run") == 0) {
         out->run_dir = value;
     } else if (strcmp(name, "--set") == 0) {
-        if (out->n_set == TN_MAX_SET) return tn_fail(TN_EARG, "more than %d --set: put them into the job file", TN_MAX_SET);
+        if (out->n_set == TN_MAX_SET)
+            return tn_fail(TN_EARG, "more than %d --set: put them into the job file", TN_MAX_SET);
         out->set[out->n_set++] = value;
     } else if (strcmp(name, "--folds") == 0) {
         return folds(value, out);
@@ -115,7 +119,8 @@ static tn_status parse_word(const tn_verb *verb, int argc, char **argv, int *at,
     }
     if (word[0] != '-') {
         if (out->n_words >= verb->most_words)
-            return tn_fail(TN_EARG, "one word too many: %s; usage: tenfold %s %s [options]", word, verb->name, verb->words);
+            return tn_fail(TN_EARG, "one word too many: %s; usage: tenfold %s %s [options]", word, verb->name,
+                           verb->words);
         out->word[out->n_words++] = word;
         return TN_OK;
     }
@@ -123,7 +128,8 @@ static tn_status parse_word(const tn_verb *verb, int argc, char **argv, int *at,
     const option *o = find(word, equals ? (size_t)(equals - word) : strlen(word));
     if (!o) return tn_fail(TN_EARG, "unknown option %s; tenfold %s --help lists them", word, verb->name);
     if (!(o->verbs & verb->options) && o->verbs != ~0U)
-        return tn_fail(TN_EARG, "tenfold %s does not take %s; tenfold %s --help lists what it takes", verb->name, o->name, verb->name);
+        return tn_fail(TN_EARG, "tenfold %s does not take %s; tenfold %s --help lists what it takes", verb->name,
+                       o->name, verb->name);
     char *value = equals ? equals + 1 : NULL;
     if (!o->value && value) return tn_fail(TN_EARG, "%s takes no value", o->name);
     if (o->value && !value) {
@@ -140,7 +146,8 @@ tn_status tn_args_parse(const tn_verb *verb, int argc, char **argv, tn_args *out
     if (out->help) return TN_OK;
     for (int i = 0; i < argc; i++) TN_TRY(parse_word(verb, argc, argv, &i, out));
     if (out->n_words < verb->least_words)
-        return tn_fail(TN_EARG, "usage: tenfold %s %s [options]; tenfold %s --help says more", verb->name, verb->words, verb->name);
+        return tn_fail(TN_EARG, "usage: tenfold %s %s [options]; tenfold %s --help says more", verb->name, verb->words,
+                       verb->name);
     return TN_OK;
 }
 
@@ -149,7 +156,8 @@ void tn_verb_print_help(const tn_verb *verb, FILE *out) {
     for (int i = 0; i < N_OPTIONS; i++) {
         if (!(OPTION[i].verbs & verb->options) && OPTION[i].verbs != ~0U) continue;
         char left[64];
-        snprintf(left, sizeof left, "%s%s%s", OPTION[i].name, OPTION[i].value ? " " : "", OPTION[i].value ? OPTION[i].value : "");
+        snprintf(left, sizeof left, "%s%s%s", OPTION[i].name, OPTION[i].value ? " " : "",
+                 OPTION[i].value ? OPTION[i].value : "");
         fprintf(out, "  %-24s %s\n", left, OPTION[i].help);
     }
 }

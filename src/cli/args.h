@@ -12,17 +12,17 @@ enum { TN_MAX_SET = 48 };
 
 typedef struct {
     int n_words;
-    char *word[4];                 /* positional: job file, run folder ... */
+    char *word[4]; /* positional: job file, run folder ... */
     int n_set;
     char *set[TN_MAX_SET];
-    const char *run_dir;           /* NULL = from the job file             */
-    int n_folds;                   /* 0 = all                              */
+    const char *run_dir; /* NULL = from the job file             */
+    int n_folds;         /* 0 = all                              */
     int fold[TN_MAX_FOLDS];
-    int round;                     /* -1 = not given                       */
-    int size_px;                   /* 0 = all                              */
-    int64_t seed;                  /* -1 = all                             */
-    int ranks, ranks_per_fold;     /* 0 = not given                        */
-    int classes;                   /* 0 = not given                        */
+    int round;                 /* -1 = not given                       */
+    int size_px;               /* 0 = all                              */
+    int64_t seed;              /* -1 = all                             */
+    int ranks, ranks_per_fold; /* 0 = not given                        */
+    int classes;               /* 0 = not given                        */
     bool allow_missing, allow_other_bits, reference, help;
 } tn_args;
 
@@ -38,20 +38,20 @@ typedef enum {
 } tn_options;
 
 typedef struct {
-    const char *name;      /* "train" */
-    const char *words;     /* "JOB.cfg" */
+    const char *name;  /* "train" */
+    const char *words; /* "JOB.cfg" */
     int least_words, most_words;
-    unsigned options;      /* of tn_options */
-    const char *summary;   /* one line for `tenfold --help` */
-    const char *help;      /* what it reads, writes, and an example */
+    unsigned options;    /* of tn_options */
+    const char *summary; /* one line for `tenfold --help` */
+    const char *help;    /* what it reads, writes, and an example */
     tn_status (*run)(const tn_args *args);
 } tn_verb;
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
     tn_verb_report, tn_verb_run, tn_verb_status, tn_verb_resume, tn_verb_weights;
 
-/* argv behind the verb. Errors TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong count of
- * words; args->help is set when --help was given (nothing else is checked then). */
+/* argv behind the verb. Errors TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong
+ * count of words; args->help is set when --help was given (nothing else is checked then). */
 tn_status tn_args_parse(const tn_verb *verb, int argc, char **argv, tn_args *out);
 
 /* Usage, help text and the list of its options. */

@@ -16,9 +16,10 @@ static tn_status print_cost(const tn_cfg *cfg) {
     TN_TRY(tn_meta_read(cfg, &meta));
     int64_t labelled = 0, cells = (int64_t)tn_cell_count(cfg) * (cfg->self.max_rounds + 1);
     for (int64_t i = 0; i < meta->n; i++) labelled += meta->label[i] >= 0 && !meta->is_test[i];
-    printf("\n# rows %" PRId64 ": %" PRId64 " to train on and judge, %" PRId64 " test or unlabelled\n", meta->n, labelled,
-           meta->n - labelled);
-    printf("# cells %" PRId64 " = %d folds x %d sizes x %d seeds x %d rounds, %" PRId64 " training images each (%.1f times every row)\n",
+    printf("\n# rows %" PRId64 ": %" PRId64 " to train on and judge, %" PRId64 " test or unlabelled\n", meta->n,
+           labelled, meta->n - labelled);
+    printf("# cells %" PRId64 " = %d folds x %d sizes x %d seeds x %d rounds, %" PRId64
+           " training images each (%.1f times every row)\n",
            cells, cfg->folds.count, cfg->train.n_sizes, cfg->train.n_seeds, cfg->self.max_rounds + 1, cfg->train.images,
            (double)cfg->train.images / (double)(labelled ? labelled : 1));
     printf("# evaluation %" PRId64 " images in all = %" PRId64 " cells x %d points x %" PRId64 " rows\n",
@@ -32,7 +33,8 @@ static tn_status run(const tn_args *args) {
         tn_cfg_print_reference(stdout);
         return TN_OK;
     }
-    if (args->n_words == 0) return tn_fail(TN_EARG, "usage: tenfold check JOB.cfg [options], or tenfold check --reference");
+    if (args->n_words == 0)
+        return tn_fail(TN_EARG, "usage: tenfold check JOB.cfg [options], or tenfold check --reference");
     tn_cfg *cfg = NULL;
     TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
     tn_cfg_print(cfg, stdout);
@@ -48,8 +50,9 @@ const tn_verb tn_verb_check = {
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_REFERENCE,
     .summary = "read a job file: every problem with file:line, then all settings",
-    .help = "Prints everything that will be used, defaults included, as a job file, and what the run will cost in images.\n"
-            "Reads the metadata table too, where it is there. Changes nothing.\n\n"
-            "example: tenfold check jobs/baseline.cfg --set train.lanes=4",
+    .help =
+        "Prints everything that will be used, defaults included, as a job file, and what the run will cost in images.\n"
+        "Reads the metadata table too, where it is there. Changes nothing.\n\n"
+        "example: tenfold check jobs/baseline.cfg --set train.lanes=4",
     .run = run,
 };

@@ -4,7 +4,8 @@
 tn_status tn_job_begin(const tn_args *args, tn_job *out) {
     *out = (tn_job){.cfg = NULL};
     TN_TRY(tn_run_begin(&out->run));
-    tn_status st = tn_agree(&out->run, tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &out->cfg));
+    tn_status st =
+        tn_agree(&out->run, tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &out->cfg));
     if (st != TN_OK) tn_job_end(out);
     return st;
 }
@@ -46,7 +47,11 @@ tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_
     tn_cell_list(cfg, round, out);
     for (int i = 0; i < tn_cell_count(cfg); i++)
         if (wanted(args, &out[i])) out[n++] = out[i];
-    if (n == 0) return tn_fail(TN_EARG, "no cell has --size %d and --seed %lld: the job file's train.sizes_px and train.seeds list what there is", args->size_px, (long long)args->seed);
+    if (n == 0)
+        return tn_fail(
+            TN_EARG,
+            "no cell has --size %d and --seed %lld: the job file's train.sizes_px and train.seeds list what there is",
+            args->size_px, (long long)args->seed);
     *n_out = n;
     return TN_OK;
 }

@@ -11,7 +11,7 @@
 typedef struct {
     tn_run run;
     tn_cfg *cfg;
-    tn_index *index;   /* NULL before tn_job_data */
+    tn_index *index; /* NULL before tn_job_data */
     tn_shards *shards;
 } tn_job;
 
@@ -21,8 +21,8 @@ tn_status tn_job_begin(const tn_args *args, tn_job *out);
 tn_status tn_job_data(tn_job *job);
 void tn_job_end(tn_job *job);
 
-/* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg). Errors TN_EARG a
- * fold, size or seed that the job file does not have. */
+/* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg). Errors TN_EARG
+ * a fold, size or seed that the job file does not have. */
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out);
 
 #endif

@@ -19,7 +19,8 @@ const tn_verb tn_verb_filter = {
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_ROUND,
     .summary = "SELF: judge the given labels by a round's posteriors      (MPI)",
-    .help = "Keeps a label where the prediction ensemble agrees with it; the rest are dropped from the next round's training.\n"
+    .help = "Keeps a label where the prediction ensemble agrees with it; the rest are dropped from the next round's "
+            "training.\n"
             "reads   RUN/train/r<round>-*/posteriors.h5\n"
             "writes  RUN/filter/r<round+1> (one overlay per fold, ledger.csv)\n\n"
             "example: tenfold filter jobs/self.cfg --round 0",

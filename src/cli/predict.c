@@ -27,10 +27,13 @@ static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_c
 
 static tn_status predict(tn_job *job, const tn_args *args) {
     tn_cell *cell = calloc((size_t)tn_cell_count(job->cfg), sizeof *cell);
-    int n_missing = 0, first = args->round < 0 ? 0 : args->round, last = args->round < 0 ? job->cfg->self.max_rounds : first;
+    int n_missing = 0, first = args->round < 0 ? 0 : args->round,
+        last = args->round < 0 ? job->cfg->self.max_rounds : first;
     tn_status st = tn_agree(&job->run, cell ? TN_OK : tn_fail_memory(sizeof *cell, "the cells"));
-    for (int round = first; st == TN_OK && round <= last; round++) st = predict_round(job, args, round, cell, &n_missing);
-    if (st == TN_OK && n_missing && job->run.rank == 0) tn_warn("%d cells are not trained yet and were passed over", n_missing);
+    for (int round = first; st == TN_OK && round <= last; round++)
+        st = predict_round(job, args, round, cell, &n_missing);
+    if (st == TN_OK && n_missing && job->run.rank == 0)
+        tn_warn("%d cells are not trained yet and were passed over", n_missing);
     free(cell);
     return st;
 }
@@ -51,9 +54,10 @@ const tn_verb tn_verb_predict = {
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_CELLS,
     .summary = "best models -> class probabilities                        (MPI)",
-    .help = "Runs each trained cell's best model over its own fold (out-of-fold rows) and over test and unlabelled rows.\n"
-            "reads   RUN/train/*/best.safetensors, RUN/shards\n"
-            "writes  RUN/predict/<cell>/predictions.h5\n\n"
-            "Without --round: the cells of all rounds. example: mpirun -n 2 tenfold predict jobs/baseline.cfg",
+    .help =
+        "Runs each trained cell's best model over its own fold (out-of-fold rows) and over test and unlabelled rows.\n"
+        "reads   RUN/train/*/best.safetensors, RUN/shards\n"
+        "writes  RUN/predict/<cell>/predictions.h5\n\n"
+        "Without --round: the cells of all rounds. example: mpirun -n 2 tenfold predict jobs/baseline.cfg",
     .run = run,
 };

@@ -18,11 +18,12 @@ const tn_verb tn_verb_preprocess = {
     .most_words = 1,
     .options = TN_OPT_SET,
     .summary = "images and metadata.csv -> sharded HDF5 and the fold map   (MPI)",
-    .help = "Decodes every image of data.metadata, scales it down, stores it in shards, and deals the rows into folds.\n"
-            "reads   data.metadata, data.images\n"
-            "writes  RUN/shards (dataset.h5, shard-NNNNN.h5, quarantine.csv), RUN/folds (folds.h5, certificate.txt)\n\n"
-            "A bad image is quarantined with its reason; more than data.max_bad_fraction of them is an error. The files\n"
-            "are the same for any number of ranks.\n\n"
-            "example: mpirun -n 4 tenfold preprocess jobs/baseline.cfg",
+    .help =
+        "Decodes every image of data.metadata, scales it down, stores it in shards, and deals the rows into folds.\n"
+        "reads   data.metadata, data.images\n"
+        "writes  RUN/shards (dataset.h5, shard-NNNNN.h5, quarantine.csv), RUN/folds (folds.h5, certificate.txt)\n\n"
+        "A bad image is quarantined with its reason; more than data.max_bad_fraction of them is an error. The files\n"
+        "are the same for any number of ranks.\n\n"
+        "example: mpirun -n 4 tenfold preprocess jobs/baseline.cfg",
     .run = run,
 };

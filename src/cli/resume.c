@@ -29,7 +29,8 @@ const tn_verb tn_verb_resume = {
     .most_words = 1,
     .options = TN_OPT_RANKS,
     .summary = "go on with an interrupted run: only what is missing",
-    .help = "Reads RUN/plan.json, which says how the run was started, and does what is not done. An interrupted cell goes on\n"
+    .help = "Reads RUN/plan.json, which says how the run was started, and does what is not done. An interrupted cell "
+            "goes on\n"
             "from its checkpoint to the same bits as if nothing had happened.\n\n"
             "example: tenfold resume results/quickstart",
     .run = run,

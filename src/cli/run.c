@@ -40,9 +40,11 @@ const tn_verb tn_verb_run = {
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_RANKS,
     .summary = "the whole pipeline on this machine, through mpirun",
-    .help = "preprocess, then per round train and filter, then predict, reduce and report: each step in its own processes, with\n"
-            "its log in RUN/log. What is done already is not repeated, so the same command goes on after an interruption.\n"
-            "Ctrl-C: a checkpoint, then exit code 6; `tenfold resume RUN` goes on.\n\n"
-            "example: tenfold run jobs/quickstart.cfg --set train.images=5000 --run results/short",
+    .help =
+        "preprocess, then per round train and filter, then predict, reduce and report: each step in its own processes, "
+        "with\n"
+        "its log in RUN/log. What is done already is not repeated, so the same command goes on after an interruption.\n"
+        "Ctrl-C: a checkpoint, then exit code 6; `tenfold resume RUN` goes on.\n\n"
+        "example: tenfold run jobs/quickstart.cfg --set train.images=5000 --run results/short",
     .run = run,
 };

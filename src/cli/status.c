@@ -21,7 +21,8 @@ const tn_verb tn_verb_status = {
     .most_words = 1,
     .options = 0,
     .summary = "table of a run's cells: progress, score, what failed and where its log is",
-    .help = "Looks at DONE files, journals and the manifest of a run folder; changes nothing. A step that says `running` may\n"
+    .help = "Looks at DONE files, journals and the manifest of a run folder; changes nothing. A step that says "
+            "`running` may\n"
             "also have been killed together with `tenfold run`: `tenfold resume RUN` goes on with it.\n\n"
             "example: tenfold status results/quickstart",
     .run = run,

@@ -34,12 +34,14 @@ const tn_verb tn_verb_train = {
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_CELLS | TN_OPT_GROUPS,
     .summary = "train the folds of one round                              (MPI)",
-    .help = "Trains one EfficientNet per fold, image size and seed; each on the other folds, judged by a validation slice.\n"
-            "reads   RUN/shards, RUN/folds, for --round 1 and later RUN/filter/r<round>\n"
-            "writes  RUN/train/r<round>-f<fold>-s<size>-x<seed> (checkpoint, best model, posteriors, journal)\n\n"
-            "A cell that is done is left alone; an interrupted one goes on from its checkpoint, to the same bits on any\n"
-            "number of ranks up to train.lanes. SIGTERM or SIGUSR1: checkpoint, then exit code 6.\n\n"
-            "example: mpirun -n 2 tenfold train jobs/baseline.cfg --folds 0,3-5\n"
-            "         srun -n 40 tenfold train jobs/baseline.cfg --ranks-per-fold 4",
+    .help =
+        "Trains one EfficientNet per fold, image size and seed; each on the other folds, judged by a validation "
+        "slice.\n"
+        "reads   RUN/shards, RUN/folds, for --round 1 and later RUN/filter/r<round>\n"
+        "writes  RUN/train/r<round>-f<fold>-s<size>-x<seed> (checkpoint, best model, posteriors, journal)\n\n"
+        "A cell that is done is left alone; an interrupted one goes on from its checkpoint, to the same bits on any\n"
+        "number of ranks up to train.lanes. SIGTERM or SIGUSR1: checkpoint, then exit code 6.\n\n"
+        "example: mpirun -n 2 tenfold train jobs/baseline.cfg --folds 0,3-5\n"
+        "         srun -n 40 tenfold train jobs/baseline.cfg --ranks-per-fold 4",
     .run = run,
 };

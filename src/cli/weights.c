@@ -16,8 +16,10 @@ static tn_status digest(const tn_args *args) {
 }
 
 static tn_status describe_net(const tn_args *args) {
-    tn_net_spec spec = {.stem_stride = 2, .n_classes = args->classes ? args->classes : 1000, .dropout = -1, .drop_connect = 0.2};
-    TN_TRY(strlen(args->word[1]) < sizeof spec.name ? TN_OK : tn_fail(TN_EARG, "%s: not the name of a net", args->word[1]));
+    tn_net_spec spec = {
+        .stem_stride = 2, .n_classes = args->classes ? args->classes : 1000, .dropout = -1, .drop_connect = 0.2};
+    TN_TRY(strlen(args->word[1]) < sizeof spec.name ? TN_OK
+                                                    : tn_fail(TN_EARG, "%s: not the name of a net", args->word[1]));
     strcpy(spec.name, args->word[1]);
     tn_net *net = NULL;
     TN_TRY(tn_net_new(&spec, &net));
@@ -58,7 +60,8 @@ const tn_verb tn_verb_weights = {
     .most_words = 2,
     .options = TN_OPT_CLASSES,
     .summary = "one hash of all weights in a file; layers and parameters of a net",
-    .help = "digest    one hash of all tensors in a checkpoint: names, shapes and values, whatever their order in the file\n"
+    .help = "digest    one hash of all tensors in a checkpoint: names, shapes and values, whatever their order in the "
+            "file\n"
             "describe  layer table and the number of parameters, of a net by name or of a checkpoint\n\n"
             "example: tenfold weights describe efficientnet-b1 --classes 1000\n"
             "         tenfold weights digest results/quickstart/train/r0-f0-s48-x1/best.safetensors",

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- drawing --------------------------------------------------------------------------------------------------------- */
+/* --- drawing ---------------------------------------------------------------------------------------------------------
+ */
 
-static tn_box centre(int w, int h, int bw, int bh) { return (tn_box){(w - bw) / 2, (h - bh) / 2, bw, bh}; }
+static tn_box centre(int w, int h, int bw, int bh) {
+    return (tn_box){(w - bw) / 2, (h - bh) / 2, bw, bh};
+}
 
 /* When ten tries fit nowhere: the largest centred crop inside the ratio's limits (as torchvision). */
 static tn_box fall_back(const tn_augment *c, int w, int h) {
@@ -40,7 +43,8 @@ bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint
     return tn_rng_uniform(&r) < flip->probability;
 }
 
-/* --- resize ---------------------------------------------------------------------------------------------------------- */
+/* --- resize ----------------------------------------------------------------------------------------------------------
+ */
 
 /* For each of S output places: the input places [first, first + n) and their weights, which sum to 1. */
 typedef struct {
@@ -98,8 +102,8 @@ static void resize_row(const taps *t, const unsigned char *row, bool flip, int S
 }
 
 /* Rows of the crop are resized across once and kept; each output row is a weighted sum of them. */
-static void fit(const unsigned char *pixels, int w, tn_box crop, bool flip, int S, const tn_input_norm *norm, const taps *tx,
-                const taps *ty, float *across, float *out) {
+static void fit(const unsigned char *pixels, int w, tn_box crop, bool flip, int S, const tn_input_norm *norm,
+                const taps *tx, const taps *ty, float *across, float *out) {
     size_t n = (size_t)S * 3;
     int done = 0; /* rows of the crop resized so far */
     float scale[3], shift[3];
@@ -142,26 +146,27 @@ tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, b
     return st;
 }
 
-/* --- CutMix ---------------------------------------------------------------------------------------------------------- */
+/* --- CutMix ----------------------------------------------------------------------------------------------------------
+ */
 
 static void paste(int B, int S, const int64_t *partner, tn_box box, const float *from, float *to) {
     size_t row = (size_t)S * 3, image = row * (size_t)S;
     for (int i = 0; i < B; i++)
         for (int y = box.y; y < box.y + box.h; y++) {
             size_t at = (size_t)y * row + (size_t)box.x * 3;
-            memcpy(to + (size_t)i * image + at, from + (size_t)partner[i] * image + at, (size_t)box.w * 3 * sizeof(float));
+            memcpy(to + (size_t)i * image + at, from + (size_t)partner[i] * image + at,
+                   (size_t)box.w * 3 * sizeof(float));
         }
 }
 
 static void mix(int B, int n, const int64_t *partner, double lambda, const float *from, float *to) {
     for (int i = 0; i < B; i++)
         for (int j = 0; j < n; j++)
-            to[i * n + j] =
-                (float)(lambda * (double)from[i * n + j] + (1 - lambda) * (double)from[partner[i] * n + j]);
+            to[i * n + j] = (float)(lambda * (double)from[i * n + j] + (1 - lambda) * (double)from[partner[i] * n + j]);
 }
 
-tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M, float *image,
-                    float *target, float *extra) {
+tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M,
+                    float *image, float *target, float *extra) {
     tn_rng r = tn_rng_at(seed, TN_STREAM_CUTMIX, position, 0);
     if (tn_rng_uniform(&r) >= cutmix->probability) return TN_OK;
     double side = sqrt(1 - tn_rng_uniform(&r)); /* lambda ~ Beta(1,1) = U(0,1) */
@@ -171,7 +176,8 @@ tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, 
     tn_box box = {x0, y0, x1 - x0, y1 - y0};
     double lambda = 1 - (double)box.w * box.h / ((double)S * S);
 
-    size_t n_image = (size_t)B * (size_t)S * (size_t)S * 3, n_target = (size_t)B * (size_t)K, n_extra = (size_t)B * (size_t)M;
+    size_t n_image = (size_t)B * (size_t)S * (size_t)S * 3, n_target = (size_t)B * (size_t)K,
+           n_extra = (size_t)B * (size_t)M;
     int64_t *partner = malloc((size_t)B * sizeof *partner);
     float *copy = malloc((n_image + n_target + n_extra) * sizeof *copy);
     tn_status st = TN_OK;

@@ -16,8 +16,12 @@
 #include "base/cfg.h"
 #include "base/rng.h"
 
-typedef struct { int x, y, w, h; } tn_box;
-typedef struct { float mean[3], std[3]; } tn_input_norm; /* on [0,1]; travels with the weights */
+typedef struct {
+    int x, y, w, h;
+} tn_box;
+typedef struct {
+    float mean[3], std[3];
+} tn_input_norm; /* on [0,1]; travels with the weights */
 
 /* The crop of an image of w x h at this place of the stream; the centre square when crop is NULL (evaluation). */
 tn_box tn_crop_draw(const tn_augment *crop, uint64_t seed, uint64_t position, uint64_t row, int w, int h);
@@ -30,8 +34,8 @@ tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, b
 /* CutMix over one lane in place. With probability p per lane (one draw at the lane's first position): partner = Philox
  * permutation of the lane; box shared by the lane. image (B,S,S,3), target (B,K), extra (B,M; M may be 0):
  * target and extra are mixed by the recomputed lambda. TN_ENOMEM. */
-tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M, float *image,
-                    float *target, float *extra);
+tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M,
+                    float *image, float *target, float *extra);
 
 /* (1-eps) one-hot + eps/K */
 void tn_target_smooth(int label, int K, double eps, float *target /* (K) */);

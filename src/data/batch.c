@@ -1,8 +1,9 @@
 /*
  * batch.c - the loader: a ring of lanes filled by threads.
  *
- * A slot goes: free -> pushed (rows known, images to be taken one by one) -> complete (all images done, CutMix applied by
- * the thread that finished the last one) -> popped -> free again at the next pop. Slots are pushed and popped in order.
+ * A slot goes: free -> pushed (rows known, images to be taken one by one) -> complete (all images done, CutMix applied
+ * by the thread that finished the last one) -> popped -> free again at the next pop. Slots are pushed and popped in
+ * order.
  */
 #include "data/batch.h"
 
@@ -26,7 +27,7 @@ struct tn_loader {
     tn_loader_spec spec;
     const tn_augment *crop, *flip, *cutmix;
     int K, M;
-    slot *ring;              /* (depth) */
+    slot *ring; /* (depth) */
     int64_t n_pushed, n_popped;
     int n_threads;
     pthread_t *thread;
@@ -54,7 +55,8 @@ static const tn_augment *find(const tn_loader_spec *spec, tn_augment_kind kind) 
     return NULL;
 }
 
-/* --- one image ------------------------------------------------------------------------------------------------------- */
+/* --- one image -------------------------------------------------------------------------------------------------------
+ */
 
 static void fill_target(const tn_loader *ld, int32_t label, float *target) {
     if (label >= 0)
@@ -78,7 +80,9 @@ static tn_status pixels_of(const tn_loader *ld, int64_t row, scratch *s, const u
         *w = ld->spec.index->width[row];
         *h = ld->spec.index->height[row];
         *pixels = s->stored;
-        return (int64_t)*w * *h * 3 == n ? TN_OK : tn_fail(TN_EFORMAT, "row %lld: %d bytes for %d x %d pixels", (long long)row, n, *w, *h);
+        return (int64_t)*w * *h * 3 == n
+                   ? TN_OK
+                   : tn_fail(TN_EFORMAT, "row %lld: %d bytes for %d x %d pixels", (long long)row, n, *w, *h);
     }
     tn_status st = tn_jpeg_decode(s->stored, (size_t)n, &s->pixels, &s->pixels_room, w, h);
     *pixels = s->pixels;
@@ -101,7 +105,8 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
     return tn_image_fit(pixels, w, h, box, flip, spec->size_px, &spec->norm, x->image + (size_t)i * S * S * 3);
 }
 
-/* --- threads --------------------------------------------------------------------------------------------------------- */
+/* --- threads ---------------------------------------------------------------------------------------------------------
+ */
 
 /* The oldest slot with an image that nobody has taken; NULL when there is none. Under the lock. */
 static slot *find_work(tn_loader *ld) {
@@ -136,8 +141,8 @@ static void *work(void *context) {
         if (++x->n_done < x->B) continue;
         if (ld->cutmix && x->st == TN_OK) { /* nobody else touches a lane whose images are all done */
             pthread_mutex_unlock(&ld->lock);
-            st = tn_cutmix(ld->cutmix, ld->spec.seed, (uint64_t)x->position, x->B, ld->spec.size_px, ld->K, ld->M, x->image,
-                           x->target, x->extra);
+            st = tn_cutmix(ld->cutmix, ld->spec.seed, (uint64_t)x->position, x->B, ld->spec.size_px, ld->K, ld->M,
+                           x->image, x->target, x->extra);
             pthread_mutex_lock(&ld->lock);
             note_failure(x, st);
         }
@@ -150,7 +155,8 @@ static void *work(void *context) {
     return NULL;
 }
 
-/* --- main thread ----------------------------------------------------------------------------------------------------- */
+/* --- main thread -----------------------------------------------------------------------------------------------------
+ */
 
 static tn_status make_ring(tn_loader *ld) {
     size_t B = (size_t)ld->spec.lane_images, S = (size_t)ld->spec.size_px;
@@ -184,7 +190,8 @@ tn_status tn_loader_new(const tn_loader_spec *spec, tn_loader **out) {
     tn_status st = make_ring(ld);
     for (; st == TN_OK && ld->n_threads < spec->n_threads; ld->n_threads++)
         if (pthread_create(&ld->thread[ld->n_threads], NULL, work, ld) != 0) {
-            st = tn_fail(TN_ENOMEM, "no thread %d of train.loader_threads = %d can be started", ld->n_threads + 1, spec->n_threads);
+            st = tn_fail(TN_ENOMEM, "no thread %d of train.loader_threads = %d can be started", ld->n_threads + 1,
+                         spec->n_threads);
             break;
         }
     if (st == TN_OK)
@@ -217,8 +224,12 @@ void tn_loader_free(tn_loader **at) {
     *at = NULL;
 }
 
-int tn_loader_pending(const tn_loader *ld) { return (int)(ld->n_pushed - ld->n_popped); }
-double tn_loader_waited_s(const tn_loader *ld) { return ld->waited_s; }
+int tn_loader_pending(const tn_loader *ld) {
+    return (int)(ld->n_pushed - ld->n_popped);
+}
+double tn_loader_waited_s(const tn_loader *ld) {
+    return ld->waited_s;
+}
 
 /* The slot popped last is still in the caller's hands: hence fewer than depth pending. */
 void tn_loader_push(tn_loader *ld, const int64_t *rows, int B, int64_t position) {
@@ -245,6 +256,7 @@ tn_status tn_loader_pop(tn_loader *ld, tn_lane *out) {
     ld->n_popped++;
     pthread_mutex_unlock(&ld->lock);
     ld->waited_s += tn_now_s() - begin;
-    *out = (tn_lane){.B = x->B, .row = x->row, .image = x->image, .extra = ld->M ? x->extra : NULL, .target = x->target};
+    *out =
+        (tn_lane){.B = x->B, .row = x->row, .image = x->image, .extra = ld->M ? x->extra : NULL, .target = x->target};
     return x->st == TN_OK ? TN_OK : tn_fail(x->st, "%s", x->msg);
 }

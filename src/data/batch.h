@@ -19,30 +19,31 @@ typedef struct {
     const tn_shards *shards;
     int size_px, lane_images, n_threads, depth;
     uint64_t seed;
-    bool training;               /* false: centre square, no randomness, no smoothing */
-    const tn_augment *augment;   /* n_augment operations (training only) */
+    bool training;             /* false: centre square, no randomness, no smoothing */
+    const tn_augment *augment; /* n_augment operations (training only) */
     int n_augment;
-    double label_smoothing;      /* training only */
-    int metadata_levels;         /* leading levels joined as one-hots; M = sum of their n_values */
+    double label_smoothing; /* training only */
+    int metadata_levels;    /* leading levels joined as one-hots; M = sum of their n_values */
     tn_input_norm norm;
 } tn_loader_spec;
 
 typedef struct {
-    int B;                /* rows in it: <= lane_images */
-    const int64_t *row;   /* (B) */
-    const float *image;   /* (B,S,S,3) */
-    const float *extra;   /* (B,M) category one-hots, NULL when M = 0 */
-    const float *target;  /* (B,K); rows without label: zeros */
+    int B;               /* rows in it: <= lane_images */
+    const int64_t *row;  /* (B) */
+    const float *image;  /* (B,S,S,3) */
+    const float *extra;  /* (B,M) category one-hots, NULL when M = 0 */
+    const float *target; /* (B,K); rows without label: zeros */
 } tn_lane;
 
 typedef struct tn_loader tn_loader;
 tn_status tn_loader_new(const tn_loader_spec *spec, tn_loader **out);
 void tn_loader_free(tn_loader **ld); /* joins the threads; pending lanes are dropped */
-/* rows (B) copied; sample i of the lane stands at stream position + i. Asserts that fewer than depth - 1 are pending. */
+/* rows (B) copied; sample i of the lane stands at stream position + i. Asserts that fewer than depth - 1 are pending.
+ */
 void tn_loader_push(tn_loader *ld, const int64_t *rows, int B, int64_t position);
 tn_status tn_loader_pop(tn_loader *ld, tn_lane *out);
 int tn_loader_pending(const tn_loader *ld);
-double tn_loader_waited_s(const tn_loader *ld); /* total time pop blocked */
+double tn_loader_waited_s(const tn_loader *ld);              /* total time pop blocked */
 int tn_extra_units(const tn_index *ix, int metadata_levels); /* M */
 
 #endif

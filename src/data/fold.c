@@ -10,9 +10,9 @@
 /* A component with trainable rows. */
 typedef struct {
     int32_t root;
-    int32_t n;       /* trainable rows */
-    int32_t order;   /* place in the Philox permutation */
-    int32_t first;   /* its first entry in member */
+    int32_t n;     /* trainable rows */
+    int32_t order; /* place in the Philox permutation */
+    int32_t first; /* its first entry in member */
 } kin;
 
 typedef struct {
@@ -29,7 +29,8 @@ static void kin_free(kin_list *k) {
 /* Components of the rows that `take` accepts; order is a permutation drawn from r. */
 static tn_status kin_new(const tn_index *ix, const uint8_t *take, tn_rng *r, kin_list *out) {
     int32_t *count = calloc((size_t)ix->n + 1, sizeof *count), *place = malloc((size_t)ix->n * sizeof *place + 1);
-    *out = (kin_list){.part = malloc((size_t)ix->n * sizeof(kin) + 1), .member = malloc((size_t)ix->n * sizeof(int32_t) + 1)};
+    *out = (kin_list){.part = malloc((size_t)ix->n * sizeof(kin) + 1),
+                      .member = malloc((size_t)ix->n * sizeof(int32_t) + 1)};
     int64_t *permutation = malloc((size_t)ix->n * sizeof *permutation + 1);
     tn_status st = TN_OK;
     if (!count || !place || !out->part || !out->member || !permutation) {
@@ -64,7 +65,8 @@ static void classes_of(const tn_index *ix, const kin_list *list, const kin *k, i
     for (int32_t i = 0; i < k->n; i++) count[ix->label[list->member[k->first + i]]]++;
 }
 
-/* --- dealing --------------------------------------------------------------------------------------------------------- */
+/* --- dealing ---------------------------------------------------------------------------------------------------------
+ */
 
 static int larger_first(const void *a, const void *b) {
     const kin *x = a, *y = b;
@@ -115,10 +117,11 @@ static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const kin
     }
     for (int k = 0; k < ix->n_classes; k++)
         if (parts[k] < cfg->folds.count)
-            return tn_fail(TN_EARG,
-                           "class %s has %lld labelled rows in %lld groups, fewer than folds.count = %d: every fold needs "
-                           "one; lower folds.count (at least 3), give more rows of it, or take it out of data.classes",
-                           ix->class_name[k], (long long)rows[k], (long long)parts[k], cfg->folds.count);
+            return tn_fail(
+                TN_EARG,
+                "class %s has %lld labelled rows in %lld groups, fewer than folds.count = %d: every fold needs "
+                "one; lower folds.count (at least 3), give more rows of it, or take it out of data.classes",
+                ix->class_name[k], (long long)rows[k], (long long)parts[k], cfg->folds.count);
     return TN_OK;
 }
 
@@ -133,7 +136,8 @@ static void warn_large(const tn_index *ix, const kin_list *list, tn_fold_certifi
     c->n_components = list->n;
     c->largest_component = largest ? largest->n : 0;
     if (n_large)
-        tn_warn("%lld groups hold more than 1 %% of the rows each and stay in one fold; the largest has %d rows, among them %s",
+        tn_warn("%lld groups hold more than 1 %% of the rows each and stay in one fold; the largest has %d rows, among "
+                "them %s",
                 (long long)n_large, largest->n, ix->path[largest->root]);
 }
 
@@ -142,7 +146,7 @@ tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *c
     if (cfg->folds.count < 3) return tn_fail(TN_EARG, "folds.count = %d: give 3 or more", cfg->folds.count);
     TN_TRY(tn_components_find(cfg, ix));
     ix->n_folds = cfg->folds.count;
-    uint8_t *take = malloc((size_t)ix->n + 1);
+    uint8_t *take = calloc((size_t)ix->n + 1, 1);
     if (!take) return tn_fail_memory((size_t)ix->n, "the fold map");
     int64_t n_taken = 0;
     for (int64_t i = 0; i < ix->n; i++) {
@@ -175,13 +179,16 @@ void tn_fold_certificate_print(const tn_cfg *cfg, const tn_fold_certificate *c, 
             fprintf(out, " %*lld", (int)strlen(cfg->data.classes[k]), (long long)c->count[f][k]);
         fputc('\n', out);
     }
-    fprintf(out, "components: %lld, the largest has %lld rows\n", (long long)c->n_components, (long long)c->largest_component);
-    fprintf(out, "training rows that share content, look or group with a test row: %lld\n", (long long)c->test_duplicates);
+    fprintf(out, "components: %lld, the largest has %lld rows\n", (long long)c->n_components,
+            (long long)c->largest_component);
+    fprintf(out, "training rows that share content, look or group with a test row: %lld\n",
+            (long long)c->test_duplicates);
     fprintf(out, "leakage: %lld groups, %lld duplicate pairs across folds\n", (long long)c->groups_across,
             (long long)c->duplicates_across);
 }
 
-/* --- validation slice -------------------------------------------------------------------------------------------------- */
+/* --- validation slice
+ * -------------------------------------------------------------------------------------------------- */
 
 static int permutation_order(const void *a, const void *b) {
     const kin *x = a, *y = b;
@@ -189,7 +196,8 @@ static int permutation_order(const void *a, const void *b) {
 }
 
 /* Takes component k into the slice and its rows off what is still wanted. */
-static void take_kin(const kin_list *list, const kin *k, const int64_t *count, int K, int64_t *wanted, uint8_t *is_validation) {
+static void take_kin(const kin_list *list, const kin *k, const int64_t *count, int K, int64_t *wanted,
+                     uint8_t *is_validation) {
     for (int32_t j = 0; j < k->n; j++) is_validation[list->member[k->first + j]] = 1;
     for (int c = 0; c < K; c++) wanted[c] -= count[c];
 }
@@ -222,7 +230,7 @@ tn_status tn_validation_draw(const tn_cfg *cfg, const tn_index *ix, int f, uint8
         for (int64_t i = 0; i < ix->n; i++) is_validation[i] = ix->fold[i] == f;
         return TN_OK;
     }
-    uint8_t *take = malloc((size_t)ix->n + 1);
+    uint8_t *take = calloc((size_t)ix->n + 1, 1);
     if (!take) return tn_fail_memory((size_t)ix->n, "the validation slice");
     for (int64_t i = 0; i < ix->n; i++) take[i] = ix->fold[i] >= 0 && ix->fold[i] != f;
     kin_list list = {.n = 0};

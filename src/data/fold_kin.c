@@ -1,8 +1,8 @@
 /*
  * fold_kin.c - rows that must not be torn apart: same group, same content, same or nearly the same look.
  *
- * Equal keys are found by sorting. Hashes that differ in at most d of 64 bits agree in at least one of d + 1 bands of bits
- * (pigeonhole), so that only rows of one band value are compared (Norouzi, Punjani & Fleet 2012).
+ * Equal keys are found by sorting. Hashes that differ in at most d of 64 bits agree in at least one of d + 1 bands of
+ * bits (pigeonhole), so that only rows of one band value are compared (Norouzi, Punjani & Fleet 2012).
  */
 #include "data/fold_priv.h"
 
@@ -55,8 +55,7 @@ static void near_pairs(const tn_index *ix, int bits, const keyed *look, int64_t 
     int n_bands = bits + 1;
     for (int b = 0; bits > 0 && b < n_bands; b++) {
         int first = 64 * b / n_bands, width = 64 * (b + 1) / n_bands - first;
-        for (int64_t i = 0; i < n; i++)
-            band[i] = (keyed){look[i].key >> first & ((1ULL << width) - 1), look[i].row};
+        for (int64_t i = 0; i < n; i++) band[i] = (keyed){look[i].key >> first & ((1ULL << width) - 1), look[i].row};
         qsort(band, (size_t)n, sizeof *band, by_key);
         for (int64_t from = 0, to; from < n; from = to) {
             to = run_end(band, n, from);
@@ -69,7 +68,8 @@ static void near_pairs(const tn_index *ix, int bits, const keyed *look, int64_t 
     }
 }
 
-/* --- components: union-find with the lowest row as root ------------------------------------------------------------------ */
+/* --- components: union-find with the lowest row as root
+ * ------------------------------------------------------------------ */
 
 static int32_t root_of(int32_t *parent, int32_t i) {
     while (parent[i] != i) i = parent[i] = parent[parent[i]];
@@ -101,7 +101,8 @@ tn_status tn_components_find(const tn_cfg *cfg, tn_index *ix) {
     return st;
 }
 
-/* --- leakage --------------------------------------------------------------------------------------------------------- */
+/* --- leakage ---------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     const tn_index *ix;
@@ -138,7 +139,8 @@ tn_status tn_leakage_count(const tn_cfg *cfg, const tn_index *ix, tn_fold_certif
     tn_status st = a && band && l.beside_test ? TN_OK : tn_fail_memory((size_t)ix->n * 33, "the fold map");
     cert->groups_across = cert->duplicates_across = cert->test_duplicates = 0;
     for (int by = 0; st == TN_OK && by < N_RELATIONS; by++) {
-        int64_t n = sorted_by(ix, (relation)by, a), *count = by == BY_GROUP ? &cert->groups_across : &cert->duplicates_across;
+        int64_t n = sorted_by(ix, (relation)by, a),
+                *count = by == BY_GROUP ? &cert->groups_across : &cert->duplicates_across;
         for (int64_t from = 0, to; from < n; from = to) {
             to = run_end(a, n, from);
             *count += look_at_run(&l, a, from, to);

@@ -15,21 +15,24 @@ typedef struct {
     tn_h5_type type;
     size_t at, size; /* place of the pointer in tn_index, bytes per row */
 } column;
-#define COLUMN(field, t, c_type) {#field, t, offsetof(tn_index, field), sizeof(c_type)}
+#define COLUMN(field, t, c_type)                                                                                       \
+    { #field, t, offsetof(tn_index, field), sizeof(c_type) }
 
 static const column DATASET[] = {
-    COLUMN(label, TN_H5_I32, int32_t),           COLUMN(truth, TN_H5_I32, int32_t),
-    COLUMN(is_test, TN_H5_U8, uint8_t),          COLUMN(state, TN_H5_U8, uint8_t),
-    COLUMN(width, TN_H5_U16, uint16_t),          COLUMN(height, TN_H5_U16, uint16_t),
-    COLUMN(content_hash, TN_H5_U64, uint64_t),   COLUMN(perceptual_hash, TN_H5_U64, uint64_t),
-    COLUMN(group, TN_H5_I32, int32_t),           COLUMN(shard, TN_H5_I32, int32_t),
-    COLUMN(length, TN_H5_I32, int32_t),          COLUMN(offset, TN_H5_I64, int64_t),
+    COLUMN(label, TN_H5_I32, int32_t),         COLUMN(truth, TN_H5_I32, int32_t),
+    COLUMN(is_test, TN_H5_U8, uint8_t),        COLUMN(state, TN_H5_U8, uint8_t),
+    COLUMN(width, TN_H5_U16, uint16_t),        COLUMN(height, TN_H5_U16, uint16_t),
+    COLUMN(content_hash, TN_H5_U64, uint64_t), COLUMN(perceptual_hash, TN_H5_U64, uint64_t),
+    COLUMN(group, TN_H5_I32, int32_t),         COLUMN(shard, TN_H5_I32, int32_t),
+    COLUMN(length, TN_H5_I32, int32_t),        COLUMN(offset, TN_H5_I64, int64_t),
     COLUMN(checksum, TN_H5_U64, uint64_t),
 };
 static const column FOLDS[] = {COLUMN(fold, TN_H5_I32, int32_t), COLUMN(component, TN_H5_I32, int32_t)};
 enum { N_DATASET = sizeof DATASET / sizeof *DATASET, N_FOLDS = sizeof FOLDS / sizeof *FOLDS };
 
-static void **pointer(const tn_index *ix, const column *c) { return (void **)(void *)((char *)(uintptr_t)ix + c->at); }
+static void **pointer(const tn_index *ix, const column *c) {
+    return (void **)(void *)((char *)(uintptr_t)ix + c->at);
+}
 
 tn_status tn_index_new(int64_t n, int n_levels, tn_index **out) {
     tn_index *ix = calloc(1, sizeof *ix);
@@ -64,14 +67,17 @@ void tn_index_free(tn_index **at) {
     *at = NULL;
 }
 
-/* --- files ----------------------------------------------------------------------------------------------------------- */
+/* --- files -----------------------------------------------------------------------------------------------------------
+ */
 
 static tn_status write_columns(tn_h5 *f, const tn_index *ix, const column *c, int n) {
     for (int i = 0; i < n; i++) TN_TRY(tn_h5_write(f, c[i].name, c[i].type, 1, &ix->n, *pointer(ix, &c[i])));
     return TN_OK;
 }
 
-static void value_set_name(int level, char out[32]) { snprintf(out, 32, "cat_values_%d", level + 1); }
+static void value_set_name(int level, char out[32]) {
+    snprintf(out, 32, "cat_values_%d", level + 1);
+}
 
 static tn_status write_dataset(tn_h5 *f, const tn_index *ix) {
     TN_TRY(tn_h5_stamp(f, "dataset", 1));
@@ -104,14 +110,20 @@ static tn_status publish(const tn_index *ix, const char *path, tn_status (*write
     return st;
 }
 
-tn_status tn_index_write(const tn_index *ix, const char *path) { return publish(ix, path, write_dataset); }
-tn_status tn_index_write_folds(const tn_index *ix, const char *path) { return publish(ix, path, write_folds); }
+tn_status tn_index_write(const tn_index *ix, const char *path) {
+    return publish(ix, path, write_dataset);
+}
+tn_status tn_index_write_folds(const tn_index *ix, const char *path) {
+    return publish(ix, path, write_folds);
+}
 
 static tn_status read_columns(tn_h5 *f, tn_index *ix, const column *c, int n) {
     for (int i = 0; i < n; i++) {
         int64_t rows = 0;
         TN_TRY(tn_h5_shape(f, c[i].name, 1, &rows));
-        if (rows != ix->n) return tn_fail(TN_EFORMAT, "column %s has %lld rows, not %lld: delete the folder and preprocess again", c[i].name, (long long)rows, (long long)ix->n);
+        if (rows != ix->n)
+            return tn_fail(TN_EFORMAT, "column %s has %lld rows, not %lld: delete the folder and preprocess again",
+                           c[i].name, (long long)rows, (long long)ix->n);
         TN_TRY(tn_h5_read_rows(f, c[i].name, c[i].type, 0, ix->n, *pointer(ix, &c[i])));
     }
     return TN_OK;
@@ -166,7 +178,8 @@ static tn_status read_all(const char *shards_dir, const char *folds_dir, tn_inde
     return st == TN_OK ? tn_path((*out)->shards_dir, "%s", shards_dir) : st;
 }
 
-/* --- rank 0 reads, the others receive ---------------------------------------------------------------------------------- */
+/* --- rank 0 reads, the others receive
+ * ---------------------------------------------------------------------------------- */
 
 static void cast(tn_run *run, void *data, size_t n_bytes) {
     for (size_t at = 0; at < n_bytes; at += INT_MAX) {

@@ -28,19 +28,19 @@ typedef struct tn_index {
     char **class_name;               /* (K) */
     int32_t n_values[TN_MAX_LEVELS]; /* vocabulary sizes, "unknown" included */
     char **value_name[TN_MAX_LEVELS];
-    char **path;                     /* (N) */
-    int32_t *label, *truth;          /* (N) */
-    uint8_t *is_test, *state;        /* (N) */
-    int32_t *cat;                    /* (N, n_levels) */
-    uint16_t *width, *height;        /* (N) */
+    char **path;              /* (N) */
+    int32_t *label, *truth;   /* (N) */
+    uint8_t *is_test, *state; /* (N) */
+    int32_t *cat;             /* (N, n_levels) */
+    uint16_t *width, *height; /* (N) */
     uint64_t *content_hash, *perceptual_hash;
-    int32_t *group;                  /* (N) */
-    int32_t *shard, *length;         /* (N) */
-    int64_t *offset;                 /* (N) bytes from the start of the shard's payload */
-    uint64_t *checksum;              /* (N) */
-    int32_t *fold, *component;       /* (N); all TN_FOLD_NONE and own row when folds_dir is NULL */
+    int32_t *group;            /* (N) */
+    int32_t *shard, *length;   /* (N) */
+    int64_t *offset;           /* (N) bytes from the start of the shard's payload */
+    uint64_t *checksum;        /* (N) */
+    int32_t *fold, *component; /* (N); all TN_FOLD_NONE and own row when folds_dir is NULL */
     char shards_dir[TN_PATH_BYTES];
-    char digest[33];                 /* of shards and folds, for the identity of predictions and checkpoints */
+    char digest[33]; /* of shards and folds, for the identity of predictions and checkpoints */
 } tn_index;
 
 /* Collective. folds_dir may be NULL (a data set to predict). TN_EARG when either folder has no DONE. */

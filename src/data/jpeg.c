@@ -48,8 +48,8 @@ static tn_status decode(struct jpeg_decompress_struct *d, unsigned char **pixels
     return TN_OK;
 }
 
-tn_status tn_jpeg_decode(const unsigned char *data, size_t n_bytes, unsigned char **pixels, size_t *capacity, int *w_out,
-                         int *h_out) {
+tn_status tn_jpeg_decode(const unsigned char *data, size_t n_bytes, unsigned char **pixels, size_t *capacity,
+                         int *w_out, int *h_out) {
     struct jpeg_decompress_struct d;
     error_manager e;
     d.err = jpeg_std_error(&e.base);

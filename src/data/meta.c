@@ -48,7 +48,8 @@ static tn_status find_columns(const tn_cfg *cfg, const tn_csv *t, columns *c, in
 static tn_status check_path(const columns *c, int64_t row, const char *path) {
     if (!*path) return tn_fail(TN_EARG, "%s:%lld: the path is empty", AT_LINE(c, row));
     if (path[0] == '/')
-        return tn_fail(TN_EARG, "%s:%lld: %s is an absolute path: give it relative to data.images", AT_LINE(c, row), path);
+        return tn_fail(TN_EARG, "%s:%lld: %s is an absolute path: give it relative to data.images", AT_LINE(c, row),
+                       path);
     for (const char *part = path; part; part = strchr(part, '/')) {
         part += *part == '/';
         if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == 0))
@@ -66,8 +67,8 @@ static tn_status class_at(const columns *c, int64_t row, int column, int32_t *ou
     const char *names[TN_MAX_CLASSES];
     for (int k = 0; k < c->cfg->data.n_classes; k++) names[k] = c->cfg->data.classes[k];
     const char *near = tn_nearest(text, c->cfg->data.n_classes, names);
-    return tn_fail(TN_EARG, "%s:%lld: %s `%s` is not in data.classes%s%s%s", AT_LINE(c, row), tn_csv_name(c->t, column), text,
-                   near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
+    return tn_fail(TN_EARG, "%s:%lld: %s `%s` is not in data.classes%s%s%s", AT_LINE(c, row), tn_csv_name(c->t, column),
+                   text, near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
 }
 
 static tn_status split_at(const columns *c, int64_t row, uint8_t *is_test) {
@@ -90,7 +91,8 @@ static tn_status fill(const columns *c, tn_meta *m) {
     return TN_OK;
 }
 
-/* --- duplicate paths: sort row numbers by path ------------------------------------------------------------------------- */
+/* --- duplicate paths: sort row numbers by path
+ * ------------------------------------------------------------------------- */
 
 typedef struct {
     const char *path;

@@ -15,14 +15,14 @@
 #include "base/csv.h"
 
 typedef struct tn_meta {
-    int64_t n;               /* N rows                                                        */
-    const char **path;       /* (N) owned by table                                            */
-    int32_t *label;          /* (N) class, -1 = empty                                         */
-    int32_t *truth;          /* (N) class, -1 = unknown; all -1 without truth column          */
-    uint8_t *is_test;        /* (N)                                                           */
-    int n_levels;            /* leading category columns present, cat1.. without a gap        */
+    int64_t n;                       /* N rows                                                        */
+    const char **path;               /* (N) owned by table                                            */
+    int32_t *label;                  /* (N) class, -1 = empty                                         */
+    int32_t *truth;                  /* (N) class, -1 = unknown; all -1 without truth column          */
+    uint8_t *is_test;                /* (N)                                                           */
+    int n_levels;                    /* leading category columns present, cat1.. without a gap        */
     const char **cat[TN_MAX_LEVELS]; /* (N) each                                              */
-    const char **group;      /* (N), NULL without the column; "" = a group of its own         */
+    const char **group;              /* (N), NULL without the column; "" = a group of its own         */
     tn_csv *table;
 } tn_meta;
 

@@ -10,13 +10,13 @@ struct tn_sampler {
     tn_sampler_kind kind;
     uint64_t seed;
     int K;
-    int64_t *row;        /* (n) training rows, by class, ascending inside a class */
-    int64_t *class_at;   /* (K+1) where each class begins in row */
-    int64_t per_class;   /* balanced: rows of each class in an epoch */
-    int64_t n_epoch;     /* rows per epoch */
-    int64_t epoch;       /* the one in `order`, -1 before the first */
-    int64_t *order;      /* (n_epoch) rows */
-    int64_t *scratch;    /* (largest class) */
+    int64_t *row;      /* (n) training rows, by class, ascending inside a class */
+    int64_t *class_at; /* (K+1) where each class begins in row */
+    int64_t per_class; /* balanced: rows of each class in an epoch */
+    int64_t n_epoch;   /* rows per epoch */
+    int64_t epoch;     /* the one in `order`, -1 before the first */
+    int64_t *order;    /* (n_epoch) rows */
+    int64_t *scratch;  /* (largest class) */
 };
 
 /* Training rows sorted by class, stable. */
@@ -31,7 +31,9 @@ static void sort_by_class(tn_sampler *s, const int64_t *rows, int64_t n, const i
     TN_ASSERT(at == n);
 }
 
-static int64_t class_size(const tn_sampler *s, int k) { return s->class_at[k + 1] - s->class_at[k]; }
+static int64_t class_size(const tn_sampler *s, int k) {
+    return s->class_at[k + 1] - s->class_at[k];
+}
 
 static tn_status choose_epoch(tn_sampler *s, char *const *class_name) {
     s->n_epoch = s->class_at[s->K];
@@ -39,8 +41,9 @@ static tn_status choose_epoch(tn_sampler *s, char *const *class_name) {
     s->per_class = class_size(s, 0);
     for (int k = 0; k < s->K; k++) {
         if (class_size(s, k) == 0)
-            return tn_fail(TN_EARG, "class %s has no training rows, so train.sampler = \"balanced_down\" has nothing to draw: "
-                                    "use \"natural\", or give rows of that class",
+            return tn_fail(TN_EARG,
+                           "class %s has no training rows, so train.sampler = \"balanced_down\" has nothing to draw: "
+                           "use \"natural\", or give rows of that class",
                            class_name[k]);
         if (class_size(s, k) < s->per_class) s->per_class = class_size(s, k);
     }
@@ -48,9 +51,10 @@ static tn_status choose_epoch(tn_sampler *s, char *const *class_name) {
     return TN_OK;
 }
 
-tn_status tn_sampler_new(tn_sampler_kind kind, uint64_t seed, int n_classes, char *const *class_name, const int64_t *rows,
-                         int64_t n, const int32_t *label, tn_sampler **out) {
-    if (n < 1) return tn_fail(TN_EARG, "there are no rows to train on: all are test, unlabelled, dropped or unreadable");
+tn_status tn_sampler_new(tn_sampler_kind kind, uint64_t seed, int n_classes, char *const *class_name,
+                         const int64_t *rows, int64_t n, const int32_t *label, tn_sampler **out) {
+    if (n < 1)
+        return tn_fail(TN_EARG, "there are no rows to train on: all are test, unlabelled, dropped or unreadable");
     tn_sampler *s = calloc(1, sizeof *s);
     if (!s) return tn_fail_memory(sizeof *s, "the sampler");
     *s = (tn_sampler){.kind = kind, .seed = seed, .K = n_classes, .epoch = -1};
@@ -83,7 +87,9 @@ void tn_sampler_free(tn_sampler **at) {
     *at = NULL;
 }
 
-int64_t tn_sampler_epoch_rows(const tn_sampler *s) { return s->n_epoch; }
+int64_t tn_sampler_epoch_rows(const tn_sampler *s) {
+    return s->n_epoch;
+}
 
 static void draw_epoch(tn_sampler *s, int64_t epoch) {
     int64_t at = 0;

@@ -16,8 +16,8 @@ typedef struct tn_sampler tn_sampler;
 
 /* rows (n) the training rows, ascending; label (n_total) indexed by row. Copies what it needs.
  * Errors TN_EARG: no rows; a class without rows for balanced-down (named). */
-tn_status tn_sampler_new(tn_sampler_kind kind, uint64_t seed, int n_classes, char *const *class_name, const int64_t *rows,
-                         int64_t n, const int32_t *label, tn_sampler **out);
+tn_status tn_sampler_new(tn_sampler_kind kind, uint64_t seed, int n_classes, char *const *class_name,
+                         const int64_t *rows, int64_t n, const int32_t *label, tn_sampler **out);
 void tn_sampler_free(tn_sampler **s);
 int64_t tn_sampler_epoch_rows(const tn_sampler *s);
 int64_t tn_sampler_at(tn_sampler *s, int64_t position); /* row */

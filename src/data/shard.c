@@ -94,13 +94,14 @@ void tn_shard_writer_drop(tn_shard_writer **at) {
     *at = NULL;
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------------------------------
+ */
 
 struct tn_shards {
     const tn_index *index;
     int n;
-    int *fd;         /* (n) */
-    int64_t *start;  /* (n) of the payload in the file */
+    int *fd;        /* (n) */
+    int64_t *start; /* (n) of the payload in the file */
     bool raw;
 };
 
@@ -149,7 +150,9 @@ void tn_shards_close(tn_shards **at) {
     *at = NULL;
 }
 
-bool tn_shards_raw(const tn_shards *s) { return s->raw; }
+bool tn_shards_raw(const tn_shards *s) {
+    return s->raw;
+}
 
 static tn_status read_at(int fd, void *buf, size_t n, int64_t at) {
     char *to = buf;

@@ -1,6 +1,8 @@
 /* effnet.c - the table of EfficientNets and the list of blocks that follows from it. */
 #include "net/net_priv.h"
 
+#include "base/nearest.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,35 +32,17 @@ static const struct {
               {5, 1, 6, 112, 3}, {5, 2, 6, 192, 4}, {3, 1, 6, 320, 1}};
 enum { N_STAGES = sizeof stages / sizeof stages[0], STEM = 32, HEAD = 1280, DIVISOR = 8, SQUEEZE = 4 };
 
-/* Levenshtein, one row at a time. */
-static int distance(const char *a, const char *b) {
-    int n = (int)strlen(b), row[TN_NAME_BYTES];
-    for (int j = 0; j <= n; j++) row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
 tn_status tn_effnet_find(const char *name, const tn_effnet **out) {
-    int nearest = 0;
+    const char *names[N_FAMILIES];
     for (int i = 0; i < N_FAMILIES; i++) {
-        if (strcmp(name, families[i].name) == 0) {
-            *out = &families[i];
-            return TN_OK;
-        }
-        if (distance(name, families[i].name) < distance(name, families[nearest].name)) nearest = i;
+        names[i] = families[i].name;
+        if (strcmp(name, names[i]) != 0) continue;
+        *out = &families[i];
+        return TN_OK;
     }
-    return tn_fail(TN_EARG, "unknown net `%s`: did you mean `%s`? There are efficientnet-b0 to b7 and lite0 to lite4",
-                   name, families[nearest].name);
+    const char *nearest = tn_nearest(name, N_FAMILIES, names);
+    return tn_fail(TN_EARG, "unknown net `%s`: %s%s%sthere are efficientnet-b0 to b7 and efficientnet-lite0 to lite4",
+                   name, nearest ? "did you mean `" : "", nearest ? nearest : "", nearest ? "`? " : "");
 }
 
 /* To the nearest multiple of 8 that is not more than 10 % below. */

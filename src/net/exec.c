@@ -102,7 +102,7 @@ static void draw_factors(const tn_op *op, tn_stream stream, const tn_exec_lane *
     }
 }
 
-static void draw(tn_exec *ex, const tn_exec_lane *lane) {
+void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane) {
     for (int i = 0; i < ex->n_ops; i++) {
         const tn_op *op = &ex->op[i];
         float *factor = ex->host + op->draw_at;
@@ -143,7 +143,7 @@ void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, floa
     int K = ex->net->spec.n_classes;
     upload_inputs(ex, lane->image, lane->extra, true);
     f->upload(ex->dev, (int64_t)ex->B * K, lane->target, ex->target);
-    draw(ex, lane);
+    tn_exec_draw(ex, lane);
     tn_tape_forward(ex, moments_out);
     f->cross_entropy(ex->dev, ex->B, K, tn_value_at(ex, ex->logits, true), ex->target, 1.0F / (float)ex->B, ex->loss,
                      tn_grad_at(ex, ex->logits));

@@ -75,6 +75,9 @@ void tn_tape_forward(tn_exec *ex, float *moments);
 /* Needs the gradient of the logits in place. */
 void tn_tape_backward(tn_exec *ex, const float *moments, float *grads);
 
+/* exec.c: this lane's factors of drop-connect and dropout, into ex->draw. */
+void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane);
+
 float *tn_value_at(const tn_exec *ex, int v, bool training);
 float *tn_grad_at(const tn_exec *ex, int v);
 

@@ -113,8 +113,9 @@ static int head(tn_exec *ex, int x) {
 
 /* Backward runs from the last operation to the first: whoever meets a gradient that was begun adds to it. */
 static tn_status mark_adders(tn_exec *ex) {
-    bool *begun = calloc((size_t)ex->n_values, sizeof *begun);
-    if (!begun) return tn_fail_memory((size_t)ex->n_values * sizeof *begun, "the plan of a net");
+    size_t n = (size_t)ex->n_values;
+    bool *begun = calloc(n, sizeof *begun);
+    if (!begun) return tn_fail_memory(n, "the plan of a net");
     for (int i = ex->n_ops - 1; i >= 0; i--) {
         tn_op *op = &ex->op[i];
         op->add = begun[op->x];

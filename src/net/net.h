@@ -5,7 +5,7 @@
  *   TN_TRY(tn_net_new(&spec, &net));
  *   tn_net_init(net, seed, params, state);                  host vectors, caller owns
  *   tn_exec *ex = NULL;                                     how it is computed: one device, one batch size
- *   TN_TRY(tn_exec_new(dev, net, B, true, &ex));
+ *   TN_TRY(tn_exec_new(dev, net, B, size_px, true, &ex));
  *   tn_exec_weights(ex, params, state);                     after every change of the weights
  *   tn_exec_train(ex, &lane, grads, moments, loss);
  *   tn_exec_free(&ex); tn_net_free(&net);
@@ -62,7 +62,7 @@ int64_t tn_net_state(const tn_net *net);              /* n_state  */
 int tn_net_tensors(const tn_net *net);
 const tn_tensor *tn_net_tensor(const tn_net *net, int i); /* in file order; params and state interleaved as in timm */
 bool tn_tensor_is_state(const tn_tensor *t);
-int tn_net_least_px(const tn_net *net); /* smallest input size that leaves at least one pixel everywhere */
+int tn_net_least_px(const tn_net *net); /* smallest input size: the product of all strides, one pixel is left */
 
 /* Layer table (name, output, parameters) and the lines "parameters N", "state N"; size_px 0 = the table's size. */
 void tn_net_describe(const tn_net *net, int size_px, FILE *out);
@@ -76,7 +76,8 @@ void tn_net_init(const tn_net *net, uint64_t seed, float *params, float *state);
 typedef struct tn_exec tn_exec;
 
 /* All memory is planned and allocated here, once. size_px square input. training: keeps what backward needs; such an
- * exec also evaluates (tn_exec_eval). Errors TN_ENOMEM, TN_EARG size too small. */
+ * exec also evaluates (tn_exec_eval). Errors TN_ENOMEM; TN_EARG size below tn_net_least_px, B < 1, or training with
+ * a single value per channel somewhere. */
 tn_status tn_exec_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, tn_exec **out);
 void tn_exec_free(tn_exec **ex);
 size_t tn_exec_bytes(const tn_exec *ex); /* device memory it holds */

@@ -19,7 +19,9 @@ static void on_signal(int signal_number) {
     n_asked++;
 }
 
-bool tn_launch_stopped(void) { return n_asked > 0; }
+bool tn_launch_stopped(void) {
+    return n_asked > 0;
+}
 
 int tn_cores(void) {
     cpu_set_t set;
@@ -135,7 +137,8 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
     } else {
         relay_all(&r, ends[0], pid);
         int status = 0;
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
         *exit_code_out = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
         snprintf(last_line_out, 256, "%s", r.last);
     }

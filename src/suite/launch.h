@@ -5,18 +5,18 @@
  *   int code;
  *   TN_TRY(tn_launch(argv, n_ranks, log_path, &code, last_line));
  *
- * The child gets a process group of its own. When this process is asked to stop (SIGINT, SIGTERM), the ranks get SIGUSR1:
- * they publish a checkpoint and exit with 6; asked a second time, they are ended. A parent that dies takes them along.
+ * The child gets a process group of its own. When this process is asked to stop (SIGINT, SIGTERM), the ranks get
+ * SIGUSR1: they publish a checkpoint and exit with 6; asked a second time, they are ended. A parent that dies takes
+ * them along.
  */
 #ifndef TN_SUITE_LAUNCH_H
 #define TN_SUITE_LAUNCH_H
 
 #include "base/fs.h"
 
-
-/* argv: verb and arguments, NULL at the end; the program is this one. Output is appended to log_path (progress bars left
- * out) and copied to stderr. exit_code_out: of the verb; 128 + signal when killed. last_line_out: last complete line.
- * Errors TN_EIO cannot start (mpirun absent: names the package), log not writable. */
+/* argv: verb and arguments, NULL at the end; the program is this one. Output is appended to log_path (progress bars
+ * left out) and copied to stderr. exit_code_out: of the verb; 128 + signal when killed. last_line_out: last complete
+ * line. Errors TN_EIO cannot start (mpirun absent: names the package), log not writable. */
 tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *exit_code_out, char last_line_out[256]);
 
 /* Cores that this process may use. */

@@ -17,7 +17,9 @@ typedef struct {
 } arguments;
 
 static tn_status add(arguments *a, char *word) {
-    if (a->n >= MOST_ARGUMENTS - 1) return tn_fail(TN_EARG, "more than %d words on a command line: put --set values into the job file", MOST_ARGUMENTS);
+    if (a->n >= MOST_ARGUMENTS - 1)
+        return tn_fail(TN_EARG, "more than %d words on a command line: put --set values into the job file",
+                       MOST_ARGUMENTS);
     a->at[a->n++] = word;
     a->at[a->n] = NULL;
     return TN_OK;
@@ -105,10 +107,11 @@ static tn_status verdict(const tn_plan *plan, int at) {
             snprintf(list + n, sizeof list - n, "\n  %s (exit code %d): %s", plan->step[i].name,
                      plan->step[i].exit_code, plan->step[i].log);
     }
-    return tn_fail(TN_EUNFINISHED,
-                   "%d train cells failed, the others are done:%s\nmend the cause and go on with: tenfold resume %s; or "
-                   "do without them: tenfold predict, then tenfold reduce --allow-missing",
-                   count(plan, TN_STEP_FAILED), list, plan->start.run_dir);
+    return tn_fail(
+        TN_EUNFINISHED,
+        "%d train cells failed, the others are done:%s\nmend the cause and go on with: tenfold resume %s; or "
+        "do without them: tenfold predict, then tenfold reduce --allow-missing",
+        count(plan, TN_STEP_FAILED), list, plan->start.run_dir);
 }
 
 tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {

@@ -2,8 +2,8 @@
  * local.h - the executor for one machine: every step of the plan by mpirun, one after another.
  *                                                                                   layer: suite, uses: plan, launch
  *
- * A train cell that fails does not stop the other cells of its round; what depends on it is not begun. Steps whose outputs
- * are there are not repeated. Ends with the report on stdout, or with the list of what failed and how to go on.
+ * A train cell that fails does not stop the other cells of its round; what depends on it is not begun. Steps whose
+ * outputs are there are not repeated. Ends with the report on stdout, or with the list of what failed and how to go on.
  */
 #ifndef TN_SUITE_LOCAL_H
 #define TN_SUITE_LOCAL_H

@@ -12,8 +12,12 @@ static const char *const VERB[] = {"preprocess", "train", "filter", "predict", "
 static const char *const STATE[] = {"waiting", "running", "done", "failed", "stopped"};
 enum { N_STATES = sizeof STATE / sizeof *STATE };
 
-const char *tn_step_verb(tn_step_kind kind) { return VERB[kind]; }
-const char *tn_step_state_name(tn_step_state state) { return STATE[state]; }
+const char *tn_step_verb(tn_step_kind kind) {
+    return VERB[kind];
+}
+const char *tn_step_state_name(tn_step_state state) {
+    return STATE[state];
+}
 
 static tn_status add_step(tn_plan *plan, tn_step_kind kind, const tn_cell *cell) {
     tn_step *s = &plan->step[plan->n++];
@@ -77,7 +81,8 @@ void tn_plan_free(tn_plan **plan) {
     *plan = NULL;
 }
 
-/* --- the manifest ---------------------------------------------------------------------------------------------------- */
+/* --- the manifest ----------------------------------------------------------------------------------------------------
+ */
 
 tn_status tn_plan_publish(const tn_plan *plan) {
     json_t *sets = json_array(), *steps = json_array();
@@ -156,7 +161,8 @@ tn_status tn_plan_read(const char *run_dir, tn_plan **out) {
     size_t n_bytes = 0;
     TN_TRY(tn_path(path, "%s/plan.json", run_dir));
     if (!tn_file_exists(path))
-        return tn_fail(TN_EARG, "%s: no plan.json: not a run folder, or never started by `tenfold run JOB.cfg`", run_dir);
+        return tn_fail(TN_EARG, "%s: no plan.json: not a run folder, or never started by `tenfold run JOB.cfg`",
+                       run_dir);
     TN_TRY(tn_file_read(path, &text, &n_bytes));
     json_t *j = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES, NULL);
     free(text);

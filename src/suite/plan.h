@@ -9,15 +9,22 @@
  *
  * Order    preprocess; per round: train cells (fold slowest), filter into the next round; predict; reduce; report.
  *          A train cell depends on preprocess and on the filter step of its round; the other steps on all before them.
- * Manifest <run>/plan.json: how the run was started (job file, --set, folder), and per step: state, exit code, last line
- *          of its log, seconds. It is a record: what is done is decided by DONE files alone (base/done.h).
+ * Manifest <run>/plan.json: how the run was started (job file, --set, folder), and per step: state, exit code, last
+ * line of its log, seconds. It is a record: what is done is decided by DONE files alone (base/done.h).
  */
 #ifndef TN_SUITE_PLAN_H
 #define TN_SUITE_PLAN_H
 
 #include "learn/cell.h"
 
-typedef enum { TN_STEP_PREPROCESS, TN_STEP_TRAIN, TN_STEP_FILTER, TN_STEP_PREDICT, TN_STEP_REDUCE, TN_STEP_REPORT } tn_step_kind;
+typedef enum {
+    TN_STEP_PREPROCESS,
+    TN_STEP_TRAIN,
+    TN_STEP_FILTER,
+    TN_STEP_PREDICT,
+    TN_STEP_REDUCE,
+    TN_STEP_REPORT
+} tn_step_kind;
 typedef enum { TN_STEP_WAITING, TN_STEP_RUNNING, TN_STEP_DONE, TN_STEP_FAILED, TN_STEP_STOPPED } tn_step_state;
 
 typedef struct {
@@ -27,7 +34,7 @@ typedef struct {
     char log[TN_PATH_BYTES]; /* <run>/log/train-r0-f3-s64-x1.log */
     tn_step_state state;
     int exit_code;
-    char last_line[256];     /* of the log, when it failed */
+    char last_line[256]; /* of the log, when it failed */
     double seconds;
 } tn_step;
 

@@ -1,4 +1,5 @@
-/* status.c - what a run folder looks like now. DONE files and journals are the truth, the manifest adds how a step ended. */
+/* status.c - what a run folder looks like now. DONE files and journals are the truth, the manifest adds how a step
+ * ended. */
 #include "suite/status.h"
 
 #include <inttypes.h>
@@ -25,8 +26,8 @@ static tn_status read_journal(const char *path, journal *out) {
         json_int_t images = 0;
         int best = 0;
         double score = 0, seconds = 0;
-        if (j && json_unpack(j, "{s:I,s:b,s:{s:F},s:F}", "images", &images, "best", &best, "validation", "geometric_mean",
-                             &score, "training_seconds", &seconds) == 0) {
+        if (j && json_unpack(j, "{s:I,s:b,s:{s:F},s:F}", "images", &images, "best", &best, "validation",
+                             "geometric_mean", &score, "training_seconds", &seconds) == 0) {
             out->images = images;
             out->seconds = seconds;
             out->points++;
@@ -61,11 +62,17 @@ static tn_status print_train(const tn_cfg *cfg, const tn_step *s, FILE *out) {
 
 static const char *folder_of(const tn_step *s, char out[64]) {
     switch (s->kind) {
-    case TN_STEP_PREPROCESS: return "folds";
-    case TN_STEP_FILTER: snprintf(out, 64, "filter/r%d", s->cell.round + 1); return out;
-    case TN_STEP_REDUCE: return "reduce";
-    case TN_STEP_REPORT: return "report";
-    default: return NULL; /* predict: one folder per cell, known by reduce */
+    case TN_STEP_PREPROCESS:
+        return "folds";
+    case TN_STEP_FILTER:
+        snprintf(out, 64, "filter/r%d", s->cell.round + 1);
+        return out;
+    case TN_STEP_REDUCE:
+        return "reduce";
+    case TN_STEP_REPORT:
+        return "report";
+    default:
+        return NULL; /* predict: one folder per cell, known by reduce */
     }
 }
 

@@ -1,0 +1,40 @@
+/*
+ * image.h - one image file to upright sRGB pixels (libvips), and pixels to stored bytes (libjpeg).
+ *                                                                        layer: preprocess, uses: base, data
+ *
+ * Reads JPEG, PNG, WebP, GIF (first frame), TIFF, BMP by content, whatever the file's name says. Applies EXIF
+ * orientation, converts by embedded profile to sRGB, 8 bit, composes alpha over preprocess.background, scales the short
+ * side down to preprocess.size_px (Lanczos), never up.
+ */
+#ifndef TN_PREPROCESS_IMAGE_H
+#define TN_PREPROCESS_IMAGE_H
+
+#include "base/cfg.h"
+
+#include <stddef.h>
+
+enum { TN_REASON_BYTES = 256 };
+
+typedef struct {
+    int w, h;
+    unsigned char *pixels; /* (h,w,3) sRGB */
+    unsigned char *file;   /* bytes of the file */
+    size_t n_file;
+    bool storable;         /* the file's own bytes are a JPEG that decodes to just these pixels' size, sRGB, upright */
+    uint64_t content_hash; /* xxh3 of the file's bytes */
+    uint64_t perceptual_hash;     /* dHash, 0 for a constant image */
+    char reason[TN_REASON_BYTES]; /* why it cannot be used; "" = good */
+} tn_image;
+
+/* Once per process, before and after. One thread, no cache: equal bytes everywhere. */
+tn_status tn_image_begin(void);
+void tn_image_end(void);
+
+/* A file that cannot be used is not an error: out->reason says why. Errors TN_ENOMEM. */
+tn_status tn_image_read(const tn_cfg *cfg, const char *path, tn_image *out);
+void tn_image_free(tn_image *image);
+
+/* What goes into the shard: bytes_out is malloc'd, caller frees. */
+tn_status tn_image_store(const tn_cfg *cfg, const tn_image *image, unsigned char **bytes_out, size_t *n_out);
+
+#endif

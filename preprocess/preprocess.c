@@ -1,0 +1,348 @@
+/* preprocess.c - the collective part: shards dealt out to ranks, index gathered, folds assigned. */
+#include "preprocess/preprocess.h"
+
+#include "base/done.h"
+#include "base/progress.h"
+#include "data/fold.h"
+#include "data/meta.h"
+#include "data/shard.h"
+#include "preprocess/columns.h"
+#include "preprocess/image.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Quarantined rows of this rank, as lines of quarantine.csv. */
+typedef struct {
+    char *text;
+    size_t n_bytes;
+    FILE *lines;
+    int64_t n;
+} quarantine;
+
+typedef struct {
+    const tn_cfg *cfg;
+    const tn_meta *meta;
+    tn_index *index;
+    char folder[TN_PATH_BYTES];
+    quarantine bad;
+    tn_progress bar;
+    int64_t n_done;
+    bool shown;
+} work;
+
+/* --- one shard -------------------------------------------------------------------------------------------------------
+ */
+
+static void note_bad(work *w, int64_t row, const char *reason) {
+    char number[24];
+    w->index->state[row] = 1;
+    w->bad.n++;
+    snprintf(number, sizeof number, "%" PRId64, row);
+    tn_csv_put(w->bad.lines, "", number);
+    tn_csv_put(w->bad.lines, ",", w->meta->path[row]);
+    tn_csv_put(w->bad.lines, ",", reason);
+    fwrite("\n", 1, 2, w->bad.lines); /* with its 0: records are gathered and sorted as strings */
+}
+
+static tn_status add_image(work *w, tn_shard_writer *writer, int64_t row, const tn_image *image) {
+    tn_index *ix = w->index;
+    unsigned char *bytes = NULL;
+    size_t n = 0;
+    if (*image->reason) {
+        note_bad(w, row, image->reason);
+        return tn_shard_writer_add(writer, NULL, 0, &ix->offset[row]);
+    }
+    TN_TRY(tn_image_store(w->cfg, image, &bytes, &n));
+    ix->width[row] = (uint16_t)image->w;
+    ix->height[row] = (uint16_t)image->h;
+    ix->content_hash[row] = image->content_hash;
+    ix->perceptual_hash[row] = image->perceptual_hash;
+    ix->length[row] = (int32_t)n;
+    ix->checksum[row] = tn_hash64(bytes, n);
+    tn_status st = n <= INT32_MAX ? tn_shard_writer_add(writer, bytes, (int32_t)n, &ix->offset[row])
+                                  : tn_fail(TN_EARG, "%s is larger than 2 GiB as it is stored", w->meta->path[row]);
+    free(bytes);
+    return st;
+}
+
+static tn_status add_row(work *w, tn_shard_writer *writer, int shard, int64_t row) {
+    char path[TN_PATH_BYTES];
+    tn_image image;
+    TN_TRY(tn_path(path, "%s/%s", w->cfg->data.images, w->meta->path[row]));
+    TN_TRY(tn_image_read(w->cfg, path, &image));
+    w->index->shard[row] = shard;
+    tn_status st = add_image(w, writer, row, &image);
+    tn_image_free(&image);
+    if (w->shown) tn_progress_at(&w->bar, ++w->n_done, NULL);
+    return st;
+}
+
+static tn_status make_shard(work *w, int shard) {
+    static const char *const STORE[] = {"jpeg", "original", "raw"};
+    int64_t per = w->cfg->preprocess.shard_rows, first = shard * per;
+    int64_t n = w->meta->n - first < per ? w->meta->n - first : per;
+    char path[TN_PATH_BYTES];
+    tn_shard_writer *writer = NULL;
+    TN_TRY(tn_path(path, "%s/shard-%05d.h5", w->folder, shard));
+    TN_TRY(tn_shard_writer_open(path, first, n, STORE[w->cfg->preprocess.store], w->cfg->preprocess.size_px, &writer));
+    tn_status st = TN_OK;
+    for (int64_t row = first; st == TN_OK && row < first + n; row++) st = add_row(w, writer, shard, row);
+    if (st == TN_OK) return tn_shard_writer_close(&writer);
+    tn_shard_writer_drop(&writer);
+    return st;
+}
+
+/* Shards s % R == rank; returns this rank's verdict. */
+static tn_status make_shards(tn_run *run, work *w) {
+    int64_t per = w->cfg->preprocess.shard_rows;
+    int n_shards = (int)((w->meta->n + per - 1) / per);
+    TN_TRY(tn_image_begin());
+    tn_status st = TN_OK;
+    w->shown = run->rank == 0;
+    if (w->shown) tn_progress_begin(&w->bar, "preprocess", w->meta->n / run->n_ranks, "images");
+    if (w->shown) tn_progress_at(&w->bar, 0, NULL);
+    for (int shard = run->rank; st == TN_OK && shard < n_shards; shard += run->n_ranks) st = make_shard(w, shard);
+    if (w->shown) tn_progress_end(&w->bar, st == TN_OK ? "decoded and stored" : "stopped");
+    tn_image_end();
+    return st;
+}
+
+/* --- gathering -------------------------------------------------------------------------------------------------------
+ */
+
+/* Each row was filled by one rank and is zero elsewhere. */
+static void gather(tn_run *run, void *column, int64_t n, size_t size) {
+    char *at = column;
+    for (size_t left = (size_t)n * size; left > 0;) {
+        size_t piece = left < (1U << 30) ? left : (1U << 30);
+        MPI_Allreduce(MPI_IN_PLACE, at, (int)piece, MPI_BYTE, MPI_BOR, run->comm);
+        at += piece;
+        left -= piece;
+    }
+}
+
+static void gather_index(tn_run *run, tn_index *ix) {
+    gather(run, ix->state, ix->n, sizeof *ix->state);
+    gather(run, ix->width, ix->n, sizeof *ix->width);
+    gather(run, ix->height, ix->n, sizeof *ix->height);
+    gather(run, ix->content_hash, ix->n, sizeof *ix->content_hash);
+    gather(run, ix->perceptual_hash, ix->n, sizeof *ix->perceptual_hash);
+    gather(run, ix->shard, ix->n, sizeof *ix->shard);
+    gather(run, ix->length, ix->n, sizeof *ix->length);
+    gather(run, ix->offset, ix->n, sizeof *ix->offset);
+    gather(run, ix->checksum, ix->n, sizeof *ix->checksum);
+}
+
+static int by_row(const void *a, const void *b) {
+    long long x = atoll(*(char *const *)a), y = atoll(*(char *const *)b);
+    return (x > y) - (x < y);
+}
+
+/* The lines of all ranks in order of rows, on rank 0, as the file's text. A reason has no line breaks (image.c), a path
+ * may have: records, not lines, are sorted; every record begins with its row. */
+static tn_status write_quarantine(const char *folder, char *text, int64_t n) {
+    char path[TN_PATH_BYTES], **record = malloc((size_t)n * sizeof *record + 1);
+    char *out = NULL;
+    size_t n_out = 0;
+    FILE *f = open_memstream(&out, &n_out);
+    tn_status st =
+        record && f ? tn_path(path, "%s/quarantine.csv", folder) : tn_fail_memory((size_t)n * 8, "quarantine.csv");
+    if (st == TN_OK) {
+        char *at = text;
+        for (int64_t i = 0; i < n; i++, at += strlen(at) + 1) record[i] = at;
+        qsort(record, (size_t)n, sizeof *record, by_row);
+        fputs("row,path,reason\n", f);
+        for (int64_t i = 0; i < n; i++) fputs(record[i], f);
+        fclose(f);
+        f = NULL;
+        st = tn_file_publish(path, out, n_out);
+    }
+    if (f) fclose(f);
+    free(out);
+    free(record);
+    return st;
+}
+
+/* Collective: how many are bad in all, and quarantine.csv. first_out: the first reasons, for a message. */
+static tn_status gather_quarantine(tn_run *run, work *w, int64_t *n_bad, char first_out[512]) {
+    int mine = (int)w->bad.n_bytes, total = 0, *count = calloc((size_t)run->n_ranks, sizeof *count),
+        *at = calloc((size_t)run->n_ranks + 1, sizeof *at);
+    TN_TRY(tn_agree(run, count && at ? TN_OK : tn_fail_memory((size_t)run->n_ranks * 8, "quarantine.csv")));
+    MPI_Allreduce(&w->bad.n, n_bad, 1, MPI_INT64_T, MPI_SUM, run->comm);
+    MPI_Allgather(&mine, 1, MPI_INT, count, 1, MPI_INT, run->comm);
+    for (int r = 0; r < run->n_ranks; r++) {
+        at[r] = total;
+        total += count[r];
+    }
+    char *all = malloc((size_t)total + 1);
+    tn_status st = tn_agree(run, all ? TN_OK : tn_fail_memory((unsigned long long)total, "quarantine.csv"));
+    if (st == TN_OK) {
+        MPI_Gatherv(w->bad.text, mine, MPI_CHAR, all, count, at, MPI_CHAR, 0, run->comm);
+        if (run->rank == 0) {
+            first_out[0] = 0;
+            const char *record = all;
+            for (int64_t i = 0; i < *n_bad && i < 3; i++, record += strlen(record) + 1) {
+                size_t used = strlen(first_out);
+                snprintf(first_out + used, 512 - used, "\n  %.*s", (int)strcspn(record, "\n"), record);
+            }
+            st = write_quarantine(w->folder, all, *n_bad);
+        }
+        st = tn_agree(run, st);
+    }
+    free(all);
+    free(count);
+    free(at);
+    return st;
+}
+
+/* --- the two artefacts -----------------------------------------------------------------------------------------------
+ */
+
+static tn_status judge_quarantine(const tn_cfg *cfg, int64_t n, int64_t n_bad, const char *folder, const char *first) {
+    if (n_bad > 0 && (double)n_bad > cfg->data.max_bad_fraction * (double)n)
+        return tn_fail(TN_EFORMAT,
+                       "%" PRId64 " of %" PRId64
+                       " images cannot be used, more than data.max_bad_fraction = %g allows:%s\n"
+                       "all are listed in %s/quarantine.csv: mend them or raise data.max_bad_fraction",
+                       n_bad, n, cfg->data.max_bad_fraction, first, folder);
+    if (n_bad > 0)
+        tn_warn("%" PRId64 " of %" PRId64 " images cannot be used and are left out; see %s/quarantine.csv", n_bad, n,
+                folder);
+    return TN_OK;
+}
+
+static tn_status publish_shards(const work *w, const tn_done *done) {
+    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    TN_TRY(tn_path(path, "%s/dataset.h5", w->folder));
+    TN_TRY(tn_index_write(w->index, path));
+    tn_index_columns_digest(w->index, digest);
+    return tn_done_publish(w->folder, done, digest, NULL);
+}
+
+static tn_status fill_shards(tn_run *run, work *w, const tn_done *done) {
+    w->bad.lines = open_memstream(&w->bad.text, &w->bad.n_bytes);
+    TN_TRY(tn_agree(run, w->bad.lines ? TN_OK : tn_fail_memory(4096, "quarantine.csv")));
+    tn_status st = make_shards(run, w);
+    fclose(w->bad.lines);
+    TN_TRY(tn_agree(run, st));
+    gather_index(run, w->index);
+    int64_t n_bad = 0;
+    char first[512] = "";
+    TN_TRY(gather_quarantine(run, w, &n_bad, first));
+    if (run->rank == 0) {
+        st = judge_quarantine(w->cfg, w->meta->n, n_bad, w->folder, first);
+        if (st == TN_OK) st = publish_shards(w, done);
+        if (st == TN_OK) tn_say("preprocess: %" PRId64 " images in %s", w->meta->n - n_bad, w->folder);
+    }
+    return tn_agree(run, st);
+}
+
+static tn_status shards_anew(tn_run *run, const tn_cfg *cfg, const tn_meta *meta, const char *folder,
+                             const tn_done *done) {
+    work w = {.cfg = cfg, .meta = meta};
+    tn_status st = tn_path(w.folder, "%s", folder);
+    if (st == TN_OK) st = tn_index_new(meta->n, meta->n_levels, &w.index);
+    if (st == TN_OK) st = tn_index_fill_columns(cfg, meta, w.index);
+    st = tn_agree(run, st);
+    if (st == TN_OK) st = fill_shards(run, &w, done);
+    free(w.bad.text);
+    tn_index_free(&w.index);
+    return st;
+}
+
+/* Rank 0 looks at a folder's DONE; stale: emptied; not valid: made. */
+static tn_status look(tn_run *run, const char *folder, const tn_done *want, bool *valid_out) {
+    tn_status st = TN_OK;
+    int valid = 0;
+    if (run->rank == 0) {
+        tn_done_state state = TN_DONE_ABSENT;
+        st = tn_done_find(folder, want, &state);
+        if (st == TN_OK && state == TN_DONE_STALE) {
+            tn_say("%s: its inputs have changed: made anew", folder);
+            st = tn_folder_remove(folder);
+        }
+        valid = state == TN_DONE_VALID;
+        if (st == TN_OK && !valid) st = tn_folder_make(folder);
+        if (st == TN_OK && valid) tn_say("%s: already done", folder);
+    }
+    st = tn_agree(run, st);
+    MPI_Bcast(&valid, 1, MPI_INT, 0, run->comm);
+    *valid_out = valid;
+    return st;
+}
+
+static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *folder) {
+    tn_meta *meta = NULL;
+    char hex[TN_HEX_BYTES], inputs[128];
+    char *settings = tn_cfg_canonical(cfg, TN_STAGE_PREPROCESS);
+    tn_status st = settings ? tn_meta_read(cfg, &meta) : tn_fail_memory(4096, "the settings");
+    if (st == TN_OK) st = tn_hash_file(cfg->data.metadata, hex);
+    st = tn_agree(run, st);
+    if (st == TN_OK) {
+        snprintf(inputs, sizeof inputs, "metadata %s\n", hex);
+        tn_done want = {.stage = "preprocess", .settings = settings, .inputs = inputs};
+        bool valid = false;
+        st = look(run, folder, &want, &valid);
+        if (st == TN_OK && !valid) st = shards_anew(run, cfg, meta, folder, &want);
+    }
+    free(settings);
+    tn_meta_free(&meta);
+    return st;
+}
+
+static tn_status write_folds(const tn_cfg *cfg, tn_index *ix, const char *folder, const tn_done *done) {
+    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES], *text = NULL;
+    size_t n = 0;
+    tn_fold_certificate certificate;
+    TN_TRY(tn_fold_assign(cfg, ix, &certificate));
+    TN_TRY(tn_path(path, "%s/folds.h5", folder));
+    TN_TRY(tn_index_write_folds(ix, path));
+    FILE *f = open_memstream(&text, &n);
+    if (!f) return tn_fail_memory(4096, "the certificate");
+    tn_fold_certificate_print(cfg, &certificate, f);
+    fclose(f);
+    tn_status st = tn_path(path, "%s/certificate.txt", folder);
+    if (st == TN_OK) st = tn_file_publish(path, text, n);
+    if (st == TN_OK) fprintf(stderr, "%s", text);
+    free(text);
+    if (st != TN_OK) return st;
+    tn_hash *h = tn_hash_new();
+    tn_hash_add(h, ix->fold, (size_t)ix->n * sizeof *ix->fold);
+    tn_hash_add(h, ix->component, (size_t)ix->n * sizeof *ix->component);
+    tn_hash_hex(h, digest);
+    tn_hash_free(&h);
+    return tn_done_publish(folder, done, digest, NULL);
+}
+
+static tn_status make_folds_folder(tn_run *run, const tn_cfg *cfg, const char *shards) {
+    char folder[TN_PATH_BYTES], hex[TN_HEX_BYTES], inputs[128];
+    tn_index *ix = NULL;
+    char *settings = tn_cfg_canonical(cfg, TN_STAGE_FOLDS);
+    tn_status st = settings ? tn_path(folder, "%s/folds", cfg->run_dir) : tn_fail_memory(4096, "the settings");
+    if (st == TN_OK) st = tn_done_digest(shards, "preprocess", hex);
+    st = tn_agree(run, st);
+    if (st == TN_OK) {
+        snprintf(inputs, sizeof inputs, "shards %s\n", hex);
+        tn_done want = {.stage = "folds", .settings = settings, .inputs = inputs};
+        bool valid = false;
+        st = look(run, folder, &want, &valid);
+        if (st == TN_OK && !valid) {
+            st = tn_index_open(run, shards, NULL, &ix);
+            if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? write_folds(cfg, ix, folder, &want) : TN_OK);
+        }
+    }
+    tn_index_free(&ix);
+    free(settings);
+    return st;
+}
+
+tn_status tn_preprocess(tn_run *run, const tn_cfg *cfg) {
+    char shards[TN_PATH_BYTES];
+    TN_TRY(tn_path(shards, "%s/shards", cfg->run_dir));
+    TN_TRY(make_shards_folder(run, cfg, shards));
+    return make_folds_folder(run, cfg, shards);
+}

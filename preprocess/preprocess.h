@@ -1,0 +1,24 @@
+/*
+ * preprocess.h - images and metadata.csv -> shards/ and folds/.          layer: preprocess, uses: base, data
+ *
+ *   TN_TRY(tn_preprocess(run, cfg));
+ *
+ * Writes     <run>/shards: shard-NNNNN.h5, dataset.h5, quarantine.csv (row,path,reason), DONE
+ *            <run>/folds: folds.h5, certificate.txt, DONE
+ * Two artefacts, so that another folds.seed needs no new decoding (docs/decisions/shards-and-folds.md).
+ * Identity   shards: settings of the stage, digest of metadata.csv. The image files are taken as unchanging: reading
+ * them all to find out would cost as much as preprocessing. folds: settings of the stage, digest of shards. Invariant
+ * The bytes of all files are the same for any number of ranks.
+ */
+#ifndef TN_PREPROCESS_PREPROCESS_H
+#define TN_PREPROCESS_PREPROCESS_H
+
+#include "base/cfg.h"
+#include "base/run.h"
+
+/* Collective. Idempotent: what is done is said and left alone. Errors TN_EARG metadata, settings, folder of another job
+ * file, fewer groups of a class than folds; TN_EFORMAT more bad images than data.max_bad_fraction (the first ones are
+ * named, quarantine.csv lists all); TN_EIO. */
+tn_status tn_preprocess(tn_run *run, const tn_cfg *cfg);
+
+#endif

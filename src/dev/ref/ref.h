@@ -1,0 +1,24 @@
+/* ref.h - the reference device: plain C, sums in double, one thread.                 layer: dev, uses: base */
+#ifndef TN_DEV_REF_REF_H
+#define TN_DEV_REF_REF_H
+
+#include "dev/dev.h"
+
+extern const tn_dev_table tn_ref_table;
+
+/* ref_conv.c */
+tn_status tn_ref_conv_new(tn_dev *dev, const tn_conv_shape *shape, bool training, tn_conv **out);
+void tn_ref_conv_free(tn_dev *dev, tn_conv **conv);
+void tn_ref_conv_weights(tn_dev *dev, tn_conv *conv, const float *w);
+void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, const float *x, float *y);
+void tn_ref_conv_backward_data(tn_dev *dev, tn_conv *conv, const float *dy, float *dx);
+void tn_ref_conv_backward_weights(tn_dev *dev, tn_conv *conv, const float *x, const float *dy, float *dw);
+
+/* Operations of the head, which other host devices use as they are. */
+void tn_ref_join_forward(tn_dev *dev, int B, int I, int M, const float *x, const float *extra, float *y);
+void tn_ref_join_backward(tn_dev *dev, int B, int I, int M, const float *dy, float *dx);
+void tn_ref_softmax(tn_dev *dev, int B, int K, const float *logits, float *p);
+void tn_ref_cross_entropy(tn_dev *dev, int B, int K, const float *logits, const float *target, float scale,
+                          float *loss_out, float *dlogits);
+
+#endif

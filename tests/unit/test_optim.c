@@ -1,0 +1,119 @@
+/* test_optim.c - ten optimiser steps against PyTorch (tests/golden/make_effnet.py); schedules against closed forms. */
+#include "golden/golden.h"
+#include "net/optim.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void ten_steps(tn_device_kind kind, const tn_cfg *cfg, const char *prefix) {
+    tn_net *net = NULL;
+    tn_dev *dev = NULL;
+    tn_net_spec spec = golden_spec("efficientnet-b0");
+    assert_int_equal(tn_net_new(&spec, &net), TN_OK);
+    assert_int_equal(tn_dev_open(kind, 1, tn_isa_best(), &dev), TN_OK);
+    int64_t n = tn_net_params(net), n_expected;
+    float *w = dev->op->alloc(dev, n), *m = dev->op->alloc(dev, n), *v = dev->op->alloc(dev, n);
+    float *grads = dev->op->alloc(dev, n), *host = malloc((size_t)n * sizeof *host);
+    float *state = malloc((size_t)tn_net_state(net) * sizeof *state);
+    golden_weights(net, host, state);
+    dev->op->upload(dev, n, host, w);
+    for (int step = 0; step < 10; step++) {
+        for (int k = 0; k < tn_net_tensors(net); k++) {
+            const tn_tensor *t = tn_net_tensor(net, k);
+            if (tn_tensor_is_state(t)) continue;
+            for (int64_t i = 0; i < t->n; i++)
+                host[t->offset + i] = (float)(golden_hashed(i, 2000 + 1000 * step + k) / 10);
+        }
+        dev->op->upload(dev, n, host, grads);
+        tn_optim_step(dev, net, cfg, 0.01, step + 1, grads, w, m, cfg->train.optimizer == TN_OPTIM_SGD ? NULL : v);
+    }
+    dev->op->download(dev, n, w, host);
+    golden *g = golden_open("optim");
+    for (int k = 0; k < tn_net_tensors(net); k++) {
+        const tn_tensor *t = tn_net_tensor(net, k);
+        if (tn_tensor_is_state(t)) continue;
+        const float *expected = golden_find(g, prefix, t->name, &n_expected);
+        for (int64_t i = 0; i < n_expected; i++) {
+            double found = (double)host[t->offset + i * golden_step(t->n)];
+            if (fabs(found - (double)expected[i]) > 2e-6)
+                print_error("%s%s: %.8g instead of %.8g\n", prefix, t->name, found, (double)expected[i]);
+            assert_true(fabs(found - (double)expected[i]) <= 2e-6);
+        }
+    }
+    golden_close(g);
+    for (int i = 0; i < 4; i++) dev->op->free(dev, (float *[]){w, m, v, grads}[i]);
+    free(host);
+    free(state);
+    tn_dev_close(&dev);
+    tn_net_free(&net);
+}
+
+static tn_cfg *cfg_new(void) {
+    tn_cfg *cfg = calloc(1, sizeof *cfg);
+    assert_non_null(cfg);
+    cfg->train.learning_rate = 0.5;
+    cfg->train.momentum = 0.9;
+    cfg->train.weight_decay = 0.05;
+    cfg->train.images = 1000;
+    return cfg;
+}
+
+static void adamw(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = cfg_new();
+    cfg->train.optimizer = TN_OPTIM_ADAMW;
+    ten_steps(TN_DEVICE_REF, cfg, "adamw.");
+    ten_steps(TN_DEVICE_CPU, cfg, "adamw.");
+    free(cfg);
+}
+
+static void sgd_clipped(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = cfg_new();
+    cfg->train.optimizer = TN_OPTIM_SGD;
+    cfg->train.clip_norm = 2;
+    ten_steps(TN_DEVICE_REF, cfg, "sgd.");
+    ten_steps(TN_DEVICE_CPU, cfg, "sgd.");
+    free(cfg);
+}
+
+static void assert_rate(const tn_cfg *cfg, int64_t seen, double expected) {
+    double rate = tn_learning_rate(cfg, seen);
+    if (fabs(rate - expected) > 1e-12) print_error("%g at %lld\n", rate, (long long)seen);
+    assert_true(fabs(rate - expected) <= 1e-12);
+}
+
+/* cos(pi/3) = 1/2, cos(pi/2) = 0, cos(2 pi/3) = -1/2 */
+static void schedules(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = cfg_new();
+    cfg->train.schedule = TN_SCHEDULE_COSINE;
+    assert_rate(cfg, 0, 0.5);
+    assert_rate(cfg, 500, 0.25);
+    assert_rate(cfg, 1000, 0);
+    assert_rate(cfg, 1008, 0); /* the budget rounded up to steps */
+    cfg->train.warmup_images = 100;
+    assert_rate(cfg, 0, 0);
+    assert_rate(cfg, 25, 0.125);
+    assert_rate(cfg, 100, 0.5);
+    assert_rate(cfg, 400, 0.375);
+    assert_rate(cfg, 550, 0.25);
+    assert_rate(cfg, 700, 0.125);
+    cfg->train.warmup_images = 1000;
+    assert_rate(cfg, 999, 0.4995);
+    assert_rate(cfg, 1000, 0);
+    cfg->train.warmup_images = 100;
+    cfg->train.schedule = TN_SCHEDULE_CONSTANT;
+    assert_rate(cfg, 50, 0.25);
+    assert_rate(cfg, 999, 0.5);
+    free(cfg);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(adamw), cmocka_unit_test(sgd_clipped),
+                                       cmocka_unit_test(schedules)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
