@@ -17,11 +17,14 @@ tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]
     return tn_path(out, "%s/filter/r%d", cfg->run_dir, round);
 }
 
-int tn_cell_count(const tn_cfg *cfg) { return cfg->folds.count * cfg->train.n_sizes * cfg->train.n_seeds; }
+int tn_cell_count(const tn_cfg *cfg) {
+    return cfg->folds.count * cfg->train.n_sizes * cfg->train.n_seeds;
+}
 
 void tn_cell_list(const tn_cfg *cfg, int round, tn_cell *out) {
     for (int f = 0; f < cfg->folds.count; f++)
         for (int s = 0; s < cfg->train.n_sizes; s++)
             for (int x = 0; x < cfg->train.n_seeds; x++)
-                *out++ = (tn_cell){.round = round, .fold = f, .size_px = cfg->train.sizes_px[s], .seed = cfg->train.seeds[x]};
+                *out++ = (tn_cell){
+                    .round = round, .fold = f, .size_px = cfg->train.sizes_px[s], .seed = cfg->train.seeds[x]};
 }

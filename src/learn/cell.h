@@ -22,7 +22,10 @@
 
 #include "base/cfg.h"
 
-typedef struct { int round, fold, size_px; int64_t seed; } tn_cell;
+typedef struct {
+    int round, fold, size_px;
+    int64_t seed;
+} tn_cell;
 
 enum { TN_CELL_NAME_BYTES = 64 };
 /* "r0-f3-s64-x1" */

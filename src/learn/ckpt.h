@@ -11,8 +11,8 @@
  *        settings, counters, and `xxh3`, the hash of the data part, checked by every read.
  *        Decision: docs/decisions/checkpoint-format.md
  * Local: rank 0 writes, every rank may read.
- * Errors TN_EFORMAT truncated, absurd header length, offsets outside, wrong type, hash differs: "PATH: ... " and what to
- *        do (delete it: the cell restarts from its last published checkpoint or from the beginning).
+ * Errors TN_EFORMAT truncated, absurd header length, offsets outside, wrong type, hash differs: "PATH: ... " and what
+ * to do (delete it: the cell restarts from its last published checkpoint or from the beginning).
  */
 #ifndef TN_LEARN_CKPT_H
 #define TN_LEARN_CKPT_H
@@ -52,7 +52,8 @@ void tn_ckpt_net_entries(const tn_net *net, const char *prefix, const float *par
 /* Errors TN_EFORMAT with the list of what is missing or of another shape (the first few). */
 tn_status tn_ckpt_net_load(const tn_ckpt *ck, const tn_net *net, const char *prefix, float *params, float *state);
 
-/* The net that a checkpoint describes and the input it wants, as words (net, width, ..., size_px, input_mean, input_std). */
+/* The net that a checkpoint describes and the input it wants, as words (net, width, ..., size_px, input_mean,
+ * input_std). */
 typedef struct {
     tn_net_spec net;
     int size_px;

@@ -1,8 +1,8 @@
 /*
  * groups.h - many cells by many ranks: fold groups.                                  layer: learn, uses: train
  *
- * The ranks are split into groups of ranks_per_fold (0: one group of all); group g trains cells g, g + G, ... A cell that
- * fails is reported and does not stop the other cells.
+ * The ranks are split into groups of ranks_per_fold (0: one group of all); group g trains cells g, g + G, ... A cell
+ * that fails is reported and does not stop the other cells.
  */
 #ifndef TN_LEARN_GROUPS_H
 #define TN_LEARN_GROUPS_H

@@ -92,8 +92,12 @@ void tn_pred_close(tn_pred **pr) {
     *pr = NULL;
 }
 
-const tn_pred_info *tn_pred_info_of(const tn_pred *pr) { return &pr->info; }
-const int64_t *tn_pred_rows(const tn_pred *pr) { return pr->row; }
+const tn_pred_info *tn_pred_info_of(const tn_pred *pr) {
+    return &pr->info;
+}
+const int64_t *tn_pred_rows(const tn_pred *pr) {
+    return pr->row;
+}
 
 tn_status tn_pred_read(tn_pred *pr, int64_t first, int64_t n, float *p_out) {
     return tn_h5_read_rows(pr->file, "p", TN_H5_F32, first, n, p_out);

@@ -25,8 +25,8 @@ static float margin_of(int K, const float *z, int label) {
 }
 
 /* Restores the best of the dropped rows of class k until its share is reached. list: (N). */
-static void keep_floor(int64_t N, int K, int k, const float *z, const int32_t *label, double floor_share, uint8_t *verdict,
-                       dropped *list) {
+static void keep_floor(int64_t N, int K, int k, const float *z, const int32_t *label, double floor_share,
+                       uint8_t *verdict, dropped *list) {
     int64_t n_judged = 0, n_dropped = 0;
     for (int64_t i = 0; i < N; i++) {
         if (label[i] != k || verdict[i] == TN_VERDICT_NOT_JUDGED) continue;

@@ -7,12 +7,12 @@
  *          margin = max_{c != y} z_c - z_y; drop where margin > 0 (argmax z differs from the *original* label y).
  *          own view: overlay f from slab f, for the training rows of model f only; rows of fold f are not judged by it.
  *          shared view: one mean over the slabs of self.folds, the same overlay for every fold.
- * Floor    of each class at least self.class_floor of its judged rows are kept: the dropped rows with the highest z_y are
- *          restored (ties: the lower row).
- * Ledger   one row per sample with fold >= 0: mean over the overlays that judge it of the margin, votes to drop and to
- *          keep; verdict drop where at least half of the votes say drop; suggested = argmax of the mean z.
- * Source   Nguyen et al. 2020, SELF, algorithm 1 (filter by the ensemble of predictions; here `drop` instead of the
- *          consistency loss for dropped samples)
+ * Floor    of each class at least self.class_floor of its judged rows are kept: the dropped rows with the highest z_y
+ * are restored (ties: the lower row). Ledger   one row per sample with fold >= 0, judged by the mean z of all slabs
+ * that judge it: margin, verdict and suggested label = argmax of that mean; votes = slabs whose own argmax differs
+ * from, or equals, the label. Cost     N x K x F additions on rank 0; the others wait. Source   Nguyen et al. 2020,
+ * SELF, algorithm 1 (filter by the ensemble of predictions; here `drop` instead of the consistency loss for dropped
+ * samples)
  */
 #ifndef TN_LEARN_SELF_H
 #define TN_LEARN_SELF_H
@@ -28,10 +28,10 @@ typedef enum { TN_VERDICT_KEEP, TN_VERDICT_DROP, TN_VERDICT_NOT_JUDGED } tn_verd
 tn_status tn_self_judge(int64_t N, int K, const float *z, const int32_t *label, const uint8_t *judged, double floor,
                         uint8_t *verdict_out, float *margin_out, int32_t *suggested_out);
 
-/* Collective. Errors TN_EARG a cell of the round without DONE (named; the paper needs all F; shared: those of self.folds).
- * Writes overlay-f<f>.h5 for every fold, ledger.csv (path,label,suggested,margin,verdict,votes_drop,votes_keep[,truth])
- * and DONE in filter/r<round+1>. Done already: says so. Prints one line: dropped by class, and, with a truth column,
- * found of planted, precision, against chance. */
+/* Collective. Errors TN_EARG a cell of the round without DONE (named; the paper needs all F; shared: those of
+ * self.folds). Writes overlay-f<f>.h5 for every fold, ledger.csv
+ * (path,label,suggested,margin,verdict,votes_drop,votes_keep[,truth]) and DONE in filter/r<round+1>. Done already: says
+ * so. Prints one line: dropped by class, and, with a truth column, found of planted, precision, against chance. */
 tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round);
 
 /* verdict (N) of the overlay for this cell's fold; all KEEP for round 0. */

@@ -6,10 +6,9 @@
  * Reads    shards/, folds/, for round >= 1 filter/r<round>/overlay-f<fold>.h5
  * Writes   train/<cell>/ (cell.h), DONE last. Done already: says so and returns. Interrupted: goes on from
  *          checkpoint.safetensors, to the same bits.
- * Judged   by the validation slice (fold.h); best point = lexicographic tn_score_better; the labels used are the original
- *          ones of all rows, in every round.
- * Invariant The bits of every output depend on the settings and the data, never on the number of ranks, on loader
- *          threads, or on where the run was killed.
+ * Judged   by the validation slice (fold.h); best point = lexicographic tn_score_better; the labels used are the
+ * original ones of all rows, in every round. Invariant The bits of every output depend on the settings and the data,
+ * never on the number of ranks, on loader threads, or on where the run was killed.
  */
 #ifndef TN_LEARN_TRAIN_H
 #define TN_LEARN_TRAIN_H
@@ -20,8 +19,8 @@
 #include "learn/cell.h"
 
 /* Collective over run. Errors TN_EARG more ranks than train.lanes, other settings in the folder; TN_EUNFINISHED after
- * SIGTERM or SIGUSR1, with a checkpoint; TN_EFORMAT a loss that is not finite (names step, images seen). allow_other_bits:
- * go on although the instruction set or a library differs from the first start. */
+ * SIGTERM or SIGUSR1, with a checkpoint; TN_EFORMAT a loss that is not finite (names step, images seen).
+ * allow_other_bits: go on although the instruction set or a library differs from the first start. */
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                         const tn_cell *cell, bool allow_other_bits);
 

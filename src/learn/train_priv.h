@@ -4,6 +4,7 @@
 
 #include "base/progress.h"
 #include "data/batch.h"
+#include "data/fold.h"
 #include "data/sampler.h"
 #include "learn/ckpt.h"
 #include "learn/eval.h"
@@ -16,15 +17,15 @@
 /* What changes while training, and a checkpoint must hold beside the vectors. */
 typedef struct {
     int64_t step, images_seen;
-    int points_done;              /* evaluation points behind us                        */
-    int best_point;               /* -1 before the first                                */
-    tn_score best;                /* validation score there                             */
+    int points_done;                /* evaluation points behind us                        */
+    int best_point;                 /* -1 before the first                                */
+    tn_score best;                  /* validation score there                             */
     char best_digest[TN_HEX_BYTES]; /* of best.safetensors and posteriors.h5 together   */
-    double loss_sum;              /* of the steps since the last point                  */
+    double loss_sum;                /* of the steps since the last point                  */
     int64_t loss_steps;
     int64_t exposure[TN_MAX_CLASSES]; /* images seen by class                           */
     int64_t journal_bytes;
-    double seconds;               /* training time over all starts; never part of a digest */
+    double seconds; /* training time over all starts; never part of a digest */
 } tn_train_clock;
 
 typedef struct tn_train {
@@ -35,7 +36,7 @@ typedef struct tn_train {
     char name[TN_CELL_NAME_BYTES];
     char folder[TN_PATH_BYTES], ckpt_path[TN_PATH_BYTES], best_path[TN_PATH_BYTES], posteriors_path[TN_PATH_BYTES],
         journal_path[TN_PATH_BYTES];
-    char *settings, *inputs;      /* identity */
+    char *settings, *inputs; /* identity */
 
     tn_ckpt_model model;
     tn_net *net;
@@ -43,22 +44,22 @@ typedef struct tn_train {
     tn_exec *exec;
     tn_isa isa;
 
-    int L, B;                     /* lanes per step, images per lane */
+    int L, B; /* lanes per step, images per lane */
     tn_lanes mine;
     int64_t n_params, n_state, n_steps;
     float *params, *state, *m, *v, *ema_params, *ema_state; /* device */
-    float **lane;                 /* (mine.n) x (n_params + n_state + TN_SLOTS) */
+    float **lane;                                           /* (mine.n) x (n_params + n_state + TN_SLOTS) */
     float *scratch;
 
     tn_sampler *sampler;
     tn_loader_spec train_spec, eval_spec;
-    int64_t n_judged;             /* rows with fold >= 0, ascending: what is evaluated */
+    int64_t n_judged; /* rows with fold >= 0, ascending: what is evaluated */
     int64_t *judged;
-    uint8_t *is_validation;       /* (N) */
-    float *z, *p;                 /* (n_judged,K): prediction ensemble, latest posteriors */
+    uint8_t *is_validation; /* (N) */
+    float *z, *p;           /* (n_judged,K): prediction ensemble, latest posteriors */
 
     tn_train_clock clock;
-    FILE *journal;                /* rank 0 */
+    FILE *journal; /* rank 0 */
 } tn_train;
 
 /* Slots behind gradients and moments in a lane's vector: sums that every rank learns with the gradient. */

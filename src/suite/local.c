@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "suite/launch.h"
+#include "suite/report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,15 +54,23 @@ static tn_status arguments_of(tn_plan *plan, const tn_step *s, arguments *a) {
 static int ranks_for(const tn_cfg *cfg, const tn_step *s, int wanted) {
     int cores = tn_cores(), most = cores / cfg->train.lane_threads;
     if (wanted > 0) most = wanted;
-    if (s->kind == TN_STEP_REDUCE || s->kind == TN_STEP_REPORT || s->kind == TN_STEP_FILTER) return 1;
+    if (s->kind == TN_STEP_REDUCE || s->kind == TN_STEP_FILTER) return 1;
     if (s->kind == TN_STEP_PREPROCESS) return wanted > 0 ? wanted : cores;
     if (most > cfg->train.lanes) most = cfg->train.lanes;
     return most < 1 ? 1 : most;
 }
 
+/* The report needs no ranks, and its text belongs on stdout. */
+static tn_status run_report(const tn_cfg *cfg, tn_plan *plan, tn_step *s) {
+    TN_TRY(tn_report(cfg));
+    s->state = TN_STEP_DONE;
+    return tn_plan_publish(plan);
+}
+
 /* Runs one step and records how it went; only a failure to launch or to record is an error here. */
 static tn_status run_step(const tn_cfg *cfg, tn_plan *plan, tn_step *s, int wanted_ranks) {
     bool done = false;
+    if (s->kind == TN_STEP_REPORT) return run_report(cfg, plan, s);
     if (s->kind == TN_STEP_TRAIN) TN_TRY(tn_train_done(cfg, &s->cell, &done));
     if (!done) {
         arguments a = {.n = 0};

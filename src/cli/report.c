@@ -1,0 +1,26 @@
+/* report.c - tenfold report: the score table and what the filter found. */
+#include "cli/args.h"
+
+#include "suite/report.h"
+
+static tn_status run(const tn_args *args) {
+    tn_cfg *cfg = NULL;
+    TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
+    tn_status st = tn_report(cfg);
+    tn_cfg_free(&cfg);
+    return st;
+}
+
+const tn_verb tn_verb_report = {
+    .name = "report",
+    .words = "JOB.cfg",
+    .least_words = 1,
+    .most_words = 1,
+    .options = TN_OPT_SET,
+    .summary = "score table, suspicious labels, images seen: text and CSV",
+    .help = "Prints the report of a run that `reduce` has finished.\n"
+            "reads   RUN/metrics.json, RUN/filter/*/ledger.csv, RUN/train/*/journal.jsonl\n"
+            "writes  RUN/report/report.md, RUN/report/scores.csv\n\n"
+            "example: tenfold report jobs/quickstart.cfg",
+    .run = run,
+};

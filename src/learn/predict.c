@@ -1,0 +1,157 @@
+/* predict.c - a cell's best model over the rows that it did not see. */
+#include "learn/ensemble.h"
+
+#include "base/done.h"
+#include "base/progress.h"
+#include "learn/ckpt.h"
+#include "learn/eval.h"
+#include "learn/pred.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The model of a checkpoint on the device, ready to evaluate. */
+typedef struct {
+    tn_ckpt_model about;
+    tn_net *net;
+    tn_dev *dev;
+    tn_exec *exec;
+    float *params, *state; /* device */
+} model;
+
+static void model_free(model *m) {
+    if (m->dev) {
+        m->dev->op->free(m->dev, m->params);
+        m->dev->op->free(m->dev, m->state);
+    }
+    tn_exec_free(&m->exec);
+    tn_dev_close(&m->dev);
+    tn_net_free(&m->net);
+}
+
+static tn_status load_weights(const tn_ckpt *ck, model *m) {
+    int64_t n = tn_net_params(m->net), n_state = tn_net_state(m->net);
+    float *params = malloc((size_t)n * sizeof *params), *state = malloc((size_t)n_state * sizeof *state);
+    m->params = m->dev->op->alloc(m->dev, n);
+    m->state = m->dev->op->alloc(m->dev, n_state);
+    tn_status st = params && state && m->params && m->state ? tn_ckpt_net_load(ck, m->net, "model.", params, state)
+                                                            : tn_fail_memory((size_t)n * sizeof *params, "the weights");
+    if (st == TN_OK) {
+        m->dev->op->upload(m->dev, n, params, m->params);
+        m->dev->op->upload(m->dev, n_state, state, m->state);
+    }
+    free(params);
+    free(state);
+    return st;
+}
+
+static tn_status model_open(const tn_cfg *cfg, const char *path, tn_isa isa, model *m) {
+    tn_ckpt *ck = NULL;
+    TN_TRY(tn_ckpt_read(path, &ck));
+    tn_status st = tn_ckpt_model_of(ck, &m->about);
+    if (st == TN_OK) st = tn_net_new(&m->about.net, &m->net);
+    if (st == TN_OK) st = tn_dev_open(cfg->train.device, cfg->train.lane_threads, isa, &m->dev);
+    if (st == TN_OK) st = load_weights(ck, m);
+    if (st == TN_OK) st = tn_exec_new(m->dev, m->net, cfg->train.lane_images, m->about.size_px, false, &m->exec);
+    if (st == TN_OK) tn_exec_weights(m->exec, m->params, m->state);
+    tn_ckpt_free(&ck);
+    return st == TN_OK ? st : tn_fail(st, "%s: %s", path, tn_msg);
+}
+
+/* Out-of-fold rows and rows that nobody trains on, ascending. out: (N). */
+static int64_t rows_of(const tn_index *ix, int fold, int64_t *out) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < ix->n; i++)
+        if (ix->fold[i] == fold || ix->fold[i] == TN_FOLD_NONE) out[n++] = i;
+    return n;
+}
+
+static tn_status compute(tn_run *run, const tn_cfg *cfg, const tn_index *ix, const tn_shards *shards,
+                         const tn_cell *cell, model *m, int64_t *rows, float *p, int64_t n) {
+    tn_loader_spec spec = {.index = ix,
+                           .shards = shards,
+                           .size_px = m->about.size_px,
+                           .lane_images = cfg->train.lane_images,
+                           .n_threads = cfg->train.loader_threads,
+                           .depth = 4,
+                           .seed = (uint64_t)cell->seed,
+                           .metadata_levels = cfg->model.metadata_levels,
+                           .norm = m->about.norm};
+    char name[TN_CELL_NAME_BYTES], label[TN_CELL_NAME_BYTES + 16];
+    tn_cell_name(cell, name);
+    snprintf(label, sizeof label, "predict %s", name);
+    return tn_eval_rows(run, m->exec, &spec, n, rows, label, p);
+}
+
+static tn_status publish(const tn_index *ix, const tn_cell *cell, const char *folder, const tn_done *done,
+                         const char *model_digest, int64_t n, const int64_t *rows, const float *p) {
+    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    tn_pred_info info = {.cell = *cell, .n = n, .K = ix->n_classes};
+    snprintf(info.index_digest, sizeof info.index_digest, "%s", ix->digest);
+    snprintf(info.model_digest, sizeof info.model_digest, "%s", model_digest);
+    TN_TRY(tn_path(path, "%s/predictions.h5", folder));
+    TN_TRY(tn_pred_write(path, &info, rows, p));
+    tn_hash *h = tn_hash_new();
+    tn_hash_add(h, rows, (size_t)n * sizeof *rows);
+    tn_hash_add(h, p, (size_t)(n * ix->n_classes) * sizeof *p);
+    tn_hash_hex(h, digest);
+    tn_hash_free(&h);
+    return tn_done_publish(folder, done, digest, NULL);
+}
+
+static tn_status predict_anew(tn_run *run, const tn_cfg *cfg, const tn_index *ix, const tn_shards *shards,
+                              const tn_cell *cell, const char *folder, const char *model_digest, const tn_done *done) {
+    char path[TN_PATH_BYTES];
+    model m = {.net = NULL};
+    int64_t *rows = malloc((size_t)ix->n * sizeof *rows + 1), n = rows ? rows_of(ix, cell->fold, rows) : 0;
+    float *p = malloc((size_t)(n * ix->n_classes) * sizeof *p + 1);
+    int isa = (int)tn_isa_best();
+    MPI_Allreduce(MPI_IN_PLACE, &isa, 1, MPI_INT, MPI_MIN, run->comm);
+    tn_status st =
+        rows && p ? tn_cell_folder(cfg, "train", cell, path) : tn_fail_memory((size_t)ix->n * 28, "the predictions");
+    if (st == TN_OK) st = tn_path(path, "%s/best.safetensors", path);
+    if (st == TN_OK) st = model_open(cfg, path, (tn_isa)isa, &m);
+    st = tn_agree(run, st);
+    if (st == TN_OK) st = compute(run, cfg, ix, shards, cell, &m, rows, p, n);
+    if (st == TN_OK)
+        st = tn_agree(run, run->rank == 0 ? publish(ix, cell, folder, done, model_digest, n, rows, p) : TN_OK);
+    model_free(&m);
+    free(rows);
+    free(p);
+    return st;
+}
+
+/* Rank 0 looks; the others learn whether there is work. */
+static tn_status look(tn_run *run, const char *folder, const char *name, const tn_done *want, bool *valid_out) {
+    tn_status st = TN_OK;
+    int valid = 0;
+    if (run->rank == 0) {
+        tn_done_state state = TN_DONE_ABSENT;
+        st = tn_done_find(folder, want, &state);
+        if (st == TN_OK && state == TN_DONE_STALE) st = tn_folder_remove(folder);
+        valid = state == TN_DONE_VALID;
+        if (st == TN_OK && valid) tn_say("predict %s: already done", name);
+        if (st == TN_OK && !valid) st = tn_folder_make(folder);
+    }
+    st = tn_agree(run, st);
+    MPI_Bcast(&valid, 1, MPI_INT, 0, run->comm);
+    *valid_out = valid;
+    return st;
+}
+
+tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
+                     const tn_cell *cell) {
+    char name[TN_CELL_NAME_BYTES], folder[TN_PATH_BYTES], train[TN_PATH_BYTES], digest[TN_HEX_BYTES] = "", settings[96],
+                                                                                inputs[128];
+    tn_cell_name(cell, name);
+    tn_status st = tn_cell_folder(cfg, "predict", cell, folder);
+    if (st == TN_OK) st = tn_cell_folder(cfg, "train", cell, train);
+    if (st == TN_OK) st = tn_done_digest(train, "train", digest);
+    TN_TRY(tn_agree(run, st));
+    snprintf(settings, sizeof settings, "cell = %s\n", name);
+    snprintf(inputs, sizeof inputs, "train %s\nindex %s\n", digest, index->digest);
+    tn_done want = {.stage = "predict", .settings = settings, .inputs = inputs};
+    bool valid = false;
+    TN_TRY(look(run, folder, name, &want, &valid));
+    return valid ? TN_OK : predict_anew(run, cfg, index, shards, cell, folder, digest, &want);
+}

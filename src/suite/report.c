@@ -1,0 +1,240 @@
+/* report.c - score table, filter, exposure: from metrics.json and the journals. */
+#include "suite/report.h"
+
+#include "base/csv.h"
+#include "base/done.h"
+#include "learn/cell.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const tn_cfg *cfg;
+    json_t *metrics;
+    FILE *text, *csv;
+} report;
+
+static double number(json_t *j, const char *key) {
+    return json_number_value(json_object_get(j, key));
+}
+static long long integer(json_t *j, const char *key) {
+    return (long long)json_integer_value(json_object_get(j, key));
+}
+static const char *word(json_t *j, const char *key) {
+    const char *text = json_string_value(json_object_get(j, key));
+    return text ? text : "";
+}
+
+/* --- score table -----------------------------------------------------------------------------------------------------
+ */
+
+static void table_head(report *r) {
+    fputs("| what | rows | geometric mean | macro F1 | accuracy |", r->text);
+    fputs("what,rows,geometric_mean,macro_f1,accuracy", r->csv);
+    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+        fprintf(r->text, " F1 %s |", r->cfg->data.classes[k]);
+        char column[TN_NAME_BYTES + 4];
+        snprintf(column, sizeof column, "f1_%s", r->cfg->data.classes[k]);
+        tn_csv_put(r->csv, ",", column);
+    }
+    fputs("\n| --- |", r->text);
+    for (int k = 0; k < r->cfg->data.n_classes + 4; k++) fputs(" ---: |", r->text);
+    fputc('\n', r->text);
+    fputc('\n', r->csv);
+}
+
+static void table_row(report *r, const char *what, json_t *score) {
+    if (!json_is_object(score)) return;
+    json_t *f1 = json_object_get(score, "f1");
+    fprintf(r->text, "| %s | %lld | %.4f | %.4f | %.4f |", what, integer(score, "n"), number(score, "geometric_mean"),
+            number(score, "macro_f1"), number(score, "accuracy"));
+    tn_csv_put(r->csv, "", what);
+    fprintf(r->csv, ",%lld,%.6f,%.6f,%.6f", integer(score, "n"), number(score, "geometric_mean"),
+            number(score, "macro_f1"), number(score, "accuracy"));
+    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+        fprintf(r->text, " %.3f |", number(f1, r->cfg->data.classes[k]));
+        fprintf(r->csv, ",%.6f", number(f1, r->cfg->data.classes[k]));
+    }
+    fputc('\n', r->text);
+    fputc('\n', r->csv);
+}
+
+static void round_rows(report *r, json_t *round) {
+    size_t i;
+    json_t *fold, *folds = json_object_get(round, "folds");
+    long long n = integer(round, "round"), members = integer(round, "members"), planned = integer(round, "planned");
+    char what[128], of[48] = "";
+    json_array_foreach(folds, i, fold) {
+        snprintf(what, sizeof what, "round %lld, fold %lld, out-of-fold", n, integer(fold, "fold"));
+        table_row(r, what, json_object_get(fold, "out_of_fold"));
+    }
+    if (members < planned) snprintf(of, sizeof of, " (%lld of %lld models)", members, planned);
+    snprintf(what, sizeof what, "**round %lld, all folds, out-of-fold**%s", n, of);
+    table_row(r, what, json_object_get(round, "out_of_fold"));
+    snprintf(what, sizeof what, "round %lld, all folds, out-of-fold, by the true labels", n);
+    table_row(r, what, json_object_get(round, "out_of_fold_by_truth"));
+    json_array_foreach(folds, i, fold) {
+        snprintf(what, sizeof what, "round %lld, model of fold %lld, test split", n, integer(fold, "fold"));
+        table_row(r, what, json_object_get(fold, "test"));
+    }
+    snprintf(what, sizeof what, "**round %lld, ensemble, test split**%s", n, of);
+    table_row(r, what, json_object_get(round, "test"));
+}
+
+static void scores(report *r) {
+    size_t i;
+    json_t *round, *rounds = json_object_get(r->metrics, "rounds");
+    fputs("## Scores\n\n", r->text);
+    table_head(r);
+    json_array_foreach(rounds, i, round) round_rows(r, round);
+    fputs("\nOut-of-fold: rows of a fold, by models that never saw it; scored by the given labels.\n", r->text);
+    json_array_foreach(rounds, i, round) {
+        const char *caveat = word(round, "out_of_fold_caveat");
+        if (*caveat) fprintf(r->text, "Out-of-fold scores of round %lld are %s.\n", integer(round, "round"), caveat);
+        json_t *zero = json_object_get(json_object_get(round, "out_of_fold"), "classes_with_f1_zero"), *name;
+        size_t k;
+        json_array_foreach(zero, k, name)
+            fprintf(r->text, "Round %lld: class %s has F1 0, hence the geometric mean is 0.\n", integer(round, "round"),
+                    json_string_value(name));
+    }
+    fprintf(r->text, "The submission uses round %lld: %s.\n\n", integer(r->metrics, "chosen_round"),
+            word(r->metrics, "chosen_because"));
+}
+
+/* --- filter ----------------------------------------------------------------------------------------------------------
+ */
+
+/* Verdicts by class, from a ledger. */
+static tn_status ledger_table(report *r, int round) {
+    char path[TN_PATH_BYTES];
+    tn_csv *t = NULL;
+    int64_t judged[TN_MAX_CLASSES] = {0}, dropped[TN_MAX_CLASSES] = {0};
+    TN_TRY(tn_filter_folder(r->cfg, round, path));
+    TN_TRY(tn_path(path, "%s/ledger.csv", path));
+    if (!tn_file_exists(path)) return TN_OK;
+    TN_TRY(tn_csv_read(path, &t));
+    int label = tn_csv_column(t, "label"), verdict = tn_csv_column(t, "verdict");
+    for (int64_t i = 0; label >= 0 && verdict >= 0 && i < tn_csv_rows(t); i++)
+        for (int k = 0; k < r->cfg->data.n_classes; k++)
+            if (strcmp(tn_csv_at(t, i, label), r->cfg->data.classes[k]) == 0) {
+                const char *v = tn_csv_at(t, i, verdict);
+                judged[k] += strcmp(v, "not_judged") != 0;
+                dropped[k] += strcmp(v, "drop") == 0;
+            }
+    tn_csv_free(&t);
+    fprintf(r->text,
+            "Before round %d:\n\n| class | judged | found suspicious | share |\n| --- | ---: | ---: | ---: |\n", round);
+    for (int k = 0; k < r->cfg->data.n_classes; k++)
+        fprintf(r->text, "| %s | %lld | %lld | %.1f %% |\n", r->cfg->data.classes[k], (long long)judged[k],
+                (long long)dropped[k], judged[k] ? 100.0 * (double)dropped[k] / (double)judged[k] : 0.0);
+    fputc('\n', r->text);
+    return TN_OK;
+}
+
+static tn_status filters(report *r) {
+    size_t i;
+    json_t *f, *list = json_object_get(r->metrics, "filter");
+    if (r->cfg->self.max_rounds == 0) return TN_OK;
+    fputs("## Labels found suspicious\n\n", r->text);
+    for (int round = 1; round <= r->cfg->self.max_rounds; round++) TN_TRY(ledger_table(r, round));
+    json_array_foreach(list, i, f) {
+        double found = (double)integer(f, "found"), chance = number(f, "found_by_chance");
+        fprintf(r->text,
+                "By the truth column: %lld of the %lld labels found suspicious before round %lld are wrong (precision "
+                "%.3f), of "
+                "%lld wrong labels in all (recall %.3f). As many drawn by chance would have found %.0f: the filter is "
+                "%s.\n\n",
+                integer(f, "found"), integer(f, "dropped"), integer(f, "round"), number(f, "precision"),
+                integer(f, "wrong"), number(f, "recall"), chance, found > chance ? "better" : "not better");
+    }
+    return TN_OK;
+}
+
+/* --- exposure --------------------------------------------------------------------------------------------------------
+ */
+
+/* The last line of the first cell's journal: images seen, by class. */
+static tn_status exposure(report *r) {
+    char path[TN_PATH_BYTES], *text = NULL;
+    size_t n = 0;
+    tn_cell cell = {.size_px = r->cfg->train.sizes_px[0], .seed = r->cfg->train.seeds[0]};
+    TN_TRY(tn_cell_folder(r->cfg, "train", &cell, path));
+    TN_TRY(tn_path(path, "%s/journal.jsonl", path));
+    if (!tn_file_exists(path)) return TN_OK;
+    TN_TRY(tn_file_read(path, &text, &n));
+    json_t *last = NULL;
+    char *rest = text;
+    for (char *line; (line = strtok_r(rest, "\n", &rest));) {
+        json_decref(last);
+        last = json_loads(line, 0, NULL);
+    }
+    free(text);
+    const char *name;
+    json_t *count, *by_class = json_object_get(last, "images_by_class");
+    fprintf(r->text,
+            "## Images seen\n\nEach model saw %lld images; the first of round 0, by class:\n\n| class | images seen "
+            "|\n| --- | ---: |\n",
+            integer(last, "images"));
+    json_object_foreach(by_class, name, count)
+        fprintf(r->text, "| %s | %lld |\n", name, (long long)json_integer_value(count));
+    fputc('\n', r->text);
+    json_decref(last);
+    return TN_OK;
+}
+
+static tn_status write_sections(report *r) {
+    fprintf(r->text, "# %s\n\n", r->cfg->name);
+    scores(r);
+    TN_TRY(filters(r));
+    TN_TRY(exposure(r));
+    fprintf(r->text, "Results: %s/submission.csv, metrics.json, ledger.csv, ensemble.h5, report/\n", r->cfg->run_dir);
+    return TN_OK;
+}
+
+static tn_status publish(const tn_cfg *cfg, const char *name, const char *text, size_t n) {
+    char path[TN_PATH_BYTES];
+    TN_TRY(tn_path(path, "%s/report/%s", cfg->run_dir, name));
+    return tn_file_publish(path, text, n);
+}
+
+static tn_status write_report(const tn_cfg *cfg, json_t *metrics, const char *reduce_digest) {
+    char *text = NULL, *csv = NULL, digest[TN_HEX_BYTES], folder[TN_PATH_BYTES], inputs[64];
+    size_t n_text = 0, n_csv = 0;
+    report r = {
+        .cfg = cfg, .metrics = metrics, .text = open_memstream(&text, &n_text), .csv = open_memstream(&csv, &n_csv)};
+    tn_status st = r.text && r.csv ? write_sections(&r) : tn_fail_memory(65536, "the report");
+    if (r.text) fclose(r.text);
+    if (r.csv) fclose(r.csv);
+    if (st == TN_OK) st = tn_path(folder, "%s/report", cfg->run_dir);
+    if (st == TN_OK) st = tn_folder_make(folder);
+    if (st == TN_OK) st = publish(cfg, "report.md", text, n_text);
+    if (st == TN_OK) st = publish(cfg, "scores.csv", csv, n_csv);
+    if (st == TN_OK) {
+        tn_hash_once(text, n_text, digest);
+        snprintf(inputs, sizeof inputs, "reduce %s\n", reduce_digest);
+        tn_done done = {.stage = "report", .settings = "", .inputs = inputs};
+        st = tn_done_publish(folder, &done, digest, NULL);
+    }
+    if (st == TN_OK) fputs(text, stdout);
+    free(text);
+    free(csv);
+    return st;
+}
+
+tn_status tn_report(const tn_cfg *cfg) {
+    char path[TN_PATH_BYTES], *text = NULL, digest[TN_HEX_BYTES];
+    size_t n = 0;
+    TN_TRY(tn_path(path, "%s/reduce", cfg->run_dir));
+    TN_TRY(tn_done_digest(path, "reduce", digest));
+    TN_TRY(tn_path(path, "%s/metrics.json", cfg->run_dir));
+    TN_TRY(tn_file_read(path, &text, &n));
+    json_t *metrics = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+    free(text);
+    tn_status st =
+        json_is_object(metrics)
+            ? write_report(cfg, metrics, digest)
+            : tn_fail(TN_EFORMAT, "%s: damaged: delete %s/reduce and run `tenfold reduce`", path, cfg->run_dir);
+    json_decref(metrics);
+    return st;
+}
