@@ -103,7 +103,10 @@ static tn_status make_shards(tn_run *run, work *w) {
     TN_TRY(tn_image_begin());
     tn_status st = TN_OK;
     w->shown = run->rank == 0;
-    if (w->shown) tn_progress_begin(&w->bar, "preprocess", w->meta->n / run->n_ranks, "images");
+    int64_t n_here = 0;
+    for (int64_t shard = run->rank; shard < n_shards; shard += run->n_ranks)
+        n_here += w->meta->n - shard * per < per ? w->meta->n - shard * per : per;
+    if (w->shown) tn_progress_begin(&w->bar, run->n_ranks > 1 ? "preprocess (rank 0)" : "preprocess", n_here, "images");
     if (w->shown) tn_progress_at(&w->bar, 0, NULL);
     for (int shard = run->rank; st == TN_OK && shard < n_shards; shard += run->n_ranks) st = make_shard(w, shard);
     if (w->shown) tn_progress_end(&w->bar, st == TN_OK ? "decoded and stored" : "stopped");

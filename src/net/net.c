@@ -193,11 +193,11 @@ static void init_tensor(uint64_t seed, int index, const tn_tensor *t, float *x) 
     }
     int64_t per_row = t->n / t->dim[0];
     bool dense = t->kind == TN_TENSOR_DENSE;
-    double fan_out = (double)(t->kind == TN_TENSOR_DEPTHWISE ? per_row : t->n / t->dim[1]);
+    double fan_in = (double)per_row, fan_out = (double)(t->kind == TN_TENSOR_DEPTHWISE ? per_row : t->n / t->dim[1]);
     for (int64_t row = 0; row < t->dim[0]; row++) {
         tn_rng r = tn_rng_at(seed, TN_STREAM_INIT, (uint64_t)row, (uint64_t)index);
         for (int64_t i = row * per_row; i < (row + 1) * per_row; i++)
-            x[i] = (float)(dense ? (2.0 * tn_rng_uniform(&r) - 1.0) / sqrt(fan_out)
+            x[i] = (float)(dense ? (2.0 * tn_rng_uniform(&r) - 1.0) / sqrt(fan_in)
                                  : tn_rng_normal(&r) * sqrt(2.0 / fan_out));
     }
 }

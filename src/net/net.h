@@ -67,7 +67,7 @@ int tn_net_least_px(const tn_net *net); /* smallest input size: the product of a
 /* Layer table (name, output, parameters) and the lines "parameters N", "state N"; size_px 0 = the table's size. */
 void tn_net_describe(const tn_net *net, int size_px, FILE *out);
 
-/* Convolution normal sqrt(2/fan_out) (depthwise: fan_out per group), dense uniform 1/sqrt(fan_out), biases 0, gamma 1,
+/* Convolution normal sqrt(2/fan_out) (depthwise: fan_out per group), dense uniform 1/sqrt(fan_in), biases 0, gamma 1,
  * beta 0, means 0, variances 1. Philox(seed, TN_STREAM_INIT, tensor index): equal for every size, fold and rank. */
 void tn_net_init(const tn_net *net, uint64_t seed, float *params, float *state);
 

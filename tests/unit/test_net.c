@@ -227,10 +227,10 @@ static void init_statistics(void **unused) {
     assert_moments(net, "blocks.2.0.conv_dw.weight", a, sqrt(2.0 / 25));
     assert_moments(net, "blocks.5.0.se.conv_reduce.weight", a, sqrt(2.0 / 28));
     assert_moments(net, "conv_head.weight", a, sqrt(2.0 / 1280));
-    assert_moments(net, "classifier.weight", a, 1 / sqrt(1000.0) / sqrt(3.0));
+    assert_moments(net, "classifier.weight", a, 1 / sqrt(1280.0) / sqrt(3.0));
     const tn_tensor *classifier = find(net, "classifier.weight");
     for (int64_t i = 0; i < classifier->n; i++)
-        assert_true(fabs((double)a[classifier->offset + i]) <= 1 / sqrt(1000.0) + 1e-9);
+        assert_true(fabs((double)a[classifier->offset + i]) <= 1 / sqrt(1280.0) + 1e-9);
     assert_true(a[find(net, "classifier.bias")->offset] == 0);
     assert_true(a[find(net, "bn1.weight")->offset] == 1 && a[find(net, "bn1.bias")->offset] == 0);
     assert_true(state[find(net, "bn1.running_mean")->offset] == 0);
