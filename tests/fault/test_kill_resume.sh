@@ -1,0 +1,52 @@
+# kill -9 in mid-training, then resume: the digests of the undisturbed run. And SIGTERM: a checkpoint and exit code 6.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+wait_for() { # FILE: at most 60 s
+    for _ in $(seq 600); do [ -e "$1" ] && return; sleep 0.1; done
+    echo "$1 did not come" >&2
+    return 1
+}
+"$tenfold" run tiny.cfg --run whole --ranks 2 >report 2>log || { cat log; exit 1; }
+digest_of_run whole >expected
+
+# a rank is killed: the others end, the run says what failed, nothing half-done is called done
+"$tenfold" run tiny.cfg --run killed --ranks 2 --set train.checkpoint_images=64 >/dev/null 2>log &
+pid=$!
+wait_for killed/train/r0-f1-s32-x1/checkpoint.safetensors
+rank=$(pgrep -P "$(pgrep -P $pid -x mpirun)" -x tenfold | head -n 1)
+kill -9 $rank
+code=0
+wait $pid || code=$?
+cat log
+test $code = 6
+grep -q "tenfold resume" log
+test ! -e killed/train/r0-f1-s32-x1/DONE
+test -e killed/train/r0-f2-s32-x1/DONE # one dead fold does not stop the others
+"$tenfold" status killed | grep "train r0-f1" | grep -q failed
+"$tenfold" resume killed >/dev/null 2>log2 || { cat log2; exit 1; }
+grep -q "goes on after" killed/log/train-r0-f1-s32-x1.log
+digest_of_run killed | cmp - expected
+
+# the whole tree of processes is killed
+"$tenfold" run tiny.cfg --run dead --ranks 2 >/dev/null 2>&1 &
+pid=$!
+wait_for dead/train/r0-f0-s32-x1/checkpoint.safetensors
+launcher=$(pgrep -P $pid -x mpirun)
+kill -9 $pid
+for _ in $(seq 100); do kill -0 $launcher 2>/dev/null || break; sleep 0.1; done
+if kill -0 $launcher 2>/dev/null; then echo "mpirun survives its executor" && exit 1; fi
+"$tenfold" resume dead --ranks 4 >/dev/null 2>log || { cat log; exit 1; }
+digest_of_run dead | cmp - expected
+
+# asked to stop: checkpoint, exit code 6, no DONE; then on to the same bits with one rank
+"$tenfold" run tiny.cfg --run stopped --ranks 2 >/dev/null 2>log &
+pid=$!
+wait_for stopped/train/r0-f0-s32-x1/journal.jsonl
+kill -TERM $pid
+code=0
+wait $pid || code=$?
+cat log
+test $code = 6
+test ! -e stopped/train/r0-f2-s32-x1/DONE
+"$tenfold" resume stopped --ranks 1 >/dev/null 2>log || { cat log; exit 1; }
+digest_of_run stopped | cmp - expected

@@ -1,0 +1,55 @@
+# The whole pipeline by one command: what must lie in the run folder, what it must say, and that it can be repeated.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+"$tenfold" run tiny.cfg --run out >report 2>log || { cat log; exit 1; }
+cat report
+
+# one line per test or unlabelled row, in input order
+test "$(head -n 1 out/submission.csv)" = "path,label,p_disc,p_square,p_stripes"
+test "$(awk -F, '$6 == "test" || $2 == "" { print $1 }' data/metadata.csv)" = "$(tail -n +2 out/submission.csv | cut -d, -f1)"
+awk -F, 'NR > 1 && ($3 + $4 + $5 < 0.999 || $3 + $4 + $5 > 1.001) { exit 1 }' out/submission.csv
+
+# accuracy of the submission, counted here from the two tables, is the report's
+count() { awk -F, 'NR == FNR { truth[$1] = $7; next } FNR > 1 { n++; ok += truth[$1] == $2 } END { printf "%.4f", ok / n }' data/metadata.csv $1; }
+chosen=$(sed -n 's/.*"chosen_round": \([0-9]*\).*/\1/p' out/metrics.json)
+grep "round $chosen, ensemble, test split" report | grep -q "| $(count out/submission.csv) |"
+
+# the planted errors, counted here, are the report's; found ones too
+wrong=$(awk -F, 'NR == FNR { if ($2 != $7) bad[$1]; next } FNR > 1 && $5 != "not_judged" && $1 in bad { n++ } END { print n + 0 }' data/metadata.csv out/ledger.csv)
+found=$(awk -F, 'NR == FNR { if ($2 != $7) bad[$1]; next } FNR > 1 && $5 == "drop" && $1 in bad { n++ } END { print n + 0 }' data/metadata.csv out/ledger.csv)
+grep -q "By the truth column: $found of the .* are wrong .* of $wrong wrong labels" report
+test "$(head -n 1 out/ledger.csv | cut -d, -f1-5)" = "path,label,suggested,margin,verdict"
+
+# rows of the test split were never trained on, judged or filtered
+test -z "$(awk -F, 'NR == FNR { if ($6 == "test") test[$1]; next } FNR > 1 && $1 in test' data/metadata.csv out/ledger.csv)"
+
+# it learns: better than always naming the most frequent class
+awk -F, 'NR == FNR { if ($6 == "test") { n++; c[$7]++ } next } END { for (k in c) if (c[k] > m) m = c[k]; print m / n }' data/metadata.csv /dev/null >most
+awk -v a="$(count out/submission.csv)" -v m="$(cat most)" 'BEGIN { exit !(a > m + 0.1) }'
+
+# status knows it, a second run does nothing new and changes no byte
+"$tenfold" status out >status
+test "$(grep -c ' done' status)" -ge 10
+digest_of_run out >before
+"$tenfold" run tiny.cfg --run out >again 2>log2
+cmp report again
+digest_of_run out >after
+cmp before after
+grep -q "already done" log2
+"$tenfold" report tiny.cfg --run "$PWD/out" | cmp - report
+
+# unlabelled rows get predictions; no round of filtering still gives all files
+awk -F, 'BEGIN { OFS = "," } NR > 1 && NR % 4 == 0 { $2 = "" } { print }' data/metadata.csv >data/part.csv
+part="--set data.metadata=data/part.csv --set data.images=data --set self.max_rounds=0 --set train.images=200"
+"$tenfold" run tiny.cfg --run part $part >report2 2>log || { cat log; exit 1; }
+test "$(awk -F, 'NR > 1 && ($6 == "test" || $2 == "")' data/part.csv | wc -l)" = "$(($(wc -l <part/submission.csv) - 1))"
+test "$(head -n 1 part/ledger.csv)" = "path,label,suggested,margin,verdict"
+
+# one of three folds lost: refused, then allowed and said
+rm -r part/predict/r0-f1-*
+code=0
+"$tenfold" reduce tiny.cfg --run part $part 2>log || code=$?
+test $code = 6
+grep -q "2 of 3 predictions are there" log
+"$tenfold" reduce tiny.cfg --run part $part --allow-missing 2>log
+"$tenfold" report tiny.cfg --run part $part | grep -q "(2 of 3 models)"

@@ -1,0 +1,30 @@
+# tiny.sh - sourced by tests: a tiny data set (data/) and its job file (tiny.cfg) in the current folder. Needs $tenfold.
+set -eu
+"$TN_MAKE_IMAGES" data 240 0.15
+cat >tiny.cfg <<'CFG'
+data: { metadata = "data/metadata.csv"; classes = [ "disc", "square", "stripes" ]; truth_column = "truth"; };
+preprocess: { size_px = 40; shard_rows = 50; };
+folds: { count = 3; };
+model: { net = "efficientnet-b0"; width = 0.25; depth = 0.35; stem_stride = 1; metadata_levels = 2; head_units = 16; };
+train: { images = 4000; sizes_px = [ 32 ]; lanes = 4; lane_images = 8; learning_rate = 0.006; warmup_images = 400;
+  evaluation_points = 3; ema_decay = 0.9;
+  augment = ( { op = "random_resized_crop"; area_min = 0.5; }, { op = "horizontal_flip"; probability = 0.5; },
+              { op = "cutmix"; probability = 0.2; } ); };
+CFG
+
+# run_verb RANKS VERB [options]: a verb under mpirun, into run<RANKS>
+run_verb() {
+    n=$1 verb=$2
+    shift 2
+    mpirun -n $n "$tenfold" $verb tiny.cfg --run run$n "$@"
+}
+
+# Everything that must not depend on ranks, one line each.
+digest_of_run() {
+    (
+        cd $1
+        md5sum shards/*.h5 shards/quarantine.csv folds/folds.h5 folds/certificate.txt train/*/posteriors.h5 filter/*/ledger.csv \
+            filter/*/overlay-* predict/*/predictions.h5 ensemble.h5 submission.csv metrics.json ledger.csv
+        for f in train/*/best.safetensors train/*/checkpoint.safetensors; do echo "$("$tenfold" weights digest $f)  $f"; done
+    )
+}

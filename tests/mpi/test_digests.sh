@@ -1,0 +1,32 @@
+# The same bits on 1, 2 and 4 ranks, and in fold groups: shards, folds, weights, posteriors, filter, ensemble.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+for n in 1 2 4; do
+    run_verb $n preprocess
+    run_verb $n train --round 0
+    run_verb $n filter --round 0
+    run_verb $n train --round 1
+    run_verb $n predict
+    run_verb $n reduce
+    digest_of_run run$n >digest$n
+done >log 2>&1 || { cat log; exit 1; }
+cat digest1
+test "$(wc -l <digest1)" -ge 35
+cmp digest1 digest2
+cmp digest1 digest4
+
+mkdir group
+cp -r run1/shards run1/folds group/
+mpirun -n 4 "$tenfold" train tiny.cfg --run group --ranks-per-fold 2 >log 2>&1 || { cat log; exit 1; }
+for cell in run1/train/r0-*; do
+    test "$("$tenfold" weights digest $cell/best.safetensors)" = "$("$tenfold" weights digest group/train/${cell##*/}/best.safetensors)"
+done
+# another seed gives other bits: the comparison can fail
+mpirun -n 2 "$tenfold" train tiny.cfg --run group --folds 0 --set train.seeds=[2] >log 2>&1 || { cat log; exit 1; }
+test "$("$tenfold" weights digest run1/train/r0-f0-s32-x1/best.safetensors)" != "$("$tenfold" weights digest group/train/r0-f0-s32-x2/best.safetensors)"
+# more ranks than lanes is an error on all ranks, not a hang
+code=0
+timeout 60 mpirun -n 5 "$tenfold" train tiny.cfg --run group --folds 1 --set train.seeds=[3] >log 2>&1 || code=$?
+test $code = 2
+grep -q "5 ranks for one fold, but train.lanes = 4" log
+test "$(grep -c 'tenfold: error' log)" = 1
