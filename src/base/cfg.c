@@ -3,6 +3,7 @@
 
 #include "base/nearest.h"
 
+#include <ctype.h>
 #include <libgen.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -99,6 +100,32 @@ static void take_file(tn_cfg *cfg, const config_t *tree, const char *base_dir, t
     }
 }
 
+/* libconfig 1.5 wraps whole numbers of more than 31 bits unless an L follows: this adds it. Caller frees; NULL no memory. */
+static char *widen_numbers(const char *text) {
+    char *out = malloc(2 * strlen(text) + 2), *to = out;
+    bool quoted = false;
+    for (const char *at = text; out && *at;) {
+        quoted ^= *at == '"' && (at == text || at[-1] != '\\');
+        bool begins = *at >= '1' && *at <= '9' && (at == text || !(isalnum((unsigned char)at[-1]) || strchr("_.-+", at[-1])));
+        begins |= *at >= '1' && *at <= '9' && at > text && strchr("-+", at[-1]) && (at == text + 1 || !isalnum((unsigned char)at[-2]));
+        size_t n = begins && !quoted ? strspn(at, "0123456789") : 1;
+        memcpy(to, at, n);
+        to += n;
+        at += n;
+        if (n >= 10 && !(*at && strchr(".eELl", *at))) *to++ = 'L';
+    }
+    if (out) *to = 0;
+    return out;
+}
+
+/* `text` as libconfig; 0 when it is not, or there is no memory. */
+static int parse_text(config_t *tree, const char *text) {
+    char *wide = widen_numbers(text);
+    int ok = wide && config_read_string(tree, wide);
+    free(wide);
+    return ok;
+}
+
 /* `text` as the value of a key; a bare word stands for the text itself. */
 static void take_text(tn_cfg *cfg, int k, const char *text, int line, tn_problems *problems) {
     size_t room = 2 * strlen(text) + 16;
@@ -109,7 +136,7 @@ static void take_text(tn_cfg *cfg, int k, const char *text, int line, tn_problem
         tn_problem(problems, line, "no memory for %s", text);
     } else {
         snprintf(source, room, "v = %s;", text);
-        if (!config_read_string(&tree, source)) {
+        if (!parse_text(&tree, source)) {
             at += sprintf(at, "v = \"");
             for (const char *c = text; *c; c++) {
                 if (*c == '"' || *c == '\\') *at++ = '\\';
@@ -119,7 +146,7 @@ static void take_text(tn_cfg *cfg, int k, const char *text, int line, tn_problem
             config_destroy(&tree);
             config_init(&tree);
         }
-        if (at == source || config_read_string(&tree, source))
+        if (at == source || parse_text(&tree, source))
             tn_key_set(cfg, &tn_keys[k], config_lookup(&tree, "v"), line, "", problems);
         else
             tn_problem(problems, line, "%s.%s: `%s` is not a value", tn_keys[k].group, tn_keys[k].name, text);
@@ -185,7 +212,7 @@ static tn_status read_tree(const char *path, config_t *tree) {
     if (st != TN_OK) return tn_fail(TN_EARG, "job file %s", tn_msg);
     if (strlen(text) != n)
         st = tn_fail(TN_EARG, "%s: holds a 0 byte: not a job file", path);
-    else if (!config_read_string(tree, text))
+    else if (!parse_text(tree, text))
         st = tn_fail(TN_EARG, "%s:%d: %s: not libconfig syntax (group: { key = value; };)", path,
                      config_error_line(tree), config_error_text(tree));
     free(text);

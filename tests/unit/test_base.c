@@ -1,0 +1,179 @@
+/* test_base.c - status, files, hash, random numbers, words: against published vectors and hand-made cases. */
+#include "unit.h"
+
+#include "base/hash.h"
+#include "base/nearest.h"
+#include "base/rng.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+static void messages(void **unused) {
+    (void)unused;
+    assert_int_equal(tn_fail(TN_EIO, "first"), TN_EIO);
+    assert_int_equal(tn_fail(TN_EARG, "outer: %s", tn_msg), TN_EARG); /* an argument may be the old message */
+    assert_string_equal(tn_msg, "outer: first");
+    assert_int_equal(tn_fail_memory(123, "a thing"), TN_ENOMEM);
+    unit_says("123 bytes");
+}
+
+static void publishing(void **unused) {
+    (void)unused;
+    char *text = NULL;
+    size_t n = 0;
+    const char *path = unit_path("a/b/file");
+    assert_int_equal(tn_folder_make(unit_path("a/b")), TN_OK);
+    assert_int_equal(tn_folder_make(unit_path("a/b")), TN_OK);
+    assert_int_equal(tn_file_publish(path, "one\0two", 7), TN_OK);
+    assert_int_equal(tn_file_read(path, &text, &n), TN_OK);
+    assert_int_equal(n, 7);
+    assert_memory_equal(text, "one\0two", 8);
+    free(text);
+    assert_false(tn_file_exists(unit_path("a/b/file.tmp")));
+    assert_int_equal(tn_file_read(unit_path("a/none"), &text, &n), TN_EIO);
+    unit_says("a/none: cannot be read: No such file");
+    assert_int_equal(tn_file_read(unit_path("a"), &text, &n), TN_EIO);
+    assert_int_equal(tn_folder_make(path), TN_EIO); /* a file is in the way */
+    assert_int_equal(tn_folder_remove(unit_path("a")), TN_OK);
+    assert_false(tn_file_exists(unit_path("a")));
+    assert_int_equal(tn_folder_remove(unit_path("a")), TN_OK);
+}
+
+/* A disk that takes no more: the old file stays, no .tmp is left. */
+static void full_disk(void **unused) {
+    (void)unused;
+    static char big[100000];
+    char *text = NULL;
+    size_t n = 0;
+    const char *path = unit_path("full");
+    assert_int_equal(tn_file_publish(path, "old", 3), TN_OK);
+    struct rlimit old, small;
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = old;
+    small.rlim_cur = 5000;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    tn_status st = tn_file_publish(path, big, sizeof big);
+    setrlimit(RLIMIT_FSIZE, &old);
+    assert_int_equal(st, TN_EIO);
+    unit_says("cannot be written: File too large");
+    assert_int_equal(tn_file_read(path, &text, &n), TN_OK);
+    assert_string_equal(text, "old");
+    free(text);
+    assert_false(tn_file_exists(unit_path("full.tmp")));
+}
+
+static void long_paths(void **unused) {
+    (void)unused;
+    static char name[5000];
+    char out[TN_PATH_BYTES];
+    memset(name, 'x', sizeof name - 1);
+    assert_int_equal(tn_path(out, "%s/%s", "a", name), TN_EARG);
+    assert_int_equal(tn_path(out, "%s", "a"), TN_OK);
+    assert_int_equal(tn_path(out, "%s/b", out), TN_OK); /* out may be an argument */
+    assert_string_equal(out, "a/b");
+}
+
+/* XXH3 of the empty input and of "a..z" repeated, from `xxhsum -H2` and `xxhsum -H3` of xxHash 0.8.1. */
+static void hashes(void **unused) {
+    (void)unused;
+    char hex[TN_HEX_BYTES], streamed[TN_HEX_BYTES];
+    tn_hash_once("", 0, hex);
+    assert_string_equal(hex, "99aa06d3014798d86001c324468d497f");
+    assert_int_equal(tn_hash64("", 0), 0x2d06800538d394c2ULL);
+    tn_hash *h = tn_hash_new();
+    tn_hash_add(h, "hello ", 6);
+    tn_hash_add(h, "world", 5);
+    tn_hash_hex(h, streamed);
+    tn_hash_free(&h);
+    tn_hash_once("hello world", 11, hex);
+    assert_string_equal(hex, streamed);
+    assert_int_equal(tn_hash_file(unit_write("hello", "hello world"), streamed), TN_OK);
+    assert_string_equal(hex, streamed);
+    tn_hash *a = tn_hash_new(), *b = tn_hash_new();
+    tn_hash_text(a, "a");
+    tn_hash_text(a, "bc");
+    tn_hash_text(b, "ab");
+    tn_hash_text(b, "c");
+    tn_hash_hex(a, hex);
+    tn_hash_hex(b, streamed);
+    assert_string_not_equal(hex, streamed);
+    tn_hash_free(&a);
+    tn_hash_free(&b);
+    assert_int_equal(tn_hash_file(unit_path("none"), hex), TN_EIO);
+}
+
+/* Known answers of philox4x32-10 (Random123, tests/kat_vectors): the key and counter are laid out so that they can be met. */
+static void philox(void **unused) {
+    (void)unused;
+    tn_rng r = {.key = {0, 0}, .counter = {0, 0, 0, 0}};
+    const uint32_t zeros[] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+    for (int i = 0; i < 4; i++) assert_int_equal(tn_rng_u32(&r), zeros[i]);
+    r = (tn_rng){.key = {0xffffffff, 0xffffffff}, .counter = {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}};
+    const uint32_t ones[] = {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
+    for (int i = 0; i < 4; i++) assert_int_equal(tn_rng_u32(&r), ones[i]);
+    r = (tn_rng){.key = {0xa4093822, 0x299f31d0}, .counter = {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}};
+    const uint32_t pi[] = {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1};
+    for (int i = 0; i < 4; i++) assert_int_equal(tn_rng_u32(&r), pi[i]);
+}
+
+static void draws(void **unused) {
+    (void)unused;
+    tn_rng r = tn_rng_at(5, TN_STREAM_TEST, 1ULL << 40, 7), again = tn_rng_at(5, TN_STREAM_TEST, 1ULL << 40, 7);
+    tn_rng other = tn_rng_at(5, TN_STREAM_TEST, (1ULL << 40) + 1, 7);
+    double sum = 0, squares = 0, normal = 0, normal_squares = 0;
+    int below[7] = {0}, differs = 0;
+    enum { N = 70000 };
+    for (int i = 0; i < N; i++) {
+        double u = tn_rng_uniform(&r);
+        assert_true(u >= 0 && u < 1);
+        assert_true(u == tn_rng_uniform(&again));
+        differs += u != tn_rng_uniform(&other);
+        sum += u;
+        squares += u * u;
+        double x = tn_rng_normal(&r);
+        tn_rng_normal(&again);
+        normal += x;
+        normal_squares += x * x;
+        below[tn_rng_below(&r, 7)]++;
+        tn_rng_below(&again, 7);
+    }
+    assert_true(differs > N - 3);
+    assert_true(fabs(sum / N - 0.5) < 0.005 && fabs(squares / N - 1.0 / 3) < 0.005);
+    assert_true(fabs(normal / N) < 0.015 && fabs(normal_squares / N - 1) < 0.03);
+    for (int k = 0; k < 7; k++) assert_true(abs(below[k] - N / 7) < 500);
+}
+
+static void shuffle(void **unused) {
+    (void)unused;
+    int64_t a[5];
+    int first[5] = {0};
+    for (int trial = 0; trial < 5000; trial++) {
+        for (int i = 0; i < 5; i++) a[i] = i;
+        tn_rng r = tn_rng_at(1, TN_STREAM_TEST, (uint64_t)trial, 0);
+        tn_rng_shuffle(&r, 5, a);
+        int seen = 0;
+        for (int i = 0; i < 5; i++) seen |= 1 << a[i];
+        assert_int_equal(seen, 31);
+        first[a[0]]++;
+    }
+    for (int i = 0; i < 5; i++) assert_true(abs(first[i] - 1000) < 150);
+}
+
+static void nearest(void **unused) {
+    (void)unused;
+    const char *words[] = {"learning_rate", "lanes", "lane_images"};
+    assert_string_equal(tn_nearest("learning_rte", 3, words), "learning_rate");
+    assert_string_equal(tn_nearest("lnaes", 3, words), "lanes");
+    assert_null(tn_nearest("quux", 3, words));
+    assert_null(tn_nearest("x", 0, words));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(messages),   cmocka_unit_test(publishing), cmocka_unit_test(full_disk),
+                                       cmocka_unit_test(long_paths), cmocka_unit_test(hashes),     cmocka_unit_test(philox),
+                                       cmocka_unit_test(draws),      cmocka_unit_test(shuffle),    cmocka_unit_test(nearest)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

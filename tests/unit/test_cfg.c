@@ -1,0 +1,185 @@
+/* test_cfg.c - the job file: defaults, every kind of error with its line, identity, printing. */
+#include "unit.h"
+
+#include "base/cfg.h"
+
+#include <dirent.h>
+
+#define LEAST "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 1000; };\n"
+
+static tn_cfg *read_ok(const char *text, int n_set, char **set) {
+    tn_cfg *cfg = NULL;
+    tn_status st = tn_cfg_read(unit_write("job.cfg", text), n_set, set, NULL, &cfg);
+    if (st != TN_OK) fail_msg("%s", tn_msg);
+    return cfg;
+}
+
+static void assert_refused(const char *text, const char *says) {
+    tn_cfg *cfg = NULL;
+    assert_int_equal(tn_cfg_read(unit_write("job.cfg", text), 0, NULL, NULL, &cfg), TN_EARG);
+    assert_null(cfg);
+    unit_says(says);
+}
+
+static void assert_set_refused(char *set, const char *says) {
+    tn_cfg *cfg = NULL;
+    assert_int_equal(tn_cfg_read(unit_write("job.cfg", LEAST), 1, &set, NULL, &cfg), TN_EARG);
+    unit_says(says);
+}
+
+static void defaults(void **unused) {
+    (void)unused;
+    tn_cfg *c = read_ok(LEAST, 0, NULL);
+    assert_string_equal(c->name, "job");
+    assert_string_equal(c->run_dir, "results/job");
+    assert_string_equal(c->data.metadata, unit_path("m.csv")); /* relative to the job file */
+    assert_string_equal(c->data.images, unit_folder);
+    assert_int_equal(c->data.n_classes, 2);
+    assert_string_equal(c->data.classes[1], "b");
+    assert_int_equal(c->folds.count, 10);
+    assert_int_equal(c->preprocess.background[2], 255);
+    assert_int_equal(c->preprocess.max_pixels, 268435456);
+    assert_true(c->model.dropout == -1 && c->train.learning_rate == 0.001);
+    assert_int_equal(c->train.optimizer, TN_OPTIM_ADAMW);
+    assert_int_equal(c->train.n_sizes, 1);
+    assert_int_equal(c->train.sizes_px[0], 224);
+    assert_int_equal(c->train.n_augment, 0);
+    tn_cfg_free(&c);
+    assert_null(c);
+}
+
+static void values(void **unused) {
+    (void)unused;
+    char *set[] = {"train.sizes_px=[64, 96]", "train.optimizer=sgd", "data.metadata=other.csv", "train.learning_rate=1", "train.images=12345678901"};
+    tn_cfg *c = read_ok("data: { metadata = \"/abs/m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
+                "train: { images = 1000; learning_rate = 2; augment = ( { op = \"random_resized_crop\"; area_min = 0.5; },"
+                " { op = \"cutmix\"; probability = 0.25; } ); };\n", 5, set);
+    assert_int_equal(c->train.n_sizes, 2);
+    assert_int_equal(c->train.sizes_px[1], 96);
+    assert_int_equal(c->train.optimizer, TN_OPTIM_SGD);
+    assert_true(c->train.learning_rate == 1);
+    assert_int_equal(c->train.images, 12345678901);
+    assert_string_equal(c->data.metadata, "other.csv"); /* --set: relative to the working folder */
+    assert_string_equal(c->data.images, ".");
+    assert_int_equal(c->train.n_augment, 2);
+    assert_true(c->train.augment[0].area_min == 0.5 && c->train.augment[0].area_max == 1 && c->train.augment[0].probability == 1);
+    assert_int_equal(c->train.augment[1].kind, TN_AUG_CUTMIX);
+    assert_true(c->train.augment[1].probability == 0.25);
+    tn_cfg_free(&c);
+    /* libconfig 1.5 alone would read 705032704, without a word */
+    c = read_ok("data: { metadata = \"5000000000 m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 5000000000; warmup_images = 1000L;"
+                " learning_rate = 0.12345678901; };\n", 0, NULL);
+    assert_int_equal(c->train.images, 5000000000);
+    assert_string_equal(c->data.metadata_given, "5000000000 m");
+    assert_true(c->train.learning_rate == 0.12345678901);
+    tn_cfg_free(&c);
+}
+
+static void errors(void **unused) {
+    (void)unused;
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\n", "job.cfg: train.images is missing");
+    assert_refused(LEAST "model: {\n", "job.cfg:4: syntax error");
+    assert_refused(LEAST "train: { lanes = 2; };\n", "job.cfg:3: duplicate setting name");
+    assert_refused(LEAST "model: {\n  nett = \"efficientnet-b0\"; };\n", "job.cfg:4: unknown key model.nett: did you mean model.net?");
+    assert_refused(LEAST "trian: { lanes = 2; };\n", "job.cfg:3: unknown group trian: did you mean train?");
+    assert_refused(LEAST "model: { learning_rate = 2; };\n", "did you mean train.learning_rate?");
+    assert_refused(LEAST "model: { depth = \"x\"; };\n", "job.cfg:3: model.depth is text: give a number from 0 to 10");
+    assert_refused(LEAST "folds: { count = 2; };\n", "job.cfg:3: folds.count = 2 is out of range: give a whole number from 3 to 64");
+    assert_refused(LEAST "folds: { count = 3.5; };\n", "folds.count is a number");
+    assert_refused(LEAST "folds: { validation = \"held_ou\"; };\n", "(did you mean \"held_out\"?): give one of: \"slice\", \"held_out\"");
+    assert_refused(LEAST "folds: { count = 3; count = 4; };\n", "job.cfg:3");
+    assert_refused(LEAST "preprocess: { background = [ 1, 2 ]; };\n", "has 2 members");
+    assert_refused(LEAST "self: { folds = [ 1 ]; };\n", "only the shared view");
+    assert_refused(LEAST "self: { view = \"shared\"; folds = [ 12 ]; };\n", "there is no fold 12");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"a\" ]; };\ntrain: { images = 9; };\n", "\"a\" is named twice");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; warmup_images = 9; };\n", "job.cfg:2: train.warmup_images = 9");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; lanes = 3; };\n", "power of two");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op = \"cutmx\"; } ); };\n",
+                   "job.cfg:3: train.augment: no op \"cutmx\" (did you mean \"cutmix\"?)");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op = \"cutmix\"; area_min = 1; } ); };\n",
+                   "cutmix has no `area_min`");
+    assert_refused("data = 3;\n" , "job.cfg:1: data is a group");
+    /* all problems in one go */
+    assert_refused("model: { x = 1; };\nfolds: { count = 1; };\n", "job.cfg:1: unknown key model.x");
+    unit_says("job.cfg:2: folds.count = 1");
+    unit_says("data.metadata is missing");
+    tn_cfg *cfg = NULL;
+    assert_int_equal(tn_cfg_read(unit_path("none.cfg"), 0, NULL, NULL, &cfg), TN_EARG);
+    unit_says("none.cfg: cannot be read");
+    assert_set_refused("lanes=2", "--set: `lanes=2`: give group.key=value");
+    assert_set_refused("train.lanez=2", "--set: unknown key train.lanez: did you mean train.lanes?");
+    assert_set_refused("train.lanes=two", "--set: train.lanes is text");
+    assert_set_refused("train.lanes=", "--set: train.lanes is text");
+}
+
+static void identity(void **unused) {
+    (void)unused;
+    char *free_of[] = {"train.loader_threads=7", "train.checkpoint_images=5", "train.sizes_px=[32]", "self.max_rounds=3"};
+    char *part_of[] = {"train.learning_rate=0.002"};
+    tn_cfg *a = read_ok("# a comment\n" LEAST, 0, NULL), *b = read_ok(LEAST, 4, free_of), *c = read_ok(LEAST, 1, part_of);
+    char *ta = tn_cfg_canonical(a, TN_STAGE_TRAIN), *tb = tn_cfg_canonical(b, TN_STAGE_TRAIN), *tc = tn_cfg_canonical(c, TN_STAGE_TRAIN);
+    assert_string_equal(ta, tb);
+    assert_string_not_equal(ta, tc);
+    assert_non_null(strstr(tc, "train.learning_rate = 0.002\n"));
+    char *pre = tn_cfg_canonical(a, TN_STAGE_PREPROCESS);
+    assert_non_null(strstr(pre, "data.metadata = \"m.csv\"\n")); /* as given: the same from every working folder */
+    assert_null(strstr(pre, "train."));
+    free(ta), free(tb), free(tc), free(pre);
+    tn_cfg_free(&a), tn_cfg_free(&b), tn_cfg_free(&c);
+}
+
+/* What `check` prints is a job file that means the same. */
+static void printing(void **unused) {
+    (void)unused;
+    char *set[] = {"train.label_smoothing=0.1234567890123", "data.truth_column=a \"b\" \\c",
+                   "train.augment=( { op = \"random_resized_crop\"; ratio_max = 1.7; } )"};
+    tn_cfg *a = read_ok(LEAST, 3, set);
+    FILE *f = fopen(unit_path("printed.cfg"), "w");
+    tn_cfg_print(a, f);
+    fclose(f);
+    tn_cfg *b = NULL;
+    if (tn_cfg_read(unit_path("printed.cfg"), 0, NULL, NULL, &b) != TN_OK) fail_msg("%s", tn_msg);
+    char *ta = tn_cfg_canonical(a, TN_STAGE_TRAIN), *tb = tn_cfg_canonical(b, TN_STAGE_TRAIN);
+    assert_string_equal(ta, tb);
+    assert_string_equal(a->data.truth_column, b->data.truth_column);
+    free(ta), free(tb);
+    tn_cfg_free(&a), tn_cfg_free(&b);
+}
+
+static void job_files(void **unused) {
+    (void)unused;
+    DIR *d = opendir(TN_SOURCE_DIR "/jobs");
+    int n = 0;
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        char path[1024];
+        tn_cfg *cfg = NULL;
+        if (!strstr(e->d_name, ".cfg")) continue;
+        snprintf(path, sizeof path, "%s/jobs/%s", TN_SOURCE_DIR, e->d_name);
+        if (tn_cfg_read(path, 0, NULL, NULL, &cfg) != TN_OK) fail_msg("%s", tn_msg);
+        tn_cfg_free(&cfg);
+        n++;
+    }
+    closedir(d);
+    assert_true(n >= 6);
+}
+
+static void reference_page(void **unused) {
+    (void)unused;
+    char *page = NULL, *text = NULL;
+    size_t n_page = 0, n = 0;
+    FILE *f = open_memstream(&text, &n);
+    tn_cfg_print_reference(f);
+    fclose(f);
+    assert_int_equal(tn_file_read(TN_SOURCE_DIR "/docs/job-file.md", &page, &n_page), TN_OK);
+    assert_string_equal(page, text); /* else: tenfold check --reference > docs/job-file.md */
+    free(page);
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults), cmocka_unit_test(values),    cmocka_unit_test(errors),
+                                       cmocka_unit_test(identity), cmocka_unit_test(printing),  cmocka_unit_test(job_files),
+                                       cmocka_unit_test(reference_page)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

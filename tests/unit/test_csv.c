@@ -1,0 +1,102 @@
+/* test_csv.c - RFC 4180, and everything that is not. */
+#include "unit.h"
+
+#include "base/csv.h"
+
+static tn_csv *read_ok(const char *text) {
+    tn_csv *t = NULL;
+    tn_status st = tn_csv_read(unit_write("t.csv", text), &t);
+    if (st != TN_OK) fail_msg("%s", tn_msg);
+    return t;
+}
+
+static void assert_refused(const char *text, const char *says) {
+    tn_csv *t = NULL;
+    assert_int_equal(tn_csv_read(unit_write("t.csv", text), &t), TN_EARG);
+    assert_null(t);
+    unit_says(says);
+}
+
+static void accepted(void **unused) {
+    (void)unused;
+    tn_csv *t = read_ok("\xEF\xBB\xBFpath,label\r\n\"a, b \"\"c\"\".jpg\",\xEA\xB3\xBC\xEC\x9D\xBC\r\nplain,\r\n\"two\nlines\",x\r\n\r\n\r\n");
+    assert_int_equal(tn_csv_rows(t), 3);
+    assert_int_equal(tn_csv_columns(t), 2);
+    assert_int_equal(tn_csv_column(t, "path"), 0); /* the byte order mark is not part of the name */
+    assert_int_equal(tn_csv_column(t, "none"), -1);
+    assert_string_equal(tn_csv_at(t, 0, 0), "a, b \"c\".jpg");
+    assert_string_equal(tn_csv_at(t, 0, 1), "\xEA\xB3\xBC\xEC\x9D\xBC");
+    assert_string_equal(tn_csv_at(t, 1, 1), "");
+    assert_string_equal(tn_csv_at(t, 2, 0), "two\nlines");
+    assert_int_equal(tn_csv_line(t, 2), 4);
+    tn_csv_free(&t);
+    t = read_ok("a\nlast without end");
+    assert_int_equal(tn_csv_rows(t), 1);
+    assert_string_equal(tn_csv_at(t, 0, 0), "last without end");
+    tn_csv_free(&t);
+    t = read_ok("a,b\n");
+    assert_int_equal(tn_csv_rows(t), 0);
+    tn_csv_free(&t);
+}
+
+static void refused(void **unused) {
+    (void)unused;
+    assert_refused("", "t.csv: is empty");
+    assert_refused("a,b\n1,2\n1,2,3\n", "t.csv:3: 3 fields, the header has 2");
+    assert_refused("a,b\n1,2\n\"x\ny\",2\n1\n", "t.csv:5: 1 fields");
+    assert_refused("a,b\n1,x\"y\n", "t.csv:2: wrong quoting");
+    assert_refused("a,b\n1,\"x\"y\n", "t.csv:2: wrong quoting");
+    assert_refused("a,b\n1,2\n1,\"open\n", "t.csv:3: wrong quoting");
+    assert_refused("a,a\n1,2\n", "two columns are named a");
+    assert_refused("a,\n1,2\n", "column 2 has no name");
+    assert_refused("a\nok\n\xff\xfe\n", "t.csv:3: a field is not UTF-8");
+    assert_refused("a\n\xC0\xAF\n", "not UTF-8");     /* overlong */
+    assert_refused("a\n\xED\xA0\x80\n", "not UTF-8"); /* surrogate */
+    tn_csv *t = NULL;
+    FILE *f = fopen(unit_path("zero.csv"), "wb");
+    fwrite("a\nb\0c\n", 1, 6, f);
+    fclose(f);
+    assert_int_equal(tn_csv_read(unit_path("zero.csv"), &t), TN_EARG);
+    unit_says("zero.csv:2: holds a 0 byte");
+    assert_int_equal(tn_csv_read(unit_path("none.csv"), &t), TN_EIO);
+}
+
+static void round_trip(void **unused) {
+    (void)unused;
+    const char *fields[] = {"", "a,b", "say \"x\"", "two\r\nlines", " space ", "\xED\x95\x9C"};
+    FILE *f = fopen(unit_path("out.csv"), "wb");
+    fputs("1,2,3,4,5,6\n", f);
+    for (int i = 0; i < 6; i++) tn_csv_put(f, i ? "," : "", fields[i]);
+    fputc('\n', f);
+    fclose(f);
+    tn_csv *t = NULL;
+    assert_int_equal(tn_csv_read(unit_path("out.csv"), &t), TN_OK);
+    for (int i = 0; i < 6; i++) assert_string_equal(tn_csv_at(t, 0, i), fields[i]);
+    tn_csv_free(&t);
+}
+
+/* Random bytes of the characters that matter: any verdict, but no crash and no endless loop. */
+static void hostile(void **unused) {
+    (void)unused;
+    unsigned state = 1;
+    for (int trial = 0; trial < 2000; trial++) {
+        char text[64];
+        for (int i = 0; i < 63; i++) {
+            state = state * 1664525 + 1013904223;
+            text[i] = ",\"\n\ra\xC3\xA9x "[state >> 24 & 7];
+        }
+        text[63] = 0;
+        tn_csv *t = NULL;
+        if (tn_csv_read(unit_write("h.csv", text), &t) == TN_OK) {
+            for (int64_t r = 0; r < tn_csv_rows(t); r++)
+                for (int c = 0; c < tn_csv_columns(t); c++) assert_true(strlen(tn_csv_at(t, r, c)) < 64);
+        }
+        tn_csv_free(&t);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused), cmocka_unit_test(round_trip),
+                                       cmocka_unit_test(hostile)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

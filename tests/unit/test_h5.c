@@ -1,0 +1,146 @@
+/* test_h5.c - HDF5 files: what is written is read, equal content gives equal bytes, damage is found. */
+#include "unit.h"
+
+#include "base/done.h"
+#include "base/h5.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+static void write_sample(const char *path) {
+    tn_h5 *f = NULL;
+    const char *strings[] = {"a", "", "\xED\x95\x9C\xEA\xB5\xAD"};
+    assert_int_equal(tn_h5_create(path, &f), TN_OK);
+    assert_int_equal(tn_h5_stamp(f, "sample", 3), TN_OK);
+    assert_int_equal(tn_h5_write(f, "x", TN_H5_F32, 2, (int64_t[]){2, 3}, (float[]){1, 2, 3, 4, 5, 6}), TN_OK);
+    assert_int_equal(tn_h5_write(f, "empty", TN_H5_U8, 1, (int64_t[]){0}, NULL), TN_OK);
+    assert_int_equal(tn_h5_write_strings(f, "s", 3, strings), TN_OK);
+    assert_int_equal(tn_h5_reserve(f, "rows", TN_H5_I64, 1, (int64_t[]){4}), TN_OK);
+    assert_int_equal(tn_h5_write_rows(f, "rows", TN_H5_I64, 2, 2, (int64_t[]){30, 40}), TN_OK);
+    assert_int_equal(tn_h5_write_rows(f, "rows", TN_H5_I64, 0, 2, (int64_t[]){10, 20}), TN_OK);
+    assert_int_equal(tn_h5_close(&f), TN_OK);
+    assert_null(f);
+}
+
+static void round_trip(void **unused) {
+    (void)unused;
+    tn_h5 *f = NULL;
+    write_sample(unit_path("a.h5"));
+    assert_int_equal(tn_h5_open(unit_path("a.h5"), &f), TN_OK);
+    assert_int_equal(tn_h5_check_stamp(f, "a.h5", "sample", 3), TN_OK);
+    assert_int_equal(tn_h5_check_stamp(f, "a.h5", "other", 3), TN_EFORMAT);
+    unit_says("a.h5: is not a file of kind `other`");
+    assert_int_equal(tn_h5_check_stamp(f, "a.h5", "sample", 4), TN_EFORMAT);
+    unit_says("format version 3, this program reads 4");
+    double x[3];
+    assert_int_equal(tn_h5_read_rows(f, "x", TN_H5_F64, 1, 1, x), TN_OK); /* converts */
+    assert_true(x[0] == 4 && x[1] == 5 && x[2] == 6);
+    assert_int_equal(tn_h5_read_rows(f, "x", TN_H5_F64, 1, 2, x), TN_EFORMAT);
+    assert_int_equal(tn_h5_read_rows(f, "none", TN_H5_F64, 0, 1, x), TN_EFORMAT);
+    unit_says("has no dataset `none`");
+    int64_t n = 0, shape[2], *rows = NULL;
+    assert_int_equal(tn_h5_shape(f, "x", 2, shape), TN_OK);
+    assert_true(shape[0] == 2 && shape[1] == 3);
+    assert_int_equal(tn_h5_shape(f, "x", 1, shape), TN_EFORMAT);
+    assert_int_equal(tn_h5_read_new(f, "rows", TN_H5_I64, &n, &rows), TN_OK);
+    assert_int_equal(n, 4);
+    for (int i = 0; i < 4; i++) assert_int_equal(rows[i], 10 * (i + 1));
+    free(rows);
+    char **s = NULL;
+    assert_int_equal(tn_h5_read_strings(f, "s", &n, &s), TN_OK);
+    assert_int_equal(n, 3);
+    assert_string_equal(s[1], "");
+    assert_string_equal(s[2], "\xED\x95\x9C\xEA\xB5\xAD");
+    free(s);
+    int64_t at = 0;
+    float first = 0;
+    assert_int_equal(tn_h5_offset(f, "x", &at), TN_OK);
+    FILE *raw = fopen(unit_path("a.h5"), "rb");
+    fseek(raw, (long)at, SEEK_SET);
+    assert_int_equal(fread(&first, sizeof first, 1, raw), 1);
+    fclose(raw);
+    assert_true(first == 1); /* contiguous, unfiltered, little-endian: loader threads rely on it */
+    tn_h5_close(&f);
+}
+
+static void equal_bytes(void **unused) {
+    (void)unused;
+    char *a = NULL, *b = NULL;
+    size_t n_a = 0, n_b = 0;
+    write_sample(unit_path("one.h5"));
+    sleep(1); /* a clock inside would show */
+    write_sample(unit_path("two.h5"));
+    assert_int_equal(tn_file_read(unit_path("one.h5"), &a, &n_a), TN_OK);
+    assert_int_equal(tn_file_read(unit_path("two.h5"), &b, &n_b), TN_OK);
+    assert_int_equal(n_a, n_b);
+    assert_memory_equal(a, b, n_a);
+    free(a);
+    free(b);
+}
+
+static void damaged(void **unused) {
+    (void)unused;
+    tn_h5 *f = NULL;
+    assert_int_equal(tn_h5_open(unit_path("none.h5"), &f), TN_EIO);
+    assert_int_equal(tn_h5_open(unit_write("text.h5", "this is text"), &f), TN_EFORMAT);
+    write_sample(unit_path("cut.h5"));
+    assert_int_equal(truncate(unit_path("cut.h5"), 700), 0);
+    assert_int_equal(tn_h5_open(unit_path("cut.h5"), &f), TN_EFORMAT);
+    unit_says("cut.h5: not an HDF5 file, or damaged");
+    assert_int_equal(tn_h5_create(unit_path("no/folder.h5"), &f), TN_EIO);
+}
+
+static void full_disk(void **unused) {
+    (void)unused;
+    tn_h5 *f = NULL;
+    int64_t n = 1 << 20;
+    char *data = calloc((size_t)n, 1);
+    struct rlimit old, small;
+    getrlimit(RLIMIT_FSIZE, &old);
+    small = old;
+    small.rlim_cur = 100000;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    tn_status st = tn_h5_create(unit_path("full.h5"), &f);
+    if (st == TN_OK) st = tn_h5_write(f, "x", TN_H5_U8, 1, &n, data);
+    tn_status closed = tn_h5_close(&f);
+    setrlimit(RLIMIT_FSIZE, &old);
+    free(data);
+    assert_true(st == TN_EIO || closed == TN_EIO);
+    unit_says("full.h5");
+}
+
+static void done(void **unused) {
+    (void)unused;
+    char hex[TN_HEX_BYTES];
+    tn_done_state state;
+    tn_done d = {.stage = "train", .settings = "a.x = 1\na.y = 2\n", .inputs = "shards 1234\n"};
+    const char *dir = unit_path("cell");
+    assert_int_equal(tn_folder_make(dir), TN_OK);
+    assert_int_equal(tn_done_find(dir, &d, &state), TN_OK);
+    assert_int_equal(state, TN_DONE_ABSENT);
+    assert_int_equal(tn_done_digest(dir, "train", hex), TN_EARG);
+    unit_says("run `tenfold train` first");
+    assert_int_equal(tn_done_publish(dir, &d, "feed", "skipped: no need"), TN_OK);
+    assert_int_equal(tn_done_find(dir, &d, &state), TN_OK);
+    assert_int_equal(state, TN_DONE_VALID);
+    assert_int_equal(tn_done_digest(dir, "train", hex), TN_OK);
+    assert_string_equal(hex, "feed");
+    tn_done other = d;
+    other.inputs = "shards 5678\n";
+    assert_int_equal(tn_done_find(dir, &other, &state), TN_OK);
+    assert_int_equal(state, TN_DONE_STALE);
+    other.settings = "a.x = 7\na.z = 3\n";
+    assert_int_equal(tn_done_find(dir, &other, &state), TN_EARG);
+    unit_says("a.x = 1 (now: 7)");
+    unit_says("a.y = 2 (now without it)");
+    unit_says("--run DIR");
+    unit_write("cell/DONE", "{\"half");
+    assert_int_equal(tn_done_find(dir, &d, &state), TN_EFORMAT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(equal_bytes), cmocka_unit_test(damaged),
+                                       cmocka_unit_test(full_disk), cmocka_unit_test(done)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
