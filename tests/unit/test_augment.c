@@ -1,0 +1,195 @@
+/* test_augment.c - resize against PyTorch; crops, flips and CutMix against their distributions; sampler. */
+#include "unit.h"
+
+#include "data/augment.h"
+#include "data/sampler.h"
+#include "golden/resize.h"
+
+#include <math.h>
+
+static const tn_input_norm PLAIN = {{0, 0, 0}, {1.0F / 255, 1.0F / 255, 1.0F / 255}}; /* leaves 0..255 */
+
+static unsigned char *picture(int w, int h) {
+    unsigned char *p = malloc((size_t)w * (size_t)h * 3), *at = p;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++)
+            for (int c = 0; c < 3; c++) *at++ = (unsigned char)((x * x * 7 + y * 13 + x * y * 3 + c * 50) % 256);
+    return p;
+}
+
+static void resize(void **unused) {
+    (void)unused;
+    for (size_t g = 0; g < sizeof GOLDEN_RESIZE / sizeof *GOLDEN_RESIZE; g++) {
+        const golden_resize *e = &GOLDEN_RESIZE[g];
+        int S = e->S;
+        unsigned char *p = picture(e->w, e->h);
+        float *out = malloc((size_t)S * (size_t)S * 3 * sizeof *out);
+        assert_int_equal(tn_image_fit(p, e->w, e->h, (tn_box){0, 0, e->w, e->h}, false, S, &PLAIN, out), TN_OK);
+        for (int c = 0; c < 3; c++) {
+            int at[5] = {0, S - 1, (S - 1) * S, S * S - 1, S / 2 * S + S / 3};
+            double mean = 0;
+            for (int i = 0; i < 5; i++) assert_true(fabs((double)out[at[i] * 3 + c] - e->value[c][i]) < 2e-3);
+            for (int i = 0; i < S * S; i++) mean += (double)out[i * 3 + c] / (S * S);
+            assert_true(fabs(mean - e->value[c][5]) < 1e-3);
+        }
+        free(p);
+        free(out);
+    }
+}
+
+static void flip_and_norm(void **unused) {
+    (void)unused;
+    enum { S = 9 };
+    unsigned char *p = picture(20, 20);
+    float a[S * S * 3], b[S * S * 3];
+    tn_box box = {3, 5, 12, 14};
+    tn_input_norm norm = {{0.5F, 0.25F, 0}, {0.5F, 2, 1}};
+    assert_int_equal(tn_image_fit(p, 20, 20, box, false, S, &PLAIN, a), TN_OK);
+    assert_int_equal(tn_image_fit(p, 20, 20, box, true, S, &norm, b), TN_OK);
+    for (int y = 0; y < S; y++)
+        for (int x = 0; x < S; x++)
+            for (int c = 0; c < 3; c++) {
+                double v = ((double)a[(y * S + x) * 3 + c] / 255 - (double)norm.mean[c]) / (double)norm.std[c];
+                assert_true(fabs(v - (double)b[(y * S + S - 1 - x) * 3 + c]) < 1e-5);
+            }
+    free(p);
+}
+
+static void crops(void **unused) {
+    (void)unused;
+    tn_augment crop = {TN_AUG_CROP, 1, 0.25, 0.5, 0.75, 4.0 / 3, 0};
+    double area = 0, log_ratio = 0;
+    enum { TRIALS = 20000 };
+    for (int i = 0; i < TRIALS; i++) {
+        tn_box b = tn_crop_draw(&crop, 1, (uint64_t)i, 7, 200, 160), c = tn_crop_draw(&crop, 1, (uint64_t)i, 7, 200, 160);
+        assert_memory_equal(&b, &c, sizeof b);
+        assert_true(b.x >= 0 && b.y >= 0 && b.x + b.w <= 200 && b.y + b.h <= 160);
+        double share = (double)b.w * b.h / (200.0 * 160), ratio = (double)b.w / b.h;
+        assert_true(share > 0.24 && share < 0.52 && ratio > 0.73 && ratio < 1.37);
+        area += share;
+        log_ratio += log(ratio);
+    }
+    assert_true(fabs(area / TRIALS - 0.375) < 0.003); /* uniform in [0.25, 0.5] */
+    assert_true(fabs(log_ratio / TRIALS) < 0.005);    /* log-uniform about 1 */
+    tn_box b = tn_crop_draw(NULL, 1, 0, 0, 200, 160);
+    assert_true(b.x == 20 && b.y == 0 && b.w == 160 && b.h == 160);
+    tn_augment never = {TN_AUG_CROP, 1, 0.99, 1, 3, 4, 0}; /* fits nowhere: widest centred strip of the ratio's limit */
+    b = tn_crop_draw(&never, 1, 0, 0, 100, 100);
+    assert_true(b.w == 100 && b.h == 33 && b.y == 33);
+    int flips = 0;
+    tn_augment flip = {.kind = TN_AUG_FLIP, .probability = 0.3};
+    for (int i = 0; i < TRIALS; i++) flips += tn_flip_draw(&flip, 1, (uint64_t)i, 7);
+    assert_true(abs(flips - 6000) < 300);
+    assert_false(tn_flip_draw(NULL, 1, 0, 0));
+}
+
+static void cutmix(void **unused) {
+    (void)unused;
+    enum { B = 4, S = 20, K = 4, M = 2, TRIALS = 3000 };
+    static float image[B * S * S * 3];
+    tn_augment mix = {.kind = TN_AUG_CUTMIX, .probability = 0.5, .alpha = 1};
+    double pasted_share = 0;
+    int n_mixed = 0;
+    for (int t = 0; t < TRIALS; t++) {
+        float target[B * K] = {0}, extra[B * M] = {0};
+        for (int i = 0; i < B; i++) {
+            for (int j = 0; j < S * S * 3; j++) image[i * S * S * 3 + j] = (float)i;
+            target[i * K + i] = 1;
+            extra[i * M + i % M] = 1;
+        }
+        assert_int_equal(tn_cutmix(&mix, 9, (uint64_t)t, B, S, K, M, image, target, extra), TN_OK);
+        bool mixed = false;
+        double share = 0;
+        for (int i = 0; i < B; i++) {
+            double weight = 0, foreign = 0;
+            int partner = i, pixels[B] = {0};
+            for (int j = 0; j < S * S; j++) pixels[(int)image[(i * S * S + j) * 3]]++;
+            for (int k = 0; k < B; k++)
+                if (k != i && pixels[k]) partner = k;
+            assert_int_equal(pixels[i] + (partner != i ? pixels[partner] : 0), S * S);
+            for (int k = 0; k < K; k++) weight += (double)target[i * K + k];
+            assert_true(fabs(weight - 1) < 1e-6);
+            if (partner != i) { /* lambda is the share of own pixels, exactly */
+                mixed = true;
+                share = (double)pixels[partner] / (S * S);
+                foreign = (double)target[i * K + partner];
+                assert_true(fabs(foreign - share) < 1e-6);
+                if (i % M != partner % M) assert_true(fabs((double)extra[i * M + partner % M] - share) < 1e-6);
+            }
+        }
+        n_mixed += mixed;
+        pasted_share += share;
+    }
+    assert_true(n_mixed > TRIALS * 0.4 && n_mixed < TRIALS * 0.5);
+    assert_true(pasted_share / n_mixed > 0.2 && pasted_share / n_mixed < 0.45); /* 1/2 less what is clipped */
+}
+
+static void smoothing(void **unused) {
+    (void)unused;
+    float t[5];
+    tn_target_smooth(2, 5, 0.1, t);
+    for (int k = 0; k < 5; k++) assert_true(fabs((double)t[k] - (k == 2 ? 0.92 : 0.02)) < 1e-7);
+}
+
+static void natural(void **unused) {
+    (void)unused;
+    int64_t rows[50];
+    int32_t label[100];
+    char *names[] = {"a", "b"};
+    for (int i = 0; i < 100; i++) label[i] = i % 2;
+    for (int i = 0; i < 50; i++) rows[i] = 2 * i + (i < 10);
+    tn_sampler *s = NULL, *late = NULL;
+    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 2, names, rows, 50, label, &s), TN_OK);
+    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 2, names, rows, 50, label, &late), TN_OK);
+    assert_int_equal(tn_sampler_epoch_rows(s), 50);
+    int64_t epoch[2][50];
+    for (int e = 0; e < 2; e++) {
+        int seen[100] = {0};
+        for (int i = 0; i < 50; i++) seen[epoch[e][i] = tn_sampler_at(s, e * 50 + i)]++;
+        for (int i = 0; i < 50; i++) assert_int_equal(seen[rows[i]], 1); /* each once */
+    }
+    assert_memory_not_equal(epoch[0], epoch[1], sizeof epoch[0]);
+    assert_int_equal(tn_sampler_at(late, 73), epoch[1][23]); /* a resumed run comes in anywhere */
+    assert_int_equal(tn_sampler_at(late, 3), epoch[0][3]);
+    tn_sampler_free(&s);
+    tn_sampler_free(&late);
+}
+
+static void balanced(void **unused) {
+    (void)unused;
+    enum { N = 100, EPOCHS = 400 };
+    int64_t rows[N];
+    int32_t label[N];
+    char *names[] = {"many", "some", "few", "none"};
+    int seen[N] = {0};
+    for (int i = 0; i < N; i++) {
+        rows[i] = i;
+        label[i] = i < 80 ? 0 : i < 95 ? 1 : 2;
+    }
+    tn_sampler *s = NULL;
+    assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 3, names, rows, N, label, &s), TN_OK);
+    assert_int_equal(tn_sampler_epoch_rows(s), 15);
+    for (int e = 0; e < EPOCHS; e++) {
+        int by_class[3] = {0}, here[N] = {0};
+        for (int i = 0; i < 15; i++) {
+            int64_t row = tn_sampler_at(s, e * 15 + i);
+            by_class[label[row]]++;
+            assert_int_equal(here[row]++, 0); /* without replacement */
+            seen[row]++;
+        }
+        for (int k = 0; k < 3; k++) assert_int_equal(by_class[k], 5);
+    }
+    for (int i = 0; i < 80; i++) assert_true(abs(seen[i] - 25) < 25);  /* 5/80 of 400 */
+    for (int i = 95; i < N; i++) assert_int_equal(seen[i], EPOCHS);    /* the rarest: every epoch */
+    tn_sampler_free(&s);
+    assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 4, names, rows, N, label, &s), TN_EARG);
+    unit_says("class none has no training rows");
+    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 3, names, rows, 0, label, &s), TN_EARG);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(resize), cmocka_unit_test(flip_and_norm), cmocka_unit_test(crops),
+                                       cmocka_unit_test(cutmix), cmocka_unit_test(smoothing),     cmocka_unit_test(natural),
+                                       cmocka_unit_test(balanced)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

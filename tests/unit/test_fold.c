@@ -1,0 +1,164 @@
+/* test_fold.c - folds: stratified, never splitting kin, deterministic; checked by brute force over all pairs. */
+#include "unit.h"
+
+#include "base/rng.h"
+#include "data/fold_priv.h"
+
+enum { N = 600, K = 3 };
+
+static tn_cfg config_of(int F, int bits) {
+    tn_cfg cfg = {.data.n_classes = K, .folds = {.count = F, .seed = 3, .duplicate_bits = bits, .validation_share = 0.1}};
+    for (int k = 0; k < K; k++) snprintf(cfg.data.classes[k], 8, "c%d", k);
+    return cfg;
+}
+
+/* Random rows with groups, copies, near copies, test rows and quarantined ones. */
+static tn_index *make(void) {
+    static char *names[K] = {"c0", "c1", "c2"};
+    static char *paths[N];
+    tn_index *ix = NULL;
+    assert_int_equal(tn_index_new(N, 0, &ix), TN_OK);
+    ix->n_classes = K;
+    tn_rng r = tn_rng_at(1, TN_STREAM_TEST, 0, 0);
+    for (int i = 0; i < N; i++) {
+        paths[i] = names[0];
+        uint32_t u = tn_rng_below(&r, 20);
+        ix->label[i] = u < 14 ? 0 : u < 18 ? 1 : 2;
+        ix->is_test[i] = tn_rng_below(&r, 8) == 0;
+        if (tn_rng_below(&r, 30) == 0) ix->label[i] = -1;
+        ix->state[i] = tn_rng_below(&r, 40) == 0;
+        ix->group[i] = tn_rng_below(&r, 2) ? (int32_t)tn_rng_below(&r, 200) : -1;
+        ix->content_hash[i] = tn_rng_u32(&r);
+        ix->perceptual_hash[i] = (uint64_t)tn_rng_u32(&r) << 32 | tn_rng_u32(&r);
+        if (i > 0 && tn_rng_below(&r, 10) == 0) ix->content_hash[i] = ix->content_hash[tn_rng_below(&r, (uint32_t)i)];
+        if (i > 0 && tn_rng_below(&r, 10) == 0)
+            ix->perceptual_hash[i] = ix->perceptual_hash[tn_rng_below(&r, (uint32_t)i)] ^ 1ULL << tn_rng_below(&r, 64);
+        if (tn_rng_below(&r, 15) == 0) ix->perceptual_hash[i] = 0; /* constant images: no kin */
+    }
+    ix->class_name = malloc(sizeof names);
+    memcpy(ix->class_name, names, sizeof names);
+    ix->path = malloc(sizeof paths);
+    memcpy(ix->path, paths, sizeof paths);
+    return ix;
+}
+
+static bool kin(const tn_index *ix, int i, int j, int bits) {
+    if (ix->group[i] >= 0 && ix->group[i] == ix->group[j]) return true;
+    if (ix->state[i] || ix->state[j]) return false;
+    if (ix->content_hash[i] == ix->content_hash[j]) return true;
+    uint64_t a = ix->perceptual_hash[i], b = ix->perceptual_hash[j];
+    return a && b && __builtin_popcountll(a ^ b) <= bits;
+}
+
+static void no_leak(void **unused) {
+    (void)unused;
+    for (int bits = 0; bits <= 2; bits += 2) {
+        tn_cfg cfg = config_of(5, bits);
+        tn_index *ix = make();
+        tn_fold_certificate c;
+        if (tn_fold_assign(&cfg, ix, &c) != TN_OK) fail_msg("%s", tn_msg);
+        int64_t split = 0, pairs = 0, count[5][K] = {{0}}, all[K] = {0}, beside = 0;
+        for (int i = 0; i < N; i++) {
+            bool trains = ix->label[i] >= 0 && !ix->is_test[i] && !ix->state[i], has_test = false;
+            assert_int_equal(ix->fold[i] >= 0, trains);
+            assert_int_equal(ix->fold[i] == TN_FOLD_QUARANTINED, ix->state[i]);
+            if (trains) {
+                count[ix->fold[i]][ix->label[i]]++;
+                all[ix->label[i]]++;
+            }
+            for (int j = 0; j < N; j++) {
+                if (i == j || !kin(ix, i, j, bits)) continue;
+                pairs++;
+                assert_int_equal(ix->component[i], ix->component[j]);
+                split += trains && ix->fold[j] >= 0 && ix->fold[i] != ix->fold[j];
+                has_test |= ix->is_test[j] != 0;
+            }
+            beside += trains && has_test;
+        }
+        assert_int_equal(split, 0);
+        assert_true(pairs > 300);
+        assert_int_equal(c.groups_across + c.duplicates_across, 0);
+        assert_int_equal(c.test_duplicates, beside);
+        for (int f = 0; f < 5; f++)
+            for (int k = 0; k < K; k++) {
+                assert_int_equal(c.count[f][k], count[f][k]);
+                assert_true(labs((long)(count[f][k] - all[k] / 5)) <= 12); /* the largest groups have a dozen rows */
+            }
+        int torn = 0; /* the certificate can fail: tear one pair apart */
+        while (ix->fold[torn] < 0 || ix->group[torn] < 0) torn++;
+        for (int j = torn + 1; j < N; j++)
+            if (ix->fold[j] >= 0 && ix->group[j] == ix->group[torn]) {
+                int32_t was = ix->fold[j];
+                ix->fold[j] = (was + 1) % 5;
+                assert_int_equal(tn_leakage_count(&cfg, ix, &c), TN_OK);
+                assert_true(c.groups_across > 0);
+                ix->fold[j] = was;
+                torn = N;
+                break;
+            }
+        assert_int_equal(torn, N);
+        int32_t *again = malloc(N * sizeof *again);
+        memcpy(again, ix->fold, N * sizeof *again);
+        assert_int_equal(tn_fold_assign(&cfg, ix, &c), TN_OK);
+        assert_memory_equal(again, ix->fold, N * sizeof *again);
+        free(again);
+        tn_index_free(&ix);
+    }
+}
+
+static void validation(void **unused) {
+    (void)unused;
+    tn_cfg cfg = config_of(5, 0);
+    tn_index *ix = make();
+    tn_fold_certificate c;
+    uint8_t a[N], b[N];
+    assert_int_equal(tn_fold_assign(&cfg, ix, &c), TN_OK);
+    for (int f = 0; f < 5; f++) {
+        int64_t n = 0, of = 0, by_class[K] = {0};
+        assert_int_equal(tn_validation_draw(&cfg, ix, f, a), TN_OK);
+        assert_int_equal(tn_validation_draw(&cfg, ix, f, b), TN_OK);
+        assert_memory_equal(a, b, N);
+        for (int i = 0; i < N; i++) {
+            bool candidate = ix->fold[i] >= 0 && ix->fold[i] != f;
+            of += candidate;
+            n += a[i];
+            if (a[i]) {
+                assert_true(candidate);
+                by_class[ix->label[i]]++;
+            }
+            for (int j = 0; j < N; j++) /* kin are on one side */
+                if (candidate && ix->fold[j] >= 0 && ix->fold[j] != f && ix->component[i] == ix->component[j])
+                    assert_int_equal(a[i], a[j]);
+        }
+        assert_true(n > of / 20 && n < of / 6);
+        for (int k = 0; k < K; k++) assert_true(by_class[k] >= 1);
+    }
+    cfg.folds.validation = TN_VALIDATION_HELD_OUT;
+    assert_int_equal(tn_validation_draw(&cfg, ix, 2, a), TN_OK);
+    for (int i = 0; i < N; i++) assert_int_equal(a[i], ix->fold[i] == 2);
+    tn_index_free(&ix);
+}
+
+static void too_few(void **unused) {
+    (void)unused;
+    tn_cfg cfg = config_of(5, 0);
+    tn_index *ix = make();
+    tn_fold_certificate c;
+    int seen = 0;
+    for (int i = 0; i < N; i++)
+        if (ix->label[i] == 2) {
+            ix->is_test[i] = ix->state[i] = 0;
+            ix->group[i] = -1;
+            ix->content_hash[i] = (uint64_t)i << 40;
+            ix->perceptual_hash[i] = 0;
+            if (seen++ >= 4) ix->label[i] = 0;
+        }
+    assert_int_equal(tn_fold_assign(&cfg, ix, &c), TN_EARG);
+    unit_says("class c2 has 4 labelled rows in 4 groups, fewer than folds.count = 5");
+    tn_index_free(&ix);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_leak), cmocka_unit_test(validation), cmocka_unit_test(too_few)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

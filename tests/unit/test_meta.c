@@ -1,0 +1,78 @@
+/* test_meta.c - metadata.csv: what it may hold and what it may not. */
+#include "unit.h"
+
+#include "data/meta.h"
+
+static tn_cfg config_of(int levels, const char *truth) {
+    tn_cfg cfg = {.data.n_classes = 2, .model.metadata_levels = levels};
+    strcpy(cfg.data.classes[0], "cooked");
+    strcpy(cfg.data.classes[1], "worn");
+    snprintf(cfg.data.truth_column, sizeof cfg.data.truth_column, "%s", truth);
+    snprintf(cfg.data.metadata, sizeof cfg.data.metadata, "%s", unit_path("m.csv"));
+    return cfg;
+}
+
+static void columns(void **unused) {
+    (void)unused;
+    tn_cfg cfg = config_of(2, "truth");
+    tn_meta *m = NULL;
+    unit_write("m.csv", "extra,truth,path,label,cat1,cat2,group,split\n"
+                        "x,worn,a.jpg,cooked,one,two,g1,train\n"
+                        "y,,\"\xEC\x82\xAC\xEC\xA7\x84, 1.jpg\",,one,,,\n"
+                        "z,worn,sub/b.jpg,worn,,,g1,test\n");
+    if (tn_meta_read(&cfg, &m) != TN_OK) fail_msg("%s", tn_msg);
+    assert_int_equal(m->n, 3);
+    assert_int_equal(m->n_levels, 2);
+    assert_string_equal(m->path[1], "\xEC\x82\xAC\xEC\xA7\x84, 1.jpg");
+    assert_true(m->label[0] == 0 && m->label[1] == -1 && m->label[2] == 1);
+    assert_true(m->truth[0] == 1 && m->truth[1] == -1);
+    assert_true(!m->is_test[0] && !m->is_test[1] && m->is_test[2]);
+    assert_string_equal(m->cat[1][0], "two");
+    assert_string_equal(m->group[2], "g1");
+    tn_meta_free(&m);
+    unit_write("m.csv", "path\na.jpg\n"); /* a set to predict */
+    cfg = config_of(0, "");
+    assert_int_equal(tn_meta_read(&cfg, &m), TN_OK);
+    assert_int_equal(m->label[0], -1);
+    assert_null(m->group);
+    tn_meta_free(&m);
+}
+
+static void refused(void **unused) {
+    (void)unused;
+    static const struct {
+        int levels;
+        const char *truth, *text, *says;
+    } CASE[] = {
+        {0, "", "label\nworn\n", "m.csv:1: no column `path`"},
+        {0, "", "path,label\n", "has a header but no rows"},
+        {0, "truth", "path,label\na,worn\n", "no column `truth`"},
+        {1, "", "path,label\na,worn\n", "no column `cat1`, but model.metadata_levels = 1"},
+        {2, "", "path,cat1,cat3\na,x,y\n", "no column `cat2`"},
+        {0, "", "path,label\na,worn\nb,wron\n", "m.csv:3: label `wron` is not in data.classes: did you mean `worn`?"},
+        {0, "t", "path,t\na,worm\n", "m.csv:2: t `worm` is not in data.classes"},
+        {0, "", "path,split\na,train\nb,tset\n", "m.csv:3: split `tset`"},
+        {0, "", "path\n/etc/passwd\n", "m.csv:2: /etc/passwd is an absolute path"},
+        {0, "", "path\na/../../b\n", "m.csv:2: a/../../b leads out of its folder"},
+        {0, "", "path\n..\n", "leads out of its folder"},
+        {0, "", "path,label\n,worn\n", "m.csv:2: the path is empty"},
+        {0, "", "path\na\nb\nc\nb\na\n", "m.csv:5: path b is there already, on line 3"},
+    };
+    for (size_t i = 0; i < sizeof CASE / sizeof *CASE; i++) {
+        tn_cfg cfg = config_of(CASE[i].levels, CASE[i].truth);
+        tn_meta *m = NULL;
+        unit_write("m.csv", CASE[i].text);
+        assert_int_equal(tn_meta_read(&cfg, &m), TN_EARG);
+        unit_says(CASE[i].says);
+    }
+    tn_cfg cfg = config_of(0, "");
+    tn_meta *m = NULL;
+    unit_write("m.csv", "path\na..b\n..c/d\n"); /* dots in names are fine */
+    assert_int_equal(tn_meta_read(&cfg, &m), TN_OK);
+    tn_meta_free(&m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(columns), cmocka_unit_test(refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
