@@ -1,0 +1,254 @@
+/* test_learn.c - metric against scikit-learn, the label filter and the ensemble against values worked out by hand. */
+#include "unit.h"
+
+#include "golden/metric.h"
+#include "learn/ckpt.h"
+#include "learn/ensemble.h"
+#include "learn/metric.h"
+#include "learn/pred.h"
+#include "learn/self.h"
+#include "net/sync.h"
+
+#include <math.h>
+
+static void scores(void **unused) {
+    (void)unused;
+    for (size_t g = 0; g < sizeof GOLDEN_METRIC / sizeof *GOLDEN_METRIC; g++) {
+        const golden_metric *e = &GOLDEN_METRIC[g];
+        tn_confusion c = {.K = e->K};
+        for (int i = 0; i < e->n; i++) tn_confusion_add(&c, e->label[i], e->predicted[i]);
+        tn_score s = tn_score_of(&c);
+        assert_int_equal(s.N, e->n);
+        for (int k = 0; k < e->K; k++) assert_true(fabs(s.f1[k] - e->f1[k]) < 1e-12);
+        assert_true(fabs(s.macro - e->macro) < 1e-12);
+        assert_true(fabs(s.accuracy - e->accuracy) < 1e-12);
+        assert_true(fabs(s.gmean - e->gmean) < 1e-12);
+    }
+}
+
+static void comparison(void **unused) {
+    (void)unused;
+    tn_score a = {.gmean = 0.5, .macro = 0.6, .accuracy = 0.7}, b = a;
+    assert_false(tn_score_better(&a, &b));
+    b.accuracy = 0.8;
+    assert_true(tn_score_better(&b, &a));
+    a.macro = 0.61;
+    assert_true(tn_score_better(&a, &b));
+    b.gmean = 0.51;
+    assert_true(tn_score_better(&b, &a));
+    assert_int_equal(tn_argmax(3, (float[]){0.2F, 0.4F, 0.4F}), 1);
+}
+
+/* Six rows, three classes; class 0 has rows 0 to 3. */
+static const float Z[] = {0.7F, 0.2F, 0.1F,  0.1F, 0.6F, 0.3F,  0.3F, 0.3F, 0.4F,
+                          0.2F, 0.5F, 0.3F,  0.1F, 0.1F, 0.8F,  0.2F, 0.5F, 0.3F};
+static const int32_t LABEL[] = {0, 0, 0, 0, 2, 2};
+
+static void judgement(void **unused) {
+    (void)unused;
+    uint8_t judged[] = {1, 1, 1, 1, 1, 0}, verdict[6];
+    float margin[6];
+    int32_t suggested[6];
+    assert_int_equal(tn_self_judge(6, 3, Z, LABEL, judged, 0, verdict, margin, suggested), TN_OK);
+    const double margins[] = {-0.5, 0.5, 0.1, 0.3, -0.7, 0};
+    const uint8_t verdicts[] = {TN_VERDICT_KEEP, TN_VERDICT_DROP, TN_VERDICT_DROP, TN_VERDICT_DROP, TN_VERDICT_KEEP, TN_VERDICT_NOT_JUDGED};
+    const int32_t best[] = {0, 1, 2, 1, 2, 1};
+    for (int i = 0; i < 6; i++) {
+        assert_true(fabs((double)margin[i] - margins[i]) < 1e-6);
+        assert_int_equal(verdict[i], verdicts[i]);
+        assert_int_equal(suggested[i], best[i]);
+    }
+    /* half of the 4 rows of class 0 must stay: row 2 comes back, its label is believed most (0.3 against 0.1 and 0.2) */
+    assert_int_equal(tn_self_judge(6, 3, Z, LABEL, judged, 0.5, verdict, margin, suggested), TN_OK);
+    assert_int_equal(verdict[2], TN_VERDICT_KEEP);
+    assert_int_equal(verdict[1], TN_VERDICT_DROP);
+    assert_int_equal(verdict[3], TN_VERDICT_DROP);
+    assert_int_equal(tn_self_judge(6, 3, Z, LABEL, judged, 0.7, verdict, margin, suggested), TN_OK); /* 2.8: 3 rows */
+    assert_int_equal(verdict[3], TN_VERDICT_KEEP);
+    assert_int_equal(verdict[1], TN_VERDICT_DROP);
+    /* other posteriors, the same original labels: a dropped row comes back by itself */
+    float later[18];
+    memcpy(later, Z, sizeof later);
+    later[3] = 0.8F;
+    assert_int_equal(tn_self_judge(6, 3, later, LABEL, judged, 0, verdict, margin, suggested), TN_OK);
+    assert_int_equal(verdict[1], TN_VERDICT_KEEP);
+}
+
+static void combining(void **unused) {
+    (void)unused;
+    const float a[] = {0.5F, 0.5F, 0.9F, 0.1F}, b[] = {0.1F, 0.9F, 0.0F, 1.0F};
+    const float *members[] = {a, b};
+    float p[4];
+    tn_combine(TN_REDUCE_MEAN, 2, 2, 2, members, p);
+    const double mean[] = {0.3, 0.7, 0.45, 0.55};
+    for (int i = 0; i < 4; i++) assert_true(fabs((double)p[i] - mean[i]) < 1e-6);
+    tn_combine(TN_REDUCE_GMEAN, 2, 2, 2, members, p);
+    /* sqrt(.05), sqrt(.45) normalised: 0.25, 0.75; a zero counts as 1e-7: sqrt(9e-8) / (sqrt(9e-8) + sqrt(.1)) */
+    const double gmean[] = {0.25, 0.75, 0.000947785, 0.999052215};
+    for (int i = 0; i < 4; i++) assert_true(fabs((double)p[i] - gmean[i]) < 1e-6);
+}
+
+static void predictions(void **unused) {
+    (void)unused;
+    tn_pred_info info = {.cell = {1, 2, 64, 77}, .index_digest = "abc", .model_digest = "def", .n = 3, .K = 2};
+    const int64_t rows[] = {1, 5, 9};
+    const float p[] = {0.1F, 0.9F, 0.2F, 0.8F, 0.3F, 0.7F};
+    float back[4];
+    tn_pred *pr = NULL;
+    assert_int_equal(tn_pred_write(unit_path("p.h5"), &info, rows, p), TN_OK);
+    assert_int_equal(tn_pred_open(unit_path("p.h5"), &pr), TN_OK);
+    const tn_pred_info *got = tn_pred_info_of(pr);
+    assert_true(got->cell.round == 1 && got->cell.fold == 2 && got->cell.size_px == 64 && got->cell.seed == 77 && got->n == 3 && got->K == 2);
+    assert_string_equal(got->index_digest, "abc");
+    assert_memory_equal(tn_pred_rows(pr), rows, sizeof rows);
+    assert_int_equal(tn_pred_read(pr, 1, 2, back), TN_OK);
+    assert_memory_equal(back, p + 2, sizeof back);
+    assert_int_equal(tn_pred_read(pr, 2, 2, back), TN_EFORMAT);
+    tn_pred_close(&pr);
+    const int64_t wrong[] = {5, 1, 9};
+    assert_int_equal(tn_pred_write(unit_path("q.h5"), &info, wrong, p), TN_OK);
+    assert_int_equal(tn_pred_open(unit_path("q.h5"), &pr), TN_EFORMAT);
+}
+
+/* --- checkpoint container ---------------------------------------------------------------------------------------------- */
+
+static void write_sample(const char *path, bool swapped) {
+    const float a[] = {1, 2, 3, 4, 5, 6}, b[] = {7};
+    tn_ckpt_entry e[2] = {{"model.b", 1, {1}, b}, {"model.a", 2, {2, 3}, a}};
+    if (swapped) {
+        tn_ckpt_entry first = e[0];
+        e[0] = e[1];
+        e[1] = first;
+    }
+    json_t *meta = json_object();
+    json_object_set_new(meta, "note", json_string(swapped ? "other words" : "words"));
+    assert_int_equal(tn_ckpt_write(path, 2, e, meta), TN_OK);
+    json_decref(meta);
+}
+
+static void checkpoints(void **unused) {
+    (void)unused;
+    tn_ckpt *ck = NULL, *other = NULL;
+    char one[TN_HEX_BYTES], two[TN_HEX_BYTES];
+    float back[6];
+    write_sample(unit_path("a.safetensors"), false);
+    write_sample(unit_path("b.safetensors"), true);
+    assert_int_equal(tn_ckpt_read(unit_path("a.safetensors"), &ck), TN_OK);
+    assert_int_equal(tn_ckpt_read(unit_path("b.safetensors"), &other), TN_OK);
+    assert_string_equal(tn_ckpt_word(ck, "note"), "words");
+    assert_int_equal(tn_ckpt_count(ck), 2);
+    assert_string_equal(tn_ckpt_at(ck, 0)->name, "model.a");
+    assert_int_equal(tn_ckpt_copy(ck, "model.a", 2, (int64_t[]){2, 3}, back), TN_OK);
+    assert_true(back[0] == 1 && back[5] == 6);
+    assert_int_equal(tn_ckpt_copy(ck, "model.a", 2, (int64_t[]){3, 2}, back), TN_EFORMAT);
+    unit_says("model.a has shape (2,3), wanted (3,2)");
+    assert_int_equal(tn_ckpt_copy(ck, "model.c", 1, (int64_t[]){1}, back), TN_EFORMAT);
+    tn_ckpt_digest(ck, "", one);
+    tn_ckpt_digest(other, "", two);
+    assert_string_equal(one, two); /* neither order nor words matter */
+    tn_ckpt_digest(other, "model.a", two);
+    assert_string_not_equal(one, two);
+    tn_ckpt_free(&ck);
+    tn_ckpt_free(&other);
+}
+
+/* Every cut and every flipped byte is found, or does no harm; never a crash (run under ASan too). */
+static void damaged_checkpoints(void **unused) {
+    (void)unused;
+    char *text = NULL;
+    size_t n = 0;
+    tn_ckpt *ck = NULL;
+    write_sample(unit_path("whole"), false);
+    assert_int_equal(tn_file_read(unit_path("whole"), &text, &n), TN_OK);
+    for (size_t cut = 0; cut < n; cut++) {
+        FILE *f = fopen(unit_path("cut"), "wb");
+        fwrite(text, 1, cut, f);
+        fclose(f);
+        assert_int_equal(tn_ckpt_read(unit_path("cut"), &ck), TN_EFORMAT);
+        assert_null(ck);
+    }
+    for (size_t at = 0; at < n; at++) {
+        FILE *f = fopen(unit_path("bit"), "wb");
+        text[at] ^= 0x15;
+        fwrite(text, 1, n, f);
+        text[at] ^= 0x15;
+        fclose(f);
+        tn_status st = tn_ckpt_read(unit_path("bit"), &ck);
+        assert_true(st == TN_EFORMAT || (st == TN_OK && at < n - 28)); /* the 28 bytes of data are hashed */
+        tn_ckpt_free(&ck);
+    }
+    free(text);
+    const char *bad[] = {"{\"x\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,8],\"data_offsets\":[0,4]}}",
+                         "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+                         "{\"x\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}",
+                         "{\"x\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+                         "{\"x\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", "[1]", "{\"x\":3}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        uint64_t length = strlen(bad[i]);
+        FILE *f = fopen(unit_path("bad"), "wb");
+        fwrite(&length, 8, 1, f);
+        fwrite(bad[i], 1, length, f);
+        fwrite("\0\0\0\0", 1, 4, f);
+        fclose(f);
+        assert_int_equal(tn_ckpt_read(unit_path("bad"), &ck), TN_EFORMAT);
+    }
+}
+
+static void net_in_checkpoint(void **unused) {
+    (void)unused;
+    tn_net_spec spec = {.name = "efficientnet-b0", .width = 0.25, .depth = 0.4, .stem_stride = 1, .n_classes = 3, .extra_units = 4, .head_units = 8, .dropout = 0.25, .drop_connect = 0.1};
+    tn_net *net = NULL, *again = NULL;
+    assert_int_equal(tn_net_new(&spec, &net), TN_OK);
+    size_t n = (size_t)tn_net_params(net), n_state = (size_t)tn_net_state(net);
+    float *w = malloc(n * sizeof *w), *s = malloc(n_state * sizeof *s), *w2 = calloc(n, sizeof *w), *s2 = calloc(n_state, sizeof *s);
+    tn_net_init(net, 5, w, s);
+    tn_ckpt_entry *e = calloc((size_t)tn_net_tensors(net), sizeof *e);
+    tn_ckpt_net_entries(net, "model.", w, s, e);
+    json_t *meta = json_object();
+    tn_ckpt_model model = {.net = *tn_net_spec_of(net), .size_px = 48, .norm = {{0.1F, 0.2F, 0.3F}, {1, 2, 3}}}, read;
+    tn_ckpt_set_model(meta, &model);
+    assert_int_equal(tn_ckpt_write(unit_path("net"), tn_net_tensors(net), e, meta), TN_OK);
+    tn_ckpt *ck = NULL;
+    assert_int_equal(tn_ckpt_read(unit_path("net"), &ck), TN_OK);
+    assert_int_equal(tn_ckpt_model_of(ck, &read), TN_OK);
+    assert_string_equal(read.net.name, model.net.name);
+    assert_true(read.net.width == model.net.width && read.net.depth == model.net.depth && read.net.stem_stride == 1);
+    assert_true(read.net.n_classes == 3 && read.net.extra_units == 4 && read.net.head_units == 8 && !read.net.pad_same);
+    assert_true(read.net.dropout == 0.25 && read.net.drop_connect == 0.1 && read.net.bn_eps == model.net.bn_eps &&
+                read.net.bn_momentum == model.net.bn_momentum);
+    assert_true(read.size_px == 48 && read.norm.mean[1] == 0.2F && read.norm.std[2] == 3);
+    assert_int_equal(tn_net_new(&read.net, &again), TN_OK);
+    assert_int_equal(tn_ckpt_net_load(ck, again, "model.", w2, s2), TN_OK);
+    assert_memory_equal(w, w2, n * sizeof *w);
+    assert_memory_equal(s, s2, n_state * sizeof *s);
+    assert_int_equal(tn_ckpt_net_load(ck, again, "ema.", w2, s2), TN_EFORMAT);
+    unit_says("tensors are wrong, the first of them");
+    json_decref(meta);
+    free(w), free(s), free(w2), free(s2), free(e);
+    tn_ckpt_free(&ck);
+    tn_net_free(&net);
+    tn_net_free(&again);
+}
+
+static void lanes(void **unused) {
+    (void)unused;
+    for (int L = 1; L <= 32; L *= 2)
+        for (int R = 1; R <= L; R++) {
+            int next = 0;
+            for (int r = 0; r < R; r++) {
+                tn_lanes mine = tn_lanes_of(L, R, r);
+                assert_int_equal(mine.first, next);
+                assert_true(mine.n >= L / R);
+                next += mine.n;
+            }
+            assert_int_equal(next, L);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scores),      cmocka_unit_test(comparison),          cmocka_unit_test(judgement),
+        cmocka_unit_test(combining),   cmocka_unit_test(predictions),         cmocka_unit_test(checkpoints),
+        cmocka_unit_test(damaged_checkpoints), cmocka_unit_test(net_in_checkpoint), cmocka_unit_test(lanes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
