@@ -1,9 +1,9 @@
 /*
  * make_images.c - a tiny labelled set of PNG pictures for tests: tn_make_images FOLDER N [NOISE]
  *
- * Three classes that a small net learns quickly: disc, square, stripes, in random colours on noise. FOLDER/metadata.csv has
- * path,label,cat1,cat2,group,split,truth; every sixth row is the test split, NOISE (0..1) of the training labels are wrong.
- * Everything follows from Philox: the same files everywhere.
+ * Three classes that a small net learns quickly: disc, square, stripes, in random colours on noise. FOLDER/metadata.csv
+ * has path,label,cat1,cat2,group,split,truth; every sixth row is the test split, NOISE (0..1) of the training labels
+ * are wrong. Everything follows from Philox: the same files everywhere.
  */
 #include "base/fs.h"
 #include "base/rng.h"
@@ -16,7 +16,8 @@ static const char *const CLASS[] = {"disc", "square", "stripes"};
 enum { K = 3, SIDE = 44 };
 
 static void paint(int kind, tn_rng *r, unsigned char *pixels) {
-    int colour[3], ground[3], cx = 14 + (int)tn_rng_below(r, 16), cy = 14 + (int)tn_rng_below(r, 16), size = 7 + (int)tn_rng_below(r, 6);
+    int colour[3], ground[3], cx = 14 + (int)tn_rng_below(r, 16), cy = 14 + (int)tn_rng_below(r, 16),
+                              size = 7 + (int)tn_rng_below(r, 6);
     for (int c = 0; c < 3; c++) {
         colour[c] = 128 + (int)tn_rng_below(r, 128);
         ground[c] = (int)tn_rng_below(r, 100);
@@ -24,7 +25,9 @@ static void paint(int kind, tn_rng *r, unsigned char *pixels) {
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
             int dx = abs(x - cx), dy = abs(y - cy);
-            bool in = kind == 0 ? dx * dx + dy * dy < size * size : kind == 1 ? dx < size && dy < size : (x + y + cx) / 4 % 2 == 0;
+            bool in = kind == 0   ? dx * dx + dy * dy < size * size
+                      : kind == 1 ? dx < size && dy < size
+                                  : (x + y + cx) / 4 % 2 == 0;
             for (int c = 0; c < 3; c++)
                 *pixels++ = (unsigned char)((in ? colour[c] : ground[c]) + (int)tn_rng_below(r, 28));
         }
@@ -57,7 +60,8 @@ int main(int argc, char **argv) {
         kind = kind < 5 ? 0 : kind < 8 ? 1 : 2; /* 50, 30, 20 % */
         int label = !test && tn_rng_uniform(&r) < noise ? (kind + 1 + (int)tn_rng_below(&r, K - 1)) % K : kind;
         int cat = tn_rng_uniform(&r) < 0.7 ? kind : (int)tn_rng_below(&r, K);
-        fprintf(f, "images/%04d.%s,%s,a%d,b%d,g%d,%s,%s\n", i, i % 2 ? "png" : "jpg", CLASS[label], cat, cat * 2 + i % 2, i / 3 * 3 + (i % 6 == 5), test ? "test" : "train", CLASS[kind]);
+        fprintf(f, "images/%04d.%s,%s,a%d,b%d,g%d,%s,%s\n", i, i % 2 ? "png" : "jpg", CLASS[label], cat,
+                cat * 2 + i % 2, i / 3 * 3 + (i % 6 == 5), test ? "test" : "train", CLASS[kind]);
         if (write_image(argv[1], i, kind, &r)) return fprintf(stderr, "%s\n", vips_error_buffer()), 3;
     }
     return fclose(f) == 0 ? 0 : 3;

@@ -100,14 +100,17 @@ static void take_file(tn_cfg *cfg, const config_t *tree, const char *base_dir, t
     }
 }
 
-/* libconfig 1.5 wraps whole numbers of more than 31 bits unless an L follows: this adds it. Caller frees; NULL no memory. */
+/* libconfig 1.5 wraps whole numbers of more than 31 bits unless an L follows: this adds it. Caller frees; NULL no
+ * memory. */
 static char *widen_numbers(const char *text) {
     char *out = malloc(2 * strlen(text) + 2), *to = out;
     bool quoted = false;
     for (const char *at = text; out && *at;) {
         quoted ^= *at == '"' && (at == text || at[-1] != '\\');
-        bool begins = *at >= '1' && *at <= '9' && (at == text || !(isalnum((unsigned char)at[-1]) || strchr("_.-+", at[-1])));
-        begins |= *at >= '1' && *at <= '9' && at > text && strchr("-+", at[-1]) && (at == text + 1 || !isalnum((unsigned char)at[-2]));
+        bool begins =
+            *at >= '1' && *at <= '9' && (at == text || !(isalnum((unsigned char)at[-1]) || strchr("_.-+", at[-1])));
+        begins |= *at >= '1' && *at <= '9' && at > text && strchr("-+", at[-1]) &&
+                  (at == text + 1 || !isalnum((unsigned char)at[-2]));
         size_t n = begins && !quoted ? strspn(at, "0123456789") : 1;
         memcpy(to, at, n);
         to += n;
@@ -190,7 +193,7 @@ static tn_status set_names(tn_cfg *cfg, const char *path, const char *run_dir, c
     char copy[TN_PATH_BYTES];
     TN_TRY(tn_path(cfg->file, "%s", path));
     TN_TRY(tn_path(copy, "%s", path));
-    TN_TRY(tn_path(base_dir, "%s", dirname(copy)));
+    TN_TRY(tn_path(base_dir, "%s", strchr(path, '/') ? dirname(copy) : ""));
     TN_TRY(tn_path(copy, "%s", path));
     snprintf(cfg->name, sizeof cfg->name, "%s", basename(copy));
     char *dot = strrchr(cfg->name, '.');

@@ -34,12 +34,12 @@ typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512 } tn_isa;
 tn_isa tn_isa_best(void);
 const char *tn_isa_name(tn_isa isa); /* "plain", "avx2", "avx512" */
 
-/* Output H = P and W = Q are given, so that symmetric and TF-SAME padding are the same thing: padding at the end is what
- * the sizes imply. */
+/* Output H = P and W = Q are given, so that symmetric and TF-SAME padding are the same thing: padding at the end is
+ * what the sizes imply. */
 typedef struct {
-    int B, H, W, C;          /* input                                             */
-    int P, Q, K;             /* output; depthwise: K == C                         */
-    int R, stride;           /* square kernel                                     */
+    int B, H, W, C; /* input                                             */
+    int P, Q, K;    /* output; depthwise: K == C                         */
+    int R, stride;  /* square kernel                                     */
     int pad_top, pad_left;
     bool depthwise;
 } tn_conv_shape;
@@ -62,7 +62,8 @@ typedef struct {
     void (*conv_weights)(tn_dev *dev, tn_conv *conv, const float *w);
     void (*conv_forward)(tn_dev *dev, tn_conv *conv, const float *x, float *y);
     void (*conv_backward_data)(tn_dev *dev, tn_conv *conv, const float *dy, float *dx);
-    void (*conv_backward_weights)(tn_dev *dev, tn_conv *conv, const float *x, const float *dy, float *dw); /* overwrites */
+    void (*conv_backward_weights)(tn_dev *dev, tn_conv *conv, const float *x, const float *dy,
+                                  float *dw); /* overwrites */
 
     /* --- batch norm + activation over M pixels and C channels ---------------------------------------------------- */
     /* mean_c, var_c = biased moments of x over M; y = act(gamma (x - mean) / sqrt(var + eps) + beta). */
@@ -118,7 +119,8 @@ typedef struct {
     double (*sum_of_squares)(tn_dev *dev, int64_t n, const float *x);
     /* Nesterov: m = momentum m + g + decay w; w -= rate (g + decay w + momentum m)   (Sutskever 2013, as PyTorch) */
     void (*sgd)(tn_dev *dev, int64_t n, float rate, float momentum, float decay, const float *g, float *m, float *w);
-    /* Loshchilov & Hutter 2019, as PyTorch: w -= rate decay w; m, v moments with beta1 beta2; bias-corrected for step >= 1 */
+    /* Loshchilov & Hutter 2019, as PyTorch: w -= rate decay w; m, v moments with beta1 beta2; bias-corrected for step
+     * >= 1 */
     void (*adamw)(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, float eps, float decay, int64_t step,
                   const float *g, float *m, float *v, float *w);
 } tn_dev_table;

@@ -205,11 +205,12 @@ static void choose_round(tn_reduction *r) {
     if (r->chosen == last)
         snprintf(r->reason, sizeof r->reason, "the last round; no earlier one has a better pooled out-of-fold score");
     else
-        snprintf(r->reason, sizeof r->reason,
-                 "round %d has the better pooled out-of-fold score than the last: geometric mean %.4f against %.4f, macro "
-                 "F1 %.4f against %.4f",
-                 r->round[r->chosen].round, r->round[r->chosen].pooled.gmean, r->round[last].pooled.gmean,
-                 r->round[r->chosen].pooled.macro, r->round[last].pooled.macro);
+        snprintf(
+            r->reason, sizeof r->reason,
+            "round %d has the better pooled out-of-fold score than the last: geometric mean %.4f against %.4f, macro "
+            "F1 %.4f against %.4f",
+            r->round[r->chosen].round, r->round[r->chosen].pooled.gmean, r->round[last].pooled.gmean,
+            r->round[r->chosen].pooled.macro, r->round[last].pooled.macro);
 }
 
 /* Rounds that were planned but have no member at all are not part of the reduction when the user allows it. */

@@ -11,11 +11,13 @@
  *   tn_exec_free(&ex); tn_net_free(&net);
  *
  * All trainable tensors lie one after another in one flat vector `params` (n_params floats), the batch-norm running
- * moments in `state` (n_state floats); tensor names and layouts are timm's (conv_stem.weight, blocks.0.0.conv_dw.weight,
- * bn1.running_mean, ...), so that checkpoints are readable by it. The head is ours: pooled features (+ category
- * one-hots `extra`) -> [head_dense -> swish] -> dropout -> classifier; with head_units = 0 the dense layer is left out.
+ * moments in `state` (n_state floats); tensor names and layouts are timm's (conv_stem.weight,
+ * blocks.0.0.conv_dw.weight, bn1.running_mean, ...), so that checkpoints are readable by it. The head is ours: pooled
+ * features (+ category one-hots `extra`) -> [head_dense -> swish] -> dropout -> classifier; with head_units = 0 the
+ * dense layer is left out.
  *
- * Source  Tan & Le 2019 (EfficientNet), table in effnet.c; SE Hu et al. 2018; drop-connect (stochastic depth) Huang 2016
+ * Source  Tan & Le 2019 (EfficientNet), table in effnet.c; SE Hu et al. 2018; drop-connect (stochastic depth) Huang
+ * 2016
  */
 #ifndef TN_NET_NET_H
 #define TN_NET_NET_H
@@ -25,22 +27,28 @@
 #include <stdio.h>
 
 typedef struct {
-    char name[TN_NAME_BYTES];  /* efficientnet-b0 .. b7, efficientnet-lite0 .. lite4                     */
-    double width, depth;       /* 0 = the table's                                                        */
-    int stem_stride;           /* 1 or 2                                                                 */
-    int n_classes;             /* K                                                                      */
-    int extra_units;           /* M, 0 = no metadata                                                     */
-    int head_units;            /* 0 = none                                                               */
-    double dropout;            /* -1 = the table's                                                       */
+    char name[TN_NAME_BYTES]; /* efficientnet-b0 .. b7, efficientnet-lite0 .. lite4                     */
+    double width, depth;      /* 0 = the table's                                                        */
+    int stem_stride;          /* 1 or 2                                                                 */
+    int n_classes;            /* K                                                                      */
+    int extra_units;          /* M, 0 = no metadata                                                     */
+    int head_units;           /* 0 = none                                                               */
+    double dropout;           /* -1 = the table's                                                       */
     double drop_connect;
-    bool pad_same;             /* TF-SAME, computed from the actual size; false = symmetric (torchvision) */
+    bool pad_same;              /* TF-SAME, computed from the actual size; false = symmetric (torchvision) */
     double bn_eps, bn_momentum; /* 0 = the table's; momentum in PyTorch's sense (share of the new value) */
 } tn_net_spec;
 
 enum { TN_TENSOR_NAME_BYTES = 80 };
 typedef enum {
-    TN_TENSOR_CONV, TN_TENSOR_DEPTHWISE, TN_TENSOR_DENSE, TN_TENSOR_BIAS, TN_TENSOR_SCALE /* gamma */, TN_TENSOR_SHIFT /* beta */,
-    TN_TENSOR_MEAN, TN_TENSOR_VAR
+    TN_TENSOR_CONV,
+    TN_TENSOR_DEPTHWISE,
+    TN_TENSOR_DENSE,
+    TN_TENSOR_BIAS,
+    TN_TENSOR_SCALE /* gamma */,
+    TN_TENSOR_SHIFT /* beta */,
+    TN_TENSOR_MEAN,
+    TN_TENSOR_VAR
 } tn_tensor_kind;
 
 typedef struct {
@@ -90,8 +98,8 @@ typedef struct {
     const float *extra;  /* (B,M) host, NULL when M = 0         */
     const float *target; /* (B,K) host                          */
     uint64_t seed;
-    int64_t position;    /* of the first sample in the training stream: dropout and drop-connect are drawn from
-                            (seed, stream, position + i, layer) */
+    int64_t position; /* of the first sample in the training stream: dropout and drop-connect are drawn from
+                         (seed, stream, position + i, layer) */
 } tn_exec_lane;
 
 /* One lane: forward in training mode, loss, backward.

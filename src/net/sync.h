@@ -16,7 +16,9 @@
 
 #include <stdint.h>
 
-typedef struct { int first, n; } tn_lanes;
+typedef struct {
+    int first, n;
+} tn_lanes;
 
 tn_lanes tn_lanes_of(int L, int n_ranks, int rank);
 

@@ -1,6 +1,6 @@
 /*
- * test_dev.c - every operation of the cpu device, for every instruction set of this machine and 1 and 3 threads, against ref;
- * ref against central differences. Bounds are relative to the largest value of the expected output.
+ * test_dev.c - every operation of the cpu device, for every instruction set of this machine and 1 and 3 threads,
+ * against ref; ref against central differences. Bounds are relative to the largest value of the expected output.
  */
 #include "dev/dev.h"
 
@@ -18,7 +18,8 @@
 
 static tn_dev *ref, *cpu;
 
-/* --- helpers --------------------------------------------------------------------------------------------------------- */
+/* --- helpers ---------------------------------------------------------------------------------------------------------
+ */
 
 enum { MOST_BUFFERS = 32 };
 static float *buffers[MOST_BUFFERS];
@@ -50,10 +51,12 @@ static void assert_close(const char *what, int64_t n, const float *expected, con
         if (!(d <= worst)) worst = d; /* a NaN is the worst */
     }
     if (!(worst <= bound * most))
-        fail_msg("%s (%s, %d threads): error %g of %g, bound %g", what, tn_isa_name(cpu->isa), cpu->n_threads, worst, most, bound);
+        fail_msg("%s (%s, %d threads): error %g of %g, bound %g", what, tn_isa_name(cpu->isa), cpu->n_threads, worst,
+                 most, bound);
 }
 
-/* --- convolutions ------------------------------------------------------------------------------------------------------ */
+/* --- convolutions
+ * ------------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     int B, H, W, C, K, R, stride, pad; /* pad: at the beginning; what the end needs follows from P, Q */
@@ -61,18 +64,29 @@ typedef struct {
     bool depthwise;
 } conv_case;
 
-static const conv_case CONV[] = {
-    {2, 5, 7, 3, 8, 1, 1, 0, 5, 7, false},   {1, 1, 1, 1, 1, 1, 1, 0, 1, 1, false},    {3, 4, 4, 24, 40, 1, 1, 0, 4, 4, false},
-    {2, 9, 8, 3, 16, 3, 2, 1, 5, 4, false},  {2, 8, 8, 3, 16, 3, 2, 0, 4, 4, false},   {2, 6, 6, 3, 5, 3, 1, 1, 6, 6, false},
-    {2, 7, 6, 16, 0, 3, 1, 1, 7, 6, true},   {2, 9, 9, 24, 0, 3, 2, 1, 5, 5, true},    {1, 8, 8, 40, 0, 3, 2, 0, 4, 4, true},
-    {2, 7, 7, 48, 0, 5, 1, 2, 7, 7, true},   {2, 9, 6, 17, 0, 5, 2, 2, 5, 3, true},    {1, 8, 8, 33, 0, 5, 2, 1, 4, 4, true},
-    {3, 1, 1, 9, 0, 5, 1, 2, 1, 1, true},    {2, 2, 3, 1, 0, 3, 1, 1, 2, 3, true},     {1, 3, 2, 7, 0, 5, 2, 2, 2, 1, true},
-    {4, 16, 16, 64, 0, 3, 1, 1, 16, 16, true}};
+static const conv_case CONV[] = {{2, 5, 7, 3, 8, 1, 1, 0, 5, 7, false},   {1, 1, 1, 1, 1, 1, 1, 0, 1, 1, false},
+                                 {3, 4, 4, 24, 40, 1, 1, 0, 4, 4, false}, {2, 9, 8, 3, 16, 3, 2, 1, 5, 4, false},
+                                 {2, 8, 8, 3, 16, 3, 2, 0, 4, 4, false},  {2, 6, 6, 3, 5, 3, 1, 1, 6, 6, false},
+                                 {2, 7, 6, 16, 0, 3, 1, 1, 7, 6, true},   {2, 9, 9, 24, 0, 3, 2, 1, 5, 5, true},
+                                 {1, 8, 8, 40, 0, 3, 2, 0, 4, 4, true},   {2, 7, 7, 48, 0, 5, 1, 2, 7, 7, true},
+                                 {2, 9, 6, 17, 0, 5, 2, 2, 5, 3, true},   {1, 8, 8, 33, 0, 5, 2, 1, 4, 4, true},
+                                 {3, 1, 1, 9, 0, 5, 1, 2, 1, 1, true},    {2, 2, 3, 1, 0, 3, 1, 1, 2, 3, true},
+                                 {1, 3, 2, 7, 0, 5, 2, 2, 2, 1, true},    {4, 16, 16, 64, 0, 3, 1, 1, 16, 16, true}};
 enum { N_CONV = sizeof CONV / sizeof *CONV };
 
 static tn_conv_shape shape_of(const conv_case *c) {
-    return (tn_conv_shape){.B = c->B, .H = c->H, .W = c->W, .C = c->C, .P = c->P, .Q = c->Q, .K = c->depthwise ? c->C : c->K, .R = c->R,
-                           .stride = c->stride, .pad_top = c->pad, .pad_left = c->pad, .depthwise = c->depthwise};
+    return (tn_conv_shape){.B = c->B,
+                           .H = c->H,
+                           .W = c->W,
+                           .C = c->C,
+                           .P = c->P,
+                           .Q = c->Q,
+                           .K = c->depthwise ? c->C : c->K,
+                           .R = c->R,
+                           .stride = c->stride,
+                           .pad_top = c->pad,
+                           .pad_left = c->pad,
+                           .depthwise = c->depthwise};
 }
 
 static void convolutions(void **unused) {
@@ -112,7 +126,8 @@ static void convolution_slopes(void **unused) {
         tn_conv_shape s = shape_of(&CONV[i]);
         int64_t nx = (int64_t)s.B * s.H * s.W * s.C, ny = (int64_t)s.B * s.P * s.Q * s.K;
         int64_t nw = (int64_t)s.K * (s.depthwise ? 1 : s.C) * s.R * s.R;
-        float *x = noise(nx, i, 1), *w = noise(nw, 300 + i, 1), *dy = noise(ny, 400 + i, 1), *y = buffer(ny), *dx = buffer(nx), *dw = buffer(nw);
+        float *x = noise(nx, i, 1), *w = noise(nw, 300 + i, 1), *dy = noise(ny, 400 + i, 1), *y = buffer(ny),
+              *dx = buffer(nx), *dw = buffer(nw);
         tn_conv *conv = NULL;
         assert_int_equal(ref->op->conv_new(ref, &s, true, &conv), TN_OK);
         ref->op->conv_weights(ref, conv, w);
@@ -130,7 +145,8 @@ static void convolution_slopes(void **unused) {
     }
 }
 
-/* --- batch norm ------------------------------------------------------------------------------------------------------ */
+/* --- batch norm ------------------------------------------------------------------------------------------------------
+ */
 
 static const tn_act ACTS[] = {TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_RELU, TN_ACT_SIGMOID};
 enum { N_ACTS = sizeof ACTS / sizeof *ACTS };
@@ -143,14 +159,17 @@ static void batch_norm(void **unused) {
         for (int a = 0; a < N_ACTS; a++) {
             int64_t M = BN_M[i], n = M * BN_C[i];
             int C = BN_C[i];
-            float *x = noise(n, i, 2), *gamma = noise(C, 10 + i, 1), *beta = noise(C, 20 + i, 1), *dy = noise(n, 30 + i, 1);
+            float *x = noise(n, i, 2), *gamma = noise(C, 10 + i, 1), *beta = noise(C, 20 + i, 1),
+                  *dy = noise(n, 30 + i, 1);
             for (int64_t j = 0; j < n; j++) x[j] += 50; /* a mean far from 0 */
             float *y[2], *mean[2], *var[2], *dx[2], *dg[2], *db[2];
             tn_dev *dev[2] = {ref, cpu};
             for (int d = 0; d < 2; d++) {
-                y[d] = buffer(n), dx[d] = buffer(n), mean[d] = buffer(C), var[d] = buffer(C), dg[d] = buffer(C), db[d] = buffer(C);
+                y[d] = buffer(n), dx[d] = buffer(n), mean[d] = buffer(C), var[d] = buffer(C), dg[d] = buffer(C),
+                db[d] = buffer(C);
                 dev[d]->op->bn_train(dev[d], M, C, x, gamma, beta, 1e-3F, ACTS[a], y[d], mean[d], var[d]);
-                dev[d]->op->bn_backward(dev[d], M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], dy, dx[d], dg[d], db[d]);
+                dev[d]->op->bn_backward(dev[d], M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], dy, dx[d], dg[d],
+                                        db[d]);
             }
             assert_close("batch norm mean", C, mean[0], mean[1], 1e-6);
             assert_close("batch norm variance", C, var[0], var[1], 1e-5);
@@ -163,16 +182,18 @@ static void batch_norm(void **unused) {
             memcpy(dx[1], dy, (size_t)n * sizeof(float)); /* in place */
             float *apart = buffer(n);
             cpu->op->bn_backward(cpu, M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], dy, apart, dg[1], db[1]);
-            cpu->op->bn_backward(cpu, M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], dx[1], dx[1], dg[1], db[1]);
+            cpu->op->bn_backward(cpu, M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], dx[1], dx[1], dg[1],
+                                 db[1]);
             assert_memory_equal(apart, dx[1], (size_t)n * sizeof(float));
-            for (int d = 0; d < 2; d++) dev[d]->op->bn_eval(dev[d], M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], y[d]);
+            for (int d = 0; d < 2; d++)
+                dev[d]->op->bn_eval(dev[d], M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], y[d]);
             assert_close("batch norm evaluation", n, y[0], y[1], 2e-5);
             release();
         }
 }
 
-static double bn_value(int64_t M, int C, const float *x, const float *gamma, const float *beta, tn_act act, const float *dy, float *y,
-                       float *mean, float *var) {
+static double bn_value(int64_t M, int C, const float *x, const float *gamma, const float *beta, tn_act act,
+                       const float *dy, float *y, float *mean, float *var) {
     double sum = 0;
     ref->op->bn_train(ref, M, C, x, gamma, beta, 1e-3F, act, y, mean, var);
     for (int64_t i = 0; i < M * C; i++) sum += (double)y[i] * (double)dy[i];
@@ -184,13 +205,17 @@ static void batch_norm_slopes(void **unused) {
     enum { M = 12, C = 3, N = M * C };
     tn_rng r = tn_rng_at(3, TN_STREAM_TEST, 0, 0);
     for (int a = 0; a < 2; a++) { /* smooth activations */
-        float *x = buffer(N), *gamma = buffer(C), *beta = buffer(C), *dy = buffer(N), *y = buffer(N), *dx = buffer(N), *mean = buffer(C),
-              *var = buffer(C), *dg = buffer(C), *db = buffer(C), *m2 = buffer(C), *v2 = buffer(C);
+        float *x = buffer(N), *gamma = buffer(C), *beta = buffer(C), *dy = buffer(N), *y = buffer(N), *dx = buffer(N),
+              *mean = buffer(C), *var = buffer(C), *dg = buffer(C), *db = buffer(C), *m2 = buffer(C), *v2 = buffer(C);
         for (int i = 0; i < N; i++) x[i] = (float)tn_rng_normal(&r), dy[i] = (float)tn_rng_normal(&r);
-        for (int c = 0; c < C; c++) gamma[c] = (float)(1 + 0.3 * tn_rng_normal(&r)), beta[c] = (float)(0.3 * tn_rng_normal(&r));
+        for (int c = 0; c < C; c++)
+            gamma[c] = (float)(1 + 0.3 * tn_rng_normal(&r)), beta[c] = (float)(0.3 * tn_rng_normal(&r));
         bn_value(M, C, x, gamma, beta, ACTS[a], dy, y, mean, var);
         ref->op->bn_backward(ref, M, C, x, gamma, beta, mean, var, 1e-3F, ACTS[a], dy, dx, dg, db);
-        struct { float *at, *slope; int n; } part[] = {{x, dx, N}, {gamma, dg, C}, {beta, db, C}};
+        struct {
+            float *at, *slope;
+            int n;
+        } part[] = {{x, dx, N}, {gamma, dg, C}, {beta, db, C}};
         for (int k = 0; k < 3; k++)
             for (int i = 0; i < part[k].n; i++) {
                 float was = part[k].at[i], h = 0.01F;
@@ -205,26 +230,28 @@ static void batch_norm_slopes(void **unused) {
     }
 }
 
-/* --- the others ------------------------------------------------------------------------------------------------------ */
+/* --- the others ------------------------------------------------------------------------------------------------------
+ */
 
 static void elementwise(void **unused) {
     (void)unused;
     enum { B = 3, HW = 35, C = 21, N = B * HW * C };
     tn_dev *dev[2] = {ref, cpu};
-    float *x = noise(N, 1, 2), *side = noise(N, 2, 1), *s = noise(B * C, 3, 1), *dy = noise(N, 4, 1), *keep = noise(B, 5, 1), *small = noise(B * C, 6, 1);
+    float *x = noise(N, 1, 2), *side = noise(N, 2, 1), *s = noise(B * C, 3, 1), *dy = noise(N, 4, 1),
+          *keep = noise(B, 5, 1), *small = noise(B * C, 6, 1);
     float *out[2], *ds[2];
-#define COMPARE(what, n, bound, CALL)                                                      \
-    do {                                                                                   \
-        for (int d = 0; d < 2; d++) {                                                      \
-            tn_dev *v = dev[d];                                                            \
-            float *y = out[d] = buffer(N);                                                 \
-            memcpy(y, side, N * sizeof *y);                                                \
-            CALL;                                                                          \
-        }                                                                                  \
-        assert_close(what, n, out[0], out[1], bound);                                      \
-        n_buffers -= 2;                                                                    \
-        ref->op->free(ref, out[0]);                                                        \
-        ref->op->free(ref, out[1]);                                                        \
+#define COMPARE(what, n, bound, CALL)                                                                                  \
+    do {                                                                                                               \
+        for (int d = 0; d < 2; d++) {                                                                                  \
+            tn_dev *v = dev[d];                                                                                        \
+            float *y = out[d] = buffer(N);                                                                             \
+            memcpy(y, side, N * sizeof *y);                                                                            \
+            CALL;                                                                                                      \
+        }                                                                                                              \
+        assert_close(what, n, out[0], out[1], bound);                                                                  \
+        n_buffers -= 2;                                                                                                \
+        ref->op->free(ref, out[0]);                                                                                    \
+        ref->op->free(ref, out[1]);                                                                                    \
     } while (0)
     COMPARE("pool", B * C, 2e-6, v->op->pool_forward(v, B, HW, C, x, y));
     COMPARE("pool backward", N, 1e-6, v->op->pool_backward(v, B, HW, C, small, y, false));
@@ -257,13 +284,15 @@ static void head(void **unused) {
     (void)unused;
     enum { B = 5, I = 37, O = 11, M = 4 };
     tn_dev *dev[2] = {ref, cpu};
-    float *x = noise(B * I, 1, 1), *w = noise(O * I, 2, 1), *bias = noise(O, 3, 1), *dy = noise(B * O, 4, 1), *extra = noise(B * M, 5, 1);
+    float *x = noise(B * I, 1, 1), *w = noise(O * I, 2, 1), *bias = noise(O, 3, 1), *dy = noise(B * O, 4, 1),
+          *extra = noise(B * M, 5, 1);
     float *y[2], *dx[2], *dw[2], *db[2], *joined[2], *p[2], *loss[2], *dl[2];
     float target[B * O];
     for (int i = 0; i < B * O; i++) target[i] = i < O ? 0 : 1.0F / O; /* the first sample has no say */
     for (int d = 0; d < 2; d++) {
         tn_dev *v = dev[d];
-        y[d] = buffer(B * O), dx[d] = buffer(B * I), dw[d] = buffer(O * I), db[d] = buffer(O), joined[d] = buffer(B * (I + M));
+        y[d] = buffer(B * O), dx[d] = buffer(B * I), dw[d] = buffer(O * I), db[d] = buffer(O),
+        joined[d] = buffer(B * (I + M));
         p[d] = buffer(B * O), loss[d] = buffer(B), dl[d] = buffer(B * O);
         v->op->dense_forward(v, B, I, O, x, w, bias, y[d]);
         v->op->dense_backward(v, B, I, O, x, w, dy, dx[d], dw[d], db[d]);
@@ -287,7 +316,8 @@ static void head(void **unused) {
         for (int o = 0; o < O; o++) by_hand -= (double)target[b * O + o] * log((double)p[0][b * O + o]);
         assert_true(fabs(sum - 1) < 1e-6 && fabs(by_hand - (double)loss[0][b]) < 1e-4 * (1 + by_hand));
         for (int o = 0; b > 0 && o < O; o++)
-            assert_true(fabs((double)dl[0][b * O + o] - 0.5 * ((double)p[0][b * O + o] - (double)target[b * O + o])) < 1e-6);
+            assert_true(fabs((double)dl[0][b * O + o] - 0.5 * ((double)p[0][b * O + o] - (double)target[b * O + o])) <
+                        1e-6);
     }
     release();
 }
@@ -295,7 +325,18 @@ static void head(void **unused) {
 /* The same bits twice; and the pixels of a sample do not depend on the samples beside it. */
 static void bits(void **unused) {
     (void)unused;
-    tn_conv_shape s = {.B = 3, .H = 8, .W = 8, .C = 24, .P = 8, .Q = 8, .K = 24, .R = 3, .stride = 1, .pad_top = 1, .pad_left = 1, .depthwise = true};
+    tn_conv_shape s = {.B = 3,
+                       .H = 8,
+                       .W = 8,
+                       .C = 24,
+                       .P = 8,
+                       .Q = 8,
+                       .K = 24,
+                       .R = 3,
+                       .stride = 1,
+                       .pad_top = 1,
+                       .pad_left = 1,
+                       .depthwise = true};
     enum { N = 3 * 8 * 8 * 24 };
     for (int kind = 0; kind < 2; kind++) {
         s.depthwise = kind == 0;
@@ -346,10 +387,11 @@ static void refused(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm), cmocka_unit_test(elementwise), cmocka_unit_test(head),
-        cmocka_unit_test(bits),         cmocka_unit_test(exponential)};
-    const struct CMUnitTest once[] = {cmocka_unit_test(convolution_slopes), cmocka_unit_test(batch_norm_slopes), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),
+                                       cmocka_unit_test(elementwise),  cmocka_unit_test(head),
+                                       cmocka_unit_test(bits),         cmocka_unit_test(exponential)};
+    const struct CMUnitTest once[] = {cmocka_unit_test(convolution_slopes), cmocka_unit_test(batch_norm_slopes),
+                                      cmocka_unit_test(refused)};
     if (tn_dev_open(TN_DEVICE_REF, 1, TN_ISA_PLAIN, &ref) != TN_OK) return 1;
     int failed = cmocka_run_group_tests_name("ref", once, NULL, NULL);
     for (int isa = (int)tn_isa_best(); isa >= 0; isa--)

@@ -61,7 +61,8 @@ static void crops(void **unused) {
     double area = 0, log_ratio = 0;
     enum { TRIALS = 20000 };
     for (int i = 0; i < TRIALS; i++) {
-        tn_box b = tn_crop_draw(&crop, 1, (uint64_t)i, 7, 200, 160), c = tn_crop_draw(&crop, 1, (uint64_t)i, 7, 200, 160);
+        tn_box b = tn_crop_draw(&crop, 1, (uint64_t)i, 7, 200, 160),
+               c = tn_crop_draw(&crop, 1, (uint64_t)i, 7, 200, 160);
         assert_memory_equal(&b, &c, sizeof b);
         assert_true(b.x >= 0 && b.y >= 0 && b.x + b.w <= 200 && b.y + b.h <= 160);
         double share = (double)b.w * b.h / (200.0 * 160), ratio = (double)b.w / b.h;
@@ -179,8 +180,8 @@ static void balanced(void **unused) {
         }
         for (int k = 0; k < 3; k++) assert_int_equal(by_class[k], 5);
     }
-    for (int i = 0; i < 80; i++) assert_true(abs(seen[i] - 25) < 25);  /* 5/80 of 400 */
-    for (int i = 95; i < N; i++) assert_int_equal(seen[i], EPOCHS);    /* the rarest: every epoch */
+    for (int i = 0; i < 80; i++) assert_true(abs(seen[i] - 25) < 25); /* 5/80 of 400 */
+    for (int i = 95; i < N; i++) assert_int_equal(seen[i], EPOCHS);   /* the rarest: every epoch */
     tn_sampler_free(&s);
     assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 4, names, rows, N, label, &s), TN_EARG);
     unit_says("class none has no training rows");
@@ -188,8 +189,9 @@ static void balanced(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(resize), cmocka_unit_test(flip_and_norm), cmocka_unit_test(crops),
-                                       cmocka_unit_test(cutmix), cmocka_unit_test(smoothing),     cmocka_unit_test(natural),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(resize),    cmocka_unit_test(flip_and_norm),
+                                       cmocka_unit_test(crops),     cmocka_unit_test(cutmix),
+                                       cmocka_unit_test(smoothing), cmocka_unit_test(natural),
                                        cmocka_unit_test(balanced)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,7 +105,8 @@ static void hashes(void **unused) {
     assert_int_equal(tn_hash_file(unit_path("none"), hex), TN_EIO);
 }
 
-/* Known answers of philox4x32-10 (Random123, tests/kat_vectors): the key and counter are laid out so that they can be met. */
+/* Known answers of philox4x32-10 (Random123, tests/kat_vectors): the key and counter are laid out so that they can be
+ * met. */
 static void philox(void **unused) {
     (void)unused;
     tn_rng r = {.key = {0, 0}, .counter = {0, 0, 0, 0}};
@@ -172,8 +173,9 @@ static void nearest(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(messages),   cmocka_unit_test(publishing), cmocka_unit_test(full_disk),
-                                       cmocka_unit_test(long_paths), cmocka_unit_test(hashes),     cmocka_unit_test(philox),
-                                       cmocka_unit_test(draws),      cmocka_unit_test(shuffle),    cmocka_unit_test(nearest)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages),   cmocka_unit_test(publishing), cmocka_unit_test(full_disk),
+        cmocka_unit_test(long_paths), cmocka_unit_test(hashes),     cmocka_unit_test(philox),
+        cmocka_unit_test(draws),      cmocka_unit_test(shuffle),    cmocka_unit_test(nearest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,10 +50,13 @@ static void defaults(void **unused) {
 
 static void values(void **unused) {
     (void)unused;
-    char *set[] = {"train.sizes_px=[64, 96]", "train.optimizer=sgd", "data.metadata=other.csv", "train.learning_rate=1", "train.images=12345678901"};
-    tn_cfg *c = read_ok("data: { metadata = \"/abs/m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
-                "train: { images = 1000; learning_rate = 2; augment = ( { op = \"random_resized_crop\"; area_min = 0.5; },"
-                " { op = \"cutmix\"; probability = 0.25; } ); };\n", 5, set);
+    char *set[] = {"train.sizes_px=[64, 96]", "train.optimizer=sgd", "data.metadata=other.csv", "train.learning_rate=1",
+                   "train.images=12345678901"};
+    tn_cfg *c = read_ok(
+        "data: { metadata = \"/abs/m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
+        "train: { images = 1000; learning_rate = 2; augment = ( { op = \"random_resized_crop\"; area_min = 0.5; },"
+        " { op = \"cutmix\"; probability = 0.25; } ); };\n",
+        5, set);
     assert_int_equal(c->train.n_sizes, 2);
     assert_int_equal(c->train.sizes_px[1], 96);
     assert_int_equal(c->train.optimizer, TN_OPTIM_SGD);
@@ -62,13 +65,16 @@ static void values(void **unused) {
     assert_string_equal(c->data.metadata, "other.csv"); /* --set: relative to the working folder */
     assert_string_equal(c->data.images, ".");
     assert_int_equal(c->train.n_augment, 2);
-    assert_true(c->train.augment[0].area_min == 0.5 && c->train.augment[0].area_max == 1 && c->train.augment[0].probability == 1);
+    assert_true(c->train.augment[0].area_min == 0.5 && c->train.augment[0].area_max == 1 &&
+                c->train.augment[0].probability == 1);
     assert_int_equal(c->train.augment[1].kind, TN_AUG_CUTMIX);
     assert_true(c->train.augment[1].probability == 0.25);
     tn_cfg_free(&c);
     /* libconfig 1.5 alone would read 705032704, without a word */
-    c = read_ok("data: { metadata = \"5000000000 m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 5000000000; warmup_images = 1000L;"
-                " learning_rate = 0.12345678901; };\n", 0, NULL);
+    c = read_ok("data: { metadata = \"5000000000 m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 5000000000; "
+                "warmup_images = 1000L;"
+                " learning_rate = 0.12345678901; };\n",
+                0, NULL);
     assert_int_equal(c->train.images, 5000000000);
     assert_string_equal(c->data.metadata_given, "5000000000 m");
     assert_true(c->train.learning_rate == 0.12345678901);
@@ -80,25 +86,34 @@ static void errors(void **unused) {
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\n", "job.cfg: train.images is missing");
     assert_refused(LEAST "model: {\n", "job.cfg:4: syntax error");
     assert_refused(LEAST "train: { lanes = 2; };\n", "job.cfg:3: duplicate setting name");
-    assert_refused(LEAST "model: {\n  nett = \"efficientnet-b0\"; };\n", "job.cfg:4: unknown key model.nett: did you mean model.net?");
+    assert_refused(LEAST "model: {\n  nett = \"efficientnet-b0\"; };\n",
+                   "job.cfg:4: unknown key model.nett: did you mean model.net?");
     assert_refused(LEAST "trian: { lanes = 2; };\n", "job.cfg:3: unknown group trian: did you mean train?");
     assert_refused(LEAST "model: { learning_rate = 2; };\n", "did you mean train.learning_rate?");
     assert_refused(LEAST "model: { depth = \"x\"; };\n", "job.cfg:3: model.depth is text: give a number from 0 to 10");
-    assert_refused(LEAST "folds: { count = 2; };\n", "job.cfg:3: folds.count = 2 is out of range: give a whole number from 3 to 64");
+    assert_refused(LEAST "folds: { count = 2; };\n",
+                   "job.cfg:3: folds.count = 2 is out of range: give a whole number from 3 to 64");
     assert_refused(LEAST "folds: { count = 3.5; };\n", "folds.count is a number");
-    assert_refused(LEAST "folds: { validation = \"held_ou\"; };\n", "(did you mean \"held_out\"?): give one of: \"slice\", \"held_out\"");
+    assert_refused(LEAST "folds: { validation = \"held_ou\"; };\n",
+                   "(did you mean \"held_out\"?): give one of: \"slice\", \"held_out\"");
     assert_refused(LEAST "folds: { count = 3; count = 4; };\n", "job.cfg:3");
     assert_refused(LEAST "preprocess: { background = [ 1, 2 ]; };\n", "has 2 members");
     assert_refused(LEAST "self: { folds = [ 1 ]; };\n", "only the shared view");
     assert_refused(LEAST "self: { view = \"shared\"; folds = [ 12 ]; };\n", "there is no fold 12");
-    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"a\" ]; };\ntrain: { images = 9; };\n", "\"a\" is named twice");
-    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; warmup_images = 9; };\n", "job.cfg:2: train.warmup_images = 9");
-    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; lanes = 3; };\n", "power of two");
-    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op = \"cutmx\"; } ); };\n",
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"a\" ]; };\ntrain: { images = 9; };\n",
+                   "\"a\" is named twice");
+    assert_refused(
+        "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; warmup_images = 9; };\n",
+        "job.cfg:2: train.warmup_images = 9");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; lanes = 3; };\n",
+                   "power of two");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op "
+                   "= \"cutmx\"; } ); };\n",
                    "job.cfg:3: train.augment: no op \"cutmx\" (did you mean \"cutmix\"?)");
-    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op = \"cutmix\"; area_min = 1; } ); };\n",
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op "
+                   "= \"cutmix\"; area_min = 1; } ); };\n",
                    "cutmix has no `area_min`");
-    assert_refused("data = 3;\n" , "job.cfg:1: data is a group");
+    assert_refused("data = 3;\n", "job.cfg:1: data is a group");
     /* all problems in one go */
     assert_refused("model: { x = 1; };\nfolds: { count = 1; };\n", "job.cfg:1: unknown key model.x");
     unit_says("job.cfg:2: folds.count = 1");
@@ -114,10 +129,13 @@ static void errors(void **unused) {
 
 static void identity(void **unused) {
     (void)unused;
-    char *free_of[] = {"train.loader_threads=7", "train.checkpoint_images=5", "train.sizes_px=[32]", "self.max_rounds=3"};
+    char *free_of[] = {"train.loader_threads=7", "train.checkpoint_images=5", "train.sizes_px=[32]",
+                       "self.max_rounds=3"};
     char *part_of[] = {"train.learning_rate=0.002"};
-    tn_cfg *a = read_ok("# a comment\n" LEAST, 0, NULL), *b = read_ok(LEAST, 4, free_of), *c = read_ok(LEAST, 1, part_of);
-    char *ta = tn_cfg_canonical(a, TN_STAGE_TRAIN), *tb = tn_cfg_canonical(b, TN_STAGE_TRAIN), *tc = tn_cfg_canonical(c, TN_STAGE_TRAIN);
+    tn_cfg *a = read_ok("# a comment\n" LEAST, 0, NULL), *b = read_ok(LEAST, 4, free_of),
+           *c = read_ok(LEAST, 1, part_of);
+    char *ta = tn_cfg_canonical(a, TN_STAGE_TRAIN), *tb = tn_cfg_canonical(b, TN_STAGE_TRAIN),
+         *tc = tn_cfg_canonical(c, TN_STAGE_TRAIN);
     assert_string_equal(ta, tb);
     assert_string_not_equal(ta, tc);
     assert_non_null(strstr(tc, "train.learning_rate = 0.002\n"));
@@ -178,8 +196,9 @@ static void reference_page(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults), cmocka_unit_test(values),    cmocka_unit_test(errors),
-                                       cmocka_unit_test(identity), cmocka_unit_test(printing),  cmocka_unit_test(job_files),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults),      cmocka_unit_test(values),
+                                       cmocka_unit_test(errors),        cmocka_unit_test(identity),
+                                       cmocka_unit_test(printing),      cmocka_unit_test(job_files),
                                        cmocka_unit_test(reference_page)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

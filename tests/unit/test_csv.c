@@ -19,7 +19,8 @@ static void assert_refused(const char *text, const char *says) {
 
 static void accepted(void **unused) {
     (void)unused;
-    tn_csv *t = read_ok("\xEF\xBB\xBFpath,label\r\n\"a, b \"\"c\"\".jpg\",\xEA\xB3\xBC\xEC\x9D\xBC\r\nplain,\r\n\"two\nlines\",x\r\n\r\n\r\n");
+    tn_csv *t = read_ok("\xEF\xBB\xBFpath,label\r\n\"a, b "
+                        "\"\"c\"\".jpg\",\xEA\xB3\xBC\xEC\x9D\xBC\r\nplain,\r\n\"two\nlines\",x\r\n\r\n\r\n");
     assert_int_equal(tn_csv_rows(t), 3);
     assert_int_equal(tn_csv_columns(t), 2);
     assert_int_equal(tn_csv_column(t, "path"), 0); /* the byte order mark is not part of the name */
@@ -96,7 +97,7 @@ static void hostile(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused), cmocka_unit_test(round_trip),
-                                       cmocka_unit_test(hostile)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused),
+                                       cmocka_unit_test(round_trip), cmocka_unit_test(hostile)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

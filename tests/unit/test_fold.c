@@ -7,7 +7,8 @@
 enum { N = 600, K = 3 };
 
 static tn_cfg config_of(int F, int bits) {
-    tn_cfg cfg = {.data.n_classes = K, .folds = {.count = F, .seed = 3, .duplicate_bits = bits, .validation_share = 0.1}};
+    tn_cfg cfg = {.data.n_classes = K,
+                  .folds = {.count = F, .seed = 3, .duplicate_bits = bits, .validation_share = 0.1}};
     for (int k = 0; k < K; k++) snprintf(cfg.data.classes[k], 8, "c%d", k);
     return cfg;
 }
@@ -159,6 +160,7 @@ static void too_few(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_leak), cmocka_unit_test(validation), cmocka_unit_test(too_few)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_leak), cmocka_unit_test(validation),
+                                       cmocka_unit_test(too_few)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

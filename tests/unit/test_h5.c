@@ -140,7 +140,7 @@ static void done(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(equal_bytes), cmocka_unit_test(damaged),
-                                       cmocka_unit_test(full_disk), cmocka_unit_test(done)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(equal_bytes),
+                                       cmocka_unit_test(damaged), cmocka_unit_test(full_disk), cmocka_unit_test(done)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

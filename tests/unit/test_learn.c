@@ -40,8 +40,8 @@ static void comparison(void **unused) {
 }
 
 /* Six rows, three classes; class 0 has rows 0 to 3. */
-static const float Z[] = {0.7F, 0.2F, 0.1F,  0.1F, 0.6F, 0.3F,  0.3F, 0.3F, 0.4F,
-                          0.2F, 0.5F, 0.3F,  0.1F, 0.1F, 0.8F,  0.2F, 0.5F, 0.3F};
+static const float Z[] = {0.7F, 0.2F, 0.1F, 0.1F, 0.6F, 0.3F, 0.3F, 0.3F, 0.4F,
+                          0.2F, 0.5F, 0.3F, 0.1F, 0.1F, 0.8F, 0.2F, 0.5F, 0.3F};
 static const int32_t LABEL[] = {0, 0, 0, 0, 2, 2};
 
 static void judgement(void **unused) {
@@ -51,14 +51,16 @@ static void judgement(void **unused) {
     int32_t suggested[6];
     assert_int_equal(tn_self_judge(6, 3, Z, LABEL, judged, 0, verdict, margin, suggested), TN_OK);
     const double margins[] = {-0.5, 0.5, 0.1, 0.3, -0.7, 0};
-    const uint8_t verdicts[] = {TN_VERDICT_KEEP, TN_VERDICT_DROP, TN_VERDICT_DROP, TN_VERDICT_DROP, TN_VERDICT_KEEP, TN_VERDICT_NOT_JUDGED};
+    const uint8_t verdicts[] = {TN_VERDICT_KEEP, TN_VERDICT_DROP, TN_VERDICT_DROP,
+                                TN_VERDICT_DROP, TN_VERDICT_KEEP, TN_VERDICT_NOT_JUDGED};
     const int32_t best[] = {0, 1, 2, 1, 2, 1};
     for (int i = 0; i < 6; i++) {
         assert_true(fabs((double)margin[i] - margins[i]) < 1e-6);
         assert_int_equal(verdict[i], verdicts[i]);
         assert_int_equal(suggested[i], best[i]);
     }
-    /* half of the 4 rows of class 0 must stay: row 2 comes back, its label is believed most (0.3 against 0.1 and 0.2) */
+    /* half of the 4 rows of class 0 must stay: row 2 comes back, its label is believed most (0.3 against 0.1 and 0.2)
+     */
     assert_int_equal(tn_self_judge(6, 3, Z, LABEL, judged, 0.5, verdict, margin, suggested), TN_OK);
     assert_int_equal(verdict[2], TN_VERDICT_KEEP);
     assert_int_equal(verdict[1], TN_VERDICT_DROP);
@@ -98,7 +100,8 @@ static void predictions(void **unused) {
     assert_int_equal(tn_pred_write(unit_path("p.h5"), &info, rows, p), TN_OK);
     assert_int_equal(tn_pred_open(unit_path("p.h5"), &pr), TN_OK);
     const tn_pred_info *got = tn_pred_info_of(pr);
-    assert_true(got->cell.round == 1 && got->cell.fold == 2 && got->cell.size_px == 64 && got->cell.seed == 77 && got->n == 3 && got->K == 2);
+    assert_true(got->cell.round == 1 && got->cell.fold == 2 && got->cell.size_px == 64 && got->cell.seed == 77 &&
+                got->n == 3 && got->K == 2);
     assert_string_equal(got->index_digest, "abc");
     assert_memory_equal(tn_pred_rows(pr), rows, sizeof rows);
     assert_int_equal(tn_pred_read(pr, 1, 2, back), TN_OK);
@@ -110,7 +113,8 @@ static void predictions(void **unused) {
     assert_int_equal(tn_pred_open(unit_path("q.h5"), &pr), TN_EFORMAT);
 }
 
-/* --- checkpoint container ---------------------------------------------------------------------------------------------- */
+/* --- checkpoint container
+ * ---------------------------------------------------------------------------------------------- */
 
 static void write_sample(const char *path, bool swapped) {
     const float a[] = {1, 2, 3, 4, 5, 6}, b[] = {7};
@@ -182,7 +186,9 @@ static void damaged_checkpoints(void **unused) {
                          "{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
                          "{\"x\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}",
                          "{\"x\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,4]}}",
-                         "{\"x\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", "[1]", "{\"x\":3}"};
+                         "{\"x\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}",
+                         "[1]",
+                         "{\"x\":3}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         uint64_t length = strlen(bad[i]);
         FILE *f = fopen(unit_path("bad"), "wb");
@@ -196,11 +202,20 @@ static void damaged_checkpoints(void **unused) {
 
 static void net_in_checkpoint(void **unused) {
     (void)unused;
-    tn_net_spec spec = {.name = "efficientnet-b0", .width = 0.25, .depth = 0.4, .stem_stride = 1, .n_classes = 3, .extra_units = 4, .head_units = 8, .dropout = 0.25, .drop_connect = 0.1};
+    tn_net_spec spec = {.name = "efficientnet-b0",
+                        .width = 0.25,
+                        .depth = 0.4,
+                        .stem_stride = 1,
+                        .n_classes = 3,
+                        .extra_units = 4,
+                        .head_units = 8,
+                        .dropout = 0.25,
+                        .drop_connect = 0.1};
     tn_net *net = NULL, *again = NULL;
     assert_int_equal(tn_net_new(&spec, &net), TN_OK);
     size_t n = (size_t)tn_net_params(net), n_state = (size_t)tn_net_state(net);
-    float *w = malloc(n * sizeof *w), *s = malloc(n_state * sizeof *s), *w2 = calloc(n, sizeof *w), *s2 = calloc(n_state, sizeof *s);
+    float *w = malloc(n * sizeof *w), *s = malloc(n_state * sizeof *s), *w2 = calloc(n, sizeof *w),
+          *s2 = calloc(n_state, sizeof *s);
     tn_net_init(net, 5, w, s);
     tn_ckpt_entry *e = calloc((size_t)tn_net_tensors(net), sizeof *e);
     tn_ckpt_net_entries(net, "model.", w, s, e);
@@ -246,9 +261,14 @@ static void lanes(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores),      cmocka_unit_test(comparison),          cmocka_unit_test(judgement),
-        cmocka_unit_test(combining),   cmocka_unit_test(predictions),         cmocka_unit_test(checkpoints),
-        cmocka_unit_test(damaged_checkpoints), cmocka_unit_test(net_in_checkpoint), cmocka_unit_test(lanes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(scores),
+                                       cmocka_unit_test(comparison),
+                                       cmocka_unit_test(judgement),
+                                       cmocka_unit_test(combining),
+                                       cmocka_unit_test(predictions),
+                                       cmocka_unit_test(checkpoints),
+                                       cmocka_unit_test(damaged_checkpoints),
+                                       cmocka_unit_test(net_in_checkpoint),
+                                       cmocka_unit_test(lanes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,9 @@
 
 /* An empty folder for this test program, removed at exit. */
 static char unit_folder[64];
-static void unit_remove(void) { tn_folder_remove(unit_folder); }
+static void unit_remove(void) {
+    tn_folder_remove(unit_folder);
+}
 static inline const char *unit_path(const char *name) {
     static char path[8][256];
     static int at;

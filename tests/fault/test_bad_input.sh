@@ -1,0 +1,93 @@
+# Bad input: one clear error with file, line or sample and what to do, the right exit code, nothing half-published.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+cp -r data good
+n=0
+refused() { # CODE TEXT VERB [options]
+    want=$1 text=$2
+    shift 2
+    n=$((n + 1)) code=0
+    timeout 100 "$tenfold" "$@" >log 2>&1 || code=$?
+    if [ $code != $want ] || ! grep -qF -- "$text" log || [ "$(grep -c 'tenfold: error' log)" != 1 ]; then
+        echo "tenfold $*: exit code $code, wanted $want and: $text"
+        cat log
+        exit 1
+    fi
+}
+pre() { refused $1 "$2" preprocess tiny.cfg --run out$n; test ! -e out$((n - 1))/shards/DONE; cp good/metadata.csv data/; }
+
+# --- the table
+: >data/metadata.csv;                              pre 2 "data/metadata.csv: is empty"
+head -n 1 good/metadata.csv >data/metadata.csv;    pre 2 "has a header but no rows"
+rm data/metadata.csv;                              pre 3 "data/metadata.csv: cannot be read"
+sed -i '3s/.*/images\/0001.png,disc/' data/metadata.csv;        pre 2 "data/metadata.csv:3: 2 fields, the header has 7"
+sed -i '3s/^/"/' data/metadata.csv;                pre 2 "data/metadata.csv:3: wrong quoting"
+sed -i '4s/^[^,]*/images\/0001.png/' data/metadata.csv;         pre 2 "data/metadata.csv:4: path images/0001.png is there already, on line 3"
+sed -i '4s/^[^,]*/..\/secret.png/' data/metadata.csv;           pre 2 "data/metadata.csv:4: ../secret.png leads out"
+sed -i '4s/^[^,]*/\/etc\/passwd/' data/metadata.csv;            pre 2 "data/metadata.csv:4: /etc/passwd is an absolute path"
+sed -i '4s/,[a-z]*,/,discs,/' data/metadata.csv;   pre 2 'data/metadata.csv:4: label `discs` is not in data.classes: did you mean `disc`?'
+awk -F, '$2 != "stripes" || ++c < 3' good/metadata.csv >data/metadata.csv
+refused 2 "class stripes has 2 labelled rows in " preprocess tiny.cfg --run few
+test ! -e few/folds/DONE
+cp good/metadata.csv data/
+
+# --- a byte order mark, CRLF, Korean and CSV-hostile names are fine
+mkdir fine && cp -r good/* fine/
+mv fine/images/0000.jpg "$(printf 'fine/images/\355\225\234\352\270\200, "x".jpg')"
+{ printf '\357\273\277'; awk 'BEGIN { OFS = "" } { sub(/^images\/0000.jpg/, "\"images/\355\225\234\352\270\200, \"\"x\"\".jpg\""); print $0, "\r" }' good/metadata.csv; } >fine/metadata.csv
+"$tenfold" preprocess tiny.cfg --run fine-run --set data.metadata=fine/metadata.csv >log 2>&1 || { cat log; exit 1; }
+test "$(wc -l <fine-run/shards/quarantine.csv)" = 1
+
+# --- images: quarantined with row and reason; too many of them is an error
+: >data/images/0000.jpg
+echo "this is text" >data/images/0002.jpg
+rm data/images/0004.jpg
+head -c 300 good/images/0006.jpg >data/images/0006.jpg
+printf '\211PNG\r\n\032\n\0\0\0\rIHDR\0\001\206\240\0\001\206\240\010\002\0\0\0\205\123\271\215' >data/images/0001.png # 100,000 x 100,000
+rm data/images/0003.png && mkdir data/images/0003.png
+mkfifo data/images/fifo && rm data/images/0005.png && mv data/images/fifo data/images/0005.png # reading it would hang
+refused 4 "7 of 240 images cannot be used, more than data.max_bad_fraction = 0.01 allows" preprocess tiny.cfg --run many
+test ! -e many/shards/DONE
+timeout 60 "$tenfold" preprocess tiny.cfg --run some --set data.max_bad_fraction=0.1 >log 2>&1 || { cat log; exit 1; }
+cat some/shards/quarantine.csv
+grep -q "^0,images/0000.jpg,is empty" some/shards/quarantine.csv
+grep -q "^1,images/0001.png,\(cannot be decoded\|its header claims more\)" some/shards/quarantine.csv
+grep -q "^2,images/0002.jpg,\"*is not a JPEG" some/shards/quarantine.csv
+grep -q "^3,images/0003.png,is not a file" some/shards/quarantine.csv
+grep -q "^4,images/0004.jpg,cannot be read: No such file" some/shards/quarantine.csv
+grep -q "^5,images/0005.png,is not a file" some/shards/quarantine.csv
+grep -q "^6,images/0006.jpg,cannot be decoded" some/shards/quarantine.csv
+rm -r data && cp -r good data
+
+# --- the job file and the command line
+refused 2 "did you mean train.learning_rate?" check tiny.cfg --set train.learning_rat=1
+refused 2 "--set: folds.count is text: give a whole number from 3 to 64" preprocess tiny.cfg --set folds.count=three
+refused 2 "none.cfg: cannot be read" run none.cfg
+refused 2 "no verb \`trian\`" trian tiny.cfg
+refused 2 "unknown option --fold" train tiny.cfg --fold 1
+refused 2 "tenfold check does not take --folds" check tiny.cfg --folds 1
+refused 2 "--folds 2-1" train tiny.cfg --folds 2-1
+refused 2 'did you mean `efficientnet-b0`?' weights describe efficientnet-b9
+refused 3 "cannot be read" weights digest none.safetensors
+refused 4 "not a checkpoint" weights digest tiny.cfg
+
+# --- order of stages, run folders
+refused 2 "run \`tenfold preprocess\` first" train tiny.cfg --run empty
+"$tenfold" preprocess tiny.cfg --run one >log 2>&1
+refused 2 "run \`tenfold train\` first" filter tiny.cfg --run one
+refused 6 "0 of 3 predictions are there" reduce tiny.cfg --run one --set self.max_rounds=0
+refused 2 "run \`tenfold reduce\` first" report tiny.cfg --run one
+refused 2 "folds.seed = 1 (now: 2)" preprocess tiny.cfg --run one --set folds.seed=2
+refused 2 "no plan.json" resume one
+"$tenfold" preprocess tiny.cfg --run one 2>&1 | grep -q "already done"
+refused 2 "--folds names fold 3" train tiny.cfg --run one --folds 3
+refused 2 "fewer than train.evaluation_points" train tiny.cfg --run one --set train.images=40
+
+# --- a results folder that cannot be made (a file is in the way; root may write anywhere)
+echo >file
+refused 3 "file" run tiny.cfg --run file/out
+
+# --- damaged artefacts
+printf 'x' | dd of=one/shards/dataset.h5 bs=1 seek=0 conv=notrunc 2>/dev/null
+refused 4 "one/shards/dataset.h5" train tiny.cfg --run one
+echo "$n refusals"

@@ -1,0 +1,207 @@
+/* test_batch.c - shards written and read, JPEG, and the loader: the same lanes from any number of threads. */
+#include "unit.h"
+
+#include "base/h5.h"
+#include "base/hash.h"
+#include "data/batch.h"
+#include "data/jpeg.h"
+#include "preprocess/image.h"
+
+#include <math.h>
+
+enum { N = 24, W = 30, H = 20, K = 3 };
+
+/* A data set of N small pictures in two shards. raw: pixels, else JPEG. */
+static tn_index *make(bool raw, tn_shards **shards_out) {
+    static char *names[K] = {"a", "b", "c"}, *paths[N], *values[3] = {"unknown", "x", "y"};
+    tn_cfg cfg = {.preprocess = {.store = raw ? TN_STORE_RAW : TN_STORE_JPEG, .jpeg_quality = 95}};
+    const char *dir = unit_path(raw ? "raw" : "jpeg");
+    tn_index *ix = NULL;
+    assert_int_equal(tn_folder_make(dir), TN_OK);
+    assert_int_equal(tn_index_new(N, 1, &ix), TN_OK);
+    ix->n_classes = K;
+    ix->n_values[0] = 3;
+    for (int s = 0; s < 2; s++) {
+        char path[TN_PATH_BYTES];
+        tn_shard_writer *w = NULL;
+        assert_int_equal(tn_path(path, "%s/shard-%05d.h5", dir, s), TN_OK);
+        assert_int_equal(tn_shard_writer_open(path, s * N / 2, N / 2, raw ? "raw" : "jpeg", H, &w), TN_OK);
+        for (int i = s * N / 2; i < (s + 1) * N / 2; i++) {
+            unsigned char pixels[W * H * 3], *bytes = NULL;
+            for (int j = 0; j < W * H * 3; j++) pixels[j] = (unsigned char)(i * 10 + j / (3 * W) * 2 + j % 3);
+            tn_image image = {.w = W, .h = H, .pixels = pixels};
+            size_t n = 0;
+            assert_int_equal(tn_image_store(&cfg, &image, &bytes, &n), TN_OK);
+            assert_int_equal(tn_shard_writer_add(w, bytes, (int32_t)n, &ix->offset[i]), TN_OK);
+            ix->shard[i] = s, ix->length[i] = (int32_t)n, ix->checksum[i] = tn_hash64(bytes, n);
+            ix->width[i] = W, ix->height[i] = H, ix->label[i] = i % 4 == 3 ? -1 : i % 4, ix->cat[i] = i % 3;
+            paths[i] = names[0];
+            free(bytes);
+        }
+        assert_int_equal(tn_shard_writer_close(&w), TN_OK);
+        assert_null(w);
+    }
+    ix->class_name = memcpy(malloc(sizeof names), names, sizeof names);
+    ix->path = memcpy(malloc(sizeof paths), paths, sizeof paths);
+    ix->value_name[0] = memcpy(malloc(sizeof values), values, sizeof values);
+    snprintf(ix->shards_dir, sizeof ix->shards_dir, "%s", dir);
+    assert_int_equal(tn_shards_open(ix, shards_out), TN_OK);
+    return ix;
+}
+
+static const tn_augment AUGMENT[] = {{TN_AUG_CROP, 1, 0.3, 1, 0.75, 1.33, 0},
+                                     {.kind = TN_AUG_FLIP, .probability = 0.5},
+                                     {.kind = TN_AUG_CUTMIX, .probability = 0.7, .alpha = 1}};
+
+static tn_loader_spec spec_of(const tn_index *ix, const tn_shards *shards, int threads, bool training) {
+    return (tn_loader_spec){.index = ix,
+                            .shards = shards,
+                            .size_px = 12,
+                            .lane_images = 6,
+                            .n_threads = threads,
+                            .depth = 5,
+                            .seed = 4,
+                            .training = training,
+                            .augment = AUGMENT,
+                            .n_augment = 3,
+                            .label_smoothing = 0.1,
+                            .metadata_levels = 1,
+                            .norm = {{0, 0, 0}, {1.0F / 255, 1.0F / 255, 1.0F / 255}}};
+}
+
+static void hash_lanes(const tn_index *ix, const tn_shards *shards, int threads, char hex[TN_HEX_BYTES]) {
+    tn_loader_spec spec = spec_of(ix, shards, threads, true);
+    tn_loader *ld = NULL;
+    tn_hash *h = tn_hash_new();
+    int64_t rows[6];
+    int pushed = 0;
+    assert_int_equal(tn_loader_new(&spec, &ld), TN_OK);
+    for (int lane = 0; lane < 12; lane++) {
+        for (; pushed < 12 && tn_loader_pending(ld) < 4; pushed++) {
+            for (int i = 0; i < 6; i++) rows[i] = (pushed * 5 + i * 7) % N / 4 * 4; /* labelled ones */
+            tn_loader_push(ld, rows, 6, pushed * 6);
+        }
+        tn_lane x;
+        assert_int_equal(tn_loader_pop(ld, &x), TN_OK);
+        assert_int_equal(x.B, 6);
+        tn_hash_add(h, x.image, 6 * 12 * 12 * 3 * sizeof(float));
+        tn_hash_add(h, x.target, 6 * K * sizeof(float));
+        tn_hash_add(h, x.extra, 6 * 3 * sizeof(float));
+        for (int i = 0; i < 6; i++) {
+            double sum = 0;
+            for (int k = 0; k < K; k++) sum += (double)x.target[i * K + k];
+            assert_true(fabs(sum - 1) < 1e-5);
+        }
+    }
+    tn_hash_hex(h, hex);
+    tn_hash_free(&h);
+    tn_loader_free(&ld);
+}
+
+static void threads(void **unused) {
+    (void)unused;
+    for (int raw = 0; raw < 2; raw++) {
+        char one[TN_HEX_BYTES], three[TN_HEX_BYTES];
+        tn_shards *shards = NULL;
+        tn_index *ix = make(raw, &shards);
+        hash_lanes(ix, shards, 1, one);
+        hash_lanes(ix, shards, 3, three);
+        assert_string_equal(one, three);
+        tn_shards_close(&shards);
+        tn_index_free(&ix);
+    }
+}
+
+/* Evaluation: the centre square, no randomness, one-hot targets; values worked out from the picture's formula. */
+static void evaluation(void **unused) {
+    (void)unused;
+    tn_shards *shards = NULL;
+    tn_index *ix = make(true, &shards);
+    tn_loader_spec spec = spec_of(ix, shards, 2, false);
+    spec.size_px = H; /* no resizing: pixels as they are */
+    tn_loader *ld = NULL;
+    tn_lane x;
+    assert_int_equal(tn_loader_new(&spec, &ld), TN_OK);
+    tn_loader_push(ld, (int64_t[]){5, 3}, 2, 0);
+    assert_int_equal(tn_loader_pop(ld, &x), TN_OK);
+    assert_int_equal(x.B, 2);
+    for (int i = 0; i < 2; i++)
+        for (int y = 0; y < H; y++)
+            for (int c = 0; c < 3; c++) {
+                int expected = (int)x.row[i] * 10 + y * 2 + c;
+                assert_true(fabs((double)x.image[((i * H + y) * H + 7) * 3 + c] - expected) < 1e-3);
+            }
+    assert_true(x.target[0] == 0 && x.target[1] == 1 && x.target[2] == 0);
+    assert_true(x.target[3] == 0 && x.target[4] == 0 && x.target[5] == 0); /* unlabelled */
+    assert_true(x.extra[2] == 1 && x.extra[0] == 0 && x.extra[3] == 1);
+    tn_loader_push(ld, (int64_t[]){1}, 1, 0); /* freed with work pending */
+    tn_loader_free(&ld);
+    tn_shards_close(&shards);
+    tn_index_free(&ix);
+}
+
+static void damage(void **unused) {
+    (void)unused;
+    tn_shards *shards = NULL;
+    tn_index *ix = make(false, &shards);
+    char path[TN_PATH_BYTES];
+    assert_int_equal(tn_path(path, "%s/shard-00001.h5", ix->shards_dir), TN_OK);
+    tn_h5 *file = NULL;
+    int64_t at = 0;
+    assert_int_equal(tn_h5_open(path, &file), TN_OK);
+    assert_int_equal(tn_h5_offset(file, "payload", &at), TN_OK);
+    tn_h5_close(&file);
+    FILE *f = fopen(path, "r+b");
+    fseek(f, (long)(at + ix->offset[20] + 100), SEEK_SET);
+    fputc('!', f);
+    fclose(f);
+    tn_loader_spec spec = spec_of(ix, shards, 2, true);
+    tn_loader *ld = NULL;
+    tn_lane x;
+    assert_int_equal(tn_loader_new(&spec, &ld), TN_OK);
+    tn_loader_push(ld, (int64_t[]){0, 1}, 2, 0);
+    tn_loader_push(ld, (int64_t[]){0, 20}, 2, 2);
+    tn_loader_push(ld, (int64_t[]){22, 1}, 2, 4);
+    assert_int_equal(tn_loader_pop(ld, &x), TN_OK);
+    assert_int_equal(tn_loader_pop(ld, &x), TN_EFORMAT);
+    unit_says("row 20 (a) in ");
+    unit_says("shard-00001.h5 is damaged: its checksum is wrong");
+    assert_int_equal(tn_loader_pop(ld, &x), TN_OK); /* only the lane with the bad row */
+    tn_loader_free(&ld);
+    tn_shards_close(&shards);
+    tn_index_free(&ix);
+}
+
+static void jpeg(void **unused) {
+    (void)unused;
+    unsigned char *pixels = NULL;
+    size_t room = 0;
+    int w = 0, h = 0;
+    tn_shards *shards = NULL;
+    tn_index *ix = make(false, &shards);
+    unsigned char *bytes = NULL;
+    size_t capacity = 0;
+    int32_t n = 0;
+    assert_int_equal(tn_shards_read(shards, 7, &bytes, &capacity, &n), TN_OK);
+    assert_int_equal(tn_jpeg_decode(bytes, (size_t)n, &pixels, &room, &w, &h), TN_OK);
+    assert_true(w == W && h == H);
+    for (int j = 0; j < W * H * 3; j++) assert_true(abs(pixels[j] - (70 + j / (3 * W) * 2 + j % 3)) <= 4);
+    for (int cut = 0; cut < n; cut += 7)
+        assert_int_equal(tn_jpeg_decode(bytes, (size_t)cut, &pixels, &room, &w, &h), TN_EFORMAT);
+    unit_says("corrupt JPEG");
+    for (int at = 0; at < n; at++) { /* any verdict, no crash */
+        bytes[at] ^= 0xFF;
+        tn_jpeg_decode(bytes, (size_t)n, &pixels, &room, &w, &h);
+        bytes[at] ^= 0xFF;
+    }
+    free(pixels);
+    free(bytes);
+    tn_shards_close(&shards);
+    tn_index_free(&ix);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(threads), cmocka_unit_test(evaluation),
+                                       cmocka_unit_test(damage), cmocka_unit_test(jpeg)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
