@@ -72,8 +72,7 @@ static tn_status number_rows(int64_t n, const char *const *text, int64_t n_value
     return TN_OK;
 }
 
-/* --- columns ---------------------------------------------------------------------------------------------------------
- */
+/* --- columns ------------------------------------------------------------------------------------------------------ */
 
 /* Level m: value 0 is "unknown", then the values of rows that can be trained on. */
 static tn_status fill_level(const tn_meta *meta, int m, const uint8_t *trainable, value *values, int32_t *id,

@@ -28,8 +28,7 @@ static void refuse(tn_image *image, const char *what, const char *detail) {
     while (n > 0 && image->reason[n - 1] == ' ') image->reason[--n] = 0;
 }
 
-/* --- loading ---------------------------------------------------------------------------------------------------------
- */
+/* --- loading ------------------------------------------------------------------------------------------------------ */
 
 static bool is_jpeg(const tn_image *image) {
     return image->n_file > 2 && memcmp(image->file, "\xFF\xD8", 2) == 0;
@@ -73,8 +72,7 @@ static bool step(VipsImage **x, int failed, VipsImage *out) {
     return !failed;
 }
 
-/* --- steps -----------------------------------------------------------------------------------------------------------
- */
+/* --- steps -------------------------------------------------------------------------------------------------------- */
 
 static bool to_srgb(VipsImage **x) {
     VipsImage *out = NULL;
@@ -133,8 +131,7 @@ static bool pipeline(const tn_cfg *cfg, VipsImage **x) {
     return to_srgb(x) && flatten(cfg, x) && scale_down(cfg, x) && three_bytes(x) && upright(x);
 }
 
-/* --- hashes ----------------------------------------------------------------------------------------------------------
- */
+/* --- hashes ------------------------------------------------------------------------------------------------------- */
 
 static double mean_grey(const tn_image *image, int x0, int x1, int y0, int y1) {
     double sum = 0;
@@ -164,8 +161,7 @@ static uint64_t difference_hash(const tn_image *image) {
     return bits;
 }
 
-/* --- one file --------------------------------------------------------------------------------------------------------
- */
+/* --- one file ----------------------------------------------------------------------------------------------------- */
 
 static tn_status read_bytes(const char *path, tn_image *out) {
     struct stat info;

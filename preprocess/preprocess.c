@@ -34,8 +34,7 @@ typedef struct {
     bool shown;
 } work;
 
-/* --- one shard -------------------------------------------------------------------------------------------------------
- */
+/* --- one shard ---------------------------------------------------------------------------------------------------- */
 
 static void note_bad(work *w, int64_t row, const char *reason) {
     char number[24];
@@ -114,8 +113,7 @@ static tn_status make_shards(tn_run *run, work *w) {
     return st;
 }
 
-/* --- gathering -------------------------------------------------------------------------------------------------------
- */
+/* --- gathering ---------------------------------------------------------------------------------------------------- */
 
 /* Each row was filled by one rank and is zero elsewhere. */
 static void gather(tn_run *run, void *column, int64_t n, size_t size) {
@@ -202,8 +200,7 @@ static tn_status gather_quarantine(tn_run *run, work *w, int64_t *n_bad, char fi
     return st;
 }
 
-/* --- the two artefacts -----------------------------------------------------------------------------------------------
- */
+/* --- the two artefacts -------------------------------------------------------------------------------------------- */
 
 static tn_status judge_quarantine(const tn_cfg *cfg, int64_t n, int64_t n_bad, const char *folder, const char *first) {
     if (n_bad > 0 && (double)n_bad > cfg->data.max_bad_fraction * (double)n)

@@ -24,8 +24,7 @@ void tn_problem(tn_problems *p, int line, const char *fmt, ...) {
     va_end(args);
 }
 
-/* --- names -----------------------------------------------------------------------------------------------------------
- */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 static bool is_group(const char *group) {
     for (int i = 0; i < tn_n_keys; i++)
@@ -186,8 +185,7 @@ static void take_defaults(tn_cfg *cfg, tn_problems *problems) {
     }
 }
 
-/* --- the file --------------------------------------------------------------------------------------------------------
- */
+/* --- the file ----------------------------------------------------------------------------------------------------- */
 
 static tn_status set_names(tn_cfg *cfg, const char *path, const char *run_dir, char base_dir[TN_PATH_BYTES]) {
     char copy[TN_PATH_BYTES];

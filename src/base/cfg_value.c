@@ -128,8 +128,7 @@ static void set_path(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, 
         tn_problem(problems, line, "%s.%s: %s", key->group, key->name, tn_msg);
 }
 
-/* --- lists -----------------------------------------------------------------------------------------------------------
- */
+/* --- lists -------------------------------------------------------------------------------------------------------- */
 
 static bool list_length(const tn_key *key, const config_setting_t *v, int line, int *n_out, tn_problems *problems) {
     char why[96];
@@ -171,8 +170,7 @@ static void set_texts(tn_cfg *cfg, const tn_key *key, const config_setting_t *v,
     *(int *)(void *)((char *)cfg + key->second) = n;
 }
 
-/* --- augmentations ---------------------------------------------------------------------------------------------------
- */
+/* --- augmentations ------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     const char *name;
@@ -285,8 +283,7 @@ void tn_key_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *value, i
     }
 }
 
-/* --- text ------------------------------------------------------------------------------------------------------------
- */
+/* --- text --------------------------------------------------------------------------------------------------------- */
 
 void tn_key_accepted(const tn_key *key, FILE *out) {
     switch (key->type) {

@@ -33,8 +33,7 @@ static const char *word(json_t *j, const char *key) {
     return json_string_value(json_object_get(j, key));
 }
 
-/* --- comparison of settings ------------------------------------------------------------------------------------------
- */
+/* --- comparison of settings --------------------------------------------------------------------------------------- */
 
 /* The line of text that begins with the same "key " as line; NULL when there is none. */
 static const char *line_of_key(const char *text, const char *line) {
@@ -77,8 +76,7 @@ tn_status tn_settings_same(const char *where, const char *have, const char *want
                    where, d.text, d.n > 3 ? "\n  ..." : "");
 }
 
-/* --- the marker ------------------------------------------------------------------------------------------------------
- */
+/* --- the marker --------------------------------------------------------------------------------------------------- */
 
 tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out) {
     char path[TN_PATH_BYTES];

@@ -98,8 +98,7 @@ tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out) {
     return st;
 }
 
-/* --- publication -----------------------------------------------------------------------------------------------------
- */
+/* --- publication -------------------------------------------------------------------------------------------------- */
 
 tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]) {
     return tn_path(tmp_out, "%s.tmp", path);

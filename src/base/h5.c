@@ -23,8 +23,7 @@ size_t tn_h5_bytes(tn_h5_type type) {
     return OF[type];
 }
 
-/* --- creating --------------------------------------------------------------------------------------------------------
- */
+/* --- creating ----------------------------------------------------------------------------------------------------- */
 
 static tn_status create(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, const int64_t *dim, hid_t *out) {
     TN_ASSERT(n_dims >= 0 && n_dims <= MOST_DIMS);
@@ -59,8 +58,7 @@ tn_status tn_h5_write(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, c
     return ok ? TN_OK : tn_fail(TN_EIO, "%s: dataset %s cannot be written: is the disk full?", f->path, name);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 tn_status tn_h5_dataset(tn_h5 *f, const char *name, hid_t *out, int *n_dims_out, hsize_t dim_out[4]) {
     hid_t dataset = tn_h5_has(f, name) ? H5Dopen2(f->file, name, H5P_DEFAULT) : -1;
@@ -178,8 +176,7 @@ tn_status tn_h5_offset(tn_h5 *f, const char *name, int64_t *offset_bytes_out) {
     return TN_OK;
 }
 
-/* --- strings ---------------------------------------------------------------------------------------------------------
- */
+/* --- strings ------------------------------------------------------------------------------------------------------ */
 
 tn_status tn_h5_write_strings(tn_h5 *f, const char *name, int64_t n, const char *const *s) {
     char at_name[256];

@@ -14,8 +14,7 @@ const char *tn_h5_library(void) {
     return text;
 }
 
-/* --- files -----------------------------------------------------------------------------------------------------------
- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static tn_h5 *file_new(const char *path, bool writing) {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* every failure is said by us, once */

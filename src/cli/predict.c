@@ -58,6 +58,7 @@ const tn_verb tn_verb_predict = {
         "Runs each trained cell's best model over its own fold (out-of-fold rows) and over test and unlabelled rows.\n"
         "reads   RUN/train/*/best.safetensors, RUN/shards\n"
         "writes  RUN/predict/<cell>/predictions.h5\n\n"
-        "Without --round: the cells of all rounds. example: mpirun -n 2 tenfold predict jobs/baseline.cfg",
+        "Without --round: the cells of all rounds.\n\n"
+        "example: mpirun -n 2 tenfold predict jobs/baseline.cfg",
     .run = run,
 };

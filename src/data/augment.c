@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- drawing ---------------------------------------------------------------------------------------------------------
- */
+/* --- drawing ------------------------------------------------------------------------------------------------------ */
 
 static tn_box centre(int w, int h, int bw, int bh) {
     return (tn_box){(w - bw) / 2, (h - bh) / 2, bw, bh};
@@ -43,8 +42,7 @@ bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint
     return tn_rng_uniform(&r) < flip->probability;
 }
 
-/* --- resize ----------------------------------------------------------------------------------------------------------
- */
+/* --- resize ------------------------------------------------------------------------------------------------------- */
 
 /* For each of S output places: the input places [first, first + n) and their weights, which sum to 1. */
 typedef struct {
@@ -146,8 +144,7 @@ tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, b
     return st;
 }
 
-/* --- CutMix ----------------------------------------------------------------------------------------------------------
- */
+/* --- CutMix ------------------------------------------------------------------------------------------------------- */
 
 static void paste(int B, int S, const int64_t *partner, tn_box box, const float *from, float *to) {
     size_t row = (size_t)S * 3, image = row * (size_t)S;

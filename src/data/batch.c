@@ -55,8 +55,7 @@ static const tn_augment *find(const tn_loader_spec *spec, tn_augment_kind kind) 
     return NULL;
 }
 
-/* --- one image -------------------------------------------------------------------------------------------------------
- */
+/* --- one image ---------------------------------------------------------------------------------------------------- */
 
 static void fill_target(const tn_loader *ld, int32_t label, float *target) {
     if (label >= 0)
@@ -105,8 +104,7 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
     return tn_image_fit(pixels, w, h, box, flip, spec->size_px, &spec->norm, x->image + (size_t)i * S * S * 3);
 }
 
-/* --- threads ---------------------------------------------------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------------------------------------------------ */
 
 /* The oldest slot with an image that nobody has taken; NULL when there is none. Under the lock. */
 static slot *find_work(tn_loader *ld) {
@@ -155,8 +153,7 @@ static void *work(void *context) {
     return NULL;
 }
 
-/* --- main thread -----------------------------------------------------------------------------------------------------
- */
+/* --- main thread -------------------------------------------------------------------------------------------------- */
 
 static tn_status make_ring(tn_loader *ld) {
     size_t B = (size_t)ld->spec.lane_images, S = (size_t)ld->spec.size_px;

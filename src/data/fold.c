@@ -65,8 +65,7 @@ static void classes_of(const tn_index *ix, const kin_list *list, const kin *k, i
     for (int32_t i = 0; i < k->n; i++) count[ix->label[list->member[k->first + i]]]++;
 }
 
-/* --- dealing ---------------------------------------------------------------------------------------------------------
- */
+/* --- dealing ------------------------------------------------------------------------------------------------------ */
 
 static int larger_first(const void *a, const void *b) {
     const kin *x = a, *y = b;

@@ -67,8 +67,7 @@ void tn_index_free(tn_index **at) {
     *at = NULL;
 }
 
-/* --- files -----------------------------------------------------------------------------------------------------------
- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static tn_status write_columns(tn_h5 *f, const tn_index *ix, const column *c, int n) {
     for (int i = 0; i < n; i++) TN_TRY(tn_h5_write(f, c[i].name, c[i].type, 1, &ix->n, *pointer(ix, &c[i])));

@@ -48,14 +48,14 @@ typedef struct tn_conv tn_conv; /* one convolution of one shape, with its prepar
 typedef struct tn_dev tn_dev;
 
 typedef struct {
-    /* --- memory ------------------------------------------------------------------------------------------------- */
+    /* --- memory --------------------------------------------------------------------------------------------------- */
     float *(*alloc)(tn_dev *dev, int64_t n); /* zeroed, 64-byte aligned; NULL when there is no memory */
     void (*free)(tn_dev *dev, float *x);     /* NULL fine */
     void (*upload)(tn_dev *dev, int64_t n, const float *host, float *x);
     void (*download)(tn_dev *dev, int64_t n, const float *x, float *host);
     void (*fill)(tn_dev *dev, int64_t n, float value, float *x);
 
-    /* --- convolution, no bias ------------------------------------------------------------------------------------ */
+    /* --- convolution, no bias ------------------------------------------------------------------------------------- */
     tn_status (*conv_new)(tn_dev *dev, const tn_conv_shape *shape, bool training, tn_conv **out);
     void (*conv_free)(tn_dev *dev, tn_conv **conv);
     /* After the weights w changed and before they are used; w must stay valid until the next call. */
@@ -65,7 +65,7 @@ typedef struct {
     void (*conv_backward_weights)(tn_dev *dev, tn_conv *conv, const float *x, const float *dy,
                                   float *dw); /* overwrites */
 
-    /* --- batch norm + activation over M pixels and C channels ---------------------------------------------------- */
+    /* --- batch norm + activation over M pixels and C channels ----------------------------------------------------- */
     /* mean_c, var_c = biased moments of x over M; y = act(gamma (x - mean) / sqrt(var + eps) + beta). */
     void (*bn_train)(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta, float eps,
                      tn_act act, float *y, float *mean_out, float *var_out);
@@ -77,7 +77,7 @@ typedef struct {
                         const float *mean, const float *var, float eps, tn_act act, const float *dy, float *dx,
                         float *dgamma, float *dbeta);
 
-    /* --- squeeze-and-excitation, pooling, residual --------------------------------------------------------------- */
+    /* --- squeeze-and-excitation, pooling, residual ---------------------------------------------------------------- */
     /* y(B,C) = mean over the HW pixels of x(B,HW,C) */
     void (*pool_forward)(tn_dev *dev, int B, int64_t HW, int C, const float *x, float *y);
     /* dx += or = dy / HW */
@@ -92,7 +92,7 @@ typedef struct {
     /* y = keep_b x. y may be x. */
     void (*keep)(tn_dev *dev, int B, int64_t n, const float *x, const float *keep, float *y);
 
-    /* --- head ---------------------------------------------------------------------------------------------------- */
+    /* --- head ----------------------------------------------------------------------------------------------------- */
     /* y(B,O) = x(B,I) w(O,I)^T + b(O) */
     void (*dense_forward)(tn_dev *dev, int B, int I, int O, const float *x, const float *w, const float *b, float *y);
     /* dw, db overwritten; dx NULL = not wanted */
@@ -112,7 +112,7 @@ typedef struct {
     void (*cross_entropy)(tn_dev *dev, int B, int K, const float *logits, const float *target, float scale,
                           float *loss_out /* (B) */, float *dlogits);
 
-    /* --- flat vectors -------------------------------------------------------------------------------------------- */
+    /* --- flat vectors --------------------------------------------------------------------------------------------- */
     void (*add)(tn_dev *dev, int64_t n, const float *x, float *y);           /* y += x         */
     void (*scale)(tn_dev *dev, int64_t n, float a, float *x);                /* x *= a         */
     void (*lerp)(tn_dev *dev, int64_t n, float a, const float *x, float *y); /* y += a (x - y): EMA, running moments */

@@ -21,8 +21,7 @@ static int64_t entry_count(const tn_ckpt_entry *e) {
     return n;
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static json_t *header_of(int n, const tn_ckpt_entry *entry, json_t *meta) {
     json_t *header = json_object();
@@ -96,8 +95,7 @@ tn_status tn_ckpt_write(const char *path, int n, const tn_ckpt_entry *entry, jso
     return st;
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static tn_status damaged(const char *path, const char *why) {
     return tn_fail(TN_EFORMAT,

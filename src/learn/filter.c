@@ -36,8 +36,7 @@ static bool uses_fold(const tn_cfg *cfg, int f) {
     return false;
 }
 
-/* --- posteriors ------------------------------------------------------------------------------------------------------
- */
+/* --- posteriors --------------------------------------------------------------------------------------------------- */
 
 static tn_status read_z(const filter *s, const tn_cell *cell, float *out) {
     char path[TN_PATH_BYTES];
@@ -103,8 +102,7 @@ static void mean_of_slabs(filter *s) {
         for (int k = 0; k < K && s->n_slabs[i] > 0; k++) s->slab[i * K + k] /= (float)s->n_slabs[i];
 }
 
-/* --- output ----------------------------------------------------------------------------------------------------------
- */
+/* --- output ------------------------------------------------------------------------------------------------------- */
 
 static tn_status fill_overlay(const filter *s, tn_h5 *f) {
     TN_TRY(tn_h5_stamp(f, "overlay", 1));
@@ -178,8 +176,7 @@ static tn_status say_result(const filter *s) {
     return TN_OK;
 }
 
-/* --- the work of rank 0 ----------------------------------------------------------------------------------------------
- */
+/* --- the work of rank 0 ------------------------------------------------------------------------------------------- */
 
 static tn_status judge(filter *s, const float *z, const uint8_t *judged) {
     return tn_self_judge(s->ix->n, s->ix->n_classes, z, s->ix->label, judged, s->cfg->self.class_floor, s->verdict,
@@ -291,8 +288,7 @@ tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int r
     return tn_agree(run, run->rank == 0 ? filter_here(cfg, index, round) : TN_OK);
 }
 
-/* --- readers ---------------------------------------------------------------------------------------------------------
- */
+/* --- readers ------------------------------------------------------------------------------------------------------ */
 
 tn_status tn_overlay_read(const tn_cfg *cfg, const tn_cell *cell, int64_t N, uint8_t *verdict_out) {
     memset(verdict_out, TN_VERDICT_KEEP, (size_t)N);

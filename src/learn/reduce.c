@@ -35,8 +35,7 @@ static void sums_clear(const tn_index *ix, sums *s) {
     memset(s->count, 0, (size_t)ix->n * sizeof *s->count);
 }
 
-/* --- members ---------------------------------------------------------------------------------------------------------
- */
+/* --- members ------------------------------------------------------------------------------------------------------ */
 
 static tn_status check_member(const tn_index *ix, const char *path, const tn_pred *pr) {
     const tn_pred_info *info = tn_pred_info_of(pr);
@@ -85,8 +84,7 @@ static tn_status is_there(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
     return TN_OK;
 }
 
-/* --- scores ----------------------------------------------------------------------------------------------------------
- */
+/* --- scores ------------------------------------------------------------------------------------------------------- */
 
 typedef enum { ROWS_OF_FOLD, ROWS_OF_TEST } row_kind;
 
@@ -130,8 +128,7 @@ static void score_round(const tn_cfg *cfg, const tn_index *ix, tn_round_result *
     out->test = tn_score_of(&test);
 }
 
-/* --- a round ---------------------------------------------------------------------------------------------------------
- */
+/* --- a round ------------------------------------------------------------------------------------------------------ */
 
 static void add_sums(const tn_index *ix, const sums *from, sums *to) {
     for (int64_t i = 0; i < ix->n; i++) to->count[i] += from->count[i];

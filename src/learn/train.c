@@ -217,8 +217,7 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
     return st;
 }
 
-/* --- identity -------------------------------------------------------------------------------------------------------
- */
+/* --- identity ----------------------------------------------------------------------------------------------------- */
 
 static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[256]) {
     char folder[TN_PATH_BYTES], shards[TN_HEX_BYTES], folds[TN_HEX_BYTES], filter[TN_HEX_BYTES];

@@ -28,8 +28,7 @@ static tn_score validation_score(const tn_train *t) {
     return tn_score_of(&c);
 }
 
-/* --- the best model --------------------------------------------------------------------------------------------------
- */
+/* --- the best model ----------------------------------------------------------------------------------------------- */
 
 /* Rows of the judged list spread over all rows of the data set: this rank's share of (N,K). */
 static float *spread(const tn_train *t, const float *x, int64_t first, int64_t n) {
@@ -113,8 +112,7 @@ static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
     return TN_OK;
 }
 
-/* --- journal ---------------------------------------------------------------------------------------------------------
- */
+/* --- journal ------------------------------------------------------------------------------------------------------ */
 
 static tn_status append_journal(tn_train *t, const tn_score *score) {
     const tn_train_clock *c = &t->clock;

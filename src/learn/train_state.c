@@ -11,8 +11,7 @@
 /* ImageNet statistics: what pretrained weights expect, and as good as any other for training from scratch. */
 static const tn_input_norm IMAGENET = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
 
-/* --- checkpoint ------------------------------------------------------------------------------------------------------
- */
+/* --- checkpoint --------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *prefix;
@@ -120,8 +119,7 @@ tn_status tn_train_checkpoint(tn_run *run, tn_train *t) {
     return tn_agree(run, run->rank == 0 ? write_checkpoint(t) : TN_OK);
 }
 
-/* --- resume ----------------------------------------------------------------------------------------------------------
- */
+/* --- resume ------------------------------------------------------------------------------------------------------- */
 
 static tn_status load_moments(const tn_train *t, const tn_ckpt *ck, const char *prefix, float *host, float *device) {
     for (int i = 0; i < tn_net_tensors(t->net); i++) {
@@ -205,8 +203,7 @@ static tn_status start_anew(tn_train *t) {
     return st;
 }
 
-/* --- memory ----------------------------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static tn_status make_net(tn_train *t) {
     const tn_cfg *c = t->cfg;

@@ -81,8 +81,7 @@ void tn_plan_free(tn_plan **plan) {
     *plan = NULL;
 }
 
-/* --- the manifest ----------------------------------------------------------------------------------------------------
- */
+/* --- the manifest ------------------------------------------------------------------------------------------------- */
 
 tn_status tn_plan_publish(const tn_plan *plan) {
     json_t *sets = json_array(), *steps = json_array();

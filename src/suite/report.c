@@ -26,8 +26,7 @@ static const char *word(json_t *j, const char *key) {
     return text ? text : "";
 }
 
-/* --- score table -----------------------------------------------------------------------------------------------------
- */
+/* --- score table -------------------------------------------------------------------------------------------------- */
 
 static void table_head(report *r) {
     fputs("| what | rows | geometric mean | macro F1 | accuracy |", r->text);
@@ -102,8 +101,7 @@ static void scores(report *r) {
             word(r->metrics, "chosen_because"));
 }
 
-/* --- filter ----------------------------------------------------------------------------------------------------------
- */
+/* --- filter ------------------------------------------------------------------------------------------------------- */
 
 /* Verdicts by class, from a ledger. */
 static tn_status ledger_table(report *r, int round) {
@@ -151,8 +149,7 @@ static tn_status filters(report *r) {
     return TN_OK;
 }
 
-/* --- exposure --------------------------------------------------------------------------------------------------------
- */
+/* --- exposure ----------------------------------------------------------------------------------------------------- */
 
 /* The last line of the first cell's journal: images seen, by class. */
 static tn_status exposure(report *r) {

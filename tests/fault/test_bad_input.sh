@@ -81,7 +81,7 @@ refused 2 "folds.seed = 1 (now: 2)" preprocess tiny.cfg --run one --set folds.se
 refused 2 "no plan.json" resume one
 "$tenfold" preprocess tiny.cfg --run one 2>&1 | grep -q "already done"
 refused 2 "--folds names fold 3" train tiny.cfg --run one --folds 3
-refused 2 "fewer than train.evaluation_points" train tiny.cfg --run one --set train.images=40
+refused 2 "fewer than train.evaluation_points" train tiny.cfg --run one --set train.images=40 --set train.warmup_images=0
 
 # --- a results folder that cannot be made (a file is in the way; root may write anywhere)
 echo >file

@@ -1,12 +1,17 @@
 /*
- * depthwise.h - depthwise convolution for one vector width; included by kernels.c with V (type), VW (width) and N(name).
+ * depthwise.h - depthwise convolution for one vector width; included by kernels.c with V (type), VW (width) and
+ * N(name).
  *
  * Channels are innermost, so a vector is VW channels of one pixel. A row of weights or sums for all R*R taps stays in
  * registers while a row of pixels streams by. R is a constant wherever it is 3 or 5.
  */
 
-static inline __attribute__((always_inline)) V N(load)(const float *p) { return *(const N(unaligned) *)(const void *)p; }
-static inline __attribute__((always_inline)) void N(store)(float *p, V v) { *(N(unaligned) *)(void *)p = v; }
+static inline __attribute__((always_inline)) V N(load)(const float *p) {
+    return *(const N(unaligned) *)(const void *)p;
+}
+static inline __attribute__((always_inline)) void N(store)(float *p, V v) {
+    *(N(unaligned) *)(void *)p = v;
+}
 
 /* Taps [first, end) that fall inside [0, size) for an output place. */
 static inline void N(taps)(int at, int size, int R, int *first, int *end) {
@@ -14,8 +19,8 @@ static inline void N(taps)(int at, int size, int R, int *first, int *end) {
     *end = at + R > size ? size - at : R;
 }
 
-static inline __attribute__((always_inline)) void N(forward_row)(const tn_conv_shape *s, int R, int b, int p, int c, const float *x, const float *w,
-                                  float *y) {
+static inline __attribute__((always_inline)) void N(forward_row)(const tn_conv_shape *s, int R, int b, int p, int c,
+                                                                 const float *x, const float *w, float *y) {
     int C = s->C, r0, r1, h = p * s->stride - s->pad_top;
     N(taps)(h, s->H, R, &r0, &r1);
     V k[5 * 5];
@@ -39,8 +44,8 @@ static inline __attribute__((always_inline)) void N(forward_row)(const tn_conv_s
 }
 
 /* Input row h gathers from the output rows that saw it. */
-static inline __attribute__((always_inline)) void N(data_row)(const tn_conv_shape *s, int R, int b, int h, int c, const float *dy, const float *w,
-                               float *dx) {
+static inline __attribute__((always_inline)) void N(data_row)(const tn_conv_shape *s, int R, int b, int h, int c,
+                                                              const float *dy, const float *w, float *dx) {
     int C = s->C, stride = s->stride;
     const float *image = dy + (int64_t)b * s->P * s->Q * C + c;
     V k[5 * 5];
@@ -62,8 +67,8 @@ static inline __attribute__((always_inline)) void N(data_row)(const tn_conv_shap
 }
 
 /* Adds what output row p of image b contributes to all taps: sums (R*R,C) of the image. */
-static inline __attribute__((always_inline)) void N(weights_row)(const tn_conv_shape *s, int R, int b, int p, int c, const float *x, const float *dy,
-                                  float *sums) {
+static inline __attribute__((always_inline)) void N(weights_row)(const tn_conv_shape *s, int R, int b, int p, int c,
+                                                                 const float *x, const float *dy, float *sums) {
     int C = s->C, r0, r1, h = p * s->stride - s->pad_top;
     N(taps)(h, s->H, R, &r0, &r1);
     V k[5 * 5];
@@ -80,7 +85,8 @@ static inline __attribute__((always_inline)) void N(weights_row)(const tn_conv_s
                 for (int t = 0; t < R; t++) k[r * R + t] += N(load)(at + (int64_t)t * C) * d;
         } else {
             for (int r = r0; r < r1; r++)
-                for (int t = t0; t < t1; t++) k[r * R + t] += N(load)(image + ((int64_t)(h + r) * s->W + v + t) * C) * d;
+                for (int t = t0; t < t1; t++)
+                    k[r * R + t] += N(load)(image + ((int64_t)(h + r) * s->W + v + t) * C) * d;
         }
     }
     for (int i = 0; i < R * R; i++) N(store)(sums + (int64_t)i * C + c, k[i]);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* --- exponential ----------------------------------------------------------------------------------------------------- */
+/* --- exponential -------------------------------------------------------------------------------------------------- */
 
 /* e^x for |x| <= 87, clamped outside: 2^n e^r with |r| <= ln 2 / 2, e^r by a polynomial of degree 6 (Cephes expf).
  * Relative error below 2e-7, tested in tests/op. Branch-free, so that loops around it are vectorised. */
@@ -31,42 +31,66 @@ static inline float exp_fast(float x) {
     return p * scale.f;
 }
 
-static inline float sigmoid(float x) { return 1.0F / (1.0F + exp_fast(-x)); }
+static inline float sigmoid(float x) {
+    return 1.0F / (1.0F + exp_fast(-x));
+}
 
 /* ACT is a constant in every caller, so the choice is made by the compiler. */
 static inline __attribute__((always_inline)) float act(tn_act kind, float x) {
     switch (kind) {
-    case TN_ACT_SWISH: return x * sigmoid(x);
-    case TN_ACT_RELU6: return x < 0 ? 0 : x > 6 ? 6 : x;
-    case TN_ACT_RELU: return x < 0 ? 0 : x;
-    case TN_ACT_SIGMOID: return sigmoid(x);
-    default: return x;
+    case TN_ACT_SWISH:
+        return x * sigmoid(x);
+    case TN_ACT_RELU6:
+        return x < 0 ? 0 : x > 6 ? 6 : x;
+    case TN_ACT_RELU:
+        return x < 0 ? 0 : x;
+    case TN_ACT_SIGMOID:
+        return sigmoid(x);
+    default:
+        return x;
     }
 }
 
 static inline __attribute__((always_inline)) float slope(tn_act kind, float x) {
     float s;
     switch (kind) {
-    case TN_ACT_SWISH: s = sigmoid(x); return s * (1.0F + x * (1.0F - s));
-    case TN_ACT_RELU6: return x > 0 && x < 6 ? 1.0F : 0.0F;
-    case TN_ACT_RELU: return x > 0 ? 1.0F : 0.0F;
-    case TN_ACT_SIGMOID: s = sigmoid(x); return s * (1.0F - s);
-    default: return 1.0F;
+    case TN_ACT_SWISH:
+        s = sigmoid(x);
+        return s * (1.0F + x * (1.0F - s));
+    case TN_ACT_RELU6:
+        return x > 0 && x < 6 ? 1.0F : 0.0F;
+    case TN_ACT_RELU:
+        return x > 0 ? 1.0F : 0.0F;
+    case TN_ACT_SIGMOID:
+        s = sigmoid(x);
+        return s * (1.0F - s);
+    default:
+        return 1.0F;
     }
 }
 
-#define FOR_ACT(kind, CALL)                                     \
-    switch (kind) {                                             \
-    case TN_ACT_SWISH: CALL(TN_ACT_SWISH); break;               \
-    case TN_ACT_RELU6: CALL(TN_ACT_RELU6); break;               \
-    case TN_ACT_RELU: CALL(TN_ACT_RELU); break;                 \
-    case TN_ACT_SIGMOID: CALL(TN_ACT_SIGMOID); break;           \
-    default: CALL(TN_ACT_NONE); break;                          \
+#define FOR_ACT(kind, CALL)                                                                                            \
+    switch (kind) {                                                                                                    \
+    case TN_ACT_SWISH:                                                                                                 \
+        CALL(TN_ACT_SWISH);                                                                                            \
+        break;                                                                                                         \
+    case TN_ACT_RELU6:                                                                                                 \
+        CALL(TN_ACT_RELU6);                                                                                            \
+        break;                                                                                                         \
+    case TN_ACT_RELU:                                                                                                  \
+        CALL(TN_ACT_RELU);                                                                                             \
+        break;                                                                                                         \
+    case TN_ACT_SIGMOID:                                                                                               \
+        CALL(TN_ACT_SIGMOID);                                                                                          \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        CALL(TN_ACT_NONE);                                                                                             \
+        break;                                                                                                         \
     }
 
 #define PARALLEL_FOR _Pragma("omp parallel for schedule(static) num_threads(n_threads) if (n_threads > 1)")
 
-/* --- depthwise ------------------------------------------------------------------------------------------------------- */
+/* --- depthwise ---------------------------------------------------------------------------------------------------- */
 
 typedef float v16 __attribute__((vector_size(64)));
 typedef float v8 __attribute__((vector_size(32)));
@@ -74,37 +98,37 @@ typedef float v16_unaligned __attribute__((vector_size(64), aligned(4), may_alia
 typedef float v8_unaligned __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float v1_unaligned;
 
-#define V v16
+#define V       v16
 #define N(name) v16_##name
 #include "dev/cpu/depthwise.h"
 #undef V
 #undef N
-#define V v8
+#define V       v8
 #define N(name) v8_##name
 #include "dev/cpu/depthwise.h"
 #undef V
 #undef N
-#define V float
+#define V       float
 #define N(name) v1_##name
 #include "dev/cpu/depthwise.h"
 #undef V
 #undef N
 
 /* Calls ROW for channels 16 at a time, then 8, then one by one, with R as a constant. */
-#define EACH_CHANNEL(ROW, R)                                          \
-    do {                                                              \
-        int c = 0;                                                    \
-        for (; c + 16 <= s->C; c += 16) v16_##ROW(s, R, b, row, c, in, other, out);  \
-        for (; c + 8 <= s->C; c += 8) v8_##ROW(s, R, b, row, c, in, other, out);     \
-        for (; c < s->C; c++) v1_##ROW(s, R, b, row, c, in, other, out);             \
+#define EACH_CHANNEL(ROW, R)                                                                                           \
+    do {                                                                                                               \
+        int c = 0;                                                                                                     \
+        for (; c + 16 <= s->C; c += 16) v16_##ROW(s, R, b, row, c, in, other, out);                                    \
+        for (; c + 8 <= s->C; c += 8) v8_##ROW(s, R, b, row, c, in, other, out);                                       \
+        for (; c < s->C; c++) v1_##ROW(s, R, b, row, c, in, other, out);                                               \
     } while (0)
 
-#define DEPTHWISE_ROW(ROW)                                                                                          \
-    static void ROW(const tn_conv_shape *s, int b, int row, const float *in, const float *other, float *out) {      \
-        if (s->R == 3)                                                                                              \
-            EACH_CHANNEL(ROW, 3);                                                                                   \
-        else                                                                                                        \
-            EACH_CHANNEL(ROW, 5);                                                                                   \
+#define DEPTHWISE_ROW(ROW)                                                                                             \
+    static void ROW(const tn_conv_shape *s, int b, int row, const float *in, const float *other, float *out) {         \
+        if (s->R == 3)                                                                                                 \
+            EACH_CHANNEL(ROW, 3);                                                                                      \
+        else                                                                                                           \
+            EACH_CHANNEL(ROW, 5);                                                                                      \
     }
 DEPTHWISE_ROW(forward_row)
 DEPTHWISE_ROW(data_row)
@@ -135,7 +159,7 @@ static void dw_backward_weights(int n_threads, const tn_conv_shape *s, const flo
         for (int64_t i = 0; i < n; i++) dw[i] += scratch[b * n + i];
 }
 
-/* --- batch norm ------------------------------------------------------------------------------------------------------ */
+/* --- batch norm --------------------------------------------------------------------------------------------------- */
 
 static void piece_of(int64_t M, int n_pieces, int piece, int64_t *first, int64_t *end) {
     *first = M * piece / n_pieces;
@@ -175,19 +199,20 @@ static void moments(int n_threads, int64_t M, int C, const float *x, float *mean
 
 static void affine_act(int n_threads, int64_t M, int C, const float *x, const float *a, const float *b, tn_act kind,
                        float *y) {
-#define CALL(KIND)                                                             \
-    PARALLEL_FOR                                                               \
-    for (int64_t m = 0; m < M; m++) {                                          \
-        const float *row = x + m * C;                                          \
-        float *out = y + m * C;                                                \
-        _Pragma("omp simd") for (int c = 0; c < C; c++) out[c] = act(KIND, row[c] * a[c] + b[c]); \
+#define CALL(KIND)                                                                                                     \
+    PARALLEL_FOR                                                                                                       \
+    for (int64_t m = 0; m < M; m++) {                                                                                  \
+        const float *row = x + m * C;                                                                                  \
+        float *out = y + m * C;                                                                                        \
+        _Pragma("omp simd") for (int c = 0; c < C; c++) out[c] = act(KIND, row[c] * a[c] + b[c]);                      \
     }
     FOR_ACT(kind, CALL)
 #undef CALL
 }
 
-static inline __attribute__((always_inline)) void act_sums_piece(tn_act kind, int64_t first, int64_t end, int C, const float *x, const float *a,
-                                  const float *b, const float *dy, float *dz, float *sum, float *sum_x) {
+static inline __attribute__((always_inline)) void act_sums_piece(tn_act kind, int64_t first, int64_t end, int C,
+                                                                 const float *x, const float *a, const float *b,
+                                                                 const float *dy, float *dz, float *sum, float *sum_x) {
     for (int64_t m = first; m < end; m++) {
         const float *row = x + m * C, *d = dy + m * C;
         float *out = dz + m * C;
@@ -234,7 +259,8 @@ static void combine(int n_threads, int64_t M, int C, const float *x, const float
     }
 }
 
-/* --- squeeze-and-excitation, pooling, residual ------------------------------------------------------------------------ */
+/* --- squeeze-and-excitation, pooling, residual
+ * ------------------------------------------------------------------------ */
 
 static void pool_forward(int n_threads, int B, int64_t HW, int C, const float *x, float *y) {
     PARALLEL_FOR
@@ -313,22 +339,24 @@ static void residual(int n_threads, int B, int64_t n, const float *x, const floa
 }
 
 static void act_forward(int n_threads, int64_t n, tn_act kind, const float *x, float *y) {
-#define CALL(KIND)                                                  \
-    _Pragma("omp parallel for simd schedule(static) num_threads(n_threads) if (n_threads > 1)") \
-    for (int64_t i = 0; i < n; i++) y[i] = act(KIND, x[i]);
+#define CALL(KIND)                                                                                                     \
+    _Pragma("omp parallel for simd schedule(static) num_threads(n_threads) if (n_threads > 1)") for (int64_t i = 0;    \
+                                                                                                     i < n; i++)       \
+        y[i] = act(KIND, x[i]);
     FOR_ACT(kind, CALL)
 #undef CALL
 }
 
 static void act_backward(int n_threads, int64_t n, tn_act kind, const float *x, const float *dy, float *dx) {
-#define CALL(KIND)                                                  \
-    _Pragma("omp parallel for simd schedule(static) num_threads(n_threads) if (n_threads > 1)") \
-    for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * slope(KIND, x[i]);
+#define CALL(KIND)                                                                                                     \
+    _Pragma("omp parallel for simd schedule(static) num_threads(n_threads) if (n_threads > 1)") for (int64_t i = 0;    \
+                                                                                                     i < n; i++)       \
+        dx[i] = dy[i] * slope(KIND, x[i]);
     FOR_ACT(kind, CALL)
 #undef CALL
 }
 
-/* --- flat vectors ---------------------------------------------------------------------------------------------------- */
+/* --- flat vectors ------------------------------------------------------------------------------------------------- */
 
 #define FLAT_LOOP _Pragma("omp parallel for simd schedule(static) num_threads(n_threads) if (n_threads > 1)")
 
@@ -372,8 +400,8 @@ static void sgd(int n_threads, int64_t n, float rate, float momentum, float deca
     }
 }
 
-static void adamw(int n_threads, int64_t n, float rate, float beta1, float beta2, float eps, float decay, float c1, float c2,
-                  const float *g, float *m, float *v, float *w) {
+static void adamw(int n_threads, int64_t n, float rate, float beta1, float beta2, float eps, float decay, float c1,
+                  float c2, const float *g, float *m, float *v, float *w) {
     FLAT_LOOP
     for (int64_t i = 0; i < n; i++) {
         m[i] = beta1 * m[i] + (1.0F - beta1) * g[i];

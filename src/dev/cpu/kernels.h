@@ -1,8 +1,8 @@
 /*
  * kernels.h - the vectorised inner loops, compiled once per instruction set.           layer: dev, uses: -
  *
- * Work is cut into pieces by the shape alone, never by the number of threads, and sums over pieces run in the order of the
- * pieces: so a result depends on arguments and instruction set only.
+ * Work is cut into pieces by the shape alone, never by the number of threads, and sums over pieces run in the order of
+ * the pieces: so a result depends on arguments and instruction set only.
  */
 #ifndef TN_DEV_CPU_KERNELS_H
 #define TN_DEV_CPU_KERNELS_H
@@ -11,8 +11,12 @@
 
 /* Pieces that M pixels are cut into for reductions, and the floats of scratch for `sums` sums per channel. */
 enum { TN_MOST_PIECES = 64 };
-static inline int tn_pieces(int64_t M) { return M >= 256 * TN_MOST_PIECES ? TN_MOST_PIECES : (int)((M + 255) / 256); }
-static inline int64_t tn_scratch_floats(int64_t M, int C, int sums) { return (int64_t)tn_pieces(M) * C * sums; }
+static inline int tn_pieces(int64_t M) {
+    return M >= 256 * TN_MOST_PIECES ? TN_MOST_PIECES : (int)((M + 255) / 256);
+}
+static inline int64_t tn_scratch_floats(int64_t M, int C, int sums) {
+    return (int64_t)tn_pieces(M) * C * sums;
+}
 
 typedef struct {
     /* depthwise: weights as (R*R,C), see tn_conv_shape */
@@ -25,7 +29,8 @@ typedef struct {
     /* mean and biased variance per channel; scratch: 2 sums */
     void (*moments)(int n_threads, int64_t M, int C, const float *x, float *mean, float *var, float *scratch);
     /* y = act(x a + b) per channel */
-    void (*affine_act)(int n_threads, int64_t M, int C, const float *x, const float *a, const float *b, tn_act act, float *y);
+    void (*affine_act)(int n_threads, int64_t M, int C, const float *x, const float *a, const float *b, tn_act act,
+                       float *y);
     /* dz = dy act'(x a + b); sums of dz and dz x per channel; dz may be dy; scratch: 2 sums */
     void (*act_sums)(int n_threads, int64_t M, int C, const float *x, const float *a, const float *b, tn_act act,
                      const float *dy, float *dz, double *sum_dz, double *sum_dz_x, float *scratch);
@@ -49,8 +54,8 @@ typedef struct {
     double (*sum_of_squares)(int64_t n, const float *x);
     void (*sgd)(int n_threads, int64_t n, float rate, float momentum, float decay, const float *g, float *m, float *w);
     /* c1, c2: 1 / (1 - beta^step) */
-    void (*adamw)(int n_threads, int64_t n, float rate, float beta1, float beta2, float eps, float decay, float c1, float c2,
-                  const float *g, float *m, float *v, float *w);
+    void (*adamw)(int n_threads, int64_t n, float rate, float beta1, float beta2, float eps, float decay, float c1,
+                  float c2, const float *g, float *m, float *v, float *w);
 } tn_kernels;
 
 const tn_kernels *tn_kernels_for(tn_isa isa);

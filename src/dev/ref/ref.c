@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- memory ----------------------------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static float *alloc(tn_dev *dev, int64_t n) {
     (void)dev;
@@ -32,8 +31,7 @@ static void fill(tn_dev *dev, int64_t n, float value, float *x) {
     for (int64_t i = 0; i < n; i++) x[i] = value;
 }
 
-/* --- activations -----------------------------------------------------------------------------------------------------
- */
+/* --- activations -------------------------------------------------------------------------------------------------- */
 
 static double sigmoid(double x) {
     return 1 / (1 + exp(-x));
@@ -79,8 +77,7 @@ static void act_backward(tn_dev *dev, int64_t n, tn_act kind, const float *x, co
     for (int64_t i = 0; i < n; i++) dx[i] = (float)((double)dy[i] * act_slope(kind, x[i]));
 }
 
-/* --- batch norm ------------------------------------------------------------------------------------------------------
- */
+/* --- batch norm --------------------------------------------------------------------------------------------------- */
 
 static void bn_eval(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta,
                     const float *mean, const float *var, float eps, tn_act kind, float *y) {
@@ -181,8 +178,7 @@ static void keep_some(tn_dev *dev, int B, int64_t n, const float *x, const float
         for (int64_t i = b * n; i < (b + 1) * n; i++) y[i] = keep[b] * x[i];
 }
 
-/* --- head ------------------------------------------------------------------------------------------------------------
- */
+/* --- head --------------------------------------------------------------------------------------------------------- */
 
 static void dense_forward(tn_dev *dev, int B, int I, int O, const float *x, const float *w, const float *bias,
                           float *y) {
@@ -260,8 +256,7 @@ void tn_ref_cross_entropy(tn_dev *dev, int B, int K, const float *logits, const 
     }
 }
 
-/* --- flat vectors ----------------------------------------------------------------------------------------------------
- */
+/* --- flat vectors ------------------------------------------------------------------------------------------------- */
 
 static void add(tn_dev *dev, int64_t n, const float *x, float *y) {
     (void)dev;
