@@ -42,6 +42,7 @@ typedef struct {
     const char *words; /* "JOB.cfg" */
     int least_words, most_words;
     unsigned options;    /* of tn_options */
+    bool mpi;            /* all ranks take part; else rank 0 does the work and the others end at once */
     const char *summary; /* one line for `tenfold --help` */
     const char *help;    /* what it reads, writes, and an example */
     tn_status (*run)(const tn_args *args);

@@ -18,6 +18,7 @@ const tn_verb tn_verb_filter = {
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_ROUND,
+    .mpi = true,
     .summary = "SELF: judge the given labels by a round's posteriors      (MPI)",
     .help = "Keeps a label where the prediction ensemble agrees with it; the rest are dropped from the next round's "
             "training.\n"

@@ -33,11 +33,16 @@ static const tn_verb *find(const char *name) {
     return NULL;
 }
 
-/* Under mpirun every rank comes here with the same verdict; one of them speaks. */
-static int fail(tn_status st) {
+/* Rank as the launcher says it, before MPI begins; 0 without a launcher. */
+static bool is_first_rank(void) {
     const char *rank = getenv("OMPI_COMM_WORLD_RANK");
     if (!rank) rank = getenv("PMIX_RANK");
-    if (!rank || strcmp(rank, "0") == 0) fprintf(stderr, "tenfold: error: %s\n", tn_msg);
+    return !rank || strcmp(rank, "0") == 0;
+}
+
+/* Every rank comes here with the same verdict; one of them speaks. */
+static int fail(tn_status st) {
+    if (is_first_rank()) fprintf(stderr, "tenfold: error: %s\n", tn_msg);
     return st;
 }
 
@@ -51,6 +56,7 @@ int main(int argc, char **argv) {
     tn_args args;
     tn_status st = tn_args_parse(verb, argc - 2, argv + 2, &args);
     if (st != TN_OK) return fail(st);
+    if (!verb->mpi && !is_first_rank()) return 0;
     if (args.help) {
         tn_verb_print_help(verb, stdout);
         return 0;

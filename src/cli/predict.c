@@ -53,6 +53,7 @@ const tn_verb tn_verb_predict = {
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_CELLS,
+    .mpi = true,
     .summary = "best models -> class probabilities                        (MPI)",
     .help =
         "Runs each trained cell's best model over its own fold (out-of-fold rows) and over test and unlabelled rows.\n"

@@ -17,6 +17,7 @@ const tn_verb tn_verb_preprocess = {
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET,
+    .mpi = true,
     .summary = "images and metadata.csv -> sharded HDF5 and the fold map   (MPI)",
     .help =
         "Decodes every image of data.metadata, scales it down, stores it in shards, and deals the rows into folds.\n"

@@ -18,6 +18,7 @@ const tn_verb tn_verb_reduce = {
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_MISSING,
+    .mpi = true,
     .summary = "all predictions -> ensemble, submission.csv, metrics.json  (MPI)",
     .help = "Combines the predictions of all folds, sizes and seeds, and scores what may honestly be scored.\n"
             "reads   RUN/predict/*/predictions.h5, RUN/filter/*/ledger.csv\n"

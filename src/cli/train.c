@@ -33,6 +33,7 @@ const tn_verb tn_verb_train = {
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_CELLS | TN_OPT_GROUPS,
+    .mpi = true,
     .summary = "train the folds of one round                              (MPI)",
     .help =
         "Trains one EfficientNet per fold, image size and seed; each on the other folds, judged by a validation "

@@ -28,6 +28,21 @@ int tn_cores(void) {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
+/* What an outer mpirun left for its own processes would make the inner one believe it is a part of it. */
+static void forget_outer_launcher(void) {
+    static const char *const PREFIX[] = {
+        "PMIX_",         "OMPI_COMM_WORLD_",      "OMPI_UNIVERSE_", "OMPI_MCA_orte_",   "OMPI_MCA_ess_",
+        "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir", "OMPI_APP_CTX",   "OMPI_FIRST_RANKS", "ORTE_"};
+    for (int i = 0; environ[i];) {
+        char name[128];
+        bool outer = false;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(environ[i], "="), environ[i]);
+        for (size_t k = 0; k < sizeof PREFIX / sizeof *PREFIX; k++)
+            outer |= strncmp(name, PREFIX[k], strlen(PREFIX[k])) == 0;
+        if (!outer || unsetenv(name) != 0) i++; /* unsetenv moves the next one to this place */
+    }
+}
+
 /* Settings of Open MPI that one machine needs; what the user set stays. */
 static void set_environment(void) {
     static const char *const KEEP[][2] = {
@@ -61,6 +76,7 @@ _Noreturn static void child(char *const *argv, int n_ranks, int out) {
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
     close(out);
+    forget_outer_launcher();
     set_environment();
     execvp(full[0], full);
     fprintf(stderr, "tenfold: error: mpirun cannot be started: %s; on Debian: apt-get install openmpi-bin\n",
@@ -72,7 +88,7 @@ typedef struct {
     FILE *log;
     char line[512]; /* begun, without its end */
     size_t n;
-    char last[256]; /* last complete line */
+    char last[256]; /* last complete line, of tenfold itself where there is one */
 } relay;
 
 /* Lines go into the log; what a carriage return overwrites (progress bars) does not. */
@@ -84,7 +100,9 @@ static void relay_bytes(relay *r, const char *data, size_t n) {
         } else if (c == '\n' || r->n == sizeof r->line - 1) {
             r->line[r->n] = 0;
             fprintf(r->log, "%s\n", r->line);
-            if (r->n) snprintf(r->last, sizeof r->last, "%.255s", r->line);
+            bool ours = strncmp(r->line, "tenfold:", 8) == 0;
+            if (r->n && (ours || strncmp(r->last, "tenfold:", 8) != 0))
+                snprintf(r->last, sizeof r->last, "%.255s", r->line);
             r->n = 0;
             if (c != '\n') r->line[r->n++] = c;
         } else {

@@ -39,6 +39,12 @@ static tn_status read_journal(const char *path, journal *out) {
     return TN_OK;
 }
 
+/* The budget in whole steps. */
+static int64_t budget(const tn_cfg *cfg) {
+    int64_t step = (int64_t)cfg->train.lanes * cfg->train.lane_images;
+    return (cfg->train.images + step - 1) / step * step;
+}
+
 static tn_status print_train(const tn_cfg *cfg, const tn_step *s, FILE *out) {
     char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
     journal j;
@@ -50,10 +56,10 @@ static tn_status print_train(const tn_cfg *cfg, const tn_step *s, FILE *out) {
     const char *state = done ? "done" : s->state == TN_STEP_DONE ? "waiting" : tn_step_state_name(s->state);
     fprintf(out, "%-28s %-8s", s->name, st == TN_OK ? state : "foreign");
     if (j.points) {
-        fprintf(out, " %9" PRId64 " of %" PRId64 " images, %4.0f images/s", j.images, cfg->train.images,
+        fprintf(out, " %9" PRId64 " of %" PRId64 " images, %4.0f images/s", j.images, budget(cfg),
                 j.seconds > 0 ? (double)j.images / j.seconds : 0.0);
         if (!done && j.seconds > 0)
-            fprintf(out, ", %.0f s left", (double)(cfg->train.images - j.images) * j.seconds / (double)j.images);
+            fprintf(out, ", %.0f s left", (double)(budget(cfg) - j.images) * j.seconds / (double)j.images);
         fprintf(out, ", best score %.4f", j.best);
     }
     fputc('\n', out);

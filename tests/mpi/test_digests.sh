@@ -30,3 +30,8 @@ timeout 60 mpirun -n 5 "$tenfold" train tiny.cfg --run group --folds 1 --set tra
 test $code = 2
 grep -q "5 ranks for one fold, but train.lanes = 4" log
 test "$(grep -c 'tenfold: error' log)" = 1
+
+# verbs without MPI act once, whatever the number of ranks
+test "$(mpirun -n 4 "$tenfold" check tiny.cfg | grep -c '^data:')" = 1
+test "$(mpirun -n 4 "$tenfold" report tiny.cfg --run run1 | grep -c '^## Scores')" = 1
+test "$(mpirun -n 2 "$tenfold" weights describe efficientnet-b1 --classes 1000 | grep -c '^parameters 7794184$')" = 1
