@@ -254,27 +254,6 @@ static tn_status shards_anew(tn_run *run, const tn_cfg *cfg, const tn_meta *meta
     return st;
 }
 
-/* Rank 0 looks at a folder's DONE; stale: emptied; not valid: made. */
-static tn_status look(tn_run *run, const char *folder, const tn_done *want, bool *valid_out) {
-    tn_status st = TN_OK;
-    int valid = 0;
-    if (run->rank == 0) {
-        tn_done_state state = TN_DONE_ABSENT;
-        st = tn_done_find(folder, want, &state);
-        if (st == TN_OK && state == TN_DONE_STALE) {
-            tn_say("%s: its inputs have changed: made anew", folder);
-            st = tn_folder_remove(folder);
-        }
-        valid = state == TN_DONE_VALID;
-        if (st == TN_OK && !valid) st = tn_folder_make(folder);
-        if (st == TN_OK && valid) tn_say("%s: already done", folder);
-    }
-    st = tn_agree(run, st);
-    MPI_Bcast(&valid, 1, MPI_INT, 0, run->comm);
-    *valid_out = valid;
-    return st;
-}
-
 static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *folder) {
     tn_meta *meta = NULL;
     char hex[TN_HEX_BYTES], inputs[128];
@@ -286,7 +265,7 @@ static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *
         snprintf(inputs, sizeof inputs, "metadata %s\n", hex);
         tn_done want = {.stage = "preprocess", .settings = settings, .inputs = inputs};
         bool valid = false;
-        st = look(run, folder, &want, &valid);
+        st = tn_done_begin_all(run, folder, folder, &want, &valid);
         if (st == TN_OK && !valid) st = shards_anew(run, cfg, meta, folder, &want);
     }
     free(settings);
@@ -329,7 +308,7 @@ static tn_status make_folds_folder(tn_run *run, const tn_cfg *cfg, const char *s
         snprintf(inputs, sizeof inputs, "shards %s\n", hex);
         tn_done want = {.stage = "folds", .settings = settings, .inputs = inputs};
         bool valid = false;
-        st = look(run, folder, &want, &valid);
+        st = tn_done_begin_all(run, folder, folder, &want, &valid);
         if (st == TN_OK && !valid) {
             st = tn_index_open(run, shards, NULL, &ix);
             if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? write_folds(cfg, ix, folder, &want) : TN_OK);

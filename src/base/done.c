@@ -2,6 +2,7 @@
 #include "base/done.h"
 
 #include "base/build.h"
+#include "base/progress.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -93,6 +94,30 @@ tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out)
     if (st == TN_OK) *out = strcmp(word(j, "inputs"), want->inputs) == 0 ? TN_DONE_VALID : TN_DONE_STALE;
     json_decref(j);
     return st;
+}
+
+tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out) {
+    tn_done_state state = TN_DONE_ABSENT;
+    TN_TRY(tn_done_find(dir, want, &state));
+    *valid_out = state == TN_DONE_VALID;
+    if (*valid_out) {
+        tn_say("%s: already done", name);
+        return TN_OK;
+    }
+    if (state == TN_DONE_STALE) {
+        tn_say("%s: its inputs have changed: made anew", name);
+        TN_TRY(tn_folder_remove(dir));
+    }
+    return tn_folder_make(dir);
+}
+
+tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, const tn_done *want, bool *valid_out) {
+    bool valid = false;
+    TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_begin(dir, name, want, &valid) : TN_OK));
+    int shared = valid;
+    MPI_Bcast(&shared, 1, MPI_INT, 0, run->comm);
+    *valid_out = shared != 0;
+    return TN_OK;
 }
 
 tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *note_text) {

@@ -2,9 +2,8 @@
  * done.h - the DONE marker that makes a folder an artefact.             layer: base, uses: status, fs, hash
  *
  *   tn_done want = { .stage = "train", .settings = canonical_text, .inputs = inputs_text };
- *   TN_TRY(tn_done_find(dir, &want, &state));
- *   if (state == TN_DONE_VALID) { say "already done"; return TN_OK; }
- *   if (state == TN_DONE_STALE) remove the outputs;
+ *   TN_TRY(tn_done_begin_all(run, dir, "train r0-f3", &want, &valid));
+ *   if (valid) return TN_OK;
  *   ... work, publish files ...
  *   TN_TRY(tn_done_publish(dir, &want, digest));
  *
@@ -19,6 +18,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/run.h"
 #include "base/status.h"
 
 typedef struct {
@@ -32,6 +32,12 @@ typedef enum { TN_DONE_ABSENT, TN_DONE_STALE, TN_DONE_VALID } tn_done_state;
 /* Errors  TN_EARG when dir was made with other settings: the message names up to three keys with both values and
  *         says: use another --run folder, or delete dir. TN_EFORMAT unreadable DONE. */
 tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out);
+
+/* Looks at dir and makes it ready: valid: says "NAME: already done"; stale: says so and empties it; else makes it.
+ * Local. */
+tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out);
+/* The same by rank 0, with the verdict on every rank. Collective. */
+tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, const tn_done *want, bool *valid_out);
 
 /* note: NULL, or a word such as "skipped: validation score stopped improving" kept in the file. */
 tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *note);

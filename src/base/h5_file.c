@@ -88,8 +88,8 @@ tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out) {
 tn_status tn_h5_close(tn_h5 **f) {
     if (!*f) return TN_OK;
     bool ok = !(*f)->writing || H5Fflush((*f)->file, H5F_SCOPE_GLOBAL) >= 0;
-    /* A close that fails leaves HDF5 1.10 with a freed file in its tables, which it closes again at exit: so a file that
-     * cannot be flushed is not closed. */
+    /* A close that fails leaves HDF5 1.10 with a freed file in its tables, which it closes again at exit: so a file
+     * that cannot be flushed is not closed. */
     if (ok) ok = H5Fclose((*f)->file) >= 0;
     tn_status st = ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written to its end: is the disk full?", (*f)->path);
     free(*f);

@@ -10,7 +10,7 @@ tn_status tn_job_begin(const tn_args *args, tn_job *out) {
     return st;
 }
 
-tn_status tn_job_data(tn_job *job) {
+static tn_status open_data(tn_job *job) {
     char shards[TN_PATH_BYTES], folds[TN_PATH_BYTES];
     tn_status st = tn_path(shards, "%s/shards", job->cfg->run_dir);
     if (st == TN_OK) st = tn_path(folds, "%s/folds", job->cfg->run_dir);
@@ -25,6 +25,15 @@ void tn_job_end(tn_job *job) {
     tn_index_free(&job->index);
     tn_cfg_free(&job->cfg);
     tn_run_end(&job->run);
+}
+
+tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const tn_args *args)) {
+    tn_job job;
+    TN_TRY(tn_job_begin(args, &job));
+    tn_status st = open_data(&job);
+    if (st == TN_OK) st = work(&job, args);
+    tn_job_end(&job);
+    return st;
 }
 
 static tn_status check_wanted(const tn_args *args, const tn_cfg *cfg) {

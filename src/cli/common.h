@@ -11,14 +11,15 @@
 typedef struct {
     tn_run run;
     tn_cfg *cfg;
-    tn_index *index; /* NULL before tn_job_data */
+    tn_index *index; /* NULL in tn_job_begin */
     tn_shards *shards;
 } tn_job;
 
+/* Begin, index and shards of the run folder, the verb's own work, end. Collective. */
+tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const tn_args *args));
+
 /* MPI begins; every rank reads the job file. On error everything is undone. Collective. */
 tn_status tn_job_begin(const tn_args *args, tn_job *out);
-/* Index and shards of the run folder. Collective. */
-tn_status tn_job_data(tn_job *job);
 void tn_job_end(tn_job *job);
 
 /* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg). Errors TN_EARG

@@ -3,13 +3,12 @@
 
 #include "learn/self.h"
 
+static tn_status filter(tn_job *job, const tn_args *args) {
+    return tn_filter(&job->run, job->cfg, job->index, args->round < 0 ? 0 : args->round);
+}
+
 static tn_status run(const tn_args *args) {
-    tn_job job;
-    TN_TRY(tn_job_begin(args, &job));
-    tn_status st = tn_job_data(&job);
-    if (st == TN_OK) st = tn_filter(&job.run, job.cfg, job.index, args->round < 0 ? 0 : args->round);
-    tn_job_end(&job);
-    return st;
+    return tn_job_run(args, filter);
 }
 
 const tn_verb tn_verb_filter = {

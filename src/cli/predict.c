@@ -39,12 +39,7 @@ static tn_status predict(tn_job *job, const tn_args *args) {
 }
 
 static tn_status run(const tn_args *args) {
-    tn_job job;
-    TN_TRY(tn_job_begin(args, &job));
-    tn_status st = tn_job_data(&job);
-    if (st == TN_OK) st = predict(&job, args);
-    tn_job_end(&job);
-    return st;
+    return tn_job_run(args, predict);
 }
 
 const tn_verb tn_verb_predict = {

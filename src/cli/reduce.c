@@ -3,13 +3,12 @@
 
 #include "learn/ensemble.h"
 
+static tn_status reduce(tn_job *job, const tn_args *args) {
+    return tn_reduce(&job->run, job->cfg, job->index, args->allow_missing);
+}
+
 static tn_status run(const tn_args *args) {
-    tn_job job;
-    TN_TRY(tn_job_begin(args, &job));
-    tn_status st = tn_job_data(&job);
-    if (st == TN_OK) st = tn_reduce(&job.run, job.cfg, job.index, args->allow_missing);
-    tn_job_end(&job);
-    return st;
+    return tn_job_run(args, reduce);
 }
 
 const tn_verb tn_verb_reduce = {

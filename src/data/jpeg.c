@@ -2,6 +2,7 @@
 #include "data/jpeg.h"
 
 #include <setjmp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -66,4 +67,55 @@ tn_status tn_jpeg_decode(const unsigned char *data, size_t n_bytes, unsigned cha
     *h_out = (int)d.output_height;
     jpeg_destroy_decompress(&d);
     return st;
+}
+
+/* --- encoding ----------------------------------------------------------------------------------------------------- */
+
+static void compress(struct jpeg_compress_struct *c, const unsigned char *pixels, int w, int h, int quality) {
+    c->image_width = (JDIMENSION)w;
+    c->image_height = (JDIMENSION)h;
+    c->input_components = 3;
+    c->in_color_space = JCS_RGB;
+    jpeg_set_defaults(c);
+    jpeg_set_quality(c, quality, TRUE);
+    c->comp_info[0].h_samp_factor = c->comp_info[0].v_samp_factor = 1; /* 4:4:4 */
+    c->dct_method = JDCT_ISLOW;
+    jpeg_start_compress(c, TRUE);
+    while (c->next_scanline < c->image_height) {
+        JSAMPROW row = (JSAMPROW)(uintptr_t)(pixels + (size_t)c->next_scanline * (size_t)w * 3);
+        jpeg_write_scanlines(c, &row, 1);
+    }
+    jpeg_finish_compress(c);
+}
+
+/* bytes and n belong to the caller's frame, so that they are sound after longjmp. */
+static tn_status encode(const unsigned char *pixels, int w, int h, int quality, unsigned char **bytes,
+                        unsigned long *n) {
+    struct jpeg_compress_struct c;
+    error_manager e;
+    c.err = jpeg_std_error(&e.base);
+    e.base.error_exit = on_error;
+    if (setjmp(e.back)) {
+        jpeg_destroy_compress(&c);
+        return tn_fail(TN_ENOMEM, "an image of %d x %d cannot be encoded: %s", w, h, e.text);
+    }
+    jpeg_create_compress(&c);
+    jpeg_mem_dest(&c, bytes, n);
+    compress(&c, pixels, w, h, quality);
+    jpeg_destroy_compress(&c);
+    return TN_OK;
+}
+
+tn_status tn_jpeg_encode(const unsigned char *pixels, int w, int h, int quality, unsigned char **bytes_out,
+                         size_t *n_out) {
+    unsigned char *bytes = NULL;
+    unsigned long n = 0;
+    tn_status st = encode(pixels, w, h, quality, &bytes, &n);
+    if (st != TN_OK) {
+        free(bytes);
+        return st;
+    }
+    *bytes_out = bytes;
+    *n_out = n;
+    return TN_OK;
 }

@@ -258,7 +258,6 @@ static tn_status find_inputs(filter *s) {
 
 static tn_status make_all(filter *s, const tn_done *done) {
     char digest[TN_HEX_BYTES];
-    TN_TRY(tn_folder_make(s->folder));
     TN_TRY(allocate(s));
     TN_TRY(s->cfg->self.view == TN_VIEW_OWN ? own_view(s) : shared_view(s));
     TN_TRY(write_ledger(s, digest));
@@ -273,11 +272,11 @@ static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round
     if (st == TN_OK) st = tn_filter_folder(cfg, round + 1, s.folder);
     if (st == TN_OK) {
         tn_done want = {.stage = "filter", .settings = settings, .inputs = s.inputs};
-        tn_done_state state = TN_DONE_ABSENT;
-        st = tn_done_find(s.folder, &want, &state);
-        if (st == TN_OK && state == TN_DONE_VALID) tn_say("filter r%d: already done", round + 1);
-        if (st == TN_OK && state == TN_DONE_STALE) st = tn_folder_remove(s.folder);
-        if (st == TN_OK && state != TN_DONE_VALID) st = make_all(&s, &want);
+        char name[32];
+        bool valid = false;
+        snprintf(name, sizeof name, "filter r%d", round + 1);
+        st = tn_done_begin(s.folder, name, &want, &valid);
+        if (st == TN_OK && !valid) st = make_all(&s, &want);
     }
     free(settings);
     release(&s);

@@ -121,29 +121,12 @@ static tn_status predict_anew(tn_run *run, const tn_cfg *cfg, const tn_index *ix
     return st;
 }
 
-/* Rank 0 looks; the others learn whether there is work. */
-static tn_status look(tn_run *run, const char *folder, const char *name, const tn_done *want, bool *valid_out) {
-    tn_status st = TN_OK;
-    int valid = 0;
-    if (run->rank == 0) {
-        tn_done_state state = TN_DONE_ABSENT;
-        st = tn_done_find(folder, want, &state);
-        if (st == TN_OK && state == TN_DONE_STALE) st = tn_folder_remove(folder);
-        valid = state == TN_DONE_VALID;
-        if (st == TN_OK && valid) tn_say("predict %s: already done", name);
-        if (st == TN_OK && !valid) st = tn_folder_make(folder);
-    }
-    st = tn_agree(run, st);
-    MPI_Bcast(&valid, 1, MPI_INT, 0, run->comm);
-    *valid_out = valid;
-    return st;
-}
-
 tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                      const tn_cell *cell) {
-    char name[TN_CELL_NAME_BYTES], folder[TN_PATH_BYTES], train[TN_PATH_BYTES], digest[TN_HEX_BYTES] = "", settings[96],
-                                                                                inputs[128];
+    char name[TN_CELL_NAME_BYTES], label[TN_CELL_NAME_BYTES + 16], folder[TN_PATH_BYTES], train[TN_PATH_BYTES],
+        digest[TN_HEX_BYTES] = "", settings[96], inputs[128];
     tn_cell_name(cell, name);
+    snprintf(label, sizeof label, "predict %s", name);
     tn_status st = tn_cell_folder(cfg, "predict", cell, folder);
     if (st == TN_OK) st = tn_cell_folder(cfg, "train", cell, train);
     if (st == TN_OK) st = tn_done_digest(train, "train", digest);
@@ -152,6 +135,6 @@ tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, cons
     snprintf(inputs, sizeof inputs, "train %s\nindex %s\n", digest, index->digest);
     tn_done want = {.stage = "predict", .settings = settings, .inputs = inputs};
     bool valid = false;
-    TN_TRY(look(run, folder, name, &want, &valid));
+    TN_TRY(tn_done_begin_all(run, folder, label, &want, &valid));
     return valid ? TN_OK : predict_anew(run, cfg, index, shards, cell, folder, digest, &want);
 }

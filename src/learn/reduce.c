@@ -282,7 +282,6 @@ static tn_status reduce_anew(const tn_cfg *cfg, const tn_index *ix, bool allow_m
         free(r.round[i].missing);
     }
     free(r.round);
-    if (st == TN_OK) st = tn_folder_make(folder);
     if (st == TN_OK) st = tn_done_publish(folder, done, digest, NULL);
     if (st == TN_OK)
         tn_say("reduce: %s/submission.csv, metrics.json, ledger.csv, ensemble.h5 (digest %s)", cfg->run_dir, digest);
@@ -296,13 +295,9 @@ static tn_status reduce_here(const tn_cfg *cfg, const tn_index *ix, bool allow_m
     tn_status st = settings && inputs ? TN_OK : tn_fail_memory(4096, "the settings");
     if (st == TN_OK) {
         tn_done want = {.stage = "reduce", .settings = settings, .inputs = inputs};
-        tn_done_state state = TN_DONE_ABSENT;
-        st = tn_done_find(folder, &want, &state);
-        if (st == TN_OK && state == TN_DONE_VALID)
-            tn_say("reduce: already done");
-        else if (st == TN_OK)
-            st = tn_folder_remove(folder);
-        if (st == TN_OK && state != TN_DONE_VALID) st = reduce_anew(cfg, ix, allow_missing, folder, &want);
+        bool valid = false;
+        st = tn_done_begin(folder, "reduce", &want, &valid);
+        if (st == TN_OK && !valid) st = reduce_anew(cfg, ix, allow_missing, folder, &want);
     }
     free(settings);
     free(inputs);

@@ -169,27 +169,6 @@ static tn_status finish(tn_run *run, tn_train *t) {
     return tn_agree(run, st);
 }
 
-/* Rank 0 looks: is it done, is what lies there of another making? */
-static tn_status look(tn_run *run, tn_train *t, tn_done_state *out) {
-    tn_status st = TN_OK;
-    int state = TN_DONE_ABSENT;
-    if (run->rank == 0) {
-        tn_done want = {.stage = "train", .settings = t->settings, .inputs = t->inputs};
-        tn_done_state found = TN_DONE_ABSENT;
-        st = tn_done_find(t->folder, &want, &found);
-        if (st == TN_OK && found == TN_DONE_STALE) {
-            tn_say("%s: its inputs have changed: trained anew", t->name);
-            st = tn_folder_remove(t->folder);
-        }
-        if (st == TN_OK && found != TN_DONE_VALID) st = tn_folder_make(t->folder);
-        state = (int)found;
-    }
-    st = tn_agree(run, st);
-    MPI_Bcast(&state, 1, MPI_INT, 0, run->comm);
-    *out = (tn_done_state)state;
-    return st;
-}
-
 static tn_status set_paths(tn_train *t) {
     tn_cell_name(&t->cell, t->name);
     TN_TRY(tn_cell_folder(t->cfg, "train", &t->cell, t->folder));
@@ -203,12 +182,11 @@ static tn_status set_paths(tn_train *t) {
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                         const tn_cell *cell, bool allow_other_bits) {
     tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell};
-    tn_done_state state = TN_DONE_ABSENT;
+    bool valid = false;
     tn_status st = tn_agree(run, set_paths(&t));
-    if (st == TN_OK) st = look(run, &t, &state);
-    if (st == TN_OK && state == TN_DONE_VALID) {
-        if (run->rank == 0) tn_say("%s: already done", t.name);
-    } else if (st == TN_OK) {
+    tn_done want = {.stage = "train", .settings = t.settings, .inputs = t.inputs};
+    if (st == TN_OK) st = tn_done_begin_all(run, t.folder, t.name, &want, &valid);
+    if (st == TN_OK && !valid) {
         st = tn_train_open(run, &t, allow_other_bits);
         if (st == TN_OK) st = train_all(run, &t);
         if (st == TN_OK) st = finish(run, &t);
