@@ -39,7 +39,9 @@ tn_status tn_run_begin(tn_run *run) {
     return TN_OK;
 }
 
-void tn_run_end(tn_run *run) {
+void tn_run_end(tn_run *run, tn_status verdict) {
+    if (verdict != TN_OK && run->rank == 0) tn_fail_print();
+    MPI_Barrier(run->comm);
     run->comm = MPI_COMM_NULL;
     MPI_Finalize();
 }

@@ -2,7 +2,7 @@
  * run.h - the communicator, agreement of errors over ranks, stop signals.       layer: base, uses: status
  *
  *   tn_run run;
- *   TN_TRY(tn_run_begin(&run));  ...  st = tn_agree(&run, st);  ...  tn_run_end(&run);
+ *   TN_TRY(tn_run_begin(&run));  ...  st = tn_agree(&run, st);  ...  tn_run_end(&run, st);
  *
  * Rule: a function whose first parameter is `tn_run *run` is collective, and only those are. What cannot see
  * a communicator cannot communicate. Between two collectives nobody returns on a rank-local condition.
@@ -23,8 +23,9 @@ typedef struct tn_run {
 /* MPI_Init_thread(FUNNELED), errors fatal, SIGTERM and SIGUSR1 recorded (tn_stop_wanted). Collective over all. */
 tn_status tn_run_begin(tn_run *run);
 
-/* MPI_Finalize. */
-void tn_run_end(tn_run *run);
+/* MPI_Finalize. verdict: the same on every rank; rank 0 prints a failure before any rank leaves, because launchers end
+ * the others as soon as one exits with an error. Collective. */
+void tn_run_end(tn_run *run, tn_status verdict);
 
 /* A part of run: ranks with the same colour share out. Collective over run; end with tn_run_leave. */
 tn_status tn_run_split(tn_run *run, int colour, tn_run *out);

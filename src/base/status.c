@@ -2,6 +2,7 @@
 #include "base/status.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +22,13 @@ tn_status tn_fail_memory(unsigned long long n_bytes, const char *what) {
     return tn_fail(TN_ENOMEM,
                    "no memory for %s (%llu bytes): use fewer ranks per node, smaller lanes or a larger allocation",
                    what, n_bytes);
+}
+
+void tn_fail_print(void) {
+    static bool printed;
+    if (!printed) fprintf(stderr, "tenfold: error: %s\n", tn_msg);
+    fflush(stderr);
+    printed = true;
 }
 
 void tn_assert_failed(const char *condition, const char *file, int line) {

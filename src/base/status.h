@@ -42,6 +42,9 @@ tn_status tn_fail_memory(unsigned long long n_bytes, const char *what);
         if (tn_status_ != TN_OK) return tn_status_;                                                                    \
     } while (0)
 
+/* Print tn_msg on stderr as this process's error. Only the first call prints. */
+void tn_fail_print(void);
+
 _Noreturn void tn_assert_failed(const char *condition, const char *file, int line);
 #define TN_ASSERT(condition) ((condition) ? (void)0 : tn_assert_failed(#condition, __FILE__, __LINE__))
 

@@ -6,7 +6,7 @@ tn_status tn_job_begin(const tn_args *args, tn_job *out) {
     TN_TRY(tn_run_begin(&out->run));
     tn_status st =
         tn_agree(&out->run, tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &out->cfg));
-    if (st != TN_OK) tn_job_end(out);
+    if (st != TN_OK) tn_job_end(out, st);
     return st;
 }
 
@@ -20,11 +20,11 @@ static tn_status open_data(tn_job *job) {
     return st;
 }
 
-void tn_job_end(tn_job *job) {
+void tn_job_end(tn_job *job, tn_status verdict) {
     tn_shards_close(&job->shards);
     tn_index_free(&job->index);
     tn_cfg_free(&job->cfg);
-    tn_run_end(&job->run);
+    tn_run_end(&job->run, verdict);
 }
 
 tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const tn_args *args)) {
@@ -32,7 +32,7 @@ tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const t
     TN_TRY(tn_job_begin(args, &job));
     tn_status st = open_data(&job);
     if (st == TN_OK) st = work(&job, args);
-    tn_job_end(&job);
+    tn_job_end(&job, st);
     return st;
 }
 

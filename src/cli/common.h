@@ -20,7 +20,7 @@ tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const t
 
 /* MPI begins; every rank reads the job file. On error everything is undone. Collective. */
 tn_status tn_job_begin(const tn_args *args, tn_job *out);
-void tn_job_end(tn_job *job);
+void tn_job_end(tn_job *job, tn_status verdict); /* verdict: as in tn_run_end */
 
 /* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg). Errors TN_EARG
  * a fold, size or seed that the job file does not have. */

@@ -42,7 +42,7 @@ static bool is_first_rank(void) {
 
 /* Every rank comes here with the same verdict; one of them speaks. */
 static int fail(tn_status st) {
-    if (is_first_rank()) fprintf(stderr, "tenfold: error: %s\n", tn_msg);
+    if (is_first_rank()) tn_fail_print();
     return st;
 }
 

@@ -7,7 +7,7 @@ static tn_status run(const tn_args *args) {
     tn_job job;
     TN_TRY(tn_job_begin(args, &job));
     tn_status st = tn_preprocess(&job.run, job.cfg);
-    tn_job_end(&job);
+    tn_job_end(&job, st);
     return st;
 }
 
