@@ -42,6 +42,7 @@ typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE } tn_schedule_kind;
 typedef enum { TN_VIEW_OWN, TN_VIEW_SHARED } tn_self_view;
 typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN } tn_reduce_kind;
 typedef enum { TN_DEVICE_REF, TN_DEVICE_CPU } tn_device_kind;
+typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
 
 typedef enum { TN_AUG_CROP, TN_AUG_FLIP, TN_AUG_CUTMIX } tn_augment_kind;
 /* augment = ( { op = "random_resized_crop"; probability = 1.0; area_min = 0.08; area_max = 1.0; ratio_min = 0.75;
@@ -101,6 +102,7 @@ typedef struct tn_cfg {
         int n_seeds;
         int64_t seeds[TN_MAX_SIZES];          /* one model per seed; [1]                               */
         tn_device_kind device;                /* cpu                                                   */
+        tn_precision precision;               /* fp32                                                  */
         int lanes, lane_images, lane_threads; /* 2, 16, 1                                     */
         int loader_threads;                   /* 1; never changes results                              */
         tn_sampler_kind sampler;              /* natural                                               */

@@ -14,6 +14,7 @@ static const char *const SCHEDULE[] = {"constant", "cosine", NULL};
 static const char *const VIEW[] = {"own", "shared", NULL};
 static const char *const METHOD[] = {"mean", "gmean", NULL};
 static const char *const DEVICE[] = {"ref", "cpu", NULL};
+static const char *const PRECISION[] = {"fp32", "bf16", NULL};
 const char *const tn_augment_words[] = {"random_resized_crop", "horizontal_flip", "cutmix", NULL};
 
 /* clang-format off */
@@ -77,7 +78,9 @@ const tn_key tn_keys[] = {
     {"train", "seeds", KEY_I64S, AT(train.seeds), AT(train.n_seeds), "[ 1 ]", 0, 9e15, TN_MAX_SIZES, NULL, 0,
      "seeds of weights, sampling and augmentation: one model per fold for each"},
     {"train", "device", KEY_WORD, AT(train.device), 0, "\"cpu\"", 0, 0, 0, DEVICE, TRAIN,
-     "cpu: oneDNN and own kernels; ref: plain C, slow, the judge of the others"},
+     "cpu: own kernels and oneDNN; ref: plain C, slow, the judge of the others"},
+    {"train", "precision", KEY_WORD, AT(train.precision), 0, "\"fp32\"", 0, 0, 0, PRECISION, TRAIN,
+     "of stored activations and products; weights, statistics and sums are fp32 or better either way"},
     {"train", "lanes", KEY_INT, AT(train.lanes), 0, "2", 1, 4096, 0, NULL, TRAIN,
      "lanes per step, a power of two: the unit that ranks share out"},
     {"train", "lane_images", KEY_INT, AT(train.lane_images), 0, "16", 1, 4096, 0, NULL, TRAIN,

@@ -1,20 +1,25 @@
 /*
- * dev.h - the device: one table of functions over flat float buffers.               layer: dev, uses: base
+ * dev.h - the device: one table of functions over flat buffers.                      layer: dev, uses: base
  *
  *   tn_dev *dev = NULL;
- *   TN_TRY(tn_dev_open(TN_DEVICE_CPU, n_threads, tn_isa_best(), &dev));
+ *   TN_TRY(tn_dev_open(TN_DEVICE_CPU, n_threads, tn_isa_best(), TN_BF16, &dev));
  *   float *x = dev->op->alloc(dev, n);
- *   dev->op->conv_forward(dev, conv, x, y);
+ *   dev->op->conv_forward(dev, conv, B, &view, y, mean, var);
  *   tn_dev_close(&dev);
  *
- * `ref` (ref/) is plain C in the order of the formulae, with sums in double: the judge of the others. `cpu` (cpu/) is
- * oneDNN for convolutions plus own vectorised kernels. A further device is one folder and one table.
+ * `ref` (ref/) is plain C in the order of the formulae, with sums in double, float32 only: the judge of the others.
+ * `cpu` (cpu/) is own vectorised kernels, and oneDNN for float32 products. A further device is one folder and one
+ * table.
  *
+ * Stored and read  Activations lie in memory as a convolution left them, in the device's precision (`void *`). Batch
+ * norm, activation and squeeze-and-excitation are applied when they are read (tn_view), so that the value after batch
+ *            norm is never written; on the way back the gradient through batch norm is applied in the same manner
+ *            (tn_grad_view). Vectors, weights and their gradients are float32 and accumulation is float32 or better.
  * Layouts    activations (B,H,W,C), channels innermost. `M` = B*H*W pixels. Weights as PyTorch stores them: dense
- *            convolution (O,I,R,R), depthwise (C,1,R,R), linear (O,I). Everything float32.
+ *            convolution (O,I,R,R), depthwise (C,1,R,R), linear (O,I).
  * Aliasing   outputs never overlap inputs unless a comment allows it.
- * Bits       the result of every operation depends on its arguments, n_threads and isa, and on nothing else: reductions
- *            run in a fixed order, and a row of a batch in evaluation mode does not depend on the other rows.
+ * Bits       the result of every operation depends on its arguments, n_threads, isa and precision, and on nothing else:
+ *            reductions run in a fixed order, and a row of a batch in evaluation does not depend on the other rows.
  * Errors     *_new functions return a status; a failure while computing is fatal (tn_die): peers are waiting.
  * Threads    one caller at a time; the device uses n_threads threads inside.
  */
@@ -30,9 +35,9 @@
 typedef enum { TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_RELU, TN_ACT_SIGMOID } tn_act;
 
 /* Instruction sets the kernels are compiled for, in rising order; recorded in checkpoints and enforced on resume. */
-typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512 } tn_isa;
+typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16 } tn_isa;
 tn_isa tn_isa_best(void);
-const char *tn_isa_name(tn_isa isa); /* "plain", "avx2", "avx512" */
+const char *tn_isa_name(tn_isa isa); /* "plain", "avx2", "avx512", "avx512_bf16" */
 
 /* Output H = P and W = Q are given, so that symmetric and TF-SAME padding are the same thing: padding at the end is
  * what the sizes imply. */
@@ -47,50 +52,70 @@ typedef struct {
 typedef struct tn_conv tn_conv; /* one convolution of one shape, with its prepared weights */
 typedef struct tn_dev tn_dev;
 
+/* How stored activations x (B,H,W,C) are read: v(m,c) = act(a_c x(m,c) + b_c) scale(image of m, c). */
+typedef struct {
+    const void *x;
+    const float *a, *b; /* (C); NULL = x itself, and act = TN_ACT_NONE */
+    tn_act act;
+    const float *scale; /* (B,C); NULL = ones */
+} tn_view;
+
+/* How a gradient at stored activations y is read, from the gradient dz at the output of their batch norm:
+ * dy(m,c) = g_c dz(m,c) + h_c y(m,c) + o_c. */
+typedef struct {
+    const void *dz, *y;
+    const float *g, *h, *o; /* (C), from bn_backward; g NULL = dz itself */
+} tn_grad_view;
+
 typedef struct {
     /* --- memory --------------------------------------------------------------------------------------------------- */
-    float *(*alloc)(tn_dev *dev, int64_t n); /* zeroed, 64-byte aligned; NULL when there is no memory */
+    float *(*alloc)(tn_dev *dev, int64_t n); /* n floats, zeroed, 64-byte aligned; NULL when there is no memory */
     void (*free)(tn_dev *dev, float *x);     /* NULL fine */
     void (*upload)(tn_dev *dev, int64_t n, const float *host, float *x);
     void (*download)(tn_dev *dev, int64_t n, const float *x, float *host);
+    void (*store)(tn_dev *dev, int64_t n, const float *host, void *x); /* host floats to stored activations */
+    void (*load)(tn_dev *dev, int64_t n, const void *x, float *host);
     void (*fill)(tn_dev *dev, int64_t n, float value, float *x);
 
-    /* --- convolution, no bias ------------------------------------------------------------------------------------- */
-    tn_status (*conv_new)(tn_dev *dev, const tn_conv_shape *shape, bool training, tn_conv **out);
+    /* --- convolution, no bias; B images, at most those of the shape ------------------------------------------------
+     */
+    tn_status (*conv_new)(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out);
     void (*conv_free)(tn_dev *dev, tn_conv **conv);
-    /* After the weights w changed and before they are used; w must stay valid until the next call. */
+    /* After the weights w changed and before they are used. w must stay valid until the next call. */
     void (*conv_weights)(tn_dev *dev, tn_conv *conv, const float *w);
-    void (*conv_forward)(tn_dev *dev, tn_conv *conv, const float *x, float *y);
-    void (*conv_backward_data)(tn_dev *dev, tn_conv *conv, const float *dy, float *dx);
-    void (*conv_backward_weights)(tn_dev *dev, tn_conv *conv, const float *x, const float *dy,
-                                  float *dw); /* overwrites */
+    /* mean, var (K): biased moments of y over its pixels; NULL = not wanted (evaluation). */
+    void (*conv_forward)(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var);
+    /* dw overwritten. dx NULL = not wanted; of dense kernels above 1 x 1 it cannot be had (only the first layer has
+     * them). Pointwise: dx = gradient at v/scale, that is without the view's scale, before its activation. Depthwise:
+     * dx = gradient at a x + b (through the activation), and sums (2,C) = sums over pixels of dx and of dx x; sums NULL
+     * = not wanted. The view has no scale. add: dx += (plain views only). */
+    void (*conv_backward)(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
+                          bool add, double *sums, float *dw);
 
-    /* --- batch norm + activation over M pixels and C channels ----------------------------------------------------- */
-    /* mean_c, var_c = biased moments of x over M; y = act(gamma (x - mean) / sqrt(var + eps) + beta). */
-    void (*bn_train)(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta, float eps,
-                     tn_act act, float *y, float *mean_out, float *var_out);
-    /* With given moments; y may be x. */
-    void (*bn_eval)(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta,
-                    const float *mean, const float *var, float eps, tn_act act, float *y);
-    /* Gradients of bn_train through the moments; the pre-activation is computed anew from x. dx may be dy. */
-    void (*bn_backward)(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta,
-                        const float *mean, const float *var, float eps, tn_act act, const float *dy, float *dx,
-                        float *dgamma, float *dbeta);
+    /* --- batch norm over M pixels and C channels -------------------------------------------------------------------
+     */
+    /* a, b of the view: gamma (x - mean) / sqrt(var + eps) + beta = a x + b. */
+    void (*bn_affine)(tn_dev *dev, int C, const float *gamma, const float *beta, const float *mean, const float *var,
+                      float eps, float *a, float *b);
+    /* sums (2,C) of dz and dz x over the M pixels -> g, h, o (3,C) of tn_grad_view, and the gradients of gamma and
+     * beta. dx = gamma inv (dz - mean(dz) - hat mean(dz hat)), hat = (x - mean) inv, inv = 1 / sqrt(var + eps). */
+    void (*bn_backward)(tn_dev *dev, int64_t M, int C, const double *sums, const float *gamma, const float *mean,
+                        const float *var, float eps, float *gho, float *dgamma, float *dbeta);
+    /* Gradient through view x (its scale included) to a x + b: dz = (keep_b g scale + dpool(b,c) / HW) act'(a x + b),
+     * and sums (2,C) of dz and dz x. g: at the value read, NULL = zeros; keep (B), dpool (B,C) NULL = ones, zeros. dz
+     * may be g. */
+    void (*read_backward)(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, const float *keep,
+                          const float *dpool, void *dz, double *sums);
 
-    /* --- squeeze-and-excitation, pooling, residual ---------------------------------------------------------------- */
-    /* y(B,C) = mean over the HW pixels of x(B,HW,C) */
-    void (*pool_forward)(tn_dev *dev, int B, int64_t HW, int C, const float *x, float *y);
-    /* dx += or = dy / HW */
-    void (*pool_backward)(tn_dev *dev, int B, int64_t HW, int C, const float *dy, float *dx, bool add);
-    /* y = x s, s(B,C). y may be x. */
-    void (*scale_forward)(tn_dev *dev, int B, int64_t HW, int C, const float *x, const float *s, float *y);
-    /* dx = dy s; ds(B,C) = sum over HW of dy x. dx may be dy. */
-    void (*scale_backward)(tn_dev *dev, int B, int64_t HW, int C, const float *x, const float *s, const float *dy,
-                           float *dx, float *ds);
-    /* y = residual + keep_b x over n elements per sample; keep(B) NULL = ones (drop-connect). y may be either input. */
-    void (*residual)(tn_dev *dev, int B, int64_t n, const float *x, const float *keep, const float *residual, float *y);
-    /* y = keep_b x. y may be x. */
-    void (*keep)(tn_dev *dev, int B, int64_t n, const float *x, const float *keep, float *y);
+    /* --- squeeze-and-excitation, pooling, residual ------------------------------------------------------------------
+     */
+    /* y(B,C) = mean over the HW pixels of the view */
+    void (*pool_forward)(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, float *y);
+    /* ds(B,C) = sum over HW of g v, v: the view without its scale */
+    void (*scale_backward)(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, float *ds);
+    /* y = side + keep_b v, stored; side NULL = zeros, keep NULL = ones (drop-connect). y may be x. */
+    void (*residual)(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const float *keep, const void *side,
+                     void *y);
 
     /* --- head ----------------------------------------------------------------------------------------------------- */
     /* y(B,O) = x(B,I) w(O,I)^T + b(O) */
@@ -129,11 +154,16 @@ struct tn_dev {
     const tn_dev_table *op;
     int n_threads;
     tn_isa isa;
+    tn_precision precision;
     void *state; /* the device's own */
 };
 
-/* Errors  TN_EARG isa above tn_isa_best(), n_threads < 1. */
-tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_dev **out);
+static inline size_t tn_real_bytes(const tn_dev *dev) { /* of a stored activation */
+    return dev->precision == TN_BF16 ? 2 : 4;
+}
+
+/* Errors  TN_EARG isa above tn_isa_best(), n_threads < 1, bf16 on ref. */
+tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out);
 void tn_dev_close(tn_dev **dev);
 const char *tn_dev_library(void); /* "oneDNN 2.6.3", for the records */
 

@@ -50,7 +50,7 @@ static tn_status model_open(const tn_cfg *cfg, const char *path, tn_isa isa, mod
     TN_TRY(tn_ckpt_read(path, &ck));
     tn_status st = tn_ckpt_model_of(ck, &m->about);
     if (st == TN_OK) st = tn_net_new(&m->about.net, &m->net);
-    if (st == TN_OK) st = tn_dev_open(cfg->train.device, cfg->train.lane_threads, isa, &m->dev);
+    if (st == TN_OK) st = tn_dev_open(cfg->train.device, cfg->train.lane_threads, isa, cfg->train.precision, &m->dev);
     if (st == TN_OK) st = load_weights(ck, m);
     if (st == TN_OK) st = tn_exec_new(m->dev, m->net, cfg->train.lane_images, m->about.size_px, false, &m->exec);
     if (st == TN_OK) tn_exec_weights(m->exec, m->params, m->state);

@@ -185,7 +185,7 @@ static tn_status choose_isa(tn_run *run, tn_train *t, const tn_ckpt *ck) {
     for (int isa = 0; recorded && isa < best; isa++)
         if (strcmp(recorded, tn_isa_name((tn_isa)isa)) == 0) best = isa;
     t->isa = (tn_isa)best;
-    return tn_dev_open(t->cfg->train.device, t->cfg->train.lane_threads, t->isa, &t->dev);
+    return tn_dev_open(t->cfg->train.device, t->cfg->train.lane_threads, t->isa, t->cfg->train.precision, &t->dev);
 }
 
 static tn_status start_anew(tn_train *t) {

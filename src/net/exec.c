@@ -17,7 +17,7 @@ static tn_status check_size(const tn_net *net, int B, int size_px) {
 /* The variance of a single value is no statistic. */
 static tn_status check_moments(const tn_exec *ex) {
     for (int i = 0; ex->training && i < ex->n_ops; i++)
-        if (ex->op[i].kind == TN_OP_BN && (int64_t)ex->B * ex->value[ex->op[i].x].S < 2)
+        if (ex->op[i].kind == TN_OP_CONV && (int64_t)ex->B * ex->value[ex->op[i].y].S < 2)
             return tn_fail(TN_EARG,
                            "batch norm has one value per channel with images of %d px and lanes of one image: "
                            "give larger images or lanes",
@@ -25,9 +25,17 @@ static tn_status check_moments(const tn_exec *ex) {
     return TN_OK;
 }
 
+/* Few enough images that their activations stay in the cache, many enough that threads have work. */
+static int eval_batch(const tn_exec *ex) {
+    enum { PIXELS = 4 * 240 * 240 };
+    int n = PIXELS / (ex->size_px * ex->size_px);
+    return n < 1 ? 1 : n > ex->B ? ex->B : n;
+}
+
 static tn_status allocate(tn_exec *ex) {
-    int64_t B = ex->B, BK = B * ex->net->spec.n_classes;
-    ex->n_fixed = 2 * BK + B + ex->n_draws;
+    int64_t B = ex->B, BK = B * ex->net->spec.n_classes, C = ex->most_channels;
+    int64_t n_floats = 2 * BK + B + ex->n_draws + ex->n_affine + 3 * C, at = (n_floats + 15) / 16 * 16;
+    ex->n_fixed = at + 4 * C;
     ex->arena = ex->dev->op->alloc(ex->dev, ex->n_arena);
     ex->target = ex->dev->op->alloc(ex->dev, ex->n_fixed);
     ex->host = malloc((size_t)(B + ex->n_draws) * sizeof *ex->host);
@@ -36,12 +44,16 @@ static tn_status allocate(tn_exec *ex) {
     ex->p = ex->target + BK;
     ex->loss = ex->p + BK;
     ex->draw = ex->loss + B;
+    ex->affine = ex->draw + ex->n_draws;
+    ex->gho = ex->affine + ex->n_affine;
+    ex->sums = (double *)(void *)(ex->target + at);
     return TN_OK;
 }
 
 static tn_status build(tn_exec *ex) {
     TN_TRY(tn_tape_build(ex));
     TN_TRY(check_moments(ex));
+    ex->B_eval = eval_batch(ex);
     TN_TRY(tn_tape_plan(ex));
     return allocate(ex);
 }
@@ -105,6 +117,7 @@ static void draw_factors(const tn_op *op, tn_stream stream, const tn_exec_lane *
 void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane) {
     for (int i = 0; i < ex->n_ops; i++) {
         const tn_op *op = &ex->op[i];
+        if (op->draw_at < 0) continue;
         float *factor = ex->host + op->draw_at;
         if (op->kind == TN_OP_RESIDUAL) draw_factors(op, TN_STREAM_DROP_CONNECT, lane, ex->B, 1, factor);
         if (op->kind == TN_OP_DROPOUT) draw_factors(op, TN_STREAM_DROPOUT, lane, ex->B, ex->value[op->x].C, factor);
@@ -112,21 +125,23 @@ void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane) {
     ex->dev->op->upload(ex->dev, ex->n_draws, ex->host, ex->draw);
 }
 
-static void upload_inputs(tn_exec *ex, const float *image, const float *extra, bool training) {
+/* The first n images of what is given. */
+static void upload_inputs(tn_exec *ex, int n, const float *image, const float *extra, bool training) {
     const tn_dev_table *f = ex->dev->op;
     int64_t n_extra = ex->value[TN_VALUE_EXTRA].n;
-    f->upload(ex->dev, ex->value[TN_VALUE_IMAGE].n, image, tn_value_at(ex, TN_VALUE_IMAGE, training));
-    if (n_extra) f->upload(ex->dev, n_extra, extra, tn_value_at(ex, TN_VALUE_EXTRA, training));
+    ex->batch = n;
+    f->store(ex->dev, n * ex->value[TN_VALUE_IMAGE].n, image, tn_value_at(ex, TN_VALUE_IMAGE, training));
+    if (n_extra) f->upload(ex->dev, n * n_extra, extra, tn_value_at(ex, TN_VALUE_EXTRA, training));
 }
 
 /* The backward pass needed the biased variances; PyTorch and TensorFlow keep running means of the unbiased ones. */
 static void unbias(tn_exec *ex, float *moments) {
     for (int i = 0; i < ex->n_ops; i++) {
         const tn_op *op = &ex->op[i];
-        if (op->kind != TN_OP_BN) continue;
-        const tn_value *v = &ex->value[op->x];
-        double M = (double)v->n / v->C;
-        ex->dev->op->scale(ex->dev, v->C, (float)(M / (M - 1)), moments + ex->net->tensor[op->tensor + 3].offset);
+        if (op->kind != TN_OP_CONV) continue;
+        const tn_value *v = &ex->value[op->y];
+        double M = (double)ex->B * v->S * v->S;
+        ex->dev->op->scale(ex->dev, v->C, (float)(M / (M - 1)), moments + ex->net->tensor[op->tensor + 4].offset);
     }
 }
 
@@ -141,7 +156,7 @@ void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, floa
     TN_ASSERT(ex->training && ex->params);
     const tn_dev_table *f = ex->dev->op;
     int K = ex->net->spec.n_classes;
-    upload_inputs(ex, lane->image, lane->extra, true);
+    upload_inputs(ex, ex->B, lane->image, lane->extra, true);
     f->upload(ex->dev, (int64_t)ex->B * K, lane->target, ex->target);
     tn_exec_draw(ex, lane);
     tn_tape_forward(ex, moments_out);
@@ -154,20 +169,25 @@ void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, floa
 
 /* --- evaluation --------------------------------------------------------------------------------------------------- */
 
-static const float *evaluate(tn_exec *ex, const float *image, const float *extra) {
+static void evaluate(tn_exec *ex, const float *image, const float *extra, bool logits, float *out) {
     TN_ASSERT(ex->params);
-    upload_inputs(ex, image, extra, false);
-    tn_tape_forward(ex, NULL);
-    return tn_value_at(ex, ex->logits, false);
+    const tn_dev_table *f = ex->dev->op;
+    int K = ex->net->spec.n_classes;
+    for (int at = 0; at < ex->B; at += ex->B_eval) {
+        int n = ex->B - at < ex->B_eval ? ex->B - at : ex->B_eval;
+        upload_inputs(ex, n, image + at * ex->value[TN_VALUE_IMAGE].n,
+                      extra ? extra + at * ex->value[TN_VALUE_EXTRA].n : NULL, false);
+        tn_tape_forward(ex, NULL);
+        const float *z = tn_value_at(ex, ex->logits, false);
+        if (!logits) f->softmax(ex->dev, n, K, z, ex->p);
+        f->download(ex->dev, (int64_t)n * K, logits ? z : ex->p, out + (int64_t)at * K);
+    }
 }
 
 void tn_exec_eval(tn_exec *ex, const float *image, const float *extra, float *p_out) {
-    int K = ex->net->spec.n_classes;
-    ex->dev->op->softmax(ex->dev, ex->B, K, evaluate(ex, image, extra), ex->p);
-    ex->dev->op->download(ex->dev, (int64_t)ex->B * K, ex->p, p_out);
+    evaluate(ex, image, extra, false, p_out);
 }
 
 void tn_exec_logits(tn_exec *ex, const float *image, const float *extra, float *logits_out) {
-    const float *logits = evaluate(ex, image, extra);
-    ex->dev->op->download(ex->dev, (int64_t)ex->B * ex->net->spec.n_classes, logits, logits_out);
+    evaluate(ex, image, extra, true, logits_out);
 }

@@ -65,7 +65,7 @@ static void touch(span *s, int time) {
 /* --- who touches what when ---------------------------------------------------------------------------------------- */
 
 static bool elementwise(const tn_op *op) {
-    return op->kind == TN_OP_BN || op->kind == TN_OP_ACT || op->kind == TN_OP_SCALE || op->kind == TN_OP_DROPOUT;
+    return op->kind == TN_OP_ACT || op->kind == TN_OP_DROPOUT;
 }
 
 /* Spans 0 .. n_values-1; owner[v]: the value whose span v shares. */
@@ -83,58 +83,66 @@ static void lives_of_eval(const tn_exec *ex, span *data, int *owner) {
     touch(&data[owner[ex->logits]], ex->n_ops);
 }
 
-/* Does the backward of op read the value it was given? */
-static bool rereads_x(const tn_op *op) {
-    return op->kind == TN_OP_CONV || op->kind == TN_OP_BN || op->kind == TN_OP_DENSE || op->kind == TN_OP_ACT ||
-           op->kind == TN_OP_SCALE;
-}
-
 static void lives_of_data(const tn_exec *ex, span *data) {
     int n = ex->n_ops;
     touch(&data[TN_VALUE_IMAGE], 0);
     touch(&data[TN_VALUE_EXTRA], 0);
     for (int i = 0; i < n; i++) {
         const tn_op *op = &ex->op[i];
+        bool rereads_x = op->kind == TN_OP_CONV || op->kind == TN_OP_DENSE || op->kind == TN_OP_ACT;
         touch(&data[op->x], i);
         touch(&data[op->y], i);
         if (op->side >= 0) touch(&data[op->side], i);
-        if (rereads_x(op)) touch(&data[op->x], 2 * n - i);
-        if (op->kind == TN_OP_SCALE) touch(&data[op->side], 2 * n - i);
+        if (rereads_x) touch(&data[op->x], 2 * n - i);
+        if (op->kind != TN_OP_CONV) continue;
+        touch(&data[op->y], 2 * n - i);
+        int reader = ex->value[op->y].reader; /* its scale is part of how y was read */
+        if (op->side >= 0) touch(&data[op->side], 2 * n - i);
+        if (reader >= 0 && ex->op[reader].kind == TN_OP_CONV && ex->op[reader].side >= 0)
+            touch(&data[ex->op[reader].side], 2 * n - i);
     }
     touch(&data[ex->logits], n);
 }
 
 /* The gradient of the residual's other input is the one of its output, to which the branch adds in the end. */
-static void lives_of_grads(const tn_exec *ex, span *grad, span *temp, int *owner) {
+static void lives_of_grads(const tn_exec *ex, span *grad, int *owner) {
     int n = ex->n_ops;
     for (int v = 0; v < ex->n_values; v++) owner[v] = v;
     touch(&grad[ex->logits], n);
     for (int i = n - 1; i >= 0; i--) {
         const tn_op *op = &ex->op[i];
+        const tn_value *y = &ex->value[op->y];
         int time = 2 * n - i;
         if (elementwise(op)) owner[op->x] = owner[op->y];
-        if (op->kind == TN_OP_RESIDUAL) owner[op->side] = owner[op->y];
+        if (op->kind == TN_OP_RESIDUAL) owner[op->side >= 0 ? op->side : op->x] = owner[op->y];
         touch(&grad[owner[op->y]], time);
-        if (op->x == TN_VALUE_IMAGE) continue;
-        touch(&grad[owner[op->x]], time);
-        if (op->kind == TN_OP_SCALE) touch(&grad[op->side], time);
-        if (op->kind == TN_OP_CONV && op->add) {
-            temp[i].n = ex->value[op->x].n;
-            touch(&temp[i], time);
+        if (op->kind == TN_OP_CONV) {
+            if (y->reader >= 0 && ex->op[y->reader].kind == TN_OP_RESIDUAL)
+                touch(&grad[owner[ex->op[y->reader].y]], time);
+            if (y->pool >= 0) touch(&grad[owner[ex->op[y->pool].y]], time);
+            if (op->side >= 0) touch(&grad[owner[op->side]], time);
         }
+        if (op->x != TN_VALUE_IMAGE && op->kind != TN_OP_POOL && op->kind != TN_OP_RESIDUAL)
+            touch(&grad[owner[op->x]], time);
     }
 }
 
 /* --- the plan ----------------------------------------------------------------------------------------------------- */
 
+/* Floats that a value takes. */
+static int64_t room_of(const tn_exec *ex, int v, int B) {
+    int64_t n = B * ex->value[v].n;
+    return ex->value[v].stored ? (n * (int64_t)tn_real_bytes(ex->dev) + 3) / 4 : n;
+}
+
 static tn_status plan(tn_exec *ex, bool training, span *all, int *owner) {
-    int n_values = ex->n_values, n = training ? 2 * n_values + ex->n_ops : n_values;
-    span *data = all, *grad = all + n_values, *temp = grad + n_values;
+    int n_values = ex->n_values, n = training ? 2 * n_values : n_values;
+    span *data = all, *grad = all + n_values;
     for (int i = 0; i < n; i++)
-        all[i] = (span){.n = i < 2 * n_values ? ex->value[i % n_values].n : 0, .first = INT_MAX, .last = -1};
+        all[i] = (span){.n = room_of(ex, i % n_values, training ? ex->B : ex->B_eval), .first = INT_MAX, .last = -1};
     if (training) {
         lives_of_data(ex, data);
-        lives_of_grads(ex, grad, temp, owner);
+        lives_of_grads(ex, grad, owner);
     } else {
         lives_of_eval(ex, data, owner);
     }
@@ -149,12 +157,11 @@ static tn_status plan(tn_exec *ex, bool training, span *all, int *owner) {
             ex->value[v].eval_at = data[owner[v]].at;
         }
     }
-    for (int i = 0; training && i < ex->n_ops; i++) ex->op[i].temp_at = temp[i].at;
     return TN_OK;
 }
 
 tn_status tn_tape_plan(tn_exec *ex) {
-    size_t n = 2 * (size_t)ex->n_values + (size_t)ex->n_ops;
+    size_t n = 2 * (size_t)ex->n_values;
     span *all = malloc(n * sizeof *all);
     int *owner = malloc((size_t)ex->n_values * sizeof *owner);
     tn_status st = TN_OK;

@@ -6,9 +6,12 @@
  *   exec_plan.c  tape -> places in the arena
  *   exec_run.c   the tape forwards and backwards
  *
+ * Values     Stored activations are what a convolution wrote, or a block's output. Batch norm and activation of the
+ * former belong to the value and are applied by whoever reads it (tn_view in dev.h). Others are float vectors (B,C).
  * Time       operation i of n runs forward at time i, the loss at n, its backward at 2n - i. A buffer is alive from the
  *            first to the last time it is touched; buffers alive at the same time never overlap.
- * In place   evaluation: every elementwise operation. Training: only the gradients of those.
+ * In place   evaluation: activations of vectors, and a block's output over its last convolution. Training: only the
+ *            gradients of those.
  * Invariant  A value that several operations read has its gradient begun by the last of them (the first to run
  *            backward); the others add.
  */
@@ -18,33 +21,37 @@
 #include "net/net_priv.h"
 
 typedef enum {
-    TN_OP_CONV,
-    TN_OP_BN,   /* batch norm + act                                       */
-    TN_OP_POOL, /* mean over the pixels                                   */
+    TN_OP_CONV,     /* x as read, times side(B,C) where there is one; then moments of y  */
+    TN_OP_RESIDUAL, /* side + keep x as read; side -1 = nothing                          */
+    TN_OP_POOL,     /* mean over the pixels of x as read                                 */
     TN_OP_DENSE,
     TN_OP_ACT,
-    TN_OP_SCALE,    /* x times side(B,C)                                      */
-    TN_OP_RESIDUAL, /* side + keep x                                          */
-    TN_OP_JOIN,     /* x beside side                                          */
-    TN_OP_DROPOUT   /* x times mask; nothing in evaluation                    */
+    TN_OP_JOIN,   /* x beside side                                                       */
+    TN_OP_DROPOUT /* x times mask; nothing in evaluation                                 */
 } tn_op_kind;
 
 typedef struct {
     tn_op_kind kind;
-    int x, side, y; /* values; side -1 = none                                                            */
-    int tensor;     /* the first it uses: weight; gamma (beta, mean, var follow); weight (bias follows)  */
-    tn_act act;
+    int x, side, y; /* values; side -1 = none                                                              */
+    int tensor;     /* CONV: weight; gamma, beta, mean, var follow. DENSE: weight; bias follows            */
+    tn_act act;     /* ACT                                                                                 */
     tn_conv *conv;
-    double drop;     /* probability, of RESIDUAL and DROPOUT                                              */
-    int64_t draw_at; /* their factors in tn_exec.draw                                                     */
-    int layer;       /* and their stream's layer                                                          */
-    bool add;        /* backward adds to the gradient of x                                                */
-    int64_t temp_at; /* CONV that adds: its own part of the gradient, in the arena                        */
+    bool depthwise;
+    int64_t affine_at; /* CONV: a, b (2,C) of y's batch norm in tn_exec.affine                             */
+    double drop;       /* probability, of RESIDUAL and DROPOUT                                             */
+    int64_t draw_at;   /* their factors in tn_exec.draw, -1 = none                                         */
+    int layer;         /* and their stream's layer                                                         */
+    bool add;          /* backward adds to the gradient of x                                               */
+    double seconds[2]; /* spent in it, forward and backward: tn_exec_profile                               */
 } tn_op;
 
-/* (B,S,S,C), S = 1 for vectors. Places are in floats from the start of the arena. */
+/* (S,S,C) an image, S = 1 for vectors. Places are in floats from the start of the arena. */
 typedef struct {
     int S, C;
+    bool stored;
+    int made_by;      /* CONV whose batch norm is applied on reading; -1 = none           */
+    tn_act act;       /* and the activation                                               */
+    int reader, pool; /* CONV or RESIDUAL whose x it is; POOL that reads it; -1 = none    */
     int64_t n, eval_at, train_at, grad_at;
 } tn_value;
 
@@ -53,14 +60,18 @@ enum { TN_VALUE_IMAGE = 0, TN_VALUE_EXTRA = 1 }; /* inputs, without gradient; ex
 struct tn_exec {
     tn_dev *dev;
     const tn_net *net;
-    int B, size_px;
+    int B, B_eval, size_px; /* evaluation runs B_eval images at a time, which stay in the cache */
+    int batch;              /* images of the current call                                       */
     bool training;
     int n_ops, n_values, logits;
     tn_op *op;
     tn_value *value;
-    int64_t n_draws, n_arena, n_fixed;
-    float *arena, *target, *loss, *p, *draw; /* device; the last four lie in one allocation, `target` first */
-    float *host;                             /* (n_draws), loss (B) */
+    int64_t n_draws, n_affine, n_arena, n_fixed;
+    int most_channels;
+    float *arena;
+    float *target, *loss, *p, *draw, *affine, *gho; /* device; in one allocation, `target` first */
+    double *sums;                                   /* (2,C), the last of it                       */
+    float *host;                                    /* (n_draws), loss (B) */
     const float *params, *state;
 };
 
@@ -78,7 +89,7 @@ void tn_tape_backward(tn_exec *ex, const float *moments, float *grads);
 /* exec.c: this lane's factors of drop-connect and dropout, into ex->draw. */
 void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane);
 
-float *tn_value_at(const tn_exec *ex, int v, bool training);
-float *tn_grad_at(const tn_exec *ex, int v);
+void *tn_value_at(const tn_exec *ex, int v, bool training);
+void *tn_grad_at(const tn_exec *ex, int v);
 
 #endif

@@ -1,11 +1,13 @@
 /* exec_run.c - the tape forwards and backwards. */
 #include "net/exec_priv.h"
 
-float *tn_value_at(const tn_exec *ex, int v, bool training) {
+#include "base/progress.h"
+
+void *tn_value_at(const tn_exec *ex, int v, bool training) {
     return ex->arena + (training ? ex->value[v].train_at : ex->value[v].eval_at);
 }
 
-float *tn_grad_at(const tn_exec *ex, int v) {
+void *tn_grad_at(const tn_exec *ex, int v) {
     return ex->arena + ex->value[v].grad_at;
 }
 
@@ -17,16 +19,32 @@ static int64_t offset(const tn_exec *ex, int tensor) {
     return ex->net->tensor[tensor].offset;
 }
 
-static void bn_forward(tn_exec *ex, const tn_op *op, const float *x, float *y, float *moments) {
+/* How value v is read; scale -1 = none. */
+static tn_view view_of(const tn_exec *ex, int v, int scale, bool training) {
+    const tn_value *value = &ex->value[v];
+    tn_view view = {.x = tn_value_at(ex, v, training), .act = value->act};
+    if (value->made_by >= 0) {
+        view.a = ex->affine + ex->op[value->made_by].affine_at;
+        view.b = view.a + value->C;
+    }
+    if (scale >= 0) view.scale = tn_value_at(ex, scale, training);
+    return view;
+}
+
+/* --- forward ------------------------------------------------------------------------------------------------------ */
+
+static void conv_forward(tn_exec *ex, const tn_op *op, float *moments) {
     const tn_dev_table *f = ex->dev->op;
-    const tn_value *v = &ex->value[op->x];
-    int64_t M = ex->B * pixels(v), mean = offset(ex, op->tensor + 2), var = offset(ex, op->tensor + 3);
-    const float *gamma = ex->params + offset(ex, op->tensor), *beta = ex->params + offset(ex, op->tensor + 1);
-    float eps = (float)ex->net->spec.bn_eps;
-    if (moments)
-        f->bn_train(ex->dev, M, v->C, x, gamma, beta, eps, op->act, y, moments + mean, moments + var);
-    else
-        f->bn_eval(ex->dev, M, v->C, x, gamma, beta, ex->state + mean, ex->state + var, eps, op->act, y);
+    bool training = moments != NULL;
+    tn_view x = view_of(ex, op->x, op->side, training);
+    int64_t mean = offset(ex, op->tensor + 3), var = offset(ex, op->tensor + 4);
+    int C = ex->value[op->y].C;
+    f->conv_forward(ex->dev, op->conv, ex->batch, &x, tn_value_at(ex, op->y, training),
+                    training ? moments + mean : NULL, training ? moments + var : NULL);
+    const float *m = training ? moments : ex->state;
+    float *a = ex->affine + op->affine_at;
+    f->bn_affine(ex->dev, C, ex->params + offset(ex, op->tensor + 1), ex->params + offset(ex, op->tensor + 2), m + mean,
+                 m + var, (float)ex->net->spec.bn_eps, a, a + C);
 }
 
 static void forward(tn_exec *ex, const tn_op *op, float *moments) {
@@ -34,103 +52,120 @@ static void forward(tn_exec *ex, const tn_op *op, float *moments) {
     tn_dev *dev = ex->dev;
     const tn_value *in = &ex->value[op->x], *out = &ex->value[op->y];
     bool training = moments != NULL;
-    const float *x = tn_value_at(ex, op->x, training);
-    const float *side = op->side >= 0 ? tn_value_at(ex, op->side, training) : NULL;
-    float *y = tn_value_at(ex, op->y, training);
+    int B = ex->batch;
+    void *x = tn_value_at(ex, op->x, training), *y = tn_value_at(ex, op->y, training);
+    const void *side = op->side >= 0 ? tn_value_at(ex, op->side, training) : NULL;
+    const float *draw = training && op->draw_at >= 0 ? ex->draw + op->draw_at : NULL;
+    tn_view view;
     switch (op->kind) {
     case TN_OP_CONV:
-        f->conv_forward(dev, op->conv, x, y);
+        conv_forward(ex, op, moments);
         break;
-    case TN_OP_BN:
-        bn_forward(ex, op, x, y, moments);
+    case TN_OP_RESIDUAL:
+        view = view_of(ex, op->x, -1, training);
+        f->residual(dev, B, pixels(in), in->C, &view, draw, side, y);
         break;
     case TN_OP_POOL:
-        f->pool_forward(dev, ex->B, pixels(in), in->C, x, y);
+        view = view_of(ex, op->x, -1, training);
+        f->pool_forward(dev, B, pixels(in), in->C, &view, y);
         break;
     case TN_OP_DENSE:
-        f->dense_forward(dev, ex->B, in->C, out->C, x, ex->params + offset(ex, op->tensor),
+        f->dense_forward(dev, B, in->C, out->C, x, ex->params + offset(ex, op->tensor),
                          ex->params + offset(ex, op->tensor + 1), y);
         break;
     case TN_OP_ACT:
-        f->act_forward(dev, in->n, op->act, x, y);
-        break;
-    case TN_OP_SCALE:
-        f->scale_forward(dev, ex->B, pixels(in), in->C, x, side, y);
-        break;
-    case TN_OP_RESIDUAL:
-        f->residual(dev, ex->B, in->n / ex->B, x, training ? ex->draw + op->draw_at : NULL, side, y);
+        f->act_forward(dev, B * in->n, op->act, x, y);
         break;
     case TN_OP_JOIN:
-        f->join_forward(dev, ex->B, in->C, out->C - in->C, x, side, y);
+        f->join_forward(dev, B, in->C, out->C - in->C, x, side, y);
         break;
     case TN_OP_DROPOUT:
-        if (training) f->mul(dev, in->n, x, ex->draw + op->draw_at, y);
+        if (training) f->mul(dev, B * in->n, x, draw, y);
         break;
     }
 }
 
 void tn_tape_forward(tn_exec *ex, float *moments) {
-    for (int i = 0; i < ex->n_ops; i++) forward(ex, &ex->op[i], moments);
+    for (int i = 0; i < ex->n_ops; i++) {
+        double begin_s = tn_now_s();
+        forward(ex, &ex->op[i], moments);
+        ex->op[i].seconds[0] += tn_now_s() - begin_s;
+    }
 }
 
-static void conv_backward(tn_exec *ex, const tn_op *op, const float *x, const float *dy, float *grads) {
+/* --- backward ----------------------------------------------------------------------------------------------------- */
+
+/* The gradient at the output of y's batch norm, and its sums: what the readers of y left, through the activation. A
+ * depthwise reader has done this already. */
+static void gather_gradient(tn_exec *ex, int y) {
+    const tn_value *v = &ex->value[y];
+    const tn_op *reader = v->reader >= 0 ? &ex->op[v->reader] : NULL;
+    const void *g = NULL;
+    const float *keep = NULL, *dpool = v->pool >= 0 ? tn_grad_at(ex, ex->op[v->pool].y) : NULL;
+    int scale = -1;
+    if (reader && reader->kind == TN_OP_RESIDUAL) {
+        g = tn_grad_at(ex, reader->y);
+        if (reader->draw_at >= 0) keep = ex->draw + reader->draw_at;
+    } else if (reader) {
+        if (reader->depthwise) return;
+        g = tn_grad_at(ex, y);
+        scale = reader->side;
+    }
+    tn_view view = view_of(ex, y, scale, true);
+    ex->dev->op->read_backward(ex->dev, ex->batch, pixels(v), v->C, &view, g, keep, dpool, tn_grad_at(ex, y), ex->sums);
+}
+
+static void conv_backward(tn_exec *ex, const tn_op *op, const float *moments, float *grads) {
     const tn_dev_table *f = ex->dev->op;
-    f->conv_backward_weights(ex->dev, op->conv, x, dy, grads + offset(ex, op->tensor));
-    if (op->x == TN_VALUE_IMAGE) return;
-    float *dx = tn_grad_at(ex, op->x), *part = op->add ? ex->arena + op->temp_at : dx;
-    f->conv_backward_data(ex->dev, op->conv, dy, part);
-    if (op->add) f->add(ex->dev, ex->value[op->x].n, part, dx);
-}
-
-static void bn_backward(tn_exec *ex, const tn_op *op, const float *x, const float *dy, const float *moments,
-                        float *grads) {
-    const tn_value *v = &ex->value[op->x];
-    int64_t gamma = offset(ex, op->tensor), beta = offset(ex, op->tensor + 1);
-    ex->dev->op->bn_backward(ex->dev, ex->B * pixels(v), v->C, x, ex->params + gamma, ex->params + beta,
-                             moments + offset(ex, op->tensor + 2), moments + offset(ex, op->tensor + 3),
-                             (float)ex->net->spec.bn_eps, op->act, dy, tn_grad_at(ex, op->x), grads + gamma,
-                             grads + beta);
+    const tn_value *in = &ex->value[op->x], *out = &ex->value[op->y];
+    int C = out->C;
+    int64_t gamma = offset(ex, op->tensor + 1), beta = offset(ex, op->tensor + 2);
+    gather_gradient(ex, op->y);
+    f->bn_backward(ex->dev, ex->batch * pixels(out), C, ex->sums, ex->params + gamma,
+                   moments + offset(ex, op->tensor + 3), moments + offset(ex, op->tensor + 4),
+                   (float)ex->net->spec.bn_eps, ex->gho, grads + gamma, grads + beta);
+    tn_grad_view dy = {tn_grad_at(ex, op->y), tn_value_at(ex, op->y, true), ex->gho, ex->gho + C, ex->gho + 2 * C};
+    tn_view x = view_of(ex, op->x, op->side, true);
+    void *dx = op->x == TN_VALUE_IMAGE ? NULL : tn_grad_at(ex, op->x);
+    f->conv_backward(ex->dev, op->conv, ex->batch, &x, &dy, dx, op->add,
+                     in->made_by >= 0 && op->depthwise ? ex->sums : NULL, grads + offset(ex, op->tensor));
+    if (op->side >= 0) f->scale_backward(ex->dev, ex->batch, pixels(in), in->C, &x, dx, tn_grad_at(ex, op->side));
 }
 
 static void backward(tn_exec *ex, const tn_op *op, const float *moments, float *grads) {
     const tn_dev_table *f = ex->dev->op;
     tn_dev *dev = ex->dev;
     const tn_value *in = &ex->value[op->x], *out = &ex->value[op->y];
+    int B = ex->batch;
     const float *x = tn_value_at(ex, op->x, true), *dy = tn_grad_at(ex, op->y);
     float *dx = tn_grad_at(ex, op->x);
     switch (op->kind) {
     case TN_OP_CONV:
-        conv_backward(ex, op, x, dy, grads);
+        conv_backward(ex, op, moments, grads);
         break;
-    case TN_OP_BN:
-        bn_backward(ex, op, x, dy, moments, grads);
-        break;
+    case TN_OP_RESIDUAL: /* gather_gradient reads it from where it lies */
     case TN_OP_POOL:
-        f->pool_backward(dev, ex->B, pixels(in), in->C, dy, dx, op->add);
         break;
     case TN_OP_DENSE:
-        f->dense_backward(dev, ex->B, in->C, out->C, x, ex->params + offset(ex, op->tensor), dy, dx,
+        f->dense_backward(dev, B, in->C, out->C, x, ex->params + offset(ex, op->tensor), dy, dx,
                           grads + offset(ex, op->tensor), grads + offset(ex, op->tensor + 1));
         break;
     case TN_OP_ACT:
-        f->act_backward(dev, in->n, op->act, x, dy, dx);
-        break;
-    case TN_OP_SCALE:
-        f->scale_backward(dev, ex->B, pixels(in), in->C, x, tn_value_at(ex, op->side, true), dy, dx,
-                          tn_grad_at(ex, op->side));
-        break;
-    case TN_OP_RESIDUAL:
-        f->keep(dev, ex->B, in->n / ex->B, dy, ex->draw + op->draw_at, dx);
+        f->act_backward(dev, B * in->n, op->act, x, dy, dx);
         break;
     case TN_OP_JOIN:
-        f->join_backward(dev, ex->B, in->C, out->C - in->C, dy, dx);
+        f->join_backward(dev, B, in->C, out->C - in->C, dy, dx);
         break;
     case TN_OP_DROPOUT:
-        f->mul(dev, in->n, dy, ex->draw + op->draw_at, dx);
+        f->mul(dev, B * in->n, dy, ex->draw + op->draw_at, dx);
         break;
     }
 }
 
 void tn_tape_backward(tn_exec *ex, const float *moments, float *grads) {
-    for (int i = ex->n_ops - 1; i >= 0; i--) backward(ex, &ex->op[i], moments, grads);
+    for (int i = ex->n_ops - 1; i >= 0; i--) {
+        double begin_s = tn_now_s();
+        backward(ex, &ex->op[i], moments, grads);
+        ex->op[i].seconds[1] += tn_now_s() - begin_s;
+    }
 }

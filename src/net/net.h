@@ -109,6 +109,10 @@ typedef struct {
  * Cost: no allocation. */
 void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, float *moments_out, double *loss_out);
 
+/* Where the time went since the executor was made: per kind of operation and for the dearest operations, seconds and
+ * share forward and backward, and the least bytes of stored activations that have to be moved. */
+void tn_exec_profile(const tn_exec *ex, FILE *out);
+
 /* Class probabilities p_out (B,K, host) in evaluation mode (running moments, no dropout). */
 void tn_exec_eval(tn_exec *ex, const float *image, const float *extra, float *p_out);
 /* The same, logits. */

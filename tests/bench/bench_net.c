@@ -11,7 +11,7 @@ typedef struct {
     int stem_stride, size_px, B;
 } scene;
 
-static tn_status measure(const scene *s, int n_threads, double least_s) {
+static tn_status measure(const scene *s, int n_threads, tn_precision precision, double least_s) {
     tn_net *net = NULL;
     tn_dev *dev = NULL;
     tn_exec *ex = NULL;
@@ -19,7 +19,7 @@ static tn_status measure(const scene *s, int n_threads, double least_s) {
         .width = s->width, .stem_stride = s->stem_stride, .n_classes = 5, .dropout = -1, .drop_connect = 0.2};
     snprintf(spec.name, sizeof spec.name, "%s", s->net);
     TN_TRY(tn_net_new(&spec, &net));
-    TN_TRY(tn_dev_open(TN_DEVICE_CPU, n_threads, tn_isa_best(), &dev));
+    TN_TRY(tn_dev_open(TN_DEVICE_CPU, n_threads, tn_isa_best(), precision, &dev));
     TN_TRY(tn_exec_new(dev, net, s->B, s->size_px, true, &ex));
     int64_t n = tn_net_params(net), n_state = tn_net_state(net), n_image = (int64_t)s->B * s->size_px * s->size_px * 3;
     float *params = dev->op->alloc(dev, n), *state = dev->op->alloc(dev, n_state);
@@ -37,11 +37,12 @@ static tn_status measure(const scene *s, int n_threads, double least_s) {
     tn_exec_train(ex, &lane, grads, moments, &loss); /* touches all memory */
     for (double begin_s = tn_now_s(); train_s < least_s; train_s = tn_now_s() - begin_s, n_train += s->B)
         tn_exec_train(ex, &lane, grads, moments, &loss);
+    if (getenv("PROFILE")) tn_exec_profile(ex, stdout), printf("%ld steps\n", (long)n_train / s->B + 1);
     for (double begin_s = tn_now_s(); eval_s < least_s; eval_s = tn_now_s() - begin_s, n_eval += s->B)
         tn_exec_eval(ex, image, NULL, p);
-    printf("%-16s width %-4g %3d px, batch %2d, %d threads: train %7.1f img/s, evaluate %7.1f img/s, %5.0f MiB\n",
-           s->net, s->width, s->size_px, s->B, n_threads, (double)n_train / train_s, (double)n_eval / eval_s,
-           (double)tn_exec_bytes(ex) / 0x1p20);
+    printf("%-16s %s width %-4g %3d px, batch %2d, %d threads: train %7.1f img/s, evaluate %7.1f img/s, %5.0f MiB\n",
+           s->net, precision == TN_BF16 ? "bf16" : "fp32", s->width, s->size_px, s->B, n_threads,
+           (double)n_train / train_s, (double)n_eval / eval_s, (double)tn_exec_bytes(ex) / 0x1p20);
     fflush(stdout);
     for (int i = 0; i < 4; i++) dev->op->free(dev, (float *[]){params, state, grads, moments}[i]);
     free(image);
@@ -56,9 +57,9 @@ static tn_status measure(const scene *s, int n_threads, double least_s) {
 int main(int argc, char **argv) {
     const scene scenes[] = {{"efficientnet-b0", 0.5, 1, 48, 32}, {"efficientnet-b1", 0, 2, 240, 16}};
     double least_s = argc > 1 ? atof(argv[1]) : 3;
-    for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++)
-        for (int n_threads = 1; n_threads <= 2; n_threads++)
-            if (measure(&scenes[i], n_threads, least_s) != TN_OK) {
+    for (size_t i = argc > 2 ? 1 : 0; i < sizeof scenes / sizeof *scenes; i++)
+        for (int k = argc > 2 ? atoi(argv[2]) : 0; k < 4; k++)
+            if (measure(&scenes[i], 1 + k % 2, k < 2 ? TN_FP32 : TN_BF16, least_s) != TN_OK) {
                 fprintf(stderr, "%s\n", tn_msg);
                 return 1;
             }

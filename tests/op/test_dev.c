@@ -1,6 +1,7 @@
 /*
- * test_dev.c - every operation of the cpu device, for every instruction set of this machine and 1 and 3 threads,
- * against ref; ref against central differences. Bounds are relative to the largest value of the expected output.
+ * test_dev.c - every operation of the cpu device, for every instruction set of this machine, fp32 and bf16, 1 and 3
+ * threads, against ref; ref against central differences. Bounds are relative to the largest value of the expected
+ * output.
  */
 #include "dev/dev.h"
 
@@ -20,7 +21,7 @@ static tn_dev *ref, *cpu;
 
 /* --- helpers ------------------------------------------------------------------------------------------------------ */
 
-enum { MOST_BUFFERS = 32 };
+enum { MOST_BUFFERS = 64 };
 static float *buffers[MOST_BUFFERS];
 static int n_buffers;
 
@@ -50,8 +51,37 @@ static void assert_close(const char *what, int64_t n, const float *expected, con
         if (!(d <= worst)) worst = d; /* a NaN is the worst */
     }
     if (!(worst <= bound * most))
-        fail_msg("%s (%s, %d threads): error %g of %g, bound %g", what, tn_isa_name(cpu->isa), cpu->n_threads, worst,
-                 most, bound);
+        fail_msg("%s (%s, %s, %d threads): error %g of %g, bound %g", what, tn_isa_name(cpu->isa),
+                 cpu->precision == TN_BF16 ? "bf16" : "fp32", cpu->n_threads, worst, most, bound);
+}
+
+/* Activations as both devices see them: `both` is rounded to what cpu stores, `cpu` is that, stored. */
+typedef struct {
+    float *both;
+    void *cpu;
+} stored;
+
+static stored store(int64_t n, float *x) {
+    stored s = {x, buffer(n)};
+    cpu->op->store(cpu, n, x, s.cpu);
+    cpu->op->load(cpu, n, s.cpu, x);
+    return s;
+}
+static void *of(int d, const stored *s) {
+    return d == 0 ? (void *)s->both : s->cpu;
+}
+/* What device d stored, as floats. */
+static float *loaded(int d, int64_t n, const void *x) {
+    float *out = buffer(n);
+    if (d == 0)
+        ref->op->load(ref, n, x, out);
+    else
+        cpu->op->load(cpu, n, x, out);
+    return out;
+}
+/* fp32: the given bound. bf16: results are rounded to 8 bits, and so are values on their way into products. */
+static double bound(double fp32) {
+    return cpu->precision == TN_BF16 ? 1e-2 : fp32;
 }
 
 /* --- convolutions
@@ -88,37 +118,70 @@ static tn_conv_shape shape_of(const conv_case *c) {
                            .depthwise = c->depthwise};
 }
 
-static void convolutions(void **unused) {
-    (void)unused;
-    for (int i = 0; i < N_CONV; i++) {
-        tn_conv_shape s = shape_of(&CONV[i]);
-        int64_t nx = (int64_t)s.B * s.H * s.W * s.C, ny = (int64_t)s.B * s.P * s.Q * s.K;
-        int64_t nw = (int64_t)s.K * (s.depthwise ? 1 : s.C) * s.R * s.R;
-        float *x = noise(nx, i, 1), *w = noise(nw, 100 + i, 0.3), *dy = noise(ny, 200 + i, 1);
-        float *y[2], *dx[2], *dw[2];
-        tn_dev *dev[2] = {ref, cpu};
-        for (int d = 0; d < 2; d++) {
-            tn_conv *conv = NULL;
-            assert_int_equal(dev[d]->op->conv_new(dev[d], &s, true, &conv), TN_OK);
-            dev[d]->op->conv_weights(dev[d], conv, w);
-            y[d] = noise(ny, 1, 1); /* outputs are overwritten, whatever they held */
-            dx[d] = noise(nx, 2, 1);
-            dw[d] = noise(nw, 3, 1);
-            dev[d]->op->conv_forward(dev[d], conv, x, y[d]);
-            dev[d]->op->conv_backward_data(dev[d], conv, dy, dx[d]);
-            dev[d]->op->conv_backward_weights(dev[d], conv, x, dy, dw[d]);
-            dev[d]->op->conv_free(dev[d], &conv);
-        }
-        char what[64];
-        snprintf(what, sizeof what, "convolution %d", i);
-        assert_close(what, ny, y[0], y[1], 2e-6);
-        assert_close(what, nx, dx[0], dx[1], 2e-6);
-        assert_close(what, nw, dw[0], dw[1], 5e-6);
-        release();
-    }
+static float *positive(int64_t n, int seed) {
+    float *x = noise(n, seed, 0.2);
+    for (int64_t i = 0; i < n; i++) x[i] = fabsf(x[i]) < 1 ? 1 + x[i] : 1;
+    return x;
 }
 
-/* <y, dy> is linear in x and in w: its slopes are backward_data and backward_weights. */
+/* Mode 0: plain values, plain gradients, added to dx. 1: batch norm, swish and, pointwise, scale; gradient through
+ * batch norm. 2: the same with ReLU6 far from its kinks. */
+static void convolution(int i, int mode) {
+    tn_conv_shape s = shape_of(&CONV[i]);
+    bool pointwise = s.R == 1, dense = !pointwise && !s.depthwise;
+    if (dense && mode > 0) return; /* the stem reads images */
+    int64_t nx = (int64_t)s.B * s.H * s.W * s.C, ny = (int64_t)s.B * s.P * s.Q * s.K;
+    int64_t nw = (int64_t)s.K * (s.depthwise ? 1 : s.C) * s.R * s.R;
+    stored x = store(nx, noise(nx, i, 1)), dz = store(ny, noise(ny, 200 + i, 1)),
+           seen = store(ny, noise(ny, 250 + i, 1)), before = store(nx, noise(nx, 2, 1));
+    float *w = noise(nw, 100 + i, 0.3), *a = positive(s.C, 3), *b = noise(s.C, 4, 0.3),
+          *scale = positive((int64_t)s.B * s.C, 5), *gho = noise(3 * (int64_t)s.K, 6, 0.5);
+    if (mode == 2)
+        for (int c = 0; c < s.C; c++) a[c] *= 0.01F, b[c] = 2;
+    const float *y[2], *dx[2], *mean[2], *var[2], *dw[2];
+    double sums[2][2 * 64];
+    tn_dev *dev[2] = {ref, cpu};
+    for (int d = 0; d < 2; d++) {
+        tn_conv *conv = NULL;
+        assert_int_equal(dev[d]->op->conv_new(dev[d], &s, &conv), TN_OK);
+        dev[d]->op->conv_weights(dev[d], conv, w);
+        tn_view view = {.x = of(d, &x)};
+        if (mode > 0)
+            view = (tn_view){of(d, &x), a, b, mode == 1 ? TN_ACT_SWISH : TN_ACT_RELU6, pointwise ? scale : NULL};
+        tn_grad_view dy = {of(d, &dz), of(d, &seen), mode ? gho : NULL, gho + s.K, gho + 2 * s.K};
+        float *out = noise(ny, 1, 1), *m = noise(s.K, 1, 1), *v = noise(s.K, 1, 1), *weights = noise(nw, 3, 1),
+              *in = buffer(nx);
+        dev[d]->op->store(dev[d], nx, before.both, in);
+        dev[d]->op->conv_forward(dev[d], conv, s.B, &view, out, m, v); /* outputs are overwritten, whatever they held */
+        dev[d]->op->conv_backward(dev[d], conv, s.B, &view, &dy, dense ? NULL : in, mode == 0,
+                                  s.depthwise && mode ? sums[d] : NULL, weights);
+        dev[d]->op->conv_free(dev[d], &conv);
+        assert_null(conv);
+        y[d] = loaded(d, ny, out), dx[d] = loaded(d, nx, in), mean[d] = m, var[d] = v, dw[d] = weights;
+    }
+    char what[64];
+    snprintf(what, sizeof what, "convolution %d, mode %d", i, mode);
+    assert_close(what, ny, y[0], y[1], bound(3e-6));
+    assert_close(what, s.K, mean[0], mean[1], bound(1e-5));
+    if (cpu->precision == TN_FP32)
+        assert_close(what, s.K, var[0], var[1], 2e-5); /* else: of rounded values, batch_norm */
+    assert_close(what, nx, dx[0], dx[1], bound(3e-6));
+    assert_close(what, nw, dw[0], dw[1], bound(1e-5));
+    for (int c = 0; s.depthwise && mode && c < 2 * s.C; c++) {
+        double size = 1e-30; /* sums cancel: compared with the largest */
+        for (int k = 0; k < 2 * s.C; k++) size = fmax(size, fabs(sums[0][k]));
+        assert_true(fabs(sums[0][c] - sums[1][c]) <= bound(1e-5) * size);
+    }
+    release();
+}
+
+static void convolutions(void **unused) {
+    (void)unused;
+    for (int i = 0; i < N_CONV; i++)
+        for (int mode = 0; mode < 3; mode++) convolution(i, mode);
+}
+
+/* <y, dy> is linear in x and in w: its slopes are dx and dw. */
 static void convolution_slopes(void **unused) {
     (void)unused;
     for (int i = 0; i < N_CONV; i++) {
@@ -128,11 +191,12 @@ static void convolution_slopes(void **unused) {
         float *x = noise(nx, i, 1), *w = noise(nw, 300 + i, 1), *dy = noise(ny, 400 + i, 1), *y = buffer(ny),
               *dx = buffer(nx), *dw = buffer(nw);
         tn_conv *conv = NULL;
-        assert_int_equal(ref->op->conv_new(ref, &s, true, &conv), TN_OK);
+        tn_view view = {.x = x};
+        tn_grad_view grad = {.dz = dy};
+        assert_int_equal(ref->op->conv_new(ref, &s, &conv), TN_OK);
         ref->op->conv_weights(ref, conv, w);
-        ref->op->conv_forward(ref, conv, x, y);
-        ref->op->conv_backward_data(ref, conv, dy, dx);
-        ref->op->conv_backward_weights(ref, conv, x, dy, dw);
+        ref->op->conv_forward(ref, conv, s.B, &view, y, NULL, NULL);
+        ref->op->conv_backward(ref, conv, s.B, &view, &grad, dx, false, NULL, dw);
         double by_y = 0, by_x = 0, by_w = 0, size = 0;
         for (int64_t j = 0; j < ny; j++) by_y += (double)y[j] * (double)dy[j];
         for (int64_t j = 0; j < ny; j++) size += fabs((double)y[j] * (double)dy[j]);
@@ -148,68 +212,88 @@ static void convolution_slopes(void **unused) {
 
 static const tn_act ACTS[] = {TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_RELU, TN_ACT_SIGMOID};
 enum { N_ACTS = sizeof ACTS / sizeof *ACTS };
-static const int64_t BN_M[] = {7, 37, 1000, 20000};
-static const int BN_C[] = {5, 24, 1, 16};
 
+/* Coefficients, and moments of values far from 0, by a pointwise convolution with the identity. */
 static void batch_norm(void **unused) {
     (void)unused;
-    for (int i = 0; i < 4; i++)
-        for (int a = 0; a < N_ACTS; a++) {
-            int64_t M = BN_M[i], n = M * BN_C[i];
-            int C = BN_C[i];
-            float *x = noise(n, i, 2), *gamma = noise(C, 10 + i, 1), *beta = noise(C, 20 + i, 1),
-                  *dy = noise(n, 30 + i, 1);
-            for (int64_t j = 0; j < n; j++) x[j] += 50; /* a mean far from 0 */
-            float *y[2], *mean[2], *var[2], *dx[2], *dg[2], *db[2];
-            tn_dev *dev[2] = {ref, cpu};
-            for (int d = 0; d < 2; d++) {
-                y[d] = buffer(n), dx[d] = buffer(n), mean[d] = buffer(C), var[d] = buffer(C), dg[d] = buffer(C),
-                db[d] = buffer(C);
-                dev[d]->op->bn_train(dev[d], M, C, x, gamma, beta, 1e-3F, ACTS[a], y[d], mean[d], var[d]);
-                dev[d]->op->bn_backward(dev[d], M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], dy, dx[d], dg[d],
-                                        db[d]);
-            }
-            assert_close("batch norm mean", C, mean[0], mean[1], 1e-6);
-            assert_close("batch norm variance", C, var[0], var[1], 1e-5);
-            assert_close("batch norm", n, y[0], y[1], 2e-5);
-            if (ACTS[a] != TN_ACT_RELU6 && ACTS[a] != TN_ACT_RELU) { /* a kink next to 0 may fall on either side */
-                assert_close("batch norm dx", n, dx[0], dx[1], 3e-5);
-                assert_close("batch norm dgamma", C, dg[0], dg[1], 3e-5);
-                assert_close("batch norm dbeta", C, db[0], db[1], 3e-5);
-            }
-            memcpy(dx[1], dy, (size_t)n * sizeof(float)); /* in place */
-            float *apart = buffer(n);
-            cpu->op->bn_backward(cpu, M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], dy, apart, dg[1], db[1]);
-            cpu->op->bn_backward(cpu, M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], dx[1], dx[1], dg[1],
-                                 db[1]);
-            assert_memory_equal(apart, dx[1], (size_t)n * sizeof(float));
-            for (int d = 0; d < 2; d++)
-                dev[d]->op->bn_eval(dev[d], M, C, x, gamma, beta, mean[0], var[0], 1e-3F, ACTS[a], y[d]);
-            assert_close("batch norm evaluation", n, y[0], y[1], 2e-5);
-            release();
-        }
+    enum { C = 24, HW = 700, M = 2 * HW };
+    float *gamma = noise(C, 1, 1), *beta = noise(C, 2, 1), *values = noise(M * C, 3, 2), *w = buffer(C * C);
+    for (int i = 0; i < M * C; i++) values[i] += 50;
+    for (int c = 0; c < C; c++) w[c * C + c] = 1;
+    stored x = store(M * C, values);
+    tn_conv_shape s = {.B = 2, .H = HW, .W = 1, .C = C, .P = HW, .Q = 1, .K = C, .R = 1, .stride = 1};
+    double sums[2 * C];
+    for (int c = 0; c < 2 * C; c++)
+        sums[c] = (double)noise(1, 50 + c, 3)[0], n_buffers--, ref->op->free(ref, buffers[n_buffers]);
+    float *mean[2], *var[2], *ab[2], *gho[2], *dg[2], *db[2];
+    tn_dev *dev[2] = {ref, cpu};
+    for (int d = 0; d < 2; d++) {
+        tn_conv *conv = NULL;
+        tn_view view = {.x = of(d, &x)};
+        mean[d] = buffer(C), var[d] = buffer(C), ab[d] = buffer(2 * C), gho[d] = buffer(3 * C), dg[d] = buffer(C),
+        db[d] = buffer(C);
+        assert_int_equal(dev[d]->op->conv_new(dev[d], &s, &conv), TN_OK);
+        dev[d]->op->conv_weights(dev[d], conv, w);
+        dev[d]->op->conv_forward(dev[d], conv, 2, &view, buffer(M * C), mean[d], var[d]);
+        dev[d]->op->bn_affine(dev[d], C, gamma, beta, mean[0], var[0], 1e-3F, ab[d], ab[d] + C);
+        dev[d]->op->bn_backward(dev[d], M, C, sums, gamma, mean[0], var[0], 1e-3F, gho[d], dg[d], db[d]);
+        dev[d]->op->conv_free(dev[d], &conv);
+    }
+    assert_close("batch norm mean", C, mean[0], mean[1], 1e-6);
+    assert_close("batch norm variance", C, var[0], var[1], 1e-5);
+    assert_close("batch norm affine", 2 * C, ab[0], ab[1], 1e-6);
+    assert_close("batch norm coefficients", 3 * C, gho[0], gho[1], 1e-6);
+    assert_close("batch norm dgamma", C, dg[0], dg[1], 1e-6);
+    assert_close("batch norm dbeta", C, db[0], db[1], 1e-6);
+    release();
 }
 
+/* sum of dy times batch norm and activation of x, by their definition */
 static double bn_value(int64_t M, int C, const float *x, const float *gamma, const float *beta, tn_act act,
-                       const float *dy, float *y, float *mean, float *var) {
+                       const float *dy, float *mean, float *var, float *ab) {
+    for (int c = 0; c < C; c++) {
+        double sum = 0, squares = 0;
+        for (int64_t m = 0; m < M; m++) sum += (double)x[m * C + c] / (double)M;
+        for (int64_t m = 0; m < M; m++) squares += pow((double)x[m * C + c] - sum, 2) / (double)M;
+        mean[c] = (float)sum;
+        var[c] = (float)squares;
+    }
+    ref->op->bn_affine(ref, C, gamma, beta, mean, var, 1e-3F, ab, ab + C);
+    float *y = buffer(M * C);
+    tn_view view = {x, ab, ab + C, act, NULL};
+    ref->op->residual(ref, 1, M, C, &view, NULL, NULL, y);
     double sum = 0;
-    ref->op->bn_train(ref, M, C, x, gamma, beta, 1e-3F, act, y, mean, var);
     for (int64_t i = 0; i < M * C; i++) sum += (double)y[i] * (double)dy[i];
+    ref->op->free(ref, buffers[--n_buffers]);
     return sum;
 }
 
+/* Gradients through activation, batch norm and its moments: read_backward, bn_backward, and how a convolution reads
+ * them. */
 static void batch_norm_slopes(void **unused) {
     (void)unused;
     enum { M = 12, C = 3, N = M * C };
     tn_rng r = tn_rng_at(3, TN_STREAM_TEST, 0, 0);
     for (int a = 0; a < 2; a++) { /* smooth activations */
-        float *x = buffer(N), *gamma = buffer(C), *beta = buffer(C), *dy = buffer(N), *y = buffer(N), *dx = buffer(N),
-              *mean = buffer(C), *var = buffer(C), *dg = buffer(C), *db = buffer(C), *m2 = buffer(C), *v2 = buffer(C);
+        float *x = buffer(N), *gamma = buffer(C), *beta = buffer(C), *dy = buffer(N), *dz = buffer(N), *dx = buffer(N),
+              *mean = buffer(C), *var = buffer(C), *dg = buffer(C), *db = buffer(C), *ab = buffer(2 * C),
+              *gho = buffer(3 * C), *w = buffer(C * C), *dw = buffer(C * C);
         for (int i = 0; i < N; i++) x[i] = (float)tn_rng_normal(&r), dy[i] = (float)tn_rng_normal(&r);
         for (int c = 0; c < C; c++)
-            gamma[c] = (float)(1 + 0.3 * tn_rng_normal(&r)), beta[c] = (float)(0.3 * tn_rng_normal(&r));
-        bn_value(M, C, x, gamma, beta, ACTS[a], dy, y, mean, var);
-        ref->op->bn_backward(ref, M, C, x, gamma, beta, mean, var, 1e-3F, ACTS[a], dy, dx, dg, db);
+            gamma[c] = (float)(1 + 0.3 * tn_rng_normal(&r)), beta[c] = (float)(0.3 * tn_rng_normal(&r)),
+            w[c * C + c] = 1;
+        bn_value(M, C, x, gamma, beta, ACTS[a], dy, mean, var, ab);
+        double sums[2 * C];
+        tn_view view = {x, ab, ab + C, ACTS[a], NULL}, plain = {.x = x};
+        ref->op->read_backward(ref, 1, M, C, &view, dy, NULL, NULL, dz, sums);
+        ref->op->bn_backward(ref, M, C, sums, gamma, mean, var, 1e-3F, gho, dg, db);
+        tn_conv_shape s = {.B = 1, .H = M, .W = 1, .C = C, .P = M, .Q = 1, .K = C, .R = 1, .stride = 1};
+        tn_grad_view grad = {dz, x, gho, gho + C, gho + 2 * C};
+        tn_conv *conv = NULL;
+        assert_int_equal(ref->op->conv_new(ref, &s, &conv), TN_OK);
+        ref->op->conv_weights(ref, conv, w); /* the identity: dx is the gradient as read */
+        ref->op->conv_backward(ref, conv, 1, &plain, &grad, dx, false, NULL, dw);
+        ref->op->conv_free(ref, &conv);
         struct {
             float *at, *slope;
             int n;
@@ -218,9 +302,9 @@ static void batch_norm_slopes(void **unused) {
             for (int i = 0; i < part[k].n; i++) {
                 float was = part[k].at[i], h = 0.01F;
                 part[k].at[i] = was + h;
-                double up = bn_value(M, C, x, gamma, beta, ACTS[a], dy, y, m2, v2);
+                double up = bn_value(M, C, x, gamma, beta, ACTS[a], dy, mean, var, ab);
                 part[k].at[i] = was - h;
-                double down = bn_value(M, C, x, gamma, beta, ACTS[a], dy, y, m2, v2);
+                double down = bn_value(M, C, x, gamma, beta, ACTS[a], dy, mean, var, ab);
                 part[k].at[i] = was;
                 assert_true(fabs((up - down) / (2 * (double)h) - (double)part[k].slope[i]) < 2e-3);
             }
@@ -230,13 +314,52 @@ static void batch_norm_slopes(void **unused) {
 
 /* --- the others --------------------------------------------------------------------------------------------------- */
 
-static void elementwise(void **unused) {
+static void passes(void **unused) {
     (void)unused;
-    enum { B = 3, HW = 35, C = 21, N = B * HW * C };
+    enum { B = 3, HW = 601, C = 21, N = B * HW * C };
     tn_dev *dev[2] = {ref, cpu};
-    float *x = noise(N, 1, 2), *side = noise(N, 2, 1), *s = noise(B * C, 3, 1), *dy = noise(N, 4, 1),
-          *keep = noise(B, 5, 1), *small = noise(B * C, 6, 1);
-    float *out[2], *ds[2];
+    stored x = store(N, noise(N, 1, 2)), side = store(N, noise(N, 2, 1)), g = store(N, noise(N, 4, 1));
+    float *s = positive(B * C, 3), *keep = noise(B, 5, 1), *pooled = noise(B * C, 6, 1), *a = positive(C, 7),
+          *b = noise(C, 8, 1);
+    for (int act = 0; act < N_ACTS; act++) {
+        bool kinked = ACTS[act] == TN_ACT_RELU6 || ACTS[act] == TN_ACT_RELU; /* next to 0 either side may be right */
+        float *pool[2], *ds[2], *out[2], *plain[2], *dz[2], *only_pool[2];
+        double sums[2][2 * C], ignored[2 * C];
+        for (int d = 0; d < 2; d++) {
+            tn_dev *v = dev[d];
+            tn_view view = {of(d, &x), a, b, ACTS[act], NULL}, scaled = {of(d, &x), a, b, ACTS[act], s};
+            pool[d] = buffer(B * C), ds[d] = buffer(B * C), out[d] = buffer(N), plain[d] = buffer(N), dz[d] = buffer(N),
+            only_pool[d] = buffer(N);
+            v->op->pool_forward(v, B, HW, C, &view, pool[d]);
+            v->op->scale_backward(v, B, HW, C, &scaled, of(d, &g), ds[d]);
+            v->op->residual(v, B, HW, C, &view, keep, of(d, &side), out[d]);
+            v->op->residual(v, B, HW, C, &view, NULL, NULL, plain[d]);
+            v->op->read_backward(v, B, HW, C, &scaled, of(d, &g), keep, pooled, dz[d], sums[d]);
+            v->op->read_backward(v, B, HW, C, &view, NULL, NULL, pooled, only_pool[d], ignored);
+        }
+        assert_close("pool", B * C, pool[0], pool[1], bound(3e-6));
+        assert_close("scale backward", B * C, ds[0], ds[1], bound(1e-5));
+        assert_close("residual", N, loaded(0, N, out[0]), loaded(1, N, out[1]), bound(1e-6));
+        assert_close("residual alone", N, loaded(0, N, plain[0]), loaded(1, N, plain[1]), bound(1e-6));
+        if (!kinked) {
+            assert_close("read backward", N, loaded(0, N, dz[0]), loaded(1, N, dz[1]), bound(2e-6));
+            assert_close("read backward, pool alone", N, loaded(0, N, only_pool[0]), loaded(1, N, only_pool[1]),
+                         bound(2e-6));
+            double size = 1e-30;
+            for (int c = 0; c < 2 * C; c++) size = fmax(size, fabs(sums[0][c]));
+            for (int c = 0; c < 2 * C; c++) assert_true(fabs(sums[0][c] - sums[1][c]) <= bound(1e-5) * size);
+        }
+        while (n_buffers > 13) ref->op->free(ref, buffers[--n_buffers]);
+    }
+    release();
+}
+
+static void vectors(void **unused) {
+    (void)unused;
+    enum { N = 2205 };
+    tn_dev *dev[2] = {ref, cpu};
+    float *x = noise(N, 1, 2), *side = noise(N, 2, 1), *dy = noise(N, 4, 1);
+    float *out[2];
 #define COMPARE(what, n, bound, CALL)                                                                                  \
     do {                                                                                                               \
         for (int d = 0; d < 2; d++) {                                                                                  \
@@ -250,13 +373,6 @@ static void elementwise(void **unused) {
         ref->op->free(ref, out[0]);                                                                                    \
         ref->op->free(ref, out[1]);                                                                                    \
     } while (0)
-    COMPARE("pool", B * C, 2e-6, v->op->pool_forward(v, B, HW, C, x, y));
-    COMPARE("pool backward", N, 1e-6, v->op->pool_backward(v, B, HW, C, small, y, false));
-    COMPARE("pool backward, added", N, 1e-6, v->op->pool_backward(v, B, HW, C, small, y, true));
-    COMPARE("scale", N, 1e-7, v->op->scale_forward(v, B, HW, C, x, s, y));
-    COMPARE("residual", N, 1e-7, v->op->residual(v, B, HW * C, x, keep, side, y));
-    COMPARE("residual without keep", N, 1e-7, v->op->residual(v, B, HW * C, x, NULL, side, y));
-    COMPARE("keep", N, 1e-7, v->op->keep(v, B, HW * C, x, keep, y));
     COMPARE("mul", N, 1e-7, v->op->mul(v, N, x, dy, y));
     COMPARE("add", N, 1e-7, v->op->add(v, N, x, y));
     COMPARE("lerp", N, 1e-6, v->op->lerp(v, N, 0.3F, x, y));
@@ -266,12 +382,6 @@ static void elementwise(void **unused) {
         COMPARE("activation", N, 1e-6, v->op->act_forward(v, N, ACTS[a], x, y));
         COMPARE("activation backward", N, 2e-6, v->op->act_backward(v, N, ACTS[a], x, dy, y));
     }
-    for (int d = 0; d < 2; d++) {
-        out[d] = buffer(N), ds[d] = buffer(B * C);
-        dev[d]->op->scale_backward(dev[d], B, HW, C, x, s, dy, out[d], ds[d]);
-    }
-    assert_close("scale backward", N, out[0], out[1], 1e-7);
-    assert_close("scale backward ds", B * C, ds[0], ds[1], 3e-6);
     double a = ref->op->sum_of_squares(ref, N, x), b = cpu->op->sum_of_squares(cpu, N, x);
     assert_true(fabs(a - b) < 1e-6 * a);
     release();
@@ -322,39 +432,47 @@ static void head(void **unused) {
 /* The same bits twice; and the pixels of a sample do not depend on the samples beside it. */
 static void bits(void **unused) {
     (void)unused;
-    tn_conv_shape s = {.B = 3,
-                       .H = 8,
-                       .W = 8,
-                       .C = 24,
-                       .P = 8,
-                       .Q = 8,
-                       .K = 24,
-                       .R = 3,
-                       .stride = 1,
-                       .pad_top = 1,
-                       .pad_left = 1,
-                       .depthwise = true};
     enum { N = 3 * 8 * 8 * 24 };
     for (int kind = 0; kind < 2; kind++) {
-        s.depthwise = kind == 0;
-        if (kind == 1) s.R = 1, s.pad_top = s.pad_left = 0;
-        float *x = noise(N, 1, 1), *w = noise(24 * 24 * 9, 2, 1), *a = buffer(N), *b = buffer(N);
+        tn_conv_shape s = {.B = 3, .H = 8, .W = 8, .C = 24, .P = 8, .Q = 8, .K = 24, .R = 1, .stride = 1};
+        if (kind == 0) s.depthwise = true, s.R = 3, s.pad_top = s.pad_left = 1;
+        float *w = noise(24 * 24 * 9, 2, 1), *other = noise(N, 1, 1);
+        void *a = buffer(N), *b = buffer(N);
+        stored x = store(N, noise(N, 1, 1));
+        for (int i = N / 3; i < N; i++) other[i] = -other[i] * 3;
+        stored x2 = store(N, other);
+        tn_view view = {.x = x.cpu}, view2 = {.x = x2.cpu};
         tn_conv *conv = NULL;
-        assert_int_equal(cpu->op->conv_new(cpu, &s, true, &conv), TN_OK);
+        assert_int_equal(cpu->op->conv_new(cpu, &s, &conv), TN_OK);
         cpu->op->conv_weights(cpu, conv, w);
-        cpu->op->conv_forward(cpu, conv, x, a);
-        cpu->op->conv_forward(cpu, conv, x, b);
-        assert_memory_equal(a, b, N * sizeof *a);
-        for (int i = 0; i < N / 3; i++) x[i] = -x[i] * 3;
-        cpu->op->conv_forward(cpu, conv, x, b);
-        assert_memory_equal(a + N / 3, b + N / 3, N / 3 * 2 * sizeof *a);
-        cpu->op->conv_backward_weights(cpu, conv, x, a, b);
-        float *again = buffer(24 * 24 * 9);
-        cpu->op->conv_backward_weights(cpu, conv, x, a, again);
-        assert_memory_equal(b, again, (size_t)(24 * (kind ? 24 : 9)) * sizeof *b);
+        cpu->op->conv_forward(cpu, conv, 3, &view, a, NULL, NULL);
+        cpu->op->conv_forward(cpu, conv, 3, &view, b, NULL, NULL);
+        size_t n_bytes = N * tn_real_bytes(cpu);
+        assert_memory_equal(a, b, n_bytes);
+        cpu->op->conv_forward(cpu, conv, 3, &view2, b, NULL, NULL);
+        assert_memory_equal(a, b, n_bytes / 3);
+        assert_true(memcmp(a, b, n_bytes) != 0);
+        float *dw = buffer(24 * 24 * 9), *again = buffer(24 * 24 * 9);
+        tn_grad_view dy = {.dz = a};
+        cpu->op->conv_backward(cpu, conv, 3, &view, &dy, NULL, false, NULL, dw);
+        cpu->op->conv_backward(cpu, conv, 3, &view, &dy, NULL, false, NULL, again);
+        assert_memory_equal(dw, again, (size_t)(24 * (kind ? 24 : 9)) * sizeof *dw);
         cpu->op->conv_free(cpu, &conv);
         release();
     }
+}
+
+/* Stored as bf16: the nearest, halves to even (by hand). */
+static void rounding(void **unused) {
+    (void)unused;
+    if (cpu->precision != TN_BF16) return;
+    float x[] = {1, 1.00390625F, 1.01171875F, -1.00390625F, 1.004F, 3e38F, 0}, y[7];
+    const float right[] = {1, 1, 1.015625F, -1, 1.0078125F, 3.004055e38F, 0};
+    void *room = buffer(7);
+    cpu->op->store(cpu, 7, x, room);
+    cpu->op->load(cpu, 7, room, y);
+    for (int i = 0; i < 7; i++) assert_true(fabsf(y[i] - right[i]) <= 1e-4F * fabsf(right[i]));
+    release();
 }
 
 static void exponential(void **unused) {
@@ -378,24 +496,29 @@ static void exponential(void **unused) {
 static void refused(void **unused) {
     (void)unused;
     tn_dev *dev = NULL;
-    assert_int_equal(tn_dev_open(TN_DEVICE_CPU, 0, TN_ISA_PLAIN, &dev), TN_EARG);
-    if (tn_isa_best() < TN_ISA_AVX512) assert_int_equal(tn_dev_open(TN_DEVICE_CPU, 1, TN_ISA_AVX512, &dev), TN_EARG);
+    assert_int_equal(tn_dev_open(TN_DEVICE_CPU, 0, TN_ISA_PLAIN, TN_FP32, &dev), TN_EARG);
+    if (tn_isa_best() < TN_ISA_AVX512)
+        assert_int_equal(tn_dev_open(TN_DEVICE_CPU, 1, TN_ISA_AVX512, TN_FP32, &dev), TN_EARG);
+    assert_int_equal(tn_dev_open(TN_DEVICE_REF, 1, TN_ISA_PLAIN, TN_BF16, &dev), TN_EARG);
     assert_null(dev);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),
-                                       cmocka_unit_test(elementwise),  cmocka_unit_test(head),
-                                       cmocka_unit_test(bits),         cmocka_unit_test(exponential)};
+                                       cmocka_unit_test(passes),       cmocka_unit_test(vectors),
+                                       cmocka_unit_test(head),         cmocka_unit_test(bits),
+                                       cmocka_unit_test(rounding),     cmocka_unit_test(exponential)};
     const struct CMUnitTest once[] = {cmocka_unit_test(convolution_slopes), cmocka_unit_test(batch_norm_slopes),
                                       cmocka_unit_test(refused)};
-    if (tn_dev_open(TN_DEVICE_REF, 1, TN_ISA_PLAIN, &ref) != TN_OK) return 1;
+    if (tn_dev_open(TN_DEVICE_REF, 1, TN_ISA_PLAIN, TN_FP32, &ref) != TN_OK) return 1;
     int failed = cmocka_run_group_tests_name("ref", once, NULL, NULL);
     for (int isa = (int)tn_isa_best(); isa >= 0; isa--)
-        for (int threads = 1; threads <= 3; threads += 2) {
+        for (int k = 0; k < 4; k++) {
             char name[64];
-            if (tn_dev_open(TN_DEVICE_CPU, threads, (tn_isa)isa, &cpu) != TN_OK) return 1;
-            snprintf(name, sizeof name, "cpu %s, %d threads", tn_isa_name((tn_isa)isa), threads);
+            tn_precision precision = k < 2 ? TN_FP32 : TN_BF16;
+            if (tn_dev_open(TN_DEVICE_CPU, 1 + 2 * (k % 2), (tn_isa)isa, precision, &cpu) != TN_OK) return 1;
+            snprintf(name, sizeof name, "cpu %s, %s, %d threads", tn_isa_name((tn_isa)isa),
+                     precision == TN_BF16 ? "bf16" : "fp32", cpu->n_threads);
             failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
             tn_dev_close(&cpu);
         }

@@ -62,7 +62,7 @@ static rig rig_new(const scene *s, tn_device_kind kind, int n_threads, double dr
     spec.pad_same = s->pad_same;
     spec.dropout = spec.drop_connect = dropout;
     assert_int_equal(tn_net_new(&spec, &r.net), TN_OK);
-    assert_int_equal(tn_dev_open(kind, n_threads, tn_isa_best(), &r.dev), TN_OK);
+    assert_int_equal(tn_dev_open(kind, n_threads, tn_isa_best(), TN_FP32, &r.dev), TN_OK);
     assert_int_equal(tn_exec_new(r.dev, r.net, B, s->size_px, training, &r.ex), TN_OK);
     r.n_params = tn_net_params(r.net);
     r.n_state = tn_net_state(r.net);
@@ -300,7 +300,7 @@ static void errors(void **unused) {
     tn_exec *ex = NULL;
     tn_net_spec spec = golden_spec("efficientnet-b0");
     assert_int_equal(tn_net_new(&spec, &net), TN_OK);
-    assert_int_equal(tn_dev_open(TN_DEVICE_REF, 1, tn_isa_best(), &dev), TN_OK);
+    assert_int_equal(tn_dev_open(TN_DEVICE_REF, 1, tn_isa_best(), TN_FP32, &dev), TN_OK);
     assert_int_equal(tn_exec_new(dev, net, B, 31, true, &ex), TN_EARG);
     assert_non_null(strstr(tn_msg, "32 px"));
     assert_int_equal(tn_exec_new(dev, net, 0, 32, true, &ex), TN_EARG);

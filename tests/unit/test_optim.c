@@ -13,7 +13,7 @@ static void ten_steps(tn_device_kind kind, const tn_cfg *cfg, const char *prefix
     tn_dev *dev = NULL;
     tn_net_spec spec = golden_spec("efficientnet-b0");
     assert_int_equal(tn_net_new(&spec, &net), TN_OK);
-    assert_int_equal(tn_dev_open(kind, 1, tn_isa_best(), &dev), TN_OK);
+    assert_int_equal(tn_dev_open(kind, 1, tn_isa_best(), TN_FP32, &dev), TN_OK);
     int64_t n = tn_net_params(net), n_expected;
     float *w = dev->op->alloc(dev, n), *m = dev->op->alloc(dev, n), *v = dev->op->alloc(dev, n);
     float *grads = dev->op->alloc(dev, n), *host = malloc((size_t)n * sizeof *host);

@@ -17,7 +17,7 @@ static void one_batch(void **unused) {
     tn_exec *ex = NULL;
     tn_net_spec spec = golden_spec("efficientnet-b0");
     assert_int_equal(tn_net_new(&spec, &net), TN_OK);
-    assert_int_equal(tn_dev_open(TN_DEVICE_CPU, 1, tn_isa_best(), &dev), TN_OK);
+    assert_int_equal(tn_dev_open(TN_DEVICE_CPU, 1, tn_isa_best(), TN_FP32, &dev), TN_OK);
     assert_int_equal(tn_exec_new(dev, net, B, SIZE_PX, true, &ex), TN_OK);
     int64_t n = tn_net_params(net), n_state = tn_net_state(net);
     float *w = dev->op->alloc(dev, n), *m = dev->op->alloc(dev, n), *v = dev->op->alloc(dev, n);

@@ -1,54 +1,78 @@
 /*
- * conv.c - convolutions on (B,H,W,C): depthwise by own kernels, pointwise as one matrix product over all pixels, others
- * (the stem) as a matrix product over unfolded images.
+ * conv.c - convolutions that are matrix products over pixels: pointwise ones, and dense ones (the stem) on unfolded
+ * rows.
+ *
+ * Pixels are cut into blocks that fit into a core's cache. A block is read through its view (batch norm, activation and
+ * scale are applied there), multiplied, and written with its moments, while it is in the cache; backwards the same
+ * block gives dx and its part of dw.
  */
 #include "dev/cpu/cpu_priv.h"
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct tn_conv {
-    tn_conv_shape s;
-    bool pointwise;
-    const float *w;  /* as given */
-    float *prepared; /* depthwise (R*R,C); dense (R*R*C,K); pointwise: none */
-};
+enum { PANEL = 16, BLOCK_BYTES = 512 << 10, LEAST_ROWS = 96, MOST_ROWS = 768 };
 
-static int64_t n_prepared(const tn_conv_shape *s) {
-    return (int64_t)s->R * s->R * s->C * (s->depthwise ? 1 : s->K);
+/* --- making ------------------------------------------------------------------------------------------------------- */
+
+static bool is_pointwise(const tn_conv_shape *s) {
+    return s->R == 1 && s->stride == 1 && !s->depthwise;
 }
 
-tn_status tn_cpu_conv_new(tn_dev *dev, const tn_conv_shape *shape, bool training, tn_conv **out) {
-    (void)training;
-    if (shape->depthwise && shape->R != 3 && shape->R != 5)
-        return tn_fail(TN_EARG, "a depthwise kernel of %d x %d: this device has 3 and 5", shape->R, shape->R);
+static tn_status check(const tn_conv_shape *s) {
+    if (s->depthwise && ((s->R != 3 && s->R != 5) || (s->stride != 1 && s->stride != 2)))
+        return tn_fail(TN_EARG, "a depthwise kernel of %d x %d, stride %d: this device has 3 and 5, strides 1 and 2",
+                       s->R, s->R, s->stride);
+    return TN_OK;
+}
+
+static int64_t n_panels_words(int64_t n_summed, int64_t n_columns) {
+    return tn_round_up(n_columns, PANEL) * ((n_summed + 1) / 2);
+}
+
+static tn_status allocate(tn_dev *dev, tn_conv *c) {
+    const tn_conv_shape *s = &c->s;
+    bool pairs = dev->precision == TN_BF16 && !s->depthwise, unfolded = !s->depthwise && !is_pointwise(s);
+    int64_t n = c->n_in * (s->depthwise ? s->C : s->K);
+    if (s->depthwise || unfolded) c->prepared = tn_cpu_alloc(dev, n);
+    if (pairs) c->forward = (uint32_t *)(void *)tn_cpu_alloc(dev, n_panels_words(c->n_in, s->K));
+    if (pairs && !unfolded) c->backward = (uint32_t *)(void *)tn_cpu_alloc(dev, n_panels_words(s->K, s->C));
+    bool ok =
+        (c->prepared || !(s->depthwise || unfolded)) && (c->forward || !pairs) && (c->backward || !pairs || unfolded);
+    return ok ? TN_OK : tn_fail_memory((size_t)n * sizeof(float), "a convolution");
+}
+
+tn_status tn_cpu_conv_new(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out) {
+    TN_TRY(check(shape));
     tn_conv *c = calloc(1, sizeof *c);
     if (!c) return tn_fail_memory(sizeof *c, "a convolution");
     c->s = *shape;
-    c->pointwise = shape->R == 1 && shape->stride == 1 && !shape->depthwise;
-    c->prepared = c->pointwise ? NULL : tn_cpu_alloc(dev, n_prepared(shape));
-    if (!c->pointwise && !c->prepared) {
-        free(c);
-        return tn_fail_memory((size_t)n_prepared(shape) * sizeof(float), "a convolution");
-    }
-    *out = c;
-    return TN_OK;
+    c->n_in = (int64_t)shape->R * shape->R * (shape->depthwise ? 1 : shape->C);
+    tn_status st = allocate(dev, c);
+    if (st == TN_OK)
+        *out = c;
+    else
+        tn_cpu_conv_free(dev, &c);
+    return st;
 }
 
 void tn_cpu_conv_free(tn_dev *dev, tn_conv **conv) {
     if (!*conv) return;
     tn_cpu_free(dev, (*conv)->prepared);
+    tn_cpu_free(dev, (float *)(void *)(*conv)->forward);
+    tn_cpu_free(dev, (float *)(void *)(*conv)->backward);
     free(*conv);
     *conv = NULL;
 }
 
-/* (K,I,R,R) <-> (R*R*I,K) for dense weights; I = 1 and K = 1 outside for depthwise: (C,R,R) <-> (R*R,C). */
+/* (K,C,R,R) <-> (K,R*R*C), as rows are unfolded. */
 static void transpose(const tn_conv_shape *s, const float *from, float *to, bool back) {
-    int taps = s->R * s->R, I = s->depthwise ? 1 : s->C, K = s->depthwise ? s->C : s->K;
-    for (int k = 0; k < K; k++)
-        for (int i = 0; i < I; i++)
+    int taps = s->R * s->R;
+    for (int k = 0; k < s->K; k++)
+        for (int c = 0; c < s->C; c++)
             for (int t = 0; t < taps; t++) {
-                int64_t given = ((int64_t)k * I + i) * taps + t, prepared = ((int64_t)t * I + i) * K + k;
+                int64_t given = ((int64_t)k * s->C + c) * taps + t, prepared = ((int64_t)k * taps + t) * s->C + c;
                 if (back)
                     to[given] = from[prepared];
                 else
@@ -57,99 +81,194 @@ static void transpose(const tn_conv_shape *s, const float *from, float *to, bool
 }
 
 void tn_cpu_conv_weights(tn_dev *dev, tn_conv *conv, const float *w) {
-    (void)dev;
+    const tn_conv_shape *s = &conv->s;
+    const tn_kernels *k = tn_cpu_of(dev)->k;
     conv->w = w;
-    if (!conv->pointwise) transpose(&conv->s, w, conv->prepared, false);
+    if (s->depthwise) {
+        int taps = s->R * s->R;
+        for (int t = 0; t < taps; t++)
+            for (int c = 0; c < s->C; c++) conv->prepared[(int64_t)t * s->C + c] = w[(int64_t)c * taps + t];
+        return;
+    }
+    if (conv->prepared) transpose(s, w, conv->prepared, false);
+    const float *rows = conv->prepared ? conv->prepared : w;
+    if (conv->forward) k->pack_pairs(conv->n_in, s->K, rows, 1, conv->n_in, conv->forward);
+    if (conv->backward) k->pack_pairs(s->K, s->C, rows, s->C, 1, conv->backward);
 }
 
-static int64_t in_pixels(const tn_conv_shape *s) {
-    return (int64_t)s->B * s->H * s->W;
-}
-static int64_t out_pixels(const tn_conv_shape *s) {
-    return (int64_t)s->B * s->P * s->Q;
+/* --- blocks of pixels ----------------------------------------------------------------------------------------------
+ */
+
+typedef struct {
+    int64_t M, rows; /* pixels in all, and in a block */
+    int n;
+    int64_t ld_in, ld_out;      /* of blocks of input values and of products */
+    int64_t ld_x, ld_dy, ld_dw; /* backward: blocks of x and dy, sums of dw */
+} blocks;
+
+static blocks blocks_of(const tn_conv *c, int B) {
+    const tn_conv_shape *s = &c->s;
+    blocks b = {.M = (int64_t)B * s->P * s->Q};
+    int64_t rows = BLOCK_BYTES / (8 * c->n_in + 4 * s->K);
+    rows = rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : rows;
+    int64_t n = (b.M + rows - 1) / rows;
+    n += n > 1 ? n % 2 : 0; /* even, for two threads */
+    b.rows = tn_round_up((b.M + n - 1) / n, 8);
+    b.n = (int)((b.M + b.rows - 1) / b.rows);
+    b.ld_in = tn_round_up(c->n_in, 2);
+    b.ld_out = tn_round_up(s->K, PANEL);
+    b.ld_x = b.ld_dw = tn_round_up(c->n_in, PANEL);
+    b.ld_dy = tn_round_up(s->K, 2);
+    return b;
 }
 
-/* One image as rows (P*Q, R*R*C) of what each output pixel sees; zeros in the padding. */
-static void unfold(const tn_conv_shape *s, const float *image, float *rows) {
-    for (int p = 0; p < s->P; p++)
-        for (int q = 0; q < s->Q; q++)
-            for (int r = 0; r < s->R; r++)
-                for (int t = 0; t < s->R; t++, rows += s->C) {
-                    int h = p * s->stride - s->pad_top + r, v = q * s->stride - s->pad_left + t;
-                    if (h >= 0 && h < s->H && v >= 0 && v < s->W)
-                        memcpy(rows, image + ((int64_t)h * s->W + v) * s->C, (size_t)s->C * sizeof *rows);
-                    else
-                        memset(rows, 0, (size_t)s->C * sizeof *rows);
-                }
+static int64_t rows_in(const blocks *b, int i) {
+    int64_t left = b->M - i * b->rows;
+    return left < b->rows ? left : b->rows;
 }
 
-static void fold_add(const tn_conv_shape *s, const float *rows, float *image) {
-    for (int p = 0; p < s->P; p++)
-        for (int q = 0; q < s->Q; q++)
-            for (int r = 0; r < s->R; r++)
-                for (int t = 0; t < s->R; t++, rows += s->C) {
-                    int h = p * s->stride - s->pad_top + r, v = q * s->stride - s->pad_left + t;
-                    if (h < 0 || h >= s->H || v < 0 || v >= s->W) continue;
-                    float *to = image + ((int64_t)h * s->W + v) * s->C;
-                    for (int c = 0; c < s->C; c++) to[c] += rows[c];
-                }
+/* Rows of what block i multiplies: in place where they lie as they are read, else in `room`. */
+static const void *input_rows(tn_dev *dev, const tn_conv *c, const tn_view *x, int64_t first, int64_t n, void *room,
+                              int64_t *ld) {
+    const tn_conv_shape *s = &c->s;
+    const tn_real_kernels *k = tn_cpu_real(dev);
+    if (!is_pointwise(s)) {
+        k->unfold_rows(s, x->x, first, n, room, *ld);
+        return room;
+    }
+    if (!x->a && s->C % 2 == 0) {
+        *ld = s->C;
+        return (const char *)x->x + (size_t)(first * s->C) * tn_real_bytes(dev);
+    }
+    k->read_rows(x, (int64_t)s->H * s->W, s->C, first, n, room, *ld);
+    return room;
 }
 
-void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, const float *x, float *y) {
+/* out (n, ld_out) = in (n, n_summed) times weights: as given (n_columns, n_summed) or its transpose, or panels of them.
+ */
+static void multiply(tn_dev *dev, int64_t n, int64_t n_summed, int64_t n_columns, const void *in, int64_t ld,
+                     const float *w, bool transpose_w, const uint32_t *panels, float *out, int64_t ld_out) {
+    if (dev->precision == TN_BF16)
+        tn_cpu_of(dev)->k->product(n, (int)(tn_round_up(n_columns, PANEL) / PANEL), (n_summed + 1) / 2, in, ld / 2, 1,
+                                   panels, (n_summed + 1) / 2 * PANEL, PANEL, false, out, ld_out);
+    else
+        tn_gemm(false, transpose_w, n, n_columns, n_summed, in, ld, w, transpose_w ? n_summed : n_columns, 0, out,
+                ld_out);
+}
+
+/* --- forward ------------------------------------------------------------------------------------------------------ */
+
+static void forward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i, const tn_view *x, char *y, float *room,
+                          float *moments) {
+    const tn_conv_shape *s = &c->s;
+    int64_t first = i * b->rows, n = rows_in(b, i), ld = b->ld_in;
+    float *products = room + b->rows * b->ld_in;
+    const void *in = input_rows(dev, c, x, first, n, room, &ld);
+    multiply(dev, n, c->n_in, s->K, in, ld, c->prepared ? c->prepared : c->w, true, c->forward, products, b->ld_out);
+    tn_cpu_real(dev)->write_rows(s->K, n, products, b->ld_out, y + (size_t)(first * s->K) * tn_real_bytes(dev), false,
+                                 moments);
+}
+
+void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var) {
     const tn_conv_shape *s = &conv->s;
     if (s->depthwise) {
-        tn_cpu_of(dev)->k->dw_forward(dev->n_threads, s, x, conv->prepared, y);
+        tn_depthwise_forward(dev, conv, B, x, y, mean, var);
         return;
     }
-    if (conv->pointwise) {
-        tn_gemm(false, true, in_pixels(s), s->K, s->C, x, s->C, conv->w, s->C, 0, y, s->K);
-        return;
-    }
-    int64_t pixels = (int64_t)s->P * s->Q, n = (int64_t)s->R * s->R * s->C;
-    float *rows = tn_cpu_scratch(dev, pixels * n);
-    for (int b = 0; b < s->B; b++) {
-        unfold(s, x + (int64_t)b * s->H * s->W * s->C, rows);
-        tn_gemm(false, false, pixels, s->K, n, rows, n, conv->prepared, s->K, 0, y + b * pixels * s->K, s->K);
-    }
+    blocks b = blocks_of(conv, B);
+    int64_t n_room = tn_round_up(b.rows * (b.ld_in + b.ld_out), PANEL), n_moments = 3 * (int64_t)s->K;
+    float *room = tn_cpu_scratch(dev, dev->n_threads * n_room + b.n * n_moments),
+          *moments = room + dev->n_threads * n_room;
+#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+    for (int i = 0; i < b.n; i++)
+        forward_block(dev, conv, &b, i, x, y, room + omp_get_thread_num() * n_room,
+                      mean ? moments + i * n_moments : NULL);
+    if (mean) tn_moments_merge(b.n, b.rows, b.M, s->K, moments, mean, var);
 }
 
-void tn_cpu_conv_backward_data(tn_dev *dev, tn_conv *conv, const float *dy, float *dx) {
-    const tn_conv_shape *s = &conv->s;
-    if (s->depthwise) {
-        tn_cpu_of(dev)->k->dw_backward_data(dev->n_threads, s, dy, conv->prepared, dx);
-        return;
-    }
-    if (conv->pointwise) {
-        tn_gemm(false, false, out_pixels(s), s->C, s->K, dy, s->K, conv->w, s->C, 0, dx, s->C);
-        return;
-    }
-    int64_t pixels = (int64_t)s->P * s->Q, n = (int64_t)s->R * s->R * s->C, image = (int64_t)s->H * s->W * s->C;
-    float *rows = tn_cpu_scratch(dev, pixels * n);
-    memset(dx, 0, (size_t)(s->B * image) * sizeof *dx);
-    for (int b = 0; b < s->B; b++) {
-        tn_gemm(false, true, pixels, n, s->K, dy + b * pixels * s->K, s->K, conv->prepared, s->K, 0, rows, n);
-        fold_add(s, rows, dx + b * image);
-    }
+/* --- backward ----------------------------------------------------------------------------------------------------- */
+
+/* One thread's memory, places in floats: blocks of dy (at 0) and x, products of dx, the sums of dw, blocks in pairs
+ * (bf16). */
+typedef struct {
+    int64_t x, products, sums, dy_pairs, x_pairs, n;
+} layout;
+
+static layout layout_of(const tn_conv *c, const blocks *b) {
+    layout l;
+    int64_t pairs = (b->rows + 1) / 2;
+    l.x = tn_round_up(b->rows * b->ld_dy, PANEL);
+    l.products = l.x + tn_round_up(b->rows * b->ld_x, PANEL);
+    l.sums = l.products + tn_round_up(b->rows * b->ld_x, PANEL);
+    l.dy_pairs = l.sums + tn_round_up(c->s.K * b->ld_dw, PANEL);
+    l.x_pairs = l.dy_pairs + tn_round_up(pairs * b->ld_dy, PANEL);
+    l.n = l.x_pairs + tn_round_up(pairs * b->ld_x, PANEL);
+    return l;
 }
 
-void tn_cpu_conv_backward_weights(tn_dev *dev, tn_conv *conv, const float *x, const float *dy, float *dw) {
-    const tn_conv_shape *s = &conv->s;
-    int64_t n_weights = n_prepared(s);
-    if (conv->pointwise) {
-        tn_gemm(true, false, s->K, s->C, in_pixels(s), dy, s->K, x, s->C, 0, dw, s->C);
+static void weights_block(tn_dev *dev, const tn_conv *c, const blocks *b, int64_t n, const void *x, int64_t ld_x,
+                          float *room, const layout *l) {
+    const tn_kernels *k = tn_cpu_of(dev)->k;
+    int K = c->s.K;
+    float *sums = room + l->sums;
+    if (dev->precision == TN_FP32) {
+        tn_gemm(true, false, K, c->n_in, n, room, b->ld_dy, x, ld_x, 1, sums, b->ld_dw);
         return;
     }
-    if (s->depthwise) {
-        float *sums = tn_cpu_scratch(dev, n_weights * (s->B + 1));
-        tn_cpu_of(dev)->k->dw_backward_weights(dev->n_threads, s, x, dy, sums, sums + n_weights);
-        transpose(s, sums, dw, true);
+    uint32_t *dy_pairs = (uint32_t *)(void *)(room + l->dy_pairs), *x_pairs = (uint32_t *)(void *)(room + l->x_pairs);
+    k->pair_rows(n, b->ld_dy, (const uint16_t *)(const void *)room, b->ld_dy, dy_pairs, b->ld_dy);
+    k->pair_rows(n, c->n_in, x, ld_x, x_pairs, b->ld_x);
+    k->product(K, (int)(b->ld_dw / PANEL), (n + 1) / 2, dy_pairs, 1, b->ld_dy, x_pairs, PANEL, b->ld_x, true, sums,
+               b->ld_dw);
+}
+
+static void backward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i, const tn_view *x,
+                           const tn_grad_view *dy, char *dx, bool add, float *room, const layout *l) {
+    const tn_real_kernels *k = tn_cpu_real(dev);
+    int C = c->s.C, K = c->s.K;
+    int64_t first = i * b->rows, n = rows_in(b, i), ld = b->ld_x;
+    k->grad_rows(dy, K, first, n, room, b->ld_dy);
+    if (dx) {
+        multiply(dev, n, K, C, room, b->ld_dy, c->w, false, c->backward, room + l->products, b->ld_x);
+        k->write_rows(C, n, room + l->products, b->ld_x, dx + (size_t)(first * C) * tn_real_bytes(dev), add, NULL);
+    }
+    const void *in = input_rows(dev, c, x, first, n, room + l->x, &ld);
+    weights_block(dev, c, b, n, in, ld, room, l);
+}
+
+/* dw (K,C,R,R) from the threads' sums, in their order. */
+static void sum_weights(const tn_conv *c, const blocks *b, int n_threads, int64_t n_room, float *room, float *total,
+                        float *dw) {
+    for (int k = 0; k < c->s.K; k++) {
+        float *row = total + k * b->ld_dw;
+        for (int t = 1; t < n_threads; t++) {
+            const float *other = row + t * n_room;
+            for (int64_t i = 0; i < c->n_in; i++) row[i] += other[i];
+        }
+        if (is_pointwise(&c->s)) memcpy(dw + k * c->n_in, row, (size_t)c->n_in * sizeof *dw);
+    }
+    if (is_pointwise(&c->s)) return;
+    for (int k = 0; k < c->s.K; k++) memmove(room + k * c->n_in, total + k * b->ld_dw, (size_t)c->n_in * sizeof *dw);
+    transpose(&c->s, room, dw, true);
+}
+
+void tn_cpu_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
+                          bool add, double *sums, float *dw) {
+    if (conv->s.depthwise) {
+        tn_depthwise_backward(dev, conv, B, x, dy, dx, add, sums, dw);
         return;
     }
-    int64_t pixels = (int64_t)s->P * s->Q, n = (int64_t)s->R * s->R * s->C;
-    float *rows = tn_cpu_scratch(dev, pixels * n + n_weights), *sums = rows + pixels * n;
-    for (int b = 0; b < s->B; b++) {
-        unfold(s, x + (int64_t)b * s->H * s->W * s->C, rows);
-        tn_gemm(true, false, n, s->K, pixels, rows, n, dy + b * pixels * s->K, s->K, b ? 1.0F : 0.0F, sums, s->K);
+    TN_ASSERT(!dx || is_pointwise(&conv->s));
+    blocks b = blocks_of(conv, B);
+    layout l = layout_of(conv, &b);
+    float *room = tn_cpu_scratch(dev, dev->n_threads * l.n);
+#pragma omp parallel num_threads(dev->n_threads)
+    {
+        int t = omp_get_thread_num();
+        float *mine = room + t * l.n;
+        memset(mine + l.sums, 0, (size_t)(conv->s.K * b.ld_dw) * sizeof *mine);
+        for (int i = b.n * t / dev->n_threads; i < b.n * (t + 1) / dev->n_threads; i++)
+            backward_block(dev, conv, &b, i, x, dy, dx, add, mine, &l);
     }
-    transpose(s, sums, dw, true);
+    sum_weights(conv, &b, dev->n_threads, l.n, room, room + l.sums, dw);
 }

@@ -54,12 +54,35 @@ static void fill(tn_dev *dev, int64_t n, float value, float *x) {
     for (int64_t i = 0; i < n; i++) x[i] = value;
 }
 
-/* --- batch norm: per-channel coefficients in front of the kernels
- * -------------------------------------------------------- */
+static void store(tn_dev *dev, int64_t n, const float *host, void *x) {
+    tn_cpu_real(dev)->store(n, host, x);
+}
+static void load(tn_dev *dev, int64_t n, const void *x, float *host) {
+    tn_cpu_real(dev)->load(n, x, host);
+}
 
-/* act(gamma (x - mean) / sqrt(var + eps) + beta) = act(x a + b) */
-static void affine_of(int C, const float *gamma, const float *beta, const float *mean, const float *var, float eps,
-                      float *a, float *b) {
+/* --- batch norm ----------------------------------------------------------------------------------------------------
+ */
+
+void tn_moments_merge(int n_pieces, int64_t rows, int64_t M, int K, const float *moments, float *mean, float *var) {
+    for (int c = 0; c < K; c++) {
+        double n = 0, m = 0, squares = 0;
+        const float *piece = moments + c;
+        for (int i = 0; i < n_pieces; i++, piece += 3 * (int64_t)K) {
+            double k = i < n_pieces - 1 ? (double)rows : (double)(M - i * rows), sum = (double)piece[K];
+            double here = (double)piece[0] + sum / k, d = here - m;
+            squares += (double)piece[2 * (int64_t)K] - sum * sum / k + d * d * n * k / (n + k);
+            m += d * k / (n + k);
+            n += k;
+        }
+        mean[c] = (float)m;
+        var[c] = (float)(squares > 0 ? squares / n : 0);
+    }
+}
+
+static void bn_affine(tn_dev *dev, int C, const float *gamma, const float *beta, const float *mean, const float *var,
+                      float eps, float *a, float *b) {
+    (void)dev;
     for (int c = 0; c < C; c++) {
         double scale = (double)gamma[c] / sqrt((double)var[c] + (double)eps);
         a[c] = (float)scale;
@@ -67,69 +90,110 @@ static void affine_of(int C, const float *gamma, const float *beta, const float 
     }
 }
 
-static void bn_eval(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta,
-                    const float *mean, const float *var, float eps, tn_act act, float *y) {
-    float *a = tn_cpu_scratch(dev, 2 * (int64_t)C), *b = a + C;
-    affine_of(C, gamma, beta, mean, var, eps, a, b);
-    tn_cpu_of(dev)->k->affine_act(dev->n_threads, M, C, x, a, b, act, y);
-}
-
-static void bn_train(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta, float eps,
-                     tn_act act, float *y, float *mean_out, float *var_out) {
-    tn_cpu_of(dev)->k->moments(dev->n_threads, M, C, x, mean_out, var_out,
-                               tn_cpu_scratch(dev, tn_scratch_floats(M, C, 2)));
-    bn_eval(dev, M, C, x, gamma, beta, mean_out, var_out, eps, act, y);
-}
-
-/* dx = gamma inv (dz - mean(dz) - hat mean(dz hat)), hat = (x - mean) inv: linear in dz and x per channel. */
-static void bn_backward(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta,
-                        const float *mean, const float *var, float eps, tn_act act, const float *dy, float *dx,
-                        float *dgamma, float *dbeta) {
-    float *scratch = tn_cpu_scratch(dev, 7 * (int64_t)C + tn_scratch_floats(M, C, 2));
-    double *sum = (double *)(void *)scratch, *sum_x = sum + C;
-    float *a = scratch + 4 * (int64_t)C, *b = a + C, *c0 = b + C, *pieces = c0 + C;
-    affine_of(C, gamma, beta, mean, var, eps, a, b);
-    tn_cpu_of(dev)->k->act_sums(dev->n_threads, M, C, x, a, b, act, dy, dx, sum, sum_x, pieces);
+/* dx is linear in dz and x per channel. */
+static void bn_backward(tn_dev *dev, int64_t M, int C, const double *sums, const float *gamma, const float *mean,
+                        const float *var, float eps, float *gho, float *dgamma, float *dbeta) {
+    (void)dev;
     for (int c = 0; c < C; c++) {
-        double inverse = 1 / sqrt((double)var[c] + (double)eps), m = (double)mean[c];
-        double sum_hat = (sum_x[c] - m * sum[c]) * inverse;
-        dbeta[c] = (float)sum[c];
-        dgamma[c] = (float)sum_hat;
+        double inverse = 1 / sqrt((double)var[c] + (double)eps), m = (double)mean[c], sum = sums[c];
+        double sum_hat = (sums[C + c] - m * sum) * inverse;
         double scale = (double)gamma[c] * inverse, slope = -scale * inverse * sum_hat / (double)M;
-        a[c] = (float)scale;
-        b[c] = (float)slope;
-        c0[c] = (float)(-scale * sum[c] / (double)M - slope * m);
+        dbeta[c] = (float)sum;
+        dgamma[c] = (float)sum_hat;
+        gho[c] = (float)scale;
+        gho[C + c] = (float)slope;
+        gho[2 * C + c] = (float)(-scale * sum / (double)M - slope * m);
     }
-    tn_cpu_of(dev)->k->combine(dev->n_threads, M, C, x, a, b, c0, dx, dx);
 }
 
-/* --- kernels as they are
- * ----------------------------------------------------------------------------------------------- */
+/* --- passes over stored activations: images in pieces of rows -------------------------------------------------------
+ */
 
-static void pool_forward(tn_dev *dev, int B, int64_t HW, int C, const float *x, float *y) {
-    tn_cpu_of(dev)->k->pool_forward(dev->n_threads, B, HW, C, x, y);
+enum { PIECE_ROWS = 512 };
+
+typedef struct {
+    int b, per_image;
+    int64_t first, n; /* rows of all images */
+} piece;
+
+static int pieces_of(int64_t HW) {
+    return (int)((HW + PIECE_ROWS - 1) / PIECE_ROWS);
 }
-static void pool_backward(tn_dev *dev, int B, int64_t HW, int C, const float *dy, float *dx, bool add_to) {
-    tn_cpu_of(dev)->k->pool_backward(dev->n_threads, B, HW, C, dy, dx, add_to);
+static piece piece_at(int i, int64_t HW) {
+    int per_image = pieces_of(HW), b = i / per_image;
+    int64_t at = (int64_t)(i % per_image) * PIECE_ROWS;
+    return (piece){b, per_image, b * HW + at, HW - at < PIECE_ROWS ? HW - at : PIECE_ROWS};
 }
-static void scale_forward(tn_dev *dev, int B, int64_t HW, int C, const float *x, const float *s, float *y) {
-    tn_cpu_of(dev)->k->scale_forward(dev->n_threads, B, HW, C, x, s, y);
+
+/* out (B,C) = the pieces' sums (C each) of an image, times factor. */
+static void sum_images(int B, int64_t HW, int C, const float *sums, double factor, float *out) {
+    int n = pieces_of(HW);
+    for (int b = 0; b < B; b++)
+        for (int c = 0; c < C; c++) {
+            double sum = 0;
+            for (int i = 0; i < n; i++) sum += (double)sums[((int64_t)b * n + i) * C + c];
+            out[(int64_t)b * C + c] = (float)(sum * factor);
+        }
 }
-static void scale_backward(tn_dev *dev, int B, int64_t HW, int C, const float *x, const float *s, const float *dy,
-                           float *dx, float *ds) {
-    tn_cpu_of(dev)->k->scale_backward(dev->n_threads, B, HW, C, x, s, dy, dx, ds);
+
+static void pool_forward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, float *y) {
+    int n = B * pieces_of(HW);
+    float *sums = tn_cpu_scratch(dev, (int64_t)n * C);
+    const tn_real_kernels *k = tn_cpu_real(dev);
+#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+    for (int i = 0; i < n; i++) {
+        piece p = piece_at(i, HW);
+        k->sum_rows(x, C, p.first, p.n, sums + (int64_t)i * C);
+    }
+    sum_images(B, HW, C, sums, 1.0 / (double)HW, y);
 }
-static void residual(tn_dev *dev, int B, int64_t n, const float *x, const float *keep, const float *side, float *y) {
-    tn_cpu_of(dev)->k->residual(dev->n_threads, B, n, x, keep, side, y);
+
+static void scale_backward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, float *ds) {
+    int n = B * pieces_of(HW);
+    float *sums = tn_cpu_scratch(dev, (int64_t)n * C);
+    const tn_real_kernels *k = tn_cpu_real(dev);
+#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+    for (int i = 0; i < n; i++) {
+        piece p = piece_at(i, HW);
+        k->scale_sums(x, C, p.first, p.n, g, sums + (int64_t)i * C);
+    }
+    sum_images(B, HW, C, sums, 1, ds);
 }
-static void keep_some(tn_dev *dev, int B, int64_t n, const float *x, const float *keep, float *y) {
-    tn_cpu_of(dev)->k->residual(dev->n_threads, B, n, x, keep, NULL, y);
+
+static void read_backward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, const float *keep,
+                          const float *dpool, void *dz, double *sums) {
+    int n = B * pieces_of(HW);
+    float *part = tn_cpu_scratch(dev, (int64_t)n * 2 * C);
+    const tn_real_kernels *k = tn_cpu_real(dev);
+#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+    for (int i = 0; i < n; i++) {
+        piece p = piece_at(i, HW);
+        k->read_backward(x, p.b, HW, C, p.first, p.n, g, keep, dpool, dz, part + (int64_t)i * 2 * C);
+    }
+    for (int c = 0; c < 2 * C; c++) sums[c] = 0;
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < 2 * C; c++) sums[c] += (double)part[(int64_t)i * 2 * C + c];
 }
+
+static void residual(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const float *keep, const void *side,
+                     void *y) {
+    int n = B * pieces_of(HW);
+    const tn_real_kernels *k = tn_cpu_real(dev);
+#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+    for (int i = 0; i < n; i++) {
+        piece p = piece_at(i, HW);
+        k->residual_rows(x, C, p.first, p.n, keep ? keep[p.b] : 1.0F, side, y);
+    }
+}
+
+/* --- vectors -------------------------------------------------------------------------------------------------------
+ */
+
 static void act_forward(tn_dev *dev, int64_t n, tn_act act, const float *x, float *y) {
-    tn_cpu_of(dev)->k->act_forward(dev->n_threads, n, act, x, y);
+    tn_cpu_of(dev)->k->act_forward(n, act, x, y);
 }
 static void act_backward(tn_dev *dev, int64_t n, tn_act act, const float *x, const float *dy, float *dx) {
-    tn_cpu_of(dev)->k->act_backward(dev->n_threads, n, act, x, dy, dx);
+    tn_cpu_of(dev)->k->act_backward(n, act, x, dy, dx);
 }
 static void mul(tn_dev *dev, int64_t n, const float *x, const float *mask, float *y) {
     tn_cpu_of(dev)->k->mul(dev->n_threads, n, x, mask, y);
@@ -179,22 +243,20 @@ const tn_dev_table tn_cpu_table = {
     .free = tn_cpu_free,
     .upload = copy_in,
     .download = copy_out,
+    .store = store,
+    .load = load,
     .fill = fill,
     .conv_new = tn_cpu_conv_new,
     .conv_free = tn_cpu_conv_free,
     .conv_weights = tn_cpu_conv_weights,
     .conv_forward = tn_cpu_conv_forward,
-    .conv_backward_data = tn_cpu_conv_backward_data,
-    .conv_backward_weights = tn_cpu_conv_backward_weights,
-    .bn_train = bn_train,
-    .bn_eval = bn_eval,
+    .conv_backward = tn_cpu_conv_backward,
+    .bn_affine = bn_affine,
     .bn_backward = bn_backward,
+    .read_backward = read_backward,
     .pool_forward = pool_forward,
-    .pool_backward = pool_backward,
-    .scale_forward = scale_forward,
     .scale_backward = scale_backward,
     .residual = residual,
-    .keep = keep_some,
     .dense_forward = dense_forward,
     .dense_backward = dense_backward,
     .act_forward = act_forward,
@@ -231,12 +293,13 @@ void tn_cpu_end(tn_dev *dev) {
 }
 
 #if defined(TN_X86_KERNELS)
-extern const tn_kernels tn_kernels_avx2, tn_kernels_avx512;
+extern const tn_kernels tn_kernels_avx2, tn_kernels_avx512, tn_kernels_avx512_bf16;
 #endif
 extern const tn_kernels tn_kernels_plain;
 
 const tn_kernels *tn_kernels_for(tn_isa isa) {
 #if defined(TN_X86_KERNELS)
+    if (isa == TN_ISA_AVX512_BF16) return &tn_kernels_avx512_bf16;
     if (isa == TN_ISA_AVX512) return &tn_kernels_avx512;
     if (isa == TN_ISA_AVX2) return &tn_kernels_avx2;
 #endif

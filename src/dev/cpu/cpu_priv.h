@@ -1,4 +1,4 @@
-/* cpu_priv.h - shared by cpu.c (operations), conv.c (convolutions), gemm.c (the calls of oneDNN). */
+/* cpu_priv.h - shared by cpu.c (operations), conv.c and depthwise.c (convolutions), gemm.c (the calls of oneDNN). */
 #ifndef TN_DEV_CPU_CPU_PRIV_H
 #define TN_DEV_CPU_CPU_PRIV_H
 
@@ -7,28 +7,53 @@
 
 typedef struct {
     const tn_kernels *k;
-    float *scratch; /* for reductions and unfolded images; grows while the device warms up */
+    float *scratch; /* grows while the device warms up */
     int64_t n_scratch;
 } tn_cpu;
 
 static inline tn_cpu *tn_cpu_of(tn_dev *dev) {
     return dev->state;
 }
+static inline const tn_real_kernels *tn_cpu_real(tn_dev *dev) {
+    return &tn_cpu_of(dev)->k->real[dev->precision];
+}
+static inline int64_t tn_round_up(int64_t n, int64_t to) {
+    return (n + to - 1) / to * to;
+}
 
 /* At least n floats; fatal without memory. Valid until the next call. */
 float *tn_cpu_scratch(tn_dev *dev, int64_t n);
 
-/* C(m,n) = op(A)(m,k) op(B)(k,n) + beta C, row-major; lda, ldb, ldc: floats from row to row as stored. */
+/* C(m,n) = op(A)(m,k) op(B)(k,n) + beta C, row-major; lda, ldb, ldc: floats from row to row as stored. Inside a
+ * parallel region: by the calling thread alone. */
 void tn_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
              const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 tn_status tn_gemm_begin(tn_isa isa);
 
-tn_status tn_cpu_conv_new(tn_dev *dev, const tn_conv_shape *shape, bool training, tn_conv **out);
+/* One convolution. Depthwise: `prepared` (R*R,C). Others are products of rows of n_in values (C, or R*R*C unfolded)
+ * with weights (K, n_in): fp32 by oneDNN with the weights as given or `prepared`, bf16 with panels of pairs. */
+struct tn_conv {
+    tn_conv_shape s;
+    int64_t n_in;
+    const float *w;               /* as given */
+    float *prepared;              /* depthwise; dense fp32 */
+    uint32_t *forward, *backward; /* bf16: panels for y = x w^T and, pointwise, dx = dy w */
+};
+
+/* Merges n_pieces moments (3,K) of `rows` rows each, the last one of what is left of M, into mean and biased variance.
+ * Source  Chan, Golub, LeVeque 1979 */
+void tn_moments_merge(int n_pieces, int64_t rows, int64_t M, int K, const float *moments, float *mean, float *var);
+
+void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, void *y, float *mean, float *var);
+void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
+                           bool add, double *sums, float *dw);
+
+tn_status tn_cpu_conv_new(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out);
 void tn_cpu_conv_free(tn_dev *dev, tn_conv **conv);
 void tn_cpu_conv_weights(tn_dev *dev, tn_conv *conv, const float *w);
-void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, const float *x, float *y);
-void tn_cpu_conv_backward_data(tn_dev *dev, tn_conv *conv, const float *dy, float *dx);
-void tn_cpu_conv_backward_weights(tn_dev *dev, tn_conv *conv, const float *x, const float *dy, float *dw);
+void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var);
+void tn_cpu_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
+                          bool add, double *sums, float *dw);
 
 float *tn_cpu_alloc(tn_dev *dev, int64_t n);
 void tn_cpu_free(tn_dev *dev, float *x);

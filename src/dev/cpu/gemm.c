@@ -15,7 +15,8 @@ const char *tn_cpu_library(void) {
 
 /* The limit can be set once per process, before the first product; a later device keeps it. */
 tn_status tn_gemm_begin(tn_isa isa) {
-    const dnnl_cpu_isa_t of[] = {dnnl_cpu_isa_sse41, dnnl_cpu_isa_avx2, dnnl_cpu_isa_avx512_core};
+    const dnnl_cpu_isa_t of[] = {dnnl_cpu_isa_sse41, dnnl_cpu_isa_avx2, dnnl_cpu_isa_avx512_core,
+                                 dnnl_cpu_isa_avx512_core};
     dnnl_set_max_cpu_isa(of[isa]);
     return TN_OK;
 }

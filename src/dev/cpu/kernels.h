@@ -1,52 +1,60 @@
 /*
  * kernels.h - the vectorised inner loops, compiled once per instruction set.           layer: dev, uses: -
  *
- * Work is cut into pieces by the shape alone, never by the number of threads, and sums over pieces run in the order of
- * the pieces: so a result depends on arguments and instruction set only.
+ * Each works on a piece of rows or on one image, by one thread; cpu.c and conv.c cut the work by shape alone, never by
+ * the number of threads, and merge sums in the order of the pieces. What the arguments mean: dev.h; C channels, HW
+ * pixels an image; rows are pixels of all images, [first, first + n).
  */
 #ifndef TN_DEV_CPU_KERNELS_H
 #define TN_DEV_CPU_KERNELS_H
 
 #include "dev/dev.h"
 
-/* Pieces that M pixels are cut into for reductions, and the floats of scratch for `sums` sums per channel. */
-enum { TN_MOST_PIECES = 64 };
-static inline int tn_pieces(int64_t M) {
-    return M >= 256 * TN_MOST_PIECES ? TN_MOST_PIECES : (int)((M + 255) / 256);
-}
-static inline int64_t tn_scratch_floats(int64_t M, int C, int sums) {
-    return (int64_t)tn_pieces(M) * C * sums;
+/* On stored activations of one precision: void * is float or bf16. */
+typedef struct {
+    /* values, gradients or unfolded images as rows of ld, zeros behind C: what products read */
+    void (*read_rows)(const tn_view *x, int64_t HW, int C, int64_t first, int64_t n, void *out, int64_t ld);
+    void (*grad_rows)(const tn_grad_view *d, int C, int64_t first, int64_t n, void *out, int64_t ld);
+    void (*unfold_rows)(const tn_conv_shape *s, const void *x, int64_t first, int64_t n, void *out, int64_t ld);
+    /* n rows of products to y; moments (3,K): first row, sum and squares of the differences to it; NULL = not wanted */
+    void (*write_rows)(int K, int64_t n, const float *products, int64_t ld, void *y, bool add, float *moments);
+    void (*store)(int64_t n, const float *host, void *x);
+    void (*load)(int64_t n, const void *x, float *host);
+
+    void (*sum_rows)(const tn_view *x, int C, int64_t first, int64_t n, float *sum);
+    void (*scale_sums)(const tn_view *x, int C, int64_t first, int64_t n, const void *g, float *sum);
+    void (*read_backward)(const tn_view *x, int b, int64_t HW, int C, int64_t first, int64_t n, const void *g,
+                          const float *keep, const float *dpool, void *dz, float *sums);
+    void (*residual_rows)(const tn_view *x, int C, int64_t first, int64_t n, float keep, const void *side, void *y);
+
+    /* depthwise: channels [c, c+n), n <= TN_DW_CHANNELS, of image b; weights (R*R,C); scratch: tn_dw_scratch(s) floats
+     */
+    void (*dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w, void *y,
+                       float *moments, float *scratch);
+    void (*dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_grad_view *dy,
+                        const float *w, void *dx, bool add, float *dw, float *sums, float *scratch);
+} tn_real_kernels;
+
+/* Channels of an image that are worked on together: enough that pixels are read in long pieces, few enough that the
+ * rows in use stay in a core's cache. */
+enum { TN_DW_CHANNELS = 128 };
+static inline int64_t tn_dw_scratch(const tn_conv_shape *s) {
+    int64_t wide = s->W > s->Q ? s->W : s->Q, channels = (s->C + 15) / 16 * 16;
+    if (channels > TN_DW_CHANNELS) channels = TN_DW_CHANNELS;
+    return channels * ((wide + 3 * s->R) * (s->R + 1) + 3 * s->W + s->R * s->R) + 16 * (wide + 3 * s->R);
 }
 
 typedef struct {
-    /* depthwise: weights as (R*R,C), see tn_conv_shape */
-    void (*dw_forward)(int n_threads, const tn_conv_shape *s, const float *x, const float *w, float *y);
-    void (*dw_backward_data)(int n_threads, const tn_conv_shape *s, const float *dy, const float *w, float *dx);
-    /* dw (R*R,C) overwritten; scratch (B,R*R,C) */
-    void (*dw_backward_weights)(int n_threads, const tn_conv_shape *s, const float *x, const float *dy, float *dw,
-                                float *scratch);
+    tn_real_kernels real[2]; /* by tn_precision */
 
-    /* mean and biased variance per channel; scratch: 2 sums */
-    void (*moments)(int n_threads, int64_t M, int C, const float *x, float *mean, float *var, float *scratch);
-    /* y = act(x a + b) per channel */
-    void (*affine_act)(int n_threads, int64_t M, int C, const float *x, const float *a, const float *b, tn_act act,
-                       float *y);
-    /* dz = dy act'(x a + b); sums of dz and dz x per channel; dz may be dy; scratch: 2 sums */
-    void (*act_sums)(int n_threads, int64_t M, int C, const float *x, const float *a, const float *b, tn_act act,
-                     const float *dy, float *dz, double *sum_dz, double *sum_dz_x, float *scratch);
-    /* dx = a dz + b x + c per channel; dx may be dz */
-    void (*combine)(int n_threads, int64_t M, int C, const float *x, const float *a, const float *b, const float *c,
-                    const float *dz, float *dx);
+    /* bf16 products, see product.h */
+    void (*product)(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_t *a, int64_t a_row, int64_t a_pair,
+                    const uint32_t *b, int64_t b_panel, int64_t b_pair, bool add, float *c, int64_t c_row);
+    void (*pair_rows)(int64_t n, int64_t n_columns, const uint16_t *x, int64_t ld, uint32_t *out, int64_t ld_out);
+    void (*pack_pairs)(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, uint32_t *out);
 
-    void (*pool_forward)(int n_threads, int B, int64_t HW, int C, const float *x, float *y);
-    void (*pool_backward)(int n_threads, int B, int64_t HW, int C, const float *dy, float *dx, bool add);
-    void (*scale_forward)(int n_threads, int B, int64_t HW, int C, const float *x, const float *s, float *y);
-    void (*scale_backward)(int n_threads, int B, int64_t HW, int C, const float *x, const float *s, const float *dy,
-                           float *dx, float *ds);
-    void (*residual)(int n_threads, int B, int64_t n, const float *x, const float *keep, const float *side, float *y);
-    void (*act_forward)(int n_threads, int64_t n, tn_act act, const float *x, float *y);
-    void (*act_backward)(int n_threads, int64_t n, tn_act act, const float *x, const float *dy, float *dx);
-
+    void (*act_forward)(int64_t n, tn_act act, const float *x, float *y);
+    void (*act_backward)(int64_t n, tn_act act, const float *x, const float *dy, float *dx);
     void (*add)(int n_threads, int64_t n, const float *x, float *y);
     void (*mul)(int n_threads, int64_t n, const float *x, const float *mask, float *y);
     void (*scale)(int n_threads, int64_t n, float a, float *x);

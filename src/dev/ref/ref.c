@@ -26,6 +26,12 @@ static void copy_out(tn_dev *dev, int64_t n, const float *x, float *host) {
     (void)dev;
     memcpy(host, x, (size_t)n * sizeof *x);
 }
+static void store(tn_dev *dev, int64_t n, const float *host, void *x) {
+    copy_in(dev, n, host, x);
+}
+static void load(tn_dev *dev, int64_t n, const void *x, float *host) {
+    copy_out(dev, n, x, host);
+}
 static void fill(tn_dev *dev, int64_t n, float value, float *x) {
     (void)dev;
     for (int64_t i = 0; i < n; i++) x[i] = value;
@@ -77,105 +83,103 @@ static void act_backward(tn_dev *dev, int64_t n, tn_act kind, const float *x, co
     for (int64_t i = 0; i < n; i++) dx[i] = (float)((double)dy[i] * act_slope(kind, x[i]));
 }
 
+/* --- reading stored activations ------------------------------------------------------------------------------------
+ */
+
+double tn_ref_read(const tn_view *x, int64_t HW, int C, int64_t m, int c) {
+    double v = (double)((const float *)x->x)[m * C + c];
+    if (x->a) v = act(x->act, (double)x->a[c] * v + (double)x->b[c]);
+    return x->scale ? v * (double)x->scale[m / HW * C + c] : v;
+}
+
+double tn_ref_slope(const tn_view *x, int C, int64_t m, int c) {
+    double v = (double)((const float *)x->x)[m * C + c];
+    return x->a ? act_slope(x->act, (double)x->a[c] * v + (double)x->b[c]) : 1;
+}
+
+double tn_ref_grad(const tn_grad_view *d, int C, int64_t m, int c) {
+    double dz = (double)((const float *)d->dz)[m * C + c];
+    if (!d->g) return dz;
+    return (double)d->g[c] * dz + (double)d->h[c] * (double)((const float *)d->y)[m * C + c] + (double)d->o[c];
+}
+
+static void read_backward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, const float *keep,
+                          const float *dpool, void *dz, double *sums) {
+    (void)dev;
+    for (int c = 0; c < 2 * C; c++) sums[c] = 0;
+    for (int64_t m = 0; m < B * HW; m++)
+        for (int c = 0; c < C; c++) {
+            int64_t b = m / HW, at = m * C + c;
+            double d = g ? (double)((const float *)g)[at] * (keep ? (double)keep[b] : 1) : 0;
+            if (x->scale) d *= (double)x->scale[b * C + c];
+            if (dpool) d += (double)dpool[b * C + c] / (double)HW;
+            d *= tn_ref_slope(x, C, m, c);
+            ((float *)dz)[at] = (float)d;
+            sums[c] += d;
+            sums[C + c] += d * (double)((const float *)x->x)[at];
+        }
+}
+
 /* --- batch norm --------------------------------------------------------------------------------------------------- */
 
-static void bn_eval(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta,
-                    const float *mean, const float *var, float eps, tn_act kind, float *y) {
+static void bn_affine(tn_dev *dev, int C, const float *gamma, const float *beta, const float *mean, const float *var,
+                      float eps, float *a, float *b) {
     (void)dev;
-    for (int64_t m = 0; m < M; m++)
-        for (int c = 0; c < C; c++) {
-            double hat = ((double)x[m * C + c] - (double)mean[c]) / sqrt((double)var[c] + (double)eps);
-            y[m * C + c] = (float)act(kind, (double)gamma[c] * hat + (double)beta[c]);
-        }
-}
-
-static void bn_train(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta, float eps,
-                     tn_act kind, float *y, float *mean_out, float *var_out) {
     for (int c = 0; c < C; c++) {
-        double sum = 0, squares = 0;
-        for (int64_t m = 0; m < M; m++) sum += (double)x[m * C + c];
-        for (int64_t m = 0; m < M; m++) squares += pow((double)x[m * C + c] - sum / (double)M, 2);
-        mean_out[c] = (float)(sum / (double)M);
-        var_out[c] = (float)(squares / (double)M);
+        double inverse = 1 / sqrt((double)var[c] + (double)eps);
+        a[c] = (float)((double)gamma[c] * inverse);
+        b[c] = (float)((double)beta[c] - (double)gamma[c] * (double)mean[c] * inverse);
     }
-    bn_eval(dev, M, C, x, gamma, beta, mean_out, var_out, eps, kind, y);
 }
 
-static void bn_backward(tn_dev *dev, int64_t M, int C, const float *x, const float *gamma, const float *beta,
-                        const float *mean, const float *var, float eps, tn_act kind, const float *dy, float *dx,
-                        float *dgamma, float *dbeta) {
+/* dx = gamma inv (dz - sum / M - (x - mean) inv sum_hat / M) */
+static void bn_backward(tn_dev *dev, int64_t M, int C, const double *sums, const float *gamma, const float *mean,
+                        const float *var, float eps, float *gho, float *dgamma, float *dbeta) {
     (void)dev;
     for (int c = 0; c < C; c++) {
-        double inverse = 1 / sqrt((double)var[c] + (double)eps), g = (double)gamma[c], sum = 0, sum_hat = 0;
-        for (int pass = 0; pass < 2; pass++) {
-            for (int64_t m = 0; m < M; m++) {
-                int64_t i = m * C + c;
-                double hat = ((double)x[i] - (double)mean[c]) * inverse;
-                double dz = (double)dy[i] * act_slope(kind, g * hat + (double)beta[c]);
-                if (pass == 0) {
-                    sum += dz;
-                    sum_hat += dz * hat;
-                } else {
-                    dx[i] = (float)(g * inverse * (dz - sum / (double)M - hat * sum_hat / (double)M));
-                }
-            }
-        }
-        dbeta[c] = (float)sum;
+        double inverse = 1 / sqrt((double)var[c] + (double)eps), scale = (double)gamma[c] * inverse;
+        double sum_hat = (sums[C + c] - (double)mean[c] * sums[c]) * inverse,
+               per_x = scale * inverse * sum_hat / (double)M;
+        gho[c] = (float)scale;
+        gho[C + c] = (float)-per_x;
+        gho[2 * C + c] = (float)((double)mean[c] * per_x - scale * sums[c] / (double)M);
         dgamma[c] = (float)sum_hat;
+        dbeta[c] = (float)sums[c];
     }
 }
 
-/* --- squeeze-and-excitation, pooling, residual
- * ------------------------------------------------------------------------ */
+/* --- squeeze-and-excitation, pooling, residual ----------------------------------------------------------------------
+ */
 
-static void pool_forward(tn_dev *dev, int B, int64_t HW, int C, const float *x, float *y) {
+static void pool_forward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, float *y) {
     (void)dev;
     for (int b = 0; b < B; b++)
         for (int c = 0; c < C; c++) {
             double sum = 0;
-            for (int64_t i = 0; i < HW; i++) sum += (double)x[(b * HW + i) * C + c];
+            for (int64_t m = b * HW; m < (b + 1) * HW; m++) sum += tn_ref_read(x, HW, C, m, c);
             y[b * C + c] = (float)(sum / (double)HW);
         }
 }
-static void pool_backward(tn_dev *dev, int B, int64_t HW, int C, const float *dy, float *dx, bool add) {
+static void scale_backward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, float *ds) {
     (void)dev;
-    for (int b = 0; b < B; b++)
-        for (int64_t i = 0; i < HW; i++)
-            for (int c = 0; c < C; c++) {
-                float *d = &dx[(b * HW + i) * C + c];
-                double part = (double)dy[b * C + c] / (double)HW;
-                *d = (float)(add ? (double)*d + part : part);
-            }
-}
-static void scale_forward(tn_dev *dev, int B, int64_t HW, int C, const float *x, const float *s, float *y) {
-    (void)dev;
-    for (int b = 0; b < B; b++)
-        for (int64_t i = 0; i < HW; i++)
-            for (int c = 0; c < C; c++) y[(b * HW + i) * C + c] = x[(b * HW + i) * C + c] * s[b * C + c];
-}
-static void scale_backward(tn_dev *dev, int B, int64_t HW, int C, const float *x, const float *s, const float *dy,
-                           float *dx, float *ds) {
-    (void)dev;
+    tn_view unscaled = *x;
+    unscaled.scale = NULL;
     for (int b = 0; b < B; b++)
         for (int c = 0; c < C; c++) {
             double sum = 0;
-            for (int64_t i = 0; i < HW; i++) {
-                int64_t at = (b * HW + i) * C + c;
-                sum += (double)dy[at] * (double)x[at];
-                dx[at] = dy[at] * s[b * C + c];
-            }
+            for (int64_t m = b * HW; m < (b + 1) * HW; m++)
+                sum += (double)((const float *)g)[m * C + c] * tn_ref_read(&unscaled, HW, C, m, c);
             ds[b * C + c] = (float)sum;
         }
 }
-static void residual(tn_dev *dev, int B, int64_t n, const float *x, const float *keep, const float *side, float *y) {
+static void residual(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const float *keep, const void *side,
+                     void *y) {
     (void)dev;
-    for (int b = 0; b < B; b++)
-        for (int64_t i = b * n; i < (b + 1) * n; i++) y[i] = side[i] + (keep ? keep[b] : 1) * x[i];
-}
-static void keep_some(tn_dev *dev, int B, int64_t n, const float *x, const float *keep, float *y) {
-    (void)dev;
-    for (int b = 0; b < B; b++)
-        for (int64_t i = b * n; i < (b + 1) * n; i++) y[i] = keep[b] * x[i];
+    for (int64_t m = 0; m < B * HW; m++)
+        for (int c = 0; c < C; c++) {
+            double v = tn_ref_read(x, HW, C, m, c) * (keep ? (double)keep[m / HW] : 1);
+            ((float *)y)[m * C + c] = (float)(v + (side ? (double)((const float *)side)[m * C + c] : 0));
+        }
 }
 
 /* --- head --------------------------------------------------------------------------------------------------------- */
@@ -301,22 +305,20 @@ const tn_dev_table tn_ref_table = {
     .free = release,
     .upload = copy_in,
     .download = copy_out,
+    .store = store,
+    .load = load,
     .fill = fill,
     .conv_new = tn_ref_conv_new,
     .conv_free = tn_ref_conv_free,
     .conv_weights = tn_ref_conv_weights,
     .conv_forward = tn_ref_conv_forward,
-    .conv_backward_data = tn_ref_conv_backward_data,
-    .conv_backward_weights = tn_ref_conv_backward_weights,
-    .bn_train = bn_train,
-    .bn_eval = bn_eval,
+    .conv_backward = tn_ref_conv_backward,
+    .bn_affine = bn_affine,
     .bn_backward = bn_backward,
+    .read_backward = read_backward,
     .pool_forward = pool_forward,
-    .pool_backward = pool_backward,
-    .scale_forward = scale_forward,
     .scale_backward = scale_backward,
     .residual = residual,
-    .keep = keep_some,
     .dense_forward = dense_forward,
     .dense_backward = dense_backward,
     .act_forward = act_forward,

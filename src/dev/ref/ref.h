@@ -6,13 +6,18 @@
 
 extern const tn_dev_table tn_ref_table;
 
+/* Row m, channel c as read: the value, the slope of its activation, a gradient (dev.h). */
+double tn_ref_read(const tn_view *x, int64_t HW, int C, int64_t m, int c);
+double tn_ref_slope(const tn_view *x, int C, int64_t m, int c);
+double tn_ref_grad(const tn_grad_view *d, int C, int64_t m, int c);
+
 /* ref_conv.c */
-tn_status tn_ref_conv_new(tn_dev *dev, const tn_conv_shape *shape, bool training, tn_conv **out);
+tn_status tn_ref_conv_new(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out);
 void tn_ref_conv_free(tn_dev *dev, tn_conv **conv);
 void tn_ref_conv_weights(tn_dev *dev, tn_conv *conv, const float *w);
-void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, const float *x, float *y);
-void tn_ref_conv_backward_data(tn_dev *dev, tn_conv *conv, const float *dy, float *dx);
-void tn_ref_conv_backward_weights(tn_dev *dev, tn_conv *conv, const float *x, const float *dy, float *dw);
+void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var);
+void tn_ref_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
+                          bool add, double *sums, float *dw);
 
 /* Operations of the head, which other host devices use as they are. */
 void tn_ref_join_forward(tn_dev *dev, int B, int I, int M, const float *x, const float *extra, float *y);

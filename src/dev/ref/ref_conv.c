@@ -1,17 +1,16 @@
 /* ref_conv.c - convolution by its definition. */
 #include "dev/ref/ref.h"
 
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct tn_conv {
     tn_conv_shape s;
     const float *w;
 };
 
-tn_status tn_ref_conv_new(tn_dev *dev, const tn_conv_shape *shape, bool training, tn_conv **out) {
+tn_status tn_ref_conv_new(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out) {
     (void)dev;
-    (void)training;
     tn_conv *c = calloc(1, sizeof *c);
     if (!c) return tn_fail_memory(sizeof *c, "a convolution");
     c->s = *shape;
@@ -39,9 +38,9 @@ static bool tap(const tn_conv_shape *s, int p, int q, int r, int t, int64_t *at)
 
 /* Calls visit for every product x * w -> y of the definition: places in x, w, y. */
 typedef void (*product_visit)(void *context, int64_t x, int64_t w, int64_t y);
-static void each_product(const tn_conv_shape *s, product_visit visit, void *context) {
+static void each_product(const tn_conv_shape *s, int B, product_visit visit, void *context) {
     int I = s->depthwise ? 1 : s->C; /* inputs per output channel */
-    for (int b = 0; b < s->B; b++)
+    for (int b = 0; b < B; b++)
         for (int p = 0; p < s->P; p++)
             for (int q = 0; q < s->Q; q++)
                 for (int r = 0; r < s->R; r++)
@@ -57,48 +56,94 @@ static void each_product(const tn_conv_shape *s, product_visit visit, void *cont
 }
 
 typedef struct {
-    const float *x, *w, *dy;
-    double *sum;
+    const float *w;
+    double *x, *dy, *sum; /* x, dy: as read */
 } operands;
 
 static void forward(void *context, int64_t x, int64_t w, int64_t y) {
     operands *o = context;
-    o->sum[y] += (double)o->x[x] * (double)o->w[w];
+    o->sum[y] += o->x[x] * (double)o->w[w];
 }
 static void backward_data(void *context, int64_t x, int64_t w, int64_t y) {
     operands *o = context;
-    o->sum[x] += (double)o->dy[y] * (double)o->w[w];
+    o->sum[x] += o->dy[y] * (double)o->w[w];
 }
 static void backward_weights(void *context, int64_t x, int64_t w, int64_t y) {
     operands *o = context;
-    o->sum[w] += (double)o->dy[y] * (double)o->x[x];
+    o->sum[w] += o->dy[y] * o->x[x];
 }
 
-static void compute(const tn_conv_shape *s, operands *o, product_visit visit, int64_t n, float *out) {
-    o->sum = calloc((size_t)n, sizeof *o->sum);
-    TN_ASSERT(o->sum != NULL);
-    each_product(s, visit, o);
-    for (int64_t i = 0; i < n; i++) out[i] = (float)o->sum[i];
-    free(o->sum);
+static double *doubles(int64_t n) {
+    double *x = calloc((size_t)n, sizeof *x);
+    TN_ASSERT(x != NULL);
+    return x;
 }
 
-void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, const float *x, float *y) {
+static double *read_all(const tn_conv_shape *s, int B, const tn_view *x) {
+    int64_t HW = (int64_t)s->H * s->W;
+    double *out = doubles(B * HW * s->C);
+    for (int64_t m = 0; m < B * HW; m++)
+        for (int c = 0; c < s->C; c++) out[m * s->C + c] = tn_ref_read(x, HW, s->C, m, c);
+    return out;
+}
+
+static void moments(int64_t M, int K, const float *y, float *mean, float *var) {
+    for (int c = 0; c < K; c++) {
+        double sum = 0, squares = 0;
+        for (int64_t m = 0; m < M; m++) sum += (double)y[m * K + c];
+        for (int64_t m = 0; m < M; m++) squares += pow((double)y[m * K + c] - sum / (double)M, 2);
+        mean[c] = (float)(sum / (double)M);
+        var[c] = (float)(squares / (double)M);
+    }
+}
+
+void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var) {
     (void)dev;
     const tn_conv_shape *s = &conv->s;
-    operands o = {.x = x, .w = conv->w};
-    compute(s, &o, forward, (int64_t)s->B * s->P * s->Q * s->K, y);
+    int64_t M = (int64_t)B * s->P * s->Q;
+    operands o = {.w = conv->w, .x = read_all(s, B, x), .sum = doubles(M * s->K)};
+    each_product(s, B, forward, &o);
+    for (int64_t i = 0; i < M * s->K; i++) ((float *)y)[i] = (float)o.sum[i];
+    if (mean) moments(M, s->K, y, mean, var);
+    free(o.x);
+    free(o.sum);
 }
 
-void tn_ref_conv_backward_data(tn_dev *dev, tn_conv *conv, const float *dy, float *dx) {
-    (void)dev;
-    const tn_conv_shape *s = &conv->s;
-    operands o = {.w = conv->w, .dy = dy};
-    compute(s, &o, backward_data, (int64_t)s->B * s->H * s->W * s->C, dx);
+/* Depthwise convolutions give the gradient through the activation, and its sums. */
+static void write_dx(const tn_conv_shape *s, int64_t M, const tn_view *x, const double *sum, float *dx, bool add,
+                     double *sums) {
+    int C = s->C;
+    for (int c = 0; sums && c < 2 * C; c++) sums[c] = 0;
+    for (int64_t m = 0; m < M; m++)
+        for (int c = 0; c < C; c++) {
+            int64_t at = m * C + c;
+            double d = sum[at] * (s->depthwise ? tn_ref_slope(x, C, m, c) : 1) + (add ? (double)dx[at] : 0);
+            dx[at] = (float)d;
+            if (!sums) continue;
+            sums[c] += d;
+            sums[C + c] += d * (double)((const float *)x->x)[at];
+        }
 }
 
-void tn_ref_conv_backward_weights(tn_dev *dev, tn_conv *conv, const float *x, const float *dy, float *dw) {
+void tn_ref_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
+                          bool add, double *sums, float *dw) {
     (void)dev;
     const tn_conv_shape *s = &conv->s;
-    operands o = {.x = x, .dy = dy};
-    compute(s, &o, backward_weights, (int64_t)s->K * (s->depthwise ? 1 : s->C) * s->R * s->R, dw);
+    int64_t M = (int64_t)B * s->H * s->W, MY = (int64_t)B * s->P * s->Q;
+    int64_t n_weights = (int64_t)s->K * (s->depthwise ? 1 : s->C) * s->R * s->R;
+    operands o = {.w = conv->w, .x = read_all(s, B, x), .dy = doubles(MY * s->K)};
+    for (int64_t m = 0; m < MY; m++)
+        for (int c = 0; c < s->K; c++) o.dy[m * s->K + c] = tn_ref_grad(dy, s->K, m, c);
+    o.sum = doubles(n_weights);
+    each_product(s, B, backward_weights, &o);
+    for (int64_t i = 0; i < n_weights; i++) dw[i] = (float)o.sum[i];
+    free(o.sum);
+    if (dx) {
+        o.sum = doubles(M * s->C);
+        each_product(s, B, backward_data, &o);
+        write_dx(s, M, x, o.sum, dx, add, sums);
+        free(o.sum);
+    }
+    free(o.x);
+    free(o.dy);
 }

@@ -1,0 +1,55 @@
+/* depthwise.c - depthwise convolution: images times groups of channels over threads. */
+#include "dev/cpu/cpu_priv.h"
+
+#include <omp.h>
+
+static int n_groups(const tn_conv_shape *s) {
+    return (s->C + TN_DW_CHANNELS - 1) / TN_DW_CHANNELS;
+}
+
+static int group_size(const tn_conv_shape *s, int c) {
+    return s->C - c < TN_DW_CHANNELS ? s->C - c : TN_DW_CHANNELS;
+}
+
+void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, void *y, float *mean, float *var) {
+    const tn_conv_shape *s = &c->s;
+    int n = n_groups(s);
+    int64_t n_moments = 3 * (int64_t)s->C, n_work = tn_round_up(tn_dw_scratch(s), 16);
+    float *work = tn_cpu_scratch(dev, dev->n_threads * n_work + B * n_moments),
+          *moments = work + dev->n_threads * n_work;
+    const tn_real_kernels *k = tn_cpu_real(dev);
+#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+    for (int i = 0; i < B * n; i++) {
+        int b = i / n, at = i % n * TN_DW_CHANNELS;
+        k->dw_forward(s, b, at, group_size(s, at), x, c->prepared, y, mean ? moments + b * n_moments : NULL,
+                      work + omp_get_thread_num() * n_work);
+    }
+    int64_t PQ = (int64_t)s->P * s->Q;
+    if (mean) tn_moments_merge(B, PQ, B * PQ, s->C, moments, mean, var);
+}
+
+void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
+                           bool add, double *sums, float *dw) {
+    const tn_conv_shape *s = &c->s;
+    int n = n_groups(s), taps = s->R * s->R;
+    int64_t n_work = tn_round_up(tn_dw_scratch(s), 16), n_dw = (int64_t)taps * s->C, n_sums = 2 * (int64_t)s->C;
+    float *work = tn_cpu_scratch(dev, dev->n_threads * n_work + B * (n_dw + n_sums));
+    float *parts = work + dev->n_threads * n_work, *part_sums = parts + B * n_dw;
+    const tn_real_kernels *k = tn_cpu_real(dev);
+#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+    for (int i = 0; i < B * n; i++) {
+        int b = i / n, at = i % n * TN_DW_CHANNELS;
+        k->dw_backward(s, b, at, group_size(s, at), x, dy, c->prepared, dx, add, parts + b * n_dw,
+                       sums ? part_sums + b * n_sums : NULL, work + omp_get_thread_num() * n_work);
+    }
+    for (int t = 0; t < taps; t++)
+        for (int ch = 0; ch < s->C; ch++) {
+            double sum = 0;
+            for (int b = 0; b < B; b++) sum += (double)parts[b * n_dw + (int64_t)t * s->C + ch];
+            dw[(int64_t)ch * taps + t] = (float)sum;
+        }
+    for (int64_t i = 0; sums && i < n_sums; i++) {
+        sums[i] = 0;
+        for (int b = 0; b < B; b++) sums[i] += (double)part_sums[b * n_sums + i];
+    }
+}

@@ -1,0 +1,301 @@
+/*
+ * depthwise.h - depthwise convolution forwards and backwards, of one image and 16 channels. Included by kernels.c once
+ * per stored type with REAL, EXACT, GET, PUT and N(name).
+ *
+ * Rows are read once, through the view, into a ring of R rows of floats with R columns of zeros on either side; so
+ * there are no borders inside, and batch norm and activation are computed once per value. Backwards, the ring holds
+ * rows of dy, and an input row gathers its gradient and gives its part to the weights' gradient from the same loads.
+ */
+
+/* One image's 16 channels (n of them there) from channel c on. */
+typedef struct {
+    const tn_conv_shape *s;
+    int b, c, n;
+    float *ring; /* (R, width, 16) */
+    int width;   /* columns, zeros included */
+} N(task);
+
+static float *N(ring_row)(const N(task) * t, int row) {
+    return t->ring + ((int64_t)(row % t->s->R) * t->width + t->s->R) * VW;
+}
+
+/* Input row h of the view, for all tasks at once: pixels lie side by side. v and slope: where the (W,16) of each task
+ * go; slope may be NULL. */
+INLINE void N(read_pixels)(tn_act kind, const N(task) * t, int n_tasks, const tn_view *x, int h, float *const *v,
+                           float *const *slope) {
+    const tn_conv_shape *s = t->s;
+    const REAL *in = (const REAL *)x->x + ((int64_t)t->b * s->H + h) * s->W * s->C;
+    for (int w = 0; w < s->W; w++, in += s->C)
+        for (int i = 0; i < n_tasks; i++) {
+#define PIXEL(n)                                                                                                       \
+    v16 value = GET(in + t[i].c, n), by_value;                                                                         \
+    if (x->a) value = value * get_f32(x->a + t[i].c, n) + get_f32(x->b + t[i].c, n);                                   \
+    put_f32(v[i] + (int64_t)w * VW, activate(kind, EXACT, value, slope ? &by_value : NULL), VW);                       \
+    if (slope) put_f32(slope[i] + (int64_t)w * VW, by_value, VW)
+            if (t[i].n == VW) {
+                PIXEL(VW);
+            } else {
+                PIXEL(t[i].n);
+            }
+#undef PIXEL
+        }
+}
+
+static void N(read_row)(const N(task) * t, int n_tasks, const tn_view *x, int h, float *const *v, float *const *slope) {
+#define CALL(KIND) N(read_pixels)(KIND, t, n_tasks, x, h, v, slope)
+    if (slope) {
+        FOR_ACT(x->act, CALL)
+    } else {
+#undef CALL
+#define CALL(KIND) N(read_pixels)(KIND, t, n_tasks, x, h, v, NULL)
+        FOR_ACT(x->act, CALL)
+    }
+#undef CALL
+}
+
+static void N(clear_ring)(N(task) * t) {
+    memset(t->ring, 0, (size_t)t->s->R * (size_t)t->width * VW * sizeof *t->ring);
+}
+
+/* --- forward ------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    v16 first, sum, squares; /* as in write_rows */
+} N(moments);
+
+/* rows: the R input rows that the output row sees, at its first tap. Sums are made row by row: shorter sums are more
+ * exact. */
+INLINE void N(forward_row)(int R, int stride, const float *const *rows, const float *w, int64_t C, int Q, int n,
+                           REAL *y, N(moments) * m, bool is_first) {
+    v16 k[5 * 5];
+    for (int i = 0; i < R * R; i++) k[i] = get_f32(w + (int64_t)i * C, n);
+    v16 first = m->first, sum = all(0), squares = all(0);
+    for (int q = 0; q < Q; q++, y += C) {
+        v16 v = all(0);
+#pragma GCC unroll 5
+        for (int r = 0; r < R; r++) {
+            const float *at = rows[r] + (int64_t)q * stride * VW;
+#pragma GCC unroll 5
+            for (int t = 0; t < R; t++) v += get_f32(at + t * VW, VW) * k[r * R + t];
+        }
+        PUT(y, v, n);
+        v = N(round)(v);
+        if (is_first && q == 0) first = v;
+        v -= first;
+        sum += v;
+        squares += v * v;
+    }
+    *m = (N(moments)){first, m->sum + sum, m->squares + squares};
+}
+
+static void N(forward_step)(const N(task) * t, const float *w, REAL *y, int p, const float *zeros, N(moments) * m) {
+    const tn_conv_shape *s = t->s;
+    const float *rows[5];
+    int top = p * s->stride - s->pad_top;
+    for (int r = 0; r < s->R; r++)
+        rows[r] = (top + r >= 0 && top + r < s->H ? N(ring_row)(t, top + r) : zeros) - s->pad_left * VW;
+    REAL *out = y + ((int64_t)t->b * s->P + p) * s->Q * s->C + t->c;
+#define ROW(R, STRIDE, LANES) N(forward_row)(R, STRIDE, rows, w + t->c, s->C, s->Q, LANES, out, m, p == 0)
+#define ROWS(R, STRIDE)                                                                                                \
+    if (t->n == VW)                                                                                                    \
+        ROW(R, STRIDE, VW);                                                                                            \
+    else                                                                                                               \
+        ROW(R, STRIDE, t->n)
+    if (s->R == 3 && s->stride == 1) {
+        ROWS(3, 1);
+    } else if (s->R == 3) {
+        ROWS(3, s->stride);
+    } else if (s->stride == 1) {
+        ROWS(5, 1);
+    } else {
+        ROWS(5, s->stride);
+    }
+#undef ROWS
+#undef ROW
+}
+
+static int64_t N(ring_floats)(const tn_conv_shape *s, int width) {
+    return (int64_t)s->R * width * VW;
+}
+
+enum { N(MOST_TASKS) = TN_DW_CHANNELS / VW };
+
+/* Channels [c, c + n), n <= TN_DW_CHANNELS, of image b. moments (3,C) of the image or NULL. */
+static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w, void *y,
+                          float *moments, float *scratch) {
+    N(task) t[N(MOST_TASKS)];
+    N(moments) m[N(MOST_TASKS)];
+    int n_tasks = (n + VW - 1) / VW, width = s->W + 3 * s->R, ready = 0;
+    int64_t n_ring = N(ring_floats)(s, width);
+    float *zeros = scratch + n_tasks * n_ring, *row[N(MOST_TASKS)];
+    memset(zeros, 0, (size_t)width * VW * sizeof *zeros);
+    for (int i = 0; i < n_tasks; i++) {
+        int left = n - i * VW;
+        t[i] = (N(task)){s, b, c + i * VW, left < VW ? left : VW, scratch + i * n_ring, width};
+        m[i] = (N(moments)){all(0), all(0), all(0)};
+        N(clear_ring)(&t[i]);
+    }
+    for (int p = 0; p < s->P; p++) {
+        for (; ready < s->H && ready < p * s->stride - s->pad_top + s->R; ready++) {
+            for (int i = 0; i < n_tasks; i++) row[i] = N(ring_row)(&t[i], ready);
+            N(read_row)(t, n_tasks, x, ready, row, NULL);
+        }
+        for (int i = 0; i < n_tasks; i++) N(forward_step)(&t[i], w, y, p, zeros + s->R * VW, &m[i]);
+    }
+    for (int i = 0; moments && i < n_tasks; i++) {
+        float *to = moments + t[i].c;
+        put_f32(to, m[i].first, t[i].n);
+        put_f32(to + s->C, m[i].sum, t[i].n);
+        put_f32(to + 2 * s->C, m[i].squares, t[i].n);
+    }
+}
+
+/* --- backward ----------------------------------------------------------------------------------------------------- */
+
+/* Pixels w = first, first + stride, ... of an input row and the taps t0, t0 + stride, ... of one kernel row that reach
+ * them: dy: the row of the ring at the output pixel that tap t0 of `first` comes from. dx += k dy, dw += dy v. */
+INLINE void N(gather_row)(int n_taps, int stride, int W, int first, const float *dy, const float *k, int64_t k_step,
+                          const float *v, float *dx, float *dw, int n) {
+    v16 weight[5], sum[5];
+    for (int j = 0; j < n_taps; j++) {
+        weight[j] = get_f32(k + j * k_step, n);
+        sum[j] = all(0);
+    }
+    for (int w = first; w < W; w += stride, dy += VW) {
+        v16 d = get_f32(dx + (int64_t)w * VW, VW), in = get_f32(v + (int64_t)w * VW, VW);
+#pragma GCC unroll 5
+        for (int j = 0; j < n_taps; j++) {
+            v16 g = get_f32(dy - j * VW, VW);
+            d += g * weight[j];
+            sum[j] += g * in;
+        }
+        put_f32(dx + (int64_t)w * VW, d, VW);
+    }
+    for (int j = 0; j < n_taps; j++) put_f32(dw + j * stride * VW, get_f32(dw + j * stride * VW, VW) + sum[j], VW);
+}
+
+/* All that kernel row r of input row h takes part in. v, dx (W,16); dw (R*R,16). */
+static void N(gather)(const N(task) * t, int p, int r, const float *w, const float *v, float *dx, float *dw) {
+    const tn_conv_shape *s = t->s;
+    int R = s->R, stride = s->stride;
+    for (int first = 0; first < stride && first < s->W; first++) {
+        int t0 = (first + s->pad_left) % stride, q = (first + s->pad_left - t0) / stride,
+            n_taps = (R - t0 + stride - 1) / stride;
+        const float *dy = N(ring_row)(t, p) + (int64_t)q * VW, *k = w + (int64_t)(r * R + t0) * s->C + t->c;
+        float *sums = dw + (r * R + t0) * VW;
+        int64_t k_step = (int64_t)stride * s->C;
+#define CASE(TAPS, STRIDE)                                                                                             \
+    if (n_taps == TAPS && stride == STRIDE) {                                                                          \
+        if (t->n == VW)                                                                                                \
+            N(gather_row)(TAPS, STRIDE, s->W, first, dy, k, k_step, v, dx, sums, VW);                                  \
+        else                                                                                                           \
+            N(gather_row)(TAPS, STRIDE, s->W, first, dy, k, k_step, v, dx, sums, t->n);                                \
+        continue;                                                                                                      \
+    }
+        CASE(3, 1)
+        CASE(5, 1)
+        CASE(1, 2)
+        CASE(2, 2)
+        CASE(3, 2)
+#undef CASE
+    }
+}
+
+/* Row p of dy into the rings of all tasks. */
+static void N(read_gradient_row)(const N(task) * t, int n_tasks, const tn_grad_view *d, int p, float *const *out) {
+    const tn_conv_shape *s = t->s;
+    int64_t at = ((int64_t)t->b * s->P + p) * s->Q * s->C;
+    const REAL *dz = (const REAL *)d->dz + at, *y = (const REAL *)d->y + at;
+    for (int q = 0; q < s->Q; q++, dz += s->C, y += s->C)
+        for (int i = 0; i < n_tasks; i++) {
+#define PIXEL(n)                                                                                                       \
+    v16 v = GET(dz + t[i].c, n);                                                                                       \
+    if (d->g)                                                                                                          \
+        v = v * get_f32(d->g + t[i].c, n) +                                                                            \
+            (GET(y + t[i].c, n) * get_f32(d->h + t[i].c, n) + get_f32(d->o + t[i].c, n));                              \
+    put_f32(out[i] + (int64_t)q * VW, v, VW)
+            if (t[i].n == VW) {
+                PIXEL(VW);
+            } else {
+                PIXEL(t[i].n);
+            }
+#undef PIXEL
+        }
+}
+
+/* dx of input row h, and its sums, from the gradients at v in `row` and the slopes; slope NULL = ones. */
+static void N(write_gradient_row)(const N(task) * t, int n_tasks, const tn_view *x, int h, float *const *row,
+                                  float *const *slope, REAL *dx, bool add, v16 *sum, v16 *sum_x) {
+    const tn_conv_shape *s = t->s;
+    int64_t at = ((int64_t)t->b * s->H + h) * s->W * s->C;
+    const REAL *in = (const REAL *)x->x + at;
+    REAL *out = dx + at;
+    v16 row_sum[N(MOST_TASKS)], row_sum_x[N(MOST_TASKS)];
+    for (int i = 0; i < n_tasks; i++) row_sum[i] = row_sum_x[i] = all(0);
+    for (int w = 0; w < s->W; w++, in += s->C, out += s->C)
+        for (int i = 0; i < n_tasks; i++) {
+#define PIXEL(n)                                                                                                       \
+    v16 d = get_f32(row[i] + w * VW, VW);                                                                              \
+    if (slope) d *= get_f32(slope[i] + w * VW, VW);                                                                    \
+    if (add) d += GET(out + t[i].c, n);                                                                                \
+    PUT(out + t[i].c, d, n);                                                                                           \
+    d = N(round)(d);                                                                                                   \
+    row_sum[i] += d;                                                                                                   \
+    row_sum_x[i] += d * GET(in + t[i].c, n)
+            if (t[i].n == VW) {
+                PIXEL(VW);
+            } else {
+                PIXEL(t[i].n);
+            }
+#undef PIXEL
+        }
+    for (int i = 0; i < n_tasks; i++) {
+        sum[i] += row_sum[i];
+        sum_x[i] += row_sum_x[i];
+    }
+}
+
+/* dw (R*R,C) of the image overwritten; sums (2,C) of the image: dx and dx x; NULL = not wanted. */
+static void N(dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_grad_view *dy,
+                           const float *w, void *dx, bool add, float *dw, float *sums, float *scratch) {
+    N(task) t[N(MOST_TASKS)];
+    float *v[N(MOST_TASKS)], *slope[N(MOST_TASKS)], *row[N(MOST_TASKS)], *taps[N(MOST_TASKS)], *ring[N(MOST_TASKS)];
+    v16 sum[N(MOST_TASKS)], sum_x[N(MOST_TASKS)];
+    int n_tasks = (n + VW - 1) / VW, width = s->Q + 3 * s->R, n_taps = s->R * s->R, ready = 0;
+    int64_t n_ring = N(ring_floats)(s, width), n_row = (int64_t)s->W * VW;
+    for (int i = 0; i < n_tasks; i++) {
+        int left = n - i * VW;
+        float *at = scratch + i * (n_ring + 3 * n_row + n_taps * VW);
+        t[i] = (N(task)){s, b, c + i * VW, left < VW ? left : VW, at, width};
+        v[i] = at + n_ring;
+        slope[i] = v[i] + n_row;
+        row[i] = slope[i] + n_row;
+        taps[i] = row[i] + n_row;
+        sum[i] = sum_x[i] = all(0);
+        N(clear_ring)(&t[i]);
+        memset(taps[i], 0, (size_t)n_taps * VW * sizeof *taps[i]);
+    }
+    for (int h = 0; h < s->H; h++) {
+        for (; ready < s->P && ready <= (h + s->pad_top) / s->stride; ready++) {
+            for (int i = 0; i < n_tasks; i++) ring[i] = N(ring_row)(&t[i], ready);
+            N(read_gradient_row)(t, n_tasks, dy, ready, ring);
+        }
+        N(read_row)(t, n_tasks, x, h, v, x->a ? slope : NULL);
+        for (int i = 0; i < n_tasks; i++) {
+            memset(row[i], 0, (size_t)n_row * sizeof *row[i]);
+            for (int r = 0; r < s->R; r++) {
+                int p = h + s->pad_top - r;
+                if (p >= 0 && p % s->stride == 0 && p / s->stride < s->P)
+                    N(gather)(&t[i], p / s->stride, r, w, v[i], row[i], taps[i]);
+            }
+        }
+        if (dx) N(write_gradient_row)(t, n_tasks, x, h, row, x->a ? slope : NULL, dx, add, sum, sum_x);
+    }
+    for (int i = 0; i < n_tasks; i++) {
+        for (int j = 0; j < n_taps; j++)
+            put_f32(dw + (int64_t)j * s->C + t[i].c, get_f32(taps[i] + j * VW, VW), t[i].n);
+        if (!sums) continue;
+        put_f32(sums + t[i].c, sum[i], t[i].n);
+        put_f32(sums + s->C + t[i].c, sum_x[i], t[i].n);
+    }
+}

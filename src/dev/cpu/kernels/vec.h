@@ -1,0 +1,189 @@
+/*
+ * vec.h - sixteen floats at a time, and the stored types float and bf16; included by kernels.c once per instruction
+ * set.
+ *
+ * A vector is 16 channels of one pixel. `n` is how many of them exist: 16 everywhere but at the end of a row, and a
+ * constant where it is 16. The compiler splits the vectors where the registers are shorter.
+ */
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+enum { VW = 16 };
+
+typedef float v16 __attribute__((vector_size(64)));
+typedef int32_t v16i __attribute__((vector_size(64)));
+typedef uint32_t v16u __attribute__((vector_size(64)));
+typedef uint16_t v16h __attribute__((vector_size(32)));
+typedef float v16_unaligned __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint16_t v16h_unaligned __attribute__((vector_size(32), aligned(2), may_alias));
+typedef uint16_t bf16;
+
+INLINE v16 all(float x) {
+    return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+}
+
+/* --- load and store: n < 16 reads and writes n elements, the rest are zeros --------------------------------------- */
+
+INLINE v16 get_f32(const float *p, int n) {
+    if (n == VW) return *(const v16_unaligned *)(const void *)p;
+    float x[VW] = {0};
+    for (int i = 0; i < n; i++) x[i] = p[i];
+    return *(const v16_unaligned *)(const void *)x;
+}
+
+INLINE void put_f32(float *p, v16 v, int n) {
+    if (n == VW) {
+        *(v16_unaligned *)(void *)p = v;
+    } else {
+        for (int i = 0; i < n; i++) p[i] = v[i];
+    }
+}
+
+INLINE v16 widen(v16h h) {
+#if defined(__AVX512F__)
+    return (v16)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16);
+#else
+    return (v16)(__builtin_convertvector(h, v16u) << 16);
+#endif
+}
+
+INLINE v16 get_bf16(const bf16 *p, int n) {
+    if (n == VW) return widen(*(const v16h_unaligned *)(const void *)p);
+    bf16 x[VW] = {0};
+    for (int i = 0; i < n; i++) x[i] = p[i];
+    return widen(*(const v16h_unaligned *)(const void *)x);
+}
+
+/* To the nearest, halves to even. */
+INLINE v16h round_bf16(v16 v) {
+#if defined(__AVX512BF16__)
+    return (v16h)_mm512_cvtneps_pbh((__m512)v);
+#else
+    v16u u = (v16u)v;
+    return __builtin_convertvector((u + 0x7fff + ((u >> 16) & 1)) >> 16, v16h);
+#endif
+}
+
+INLINE void put_bf16(bf16 *p, v16 v, int n) {
+    v16h h = round_bf16(v);
+    if (n == VW) {
+        *(v16h_unaligned *)(void *)p = h;
+    } else {
+        for (int i = 0; i < n; i++) p[i] = h[i];
+    }
+}
+
+/* BODY(c, n) for channels [0, C): n is the constant 16, then what is left. */
+#define EACH_VECTOR(C, BODY)                                                                                           \
+    do {                                                                                                               \
+        int c_ = 0;                                                                                                    \
+        for (; c_ + VW <= (C); c_ += VW) {                                                                             \
+            BODY(c_, VW);                                                                                              \
+        }                                                                                                              \
+        if (c_ < (C)) {                                                                                                \
+            BODY(c_, (C)-c_);                                                                                          \
+        }                                                                                                              \
+    } while (0)
+
+/* TILE(i, rows) for rows [0, n): four at a time, so that what belongs to a channel is loaded once for them; then one by
+ * one. */
+#define EACH_TILE(n, TILE)                                                                                             \
+    do {                                                                                                               \
+        int64_t i_ = 0;                                                                                                \
+        for (; i_ + 4 <= (n); i_ += 4) TILE(i_, 4);                                                                    \
+        for (; i_ < (n); i_++) TILE(i_, 1);                                                                            \
+    } while (0)
+
+/* --- activations -------------------------------------------------------------------------------------------------- */
+
+INLINE v16 least(v16 x, float limit) {
+#if defined(__AVX512F__)
+    return (v16)_mm512_min_ps((__m512)x, _mm512_set1_ps(limit));
+#else
+    v16 m = all(limit);
+    return (v16)(((v16i)x & (x < m)) | ((v16i)m & ~(x < m)));
+#endif
+}
+INLINE v16 most(v16 x, float limit) {
+#if defined(__AVX512F__)
+    return (v16)_mm512_max_ps((__m512)x, _mm512_set1_ps(limit));
+#else
+    v16 m = all(limit);
+    return (v16)(((v16i)x & (x > m)) | ((v16i)m & ~(x > m)));
+#endif
+}
+
+/* 1 / (1 + e^-x) with |x| clamped to 87: e^y = 2^n 2^f with whole n and |f| <= 1/2. Exact: relative error below 3e-7
+ * (e^r by the polynomial of Cephes' expf); otherwise below 1e-4, a twentieth of the rounding of bf16 (2^f by a cubic,
+ * minimax). Tested in tests/op. */
+INLINE v16 sigmoid(v16 x, bool exact) {
+    const float magic = 12582912.0F; /* 1.5 x 2^23: adding it rounds to a whole number, which the low bits then hold */
+    v16 y = most(least(-x, 87.0F), -87.0F), shifted = y * 1.44269504F + magic, n = shifted - magic, p;
+    if (exact) {
+        v16 r = y - n * 0.693359375F + n * 2.12194440e-4F;
+        p = r * 1.9875691500e-4F + 1.3981999507e-3F;
+        p = p * r + 8.3334519073e-3F;
+        p = p * r + 4.1665795894e-2F;
+        p = p * r + 1.6666665459e-1F;
+        p = p * r + 5.0000001201e-1F;
+        p = p * (r * r) + r + 1.0F;
+    } else {
+        v16 f = y * 1.44269504F - n;
+        p = f * 0.05517166F + 0.24261112F;
+        p = p * f + 0.69326099F;
+        p = p * f + 0.99992807F;
+    }
+    return 1.0F / (1.0F + (v16)((v16i)p + ((v16i)shifted << 23)));
+}
+
+INLINE v16 choose(v16i where, v16 x, v16 other) {
+    return (v16)(((v16i)x & where) | ((v16i)other & ~where));
+}
+
+/* KIND is a constant in every caller, so the choice is made by the compiler. slope may be NULL. */
+INLINE v16 activate(tn_act kind, bool exact, v16 x, v16 *slope) {
+    v16 s, zero = all(0), one = all(1);
+    switch (kind) {
+    case TN_ACT_SWISH:
+        s = sigmoid(x, exact);
+        if (slope) *slope = s * (1.0F + x * (1.0F - s));
+        return x * s;
+    case TN_ACT_SIGMOID:
+        s = sigmoid(x, exact);
+        if (slope) *slope = s * (1.0F - s);
+        return s;
+    case TN_ACT_RELU6:
+        if (slope) *slope = choose((x > zero) & (x < all(6)), one, zero);
+        return least(most(x, 0), 6);
+    case TN_ACT_RELU:
+        if (slope) *slope = choose(x > zero, one, zero);
+        return most(x, 0);
+    default:
+        if (slope) *slope = one;
+        return x;
+    }
+}
+
+/* CALL(KIND) with the constant that `kind` is. */
+#define FOR_ACT(kind, CALL)                                                                                            \
+    switch (kind) {                                                                                                    \
+    case TN_ACT_SWISH:                                                                                                 \
+        CALL(TN_ACT_SWISH);                                                                                            \
+        break;                                                                                                         \
+    case TN_ACT_RELU6:                                                                                                 \
+        CALL(TN_ACT_RELU6);                                                                                            \
+        break;                                                                                                         \
+    case TN_ACT_RELU:                                                                                                  \
+        CALL(TN_ACT_RELU);                                                                                             \
+        break;                                                                                                         \
+    case TN_ACT_SIGMOID:                                                                                               \
+        CALL(TN_ACT_SIGMOID);                                                                                          \
+        break;                                                                                                         \
+    default:                                                                                                           \
+        CALL(TN_ACT_NONE);                                                                                             \
+        break;                                                                                                         \
+    }
