@@ -6,6 +6,7 @@
  *
  * Invariant  A number depends on (seed, stream, counter, sample, index of the draw) and on nothing else: not on
  *            ranks, threads, or what was drawn before for another sample.
+ * Period     2^34 draws of 32 bits, as long as counters stay below 2^56 (the block number goes on in its top byte).
  * Source     Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011
  */
 #ifndef TN_BASE_RNG_H

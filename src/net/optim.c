@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-static const float BETA1 = 0.9F, BETA2 = 0.999F, EPS = 1e-8F; /* Kingma & Ba 2015, section 2 */
+static const float BETA2 = 0.999F, EPS = 1e-8F; /* Kingma & Ba 2015, section 2; beta1 is train.momentum */
 
 double tn_learning_rate(const tn_cfg *cfg, int64_t images_seen) {
     double rate = cfg->train.learning_rate, seen = (double)images_seen;
@@ -25,6 +25,7 @@ static bool decays(const tn_tensor *t) {
 
 void tn_optim_step(tn_dev *dev, const tn_net *net, const tn_cfg *cfg, double rate, int64_t step, float *grads,
                    float *params, float *m, float *v) {
+    float momentum = (float)cfg->train.momentum;
     if (cfg->train.clip_norm > 0) clip(dev, tn_net_params(net), cfg->train.clip_norm, grads);
     for (int i = 0; i < tn_net_tensors(net); i++) {
         const tn_tensor *t = tn_net_tensor(net, i);
@@ -32,9 +33,9 @@ void tn_optim_step(tn_dev *dev, const tn_net *net, const tn_cfg *cfg, double rat
         float decay = decays(t) ? (float)cfg->train.weight_decay : 0.0F;
         int64_t at = t->offset;
         if (cfg->train.optimizer == TN_OPTIM_SGD)
-            dev->op->sgd(dev, t->n, (float)rate, (float)cfg->train.momentum, decay, grads + at, m + at, params + at);
+            dev->op->sgd(dev, t->n, (float)rate, momentum, decay, grads + at, m + at, params + at);
         else
-            dev->op->adamw(dev, t->n, (float)rate, BETA1, BETA2, EPS, decay, step, grads + at, m + at, v + at,
+            dev->op->adamw(dev, t->n, (float)rate, momentum, BETA2, EPS, decay, step, grads + at, m + at, v + at,
                            params + at);
     }
 }

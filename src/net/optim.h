@@ -4,7 +4,7 @@
  *   rate = tn_learning_rate(cfg, images_seen);
  *   tn_optim_step(dev, net, cfg, rate, step, grads, params, m, v);
  *
- * AdamW's beta1, beta2 and epsilon are 0.9, 0.999 and 1e-8 (Kingma & Ba 2015; PyTorch's defaults).
+ * AdamW's beta1 is train.momentum, beta2 and epsilon are 0.999 and 1e-8 (Kingma & Ba 2015; PyTorch's defaults).
  * Weight decay acts on convolution and dense weights only, not on biases, gamma and beta (as timm and the papers).
  * Source  Loshchilov & Hutter 2017 (cosine, SGDR eq. 5 without restarts), 2019 (AdamW)
  */

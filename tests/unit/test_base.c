@@ -147,6 +147,18 @@ static void draws(void **unused) {
     for (int k = 0; k < 7; k++) assert_true(abs(below[k] - N / 7) < 500);
 }
 
+/* The block number has 24 bits beside the stream; 2^24 blocks later the words must not begin again. */
+static void long_draws(void **unused) {
+    (void)unused;
+    tn_rng r = tn_rng_at(5, TN_STREAM_TEST, 9, 7), first = r;
+    r.counter[0] |= 0xffffff00U; /* the last block before it wraps */
+    for (int i = 0; i < 4; i++) tn_rng_u32(&r);
+    assert_int_equal(r.counter[0], TN_STREAM_TEST);
+    int equal = 0;
+    for (int i = 0; i < 4; i++) equal += tn_rng_u32(&r) == tn_rng_u32(&first);
+    assert_int_equal(equal, 0);
+}
+
 static void shuffle(void **unused) {
     (void)unused;
     int64_t a[5];
@@ -173,9 +185,10 @@ static void nearest(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages),   cmocka_unit_test(publishing), cmocka_unit_test(full_disk),
-        cmocka_unit_test(long_paths), cmocka_unit_test(hashes),     cmocka_unit_test(philox),
-        cmocka_unit_test(draws),      cmocka_unit_test(shuffle),    cmocka_unit_test(nearest)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(messages),  cmocka_unit_test(publishing),
+                                       cmocka_unit_test(full_disk), cmocka_unit_test(long_paths),
+                                       cmocka_unit_test(hashes),    cmocka_unit_test(philox),
+                                       cmocka_unit_test(draws),     cmocka_unit_test(long_draws),
+                                       cmocka_unit_test(shuffle),   cmocka_unit_test(nearest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,32 @@ static void adamw(void **unused) {
     free(cfg);
 }
 
+/* Gradients 1, then -1, no decay: the second step is -(1 - b) / (1 + b) of the first (Kingma & Ba, algorithm 1). */
+static void momentum_is_beta1(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = cfg_new();
+    cfg->train.optimizer = TN_OPTIM_ADAMW;
+    cfg->train.momentum = 0.5;
+    cfg->train.weight_decay = 0;
+    tn_net *net = NULL;
+    tn_dev *dev = NULL;
+    tn_net_spec spec = golden_spec("efficientnet-b0");
+    assert_int_equal(tn_net_new(&spec, &net), TN_OK);
+    assert_int_equal(tn_dev_open(TN_DEVICE_REF, 1, tn_isa_best(), &dev), TN_OK);
+    int64_t n = tn_net_params(net);
+    float *x[4]; /* weights, moments, gradients; the reference device's memory is the host's */
+    for (int i = 0; i < 4; i++) dev->op->fill(dev, n, 0, x[i] = dev->op->alloc(dev, n));
+    for (int step = 1; step <= 2; step++) {
+        dev->op->fill(dev, n, step == 1 ? 1 : -1, x[3]);
+        tn_optim_step(dev, net, cfg, 0.3, step, x[3], x[0], x[1], x[2]);
+    }
+    for (int64_t i = 0; i < n; i++) assert_true(fabs((double)x[0][i] + 0.3 * (1 - 1.0 / 3)) < 1e-6);
+    for (int i = 0; i < 4; i++) dev->op->free(dev, x[i]);
+    tn_dev_close(&dev);
+    tn_net_free(&net);
+    free(cfg);
+}
+
 static void sgd_clipped(void **unused) {
     (void)unused;
     tn_cfg *cfg = cfg_new();
@@ -113,7 +139,7 @@ static void schedules(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(adamw), cmocka_unit_test(sgd_clipped),
-                                       cmocka_unit_test(schedules)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(adamw), cmocka_unit_test(momentum_is_beta1),
+                                       cmocka_unit_test(sgd_clipped), cmocka_unit_test(schedules)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
