@@ -132,7 +132,6 @@ void tn_index_columns_digest(const tn_index *ix, char hex_out[TN_HEX_BYTES]) {
         const void *data;
         size_t size;
     } column[] = {{ix->label, sizeof *ix->label},
-                  {ix->truth, sizeof *ix->truth},
                   {ix->is_test, sizeof *ix->is_test},
                   {ix->state, sizeof *ix->state},
                   {ix->cat, (size_t)ix->n_levels * sizeof *ix->cat},

@@ -1,6 +1,7 @@
 /* cfg_check.c - rules between keys. */
 #include "base/cfg_priv.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Where a key was given, for the message. */
@@ -66,7 +67,23 @@ static void check_self(const tn_cfg *cfg, tn_problems *p) {
         tn_problem(p, line, "self.folds: only the shared view has a choice of folds: set self.view = \"shared\"");
 }
 
+/* Lists whose order means nothing stand in ascending order, so that writing them otherwise changes no result. */
+static int by_int(const void *a, const void *b) {
+    int x = *(const int *)a, y = *(const int *)b;
+    return (x > y) - (x < y);
+}
+static int by_i64(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+static void sort_lists(tn_cfg *cfg) {
+    qsort(cfg->train.sizes_px, (size_t)cfg->train.n_sizes, sizeof *cfg->train.sizes_px, by_int);
+    qsort(cfg->train.seeds, (size_t)cfg->train.n_seeds, sizeof *cfg->train.seeds, by_i64);
+    qsort(cfg->self.folds, (size_t)cfg->self.n_folds, sizeof *cfg->self.folds, by_int);
+}
+
 void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
+    sort_lists(cfg);
     check_classes(cfg, p);
     check_train(cfg, p);
     check_self(cfg, p);

@@ -15,7 +15,7 @@ static void refill(tn_rng *r) {
     philox4x32_key_t key = {{r->key[0], r->key[1]}};
     philox4x32_ctr_t out = philox4x32(counter, key);
     for (int i = 0; i < 4; i++) r->word[i] = out.v[i];
-    r->counter[0] += 1U << 8; /* the next block; the stream stays in the low byte */
+    r->counter[0] += 1U << 8;                               /* the next block; the stream stays in the low byte */
     if (r->counter[0] < 1U << 8) r->counter[3] += 1U << 24; /* a shuffle of more than 2^26 rows: on, never round */
     r->n_left = 4;
 }

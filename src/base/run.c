@@ -72,6 +72,12 @@ tn_status tn_agree(tn_run *run, tn_status mine) {
     return tn_fail((tn_status)worst.st, "%s", text);
 }
 
+void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes) {
+    enum { PIECE = 1 << 30 };
+    for (size_t at = 0; at < n_bytes; at += PIECE)
+        MPI_Bcast((char *)data + at, (int)(n_bytes - at < PIECE ? n_bytes - at : PIECE), MPI_BYTE, root, run->comm);
+}
+
 void tn_die(tn_status st, const char *fmt, ...) {
     char text[TN_MSG_BYTES], host[256] = "?";
     int rank = 0, ready = 0;

@@ -14,6 +14,7 @@
 
 #include <mpi.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef struct tn_run {
     MPI_Comm comm;
@@ -34,6 +35,9 @@ void tn_run_leave(tn_run *part);
 /* The worst status, on every rank, with its message in every rank's tn_msg ("rank R: " put in front of it when
  * there are several ranks). It prints nothing: the one who handles the verdict prints. Collective. */
 tn_status tn_agree(tn_run *run, tn_status mine);
+
+/* MPI_Bcast of any length: MPI counts are int. Collective. */
+void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes);
 
 /* Failure while peers may be inside a collective: print rank, host, text; MPI_Abort with st as exit code. */
 _Noreturn void tn_die(tn_status st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,40 +1,41 @@
 /* predict.c - tenfold predict: best models -> probabilities of out-of-fold, test and unlabelled rows. */
 #include "cli/common.h"
 
+#include "base/progress.h"
 #include "learn/ensemble.h"
 #include "learn/train.h"
-#include "base/progress.h"
-#include "suite/plan.h"
 
 #include <stdlib.h>
 
-/* Cells that are not trained are passed over unless they were asked for by --folds: `reduce` counts what is missing. */
-static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_cell *cell, int *n_missing) {
+/* Cells that are not trained are passed over (`reduce` counts what is missing), unless they were asked for by --folds.
+ */
+static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_cell *cell, int *n_done,
+                               int *n_missing) {
     int n = 0;
     TN_TRY(tn_agree(&job->run, tn_cells_wanted(args, job->cfg, round, cell, &n)));
     for (int i = 0; i < n; i++) {
         bool done = false;
         TN_TRY(tn_agree(&job->run, tn_train_done(job->cfg, &cell[i], &done)));
-        int all_done = done;
+        int all_done = done || args->n_folds > 0;
         MPI_Allreduce(MPI_IN_PLACE, &all_done, 1, MPI_INT, MPI_MIN, job->run.comm);
-        if (all_done)
-            TN_TRY(tn_predict(&job->run, job->cfg, job->index, job->shards, &cell[i]));
-        else
-            (*n_missing)++;
+        if (all_done) TN_TRY(tn_predict(&job->run, job->cfg, job->index, job->shards, &cell[i]));
+        *(all_done ? n_done : n_missing) += 1;
     }
     return TN_OK;
 }
 
 static tn_status predict(tn_job *job, const tn_args *args) {
     tn_cell *cell = calloc((size_t)tn_cell_count(job->cfg), sizeof *cell);
-    int n_missing = 0, first = args->round < 0 ? 0 : args->round,
+    int n_done = 0, n_missing = 0, first = args->round < 0 ? 0 : args->round,
         last = args->round < 0 ? job->cfg->self.max_rounds : first;
     tn_status st = tn_agree(&job->run, cell ? TN_OK : tn_fail_memory(sizeof *cell, "the cells"));
     for (int round = first; st == TN_OK && round <= last; round++)
-        st = predict_round(job, args, round, cell, &n_missing);
-    if (st == TN_OK && n_missing && job->run.rank == 0)
-        tn_warn("%d cells are not trained yet and were passed over", n_missing);
+        st = predict_round(job, args, round, cell, &n_done, &n_missing);
     free(cell);
+    if (st == TN_OK && n_done == 0)
+        return tn_fail(TN_EUNFINISHED, "no cell is trained in %s: run `tenfold train` first", job->cfg->run_dir);
+    if (st == TN_OK && n_missing && job->run.rank == 0)
+        tn_warn("%d of %d cells are not trained yet and were passed over", n_missing, n_done + n_missing);
     return st;
 }
 
@@ -54,7 +55,9 @@ const tn_verb tn_verb_predict = {
         "Runs each trained cell's best model over its own fold (out-of-fold rows) and over test and unlabelled rows.\n"
         "reads   RUN/train/*/best.safetensors, RUN/shards\n"
         "writes  RUN/predict/<cell>/predictions.h5\n\n"
-        "Without --round: the cells of all rounds.\n\n"
+        "Without --round: the cells of all rounds. Cells that are not trained yet are passed over, unless --folds "
+        "names "
+        "them.\n\n"
         "example: mpirun -n 2 tenfold predict jobs/baseline.cfg",
     .run = run,
 };

@@ -5,7 +5,6 @@
 #include "base/h5.h"
 #include "base/hash.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,13 +179,6 @@ static tn_status read_all(const char *shards_dir, const char *folds_dir, tn_inde
 /* --- rank 0 reads, the others receive
  * ---------------------------------------------------------------------------------- */
 
-static void cast(tn_run *run, void *data, size_t n_bytes) {
-    for (size_t at = 0; at < n_bytes; at += INT_MAX) {
-        size_t n = n_bytes - at < INT_MAX ? n_bytes - at : INT_MAX;
-        MPI_Bcast((char *)data + at, (int)n, MPI_BYTE, 0, run->comm);
-    }
-}
-
 /* A string table as one block: the pointers are made anew on each rank. */
 static tn_status cast_strings(tn_run *run, int64_t n, char ***s) {
     int64_t n_bytes = 0;
@@ -195,7 +187,7 @@ static tn_status cast_strings(tn_run *run, int64_t n, char ***s) {
     char **table = run->rank == 0 ? *s : malloc((size_t)n * sizeof *table + (size_t)n_bytes + 1);
     TN_TRY(tn_agree(run, table ? TN_OK : tn_fail_memory((size_t)n_bytes, "names")));
     char *text = (char *)(table + n); /* tn_h5_read_strings lays them out like this */
-    cast(run, text, (size_t)n_bytes);
+    tn_bcast(run, 0, text, (size_t)n_bytes);
     for (int64_t i = 0; i < n; i++) {
         table[i] = text;
         text += strlen(text) + 1;
@@ -220,11 +212,11 @@ static tn_status share(tn_run *run, tn_index **at) {
     ix->n_classes = (int)head[1];
     ix->n_folds = (int)head[3];
     for (int m = 0; m < TN_MAX_LEVELS; m++) ix->n_values[m] = (int32_t)head[4 + m];
-    cast(run, ix->cat, (size_t)ix->n * (size_t)ix->n_levels * sizeof *ix->cat);
-    for (int i = 0; i < N_DATASET; i++) cast(run, *pointer(ix, &DATASET[i]), (size_t)ix->n * DATASET[i].size);
-    for (int i = 0; i < N_FOLDS; i++) cast(run, *pointer(ix, &FOLDS[i]), (size_t)ix->n * FOLDS[i].size);
-    cast(run, ix->shards_dir, sizeof ix->shards_dir);
-    cast(run, ix->digest, sizeof ix->digest);
+    tn_bcast(run, 0, ix->cat, (size_t)ix->n * (size_t)ix->n_levels * sizeof *ix->cat);
+    for (int i = 0; i < N_DATASET; i++) tn_bcast(run, 0, *pointer(ix, &DATASET[i]), (size_t)ix->n * DATASET[i].size);
+    for (int i = 0; i < N_FOLDS; i++) tn_bcast(run, 0, *pointer(ix, &FOLDS[i]), (size_t)ix->n * FOLDS[i].size);
+    tn_bcast(run, 0, ix->shards_dir, sizeof ix->shards_dir);
+    tn_bcast(run, 0, ix->digest, sizeof ix->digest);
     TN_TRY(cast_strings(run, ix->n, &ix->path));
     TN_TRY(cast_strings(run, ix->n_classes, &ix->class_name));
     for (int m = 0; m < ix->n_levels; m++) TN_TRY(cast_strings(run, ix->n_values[m], &ix->value_name[m]));

@@ -3,7 +3,6 @@
 
 #include "base/progress.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,8 +63,7 @@ tn_status tn_eval_rows(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int
     int K = spec->index->n_classes;
     for (int r = 0; r < run->n_ranks; r++) {
         tn_eval_share(n, spec->lane_images, run->n_ranks, r, &first, &n_here);
-        TN_ASSERT(n_here * K <= INT_MAX);
-        MPI_Bcast(p_out + first * K, (int)(n_here * K), MPI_FLOAT, r, run->comm);
+        tn_bcast(run, r, p_out + first * K, (size_t)(n_here * K) * sizeof *p_out);
     }
     return TN_OK;
 }

@@ -6,6 +6,7 @@
 #include "base/h5.h"
 #include "base/progress.h"
 #include "data/fold.h"
+#include "learn/metric.h"
 #include "learn/train.h"
 
 #include <inttypes.h>
@@ -27,6 +28,7 @@ typedef struct {
     float *margin;                              /* (N) */
     int32_t *suggested;                         /* (N) */
     int32_t *n_slabs, *votes_drop, *votes_keep; /* (N) */
+    tn_hash *overlays;                          /* what the next round trains with; not the ledger, which holds truth */
 } filter;
 
 static bool uses_fold(const tn_cfg *cfg, int f) {
@@ -84,12 +86,8 @@ static void add_to_ledger(filter *s) {
         if (!s->judged[i]) continue;
         s->any[i] = 1;
         s->n_slabs[i]++;
-        int best = 0;
-        for (int k = 0; k < K; k++) {
-            s->slab[i * K + k] += s->z[i * K + k];
-            if (s->z[i * K + k] > s->z[i * K + best]) best = k;
-        }
-        if (best == s->ix->label[i])
+        for (int k = 0; k < K; k++) s->slab[i * K + k] += s->z[i * K + k];
+        if (tn_argmax(K, s->z + i * K) == s->ix->label[i])
             s->votes_keep[i]++;
         else
             s->votes_drop[i]++;
@@ -120,7 +118,13 @@ static tn_status write_overlay(const filter *s, int f) {
     TN_TRY(tn_h5_create(tmp, &file));
     tn_status st = fill_overlay(s, file), closed = tn_h5_close(&file);
     if (st == TN_OK) st = closed;
-    return st == TN_OK ? tn_publish_end(path) : st;
+    if (st == TN_OK) st = tn_publish_end(path);
+    if (st == TN_OK) {
+        tn_hash_add(s->overlays, s->verdict, (size_t)s->ix->n * sizeof *s->verdict);
+        tn_hash_add(s->overlays, s->margin, (size_t)s->ix->n * sizeof *s->margin);
+        tn_hash_add(s->overlays, s->suggested, (size_t)s->ix->n * sizeof *s->suggested);
+    }
+    return st;
 }
 
 static void put_ledger_row(const filter *s, int64_t i, FILE *f) {
@@ -133,7 +137,7 @@ static void put_ledger_row(const filter *s, int64_t i, FILE *f) {
     fputc('\n', f);
 }
 
-static tn_status write_ledger(const filter *s, char digest_out[TN_HEX_BYTES]) {
+static tn_status write_ledger(const filter *s) {
     char path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
@@ -143,7 +147,6 @@ static tn_status write_ledger(const filter *s, char digest_out[TN_HEX_BYTES]) {
     for (int64_t i = 0; i < s->ix->n; i++)
         if (s->ix->fold[i] >= 0) put_ledger_row(s, i, f);
     fclose(f);
-    tn_hash_once(text, n, digest_out);
     tn_status st = tn_path(path, "%s/ledger.csv", s->folder);
     if (st == TN_OK) st = tn_file_publish(path, text, n);
     free(text);
@@ -230,6 +233,7 @@ static void release(filter *s) {
     void *all[] = {s->z,         s->slab,    s->read,       s->judged,     s->any,    s->verdict, s->margin,
                    s->suggested, s->n_slabs, s->votes_drop, s->votes_keep, s->inputs, s->cell};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    tn_hash_free(&s->overlays);
 }
 
 /* One line "cell digest" per cell used; fails where one is not done. */
@@ -244,14 +248,15 @@ static tn_status find_inputs(filter *s) {
     tn_cell_list(s->cfg, s->round, s->cell);
     tn_status st = TN_OK;
     for (int i = 0; st == TN_OK && i < tn_cell_count(s->cfg); i++) {
-        char folder[TN_PATH_BYTES], name[TN_CELL_NAME_BYTES], digest[TN_HEX_BYTES];
+        char name[TN_CELL_NAME_BYTES], digest[TN_HEX_BYTES];
         if (!uses_fold(s->cfg, s->cell[i].fold)) continue;
         tn_cell_name(&s->cell[i], name);
-        st = tn_cell_folder(s->cfg, "train", &s->cell[i], folder);
-        if (st == TN_OK) st = tn_done_digest(folder, "train", digest);
+        st = tn_train_digest(s->cfg, &s->cell[i], digest);
         if (st == TN_OK) fprintf(f, "%s %s\n", name, digest);
     }
-    fprintf(f, "index %s\n", s->ix->digest);
+    char truth[TN_HEX_BYTES];
+    tn_truth_digest(s->ix, truth);
+    fprintf(f, "index %s\ntruth %s\n", s->ix->digest, truth);
     fclose(f);
     return st;
 }
@@ -259,9 +264,11 @@ static tn_status find_inputs(filter *s) {
 static tn_status make_all(filter *s, const tn_done *done) {
     char digest[TN_HEX_BYTES];
     TN_TRY(allocate(s));
+    s->overlays = tn_hash_new();
     TN_TRY(s->cfg->self.view == TN_VIEW_OWN ? own_view(s) : shared_view(s));
-    TN_TRY(write_ledger(s, digest));
+    TN_TRY(write_ledger(s));
     TN_TRY(say_result(s));
+    tn_hash_hex(s->overlays, digest);
     return tn_done_publish(s->folder, done, digest, NULL);
 }
 
@@ -285,6 +292,10 @@ static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round
 
 tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round) {
     return tn_agree(run, run->rank == 0 ? filter_here(cfg, index, round) : TN_OK);
+}
+
+void tn_truth_digest(const tn_index *index, char hex_out[TN_HEX_BYTES]) {
+    tn_hash_once(index->truth, (size_t)index->n * sizeof *index->truth, hex_out);
 }
 
 /* --- readers ------------------------------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 #include "learn/ckpt.h"
 #include "learn/eval.h"
 #include "learn/pred.h"
+#include "learn/train.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,13 +124,12 @@ static tn_status predict_anew(tn_run *run, const tn_cfg *cfg, const tn_index *ix
 
 tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                      const tn_cell *cell) {
-    char name[TN_CELL_NAME_BYTES], label[TN_CELL_NAME_BYTES + 16], folder[TN_PATH_BYTES], train[TN_PATH_BYTES],
-        digest[TN_HEX_BYTES] = "", settings[96], inputs[128];
+    char name[TN_CELL_NAME_BYTES], label[TN_CELL_NAME_BYTES + 16], folder[TN_PATH_BYTES], digest[TN_HEX_BYTES] = "",
+                                                                                          settings[96], inputs[128];
     tn_cell_name(cell, name);
     snprintf(label, sizeof label, "predict %s", name);
     tn_status st = tn_cell_folder(cfg, "predict", cell, folder);
-    if (st == TN_OK) st = tn_cell_folder(cfg, "train", cell, train);
-    if (st == TN_OK) st = tn_done_digest(train, "train", digest);
+    if (st == TN_OK) st = tn_train_digest(cfg, cell, digest);
     TN_TRY(tn_agree(run, st));
     snprintf(settings, sizeof settings, "cell = %s\n", name);
     snprintf(inputs, sizeof inputs, "train %s\nindex %s\n", digest, index->digest);

@@ -37,6 +37,17 @@ static void sums_clear(const tn_index *ix, sums *s) {
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
 
+/* A model that was trained again since has another digest; one whose folder is gone cannot be asked. */
+static tn_status check_model(const tn_cfg *cfg, const tn_cell *cell, const char *path, const char *model_digest) {
+    char folder[TN_PATH_BYTES], done[TN_PATH_BYTES], now[TN_HEX_BYTES];
+    TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
+    TN_TRY(tn_path(done, "%s/DONE", folder));
+    if (!tn_file_exists(done)) return TN_OK;
+    TN_TRY(tn_done_digest(folder, "train", now));
+    if (strcmp(now, model_digest) == 0) return TN_OK;
+    return tn_fail(TN_EARG, "%s: its model was trained again since: run `tenfold predict` again", path);
+}
+
 static tn_status check_member(const tn_index *ix, const char *path, const tn_pred *pr) {
     const tn_pred_info *info = tn_pred_info_of(pr);
     if (strcmp(info->index_digest, ix->digest) != 0 || info->K != ix->n_classes)
@@ -69,6 +80,7 @@ static tn_status add_member(const tn_cfg *cfg, const tn_index *ix, const tn_cell
     TN_TRY(tn_pred_open(path, &pr));
     float *block = malloc((size_t)BLOCK_ROWS * (size_t)ix->n_classes * sizeof *block);
     tn_status st = block ? check_member(ix, path, pr) : tn_fail_memory((size_t)BLOCK_ROWS * 4, "the ensemble");
+    if (st == TN_OK) st = check_model(cfg, cell, path, tn_pred_info_of(pr)->model_digest);
     if (st == TN_OK) st = add_blocks(cfg, pr, block, fold);
     free(block);
     tn_pred_close(&pr);
@@ -261,7 +273,9 @@ static char *inputs_of(const tn_cfg *cfg, const tn_index *ix) {
         snprintf(name, sizeof name, "filter-r%d", round);
         if (round > 0 && tn_filter_folder(cfg, round, folder) == TN_OK) put_digest(f, folder, name);
     }
-    if (f) fprintf(f, "index %s\n", ix->digest);
+    char truth[TN_HEX_BYTES];
+    tn_truth_digest(ix, truth);
+    if (f) fprintf(f, "index %s\ntruth %s\n", ix->digest, truth);
     if (f) fclose(f);
     free(cell);
     return text;

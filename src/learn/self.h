@@ -17,6 +17,7 @@
 #ifndef TN_LEARN_SELF_H
 #define TN_LEARN_SELF_H
 
+#include "base/hash.h"
 #include "base/run.h"
 #include "data/index.h"
 #include "learn/cell.h"
@@ -31,8 +32,13 @@ tn_status tn_self_judge(int64_t N, int K, const float *z, const int32_t *label, 
 /* Collective. Errors TN_EARG a cell of the round without DONE (named; the paper needs all F; shared: those of
  * self.folds). Writes overlay-f<f>.h5 for every fold, ledger.csv
  * (path,label,suggested,margin,verdict,votes_drop,votes_keep[,truth]) and DONE in filter/r<round+1>. Done already: says
- * so. Prints one line: dropped by class, and, with a truth column, found of planted, precision, against chance. */
+ * so. The digest in DONE is of the overlays. Prints one line: dropped by class, and, with a truth column, found of
+ * planted, precision, against chance. */
 tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round);
+
+/* Digest of the truth column: an input of what judges by it (filter, reduce). It is no part of the data set's digest,
+ * so that learning the truth later leaves models and predictions valid. */
+void tn_truth_digest(const tn_index *index, char hex_out[TN_HEX_BYTES]);
 
 /* verdict (N) of the overlay for this cell's fold; all KEEP for round 0. */
 tn_status tn_overlay_read(const tn_cfg *cfg, const tn_cell *cell, int64_t N, uint8_t *verdict_out);

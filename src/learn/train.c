@@ -169,32 +169,6 @@ static tn_status finish(tn_run *run, tn_train *t) {
     return tn_agree(run, st);
 }
 
-static tn_status set_paths(tn_train *t) {
-    tn_cell_name(&t->cell, t->name);
-    TN_TRY(tn_cell_folder(t->cfg, "train", &t->cell, t->folder));
-    TN_TRY(tn_path(t->ckpt_path, "%s/checkpoint.safetensors", t->folder));
-    TN_TRY(tn_path(t->best_path, "%s/best.safetensors", t->folder));
-    TN_TRY(tn_path(t->posteriors_path, "%s/posteriors.h5", t->folder));
-    TN_TRY(tn_path(t->journal_path, "%s/journal.jsonl", t->folder));
-    return tn_train_identity(t->cfg, &t->cell, &t->settings, &t->inputs);
-}
-
-tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
-                        const tn_cell *cell, bool allow_other_bits) {
-    tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell};
-    bool valid = false;
-    tn_status st = tn_agree(run, set_paths(&t));
-    tn_done want = {.stage = "train", .settings = t.settings, .inputs = t.inputs};
-    if (st == TN_OK) st = tn_done_begin_all(run, t.folder, t.name, &want, &valid);
-    if (st == TN_OK && !valid) {
-        st = tn_train_open(run, &t, allow_other_bits);
-        if (st == TN_OK) st = train_all(run, &t);
-        if (st == TN_OK) st = finish(run, &t);
-    }
-    tn_train_close(&t);
-    return st;
-}
-
 /* --- identity ----------------------------------------------------------------------------------------------------- */
 
 static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[256]) {
@@ -212,7 +186,8 @@ static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[256]
     return TN_OK;
 }
 
-tn_status tn_train_identity(const tn_cfg *cfg, const tn_cell *cell, char **settings_out, char **inputs_out) {
+/* settings = canonical text + size and seed, inputs = digests; caller frees both. */
+static tn_status identity(const tn_cfg *cfg, const tn_cell *cell, char **settings_out, char **inputs_out) {
     char inputs[256];
     TN_TRY(inputs_of(cfg, cell, inputs));
     char *canonical = tn_cfg_canonical(cfg, TN_STAGE_TRAIN);
@@ -231,4 +206,62 @@ tn_status tn_train_identity(const tn_cfg *cfg, const tn_cell *cell, char **setti
     *settings_out = settings;
     *inputs_out = copy;
     return TN_OK;
+}
+
+tn_status tn_train_done(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
+    char folder[TN_PATH_BYTES], done_path[TN_PATH_BYTES], *settings = NULL, *inputs = NULL;
+    *out = false;
+    TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
+    TN_TRY(tn_path(done_path, "%s/DONE", folder));
+    if (!tn_file_exists(done_path)) return TN_OK;
+    TN_TRY(identity(cfg, cell, &settings, &inputs));
+    tn_done want = {.stage = "train", .settings = settings, .inputs = inputs};
+    tn_done_state state = TN_DONE_ABSENT;
+    tn_status st = tn_done_find(folder, &want, &state);
+    *out = state == TN_DONE_VALID;
+    free(settings);
+    free(inputs);
+    return st;
+}
+
+tn_status tn_train_digest(const tn_cfg *cfg, const tn_cell *cell, char hex_out[TN_HEX_BYTES]) {
+    char folder[TN_PATH_BYTES], name[TN_CELL_NAME_BYTES];
+    bool done = false;
+    TN_TRY(tn_train_done(cfg, cell, &done));
+    tn_cell_name(cell, name);
+    if (!done)
+        return tn_fail(TN_EARG,
+                       "%s is not trained, or was trained on other inputs than those of now: run `tenfold train "
+                       "--round %d --folds %d` first",
+                       name, cell->round, cell->fold);
+    TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
+    return tn_done_digest(folder, "train", hex_out);
+}
+
+/* --- the cell ----------------------------------------------------------------------------------------------------- */
+
+static tn_status set_paths(tn_train *t) {
+    tn_cell_name(&t->cell, t->name);
+    TN_TRY(tn_cell_folder(t->cfg, "train", &t->cell, t->folder));
+    TN_TRY(tn_path(t->ckpt_path, "%s/checkpoint.safetensors", t->folder));
+    TN_TRY(tn_path(t->best_path, "%s/best.safetensors", t->folder));
+    TN_TRY(tn_path(t->posteriors_path, "%s/posteriors.h5", t->folder));
+    TN_TRY(tn_path(t->journal_path, "%s/journal.jsonl", t->folder));
+    return identity(t->cfg, &t->cell, &t->settings, &t->inputs);
+}
+
+tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
+                        const tn_cell *cell, bool allow_other_bits) {
+    tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell};
+    bool valid = false;
+    tn_status st = tn_agree(run, set_paths(&t));
+    tn_done want = {.stage = "train", .settings = t.settings, .inputs = t.inputs};
+    if (st == TN_OK) st = tn_done_begin_all(run, t.folder, t.name, &want, &valid);
+    if (st == TN_OK && !valid) {
+        st = tn_train_open(run, &t, allow_other_bits);
+        if (st == TN_OK) st = train_all(run, &t);
+        if (st == TN_OK) st = finish(run, &t);
+    }
+    tn_train_close(&t);
+    return st;
 }

@@ -13,6 +13,7 @@
 #ifndef TN_LEARN_TRAIN_H
 #define TN_LEARN_TRAIN_H
 
+#include "base/hash.h"
 #include "base/run.h"
 #include "data/index.h"
 #include "data/shard.h"
@@ -24,8 +25,9 @@
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                         const tn_cell *cell, bool allow_other_bits);
 
-/* Identity of a cell for DONE (base/done.h): settings = canonical text + size and seed, inputs = digests. Caller frees
- * both. For predict and filter, which must know whether a cell is done. */
-tn_status tn_train_identity(const tn_cfg *cfg, const tn_cell *cell, char **settings_out, char **inputs_out);
+/* Is the cell done, with the settings and inputs of now? Local. TN_EARG: the folder was made with other settings. */
+tn_status tn_train_done(const tn_cfg *cfg, const tn_cell *cell, bool *out);
+/* The digest of a cell that must be done; TN_EARG names the cell and `tenfold train` where it is not. Local. */
+tn_status tn_train_digest(const tn_cfg *cfg, const tn_cell *cell, char hex_out[TN_HEX_BYTES]);
 
 #endif

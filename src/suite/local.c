@@ -2,6 +2,7 @@
 #include "suite/local.h"
 
 #include "base/progress.h"
+#include "learn/train.h"
 #include "suite/launch.h"
 #include "suite/report.h"
 

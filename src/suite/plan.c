@@ -1,9 +1,6 @@
 /* plan.c - steps of a run and their manifest. */
 #include "suite/plan.h"
 
-#include "base/done.h"
-#include "learn/train.h"
-
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,21 +164,5 @@ tn_status tn_plan_read(const char *run_dir, tn_plan **out) {
     free(text);
     tn_status st = plan_from(j, path, out);
     json_decref(j);
-    return st;
-}
-
-tn_status tn_train_done(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
-    char folder[TN_PATH_BYTES], done_path[TN_PATH_BYTES], *settings = NULL, *inputs = NULL;
-    *out = false;
-    TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
-    TN_TRY(tn_path(done_path, "%s/DONE", folder));
-    if (!tn_file_exists(done_path)) return TN_OK;
-    TN_TRY(tn_train_identity(cfg, cell, &settings, &inputs));
-    tn_done want = {.stage = "train", .settings = settings, .inputs = inputs};
-    tn_done_state state = TN_DONE_ABSENT;
-    tn_status st = tn_done_find(folder, &want, &state);
-    *out = state == TN_DONE_VALID;
-    free(settings);
-    free(inputs);
     return st;
 }

@@ -62,7 +62,4 @@ tn_status tn_plan_publish(const tn_plan *plan);
 tn_status tn_plan_read(const char *run_dir, tn_plan **out);
 void tn_plan_free(tn_plan **plan);
 
-/* Is the train cell done, and with the settings and inputs of now? Local, no MPI. */
-tn_status tn_train_done(const tn_cfg *cfg, const tn_cell *cell, bool *out);
-
 #endif

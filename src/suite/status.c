@@ -2,6 +2,8 @@
  * ended. */
 #include "suite/status.h"
 
+#include "learn/train.h"
+
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>

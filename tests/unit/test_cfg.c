@@ -130,15 +130,26 @@ static void errors(void **unused) {
 static void identity(void **unused) {
     (void)unused;
     char *free_of[] = {"train.loader_threads=7", "train.checkpoint_images=5", "train.sizes_px=[32]",
-                       "self.max_rounds=3"};
+                       "self.max_rounds=3",      "data.max_bad_fraction=0.5", "data.truth_column=x",
+                       "train.seeds=[9]",        "reduce.method=gmean",       "self.class_floor=0.1",
+                       "preprocess.size_px=99"};
     char *part_of[] = {"train.learning_rate=0.002"};
-    tn_cfg *a = read_ok("# a comment\n" LEAST, 0, NULL), *b = read_ok(LEAST, 4, free_of),
+    tn_cfg *a = read_ok("# a comment\n" LEAST, 0, NULL), *b = read_ok(LEAST, sizeof free_of / sizeof *free_of, free_of),
            *c = read_ok(LEAST, 1, part_of);
     char *ta = tn_cfg_canonical(a, TN_STAGE_TRAIN), *tb = tn_cfg_canonical(b, TN_STAGE_TRAIN),
          *tc = tn_cfg_canonical(c, TN_STAGE_TRAIN);
     assert_string_equal(ta, tb);
     assert_string_not_equal(ta, tc);
     assert_non_null(strstr(tc, "train.learning_rate = 0.002\n"));
+    char *order[] = {"train.sizes_px=[96, 64]", "train.seeds=[7, 5]", "self.view=shared", "self.folds=[2, 0]"};
+    tn_cfg *d = read_ok(LEAST, 4, order);
+    assert_true(d->train.sizes_px[0] == 64 && d->train.seeds[0] == 5 &&
+                d->self.folds[0] == 0); /* the order says nothing */
+    tn_cfg_free(&d);
+    char *folds = tn_cfg_canonical(a, TN_STAGE_FOLDS); /* the map of folds knows nothing of validation slices */
+    assert_null(strstr(folds, "validation"));
+    assert_non_null(strstr(ta, "folds.validation_share"));
+    free(folds);
     char *pre = tn_cfg_canonical(a, TN_STAGE_PREPROCESS);
     assert_non_null(strstr(pre, "data.metadata = \"m.csv\"\n")); /* as given: the same from every working folder */
     assert_null(strstr(pre, "train."));

@@ -1,0 +1,56 @@
+# What makes a stage be made again, and what does not: truth learnt later, other overlays, other labels, missing folds.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+sed -i 's/images = 2400/images = 64/; s/warmup_images = 200/warmup_images = 0/; s/evaluation_points = 3/evaluation_points = 1/' tiny.cfg
+say() { # VERB [options]: its code in $code, its words in log
+    code=0
+    "$tenfold" "$@" >out 2>log || code=$?
+}
+models() { (cd a && stat -c '%n %i' train/*/best.safetensors predict/*/predictions.h5); }
+
+say run tiny.cfg --run a --set data.truth_column= --ranks 1
+test $code = 0 || { cat log; exit 1; }
+models >before
+test "$(head -n 1 a/ledger.csv)" = "path,label,suggested,margin,verdict,votes_drop,votes_keep"
+cp a/filter/r1/overlay-f0.h5 overlay
+
+# the truth is learnt later: it judges, and no model or prediction is made again
+rm -r a/shards a/folds
+say run tiny.cfg --run a --ranks 1
+test $code = 0 || { cat log; exit 1; }
+models | cmp - before
+cmp overlay a/filter/r1/overlay-f0.h5
+head -n 1 a/ledger.csv | grep -q ',truth$'
+grep -q '"found_by_chance"' a/metrics.json
+grep -q "By the truth column" out
+
+# other overlays: the cells of round 1 are stale, their predictions are refused
+rm -r a/filter
+say filter tiny.cfg --run a --round 0 --set self.class_floor=1
+test $code = 0
+say train tiny.cfg --run a --round 1 --folds 0
+grep -q "its inputs have changed: made anew" log
+say reduce tiny.cfg --run a
+test $code = 2
+grep -q "predict/r1-f0-s32-x1/predictions.h5: its model was trained again since" log
+
+# a fold without a model is passed over, an error where it was asked for, and never a success with nothing done
+rm -r a/train/r1-f1-*
+say predict tiny.cfg --run a --round 1 --folds 1
+test $code = 2
+grep -q "r1-f1-s32-x1 is not trained" log
+say predict tiny.cfg --run a
+test $code = 0
+grep -q "2 of 6 cells are not trained yet and were passed over" log # r1-f2 is stale
+mv a/train a/gone
+say predict tiny.cfg --run a
+test $code = 6
+mv a/gone a/train
+
+# other labels: what was trained on the old ones is not filtered with
+sed -i '2s/,disc,/,square,/; t; 2s/,[a-z]*,/,disc,/' data/metadata.csv
+say preprocess tiny.cfg --run a
+test $code = 0
+say filter tiny.cfg --run a --round 0 --set self.class_floor=1
+test $code = 2
+grep -q "r0-f0-s32-x1 is not trained, or was trained on other inputs" log
