@@ -9,7 +9,7 @@
  * cell order, in double. Scores    fold f: out-of-fold rows by the members of fold f (their sizes and seeds combined);
  * pooled: all folds' rows together, the headline; ensemble of all folds: on labelled test rows only. Original labels,
  * and again against the truth column where there is one (reported beside, never chosen by). Round     the last finished
- * round, or an earlier one whose pooled out-of-fold score is better (said and recorded).
+ * round, or an earlier one whose out-of-fold score over the folds that both have is better (said and recorded).
  */
 #ifndef TN_LEARN_ENSEMBLE_H
 #define TN_LEARN_ENSEMBLE_H

@@ -206,20 +206,38 @@ static tn_status collect_round(const tn_cfg *cfg, const tn_index *ix, int round,
     return st;
 }
 
+/* Two rounds are compared on the folds that both have: with folds missing, their pooled scores are of other rows. */
+static int score_pair(const tn_reduction *r, int a, int b, tn_score *score_a, tn_score *score_b) {
+    int K = r->ix->n_classes, n_folds = 0;
+    tn_confusion ca = {.K = K}, cb = {.K = K};
+    for (int f = 0; f < r->cfg->folds.count; f++) {
+        if (r->round[a].fold[f].n_members == 0 || r->round[b].fold[f].n_members == 0) continue;
+        count_rows(r->ix, ROWS_OF_FOLD, f, r->ix->label, r->round[a].p, &ca);
+        count_rows(r->ix, ROWS_OF_FOLD, f, r->ix->label, r->round[b].p, &cb);
+        n_folds++;
+    }
+    *score_a = tn_score_of(&ca);
+    *score_b = tn_score_of(&cb);
+    return n_folds;
+}
+
 static void choose_round(tn_reduction *r) {
-    int last = r->n_rounds - 1;
+    int last = r->n_rounds - 1, n_folds;
+    tn_score chosen, other;
     r->chosen = last;
-    for (int i = last - 1; i >= 0; i--)
-        if (tn_score_better(&r->round[i].pooled, &r->round[r->chosen].pooled)) r->chosen = i;
-    if (r->chosen == last)
-        snprintf(r->reason, sizeof r->reason, "the last round; no earlier one has a better pooled out-of-fold score");
-    else
-        snprintf(
-            r->reason, sizeof r->reason,
-            "round %d has the better pooled out-of-fold score than the last: geometric mean %.4f against %.4f, macro "
-            "F1 %.4f against %.4f",
-            r->round[r->chosen].round, r->round[r->chosen].pooled.gmean, r->round[last].pooled.gmean,
-            r->round[r->chosen].pooled.macro, r->round[last].pooled.macro);
+    for (int i = last - 1; i >= 0; i--) {
+        score_pair(r, r->chosen, i, &chosen, &other);
+        if (tn_score_better(&other, &chosen)) r->chosen = i;
+    }
+    if (r->chosen == last) {
+        snprintf(r->reason, sizeof r->reason, "the last round; no earlier one has a better out-of-fold score");
+        return;
+    }
+    n_folds = score_pair(r, r->chosen, last, &chosen, &other);
+    snprintf(r->reason, sizeof r->reason,
+             "round %d has the better out-of-fold score than the last, over the %d folds of both: geometric mean %.4f "
+             "against %.4f, macro F1 %.4f against %.4f",
+             r->round[r->chosen].round, n_folds, chosen.gmean, other.gmean, chosen.macro, other.macro);
 }
 
 /* Rounds that were planned but have no member at all are not part of the reduction when the user allows it. */

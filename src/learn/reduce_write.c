@@ -1,6 +1,7 @@
 /* reduce_write.c - ensemble.h5, submission.csv, metrics.json, ledger.csv. */
 #include "learn/reduce_priv.h"
 
+#include "base/build.h"
 #include "base/csv.h"
 #include "base/h5.h"
 #include "base/progress.h"
@@ -142,13 +143,17 @@ static json_t *confusion_json(const tn_confusion *c) {
     return rows;
 }
 
-/* Why out-of-fold scores of this round are not what they would be on new data; NULL = no reason known. */
-static const char *caveat(const tn_cfg *cfg, int round) {
+/* Why out-of-fold scores of this round are not what they would be on new data: mark -> reason. */
+static json_t *caveats(const tn_cfg *cfg, int round) {
+    json_t *marks = json_object();
     if (cfg->folds.validation == TN_VALIDATION_HELD_OUT)
-        return "optimistic: the best evaluation point was chosen on the same fold (folds.validation = held_out)";
+        json_object_set_new(
+            marks, "optimistic",
+            json_string("the best evaluation point was chosen on the same fold (folds.validation = held_out)"));
     if (round > 0 && cfg->self.view == TN_VIEW_SHARED)
-        return "not independent: labels of a fold reached its own filter through the shared view";
-    return NULL;
+        json_object_set_new(marks, "not independent",
+                            json_string("labels of a fold reached its own filter through the shared view"));
+    return marks;
 }
 
 static json_t *round_json(const tn_reduction *r, const tn_round_result *x) {
@@ -159,12 +164,11 @@ static json_t *round_json(const tn_reduction *r, const tn_round_result *x) {
                                                "out_of_fold", score_json(r->ix, &x->fold[f].out_of_fold), "test",
                                                score_json(r->ix, &x->fold[f].test)));
     }
-    const char *why = caveat(r->cfg, x->round);
     return json_pack("{s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "round", x->round, "members", x->n_members, "planned",
                      x->n_planned, "missing", lines_json(x->missing), "folds", folds, "out_of_fold",
                      score_json(r->ix, &x->pooled), "out_of_fold_confusion", confusion_json(&x->pooled_confusion),
-                     "out_of_fold_by_truth", score_json(r->ix, &x->pooled_truth), "out_of_fold_caveat",
-                     why ? json_string(why) : json_null(), "test", score_json(r->ix, &x->test));
+                     "out_of_fold_by_truth", score_json(r->ix, &x->pooled_truth), "out_of_fold_caveats",
+                     caveats(r->cfg, x->round), "test", score_json(r->ix, &x->test));
 }
 
 static double share(int64_t part, int64_t whole) {
@@ -194,10 +198,11 @@ static tn_status write_metrics(const tn_reduction *r) {
     for (int i = 0; i < r->n_rounds; i++) json_array_append_new(rounds, round_json(r, &r->round[i]));
     tn_status st = TN_OK;
     for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
-    json_t *all =
-        json_pack("{s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o}", "format", "tenfold metrics 1", "run", r->cfg->name, "classes",
-                  classes, "method", r->cfg->reduce.method == TN_REDUCE_MEAN ? "mean" : "gmean", "chosen_round",
-                  r->round[r->chosen].round, "chosen_because", r->reason, "rounds", rounds, "filter", filters);
+    json_t *all = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o}", "format", "tenfold metrics 1", "run", r->cfg->name, "version",
+        tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries(), "classes", classes,
+        "method", r->cfg->reduce.method == TN_REDUCE_MEAN ? "mean" : "gmean", "chosen_round", r->round[r->chosen].round,
+        "chosen_because", r->reason, "rounds", rounds, "filter", filters);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(all);
     if (st == TN_OK && !text) st = tn_fail_memory(4096, "metrics.json");

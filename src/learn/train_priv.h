@@ -55,8 +55,9 @@ typedef struct tn_train {
     tn_loader_spec train_spec, eval_spec;
     int64_t n_judged; /* rows with fold >= 0, ascending: what is evaluated */
     int64_t *judged;
-    uint8_t *is_validation; /* (N) */
-    float *z, *p;           /* (n_judged,K): prediction ensemble, latest posteriors */
+    uint8_t *is_validation;                /* (N) */
+    int64_t rows_by_class[TN_MAX_CLASSES]; /* rows to train on */
+    float *z, *p;                          /* (n_judged,K): prediction ensemble, latest posteriors */
 
     tn_train_clock clock;
     FILE *journal; /* rank 0 */

@@ -260,7 +260,10 @@ static tn_status make_rows(tn_train *t) {
         if (ix->fold[i] < 0) continue;
         t->judged[t->n_judged++] = i;
         n_validation += t->is_validation[i];
-        if (ix->fold[i] != t->cell.fold && !t->is_validation[i] && verdict[i] != TN_VERDICT_DROP) rows[n_train++] = i;
+        if (ix->fold[i] != t->cell.fold && !t->is_validation[i] && verdict[i] != TN_VERDICT_DROP) {
+            rows[n_train++] = i;
+            t->rows_by_class[ix->label[i]]++;
+        }
     }
     if (st == TN_OK && n_validation == 0)
         st = tn_fail(TN_EARG, "fold %d has no validation rows: raise folds.validation_share", t->cell.fold);

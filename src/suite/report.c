@@ -59,19 +59,32 @@ static void table_row(report *r, const char *what, json_t *score) {
     fputc('\n', r->csv);
 }
 
+/* " (optimistic, not independent)", or nothing. */
+static void marks_of(json_t *round, char out[64]) {
+    const char *mark;
+    json_t *why;
+    out[0] = 0;
+    json_object_foreach(json_object_get(round, "out_of_fold_caveats"), mark, why) {
+        size_t at = strlen(out);
+        snprintf(out + at, 64 - at, "%s%s", at ? ", " : " (", mark);
+    }
+    if (*out) strcat(out, ")");
+}
+
 static void round_rows(report *r, json_t *round) {
     size_t i;
     json_t *fold, *folds = json_object_get(round, "folds");
     long long n = integer(round, "round"), members = integer(round, "members"), planned = integer(round, "planned");
-    char what[128], of[48] = "";
+    char what[256], of[48] = "", marks[72];
+    marks_of(round, marks);
     json_array_foreach(folds, i, fold) {
-        snprintf(what, sizeof what, "round %lld, fold %lld, out-of-fold", n, integer(fold, "fold"));
+        snprintf(what, sizeof what, "round %lld, fold %lld, out-of-fold%s", n, integer(fold, "fold"), marks);
         table_row(r, what, json_object_get(fold, "out_of_fold"));
     }
     if (members < planned) snprintf(of, sizeof of, " (%lld of %lld models)", members, planned);
-    snprintf(what, sizeof what, "**round %lld, all folds, out-of-fold**%s", n, of);
+    snprintf(what, sizeof what, "**round %lld, all folds, out-of-fold**%s%s", n, marks, of);
     table_row(r, what, json_object_get(round, "out_of_fold"));
-    snprintf(what, sizeof what, "round %lld, all folds, out-of-fold, by the true labels", n);
+    snprintf(what, sizeof what, "round %lld, all folds, out-of-fold, by the true labels%s", n, marks);
     table_row(r, what, json_object_get(round, "out_of_fold_by_truth"));
     json_array_foreach(folds, i, fold) {
         snprintf(what, sizeof what, "round %lld, model of fold %lld, test split", n, integer(fold, "fold"));
@@ -81,21 +94,30 @@ static void round_rows(report *r, json_t *round) {
     table_row(r, what, json_object_get(round, "test"));
 }
 
+/* Classes that make a geometric mean 0, by name. */
+static void name_zeros(report *r, json_t *round, const char *key, const char *what) {
+    size_t i;
+    json_t *name;
+    json_array_foreach(json_object_get(json_object_get(round, key), "classes_with_f1_zero"), i, name)
+        fprintf(r->text, "Round %lld, %s: class %s has F1 0, hence the geometric mean is 0.\n", integer(round, "round"),
+                what, json_string_value(name));
+}
+
 static void scores(report *r) {
     size_t i;
-    json_t *round, *rounds = json_object_get(r->metrics, "rounds");
+    const char *mark;
+    json_t *round, *why, *rounds = json_object_get(r->metrics, "rounds");
     fputs("## Scores\n\n", r->text);
     table_head(r);
     json_array_foreach(rounds, i, round) round_rows(r, round);
     fputs("\nOut-of-fold: rows of a fold, by models that never saw it; scored by the given labels.\n", r->text);
     json_array_foreach(rounds, i, round) {
-        const char *caveat = word(round, "out_of_fold_caveat");
-        if (*caveat) fprintf(r->text, "Out-of-fold scores of round %lld are %s.\n", integer(round, "round"), caveat);
-        json_t *zero = json_object_get(json_object_get(round, "out_of_fold"), "classes_with_f1_zero"), *name;
-        size_t k;
-        json_array_foreach(zero, k, name)
-            fprintf(r->text, "Round %lld: class %s has F1 0, hence the geometric mean is 0.\n", integer(round, "round"),
-                    json_string_value(name));
+        json_object_foreach(json_object_get(round, "out_of_fold_caveats"), mark, why)
+            fprintf(r->text, "Out-of-fold scores of round %lld are %s: %s.\n", integer(round, "round"), mark,
+                    json_string_value(why));
+        name_zeros(r, round, "out_of_fold", "out-of-fold");
+        name_zeros(r, round, "out_of_fold_by_truth", "out-of-fold by the true labels");
+        name_zeros(r, round, "test", "ensemble on the test split");
     }
     fprintf(r->text, "The submission uses round %lld: %s.\n\n", integer(r->metrics, "chosen_round"),
             word(r->metrics, "chosen_because"));
@@ -151,7 +173,7 @@ static tn_status filters(report *r) {
 
 /* --- exposure ----------------------------------------------------------------------------------------------------- */
 
-/* The last line of the first cell's journal: images seen, by class. */
+/* The last line of the first cell's journal: images seen by class, and how often each row of it. */
 static tn_status exposure(report *r) {
     char path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
@@ -168,13 +190,16 @@ static tn_status exposure(report *r) {
     }
     free(text);
     const char *name;
-    json_t *count, *by_class = json_object_get(last, "images_by_class");
+    json_t *count, *by_class = json_object_get(last, "images_by_class"), *rows = json_object_get(last, "rows_by_class");
     fprintf(r->text,
-            "## Images seen\n\nEach model saw %lld images; the first of round 0, by class:\n\n| class | images seen "
-            "|\n| --- | ---: |\n",
+            "## Images seen\n\nEach model saw %lld images; the first of round 0, by class:\n\n"
+            "| class | training rows | images seen | times each |\n| --- | ---: | ---: | ---: |\n",
             integer(last, "images"));
-    json_object_foreach(by_class, name, count)
-        fprintf(r->text, "| %s | %lld |\n", name, (long long)json_integer_value(count));
+    json_object_foreach(by_class, name, count) {
+        long long seen = (long long)json_integer_value(count), n_rows = integer(rows, name);
+        fprintf(r->text, "| %s | %lld | %lld | %.1f |\n", name, n_rows, seen,
+                n_rows ? (double)seen / (double)n_rows : 0.0);
+    }
     fputc('\n', r->text);
     json_decref(last);
     return TN_OK;
