@@ -9,9 +9,7 @@
 #include "preprocess/columns.h"
 #include "preprocess/image.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,35 +166,46 @@ static tn_status write_quarantine(const char *folder, char *text, int64_t n) {
     return st;
 }
 
+/* The texts of all ranks behind each other, on rank 0; NULL elsewhere. In pieces: MPI counts are int, and where a whole
+ * folder of images is missing the text is longer. */
+static tn_status gather_text(tn_run *run, const char *mine, int64_t n_mine, char **all_out) {
+    enum { PIECE = 1 << 30, TAG = 72 };
+    int64_t total = 0;
+    MPI_Reduce(&n_mine, &total, 1, MPI_INT64_T, MPI_SUM, 0, run->comm);
+    char *all = run->rank == 0 ? malloc((size_t)total + 1) : NULL, *at = all;
+    TN_TRY(tn_agree(run, all || run->rank > 0 ? TN_OK : tn_fail_memory((size_t)total, "quarantine.csv")));
+    for (int r = 0; r < run->n_ranks; r++) {
+        int64_t n = n_mine;
+        if (r > 0 && run->rank == 0) MPI_Recv(&n, 1, MPI_INT64_T, r, TAG, run->comm, MPI_STATUS_IGNORE);
+        if (r > 0 && run->rank == r) MPI_Send(&n, 1, MPI_INT64_T, 0, TAG, run->comm);
+        for (int64_t done = 0; done < n && (run->rank == 0 || run->rank == r); done += PIECE) {
+            int piece = (int)(n - done < PIECE ? n - done : PIECE);
+            if (run->rank > 0)
+                MPI_Send(mine + done, piece, MPI_CHAR, 0, TAG, run->comm);
+            else if (r > 0)
+                MPI_Recv(at + done, piece, MPI_CHAR, r, TAG, run->comm, MPI_STATUS_IGNORE);
+            else
+                memcpy(at + done, mine + done, (size_t)piece);
+        }
+        if (at) at += n;
+    }
+    *all_out = all;
+    return TN_OK;
+}
+
 /* Collective: how many are bad in all, and quarantine.csv. first_out: the first reasons, for a message. */
 static tn_status gather_quarantine(tn_run *run, work *w, int64_t *n_bad, char first_out[512]) {
-    int mine = (int)w->bad.n_bytes, total = 0, *count = calloc((size_t)run->n_ranks, sizeof *count),
-        *at = calloc((size_t)run->n_ranks + 1, sizeof *at);
-    TN_TRY(tn_agree(run, count && at ? TN_OK : tn_fail_memory((size_t)run->n_ranks * 8, "quarantine.csv")));
+    char *all = NULL;
     MPI_Allreduce(&w->bad.n, n_bad, 1, MPI_INT64_T, MPI_SUM, run->comm);
-    MPI_Allgather(&mine, 1, MPI_INT, count, 1, MPI_INT, run->comm);
-    for (int r = 0; r < run->n_ranks; r++) {
-        at[r] = total;
-        total += count[r];
+    TN_TRY(gather_text(run, w->bad.text, (int64_t)w->bad.n_bytes, &all));
+    first_out[0] = 0;
+    const char *record = all;
+    for (int64_t i = 0; record && i < *n_bad && i < 3; i++, record += strlen(record) + 1) {
+        size_t used = strlen(first_out);
+        snprintf(first_out + used, 512 - used, "\n  %.*s", (int)strcspn(record, "\n"), record);
     }
-    char *all = malloc((size_t)total + 1);
-    tn_status st = tn_agree(run, all ? TN_OK : tn_fail_memory((unsigned long long)total, "quarantine.csv"));
-    if (st == TN_OK) {
-        MPI_Gatherv(w->bad.text, mine, MPI_CHAR, all, count, at, MPI_CHAR, 0, run->comm);
-        if (run->rank == 0) {
-            first_out[0] = 0;
-            const char *record = all;
-            for (int64_t i = 0; i < *n_bad && i < 3; i++, record += strlen(record) + 1) {
-                size_t used = strlen(first_out);
-                snprintf(first_out + used, 512 - used, "\n  %.*s", (int)strcspn(record, "\n"), record);
-            }
-            st = write_quarantine(w->folder, all, *n_bad);
-        }
-        st = tn_agree(run, st);
-    }
+    tn_status st = tn_agree(run, run->rank == 0 ? write_quarantine(w->folder, all, *n_bad) : TN_OK);
     free(all);
-    free(count);
-    free(at);
     return st;
 }
 

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct tn_shard_writer {
@@ -120,6 +121,23 @@ static tn_status open_one(tn_shards *s, int i) {
     return s->fd[i] >= 0 ? TN_OK : tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
 }
 
+/* One descriptor per shard: as many as the system allows, not only the customary 1024. */
+static tn_status allow_files(int n_shards) {
+    enum { OTHERS = 64 };
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return TN_OK;
+    rlim_t wanted = (rlim_t)n_shards + OTHERS;
+    if (files.rlim_cur >= wanted) return TN_OK;
+    if (files.rlim_max < wanted)
+        return tn_fail(TN_EARG,
+                       "%d shards are more than the %llu files that a process may open here: raise the limit (ulimit "
+                       "-Hn), or preprocess.shard_rows",
+                       n_shards, (unsigned long long)files.rlim_max);
+    files.rlim_cur = wanted;
+    setrlimit(RLIMIT_NOFILE, &files);
+    return TN_OK;
+}
+
 tn_status tn_shards_open(const tn_index *ix, tn_shards **out) {
     tn_shards *s = calloc(1, sizeof *s);
     if (!s) return tn_fail_memory(sizeof *s, "the shards");
@@ -130,6 +148,7 @@ tn_status tn_shards_open(const tn_index *ix, tn_shards **out) {
     s->start = calloc((size_t)s->n + 1, sizeof *s->start);
     tn_status st = s->fd && s->start ? TN_OK : tn_fail_memory((size_t)s->n * 12, "the shards");
     for (int i = 0; st == TN_OK && i < s->n; i++) s->fd[i] = -1;
+    if (st == TN_OK) st = allow_files(s->n);
     for (int i = 0; st == TN_OK && i < s->n; i++) st = open_one(s, i);
     if (st == TN_OK)
         *out = s;
