@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "data/meta.h"
+#include "preprocess/columns.h"
 
 static tn_cfg config_of(int levels, const char *truth) {
     tn_cfg cfg = {.data.n_classes = 2, .model.metadata_levels = levels};
@@ -72,7 +73,42 @@ static void refused(void **unused) {
     tn_meta_free(&m);
 }
 
+/* Only what can be trained on makes the vocabulary; the rest is unknown. Groups are numbered over all rows. */
+static void vocabulary(void **unused) {
+    (void)unused;
+    tn_cfg cfg = config_of(1, "truth");
+    tn_meta *m = NULL;
+    tn_index *ix = NULL;
+    unit_write("m.csv", "path,label,cat1,group,split,truth\n"
+                        "a,worn,hat,g2,,worn\n"
+                        "b,worn,only-test,g1,test,\n"
+                        "c,,only-unlabelled,,,\n"
+                        "d,cooked,,g1,,\n"
+                        "e,worn,coat,g2,,\n"
+                        "f,worn,hat,,test,\n");
+    assert_int_equal(tn_meta_read(&cfg, &m), TN_OK);
+    assert_int_equal(tn_index_new(m->n, m->n_levels, &ix), TN_OK);
+    assert_int_equal(tn_index_fill_columns(&cfg, m, ix), TN_OK);
+    assert_int_equal(ix->n_values[0], 3);
+    const char *names[] = {"unknown", "hat", "coat"};
+    for (int v = 0; v < 3; v++) assert_string_equal(ix->value_name[0][v], names[v]);
+    const int32_t cat[] = {1, 0, 0, 0, 2, 1}, group[] = {0, 1, -1, 1, 0, -1};
+    assert_memory_equal(ix->cat, cat, sizeof cat);
+    assert_memory_equal(ix->group, group, sizeof group);
+    char before[TN_HEX_BYTES], after[TN_HEX_BYTES];
+    tn_index_columns_digest(ix, before);
+    ix->truth[3] = 1; /* judges only: models do not depend on it */
+    tn_index_columns_digest(ix, after);
+    assert_string_equal(before, after);
+    ix->label[3] = 1;
+    tn_index_columns_digest(ix, after);
+    assert_string_not_equal(before, after);
+    tn_index_free(&ix);
+    tn_meta_free(&m);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(columns), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(columns), cmocka_unit_test(refused),
+                                       cmocka_unit_test(vocabulary)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
