@@ -63,7 +63,7 @@ static void update(tn_train *t) {
     t->dev->op->scale(t->dev, t->n_params + t->n_state, 1.0F / (float)t->L, sum);
     tn_optim_step(t->dev, t->net, cfg, tn_learning_rate(cfg, t->clock.images_seen), step, sum, t->params, t->m, t->v);
     t->dev->op->lerp(t->dev, t->n_state, (float)tn_net_spec_of(t->net)->bn_momentum, sum + t->n_params, t->state);
-    double decay = fmin(1.0 - 1.0 / (double)(step + 1), cfg->train.ema_decay);
+    double decay = tn_ema_decay(cfg, step);
     t->dev->op->lerp(t->dev, t->n_params, (float)(1.0 - decay), t->params, t->ema_params);
     t->dev->op->lerp(t->dev, t->n_state, (float)(1.0 - decay), t->state, t->ema_state);
 }

@@ -14,6 +14,10 @@ double tn_learning_rate(const tn_cfg *cfg, int64_t images_seen) {
     return rate * (1.0 + cos(acos(-1.0) * t)) / 2.0;
 }
 
+double tn_ema_decay(const tn_cfg *cfg, int64_t step) {
+    return fmin(1.0 - 1.0 / (double)(step + 1), cfg->train.ema_decay);
+}
+
 static void clip(tn_dev *dev, int64_t n, double most, float *grads) {
     double norm = sqrt(dev->op->sum_of_squares(dev, n, grads));
     if (norm > most) dev->op->scale(dev, n, (float)(most / norm), grads);

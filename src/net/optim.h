@@ -17,6 +17,10 @@
  * warmup_images. seen: images seen before the step, 0 <= seen < images rounded up to steps. */
 double tn_learning_rate(const tn_cfg *cfg, int64_t images_seen);
 
+/* min(1 - 1 / (step + 1), train.ema_decay), steps from 1: the average forgets the initial weights at once. Source:
+ * Tarvainen & Valpola 2017 (mean teacher), as SELF uses it. */
+double tn_ema_decay(const tn_cfg *cfg, int64_t step);
+
 /* One step: clip to train.clip_norm (global norm), then sgd or adamw per tensor. step counts from 1. Vectors in device
  * memory; m, v (n_params), v unused by sgd and may be NULL. grads are changed by clipping. */
 void tn_optim_step(tn_dev *dev, const tn_net *net, const tn_cfg *cfg, double rate, int64_t step, float *grads,

@@ -138,8 +138,22 @@ static void schedules(void **unused) {
     free(cfg);
 }
 
+static void averaging(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = cfg_new();
+    cfg->train.ema_decay = 0.9;
+    const double expected[] = {1.0 / 2, 2.0 / 3, 3.0 / 4};
+    for (int i = 0; i < 3; i++) assert_true(fabs(tn_ema_decay(cfg, i + 1) - expected[i]) < 1e-15);
+    assert_true(fabs(tn_ema_decay(cfg, 9) - 0.9) < 1e-15);
+    assert_true(tn_ema_decay(cfg, 10) == 0.9 && tn_ema_decay(cfg, 1000000) == 0.9);
+    cfg->train.ema_decay = 0;
+    assert_true(tn_ema_decay(cfg, 1) == 0 && tn_ema_decay(cfg, 100) == 0); /* no averaging */
+    free(cfg);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(adamw), cmocka_unit_test(momentum_is_beta1),
-                                       cmocka_unit_test(sgd_clipped), cmocka_unit_test(schedules)};
+                                       cmocka_unit_test(sgd_clipped), cmocka_unit_test(schedules),
+                                       cmocka_unit_test(averaging)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

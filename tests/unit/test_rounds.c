@@ -1,0 +1,236 @@
+/*
+ * test_rounds.c - who learns from what, and who judges whom, read from the files of a run: validation slices, held-out
+ * folds, dropped labels, posteriors over time, out-of-fold scores. Counted here from the table and the fold map.
+ */
+#include "unit.h"
+
+#include "base/h5.h"
+#include "data/fold.h"
+#include "data/jpeg.h"
+#include "learn/ensemble.h"
+#include "learn/metric.h"
+#include "learn/pred.h"
+#include "learn/self.h"
+#include "learn/train.h"
+#include "preprocess/preprocess.h"
+
+#include <jansson.h>
+#include <math.h>
+
+enum { N = 96, K = 3, F = 3, S = 16 };
+
+/* Classes are colours; every seventh label is wrong, every eighth row is a test row. */
+static void write_images(void) {
+    FILE *f = fopen(unit_path("m.csv"), "w");
+    assert_non_null(f);
+    fputs("path,label,split\n", f);
+    for (int i = 0; i < N; i++) {
+        unsigned char pixels[S * S * 3], *bytes = NULL;
+        size_t n = 0;
+        char name[16], path[300];
+        int truth = i % K;
+        for (int j = 0; j < S * S * 3; j++)
+            pixels[j] = (unsigned char)(60 + (j % 3 == truth ? 60 : 0) + (i * 31 + j * 17 + i * j) % 97);
+        assert_int_equal(tn_jpeg_encode(pixels, S, S, 90, &bytes, &n), TN_OK);
+        snprintf(name, sizeof name, "%d.jpg", i);
+        snprintf(path, sizeof path, "%s", unit_path(name));
+        assert_int_equal(tn_file_publish(path, bytes, n), TN_OK);
+        free(bytes);
+        fprintf(f, "%s,%c,%s\n", name, 'a' + (i % 7 == 3 ? (truth + 1) % K : truth), i % 8 == 5 ? "test" : "");
+    }
+    fclose(f);
+}
+
+/* A run folder with everything up to the shards. */
+typedef struct {
+    tn_run run;
+    tn_cfg *cfg;
+    tn_index *ix;
+    tn_shards *shards;
+} job;
+
+static void begin(job *j, tn_run run, const char *folder, char *images, char *points) {
+    char *set[] = {images, points}, shards[300], folds[300];
+    *j = (job){.run = run};
+    unit_write("job.cfg", "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\", \"c\" ]; };\n"
+                          "preprocess: { size_px = 16; };\nfolds: { count = 3; validation_share = 0.2; };\n"
+                          "model: { net = \"efficientnet-b0\"; width = 0.25; depth = 0.35; stem_stride = 1; };\n"
+                          "train: { images = 1600; sizes_px = [ 16 ]; lane_images = 8; schedule = \"constant\"; "
+                          "learning_rate = 0.004; ema_decay = 0.9; };\nself: { alpha = 0.75; };\n");
+    if (tn_cfg_read(unit_path("job.cfg"), 2, set, unit_path(folder), &j->cfg) != TN_OK) fail_msg("%s", tn_msg);
+    if (tn_preprocess(&j->run, j->cfg) != TN_OK) fail_msg("%s", tn_msg);
+    snprintf(shards, sizeof shards, "%s/shards", j->cfg->run_dir);
+    snprintf(folds, sizeof folds, "%s/folds", j->cfg->run_dir);
+    assert_int_equal(tn_index_open(&j->run, shards, folds, &j->ix), TN_OK);
+    assert_int_equal(tn_shards_open(j->ix, &j->shards), TN_OK);
+}
+
+static void end(job *j) {
+    tn_shards_close(&j->shards);
+    tn_index_free(&j->ix);
+    tn_cfg_free(&j->cfg);
+}
+
+static void train(job *j, const tn_cell *cell) {
+    if (tn_train_cell(&j->run, j->cfg, j->ix, j->shards, cell, false) != TN_OK) fail_msg("%s", tn_msg);
+}
+
+static const char *file_of(const job *j, const char *stage, const tn_cell *cell, const char *name) {
+    static char path[TN_PATH_BYTES];
+    char folder[TN_PATH_BYTES];
+    assert_int_equal(tn_cell_folder(j->cfg, stage, cell, folder), TN_OK);
+    assert_int_equal(tn_path(path, "%s/%s", folder, name), TN_OK);
+    return path;
+}
+
+static void read_posteriors(const job *j, const tn_cell *cell, float *z, float *p) {
+    tn_h5 *f = NULL;
+    assert_int_equal(tn_h5_open(file_of(j, "train", cell, "posteriors.h5"), &f), TN_OK);
+    assert_int_equal(tn_h5_read_rows(f, "z", TN_H5_F32, 0, N, z), TN_OK);
+    assert_int_equal(tn_h5_read_rows(f, "p", TN_H5_F32, 0, N, p), TN_OK);
+    tn_h5_close(&f);
+}
+
+/* The last line of the cell's journal. */
+static json_t *journal_of(const job *j, const tn_cell *cell) {
+    char *text = NULL;
+    size_t n = 0;
+    assert_int_equal(tn_file_read(file_of(j, "train", cell, "journal.jsonl"), &text, &n), TN_OK);
+    text[n - 1] = 0;
+    char *last = strrchr(text, '\n');
+    json_t *line = json_loads(last ? last + 1 : text, 0, NULL);
+    assert_non_null(line);
+    free(text);
+    return line;
+}
+
+static void assert_trained_on(const job *j, const tn_cell *cell, const uint8_t *verdict) {
+    uint8_t validation[N];
+    int64_t wanted[K] = {0}, n_seen = 0;
+    assert_int_equal(tn_validation_draw(j->cfg, j->ix, cell->fold, validation), TN_OK);
+    for (int i = 0; i < N; i++)
+        if (j->ix->fold[i] >= 0 && j->ix->fold[i] != cell->fold && !validation[i] &&
+            (!verdict || verdict[i] != TN_VERDICT_DROP))
+            wanted[j->ix->label[i]]++;
+    json_t *line = journal_of(j, cell), *rows = json_object_get(line, "rows_by_class"), *count;
+    for (int k = 0; k < K; k++)
+        assert_int_equal(json_integer_value(json_object_get(rows, (const char *[]){"a", "b", "c"}[k])), wanted[k]);
+    const char *name;
+    json_object_foreach(json_object_get(line, "images_by_class"), name, count) n_seen += json_integer_value(count);
+    assert_int_equal(n_seen, json_integer_value(json_object_get(line, "images")));
+    json_decref(line);
+}
+
+/* z of a first point is p; of a second one alpha z + (1 - alpha) p, where the first is that of a run half as long. */
+static void over_time(tn_run run) {
+    float z[2][N * K], p[2][N * K];
+    job half, whole;
+    begin(&half, run, "half", "train.images=1600", "train.evaluation_points=1");
+    begin(&whole, run, "whole", "train.images=3200", "train.evaluation_points=2");
+    bool second_is_best = false;
+    for (int seed = 1; seed < 20 && !second_is_best; seed++) {
+        tn_cell cell = {.fold = 1, .size_px = 16, .seed = seed};
+        train(&half, &cell);
+        train(&whole, &cell);
+        read_posteriors(&half, &cell, z[0], p[0]);
+        read_posteriors(&whole, &cell, z[1], p[1]);
+        assert_memory_equal(z[0], p[0], sizeof p[0]);
+        json_t *line = journal_of(&whole, &cell);
+        second_is_best = json_is_true(json_object_get(line, "best"));
+        json_decref(line);
+        assert_trained_on(&whole, &cell, NULL);
+    }
+    assert_true(second_is_best);
+    for (int i = 0; i < N * K; i++) {
+        double expected = 0.75 * (double)p[0][i] + 0.25 * (double)p[1][i];
+        assert_true(fabs((double)z[1][i] - expected) < 1e-6);
+        if (half.ix->fold[i / K] < 0) assert_true(z[1][i] == 0);
+    }
+    end(&half);
+    end(&whole);
+}
+
+/* The overlay of model f judges its training rows alone. Returns how many it drops. */
+static int assert_judged(const job *j, int f, uint8_t *verdict) {
+    uint8_t validation[N];
+    int n_dropped = 0;
+    assert_int_equal(tn_overlay_read(j->cfg, &(tn_cell){.round = 1, .fold = f}, N, verdict), TN_OK);
+    assert_int_equal(tn_validation_draw(j->cfg, j->ix, f, validation), TN_OK);
+    for (int i = 0; i < N; i++) {
+        bool trained_on = j->ix->fold[i] >= 0 && j->ix->fold[i] != f && !validation[i];
+        assert_int_equal(verdict[i] != TN_VERDICT_NOT_JUDGED, trained_on);
+        n_dropped += verdict[i] == TN_VERDICT_DROP;
+    }
+    return n_dropped;
+}
+
+/* Rows of a predictions file: the cell's fold and what no model sees. Adds the fold's to the confusion. */
+static void assert_predicted(const job *j, const tn_cell *cell, tn_confusion *c) {
+    tn_pred *pr = NULL;
+    float p[N * K];
+    int64_t at = 0;
+    assert_int_equal(tn_pred_open(file_of(j, "predict", cell, "predictions.h5"), &pr), TN_OK);
+    assert_int_equal(tn_pred_read(pr, 0, tn_pred_info_of(pr)->n, p), TN_OK);
+    for (int i = 0; i < N; i++) {
+        if (j->ix->fold[i] != cell->fold && j->ix->fold[i] != TN_FOLD_NONE) continue;
+        assert_int_equal(tn_pred_rows(pr)[at], i);
+        if (j->ix->fold[i] == cell->fold) tn_confusion_add(c, j->ix->label[i], tn_argmax(K, p + at * K));
+        at++;
+    }
+    assert_int_equal(at, tn_pred_info_of(pr)->n);
+    tn_pred_close(&pr);
+}
+
+static void assert_scored(const job *j, int round, const tn_confusion *c) {
+    char path[TN_PATH_BYTES];
+    tn_score s = tn_score_of(c);
+    assert_int_equal(tn_path(path, "%s/metrics.json", j->cfg->run_dir), TN_OK);
+    json_t *all = json_load_file(path, 0, NULL),
+           *score = json_object_get(json_array_get(json_object_get(all, "rounds"), (size_t)round), "out_of_fold");
+    assert_int_equal(json_integer_value(json_object_get(score, "n")), N - N / 8);
+    assert_true(fabs(json_number_value(json_object_get(score, "accuracy")) - s.accuracy) < 1e-8);
+    assert_true(fabs(json_number_value(json_object_get(score, "macro_f1")) - s.macro) < 1e-8);
+    json_decref(all);
+}
+
+static void rounds(tn_run run) {
+    job j;
+    tn_confusion c[2] = {{.K = K}, {.K = K}};
+    int n_dropped = 0;
+    begin(&j, run, "rounds", "train.images=640", "train.evaluation_points=1");
+    for (int f = 0; f < F; f++) train(&j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1});
+    assert_int_equal(tn_filter(&j.run, j.cfg, j.ix, 0), TN_OK);
+    for (int f = 0; f < F; f++) {
+        uint8_t verdict[N];
+        tn_cell cell = {.round = 1, .fold = f, .size_px = 16, .seed = 1};
+        n_dropped += assert_judged(&j, f, verdict);
+        train(&j, &cell);
+        assert_trained_on(&j, &cell, verdict);
+    }
+    assert_true(n_dropped > 0);
+    for (int round = 0; round < 2; round++)
+        for (int f = 0; f < F; f++) {
+            tn_cell cell = {.round = round, .fold = f, .size_px = 16, .seed = 1};
+            assert_int_equal(tn_predict(&j.run, j.cfg, j.ix, j.shards, &cell), TN_OK);
+            assert_predicted(&j, &cell, &c[round]);
+        }
+    assert_int_equal(tn_reduce(&j.run, j.cfg, j.ix, false), TN_OK);
+    for (int round = 0; round < 2; round++) assert_scored(&j, round, &c[round]);
+    end(&j);
+}
+
+/* MPI begins once in a process. */
+static void all(void **unused) {
+    (void)unused;
+    tn_run run;
+    assert_int_equal(tn_run_begin(&run), TN_OK);
+    write_images();
+    over_time(run);
+    rounds(run);
+    tn_run_end(&run, TN_OK);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
