@@ -73,16 +73,15 @@ static int larger_first(const void *a, const void *b) {
     return (x->order > y->order) - (x->order < y->order);
 }
 
-/* The fold whose class counts come nearest to a fair share: least increase of the sum of squared distances. */
-static int choose_fold(const tn_fold_certificate *c, const double *fair, const int64_t *size, int F, int K,
-                       const int64_t *count) {
+/* Least increase of the sum over folds and classes of squared counts. It is least where the squared distances to a fair
+ * share of each class are: what they differ in is the same for every fold. */
+static int choose_fold(const tn_fold_certificate *c, const int64_t *size, int F, int K, const int64_t *count) {
     int best = 0;
-    double least = 0;
+    int64_t least = 0;
     for (int f = 0; f < F; f++) {
-        double increase = 0;
-        for (int k = 0; k < K; k++)
-            increase += (double)count[k] * (2 * ((double)c->count[f][k] - fair[k]) + (double)count[k]);
-        if (f == 0 || increase < least || (!(increase > least) && size[f] < size[best])) {
+        int64_t increase = 0;
+        for (int k = 0; k < K; k++) increase += count[k] * (2 * c->count[f][k] + count[k]);
+        if (f == 0 || increase < least || (increase == least && size[f] < size[best])) {
             best = f;
             least = increase;
         }
@@ -91,14 +90,11 @@ static int choose_fold(const tn_fold_certificate *c, const double *fair, const i
 }
 
 static void deal(tn_index *ix, const kin_list *list, int F, tn_fold_certificate *c) {
-    double fair[TN_MAX_CLASSES] = {0};
     int64_t size[TN_MAX_FOLDS] = {0}, count[TN_MAX_CLASSES];
-    for (int64_t i = 0; i < list->n; i++)
-        for (int32_t j = 0; j < list->part[i].n; j++) fair[ix->label[list->member[list->part[i].first + j]]] += 1.0 / F;
     for (int64_t i = 0; i < list->n; i++) {
         const kin *k = &list->part[i];
         classes_of(ix, list, k, count);
-        int f = choose_fold(c, fair, size, F, ix->n_classes, count);
+        int f = choose_fold(c, size, F, ix->n_classes, count);
         for (int32_t j = 0; j < k->n; j++) ix->fold[list->member[k->first + j]] = f;
         for (int j = 0; j < ix->n_classes; j++) c->count[f][j] += count[j];
         size[f] += k->n;
