@@ -22,6 +22,15 @@ code=0
 test $code = 2
 grep -q "240 shards are more than the 200 files .* raise the limit .* or preprocess.shard_rows" log
 
+# a test row without a readable image gets a line too: the shares of the classes among the training rows
+bad=$(awk -F, '$6 == "test" { print $1; exit }' data/metadata.csv)
+echo text >"data/$bad"
+"$tenfold" run tiny.cfg --run bad --set self.max_rounds=0 --set data.max_bad_fraction=0.1 >report 2>log || { cat log; exit 1; }
+shares=$(awk -F, 'NR == FNR { bad[$2]; next } FNR > 1 && $6 != "test" && $2 != "" && !($1 in bad) { n++; c[$2]++ }
+    END { m = c["disc"] >= c["square"] && c["disc"] >= c["stripes"] ? "disc" : c["square"] >= c["stripes"] ? "square" : "stripes"
+          printf "%s %.4f %.4f %.4f", m, c["disc"] / n, c["square"] / n, c["stripes"] / n }' bad/shards/quarantine.csv data/metadata.csv)
+test "$shares" = "$(awk -F, -v bad="$bad" '$1 == bad { printf "%s %.4f %.4f %.4f", $2, $3, $4, $5 }' bad/submission.csv)"
+
 # images that are not there at all: one message, after every rank's list is gathered
 code=0
 mpirun -n 4 "$tenfold" preprocess tiny.cfg --run none --set data.images=nowhere 2>log || code=$?

@@ -74,6 +74,14 @@ static void crops(void **unused) {
     assert_true(fabs(log_ratio / TRIALS) < 0.005);    /* log-uniform about 1 */
     tn_box b = tn_crop_draw(NULL, 1, 0, 0, 200, 160);
     assert_true(b.x == 20 && b.y == 0 && b.w == 160 && b.h == 160);
+    /* A try fits a 4:1 strip with probability (E[ratio] / 4 - 0.08) / 0.92 = 0.18855: ten of them fail in 12.38 %. */
+    tn_augment wide = {TN_AUG_CROP, 1, 0.08, 1, 0.75, 4.0 / 3, 0};
+    int centred = 0;
+    for (int i = 0; i < TRIALS; i++) {
+        tn_box s = tn_crop_draw(&wide, 1, (uint64_t)i, 7, 4000, 1000);
+        centred += s.w == 1333 && s.h == 1000 && s.x == 1333 && s.y == 0;
+    }
+    assert_true(fabs((double)centred / TRIALS - 0.1238) < 0.01);
     tn_augment never = {TN_AUG_CROP, 1, 0.99, 1, 3, 4, 0}; /* fits nowhere: widest centred strip of the ratio's limit */
     b = tn_crop_draw(&never, 1, 0, 0, 100, 100);
     assert_true(b.w == 100 && b.h == 33 && b.y == 33);

@@ -140,6 +140,44 @@ static void validation(void **unused) {
     tn_index_free(&ix);
 }
 
+/* 60 single rows and a group of 50 of one class: the slice takes whole kin, but never five times what is wanted; and at
+ * least one row of a class whose share rounds to none. */
+static void slices_of_large_kin(void **unused) {
+    (void)unused;
+    enum { ROWS = 110 + 6 };
+    static char *names[2] = {"c0", "c1"}, *paths[ROWS];
+    tn_index *ix = NULL;
+    assert_int_equal(tn_index_new(ROWS, 0, &ix), TN_OK);
+    ix->n_classes = 2;
+    for (int i = 0; i < ROWS; i++) {
+        paths[i] = names[0];
+        ix->label[i] = i >= 110;
+        ix->group[i] = i < 50 ? 7 : -1;
+        ix->content_hash[i] = (uint64_t)i + 1;
+    }
+    ix->class_name = memcpy(malloc(sizeof names), names, sizeof names);
+    ix->path = memcpy(malloc(sizeof paths), paths, sizeof paths);
+    for (int seed = 1; seed < 40; seed++) {
+        tn_cfg cfg = config_of(3, 0);
+        tn_fold_certificate c;
+        uint8_t slice[ROWS];
+        cfg.folds.seed = seed;
+        assert_int_equal(tn_fold_assign(&cfg, ix, &c), TN_OK);
+        for (int f = 0; f < 3; f++) {
+            int64_t n[2] = {0}, of[2] = {0};
+            assert_int_equal(tn_validation_draw(&cfg, ix, f, slice), TN_OK);
+            for (int i = 0; i < ROWS; i++) {
+                of[ix->label[i]] += ix->fold[i] != f;
+                n[ix->label[i]] += slice[i];
+            }
+            assert_int_equal(of[1], 4);
+            assert_int_equal(n[1], 1); /* a tenth of 4 */
+            assert_int_equal(n[0], (of[0] + 5) / 10);
+        }
+    }
+    tn_index_free(&ix);
+}
+
 static void too_few(void **unused) {
     (void)unused;
     tn_cfg cfg = config_of(5, 0);
@@ -161,6 +199,6 @@ static void too_few(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_leak), cmocka_unit_test(validation),
-                                       cmocka_unit_test(too_few)};
+                                       cmocka_unit_test(slices_of_large_kin), cmocka_unit_test(too_few)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
