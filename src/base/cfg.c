@@ -2,6 +2,7 @@
 #include "base/cfg_priv.h"
 
 #include "base/nearest.h"
+#include "base/utf8.h"
 
 #include <ctype.h>
 #include <libgen.h>
@@ -99,25 +100,47 @@ static void take_file(tn_cfg *cfg, const config_t *tree, const char *base_dir, t
     }
 }
 
+/* Bytes of the comment, string or other single byte at `at`: what no number begins in. */
+static size_t opaque_bytes(const char *at) {
+    if (*at == '#' || strncmp(at, "//", 2) == 0) return strcspn(at, "\n");
+    if (strncmp(at, "/*", 2) == 0) {
+        const char *end = strstr(at + 2, "*/");
+        return end ? (size_t)(end + 2 - at) : strlen(at);
+    }
+    size_t n = 1;
+    if (*at != '"') return n;
+    while (at[n] && at[n] != '"') n += at[n] == '\\' && at[n + 1] ? 2 : 1;
+    return at[n] ? n + 1 : n;
+}
+
 /* libconfig 1.5 wraps whole numbers of more than 31 bits unless an L follows: this adds it. Caller frees; NULL no
  * memory. */
 static char *widen_numbers(const char *text) {
     char *out = malloc(2 * strlen(text) + 2), *to = out;
-    bool quoted = false;
     for (const char *at = text; out && *at;) {
-        quoted ^= *at == '"' && (at == text || at[-1] != '\\');
-        bool begins =
-            *at >= '1' && *at <= '9' && (at == text || !(isalnum((unsigned char)at[-1]) || strchr("_.-+", at[-1])));
-        begins |= *at >= '1' && *at <= '9' && at > text && strchr("-+", at[-1]) &&
-                  (at == text + 1 || !isalnum((unsigned char)at[-2]));
-        size_t n = begins && !quoted ? strspn(at, "0123456789") : 1;
+        bool inside_word = at > text && (isalnum((unsigned char)at[-1]) || strchr("_.", at[-1])),
+             exponent = at > text + 1 && strchr("-+", at[-1]) && isalnum((unsigned char)at[-2]);
+        bool begins = isdigit((unsigned char)*at) && !inside_word && !exponent;
+        bool hex = begins && *at == '0' && (at[1] == 'x' || at[1] == 'X');
+        size_t n = !begins ? opaque_bytes(at)
+                   : hex   ? 2 + strspn(at + 2, "0123456789abcdefABCDEF")
+                           : strspn(at, "0123456789");
         memcpy(to, at, n);
         to += n;
         at += n;
-        if (n >= 10 && !(*at && strchr(".eELl", *at))) *to++ = 'L';
+        if (begins && n >= 10 && !(*at && strchr(".eELl", *at))) *to++ = 'L';
     }
     if (out) *to = 0;
     return out;
+}
+
+/* The line of an @include, 0 when there is none. What a job means must stand in one file, which is what is read,
+ * checked line by line and recorded. */
+static int include_line(const char *text) {
+    int line = 1;
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n', line++)
+        if (strncmp(at + strspn(at, " \t"), "@include", 8) == 0) return line;
+    return 0;
 }
 
 /* `text` as libconfig; 0 when it is not, or there is no memory. */
@@ -138,7 +161,8 @@ static void take_text(tn_cfg *cfg, int k, const char *text, int line, tn_problem
         tn_problem(problems, line, "no memory for %s", text);
     } else {
         snprintf(source, room, "v = %s;", text);
-        if (!parse_text(&tree, source)) {
+        if (include_line(text) || !parse_text(&tree, source) ||
+            config_setting_length(config_root_setting(&tree)) != 1) {
             at += sprintf(at, "v = \"");
             for (const char *c = text; *c; c++) {
                 if (*c == '"' || *c == '\\') *at++ = '\\';
@@ -165,7 +189,9 @@ static void take_set(tn_cfg *cfg, const char *set, tn_problems *problems) {
         return;
     }
     int k = find_key(group, name);
-    if (!is_group(group))
+    if (!tn_is_utf8(set, strlen(set)))
+        tn_problem(problems, -1, "%s.%s: the value is not UTF-8", group, name);
+    else if (!is_group(group))
         unknown_group(group, -1, problems);
     else if (k < 0)
         unknown_key(group, name, -1, problems);
@@ -213,6 +239,11 @@ static tn_status read_tree(const char *path, config_t *tree) {
     if (st != TN_OK) return tn_fail(TN_EARG, "job file %s", tn_msg);
     if (strlen(text) != n)
         st = tn_fail(TN_EARG, "%s: holds a 0 byte: not a job file", path);
+    else if (!tn_is_utf8(text, n))
+        st = tn_fail(TN_EARG, "%s: is not UTF-8: convert it, e.g. with iconv", path);
+    else if (include_line(text))
+        st = tn_fail(TN_EARG, "%s:%d: @include is not taken: write the settings into the job file itself", path,
+                     include_line(text));
     else if (!parse_text(tree, text))
         st = tn_fail(TN_EARG, "%s:%d: %s: not libconfig syntax (group: { key = value; };)", path,
                      config_error_line(tree), config_error_text(tree));

@@ -2,6 +2,7 @@
 #include "base/csv.h"
 
 #include "base/fs.h"
+#include "base/utf8.h"
 
 #include <csv.h>
 #include <stdlib.h>
@@ -37,25 +38,10 @@ static bool grow(void **at, size_t *room, size_t want, size_t size) {
     return true;
 }
 
-static bool is_utf8(const unsigned char *s, size_t n) {
-    for (size_t i = 0; i < n;) {
-        unsigned char c = s[i];
-        size_t more = c < 0x80 ? 0 : c >= 0xC2 && c < 0xE0 ? 1 : (c & 0xF0) == 0xE0 ? 2 : c >= 0xF0 && c < 0xF5 ? 3 : 9;
-        if (more > n - i - 1) return false;
-        for (size_t k = 1; k <= more; k++)
-            if ((s[i + k] & 0xC0) != 0x80) return false;
-        if ((c == 0xE0 && s[i + 1] < 0xA0) || (c == 0xED && s[i + 1] > 0x9F) || (c == 0xF0 && s[i + 1] < 0x90) ||
-            (c == 0xF4 && s[i + 1] > 0x8F))
-            return false; /* overlong, surrogate, beyond U+10FFFF */
-        i += more + 1;
-    }
-    return true;
-}
-
 static void on_field(void *data, size_t n, void *context) {
     reader *r = context;
     if (r->st != TN_OK) return;
-    if (!is_utf8(data, n)) {
+    if (!tn_is_utf8(data, n)) {
         r->st = tn_fail(TN_EARG, "%s:%lld: a field is not UTF-8: convert the table, e.g. with iconv", r->path,
                         (long long)r->line);
         return;

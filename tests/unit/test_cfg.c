@@ -79,6 +79,17 @@ static void values(void **unused) {
     assert_string_equal(c->data.metadata_given, "5000000000 m");
     assert_true(c->train.learning_rate == 0.12345678901);
     tn_cfg_free(&c);
+    /* quotes in comments and before other numbers, hexadecimal: the value is the one that stands there */
+    c = read_ok("# a lone \" here\n// and \" here\n/* \" */\n"
+                "data: { metadata = \"m \\\\\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 5000000000; };\n",
+                0, NULL);
+    assert_int_equal(c->train.images, 5000000000);
+    assert_string_equal(c->data.metadata_given, "m \\");
+    tn_cfg_free(&c);
+    c = read_ok("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 0x12A05F200; };\n", 0,
+                NULL);
+    assert_int_equal(c->train.images, 5000000000);
+    tn_cfg_free(&c);
 }
 
 static void errors(void **unused) {
@@ -125,6 +136,13 @@ static void errors(void **unused) {
     assert_set_refused("train.lanez=2", "--set: unknown key train.lanez: did you mean train.lanes?");
     assert_set_refused("train.lanes=two", "--set: train.lanes is text");
     assert_set_refused("train.lanes=", "--set: train.lanes is text");
+    /* one --set, one value: nothing behind it is swallowed */
+    assert_set_refused("train.lanes=4; train.foo = 3", "--set: train.lanes is text");
+    assert_set_refused("train.lanes=4;\n@include \"job.cfg\"", "--set: train.lanes is text");
+    assert_set_refused("data.metadata=\xff", "--set: data.metadata: the value is not UTF-8");
+    /* included text is neither checked line by line nor widened, and a folder ended the process inside libconfig */
+    assert_refused(LEAST " @include \"other.cfg\"\n", "job.cfg:3: @include is not taken");
+    assert_refused("# M\xfcller\n" LEAST, "job.cfg: is not UTF-8");
 }
 
 static void identity(void **unused) {
