@@ -229,7 +229,7 @@ static tn_status publish_shards(const work *w, const tn_done *done) {
     TN_TRY(tn_path(path, "%s/dataset.h5", w->folder));
     TN_TRY(tn_index_write(w->index, path));
     tn_index_columns_digest(w->index, digest);
-    return tn_done_publish(w->folder, done, digest, NULL);
+    return tn_done_publish(w->folder, done, digest, (const char *[]){"dataset.h5", NULL});
 }
 
 static tn_status fill_shards(tn_run *run, work *w, const tn_done *done) {
@@ -303,7 +303,7 @@ static tn_status write_folds(const tn_cfg *cfg, tn_index *ix, const char *folder
     tn_hash_add(h, ix->component, (size_t)ix->n * sizeof *ix->component);
     tn_hash_hex(h, digest);
     tn_hash_free(&h);
-    return tn_done_publish(folder, done, digest, NULL);
+    return tn_done_publish(folder, done, digest, (const char *[]){"folds.h5", NULL});
 }
 
 static tn_status make_folds_folder(tn_run *run, const tn_cfg *cfg, const char *shards) {

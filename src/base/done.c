@@ -12,6 +12,25 @@ static tn_status done_path(const char *dir, char out[TN_PATH_BYTES]) {
     return tn_path(out, "%s/DONE", dir);
 }
 
+/* Of everything in j but itself. NULL: no memory. */
+static json_t *check_of(const json_t *j) {
+    json_t *rest = json_copy((json_t *)(uintptr_t)j);
+    json_object_del(rest, "check");
+    char *text = json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS), hex[TN_HEX_BYTES];
+    json_decref(rest);
+    if (!text) return NULL;
+    tn_hash_once(text, strlen(text), hex);
+    free(text);
+    return json_string(hex);
+}
+
+static bool is_whole(const json_t *j) {
+    json_t *now = check_of(j);
+    bool same = json_equal(now, json_object_get(j, "check"));
+    json_decref(now);
+    return same;
+}
+
 static tn_status read_done(const char *dir, json_t **out) {
     char path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
@@ -22,7 +41,7 @@ static tn_status read_done(const char *dir, json_t **out) {
     const char *words[] = {"stage", "settings", "inputs", "digest"};
     bool ok = json_is_object(j);
     for (size_t i = 0; ok && i < sizeof words / sizeof *words; i++) ok = json_is_string(json_object_get(j, words[i]));
-    if (!ok) {
+    if (!ok || !is_whole(j)) {
         json_decref(j);
         return tn_fail(TN_EFORMAT, "%s: damaged: delete the folder %s and run again", path, dir);
     }
@@ -120,17 +139,35 @@ tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, cons
     return TN_OK;
 }
 
-tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *note_text) {
-    json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "format", "tenfold DONE 1", "stage", done->stage,
-                          "settings", done->settings, "inputs", done->inputs, "digest", digest, "version",
-                          tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries());
-    if (j && note_text) json_object_set_new(j, "note", json_string(note_text));
-    char *text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
-    json_decref(j);
-    char path[TN_PATH_BYTES];
+/* {name: hash}; local. */
+static tn_status hash_files(const char *dir, const char *const *file, json_t *out) {
+    for (; file && *file; file++) {
+        char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
+        TN_TRY(tn_path(path, "%s/%s", dir, *file));
+        TN_TRY(tn_hash_file(path, hex));
+        json_object_set_new(out, *file, json_string(hex));
+    }
+    return TN_OK;
+}
+
+static tn_status write_done(const char *dir, json_t *j) {
+    char path[TN_PATH_BYTES], *text = NULL;
+    if (j && json_object_set_new(j, "check", check_of(j)) == 0) text = json_dumps(j, JSON_INDENT(1));
     tn_status st = text ? done_path(dir, path) : tn_fail_memory(4096, "DONE");
     if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
     free(text);
+    return st;
+}
+
+tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *const *file) {
+    json_t *files = json_object();
+    tn_status st = hash_files(dir, file, files);
+    json_t *j =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:s}", "format", "tenfold DONE 1", "stage", done->stage, "settings",
+                  done->settings, "inputs", done->inputs, "digest", digest, "files", files, "version",
+                  tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries());
+    if (st == TN_OK) st = write_done(dir, j);
+    json_decref(j);
     return st;
 }
 
@@ -147,4 +184,21 @@ tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out
     if (st == TN_OK) snprintf(hex_out, TN_HEX_BYTES, "%s", word(j, "digest"));
     json_decref(j);
     return st;
+}
+
+tn_status tn_done_file(const char *dir, const char *name, const char *made_by_verb, char path_out[TN_PATH_BYTES]) {
+    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
+    json_t *j = NULL;
+    TN_TRY(tn_done_digest(dir, made_by_verb, hex));
+    TN_TRY(tn_path(path, "%s/%s", dir, name));
+    TN_TRY(read_done(dir, &j));
+    const char *wanted = json_string_value(json_object_get(json_object_get(j, "files"), name));
+    bool there = tn_file_exists(path);
+    tn_status st = there ? tn_hash_file(path, hex) : TN_OK;
+    if (st == TN_OK && (!there || !wanted || strcmp(wanted, hex) != 0))
+        st = tn_fail(TN_EFORMAT, "%s: %s: delete the folder %s and run `tenfold %s` again", path,
+                     there ? "damaged, its bytes are not those that were published" : "is not there any more", dir,
+                     made_by_verb);
+    json_decref(j);
+    return st == TN_OK ? tn_path(path_out, "%s", path) : st;
 }

@@ -8,7 +8,8 @@
  *   TN_TRY(tn_done_publish(dir, &want, digest));
  *
  * File `DONE`, JSON, version 1: format, stage, settings (canonical text, one `key = value` per line), inputs (one
- * `name digest` per line), digest (of the outputs), tenfold version and source commit, library versions.
+ * `name digest` per line), digest (of the outputs), files (hash of each), tenfold version and source commit, library
+ * versions, check (hash of all that).
  * Invariants 1. A folder without DONE is absent.
  *            2. DONE is published last. 3. Other settings than the wanted are an error that shows the first
  *            differing keys; other inputs only make the folder stale, to be made again.
@@ -39,12 +40,15 @@ tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, 
 /* The same by rank 0, with the verdict on every rank. Collective. */
 tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, const tn_done *want, bool *valid_out);
 
-/* note: NULL, or a word such as "skipped: validation score stopped improving" kept in the file. */
-tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *note);
+/* file: names of the files in dir whose bytes DONE vouches for, NULL at the end; NULL: none. */
+tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *const *file);
 
-/* The digest (and note, may be NULL: caller's buffer of 256 bytes) of a finished folder; TN_EARG when there is no
- * DONE: the message names dir and the verb that makes it. */
+/* The digest of a finished folder; TN_EARG when there is no DONE: the message names dir and the verb that makes it. */
 tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out[TN_HEX_BYTES]);
+
+/* The path of a file of a finished folder, after its bytes were compared with what DONE says: a flipped bit never
+ * becomes a number. Errors  as tn_done_digest; TN_EFORMAT where the file is missing or other bytes than published. */
+tn_status tn_done_file(const char *dir, const char *name, const char *made_by_verb, char path_out[TN_PATH_BYTES]);
 
 /* The same comparison of settings for other carriers (a checkpoint): TN_EARG with the differing keys. */
 tn_status tn_settings_same(const char *where, const char *have, const char *want);

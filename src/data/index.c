@@ -161,13 +161,13 @@ static tn_status read_all(const char *shards_dir, const char *folds_dir, tn_inde
     char path[TN_PATH_BYTES], digest[2][TN_HEX_BYTES] = {"", ""};
     tn_h5 *f = NULL;
     TN_TRY(tn_done_digest(shards_dir, "preprocess", digest[0]));
-    TN_TRY(tn_path(path, "%s/dataset.h5", shards_dir));
+    TN_TRY(tn_done_file(shards_dir, "dataset.h5", "preprocess", path));
     TN_TRY(tn_h5_open(path, &f));
     tn_status st = read_dataset(f, path, out);
     tn_h5_close(&f);
     if (st == TN_OK && folds_dir) {
         TN_TRY(tn_done_digest(folds_dir, "preprocess", digest[1]));
-        TN_TRY(tn_path(path, "%s/folds.h5", folds_dir));
+        TN_TRY(tn_done_file(folds_dir, "folds.h5", "preprocess", path));
         TN_TRY(tn_h5_open(path, &f));
         st = read_folds(f, path, *out);
         tn_h5_close(&f);

@@ -39,9 +39,26 @@ static json_t *header_of(int n, const tn_ckpt_entry *entry, json_t *meta) {
     return header;
 }
 
+/* The hash of everything in a header but itself: `xxh3` says that the data are whole, `xxh3_header` that names, shapes
+ * and words (the clock of a run) are. NULL: no memory. */
+static json_t *header_hash(json_t *header) {
+    json_t *rest = json_copy(header), *words = json_copy(json_object_get(header, "__metadata__"));
+    char *text = NULL, hex[TN_HEX_BYTES];
+    json_object_del(words, "xxh3_header");
+    if (rest && words && json_object_set(rest, "__metadata__", words) == 0)
+        text = json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(words);
+    json_decref(rest);
+    if (!text) return NULL;
+    tn_hash_once(text, strlen(text), hex);
+    free(text);
+    return json_string(hex);
+}
+
 /* The header padded with spaces to a multiple of 8 bytes, as the specification asks. Caller frees. */
 static char *header_text(int n, const tn_ckpt_entry *entry, json_t *meta, uint64_t *n_bytes_out) {
     json_t *header = header_of(n, entry, meta);
+    json_object_set_new(meta, "xxh3_header", header_hash(header));
     char *text = json_dumps(header, JSON_COMPACT);
     json_decref(header);
     if (!text) return NULL;
@@ -153,7 +170,10 @@ static tn_status parse_header(const char *path, json_t *header, int64_t n_bytes,
     char hex[TN_HEX_BYTES];
     tn_hash_once(ck->data, (size_t)n_bytes, hex);
     if (wanted && strcmp(wanted, hex) != 0) return damaged(path, "its data do not have the hash it names");
-    return TN_OK;
+    json_t *now = header_hash(header), *header_wanted = json_object_get(ck->meta, "xxh3_header");
+    bool same = json_equal(now, header_wanted) || (!wanted && !header_wanted); /* neither: of another program */
+    json_decref(now);
+    return same ? TN_OK : damaged(path, "its header does not have the hash it names");
 }
 
 static tn_status read_parts(const char *path, FILE *f, int64_t file_bytes, tn_ckpt *ck) {

@@ -45,7 +45,7 @@ static tn_status read_z(const filter *s, const tn_cell *cell, float *out) {
     tn_h5 *f = NULL;
     int64_t shape[2];
     TN_TRY(tn_cell_folder(s->cfg, "train", cell, path));
-    TN_TRY(tn_path(path, "%s/posteriors.h5", path));
+    TN_TRY(tn_done_file(path, "posteriors.h5", "train", path));
     TN_TRY(tn_h5_open(path, &f));
     tn_status st = tn_h5_check_stamp(f, path, "posteriors", 1);
     if (st == TN_OK) st = tn_h5_shape(f, "z", 2, shape);
@@ -110,10 +110,16 @@ static tn_status fill_overlay(const filter *s, tn_h5 *f) {
     return tn_h5_write(f, "suggested", TN_H5_I32, 1, &s->ix->n, s->suggested);
 }
 
+enum { TN_OVERLAY_NAME_BYTES = 24 };
+static void overlay_name(int f, char out[TN_OVERLAY_NAME_BYTES]) {
+    snprintf(out, TN_OVERLAY_NAME_BYTES, "overlay-f%d.h5", f);
+}
+
 static tn_status write_overlay(const filter *s, int f) {
-    char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES];
+    char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES], name[TN_OVERLAY_NAME_BYTES];
     tn_h5 *file = NULL;
-    TN_TRY(tn_path(path, "%s/overlay-f%d.h5", s->folder, f));
+    overlay_name(f, name);
+    TN_TRY(tn_path(path, "%s/%s", s->folder, name));
     TN_TRY(tn_publish_name(path, tmp));
     TN_TRY(tn_h5_create(tmp, &file));
     tn_status st = fill_overlay(s, file), closed = tn_h5_close(&file);
@@ -261,6 +267,17 @@ static tn_status find_inputs(filter *s) {
     return st;
 }
 
+/* DONE vouches for the ledger and the overlay of every fold. */
+static tn_status publish_done(const filter *s, const tn_done *done, const char *digest) {
+    char name[TN_MAX_FOLDS][TN_OVERLAY_NAME_BYTES];
+    const char *file[TN_MAX_FOLDS + 2] = {"ledger.csv"};
+    for (int f = 0; f < s->cfg->folds.count; f++) {
+        overlay_name(f, name[f]);
+        file[f + 1] = name[f];
+    }
+    return tn_done_publish(s->folder, done, digest, file);
+}
+
 static tn_status make_all(filter *s, const tn_done *done) {
     char digest[TN_HEX_BYTES];
     TN_TRY(allocate(s));
@@ -269,7 +286,7 @@ static tn_status make_all(filter *s, const tn_done *done) {
     TN_TRY(write_ledger(s));
     TN_TRY(say_result(s));
     tn_hash_hex(s->overlays, digest);
-    return tn_done_publish(s->folder, done, digest, NULL);
+    return publish_done(s, done, digest);
 }
 
 static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round) {
@@ -303,11 +320,12 @@ void tn_truth_digest(const tn_index *index, char hex_out[TN_HEX_BYTES]) {
 tn_status tn_overlay_read(const tn_cfg *cfg, const tn_cell *cell, int64_t N, uint8_t *verdict_out) {
     memset(verdict_out, TN_VERDICT_KEEP, (size_t)N);
     if (cell->round == 0) return TN_OK;
-    char path[TN_PATH_BYTES];
+    char path[TN_PATH_BYTES], name[TN_OVERLAY_NAME_BYTES];
     tn_h5 *f = NULL;
     int64_t n = 0;
+    overlay_name(cell->fold, name);
     TN_TRY(tn_filter_folder(cfg, cell->round, path));
-    TN_TRY(tn_path(path, "%s/overlay-f%d.h5", path, cell->fold));
+    TN_TRY(tn_done_file(path, name, "filter", path));
     TN_TRY(tn_h5_open(path, &f));
     tn_status st = tn_h5_check_stamp(f, path, "overlay", 1);
     if (st == TN_OK) st = tn_h5_shape(f, "verdict", 1, &n);

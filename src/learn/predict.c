@@ -97,7 +97,7 @@ static tn_status publish(const tn_index *ix, const tn_cell *cell, const char *fo
     tn_hash_add(h, p, (size_t)(n * ix->n_classes) * sizeof *p);
     tn_hash_hex(h, digest);
     tn_hash_free(&h);
-    return tn_done_publish(folder, done, digest, NULL);
+    return tn_done_publish(folder, done, digest, (const char *[]){"predictions.h5", NULL});
 }
 
 static tn_status predict_anew(tn_run *run, const tn_cfg *cfg, const tn_index *ix, const tn_shards *shards,
@@ -110,7 +110,7 @@ static tn_status predict_anew(tn_run *run, const tn_cfg *cfg, const tn_index *ix
     MPI_Allreduce(MPI_IN_PLACE, &isa, 1, MPI_INT, MPI_MIN, run->comm);
     tn_status st =
         rows && p ? tn_cell_folder(cfg, "train", cell, path) : tn_fail_memory((size_t)ix->n * 28, "the predictions");
-    if (st == TN_OK) st = tn_path(path, "%s/best.safetensors", path);
+    if (st == TN_OK) st = tn_done_file(path, "best.safetensors", "train", path);
     if (st == TN_OK) st = model_open(cfg, path, (tn_isa)isa, &m);
     st = tn_agree(run, st);
     if (st == TN_OK) st = compute(run, cfg, ix, shards, cell, &m, rows, p, n);

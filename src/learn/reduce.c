@@ -76,7 +76,7 @@ static tn_status add_member(const tn_cfg *cfg, const tn_index *ix, const tn_cell
     char path[TN_PATH_BYTES];
     tn_pred *pr = NULL;
     TN_TRY(tn_cell_folder(cfg, "predict", cell, path));
-    TN_TRY(tn_path(path, "%s/predictions.h5", path));
+    TN_TRY(tn_done_file(path, "predictions.h5", "predict", path));
     TN_TRY(tn_pred_open(path, &pr));
     float *block = malloc((size_t)BLOCK_ROWS * (size_t)ix->n_classes * sizeof *block);
     tn_status st = block ? check_member(ix, path, pr) : tn_fail_memory((size_t)BLOCK_ROWS * 4, "the ensemble");

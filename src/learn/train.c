@@ -159,7 +159,8 @@ static tn_status finish(tn_run *run, tn_train *t) {
     tn_status st = TN_OK;
     if (run->rank == 0) {
         tn_done done = {.stage = "train", .settings = t->settings, .inputs = t->inputs};
-        st = tn_done_publish(t->folder, &done, t->clock.best_digest, NULL);
+        st = tn_done_publish(t->folder, &done, t->clock.best_digest,
+                             (const char *[]){"best.safetensors", "posteriors.h5", NULL});
         if (st == TN_OK)
             tn_say("%s: best at evaluation point %d of %d, validation geometric mean F1 %.4f (macro %.4f, accuracy "
                    "%.4f), digest %s",

@@ -4,6 +4,7 @@
 #include "base/h5.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,18 @@ static void ensemble_in_time(tn_train *t) {
     int64_t n = t->n_judged * t->index->n_classes;
     double alpha = t->clock.points_done == 0 ? 0.0 : t->cfg->self.alpha;
     for (int64_t i = 0; i < n; i++) t->z[i] = (float)(alpha * (double)t->z[i] + (1.0 - alpha) * (double)t->p[i]);
+}
+
+/* The last step before a point may have ruined the weights; every rank sees the same p. */
+static tn_status check_finite(const tn_train *t) {
+    for (int64_t i = 0; i < t->n_judged * t->index->n_classes; i++)
+        if (!isfinite(t->p[i]))
+            return tn_fail(TN_EFORMAT,
+                           "%s: the predictions are not finite at evaluation point %d, after %lld images: lower "
+                           "train.learning_rate, lengthen train.warmup_images or set train.clip_norm; the last "
+                           "checkpoint stays",
+                           t->name, t->clock.points_done + 1, (long long)t->clock.images_seen);
+    return TN_OK;
 }
 
 static tn_score validation_score(const tn_train *t) {
@@ -143,6 +156,7 @@ static tn_status append_journal(tn_train *t, const tn_score *score) {
 tn_status tn_train_point(tn_run *run, tn_train *t) {
     tn_exec_weights(t->exec, t->ema_params, t->ema_state);
     TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->n_judged, t->judged, NULL, t->p));
+    TN_TRY(check_finite(t));
     ensemble_in_time(t);
     tn_score score = validation_score(t);
     if (t->clock.best_point < 0 || tn_score_better(&score, &t->clock.best)) TN_TRY(publish_best(run, t, &score));

@@ -2,10 +2,12 @@
 #include "learn/train_priv.h"
 
 #include "base/done.h"
+#include "base/h5.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ImageNet statistics: what pretrained weights expect, and as good as any other for training from scratch. */
@@ -309,13 +311,34 @@ static tn_status make_all(tn_train *t) {
     return TN_OK;
 }
 
-/* The journal goes on where the checkpoint knew it: lines behind that belong to lost steps, which are done again. */
+/* The journal goes on where the checkpoint knew it: lines behind that belong to lost steps, which are done again. It
+ * is only told, never read by the training: one that was lost begins anew. */
 static tn_status open_journal(tn_train *t) {
+    struct stat info;
+    if (t->clock.journal_bytes > 0 && (stat(t->journal_path, &info) != 0 || info.st_size < t->clock.journal_bytes)) {
+        tn_warn("%s: lines are missing; it begins anew", t->journal_path);
+        t->clock.journal_bytes = 0;
+    }
     t->journal = fopen(t->journal_path, t->clock.journal_bytes > 0 ? "r+b" : "wb");
     if (!t->journal || ftruncate(fileno(t->journal), t->clock.journal_bytes) != 0 ||
         fseek(t->journal, 0, SEEK_END) != 0)
         return tn_fail(TN_EIO, "%s: cannot be written: %s", t->journal_path, strerror(errno));
     return TN_OK;
+}
+
+/* What the checkpoint takes for published must be there: DONE would vouch for nothing. */
+static tn_status check_best(const tn_train *t) {
+    tn_ckpt *best = NULL;
+    tn_h5 *posteriors = NULL;
+    tn_status st = tn_ckpt_read(t->best_path, &best);
+    if (st == TN_OK) st = tn_h5_open(t->posteriors_path, &posteriors);
+    tn_h5_close(&posteriors);
+    tn_ckpt_free(&best);
+    return st == TN_OK ? st
+                       : tn_fail(TN_EFORMAT,
+                                 "%s\nthe checkpoint goes on from that file: delete the folder %s and run "
+                                 "again: the cell starts over",
+                                 tn_msg, t->folder);
 }
 
 /* Rank 0 decides whether there is a checkpoint, so that all ranks do the same. */
@@ -345,6 +368,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
     if (st == TN_OK) {
         if (ck) st = resume_from(t, ck, allow_other_bits, &resumed);
         if (st == TN_OK && !resumed) st = start_anew(t);
+        if (st == TN_OK && run->rank == 0 && t->clock.best_point >= 0) st = check_best(t);
         if (st == TN_OK && run->rank == 0) st = open_journal(t);
         st = tn_agree(run, st);
     }

@@ -236,7 +236,7 @@ static tn_status write_report(const tn_cfg *cfg, json_t *metrics, const char *re
         tn_hash_once(text, n_text, digest);
         snprintf(inputs, sizeof inputs, "reduce %s\n", reduce_digest);
         tn_done done = {.stage = "report", .settings = "", .inputs = inputs};
-        st = tn_done_publish(folder, &done, digest, NULL);
+        st = tn_done_publish(folder, &done, digest, (const char *[]){"report.md", "scores.csv", NULL});
     }
     if (st == TN_OK) fputs(text, stdout);
     free(text);

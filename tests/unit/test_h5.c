@@ -110,22 +110,51 @@ static void full_disk(void **unused) {
     unit_says("full.h5");
 }
 
+/* No flipped bit of DONE or of a file that it vouches for passes. */
+static void flipped(const char *dir, const tn_done *d) {
+    char *text = NULL, path[TN_PATH_BYTES];
+    size_t n = 0;
+    tn_done_state state;
+    assert_int_equal(tn_file_read(unit_path("cell/DONE"), &text, &n), TN_OK);
+    for (size_t i = 0; i < n; i++) {
+        text[i] ^= 1;
+        assert_int_equal(tn_file_publish(unit_path("cell/DONE"), text, n), TN_OK);
+        assert_int_equal(tn_done_find(dir, d, &state), TN_EFORMAT);
+        text[i] ^= 1;
+    }
+    assert_int_equal(tn_file_publish(unit_path("cell/DONE"), text, n), TN_OK);
+    assert_int_equal(tn_done_find(dir, d, &state), TN_OK);
+    free(text);
+    assert_int_equal(tn_done_file(dir, "vouched", "train", path), TN_OK);
+    assert_string_equal(path, unit_path("cell/vouched"));
+    unit_write("cell/vouched", "someThing");
+    assert_int_equal(tn_done_file(dir, "vouched", "train", path), TN_EFORMAT);
+    unit_says("cell/vouched: damaged");
+    unit_says("run `tenfold train` again");
+    remove(unit_path("cell/vouched"));
+    assert_int_equal(tn_done_file(dir, "vouched", "train", path), TN_EFORMAT);
+    unit_says("cell/vouched: is not there any more");
+}
+
 static void done(void **unused) {
     (void)unused;
     char hex[TN_HEX_BYTES];
     tn_done_state state;
     tn_done d = {.stage = "train", .settings = "a.x = 1\na.y = 2\n", .inputs = "shards 1234\n"};
-    const char *dir = unit_path("cell");
+    char dir[TN_PATH_BYTES];
+    assert_int_equal(tn_path(dir, "%s", unit_path("cell")), TN_OK);
     assert_int_equal(tn_folder_make(dir), TN_OK);
     assert_int_equal(tn_done_find(dir, &d, &state), TN_OK);
     assert_int_equal(state, TN_DONE_ABSENT);
     assert_int_equal(tn_done_digest(dir, "train", hex), TN_EARG);
     unit_says("run `tenfold train` first");
-    assert_int_equal(tn_done_publish(dir, &d, "feed", "skipped: no need"), TN_OK);
+    unit_write("cell/vouched", "something");
+    assert_int_equal(tn_done_publish(dir, &d, "feed", (const char *[]){"vouched", NULL}), TN_OK);
     assert_int_equal(tn_done_find(dir, &d, &state), TN_OK);
     assert_int_equal(state, TN_DONE_VALID);
     assert_int_equal(tn_done_digest(dir, "train", hex), TN_OK);
     assert_string_equal(hex, "feed");
+    flipped(dir, &d);
     tn_done other = d;
     other.inputs = "shards 5678\n";
     assert_int_equal(tn_done_find(dir, &other, &state), TN_OK);

@@ -156,7 +156,7 @@ static void checkpoints(void **unused) {
     tn_ckpt_free(&other);
 }
 
-/* Every cut and every flipped byte is found, or does no harm; never a crash (run under ASan too). */
+/* Every cut and every flipped byte is found; never a crash (run under ASan too). */
 static void damaged_checkpoints(void **unused) {
     (void)unused;
     char *text = NULL;
@@ -177,9 +177,7 @@ static void damaged_checkpoints(void **unused) {
         fwrite(text, 1, n, f);
         text[at] ^= 0x15;
         fclose(f);
-        tn_status st = tn_ckpt_read(unit_path("bit"), &ck);
-        assert_true(st == TN_EFORMAT || (st == TN_OK && at < n - 28)); /* the 28 bytes of data are hashed */
-        tn_ckpt_free(&ck);
+        assert_int_equal(tn_ckpt_read(unit_path("bit"), &ck), TN_EFORMAT);
     }
     free(text);
     const char *bad[] = {"{\"x\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807,8],\"data_offsets\":[0,4]}}",
