@@ -69,6 +69,9 @@ static tn_status add_image(work *w, tn_shard_writer *writer, int64_t row, const 
 static tn_status add_row(work *w, tn_shard_writer *writer, int shard, int64_t row) {
     char path[TN_PATH_BYTES];
     tn_image image;
+    if (tn_stop_wanted())
+        return tn_fail(TN_EUNFINISHED,
+                       "preprocess: stopped on request; nothing is published: run the same command again");
     TN_TRY(tn_path(path, "%s/%s", w->cfg->data.images, w->meta->path[row]));
     TN_TRY(tn_image_read(w->cfg, path, &image));
     w->index->shard[row] = shard;

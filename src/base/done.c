@@ -2,6 +2,7 @@
 #include "base/done.h"
 
 #include "base/build.h"
+#include "base/lock.h"
 #include "base/progress.h"
 
 #include <jansson.h>
@@ -115,9 +116,27 @@ tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out)
     return st;
 }
 
+/* The folder that this process makes: one at a time. */
+static int held = -1;
+
+/* The lock lies beside the folder, as `.<name>.lock`: the folder itself may be emptied. */
+static tn_status hold(const char *dir) {
+    char path[TN_PATH_BYTES];
+    const char *slash = strrchr(dir, '/');
+    int n_parent = slash ? (int)(slash + 1 - dir) : 0;
+    tn_lock_drop(&held);
+    TN_TRY(tn_path(path, "%.*s.%s.lock", n_parent, dir, dir + n_parent));
+    return tn_lock_take(path, dir, &held);
+}
+
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out) {
     tn_done_state state = TN_DONE_ABSENT;
     TN_TRY(tn_done_find(dir, want, &state));
+    if (state != TN_DONE_VALID) {
+        TN_TRY(tn_folder_make(dir));
+        TN_TRY(hold(dir));
+        TN_TRY(tn_done_find(dir, want, &state)); /* the one who held it before may have finished it */
+    }
     *valid_out = state == TN_DONE_VALID;
     if (*valid_out) {
         tn_say("%s: already done", name);
@@ -167,6 +186,7 @@ tn_status tn_done_publish(const char *dir, const tn_done *done, const char *dige
                   done->settings, "inputs", done->inputs, "digest", digest, "files", files, "version",
                   tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries());
     if (st == TN_OK) st = write_done(dir, j);
+    tn_lock_drop(&held);
     json_decref(j);
     return st;
 }

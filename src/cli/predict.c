@@ -15,6 +15,10 @@ static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_c
     TN_TRY(tn_agree(&job->run, tn_cells_wanted(args, job->cfg, round, cell, &n)));
     for (int i = 0; i < n; i++) {
         bool done = false;
+        tn_status stop = tn_stop_wanted() ? tn_fail(TN_EUNFINISHED, "predict: stopped on request; finished cells are "
+                                                                    "published: run the same command again")
+                                          : TN_OK;
+        TN_TRY(tn_agree(&job->run, stop));
         TN_TRY(tn_agree(&job->run, tn_train_done(job->cfg, &cell[i], &done)));
         int all_done = done || args->n_folds > 0;
         MPI_Allreduce(MPI_IN_PLACE, &all_done, 1, MPI_INT, MPI_MIN, job->run.comm);

@@ -1,6 +1,7 @@
 /* run.c - tenfold run: the whole pipeline on this machine. */
 #include "cli/args.h"
 
+#include "base/utf8.h"
 #include "suite/local.h"
 
 #include <errno.h>
@@ -14,6 +15,11 @@ static tn_status start_of(const tn_args *args, const tn_cfg *cfg, tn_start *out)
     TN_TRY(tn_folder_make(cfg->run_dir));
     if (!realpath(cfg->run_dir, out->run_dir) || !getcwd(out->folder, sizeof out->folder))
         return tn_fail(TN_EIO, "%s: %s", cfg->run_dir, strerror(errno));
+    const char *path[] = {out->job_file, out->run_dir, out->folder};
+    for (size_t i = 0; i < sizeof path / sizeof *path; i++)
+        if (!tn_is_utf8(path[i], strlen(path[i])))
+            return tn_fail(TN_EARG, "%s: the path is not UTF-8, and could not be kept in plan.json: rename it",
+                           path[i]);
     out->n_set = args->n_set;
     out->set = (char **)args->set;
     return TN_OK;

@@ -37,19 +37,23 @@ static void sums_clear(const tn_index *ix, sums *s) {
 
 /* --- members ------------------------------------------------------------------------------------------------------ */
 
-/* A model that was trained again since has another digest; one whose folder is gone cannot be asked. */
+/* Predictions of a model that was trained again since, by a verb called by hand, are of no use. A train folder that was
+ * thrown away to save space says nothing against them. */
 static tn_status check_model(const tn_cfg *cfg, const tn_cell *cell, const char *path, const char *model_digest) {
-    char folder[TN_PATH_BYTES], done[TN_PATH_BYTES], now[TN_HEX_BYTES];
+    char folder[TN_PATH_BYTES], done[TN_PATH_BYTES], digest[TN_HEX_BYTES];
     TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
     TN_TRY(tn_path(done, "%s/DONE", folder));
     if (!tn_file_exists(done)) return TN_OK;
-    TN_TRY(tn_done_digest(folder, "train", now));
-    if (strcmp(now, model_digest) == 0) return TN_OK;
-    return tn_fail(TN_EARG, "%s: its model was trained again since: run `tenfold predict` again", path);
+    TN_TRY(tn_done_digest(folder, "train", digest));
+    return strcmp(digest, model_digest) == 0
+               ? TN_OK
+               : tn_fail(TN_EARG, "%s: the model was trained again since: run `tenfold predict` again", path);
 }
 
-static tn_status check_member(const tn_index *ix, const char *path, const tn_pred *pr) {
+static tn_status check_member(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *path,
+                              const tn_pred *pr) {
     const tn_pred_info *info = tn_pred_info_of(pr);
+    TN_TRY(check_model(cfg, cell, path, info->model_digest));
     if (strcmp(info->index_digest, ix->digest) != 0 || info->K != ix->n_classes)
         return tn_fail(TN_EARG, "%s: was made with another data set or fold map: run `tenfold predict` again", path);
     if (info->n > 0 && tn_pred_rows(pr)[info->n - 1] >= ix->n)
@@ -79,8 +83,8 @@ static tn_status add_member(const tn_cfg *cfg, const tn_index *ix, const tn_cell
     TN_TRY(tn_done_file(path, "predictions.h5", "predict", path));
     TN_TRY(tn_pred_open(path, &pr));
     float *block = malloc((size_t)BLOCK_ROWS * (size_t)ix->n_classes * sizeof *block);
-    tn_status st = block ? check_member(ix, path, pr) : tn_fail_memory((size_t)BLOCK_ROWS * 4, "the ensemble");
-    if (st == TN_OK) st = check_model(cfg, cell, path, tn_pred_info_of(pr)->model_digest);
+    tn_status st =
+        block ? check_member(cfg, ix, cell, path, pr) : tn_fail_memory((size_t)BLOCK_ROWS * 4, "the ensemble");
     if (st == TN_OK) st = add_blocks(cfg, pr, block, fold);
     free(block);
     tn_pred_close(&pr);
@@ -241,18 +245,13 @@ static void choose_round(tn_reduction *r) {
 }
 
 /* Rounds that were planned but have no member at all are not part of the reduction when the user allows it. */
-static tn_status collect(tn_reduction *r, bool allow_missing) {
+static tn_status collect(tn_reduction *r) {
     const tn_cfg *cfg = r->cfg;
     for (int round = 0; round <= cfg->self.max_rounds; round++) {
         tn_round_result *x = &r->round[r->n_rounds];
         r->n_rounds++; /* so that it is freed */
         TN_TRY(collect_round(cfg, r->ix, round, x));
         if (x->n_members == x->n_planned) continue;
-        if (!allow_missing)
-            return tn_fail(TN_EUNFINISHED,
-                           "round %d: %d of %d predictions are there; missing:\n%sfinish them (tenfold resume, tenfold "
-                           "predict) or give --allow-missing",
-                           round, x->n_members, x->n_planned, x->missing);
         tn_warn("round %d: %d of %d predictions are there", round, x->n_members, x->n_planned);
         if (x->n_members > 0) continue;
         free(x->p);
@@ -299,12 +298,57 @@ static char *inputs_of(const tn_cfg *cfg, const tn_index *ix) {
     return text;
 }
 
-static tn_status reduce_anew(const tn_cfg *cfg, const tn_index *ix, bool allow_missing, const char *folder,
-                             const tn_done *done) {
+/* Every planned cell of a round; asked before DONE, which may be that of an incomplete reduction that was allowed. */
+static tn_status check_round(const tn_cfg *cfg, int round, tn_cell *cell) {
+    char *missing = NULL;
+    size_t n_bytes = 0;
+    int n = 0, n_there = 0;
+    FILE *f = open_memstream(&missing, &n_bytes);
+    if (!f) return tn_fail_memory(4096, "the ensemble");
+    tn_cell_list(cfg, round, cell);
+    tn_status st = TN_OK;
+    for (; st == TN_OK && n < tn_cell_count(cfg); n++) {
+        bool there = false;
+        char name[TN_CELL_NAME_BYTES];
+        st = is_there(cfg, &cell[n], &there);
+        n_there += there;
+        tn_cell_name(&cell[n], name);
+        if (!there) fprintf(f, "%s\n", name);
+    }
+    fclose(f);
+    if (st == TN_OK && n_there < n)
+        st = tn_fail(TN_EUNFINISHED,
+                     "round %d: %d of %d predictions are there; missing:\n%sfinish them (tenfold resume, tenfold "
+                     "predict) or give --allow-missing",
+                     round, n_there, n, missing);
+    free(missing);
+    return st;
+}
+
+static tn_status check_complete(const tn_cfg *cfg) {
+    tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);
+    tn_status st = cell ? TN_OK : tn_fail_memory((size_t)tn_cell_count(cfg) * sizeof *cell, "the cells");
+    for (int round = 0; st == TN_OK && round <= cfg->self.max_rounds; round++) st = check_round(cfg, round, cell);
+    free(cell);
+    return st;
+}
+
+/* They lie outside the folder that DONE stands for: what was deleted is made again. */
+static bool has_outputs(const tn_cfg *cfg) {
+    static const char *const NAME[] = {"ensemble.h5", "submission.csv", "ledger.csv", "metrics.json"};
+    char path[TN_PATH_BYTES];
+    bool all = true;
+    for (size_t i = 0; i < sizeof NAME / sizeof *NAME; i++)
+        all = all && tn_path(path, "%s/%s", cfg->run_dir, NAME[i]) == TN_OK && tn_file_exists(path);
+    if (!all) tn_say("reduce: %s is missing: made again", path);
+    return all;
+}
+
+static tn_status reduce_anew(const tn_cfg *cfg, const tn_index *ix, const char *folder, const tn_done *done) {
     char digest[TN_HEX_BYTES];
     tn_reduction r = {.cfg = cfg, .ix = ix};
     r.round = calloc((size_t)cfg->self.max_rounds + 1, sizeof *r.round);
-    tn_status st = r.round ? collect(&r, allow_missing) : tn_fail_memory(sizeof *r.round, "the rounds");
+    tn_status st = r.round ? collect(&r) : tn_fail_memory(sizeof *r.round, "the rounds");
     if (st == TN_OK) {
         choose_round(&r);
         st = tn_reduce_write(&r, digest);
@@ -323,13 +367,14 @@ static tn_status reduce_anew(const tn_cfg *cfg, const tn_index *ix, bool allow_m
 static tn_status reduce_here(const tn_cfg *cfg, const tn_index *ix, bool allow_missing) {
     char folder[TN_PATH_BYTES];
     TN_TRY(tn_path(folder, "%s/reduce", cfg->run_dir));
+    if (!allow_missing) TN_TRY(check_complete(cfg));
     char *settings = tn_cfg_canonical(cfg, TN_STAGE_REDUCE), *inputs = inputs_of(cfg, ix);
     tn_status st = settings && inputs ? TN_OK : tn_fail_memory(4096, "the settings");
     if (st == TN_OK) {
         tn_done want = {.stage = "reduce", .settings = settings, .inputs = inputs};
         bool valid = false;
         st = tn_done_begin(folder, "reduce", &want, &valid);
-        if (st == TN_OK && !valid) st = reduce_anew(cfg, ix, allow_missing, folder, &want);
+        if (st == TN_OK && !(valid && has_outputs(cfg))) st = reduce_anew(cfg, ix, folder, &want);
     }
     free(settings);
     free(inputs);

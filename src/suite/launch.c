@@ -2,6 +2,8 @@
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "suite/launch.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -17,6 +19,13 @@ static volatile sig_atomic_t n_asked; /* how often a stop was asked for */
 static void on_signal(int signal_number) {
     (void)signal_number;
     n_asked++;
+}
+
+void tn_launch_begin(void) {
+    struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
 }
 
 bool tn_launch_stopped(void) {
@@ -62,6 +71,7 @@ _Noreturn static void child(char *const *argv, int n_ranks, int out) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
     char self[TN_PATH_BYTES], ranks[16];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n < 0) _exit(127);
@@ -133,7 +143,6 @@ static void relay_all(relay *r, int in, pid_t pid) {
 }
 
 tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *exit_code_out, char last_line_out[256]) {
-    struct sigaction action = {.sa_handler = on_signal}, old_int, old_term;
     int ends[2];
     relay r = {.log = fopen(log_path, "a")};
     if (!r.log) return tn_fail(TN_EIO, "%s: cannot be written: %s", log_path, strerror(errno));
@@ -141,8 +150,6 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
         fclose(r.log);
         return tn_fail(TN_EIO, "no pipe for %s: %s", argv[0], strerror(errno));
     }
-    sigaction(SIGINT, &action, &old_int);
-    sigaction(SIGTERM, &action, &old_term);
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
@@ -159,10 +166,9 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
         }
         *exit_code_out = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
         snprintf(last_line_out, 256, "%s", r.last);
+        tn_utf8_mend(last_line_out); /* cut in mid-character, or a file name of another encoding */
     }
     close(ends[0]);
     fclose(r.log);
-    sigaction(SIGINT, &old_int, NULL);
-    sigaction(SIGTERM, &old_term, NULL);
     return st;
 }

@@ -2,6 +2,7 @@
  * launch.h - run one verb in R processes under mpirun, with its output in a log and on the terminal.
  *                                                                                   layer: suite, uses: base
  *
+ *   tn_launch_begin();
  *   int code;
  *   TN_TRY(tn_launch(argv, n_ranks, log_path, &code, last_line));
  *
@@ -14,6 +15,9 @@
 
 #include "base/fs.h"
 
+/* From here on SIGINT and SIGTERM ask to stop, and a reader of our output that goes away (SIGPIPE) stops nothing. */
+void tn_launch_begin(void);
+
 /* argv: verb and arguments, NULL at the end; the program is this one. Output is appended to log_path (progress bars
  * left out) and copied to stderr. exit_code_out: of the verb; 128 + signal when killed. last_line_out: last complete
  * line. Errors TN_EIO cannot start (mpirun absent: names the package), log not writable. */
@@ -22,7 +26,7 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
 /* Cores that this process may use. */
 int tn_cores(void);
 
-/* Was this process asked to stop while launching? */
+/* Was this process asked to stop? */
 bool tn_launch_stopped(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* local.c - walks through the plan on this machine. */
 #include "suite/local.h"
 
+#include "base/lock.h"
 #include "base/progress.h"
 #include "learn/train.h"
 #include "suite/launch.h"
@@ -124,10 +125,7 @@ static tn_status verdict(const tn_plan *plan, int at) {
         count(plan, TN_STEP_FAILED), list, plan->start.run_dir);
 }
 
-tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
-    char log[TN_PATH_BYTES];
-    TN_TRY(tn_path(log, "%s/log", plan->start.run_dir));
-    TN_TRY(tn_folder_make(log));
+static tn_status walk(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
     for (int i = 0; i < plan->n; i++) plan->step[i].state = TN_STEP_WAITING;
     double begin = tn_now_s();
     for (int i = 0; i < plan->n; i++) {
@@ -137,4 +135,17 @@ tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
     }
     tn_say("all done in %.0f s; results in %s", tn_now_s() - begin, plan->start.run_dir);
     return TN_OK;
+}
+
+tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
+    char path[TN_PATH_BYTES];
+    int lock = -1;
+    TN_TRY(tn_path(path, "%s/log", plan->start.run_dir));
+    TN_TRY(tn_folder_make(path));
+    TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
+    TN_TRY(tn_lock_take(path, plan->start.run_dir, &lock));
+    tn_launch_begin();
+    tn_status st = walk(cfg, plan, n_ranks);
+    tn_lock_drop(&lock);
+    return st;
 }

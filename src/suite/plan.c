@@ -162,6 +162,8 @@ tn_status tn_plan_read(const char *run_dir, tn_plan **out) {
     TN_TRY(tn_file_read(path, &text, &n_bytes));
     json_t *j = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES, NULL);
     free(text);
+    char here[TN_PATH_BYTES]; /* a run folder that was moved or copied is itself, not what it came from */
+    if (json_is_object(j) && realpath(run_dir, here)) json_object_set_new(j, "run_dir", json_string(here));
     tn_status st = plan_from(j, path, out);
     json_decref(j);
     return st;
