@@ -47,7 +47,7 @@ static tn_status check_model(const tn_cfg *cfg, const tn_cell *cell, const char 
     TN_TRY(tn_done_digest(folder, "train", digest));
     return strcmp(digest, model_digest) == 0
                ? TN_OK
-               : tn_fail(TN_EARG, "%s: the model was trained again since: run `tenfold predict` again", path);
+               : tn_fail(TN_EARG, "%s: its model was trained again since: run `tenfold predict` again", path);
 }
 
 static tn_status check_member(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *path,

@@ -267,6 +267,8 @@ static tn_status make_rows(tn_train *t) {
             t->rows_by_class[ix->label[i]]++;
         }
     }
+    if (st == TN_OK && t->n_judged == 0)
+        st = tn_fail(TN_EARG, "there are no rows to train on: all are test, unlabelled or unreadable");
     if (st == TN_OK && n_validation == 0)
         st = tn_fail(TN_EARG, "fold %d has no validation rows: raise folds.validation_share", t->cell.fold);
     if (st == TN_OK)

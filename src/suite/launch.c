@@ -172,3 +172,18 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
     fclose(r.log);
     return st;
 }
+
+tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes) {
+    int killed_by = exit_code > 128 ? exit_code - 128 : 0;
+    bool crashed = killed_by == SIGSEGV || killed_by == SIGABRT || killed_by == SIGBUS || killed_by == SIGFPE ||
+                   killed_by == SIGILL;
+    if (crashed)
+        snprintf(how_out, n_bytes, "crashed with signal %d", killed_by);
+    else if (killed_by)
+        snprintf(how_out, n_bytes, "killed by signal %d%s", killed_by, killed_by == SIGKILL ? ": out of memory?" : "");
+    else
+        snprintf(how_out, n_bytes, "exit code %d", exit_code);
+    if (exit_code >= TN_EARG && exit_code <= TN_EUNFINISHED) return (tn_status)exit_code;
+    if (crashed || exit_code == TN_EBUG) return TN_EBUG;
+    return killed_by ? TN_EUNFINISHED : TN_EIO;
+}

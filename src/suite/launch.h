@@ -26,6 +26,11 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
 /* Cores that this process may use. */
 int tn_cores(void);
 
+/* What an exit code of tn_launch means for the whole run: our own codes as they are; a verb that was killed, by the
+ * kernel for its memory or by someone, is unfinished; one that crashed is a bug; another code is mpirun's own, which
+ * could not start it. how_out: in words, for a message. */
+tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes);
+
 /* Was this process asked to stop? */
 bool tn_launch_stopped(void);
 

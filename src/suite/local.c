@@ -101,28 +101,40 @@ static tn_status stopped(const tn_plan *plan) {
                    plan->start.run_dir);
 }
 
+static tn_status failed(const tn_step *s) {
+    char how[64] = "";
+    tn_status st = tn_exit_status(s->exit_code, how, sizeof how);
+    return tn_fail(st, "%s failed (%s)%s%s; log: %s", s->name, how, *s->last_line ? ": " : "", s->last_line, s->log);
+}
+
+/* Where all failed alike, in a way that running again does not mend (bad settings), the code says so: nobody should
+ * requeue that. Else unfinished. */
+static tn_status cells_failed(const tn_plan *plan) {
+    char list[1024] = "";
+    tn_status common = TN_OK;
+    for (int i = 0; i < plan->n; i++) {
+        const tn_step *s = &plan->step[i];
+        size_t n = strlen(list);
+        char how[64] = "";
+        if (s->state != TN_STEP_FAILED) continue;
+        tn_status st = tn_exit_status(s->exit_code, how, sizeof how);
+        common = common == TN_OK || common == st ? st : TN_EUNFINISHED;
+        snprintf(list + n, sizeof list - n, "\n  %s (%s): %s", s->name, how, s->log);
+    }
+    return tn_fail(
+        common,
+        "%d train cells failed, the others are done:%s\nmend the cause and go on with: tenfold resume %s; or "
+        "do without them: tenfold predict, then tenfold reduce --allow-missing",
+        count(plan, TN_STEP_FAILED), list, plan->start.run_dir);
+}
+
 /* After the cells of a round, or at any other step: is there a reason not to go on? */
 static tn_status verdict(const tn_plan *plan, int at) {
     const tn_step *s = &plan->step[at];
     bool round_ends = at + 1 == plan->n || plan->step[at + 1].kind != TN_STEP_TRAIN;
     if (s->state == TN_STEP_STOPPED || tn_launch_stopped()) return stopped(plan);
-    if (s->kind != TN_STEP_TRAIN && s->state == TN_STEP_FAILED) {
-        tn_status st = s->exit_code >= TN_EARG && s->exit_code <= TN_EUNFINISHED ? (tn_status)s->exit_code : TN_EBUG;
-        return tn_fail(st, "%s failed (exit code %d): %s; log: %s", s->name, s->exit_code, s->last_line, s->log);
-    }
-    if (!round_ends || count(plan, TN_STEP_FAILED) == 0) return TN_OK;
-    char list[1024] = "";
-    for (int i = 0; i <= at; i++) {
-        size_t n = strlen(list);
-        if (plan->step[i].state == TN_STEP_FAILED)
-            snprintf(list + n, sizeof list - n, "\n  %s (exit code %d): %s", plan->step[i].name,
-                     plan->step[i].exit_code, plan->step[i].log);
-    }
-    return tn_fail(
-        TN_EUNFINISHED,
-        "%d train cells failed, the others are done:%s\nmend the cause and go on with: tenfold resume %s; or "
-        "do without them: tenfold predict, then tenfold reduce --allow-missing",
-        count(plan, TN_STEP_FAILED), list, plan->start.run_dir);
+    if (s->kind != TN_STEP_TRAIN && s->state == TN_STEP_FAILED) return failed(s);
+    return round_ends && count(plan, TN_STEP_FAILED) > 0 ? cells_failed(plan) : TN_OK;
 }
 
 static tn_status walk(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {

@@ -28,11 +28,21 @@ static const char *word(json_t *j, const char *key) {
 
 /* --- score table -------------------------------------------------------------------------------------------------- */
 
+/* A name in a cell of a table. */
+static void put_name(FILE *f, const char *name) {
+    for (; *name; name++) {
+        if (*name == '|' || *name == '\\') fputc('\\', f);
+        fputc(*name, f);
+    }
+}
+
 static void table_head(report *r) {
     fputs("| what | rows | geometric mean | macro F1 | accuracy |", r->text);
     fputs("what,rows,geometric_mean,macro_f1,accuracy", r->csv);
     for (int k = 0; k < r->cfg->data.n_classes; k++) {
-        fprintf(r->text, " F1 %s |", r->cfg->data.classes[k]);
+        fputs(" F1 ", r->text);
+        put_name(r->text, r->cfg->data.classes[k]);
+        fputs(" |", r->text);
         char column[TN_NAME_BYTES + 4];
         snprintf(column, sizeof column, "f1_%s", r->cfg->data.classes[k]);
         tn_csv_put(r->csv, ",", column);
@@ -145,9 +155,12 @@ static tn_status ledger_table(report *r, int round) {
     tn_csv_free(&t);
     fprintf(r->text,
             "Before round %d:\n\n| class | judged | found suspicious | share |\n| --- | ---: | ---: | ---: |\n", round);
-    for (int k = 0; k < r->cfg->data.n_classes; k++)
-        fprintf(r->text, "| %s | %lld | %lld | %.1f %% |\n", r->cfg->data.classes[k], (long long)judged[k],
-                (long long)dropped[k], judged[k] ? 100.0 * (double)dropped[k] / (double)judged[k] : 0.0);
+    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+        fputs("| ", r->text);
+        put_name(r->text, r->cfg->data.classes[k]);
+        fprintf(r->text, " | %lld | %lld | %.1f %% |\n", (long long)judged[k], (long long)dropped[k],
+                judged[k] ? 100.0 * (double)dropped[k] / (double)judged[k] : 0.0);
+    }
     fputc('\n', r->text);
     return TN_OK;
 }

@@ -3,6 +3,7 @@
 #include "suite/status.h"
 
 #include "learn/train.h"
+#include "suite/launch.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -103,8 +104,10 @@ tn_status tn_status_print(const tn_cfg *cfg, const tn_plan *plan, FILE *out) {
     for (int i = 0; i < plan->n; i++) {
         const tn_step *s = &plan->step[i];
         TN_TRY(s->kind == TN_STEP_TRAIN ? print_train(cfg, s, out) : print_other(plan, s, out));
-        if (s->state == TN_STEP_FAILED || s->state == TN_STEP_STOPPED)
-            fprintf(out, "    exit code %d: %s\n    log: %s\n", s->exit_code, s->last_line, s->log);
+        if (s->state != TN_STEP_FAILED && s->state != TN_STEP_STOPPED) continue;
+        char how[64] = "";
+        tn_exit_status(s->exit_code, how, sizeof how);
+        fprintf(out, "    %s: %s\n    log: %s\n", how, s->last_line, s->log);
     }
     return TN_OK;
 }

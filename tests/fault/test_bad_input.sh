@@ -31,6 +31,16 @@ refused 2 "class stripes has 2 labelled rows in " preprocess tiny.cfg --run few
 test ! -e few/folds/DONE
 cp good/metadata.csv data/
 
+# --- nothing to learn from: said, on every rank alike
+awk -F, 'BEGIN { OFS = "," } NR > 1 { $2 = "" } { print }' good/metadata.csv >data/metadata.csv
+"$tenfold" preprocess tiny.cfg --run unlabelled >log 2>&1 || { cat log; exit 1; }
+refused 2 "there are no rows to train on" train tiny.cfg --run unlabelled
+code=0
+"$tenfold" run tiny.cfg --run unlabelled >log 2>&1 || code=$?
+test $code = 2 # nothing that running again would mend
+grep -q "3 train cells failed" log
+cp good/metadata.csv data/
+
 # --- a byte order mark, CRLF, Korean and CSV-hostile names are fine
 mkdir fine && cp -r good/* fine/
 mv fine/images/0000.jpg "$(printf 'fine/images/\355\225\234\352\270\200, "x".jpg')"

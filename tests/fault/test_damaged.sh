@@ -70,7 +70,7 @@ refused 4 "plan.json: not a plan" status else/moved
 "$tenfold" reduce tiny.cfg --run whole 2>log
 rm -r whole/train/$cell
 "$tenfold" train tiny.cfg --run whole --folds 0 --set train.learning_rate=0.001 >log 2>&1
-refused 2 "the model was trained again since: run \`tenfold predict\` again" reduce tiny.cfg --run whole --set reduce.method=mean --allow-missing --set self.max_rounds=0
+refused 2 "its model was trained again since: run \`tenfold predict\` again" reduce tiny.cfg --run whole --set reduce.method=mean --allow-missing --set self.max_rounds=0
 refused 6 "round 2: 0 of 3 predictions are there" reduce tiny.cfg --run whole --set self.max_rounds=2
 # a class that cannot be learned at such a rate: numbers that are not finite are not published
 refused 4 "lower train.learning_rate" train tiny.cfg --run whole --folds 1 --set train.seeds=[2] --set train.images=64 --set train.learning_rate=100 --set train.optimizer=sgd
