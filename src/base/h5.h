@@ -44,6 +44,9 @@ tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out);
  * Collective for files of the _all functions. */
 tn_status tn_h5_close(tn_h5 **f);
 
+/* Did a close fail, so that HDF5 may not survive its own end? For tn_run_end. */
+bool tn_h5_broken(void);
+
 /* Whole dataset of the given shape; n_dims 0..4. */
 tn_status tn_h5_write(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, const int64_t *dim, const void *data);
 /* Shape of a dataset; TN_EFORMAT when absent or of other rank. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *tn_h5_library(void) {
     static char text[32];
@@ -50,6 +51,7 @@ static tn_status create(const tn_run *run, const char *path, tn_h5 **out) {
     H5Pclose(access);
     if (f->file < 0) {
         free(f);
+        unlink(path); /* what a full disk left of it */
         return tn_fail(TN_EIO, "%s: cannot be made: is the folder there, writable, and the disk not full?", path);
     }
     *out = f;
@@ -85,12 +87,19 @@ tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out) {
     return open_file(run, path, out);
 }
 
+static bool broken;
+bool tn_h5_broken(void) {
+    return broken;
+}
+
 tn_status tn_h5_close(tn_h5 **f) {
     if (!*f) return TN_OK;
     bool ok = !(*f)->writing || H5Fflush((*f)->file, H5F_SCOPE_GLOBAL) >= 0;
-    /* A close that fails leaves HDF5 1.10 with a freed file in its tables, which it closes again at exit: so a file
-     * that cannot be flushed is not closed. */
+    /* A close that fails leaves HDF5 1.10 with a freed file in its tables: so a file that cannot be flushed is not
+     * closed. HDF5 tries once more at its own end, inside MPI_Finalize, and crashes there: no process may come to that.
+     */
     if (ok) ok = H5Fclose((*f)->file) >= 0;
+    broken |= !ok;
     tn_status st = ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written to its end: is the disk full?", (*f)->path);
     free(*f);
     *f = NULL;

@@ -39,9 +39,14 @@ tn_status tn_run_begin(tn_run *run) {
     return TN_OK;
 }
 
-void tn_run_end(tn_run *run, tn_status verdict) {
+void tn_run_end(tn_run *run, tn_status verdict, bool broken) {
+    int any_broken = broken;
     if (verdict != TN_OK && run->rank == 0) tn_fail_print();
-    MPI_Barrier(run->comm);
+    MPI_Allreduce(MPI_IN_PLACE, &any_broken, 1, MPI_INT, MPI_MAX, run->comm);
+    if (any_broken) {
+        fflush(NULL);
+        _exit((int)verdict);
+    }
     run->comm = MPI_COMM_NULL;
     MPI_Finalize();
 }

@@ -25,8 +25,9 @@ typedef struct tn_run {
 tn_status tn_run_begin(tn_run *run);
 
 /* MPI_Finalize. verdict: the same on every rank; rank 0 prints a failure before any rank leaves, because launchers end
- * the others as soon as one exits with an error. Collective. */
-void tn_run_end(tn_run *run, tn_status verdict);
+ * the others as soon as one exits with an error. broken: on this rank, a library would crash at its end
+ * (tn_h5_broken): then every rank leaves at once, with the verdict as its exit code. Collective. */
+void tn_run_end(tn_run *run, tn_status verdict, bool broken);
 
 /* A part of run: ranks with the same colour share out. Collective over run; end with tn_run_leave. */
 tn_status tn_run_split(tn_run *run, int colour, tn_run *out);

@@ -76,6 +76,7 @@ static tn_status folds(const char *text, tn_args *out) {
 static tn_status take(const char *name, char *value, tn_args *out) {
     long long seed = 0;
     if (strcmp(name, "--run") == 0) {
+        if (!*value) return tn_fail(TN_EARG, "--run: the folder has no name"); /* an unset variable: not / */
         out->run_dir = value;
     } else if (strcmp(name, "--set") == 0) {
         if (out->n_set == TN_MAX_SET)

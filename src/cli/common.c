@@ -1,6 +1,8 @@
 /* common.c - begin and end of a verb that works on a job file under MPI. */
 #include "cli/common.h"
 
+#include "base/h5.h"
+
 tn_status tn_job_begin(const tn_args *args, tn_job *out) {
     *out = (tn_job){.cfg = NULL};
     TN_TRY(tn_run_begin(&out->run));
@@ -24,7 +26,7 @@ void tn_job_end(tn_job *job, tn_status verdict) {
     tn_shards_close(&job->shards);
     tn_index_free(&job->index);
     tn_cfg_free(&job->cfg);
-    tn_run_end(&job->run, verdict);
+    tn_run_end(&job->run, verdict, tn_h5_broken());
 }
 
 tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const tn_args *args)) {

@@ -124,13 +124,14 @@ static tn_status write_overlay(const filter *s, int f) {
     TN_TRY(tn_h5_create(tmp, &file));
     tn_status st = fill_overlay(s, file), closed = tn_h5_close(&file);
     if (st == TN_OK) st = closed;
-    if (st == TN_OK) st = tn_publish_end(path);
-    if (st == TN_OK) {
-        tn_hash_add(s->overlays, s->verdict, (size_t)s->ix->n * sizeof *s->verdict);
-        tn_hash_add(s->overlays, s->margin, (size_t)s->ix->n * sizeof *s->margin);
-        tn_hash_add(s->overlays, s->suggested, (size_t)s->ix->n * sizeof *s->suggested);
+    if (st != TN_OK) {
+        remove(tmp);
+        return st;
     }
-    return st;
+    tn_hash_add(s->overlays, s->verdict, (size_t)s->ix->n * sizeof *s->verdict);
+    tn_hash_add(s->overlays, s->margin, (size_t)s->ix->n * sizeof *s->margin);
+    tn_hash_add(s->overlays, s->suggested, (size_t)s->ix->n * sizeof *s->suggested);
+    return tn_publish_end(path);
 }
 
 static void put_ledger_row(const filter *s, int64_t i, FILE *f) {

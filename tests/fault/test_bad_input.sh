@@ -76,6 +76,7 @@ refused 2 "none.cfg: cannot be read" run none.cfg
 refused 2 "no verb \`trian\`" trian tiny.cfg
 refused 2 "unknown option --fold" train tiny.cfg --fold 1
 refused 2 "tenfold check does not take --folds" check tiny.cfg --folds 1
+refused 2 "--run: the folder has no name" preprocess tiny.cfg --run=
 refused 2 "--folds 2-1" train tiny.cfg --folds 2-1
 refused 2 'did you mean `efficientnet-b0`?' weights describe efficientnet-b9
 refused 3 "cannot be read" weights digest none.safetensors
