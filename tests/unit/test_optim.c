@@ -81,7 +81,7 @@ static void momentum_is_beta1(void **unused) {
     tn_dev *dev = NULL;
     tn_net_spec spec = golden_spec("efficientnet-b0");
     assert_int_equal(tn_net_new(&spec, &net), TN_OK);
-    assert_int_equal(tn_dev_open(TN_DEVICE_REF, 1, tn_isa_best(), &dev), TN_OK);
+    assert_int_equal(tn_dev_open(TN_DEVICE_REF, 1, tn_isa_best(), TN_FP32, &dev), TN_OK);
     int64_t n = tn_net_params(net);
     float *x[4]; /* weights, moments, gradients; the reference device's memory is the host's */
     for (int i = 0; i < 4; i++) dev->op->fill(dev, n, 0, x[i] = dev->op->alloc(dev, n));
