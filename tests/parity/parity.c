@@ -1,0 +1,317 @@
+/*
+ * parity.c - whole nets against PyTorch: evaluation, one training step, ten optimiser steps.
+ *
+ *   parity [--device cpu|ref] [--threads N] [--bf16] FILE...      FILE: by make_reference.py, which lists what is in it
+ *
+ * Prints one table per file (judge.h says what is compared and bounded). Exit code 1: some bound does not hold.
+ */
+#include "learn/ckpt.h"
+#include "net/optim.h"
+#include "parity/judge.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double TRAIN_BOUND = 1e-4, EVAL_BOUND = 1e-5, TEN_STEPS_BOUND = 1e-3;
+/* A gradient this small beside its neighbour's is zero but for rounding: nothing relative can be said of it. */
+static const double NO_GRADIENT = 1e-9;
+enum { N_STEPS = 10 };
+
+typedef struct {
+    tn_device_kind device;
+    int n_threads;
+    bool bf16;
+} settings;
+
+typedef struct {
+    const settings *how;
+    tn_ckpt *file;
+    tn_ckpt_model model;
+    int B, K;
+    int64_t n_params, n_state, n_image;
+    tn_net *net;
+    tn_dev *dev;
+    tn_exec *ex;
+    float *params, *state, *grads, *moments, *m, *v; /* device */
+    float *host_params, *host_state;
+} rig;
+
+static void must(tn_status st) {
+    if (st == TN_OK) return;
+    tn_fail_print();
+    exit((int)st);
+}
+
+/* --- the reference ------------------------------------------------------------------------------------------------ */
+
+static const float *stored(const rig *r, int64_t n, const char *fmt, ...) {
+    char name[TN_TENSOR_NAME_BYTES + 16];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(name, sizeof name, fmt, args);
+    va_end(args);
+    for (int i = 0; i < tn_ckpt_count(r->file); i++) {
+        const tn_ckpt_entry *e = tn_ckpt_at(r->file, i);
+        if (strcmp(e->name, name) != 0) continue;
+        int64_t count = 1;
+        for (int d = 0; d < e->n_dims; d++) count *= e->dim[d];
+        if (count == n) return e->data;
+        must(tn_fail(TN_EFORMAT, "%s of the reference has %lld values, wanted %lld: make it anew", name,
+                     (long long)count, (long long)n));
+    }
+    must(tn_fail(TN_EFORMAT, "the reference has no %s: make it anew", name));
+    return NULL;
+}
+
+static double stored_number(const rig *r, const char *key) {
+    const char *text = tn_ckpt_word(r->file, key);
+    if (!text) must(tn_fail(TN_EFORMAT, "the reference does not say `%s`: make it anew", key));
+    return atof(text);
+}
+
+static const char *peer(const rig *r) {
+    return r->how->bf16 ? "bf16" : "fp32";
+}
+
+static const char *family_of(const tn_tensor *t) {
+    const struct {
+        const char *part, *family;
+    } convs[] = {{"conv_stem.", "stem convolution"}, {"conv_head.", "head convolution"}, {".conv_dw.", "depthwise"},
+                 {".conv_pwl.", "project"},          {".se.", "squeeze-excite"},         {"classifier.", "dense"}};
+    if (t->kind == TN_TENSOR_SCALE) return "batch-norm gamma";
+    if (t->kind == TN_TENSOR_SHIFT) return "batch-norm beta";
+    if (t->kind == TN_TENSOR_MEAN) return "running mean";
+    if (t->kind == TN_TENSOR_VAR) return "running variance";
+    for (size_t i = 0; i < sizeof convs / sizeof *convs; i++)
+        if (strstr(t->name, convs[i].part)) return convs[i].family;
+    /* the first stage does not expand, and timm calls its projection conv_pw */
+    return strncmp(t->name, "blocks.0.", 9) == 0 ? "project" : "expand";
+}
+
+/* --- one net ------------------------------------------------------------------------------------------------------ */
+
+static float *host(int64_t n) {
+    float *x = calloc((size_t)n, sizeof *x);
+    TN_ASSERT(x != NULL);
+    return x;
+}
+
+static float *device(const rig *r, int64_t n) {
+    float *x = r->dev->op->alloc(r->dev, n);
+    TN_ASSERT(x != NULL);
+    return x;
+}
+
+static rig rig_new(const char *path, const settings *how) {
+    rig r = {.how = how};
+    must(tn_ckpt_read(path, &r.file));
+    must(tn_ckpt_model_of(r.file, &r.model));
+    r.B = (int)stored_number(&r, "batch");
+    r.K = r.model.net.n_classes;
+    r.n_image = (int64_t)r.B * r.model.size_px * r.model.size_px * 3;
+    must(tn_net_new(&r.model.net, &r.net));
+    must(tn_dev_open(how->device, how->n_threads, tn_isa_best(), &r.dev));
+    must(tn_exec_new(r.dev, r.net, r.B, r.model.size_px, true, &r.ex));
+    r.n_params = tn_net_params(r.net);
+    r.n_state = tn_net_state(r.net);
+    float **of_params[] = {&r.params, &r.grads, &r.m, &r.v}, **of_state[] = {&r.state, &r.moments};
+    for (int i = 0; i < 4; i++) *of_params[i] = device(&r, r.n_params);
+    for (int i = 0; i < 2; i++) *of_state[i] = device(&r, r.n_state);
+    r.host_params = host(r.n_params);
+    r.host_state = host(r.n_state);
+    return r;
+}
+
+static void rig_free(rig *r) {
+    float *device_memory[] = {r->params, r->grads, r->m, r->v, r->state, r->moments};
+    for (int i = 0; i < 6; i++) r->dev->op->free(r->dev, device_memory[i]);
+    free(r->host_params);
+    free(r->host_state);
+    tn_exec_free(&r->ex);
+    tn_dev_close(&r->dev);
+    tn_net_free(&r->net);
+    tn_ckpt_free(&r->file);
+}
+
+static void load_weights(rig *r) {
+    must(tn_ckpt_net_load(r->file, r->net, "model.", r->host_params, r->host_state));
+    r->dev->op->upload(r->dev, r->n_params, r->host_params, r->params);
+    r->dev->op->upload(r->dev, r->n_state, r->host_state, r->state);
+    tn_exec_weights(r->ex, r->params, r->state);
+}
+
+static double train(rig *r, const float *image, const float *target) {
+    double loss = NAN;
+    tn_exec_lane lane = {.image = image, .target = target};
+    tn_exec_train(r->ex, &lane, r->grads, r->moments, &loss);
+    return loss;
+}
+
+/* --- comparisons -------------------------------------------------------------------------------------------------- */
+
+static void compare(const rig *r, judge *j, const char *family, const char *what, double bound, int64_t n,
+                    const float *ours) {
+    judge_add(j, family, bound, n, ours, stored(r, n, "%s.%s", peer(r), what), stored(r, n, "fp64.%s", what), 0);
+}
+
+static void compare_gradient(const rig *r, judge *j, int i) {
+    const tn_tensor *t = tn_net_tensor(r->net, i), *before = i > 0 ? tn_net_tensor(r->net, i - 1) : t;
+    const float *peers = stored(r, t->n, "%s.grad.%s", peer(r), t->name);
+    const float *exact = stored(r, t->n, "fp64.grad.%s", t->name), *ours = r->host_params + t->offset;
+    const char *family = family_of(t);
+    double scale = 0;
+    if (t->kind == TN_TENSOR_SHIFT) { /* the next batch norm may take the shift out again */
+        double gamma = judge_norm(before->n, stored(r, before->n, "fp64.grad.%s", before->name));
+        if (judge_norm(t->n, exact) < NO_GRADIENT * gamma) {
+            family = "batch-norm beta without gradient, relative to gamma's";
+            scale = gamma;
+        }
+    }
+    judge_add(j, family, TRAIN_BOUND, t->n, ours, peers, exact, scale);
+}
+
+/* Training mode shows no logits. Where one sample alone has a say, by the target 1/K, the gradient of the last bias is
+ * (softmax - 1/K) / B: its logarithms are the logits less their mean. */
+static void training_logits(rig *r, const float *image, float *logits_out) {
+    const tn_tensor *bias = tn_net_tensor(r->net, tn_net_tensors(r->net) - 1);
+    float *target = host((int64_t)r->B * r->K);
+    for (int b = 0; b < r->B; b++) {
+        float *row = logits_out + b * r->K;
+        memset(target, 0, (size_t)(r->B * r->K) * sizeof *target);
+        for (int k = 0; k < r->K; k++) target[b * r->K + k] = 1.0F / (float)r->K;
+        train(r, image, target);
+        r->dev->op->download(r->dev, r->K, r->grads + bias->offset, row);
+        for (int k = 0; k < r->K; k++) row[k] = (float)log((double)row[k] * r->B + 1.0 / r->K);
+    }
+    free(target);
+}
+
+static void centre(int B, int K, const float *logits, float *out) {
+    for (int b = 0; b < B; b++) {
+        double mean = 0;
+        for (int k = 0; k < K; k++) mean += (double)logits[b * K + k] / K;
+        for (int k = 0; k < K; k++) out[b * K + k] = (float)((double)logits[b * K + k] - mean);
+    }
+}
+
+static void compare_training_logits(rig *r, judge *j, const float *image) {
+    int64_t n = (int64_t)r->B * r->K;
+    float *all = host(3 * n), *ours = all, *peers = all + n, *exact = all + 2 * n;
+    training_logits(r, image, ours);
+    centre(r->B, r->K, ours, ours);
+    centre(r->B, r->K, stored(r, n, "%s.logits", peer(r)), peers);
+    centre(r->B, r->K, stored(r, n, "fp64.logits"), exact);
+    judge_add(j, "training logits", TRAIN_BOUND, n, ours, peers, exact, 0);
+    free(all);
+}
+
+static void one_step(rig *r, judge *j) {
+    const float *image = stored(r, r->n_image, "image"), *target = stored(r, (int64_t)r->B * r->K, "target");
+    float *logits = host((int64_t)r->B * r->K);
+    load_weights(r);
+    tn_exec_logits(r->ex, image, NULL, logits);
+    compare(r, j, "evaluation logits", "eval", EVAL_BOUND, (int64_t)r->B * r->K, logits);
+    free(logits);
+    compare_training_logits(r, j, image);
+    float loss = (float)train(r, image, target);
+    compare(r, j, "loss", "loss", TRAIN_BOUND, 1, &loss);
+    r->dev->op->download(r->dev, r->n_params, r->grads, r->host_params);
+    r->dev->op->lerp(r->dev, r->n_state, (float)r->model.net.bn_momentum, r->moments, r->state);
+    r->dev->op->download(r->dev, r->n_state, r->state, r->host_state);
+    for (int i = 0; i < tn_net_tensors(r->net); i++) {
+        const tn_tensor *t = tn_net_tensor(r->net, i);
+        char what[TN_TENSOR_NAME_BYTES + 8];
+        snprintf(what, sizeof what, "state.%s", t->name);
+        if (tn_tensor_is_state(t))
+            compare(r, j, family_of(t), what, TRAIN_BOUND, t->n, r->host_state + t->offset);
+        else
+            compare_gradient(r, j, i);
+    }
+}
+
+/* --- ten steps ---------------------------------------------------------------------------------------------------- */
+
+static double furthest(const float *x, const float *y) {
+    double most = 0;
+    for (int i = 0; i < N_STEPS; i++) {
+        double d = fabs((double)x[i] - (double)y[i]) / fabs((double)y[i]);
+        if (!(d <= most)) most = d;
+    }
+    return most;
+}
+
+/* fp32 follows PyTorch's fp32; bf16 departs from it no further than 1.25 times as far as PyTorch's bf16 does. */
+static int ten_steps(rig *r, tn_optim_kind kind, const char *name) {
+    char key[32];
+    float ours[N_STEPS];
+    tn_cfg *cfg = calloc(1, sizeof *cfg);
+    TN_ASSERT(cfg != NULL);
+    cfg->train.optimizer = kind;
+    cfg->train.momentum = 0.9;
+    snprintf(key, sizeof key, "%s_decay", name);
+    cfg->train.weight_decay = stored_number(r, key);
+    snprintf(key, sizeof key, "%s_rate", name);
+    double rate = stored_number(r, key);
+    load_weights(r);
+    r->dev->op->fill(r->dev, r->n_params, 0, r->m);
+    r->dev->op->fill(r->dev, r->n_params, 0, r->v);
+    for (int step = 0; step < N_STEPS; step++) {
+        const float *image = stored(r, r->n_image, "step.%d.image", step);
+        ours[step] = (float)train(r, image, stored(r, (int64_t)r->B * r->K, "step.%d.target", step));
+        tn_optim_step(r->dev, r->net, cfg, rate, step + 1, r->grads, r->params, r->m, r->v);
+        tn_exec_weights(r->ex, r->params, r->state);
+    }
+    free(cfg);
+    const float *fp32 = stored(r, N_STEPS, "fp32.%s", name), *bf16 = stored(r, N_STEPS, "bf16.%s", name);
+    double error = furthest(ours, fp32), bf16_error = furthest(bf16, fp32);
+    double bound = r->how->bf16 ? 1.25 * bf16_error : TEN_STEPS_BOUND;
+    bool failed = !(error <= bound);
+    printf("- ten steps of %s, loss %.3f to %.3f: at most %.1e from PyTorch's fp32 loss (PyTorch's bf16: %.1e), bound "
+           "%.1e: %s\n",
+           name, (double)ours[0], (double)ours[N_STEPS - 1], error, bf16_error, bound, failed ? "**fails**" : "fine");
+    return failed;
+}
+
+static int check(const char *path, const settings *how) {
+    rig r = rig_new(path, how);
+    printf("\n## %s, %s padding, %d px, batch %d: device %s, %s\n\nAgainst %s.\n\n", r.model.net.name,
+           r.model.net.pad_same ? "TF-SAME" : "symmetric", r.model.size_px, r.B,
+           how->device == TN_DEVICE_REF ? "ref" : "cpu", peer(&r), tn_ckpt_word(r.file, "source"));
+    judge *j = judge_new(how->bf16);
+    one_step(&r, j);
+    int n_failed = judge_print(j, stdout);
+    judge_free(&j);
+    printf("\n");
+    n_failed += ten_steps(&r, TN_OPTIM_ADAMW, "adamw");
+    n_failed += ten_steps(&r, TN_OPTIM_SGD, "sgd");
+    fflush(stdout);
+    rig_free(&r);
+    return n_failed;
+}
+
+static int usage(void) {
+    fprintf(stderr, "usage: parity [--device cpu|ref] [--threads N] FILE...\n");
+    return TN_EARG;
+}
+
+int main(int argc, char **argv) {
+    settings how = {.device = TN_DEVICE_CPU, .n_threads = 2};
+    int i = 1, n_failed = 0;
+    for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i++) {
+        if (strcmp(argv[i], "--bf16") == 0) {
+            fprintf(stderr, "error: --bf16: tenfold computes in fp32 only\n");
+            return TN_EARG;
+        }
+        if (strcmp(argv[i], "--device") == 0)
+            how.device = strcmp(argv[++i], "ref") == 0 ? TN_DEVICE_REF : TN_DEVICE_CPU;
+        else if (strcmp(argv[i], "--threads") == 0)
+            how.n_threads = atoi(argv[++i]);
+        else
+            return usage();
+    }
+    if (i >= argc) return usage();
+    for (; i < argc; i++) n_failed += check(argv[i], &how);
+    return n_failed ? 1 : 0;
+}
