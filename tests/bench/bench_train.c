@@ -1,0 +1,144 @@
+/*
+ * bench_train.c - one net on the cpu device, timed: bench_train NET PX BATCH THREADS fp32 train|infer STEPS
+ *
+ * A training step is what a trainer does with a lane: forward, loss, backward, SGD with momentum, running moments,
+ * weights refreshed. Prints one line `img_s peak_mib planned_mib`: the median over STEPS after two that are not
+ * counted; the peak of the whole process (getrusage); what tn_exec_bytes says.
+ */
+#include "base/progress.h"
+#include "net/optim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { K = 5, WARM_UP = 2, MOST_STEPS = 1000 };
+
+typedef struct {
+    tn_net *net;
+    tn_dev *dev;
+    tn_exec *ex;
+    int64_t n, n_state, n_done;
+    float *params, *state, *grads, *moments, *momentum; /* device */
+    float *image, *target, *p;                          /* host */
+    tn_cfg *cfg;
+} bench;
+
+static float *device(const bench *b, int64_t n) {
+    float *x = b->dev->op->alloc(b->dev, n);
+    TN_ASSERT(x != NULL);
+    return x;
+}
+
+static float *host(int64_t n) {
+    float *x = calloc((size_t)n, sizeof *x);
+    TN_ASSERT(x != NULL);
+    return x;
+}
+
+static void make_inputs(bench *b, int batch, int64_t n_image) {
+    b->image = host(n_image);
+    b->target = host((int64_t)batch * K);
+    b->p = host((int64_t)batch * K);
+    for (int64_t i = 0; i < n_image; i++) b->image[i] = (float)(i * 7919 % 2003) / 1000 - 1;
+    for (int i = 0; i < batch * K; i++) b->target[i] = i % K == i / K % K ? 0.92F : 0.02F; /* smoothing 0.1 */
+}
+
+static tn_status begin(bench *b, const char *name, int px, int batch, int n_threads, bool training) {
+    tn_net_spec spec = {.stem_stride = 2, .n_classes = K, .dropout = -1, .drop_connect = 0.2};
+    snprintf(spec.name, sizeof spec.name, "%s", name);
+    TN_TRY(tn_net_new(&spec, &b->net));
+    TN_TRY(tn_dev_open(TN_DEVICE_CPU, n_threads, tn_isa_best(), &b->dev));
+    TN_TRY(tn_exec_new(b->dev, b->net, batch, px, training, &b->ex));
+    b->n = tn_net_params(b->net);
+    b->n_state = tn_net_state(b->net);
+    b->params = device(b, b->n);
+    b->state = device(b, b->n_state);
+    if (training) {
+        b->grads = device(b, b->n);
+        b->momentum = device(b, b->n);
+        b->moments = device(b, b->n_state);
+    }
+    b->cfg = calloc(1, sizeof *b->cfg);
+    TN_ASSERT(b->cfg != NULL);
+    b->cfg->train.optimizer = TN_OPTIM_SGD;
+    b->cfg->train.momentum = 0.9;
+    b->cfg->train.weight_decay = 1e-4;
+    float *params = host(b->n), *state = host(b->n_state);
+    tn_net_init(b->net, 1, params, state);
+    b->dev->op->upload(b->dev, b->n, params, b->params);
+    b->dev->op->upload(b->dev, b->n_state, state, b->state);
+    free(params);
+    free(state);
+    tn_exec_weights(b->ex, b->params, b->state);
+    make_inputs(b, batch, (int64_t)batch * px * px * 3);
+    return TN_OK;
+}
+
+static void end(bench *b) {
+    float *of_device[] = {b->params, b->state, b->grads, b->moments, b->momentum};
+    float *of_host[] = {b->image, b->target, b->p};
+    for (int i = 0; i < 5; i++) b->dev->op->free(b->dev, of_device[i]);
+    for (int i = 0; i < 3; i++) free(of_host[i]);
+    free(b->cfg);
+    tn_exec_free(&b->ex);
+    tn_dev_close(&b->dev);
+    tn_net_free(&b->net);
+}
+
+static void train_step(bench *b, int batch) {
+    double loss;
+    tn_exec_lane lane = {.image = b->image, .target = b->target, .seed = 1, .position = b->n_done * batch};
+    tn_exec_train(b->ex, &lane, b->grads, b->moments, &loss);
+    tn_optim_step(b->dev, b->net, b->cfg, 0.01, ++b->n_done, b->grads, b->params, b->momentum, NULL);
+    b->dev->op->lerp(b->dev, b->n_state, 0.1F, b->moments, b->state);
+    tn_exec_weights(b->ex, b->params, b->state);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median_s(bench *b, int batch, bool training, int n_steps) {
+    static double seconds[MOST_STEPS];
+    for (int step = -WARM_UP; step < n_steps; step++) {
+        double begin_s = tn_now_s();
+        if (training)
+            train_step(b, batch);
+        else
+            tn_exec_eval(b->ex, b->image, NULL, b->p);
+        if (step >= 0) seconds[step] = tn_now_s() - begin_s;
+    }
+    qsort(seconds, (size_t)n_steps, sizeof *seconds, ascending);
+    return seconds[n_steps / 2];
+}
+
+static int usage(void) {
+    fprintf(stderr, "usage: bench_train NET PX BATCH THREADS fp32 train|infer STEPS\n");
+    return TN_EARG;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 8) return usage();
+    int px = atoi(argv[2]), batch = atoi(argv[3]), n_threads = atoi(argv[4]), n_steps = atoi(argv[7]);
+    bool training = strcmp(argv[6], "train") == 0;
+    if (n_steps < 1 || n_steps > MOST_STEPS || (!training && strcmp(argv[6], "infer") != 0)) return usage();
+    if (strcmp(argv[5], "fp32") != 0) {
+        fprintf(stderr, "error: precision %s: tenfold computes in fp32 only\n", argv[5]);
+        return TN_EARG;
+    }
+    bench b = {.net = NULL};
+    tn_status st = begin(&b, argv[1], px, batch, n_threads, training);
+    if (st != TN_OK) {
+        tn_fail_print();
+        return (int)st;
+    }
+    double seconds = median_s(&b, batch, training, n_steps);
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    printf("%.3f %.0f %.0f\n", batch / seconds, (double)used.ru_maxrss / 1024, (double)tn_exec_bytes(b.ex) / 0x1p20);
+    end(&b);
+    return 0;
+}
