@@ -9,6 +9,7 @@
  * Files are byte-identical for equal content: object times off, no dates, libver bounds fixed (v110),
  * file locking off (HDF5_USE_FILE_LOCKING=FALSE semantics, by the access property list), little-endian types.
  * Datasets are contiguous and unfiltered, in the root group. Strings: one dataset of bytes + one of int64 offsets.
+ * Files of other programs may have groups: a name is then a path, `a/b/c` (h5_tree.c).
  * The local functions serve one process; tn_h5_*_all are collective.
  */
 #ifndef TN_BASE_H5_H
@@ -79,6 +80,19 @@ tn_status tn_h5_get_int(tn_h5 *f, const char *name, int64_t *out);
 tn_status tn_h5_write_strings(tn_h5 *f, const char *name, int64_t n, const char *const *s);
 /* One malloc'd block that the pointer table lies in as well: a single free(). */
 tn_status tn_h5_read_strings(tn_h5 *f, const char *name, int64_t *n_out, char ***out);
+
+/* --- files of other programs -------------------------------------------------------------------------------------- */
+
+bool tn_h5_is(const char *path);                 /* the file begins as HDF5 files do */
+bool tn_h5_has_path(tn_h5 *f, const char *path); /* every group on the way is there too */
+bool tn_h5_is_group(tn_h5 *f, const char *path);
+/* Attribute `name` of a group that is a list of strings (of fixed or of variable length), or is cut into `name0`,
+ * `name1`, ... as Keras does with long lists. One malloc'd block as in tn_h5_read_strings. Absent: 0 strings. */
+tn_status tn_h5_attribute_strings(tn_h5 *f, const char *group, const char *name, int64_t *n_out, char ***out);
+/* Rank (0..4) and shape of a dataset of floating-point numbers; TN_EFORMAT for anything else. */
+tn_status tn_h5_float_shape(tn_h5 *f, const char *path, int *n_dims_out, int64_t dim_out[4]);
+/* The whole dataset, of n values, converted. TN_EFORMAT when it holds another number of them. */
+tn_status tn_h5_read_floats(tn_h5 *f, const char *path, int64_t n, float *out);
 
 const char *tn_h5_library(void); /* "1.10.8" */
 
