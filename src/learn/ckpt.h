@@ -11,7 +11,8 @@
  *        settings, counters, and `xxh3`, the hash of the data part, checked by every read.
  *        Decision: docs/decisions/checkpoint-format.md
  * Local: rank 0 writes, every rank may read.
- * Errors TN_EFORMAT truncated, absurd header length, offsets outside, wrong type, hash differs: "PATH: ... " and what
+ * Errors TN_EFORMAT truncated, absurd header length, offsets outside, overlapping or leaving holes, a name twice, wrong
+ * type, hash differs: "PATH: ... " and what
  * to do (delete it: the cell restarts from its last published checkpoint or from the beginning).
  */
 #ifndef TN_LEARN_CKPT_H
@@ -35,12 +36,16 @@ tn_status tn_ckpt_write(const char *path, int n, const tn_ckpt_entry *entry, jso
 
 typedef struct tn_ckpt tn_ckpt;
 tn_status tn_ckpt_read(const char *path, tn_ckpt **out);
+/* The same for files of other programs: F16 and BF16 are converted, PyTorch's num_batches_tracked are skipped. */
+tn_status tn_ckpt_read_foreign(const char *path, tn_ckpt **out);
 void tn_ckpt_free(tn_ckpt **ck);
 const char *tn_ckpt_word(const tn_ckpt *ck, const char *key); /* NULL when absent */
 /* TN_EFORMAT absent, or the shape differs (both shapes named). */
 tn_status tn_ckpt_copy(const tn_ckpt *ck, const char *name, int n_dims, const int64_t *dim, float *out);
 int tn_ckpt_count(const tn_ckpt *ck);
 const tn_ckpt_entry *tn_ckpt_at(const tn_ckpt *ck, int i); /* by name in ascending order */
+
+void tn_shape_text(int n_dims, const int64_t *dim, char out[96]); /* "(32,3,3,3)" */
 
 /* One hash of all tensors (names, shapes, data in order of name) that begin with prefix; "" = all. The order in the
  * file and the metadata do not matter: `tenfold weights digest`. */
