@@ -45,6 +45,10 @@ tn_status tn_effnet_find(const char *name, const tn_effnet **out) {
                    name, nearest ? "did you mean `" : "", nearest ? nearest : "", nearest ? "`? " : "");
 }
 
+const char *tn_net_name(int i) {
+    return i >= 0 && i < N_FAMILIES ? families[i].name : NULL;
+}
+
 /* To the nearest multiple of 8 that is not more than 10 % below. */
 static int scaled(int channels, double width) {
     double wanted = channels * width;

@@ -166,6 +166,10 @@ const tn_tensor *tn_net_tensor(const tn_net *net, int i) {
     return &net->tensor[i];
 }
 
+int tn_net_table_px(const tn_net *net) {
+    return net->family->size_px;
+}
+
 int tn_net_least_px(const tn_net *net) {
     int px = net->spec.stem_stride;
     for (int i = 0; i < net->n_blocks; i++) px *= net->block[i].stride;

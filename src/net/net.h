@@ -64,12 +64,14 @@ typedef struct tn_net tn_net;
 /* Errors TN_EARG: unknown name (with the nearest), width or depth that give nothing, spec out of range; TN_ENOMEM. */
 tn_status tn_net_new(const tn_net_spec *spec, tn_net **out);
 void tn_net_free(tn_net **net);
+const char *tn_net_name(int i);                       /* of the i-th net of the table; NULL behind the last */
 const tn_net_spec *tn_net_spec_of(const tn_net *net); /* with the table's values filled in */
 int64_t tn_net_params(const tn_net *net);             /* n_params */
 int64_t tn_net_state(const tn_net *net);              /* n_state  */
 int tn_net_tensors(const tn_net *net);
 const tn_tensor *tn_net_tensor(const tn_net *net, int i); /* in file order; params and state interleaved as in timm */
 bool tn_tensor_is_state(const tn_tensor *t);
+int tn_net_table_px(const tn_net *net); /* the input size that the net was made for */
 int tn_net_least_px(const tn_net *net); /* smallest input size: the product of all strides, one pixel is left */
 
 /* Layer table (name, output, parameters) and the lines "parameters N", "state N"; size_px 0 = the table's size. */
