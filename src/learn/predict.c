@@ -3,61 +3,13 @@
 
 #include "base/done.h"
 #include "base/progress.h"
-#include "learn/ckpt.h"
 #include "learn/eval.h"
+#include "learn/model.h"
 #include "learn/pred.h"
 #include "learn/train.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* The model of a checkpoint on the device, ready to evaluate. */
-typedef struct {
-    tn_ckpt_model about;
-    tn_net *net;
-    tn_dev *dev;
-    tn_exec *exec;
-    float *params, *state; /* device */
-} model;
-
-static void model_free(model *m) {
-    if (m->dev) {
-        m->dev->op->free(m->dev, m->params);
-        m->dev->op->free(m->dev, m->state);
-    }
-    tn_exec_free(&m->exec);
-    tn_dev_close(&m->dev);
-    tn_net_free(&m->net);
-}
-
-static tn_status load_weights(const tn_ckpt *ck, model *m) {
-    int64_t n = tn_net_params(m->net), n_state = tn_net_state(m->net);
-    float *params = malloc((size_t)n * sizeof *params), *state = malloc((size_t)n_state * sizeof *state);
-    m->params = m->dev->op->alloc(m->dev, n);
-    m->state = m->dev->op->alloc(m->dev, n_state);
-    tn_status st = params && state && m->params && m->state ? tn_ckpt_net_load(ck, m->net, "model.", params, state)
-                                                            : tn_fail_memory((size_t)n * sizeof *params, "the weights");
-    if (st == TN_OK) {
-        m->dev->op->upload(m->dev, n, params, m->params);
-        m->dev->op->upload(m->dev, n_state, state, m->state);
-    }
-    free(params);
-    free(state);
-    return st;
-}
-
-static tn_status model_open(const tn_cfg *cfg, const char *path, tn_isa isa, model *m) {
-    tn_ckpt *ck = NULL;
-    TN_TRY(tn_ckpt_read(path, &ck));
-    tn_status st = tn_ckpt_model_of(ck, &m->about);
-    if (st == TN_OK) st = tn_net_new(&m->about.net, &m->net);
-    if (st == TN_OK) st = tn_dev_open(cfg->train.device, cfg->train.lane_threads, isa, cfg->train.precision, &m->dev);
-    if (st == TN_OK) st = load_weights(ck, m);
-    if (st == TN_OK) st = tn_exec_new(m->dev, m->net, cfg->train.lane_images, m->about.size_px, false, &m->exec);
-    if (st == TN_OK) tn_exec_weights(m->exec, m->params, m->state);
-    tn_ckpt_free(&ck);
-    return st == TN_OK ? st : tn_fail(st, "%s: %s", path, tn_msg);
-}
 
 /* Out-of-fold rows and rows that nobody trains on, ascending. out: (N). */
 static int64_t rows_of(const tn_index *ix, int fold, int64_t *out) {
@@ -68,7 +20,7 @@ static int64_t rows_of(const tn_index *ix, int fold, int64_t *out) {
 }
 
 static tn_status compute(tn_run *run, const tn_cfg *cfg, const tn_index *ix, const tn_shards *shards,
-                         const tn_cell *cell, model *m, int64_t *rows, float *p, int64_t n) {
+                         const tn_cell *cell, tn_model *m, int64_t *rows, float *p, int64_t n) {
     tn_loader_spec spec = {.index = ix,
                            .shards = shards,
                            .size_px = m->about.size_px,
@@ -103,7 +55,7 @@ static tn_status publish(const tn_index *ix, const tn_cell *cell, const char *fo
 static tn_status predict_anew(tn_run *run, const tn_cfg *cfg, const tn_index *ix, const tn_shards *shards,
                               const tn_cell *cell, const char *folder, const char *model_digest, const tn_done *done) {
     char path[TN_PATH_BYTES];
-    model m = {.net = NULL};
+    tn_model m = {.net = NULL};
     int64_t *rows = malloc((size_t)ix->n * sizeof *rows + 1), n = rows ? rows_of(ix, cell->fold, rows) : 0;
     float *p = malloc((size_t)(n * ix->n_classes) * sizeof *p + 1);
     int isa = (int)tn_isa_best();
@@ -111,12 +63,16 @@ static tn_status predict_anew(tn_run *run, const tn_cfg *cfg, const tn_index *ix
     tn_status st =
         rows && p ? tn_cell_folder(cfg, "train", cell, path) : tn_fail_memory((size_t)ix->n * 28, "the predictions");
     if (st == TN_OK) st = tn_done_file(path, "best.safetensors", "train", path);
-    if (st == TN_OK) st = model_open(cfg, path, (tn_isa)isa, &m);
+    if (st == TN_OK)
+        st = tn_model_open(path,
+                           &(tn_model_use){cfg->train.device, cfg->train.lane_threads, (tn_isa)isa,
+                                           cfg->train.precision, cfg->train.lane_images, 0},
+                           &m);
     st = tn_agree(run, st);
     if (st == TN_OK) st = compute(run, cfg, ix, shards, cell, &m, rows, p, n);
     if (st == TN_OK)
         st = tn_agree(run, run->rank == 0 ? publish(ix, cell, folder, done, model_digest, n, rows, p) : TN_OK);
-    model_free(&m);
+    tn_model_close(&m);
     free(rows);
     free(p);
     return st;
