@@ -1,0 +1,50 @@
+/* weights_priv.h - a weights file as a list of named tensors, whoever wrote it. */
+#ifndef TN_LEARN_WEIGHTS_PRIV_H
+#define TN_LEARN_WEIGHTS_PRIV_H
+
+#include "base/h5.h"
+#include "learn/weights.h"
+
+typedef enum { TN_NAMES_TENFOLD, TN_NAMES_TIMM, TN_NAMES_TORCHVISION, TN_NAMES_KERAS } tn_names;
+
+enum { TN_FOREIGN_NAME_BYTES = 192 };
+
+typedef struct {
+    char name[TN_FOREIGN_NAME_BYTES]; /* Keras: layer/variable */
+    int n_dims;
+    int64_t dim[4];
+    const float *data;   /* safetensors */
+    const char *h5_path; /* HDF5: read when wanted */
+} tn_foreign;
+
+typedef struct {
+    char path[TN_PATH_BYTES];
+    tn_names names;
+    const char *prefix; /* TN_NAMES_TENFOLD: "model.", "ema." or "" */
+    int n;
+    tn_foreign *tensor; /* (n) in ascending order of name */
+    tn_ckpt *ck;        /* safetensors */
+    tn_h5 *h5;          /* HDF5 */
+    char **h5_paths;    /* (n) each malloc'd */
+    int n_h5_paths;
+    tn_input_norm norm; /* of the graph (Keras) */
+} tn_source;
+
+/* weights_source.c */
+tn_status tn_source_open(const char *path, tn_source *out);
+void tn_source_close(tn_source *s);
+const tn_foreign *tn_source_find(const tn_source *s, const char *name); /* NULL when absent */
+/* Values of f, whose shape is checked, in our layout. scratch: f's number of values. */
+tn_status tn_source_values(const tn_source *s, const tn_foreign *f, const tn_tensor *t, float *scratch, float *out);
+
+/* weights_keras.c: fills in tensor, h5_paths, norm of an open HDF5 file. */
+tn_status tn_source_keras(tn_source *s);
+
+/* weights_names.c */
+const char *tn_names_word(tn_names names);
+/* The name of our tensor in a file of this origin; alternative i = 0, 1; false when there is none. */
+bool tn_names_of(const tn_source *s, const tn_tensor *t, int i, char out[TN_FOREIGN_NAME_BYTES]);
+/* The shape of our tensor in a file of this origin. */
+int tn_names_shape(tn_names names, const tn_tensor *t, int64_t out[4]);
+
+#endif
