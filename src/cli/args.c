@@ -26,6 +26,9 @@ static const option OPTION[] = {
      "go on although instruction set or library differ from the first start"},
     {"--allow-missing", NULL, TN_OPT_MISSING, "combine what is there, and say how many of how many"},
     {"--classes", "N", TN_OPT_CLASSES, "classes of the net to describe (default: 1000)"},
+    {"--net", "NAME", TN_OPT_WEIGHTS, "import: the net that the weights are of (default: the one that fits)"},
+    {"--padding", "WORD", TN_OPT_WEIGHTS, "import: symmetric or same, where names do not tell (timm)"},
+    {"--against", "FILE", TN_OPT_WEIGHTS, "verify: safetensors with the expected `logits`"},
     {"--reference", NULL, TN_OPT_REFERENCE, "print the reference of all keys as markdown and end"},
     {"--help", NULL, ~0U, "this text"},
 };
@@ -97,6 +100,12 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         return int_value(name, value, 1, 65536, &out->ranks_per_fold);
     } else if (strcmp(name, "--classes") == 0) {
         return int_value(name, value, 1, 1000000, &out->classes);
+    } else if (strcmp(name, "--net") == 0) {
+        out->net = value;
+    } else if (strcmp(name, "--padding") == 0) {
+        out->padding = value;
+    } else if (strcmp(name, "--against") == 0) {
+        out->against = value;
     } else {
         out->allow_other_bits |= strcmp(name, "--allow-other-bits") == 0;
         out->allow_missing |= strcmp(name, "--allow-missing") == 0;

@@ -18,11 +18,12 @@ typedef struct {
     const char *run_dir; /* NULL = from the job file             */
     int n_folds;         /* 0 = all                              */
     int fold[TN_MAX_FOLDS];
-    int round;                 /* -1 = not given                       */
-    int size_px;               /* 0 = all                              */
-    int64_t seed;              /* -1 = all                             */
-    int ranks, ranks_per_fold; /* 0 = not given                        */
-    int classes;               /* 0 = not given                        */
+    int round;                           /* -1 = not given                       */
+    int size_px;                         /* 0 = all                              */
+    int64_t seed;                        /* -1 = all                             */
+    int ranks, ranks_per_fold;           /* 0 = not given                        */
+    int classes;                         /* 0 = not given                        */
+    const char *net, *padding, *against; /* NULL = not given           */
     bool allow_missing, allow_other_bits, reference, help;
 } tn_args;
 
@@ -34,7 +35,8 @@ typedef enum {
     TN_OPT_GROUPS = 16,  /* --ranks-per-fold, --allow-other-bits */
     TN_OPT_MISSING = 32, /* --allow-missing */
     TN_OPT_CLASSES = 64, /* --classes, --size */
-    TN_OPT_REFERENCE = 128
+    TN_OPT_REFERENCE = 128,
+    TN_OPT_WEIGHTS = 256 /* --net, --padding, --against */
 } tn_options;
 
 typedef struct {

@@ -1,7 +1,7 @@
-/* weights.c - tenfold weights: what a net is, and what a checkpoint holds. */
-#include "cli/args.h"
+/* weights.c - tenfold weights: what a net is, what a file of weights holds; from and to other programs. */
+#include "cli/weights.h"
 
-#include "learn/ckpt.h"
+#include "learn/weights.h"
 
 #include <string.h>
 
@@ -34,6 +34,10 @@ static tn_status describe_file(const char *path) {
     tn_net *net = NULL;
     TN_TRY(tn_ckpt_read(path, &ck));
     tn_status st = tn_ckpt_model_of(ck, &model);
+    if (st == TN_OK && model.net.n_classes == 0) {
+        printf("%s: no classifier; the one below is an example of two classes\n", path);
+        model.net.n_classes = 2;
+    }
     if (st == TN_OK) st = tn_net_new(&model.net, &net);
     if (st == TN_OK) {
         const char *cell = tn_ckpt_word(ck, "cell"), *clock = tn_ckpt_word(ck, "clock");
@@ -46,24 +50,97 @@ static tn_status describe_file(const char *path) {
     return st;
 }
 
-static tn_status run(const tn_args *args) {
-    if (strcmp(args->word[0], "digest") == 0) return digest(args);
-    if (strcmp(args->word[0], "describe") != 0)
-        return tn_fail(TN_EARG, "tenfold weights %s: give `digest FILE` or `describe NET|FILE`", args->word[0]);
+/* --- other programs ----------------------------------------------------------------------------------------------- */
+
+static tn_status padding_of(const char *word, tn_padding *out) {
+    *out = TN_PADDING_GUESS;
+    if (!word) return TN_OK;
+    *out = strcmp(word, "same") == 0 ? TN_PADDING_SAME : TN_PADDING_SYMMETRIC;
+    if (*out == TN_PADDING_SAME || strcmp(word, "symmetric") == 0) return TN_OK;
+    return tn_fail(TN_EARG, "--padding %s: give symmetric (PyTorch's) or same (TensorFlow's)", word);
+}
+
+static void print_model(const tn_weights *w) {
+    const tn_ckpt_model *m = &w->model;
+    printf("%s by names of %s, %d px, %d tensors\n", m->net.name, w->origin, m->size_px, tn_net_tensors(w->net));
+    printf("padding %s, batch norm eps %g momentum %g\n", m->net.pad_same ? "same" : "symmetric", m->net.bn_eps,
+           m->net.bn_momentum);
+    printf("input (x / 255 - mean) / std, mean %g %g %g, std %g %g %g\n", (double)m->norm.mean[0],
+           (double)m->norm.mean[1], (double)m->norm.mean[2], (double)m->norm.std[0], (double)m->norm.std[1],
+           (double)m->norm.std[2]);
+    if (m->net.n_classes)
+        printf("classifier of %d classes\n", m->net.n_classes);
+    else
+        printf("no classifier\n");
+}
+
+static tn_status import(const tn_args *args) {
+    tn_weights_ask ask = {.net = args->net};
+    tn_weights *w = NULL;
+    TN_TRY(padding_of(args->padding, &ask.padding));
+    TN_TRY(tn_weights_read(args->word[1], &ask, stdout, &w));
+    tn_status st = tn_weights_write(w, args->word[2]);
+    if (st == TN_OK) print_model(w);
+    tn_weights_free(&w);
+    return st;
+}
+
+static tn_status export(const tn_args *args) {
+    tn_weights *w = NULL;
+    TN_TRY(tn_weights_read(args->word[1], &(tn_weights_ask){.net = NULL}, stdout, &w));
+    tn_status st = tn_weights_export(w, args->word[2]);
+    if (st == TN_OK) printf("%d tensors with timm's names\n", tn_net_tensors(w->net));
+    tn_weights_free(&w);
+    return st;
+}
+
+static tn_status describe(const tn_args *args) {
     return tn_file_exists(args->word[1]) ? describe_file(args->word[1]) : describe_net(args);
+}
+
+static tn_status run(const tn_args *args) {
+    static const struct {
+        const char *name, *words;
+        int n_words;
+        bool asks, compares; /* takes --net and --padding; takes --against */
+        tn_status (*work)(const tn_args *args);
+    } WORK[] = {{"import", "FILE OUT", 3, true, false, import},
+                {"export", "CHECKPOINT OUT", 3, false, false, export},
+                {"verify", "FILE IMAGE --against LOGITS", 3, false, true, tn_weights_verify},
+                {"digest", "FILE", 2, false, false, digest},
+                {"describe", "NET|FILE", 2, false, false, describe}};
+    for (size_t i = 0; i < sizeof WORK / sizeof *WORK; i++) {
+        if (strcmp(WORK[i].name, args->word[0]) != 0) continue;
+        if (args->n_words != WORK[i].n_words || (args->against != NULL) != WORK[i].compares)
+            return tn_fail(TN_EARG, "usage: tenfold weights %s %s", WORK[i].name, WORK[i].words);
+        if (!WORK[i].asks && (args->net || args->padding))
+            return tn_fail(TN_EARG, "tenfold weights %s takes neither --net nor --padding: import does", WORK[i].name);
+        return WORK[i].work(args);
+    }
+    return tn_fail(TN_EARG, "tenfold weights %s: give import, export, verify, digest or describe", args->word[0]);
 }
 
 const tn_verb tn_verb_weights = {
     .name = "weights",
-    .words = "digest FILE | describe NET|FILE",
+    .words = "import FILE OUT | export FILE OUT | verify FILE IMAGE | digest FILE | describe NET|FILE",
     .least_words = 2,
-    .most_words = 2,
-    .options = TN_OPT_CLASSES,
-    .summary = "one hash of all weights in a file; layers and parameters of a net",
-    .help = "digest    one hash of all tensors in a checkpoint: names, shapes and values, whatever their order in the "
-            "file\n"
-            "describe  layer table and the number of parameters, of a net by name or of a checkpoint\n\n"
-            "example: tenfold weights describe efficientnet-b1 --classes 1000\n"
-            "         tenfold weights digest results/quickstart/train/r0-f0-s48-x1/best.safetensors",
+    .most_words = 3,
+    .options = TN_OPT_CLASSES | TN_OPT_WEIGHTS,
+    .summary = "import, export and verify weights; one hash of them; layers of a net",
+    .help =
+        "import    weights of other programs -> OUT, for model.pretrained: safetensors with the names of timm or\n"
+        "          torchvision, Keras .h5, or a checkpoint. Every tensor must fit by name and shape; otherwise all\n"
+        "          misfits are listed and nothing is written\n"
+        "export    a checkpoint or imported weights -> OUT, safetensors with timm's names\n"
+        "verify    one image through the net, with the input the weights want, against stored logits: prints the\n"
+        "          largest difference and the first five classes; exit code 4 when they differ by more than 1e-4\n"
+        "          of the largest\n"
+        "digest    one hash of all tensors in a checkpoint: names, shapes and values, whatever their order in the "
+        "file\n"
+        "describe  layer table and the number of parameters, of a net by name or of a checkpoint\n\n"
+        "example: tenfold weights import tf_efficientnet_b0.safetensors b0.safetensors --padding same\n"
+        "         tenfold weights verify b0.safetensors cat.png --against logits.safetensors\n"
+        "         tenfold weights describe efficientnet-b1 --classes 1000\n"
+        "         tenfold weights digest results/quickstart/train/r0-f0-s48-x1/best.safetensors",
     .run = run,
 };
