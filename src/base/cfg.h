@@ -88,13 +88,15 @@ typedef struct tn_cfg {
         tn_validation validation; /* slice                                                 */
     } folds;
     struct {
-        char net[TN_NAME_BYTES]; /* efficientnet-b0..b7, efficientnet-lite0..4            */
-        double width, depth;     /* 0 = the table's                                       */
-        int stem_stride;         /* 2                                                     */
-        int metadata_levels;     /* how many of cat1..cat4 join the head; 0               */
-        int head_units;          /* hidden units of the head; 0 = one dense layer         */
-        double dropout;          /* -1 = the table's                                      */
-        double drop_connect;     /* 0.2                                                   */
+        char net[TN_NAME_BYTES];        /* efficientnet-b0..b7, efficientnet-lite0..4            */
+        double width, depth;            /* 0 = the table's                                       */
+        int stem_stride;                /* 2                                                     */
+        int metadata_levels;            /* how many of cat1..cat4 join the head; 0               */
+        int head_units;                 /* hidden units of the head; 0 = one dense layer         */
+        double dropout;                 /* -1 = the table's                                      */
+        double drop_connect;            /* 0.2                                                   */
+        char pretrained[TN_PATH_BYTES]; /* weights to begin from; "" = none */
+        char pretrained_given[TN_PATH_BYTES];
     } model;
     struct {
         int64_t images;                      /* budget in images seen, required                       */

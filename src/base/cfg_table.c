@@ -70,6 +70,8 @@ const tn_key tn_keys[] = {
      "dropout before the last layer; -1: the net's own"},
     {"model", "drop_connect", KEY_DOUBLE, AT(model.drop_connect), 0, "0.2", 0, 0.95, 0, NULL, TRAIN,
      "stochastic depth of the last block, falling linearly to 0 at the first"},
+    {"model", "pretrained", KEY_PATH, AT(model.pretrained), AT(model.pretrained_given), "\"\"", 0, 0, 0, NULL, TRAIN,
+     "weights to begin from, written by `tenfold weights import`; the head begins anew; empty: none"},
 
     {"train", "images", KEY_I64, AT(train.images), 0, NULL, 1, 1e12, 0, NULL, TRAIN,
      "budget of each model in images seen, rounded up to whole steps"},

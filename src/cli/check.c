@@ -3,8 +3,10 @@
 
 #include "data/meta.h"
 #include "learn/cell.h"
+#include "learn/weights.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* What the run will cost, in images: training and evaluation. */
 static tn_status print_cost(const tn_cfg *cfg) {
@@ -28,6 +30,30 @@ static tn_status print_cost(const tn_cfg *cfg) {
     return TN_OK;
 }
 
+/* Whether the weights to begin from are of the net that the job file describes. */
+static tn_status print_pretrained(const tn_cfg *cfg) {
+    const char *path = cfg->model.pretrained;
+    if (!*path) return TN_OK;
+    if (!tn_file_exists(path)) {
+        printf("\n# %s is not there yet: the pretrained weights are not checked\n", path);
+        return TN_OK;
+    }
+    tn_net_spec spec = {.width = cfg->model.width,
+                        .depth = cfg->model.depth,
+                        .stem_stride = cfg->model.stem_stride,
+                        .n_classes = cfg->data.n_classes,
+                        .dropout = cfg->model.dropout};
+    tn_input_norm norm;
+    tn_ckpt *ck = NULL;
+    memcpy(spec.name, cfg->model.net, sizeof spec.name);
+    TN_TRY(tn_pretrained_open(path, &spec, &norm, &ck));
+    tn_ckpt_free(&ck);
+    printf("\n# pretrained: padding %s, batch norm eps %g momentum %g, input mean %g %g %g std %g %g %g\n",
+           spec.pad_same ? "same" : "symmetric", spec.bn_eps, spec.bn_momentum, (double)norm.mean[0],
+           (double)norm.mean[1], (double)norm.mean[2], (double)norm.std[0], (double)norm.std[1], (double)norm.std[2]);
+    return TN_OK;
+}
+
 static tn_status run(const tn_args *args) {
     if (args->reference) {
         tn_cfg_print_reference(stdout);
@@ -39,6 +65,7 @@ static tn_status run(const tn_args *args) {
     TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
     tn_cfg_print(cfg, stdout);
     tn_status st = print_cost(cfg);
+    if (st == TN_OK) st = print_pretrained(cfg);
     tn_cfg_free(&cfg);
     return st;
 }

@@ -172,24 +172,30 @@ static tn_status finish(tn_run *run, tn_train *t) {
 
 /* --- identity ----------------------------------------------------------------------------------------------------- */
 
-static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[256]) {
-    char folder[TN_PATH_BYTES], shards[TN_HEX_BYTES], folds[TN_HEX_BYTES], filter[TN_HEX_BYTES];
+enum { INPUTS_BYTES = 256 };
+
+static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[INPUTS_BYTES]) {
+    char folder[TN_PATH_BYTES], shards[TN_HEX_BYTES], folds[TN_HEX_BYTES], more[TN_HEX_BYTES];
     TN_TRY(tn_path(folder, "%s/shards", cfg->run_dir));
     TN_TRY(tn_done_digest(folder, "preprocess", shards));
     TN_TRY(tn_path(folder, "%s/folds", cfg->run_dir));
     TN_TRY(tn_done_digest(folder, "preprocess", folds));
-    int at = snprintf(out, 256, "shards %s\nfolds %s\n", shards, folds);
+    int at = snprintf(out, INPUTS_BYTES, "shards %s\nfolds %s\n", shards, folds);
     if (cell->round > 0) {
         TN_TRY(tn_filter_folder(cfg, cell->round, folder));
-        TN_TRY(tn_done_digest(folder, "filter", filter));
-        snprintf(out + at, 256 - (size_t)at, "filter %s\n", filter);
+        TN_TRY(tn_done_digest(folder, "filter", more));
+        at += snprintf(out + at, INPUTS_BYTES - (size_t)at, "filter %s\n", more);
+    }
+    if (*cfg->model.pretrained) {
+        TN_TRY(tn_hash_file(cfg->model.pretrained, more));
+        snprintf(out + at, INPUTS_BYTES - (size_t)at, "pretrained %s\n", more);
     }
     return TN_OK;
 }
 
 /* settings = canonical text + size and seed, inputs = digests; caller frees both. */
 static tn_status identity(const tn_cfg *cfg, const tn_cell *cell, char **settings_out, char **inputs_out) {
-    char inputs[256];
+    char inputs[INPUTS_BYTES];
     TN_TRY(inputs_of(cfg, cell, inputs));
     char *canonical = tn_cfg_canonical(cfg, TN_STAGE_TRAIN);
     size_t n_bytes = (canonical ? strlen(canonical) : 0) + 128;

@@ -39,6 +39,7 @@ typedef struct tn_train {
     char *settings, *inputs; /* identity */
 
     tn_ckpt_model model;
+    tn_ckpt *pretrained; /* while opening, when the job file names one */
     tn_net *net;
     tn_dev *dev;
     tn_exec *exec;

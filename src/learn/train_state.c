@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/h5.h"
+#include "learn/weights.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ImageNet statistics: what pretrained weights expect, and as good as any other for training from scratch. */
+/* ImageNet statistics, as good as any other for training from scratch; pretrained weights bring their own. */
 static const tn_input_norm IMAGENET = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
 
 /* --- checkpoint --------------------------------------------------------------------------------------------------- */
@@ -195,6 +196,9 @@ static tn_status start_anew(tn_train *t) {
     tn_status st = params && state ? TN_OK : tn_fail_memory((size_t)t->n_params * sizeof *params, "the weights");
     if (st == TN_OK) {
         tn_net_init(t->net, (uint64_t)t->cell.seed, params, state);
+        if (t->pretrained) st = tn_pretrained_load(t->pretrained, t->net, params, state);
+    }
+    if (st == TN_OK) {
         t->dev->op->upload(t->dev, t->n_params, params, t->params);
         t->dev->op->upload(t->dev, t->n_state, state, t->state);
         t->dev->op->upload(t->dev, t->n_params, params, t->ema_params);
@@ -218,8 +222,10 @@ static tn_status make_net(tn_train *t) {
                         .dropout = c->model.dropout,
                         .drop_connect = c->model.drop_connect};
     memcpy(spec.name, c->model.net, sizeof spec.name);
+    tn_input_norm norm = IMAGENET;
+    if (*c->model.pretrained) TN_TRY(tn_pretrained_open(c->model.pretrained, &spec, &norm, &t->pretrained));
     TN_TRY(tn_net_new(&spec, &t->net));
-    t->model = (tn_ckpt_model){.net = *tn_net_spec_of(t->net), .size_px = t->cell.size_px, .norm = IMAGENET};
+    t->model = (tn_ckpt_model){.net = *tn_net_spec_of(t->net), .size_px = t->cell.size_px, .norm = norm};
     t->n_params = tn_net_params(t->net);
     t->n_state = tn_net_state(t->net);
     return TN_OK;
@@ -375,6 +381,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
         st = tn_agree(run, st);
     }
     tn_ckpt_free(&ck);
+    tn_ckpt_free(&t->pretrained);
     if (st == TN_OK && resumed && run->rank == 0)
         tn_say("%s: goes on after %lld images", t->name, (long long)t->clock.images_seen);
     return st;
@@ -387,6 +394,7 @@ void tn_train_close(tn_train *t) {
         for (int i = 0; t->lane && i < t->mine.n; i++) t->dev->op->free(t->dev, t->lane[i]);
     }
     free(t->lane);
+    tn_ckpt_free(&t->pretrained);
     tn_exec_free(&t->exec);
     tn_dev_close(&t->dev);
     tn_net_free(&t->net);

@@ -1,0 +1,70 @@
+# Weights from another program to a run and back: import, verify, train from them, export; what does not fit is refused and
+# leaves the old file alone.
+tenfold=$1 source=$2
+golden=$source/tests/golden/weights
+. "$source/tests/job/tiny.sh"
+lite=$golden/timm_lite_16bit.safetensors
+
+fails() { # CODE TEXT COMMAND...: exits so and says so
+    want=$1 text=$2 code=0
+    shift 2
+    "$@" >said 2>&1 || code=$?
+    { [ $code = $want ] && grep -q -- "$text" said; } || { echo "exit $code, wanted $want and \"$text\":"; cat said; exit 1; }
+}
+
+"$tenfold" weights import "$lite" lite.safetensors --padding same | grep -q "^efficientnet-lite0 by names of timm, 37 px"
+"$tenfold" weights verify lite.safetensors "$golden/image.png" --against "$golden/logits.safetensors" | tee said
+grep -q "^   1      4 .* 4 " said
+fails 4 "the logits differ by" "$tenfold" weights verify lite.safetensors "$golden/image.png" --against "$golden/logits.safetensors" --size 40
+fails 4 "logits .*is missing" "$tenfold" weights verify lite.safetensors "$golden/image.png" --against "$lite"
+fails 4 "tiny.cfg: is not a JPEG" "$tenfold" weights verify lite.safetensors tiny.cfg --against "$golden/logits.safetensors"
+
+# a failed import touches nothing
+cp lite.safetensors before
+fails 2 "say which, with --padding" "$tenfold" weights import "$lite" lite.safetensors
+fails 2 "give symmetric" "$tenfold" weights import "$lite" lite.safetensors --padding valid
+fails 4 "^missing: blocks.0.0.se.conv_reduce.weight (2,8,1,1)" "$tenfold" weights import "$lite" lite.safetensors --padding same --net efficientnet-b0
+head -c 50000 "$lite" >cut
+fails 4 "bad entry for tensor" "$tenfold" weights import cut lite.safetensors --padding same
+fails 4 "bad entry for tensor" "$tenfold" weights import cut new.safetensors --padding same
+cmp lite.safetensors before
+test ! -e new.safetensors
+test -z "$(ls ./*.tmp 2>/dev/null)"
+fails 2 "usage: tenfold weights verify FILE IMAGE --against" "$tenfold" weights verify lite.safetensors "$golden/image.png"
+fails 2 "neither --net nor --padding" "$tenfold" weights digest lite.safetensors --net efficientnet-b0
+fails 2 "give import, export, verify" "$tenfold" weights inport a b
+
+# training begins from it: backbone, padding, batch norm and input are the file's, the head is new
+set_net="--set model.net=efficientnet-lite0 --set model.width=0.01 --set model.depth=0.01 --set model.stem_stride=2"
+short="--set train.images=96 --set train.warmup_images=0 --set train.evaluation_points=1 --set train.learning_rate=1e-12"
+short="$short --set train.weight_decay=0 --set train.ema_decay=0 --set train.augment=()"
+from="--set model.pretrained=lite.safetensors"
+"$tenfold" check tiny.cfg $set_net $from | grep -q "^# pretrained: padding same, batch norm eps 0.001 momentum 0.1, input mean 0.5 0.5 0.5 std 0.5 0.5 0.5"
+fails 2 "has width 0.01, the job file's model has 0.25" "$tenfold" check tiny.cfg --set model.net=efficientnet-lite0 $from
+fails 2 "is of efficientnet-lite0, but model.net = \"efficientnet-b0\"" "$tenfold" check tiny.cfg $from
+"$tenfold" preprocess tiny.cfg --run out
+"$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
+best=out/train/r0-f0-s32-x1/best.safetensors
+"$tenfold" weights export $best back.safetensors
+grep -q '"input_mean":"0.5 0.5 0.5"' back.safetensors
+grep -q '"pad_same":"1"' back.safetensors
+grep -q "pretrained [0-9a-f]\{32\}" out/train/r0-f0-s32-x1/DONE
+"$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from 2>&1 | grep -q "already done"
+"$tenfold" predict tiny.cfg --run out --folds 0 $set_net $short $from
+
+# at this learning rate the first tensor, 216 numbers, is the file's to the last bit; without the file it is not
+stem() { n=$(od -An -tu8 -N8 $1 | tr -d ' ') && tail -c +$((n + 9)) $1 | head -c 864; }
+stem lite.safetensors >stem_file
+stem $best | cmp - stem_file
+"$tenfold" preprocess tiny.cfg --run scratch
+"$tenfold" train tiny.cfg --run scratch --folds 0 $set_net $short
+! stem scratch/train/r0-f0-s32-x1/best.safetensors | cmp -s - stem_file
+
+# other weights: made anew; none: other settings
+"$tenfold" weights import "$golden/timm_lite_16bit.safetensors" lite.safetensors --padding same --net efficientnet-lite0 >/dev/null
+"$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from 2>&1 | grep -q "already done"
+"$tenfold" weights import back.safetensors lite.safetensors >/dev/null
+"$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from >said 2>&1
+! grep -q "already done" said
+fails 2 "model.pretrained" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short
+fails 3 "none.safetensors" "$tenfold" train tiny.cfg --run scratch --folds 1 $set_net $short --set model.pretrained=none.safetensors
