@@ -1,6 +1,8 @@
 /* weights.c - tenfold weights: what a net is, what a file of weights holds; from and to other programs. */
 #include "cli/weights.h"
 
+#include "base/guard.h"
+#include "base/h5.h"
 #include "learn/weights.h"
 
 #include <string.h>
@@ -74,24 +76,37 @@ static void print_model(const tn_weights *w) {
         printf("no classifier\n");
 }
 
-static tn_status import(const tn_args *args) {
-    tn_weights_ask ask = {.net = args->net};
+enum { LIBRARY_CPU_S = 60 }; /* the largest net takes a tenth of it */
+
+typedef struct {
+    const char *from, *to;
+    tn_weights_ask ask;
+    bool timm_names;
+} transfer;
+
+static tn_status do_transfer(void *arg) {
+    const transfer *t = arg;
     tn_weights *w = NULL;
-    TN_TRY(padding_of(args->padding, &ask.padding));
-    TN_TRY(tn_weights_read(args->word[1], &ask, stdout, &w));
-    tn_status st = tn_weights_write(w, args->word[2]);
+    TN_TRY(tn_weights_read(t->from, &t->ask, stdout, &w));
+    tn_status st = t->timm_names ? tn_weights_export(w, t->to) : tn_weights_write(w, t->to);
     if (st == TN_OK) print_model(w);
     tn_weights_free(&w);
     return st;
 }
 
+/* A damaged HDF5 file can hang or crash libhdf5. */
+static tn_status guarded(transfer *t) {
+    return tn_h5_is(t->from) ? tn_guard(do_transfer, t, LIBRARY_CPU_S, t->from) : do_transfer(t);
+}
+
+static tn_status import(const tn_args *args) {
+    transfer t = {.from = args->word[1], .to = args->word[2], .ask.net = args->net};
+    TN_TRY(padding_of(args->padding, &t.ask.padding));
+    return guarded(&t);
+}
+
 static tn_status export(const tn_args *args) {
-    tn_weights *w = NULL;
-    TN_TRY(tn_weights_read(args->word[1], &(tn_weights_ask){.net = NULL}, stdout, &w));
-    tn_status st = tn_weights_export(w, args->word[2]);
-    if (st == TN_OK) printf("%d tensors with timm's names\n", tn_net_tensors(w->net));
-    tn_weights_free(&w);
-    return st;
+    return guarded(&(transfer){.from = args->word[1], .to = args->word[2], .timm_names = true});
 }
 
 static tn_status describe(const tn_args *args) {

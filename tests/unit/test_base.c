@@ -1,6 +1,7 @@
 /* test_base.c - status, files, hash, random numbers, words: against published vectors and hand-made cases. */
 #include "unit.h"
 
+#include "base/guard.h"
 #include "base/hash.h"
 #include "base/nearest.h"
 #include "base/rng.h"
@@ -184,11 +185,47 @@ static void nearest(void **unused) {
     assert_null(tn_nearest("x", 0, words));
 }
 
+static tn_status guarded(void *arg) {
+    volatile unsigned long spins = 0;
+    switch (*(const char *)arg) {
+    case 'f':
+        return tn_fail(TN_EARG, "the message of the child");
+    case 'c':
+        signal(SIGSEGV, SIG_DFL); /* cmocka catches it */
+        raise(SIGSEGV);
+        break;
+    case 'e':
+        _exit(7);
+    case 'h':
+        for (;;) spins++;
+    default:
+        unit_write("guarded", "done");
+    }
+    return TN_OK;
+}
+
+/* Work in a process of its own: its status and message, a crash, an end without a word, no end. */
+static void guard(void **unused) {
+    (void)unused;
+    unit_path("");
+    assert_int_equal(tn_guard(guarded, "good", 60, "FILE"), TN_OK);
+    assert_true(tn_file_exists(unit_path("guarded")));
+    assert_int_equal(tn_guard(guarded, "fails", 60, "FILE"), TN_EARG);
+    assert_string_equal(tn_msg, "the message of the child");
+    assert_int_equal(tn_guard(guarded, "crashes", 60, "FILE"), TN_EFORMAT);
+    unit_says("FILE: reading it crashed");
+    assert_int_equal(tn_guard(guarded, "exits", 60, "FILE"), TN_EFORMAT);
+    unit_says("FILE: reading it crashed");
+    assert_int_equal(tn_guard(guarded, "hangs", 1, "FILE"), TN_EFORMAT);
+    unit_says("FILE: reading it came to no end");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(messages),  cmocka_unit_test(publishing),
                                        cmocka_unit_test(full_disk), cmocka_unit_test(long_paths),
                                        cmocka_unit_test(hashes),    cmocka_unit_test(philox),
                                        cmocka_unit_test(draws),     cmocka_unit_test(long_draws),
-                                       cmocka_unit_test(shuffle),   cmocka_unit_test(nearest)};
+                                       cmocka_unit_test(shuffle),   cmocka_unit_test(nearest),
+                                       cmocka_unit_test(guard)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

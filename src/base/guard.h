@@ -1,0 +1,18 @@
+/*
+ * guard.h - work that a library may crash or hang in, in a process of its own.          layer: base, uses: status
+ *
+ *   TN_TRY(tn_guard(import_file, &arg, 60, path));
+ *
+ * For HDF5 files of strangers: libhdf5 loops or crashes on some that are damaged (tests/fuzz found both). What the work
+ * prints and publishes counts; what it leaves in memory is lost. Not under MPI: it forks.
+ */
+#ifndef TN_BASE_GUARD_H
+#define TN_BASE_GUARD_H
+
+#include "base/status.h"
+
+/* The status and message of work(arg); TN_EFORMAT, "WHAT: ...", when it crashed or computed (waiting for disks does not
+ * count) for more than limit_s. */
+tn_status tn_guard(tn_status (*work)(void *arg), void *arg, unsigned limit_s, const char *what);
+
+#endif
