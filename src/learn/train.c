@@ -187,7 +187,8 @@ static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[INPU
         at += snprintf(out + at, INPUTS_BYTES - (size_t)at, "filter %s\n", more);
     }
     if (*cfg->model.pretrained) {
-        TN_TRY(tn_hash_file(cfg->model.pretrained, more));
+        tn_status st = tn_hash_file(cfg->model.pretrained, more);
+        if (st != TN_OK) return tn_fail(st, "model.pretrained: %s", tn_msg);
         snprintf(out + at, INPUTS_BYTES - (size_t)at, "pretrained %s\n", more);
     }
     return TN_OK;

@@ -275,7 +275,6 @@ tn_status tn_weights_read(const char *path, const tn_weights_ask *ask, FILE *lis
     TN_TRY(tn_source_open(path, &s));
     tn_weights *w = calloc(1, sizeof *w);
     tn_status st = w ? find_net(&s, ask, list, w) : tn_fail_memory(sizeof *w, path);
-    if (st == TN_OK) st = tn_hash_file(path, w->digest);
     if (st == TN_OK) w->origin = tn_names_word(s.names);
     tn_source_close(&s);
     if (st == TN_OK)
@@ -303,7 +302,6 @@ static tn_status write_with(const tn_weights *w, const char *prefix, const char 
         tn_ckpt_net_entries(w->net, prefix, w->params, w->state, entry);
         tn_ckpt_set_model(meta, &w->model);
         json_object_set_new(meta, "origin", json_string(w->origin));
-        json_object_set_new(meta, "origin_digest", json_string(w->digest));
         if (w->model.net.n_classes == 0) n -= 2; /* classifier.weight and .bias, the last */
         st = tn_ckpt_write(path, n, entry, meta);
     }

@@ -28,11 +28,10 @@ typedef struct {
 } tn_weights_ask;
 
 typedef struct {
-    tn_ckpt_model model;       /* net.n_classes 0: the file has no classifier */
-    const char *origin;        /* "keras", "timm", "torchvision", "tenfold" */
-    tn_net *net;               /* without a classifier in the file: one of two classes, all zero */
-    float *params, *state;     /* host */
-    char digest[TN_HEX_BYTES]; /* of the file */
+    tn_ckpt_model model;   /* net.n_classes 0: the file has no classifier */
+    const char *origin;    /* "keras", "timm", "torchvision", "tenfold" */
+    tn_net *net;           /* without a classifier in the file: one of two classes, all zero */
+    float *params, *state; /* host */
 } tn_weights;
 
 /* Errors  TN_EFORMAT tensors that are missing, unknown or of another shape: the message has the first of each, `list`
@@ -40,7 +39,7 @@ typedef struct {
  *         contradicts what was asked. */
 tn_status tn_weights_read(const char *path, const tn_weights_ask *ask, FILE *list, tn_weights **out);
 void tn_weights_free(tn_weights **w);
-/* Our format: "model." + timm's names, words as a checkpoint has them, and `origin`, `origin_digest`. */
+/* Our format: "model." + timm's names, words as a checkpoint has them, and `origin`. Equal weights: equal bytes. */
 tn_status tn_weights_write(const tn_weights *w, const char *path);
 /* timm's names and the same words: readable by timm. */
 tn_status tn_weights_export(const tn_weights *w, const char *path);

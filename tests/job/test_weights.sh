@@ -46,6 +46,8 @@ fails 2 "is of efficientnet-lite0, but model.net = \"efficientnet-b0\"" "$tenfol
 "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
 best=out/train/r0-f0-s32-x1/best.safetensors
 "$tenfold" weights export $best back.safetensors
+"$tenfold" weights export out/train/r0-f0-s32-x1/checkpoint.safetensors average.safetensors # after the only point: the best
+test "$("$tenfold" weights digest back.safetensors)" = "$("$tenfold" weights digest average.safetensors)"
 grep -q '"input_mean":"0.5 0.5 0.5"' back.safetensors
 grep -q '"pad_same":"1"' back.safetensors
 grep -q "pretrained [0-9a-f]\{32\}" out/train/r0-f0-s32-x1/DONE
@@ -67,4 +69,4 @@ stem $best | cmp - stem_file
 "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from >said 2>&1
 ! grep -q "already done" said
 fails 2 "model.pretrained" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short
-fails 3 "none.safetensors" "$tenfold" train tiny.cfg --run scratch --folds 1 $set_net $short --set model.pretrained=none.safetensors
+fails 3 "model.pretrained: none.safetensors: cannot be read" "$tenfold" train tiny.cfg --run scratch --folds 1 $set_net $short --set model.pretrained=none.safetensors
