@@ -12,7 +12,13 @@ fails() { # CODE TEXT COMMAND...: exits so and says so
     { [ $code = $want ] && grep -q -- "$text" said; } || { echo "exit $code, wanted $want and \"$text\":"; cat said; exit 1; }
 }
 
-"$tenfold" weights import "$lite" lite.safetensors --padding same | grep -q "^efficientnet-lite0 by names of timm, 37 px"
+says() { # TEXT COMMAND...: succeeds and says so
+    text=$1
+    shift
+    "$@" >said 2>&1 && grep -q -- "$text" said || { echo "wanted \"$text\":"; cat said; exit 1; }
+}
+
+says "^efficientnet-lite0 by names of timm, 37 px" "$tenfold" weights import "$lite" lite.safetensors --padding same
 "$tenfold" weights verify lite.safetensors "$golden/image.png" --against "$golden/logits.safetensors" | tee said
 grep -q "^   1      4 .* 4 " said
 fails 4 "the logits differ by" "$tenfold" weights verify lite.safetensors "$golden/image.png" --against "$golden/logits.safetensors" --size 40
@@ -39,7 +45,7 @@ set_net="--set model.net=efficientnet-lite0 --set model.width=0.01 --set model.d
 short="--set train.images=96 --set train.warmup_images=0 --set train.evaluation_points=1 --set train.learning_rate=1e-12"
 short="$short --set train.weight_decay=0 --set train.ema_decay=0 --set train.augment=()"
 from="--set model.pretrained=lite.safetensors"
-"$tenfold" check tiny.cfg $set_net $from | grep -q "^# pretrained: padding same, batch norm eps 0.001 momentum 0.1, input mean 0.5 0.5 0.5 std 0.5 0.5 0.5"
+says "^# pretrained: padding same, batch norm eps 0.001 momentum 0.1, input mean 0.5 0.5 0.5 std 0.5 0.5 0.5" "$tenfold" check tiny.cfg $set_net $from
 fails 2 "has width 0.01, the job file's model has 0.25" "$tenfold" check tiny.cfg --set model.net=efficientnet-lite0 $from
 fails 2 "is of efficientnet-lite0, but model.net = \"efficientnet-b0\"" "$tenfold" check tiny.cfg $from
 "$tenfold" preprocess tiny.cfg --run out
@@ -51,7 +57,12 @@ test "$("$tenfold" weights digest back.safetensors)" = "$("$tenfold" weights dig
 grep -q '"input_mean":"0.5 0.5 0.5"' back.safetensors
 grep -q '"pad_same":"1"' back.safetensors
 grep -q "pretrained [0-9a-f]\{32\}" out/train/r0-f0-s32-x1/DONE
-"$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from 2>&1 | grep -q "already done"
+says "already done" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
+# interrupted before its DONE: goes on with the same weights, padding and input
+rm out/train/r0-f0-s32-x1/DONE
+says "goes on after 96 images" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
+"$tenfold" weights export $best again.safetensors >/dev/null
+cmp back.safetensors again.safetensors
 "$tenfold" predict tiny.cfg --run out --folds 0 $set_net $short $from
 
 # at this learning rate the first tensor, 216 numbers, is the file's to the last bit; without the file it is not
@@ -60,13 +71,13 @@ stem lite.safetensors >stem_file
 stem $best | cmp - stem_file
 "$tenfold" preprocess tiny.cfg --run scratch
 "$tenfold" train tiny.cfg --run scratch --folds 0 $set_net $short
-! stem scratch/train/r0-f0-s32-x1/best.safetensors | cmp -s - stem_file
+stem scratch/train/r0-f0-s32-x1/best.safetensors >stem_scratch
+fails 1 "differ" cmp stem_scratch stem_file
 
 # other weights: made anew; none: other settings
 "$tenfold" weights import "$golden/timm_lite_16bit.safetensors" lite.safetensors --padding same --net efficientnet-lite0 >/dev/null
-"$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from 2>&1 | grep -q "already done"
+says "already done" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
 "$tenfold" weights import back.safetensors lite.safetensors >/dev/null
-"$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from >said 2>&1
-! grep -q "already done" said
+says "trained" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
 fails 2 "model.pretrained" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short
 fails 3 "model.pretrained: none.safetensors: cannot be read" "$tenfold" train tiny.cfg --run scratch --folds 1 $set_net $short --set model.pretrained=none.safetensors
