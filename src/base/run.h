@@ -2,7 +2,7 @@
  * run.h - the communicator, agreement of errors over ranks, stop signals.       layer: base, uses: status
  *
  *   tn_run run;
- *   TN_TRY(tn_run_begin(&run));  ...  st = tn_agree(&run, st);  ...  tn_run_end(&run, st);
+ *   TN_TRY(tn_run_begin(&run));  ...  st = tn_agree(&run, st);  ...  tn_run_end(&run, st, false);
  *
  * Rule: a function whose first parameter is `tn_run *run` is collective, and only those are. What cannot see
  * a communicator cannot communicate. Between two collectives nobody returns on a rank-local condition.

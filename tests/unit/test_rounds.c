@@ -264,7 +264,7 @@ static void all(void **unused) {
     write_images();
     over_time(run);
     rounds(run);
-    tn_run_end(&run, TN_OK);
+    tn_run_end(&run, TN_OK, false);
 }
 
 int main(void) {
