@@ -85,7 +85,7 @@ refused 4 "not a checkpoint" weights digest tiny.cfg
 # --- order of stages, run folders
 refused 2 "run \`tenfold preprocess\` first" train tiny.cfg --run empty
 "$tenfold" preprocess tiny.cfg --run one >log 2>&1
-refused 2 "run \`tenfold train\` first" filter tiny.cfg --run one
+refused 2 "run \`tenfold train --round 0 --folds 0\` first" filter tiny.cfg --run one
 refused 6 "0 of 3 predictions are there" reduce tiny.cfg --run one --set self.max_rounds=0
 refused 2 "run \`tenfold reduce\` first" report tiny.cfg --run one
 refused 2 "folds.seed = 1 (now: 2)" preprocess tiny.cfg --run one --set folds.seed=2

@@ -44,7 +44,7 @@ worst=$(awk -F, '/^"?round 0, fold/ { print $5, $6, $2 }' a/report/scores.csv | 
 cp -r a b
 rm -r b/train b/predict/r1-f*
 cp -r a/predict/r1-f$worst-s32-x1 b/predict/
-cp a/predict/r0-f$worst-s32-x1/predictions.h5 b/predict/r1-f$worst-s32-x1/
+cp a/predict/r0-f$worst-s32-x1/predictions.h5 a/predict/r0-f$worst-s32-x1/DONE b/predict/r1-f$worst-s32-x1/
 say reduce tiny.cfg --run b --allow-missing
 test $code = 0 || { cat log; exit 1; }
 grep -q "round 1: 1 of 3 predictions are there" log

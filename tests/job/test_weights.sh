@@ -63,7 +63,7 @@ rm out/train/r0-f0-s32-x1/DONE
 says "goes on after 96 images" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
 "$tenfold" weights export $best again.safetensors >/dev/null
 cmp back.safetensors again.safetensors
-"$tenfold" predict tiny.cfg --run out --folds 0 $set_net $short $from
+"$tenfold" predict tiny.cfg --run out --round 0 --folds 0 $set_net $short $from
 
 # at this learning rate the first tensor, 216 numbers, is the file's to the last bit; without the file it is not
 stem() { n=$(od -An -tu8 -N8 $1 | tr -d ' ') && tail -c +$((n + 9)) $1 | head -c 864; }

@@ -221,11 +221,10 @@ static void guard(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(messages),  cmocka_unit_test(publishing),
-                                       cmocka_unit_test(full_disk), cmocka_unit_test(long_paths),
-                                       cmocka_unit_test(hashes),    cmocka_unit_test(philox),
-                                       cmocka_unit_test(draws),     cmocka_unit_test(long_draws),
-                                       cmocka_unit_test(shuffle),   cmocka_unit_test(nearest),
-                                       cmocka_unit_test(guard)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages),   cmocka_unit_test(publishing), cmocka_unit_test(full_disk),
+        cmocka_unit_test(long_paths), cmocka_unit_test(hashes),     cmocka_unit_test(philox),
+        cmocka_unit_test(draws),      cmocka_unit_test(long_draws), cmocka_unit_test(shuffle),
+        cmocka_unit_test(nearest),    cmocka_unit_test(guard)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
