@@ -4,9 +4,10 @@
  *   bench_conv_bound NET PX BATCH THREADS fp32|bf16 REPEATS
  *
  * Times oneDNN's convolutions of every layer of the net, each the best of REPEATS, in fp32 with layouts of its own
- * choice (blocked), in fp32 channels-last, and in bf16 channels-last; and our own fp32 kernels for the depthwise ones.
- * Prints a markdown table, and last a line `bound_ms TRAIN INFER`: the sum over layers and directions of the fastest of
- * what the given precision may use. Squeeze-excite and dense layers are left out: they see one pixel per image.
+ * choice (blocked), in fp32 channels-last, and in bf16 channels-last; and our own kernels in the given precision for
+ * the depthwise ones, whose two backward directions are one pass (given under weights). Prints a markdown table, and
+ * last a line `bound_ms TRAIN INFER`: the sum over layers and directions of the fastest of what the given precision may
+ * use. Squeeze-excite and dense layers are left out: they see one pixel per image.
  */
 #include "base/progress.h"
 #include "net/net_priv.h"
@@ -18,9 +19,9 @@
 #include <string.h>
 
 typedef enum { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS, N_DIRECTIONS } direction;
-typedef enum { BLOCKED_F32, NHWC_F32, NHWC_BF16, OWN_F32, N_WAYS } way;
+typedef enum { BLOCKED_F32, NHWC_F32, NHWC_BF16, OWN, N_WAYS } way;
 static const char *const WAYS[] = {"oneDNN fp32 blocked", "oneDNN fp32 channels-last", "oneDNN bf16 channels-last",
-                                   "ours fp32, depthwise"};
+                                   "ours, depthwise"};
 
 typedef struct {
     double s[N_DIRECTIONS], depthwise_s[N_DIRECTIONS];
@@ -120,25 +121,28 @@ static double time_onednn(const tn_conv_shape *s, way w, direction d, int repeat
 /* --- the same by our device --------------------------------------------------------------------------------------- */
 
 static double time_own(const tn_conv_shape *s, direction d, int repeats) {
+    if (d == BACKWARD_DATA) return 0;
     int64_t n_x = (int64_t)s->B * s->H * s->W * s->C, n_y = (int64_t)s->B * s->P * s->Q * s->K;
     float *x = dev->op->alloc(dev, n_x), *y = dev->op->alloc(dev, n_y), *w = dev->op->alloc(dev, s->C * s->R * s->R);
+    float *dx = dev->op->alloc(dev, n_x), *dw = dev->op->alloc(dev, s->C * s->R * s->R);
     tn_conv *conv = NULL;
-    TN_ASSERT(x && y && w && dev->op->conv_new(dev, s, true, &conv) == TN_OK);
-    dev->op->fill(dev, n_x, 0.25F, x);
-    dev->op->fill(dev, n_y, 0.25F, y);
+    TN_ASSERT(x && y && w && dx && dw && dev->op->conv_new(dev, s, &conv) == TN_OK);
     dev->op->fill(dev, s->C * s->R * s->R, 0.25F, w);
     dev->op->conv_weights(dev, conv, w);
+    tn_view view = {.x = x};
+    tn_grad_view dy = {.dz = y};
     double best_s = INFINITY;
     for (int i = 0; i <= repeats; i++) {
         double begin_s = tn_now_s();
-        if (d == FORWARD) dev->op->conv_forward(dev, conv, x, y);
-        if (d == BACKWARD_DATA) dev->op->conv_backward_data(dev, conv, y, x);
-        if (d == BACKWARD_WEIGHTS) dev->op->conv_backward_weights(dev, conv, x, y, w);
+        if (d == FORWARD)
+            dev->op->conv_forward(dev, conv, s->B, &view, y, NULL, NULL);
+        else
+            dev->op->conv_backward(dev, conv, s->B, &view, &dy, dx, false, NULL, dw);
         if (i > 0) best_s = fmin(best_s, tn_now_s() - begin_s);
     }
     dev->op->conv_free(dev, &conv);
-    float *memory[] = {x, y, w};
-    for (int i = 0; i < 3; i++) dev->op->free(dev, memory[i]);
+    float *memory[] = {x, y, w, dx, dw};
+    for (int i = 0; i < 5; i++) dev->op->free(dev, memory[i]);
     return best_s;
 }
 
@@ -149,24 +153,26 @@ typedef struct {
     int B, repeats;
     bool bf16;
     sums of[N_WAYS];
-    double bound_s[N_DIRECTIONS];
+    double bound_s[2]; /* forward, backward */
 } bench;
 
 /* Fastest of what the precision may use: in bf16 everything, since a layer may compute in fp32. */
 static void measure(bench *b, const tn_conv_shape *s, bool first) {
-    for (int d = 0; d < N_DIRECTIONS; d++) {
-        double best_s = INFINITY;
-        if (first && d == BACKWARD_DATA) continue; /* nobody wants the gradient of the images */
-        for (int w = 0; w < N_WAYS; w++) {
-            if ((w == OWN_F32 && !s->depthwise) || (w == NHWC_BF16 && !b->bf16)) continue;
+    double best_s[2] = {INFINITY, INFINITY}; /* forward, backward */
+    for (int w = 0; w < N_WAYS; w++) {
+        if ((w == OWN && !s->depthwise) || (w == NHWC_BF16 && !b->bf16)) continue;
+        double here_s[2] = {0, 0};
+        for (int d = 0; d < N_DIRECTIONS; d++) {
+            if (first && d == BACKWARD_DATA) continue; /* nobody wants the gradient of the images */
             double t =
-                w == OWN_F32 ? time_own(s, (direction)d, b->repeats) : time_onednn(s, (way)w, (direction)d, b->repeats);
+                w == OWN ? time_own(s, (direction)d, b->repeats) : time_onednn(s, (way)w, (direction)d, b->repeats);
             b->of[w].s[d] += t;
             if (s->depthwise) b->of[w].depthwise_s[d] += t;
-            best_s = fmin(best_s, t);
+            here_s[d != FORWARD] += t;
         }
-        b->bound_s[d] += best_s;
+        for (int i = 0; i < 2; i++) best_s[i] = fmin(best_s[i], here_s[i]);
     }
+    for (int i = 0; i < 2; i++) b->bound_s[i] += best_s[i];
 }
 
 static int layer(bench *b, int S, int C, int K, int R, int stride, bool depthwise, bool first) {
@@ -198,16 +204,15 @@ static void print(const bench *b) {
         if (w == NHWC_BF16 && !b->bf16) continue;
         printf("| %s |", WAYS[w]);
         for (int d = 0; d < N_DIRECTIONS; d++) printf(" %.0f (%.0f) |", s->s[d] * 1e3, s->depthwise_s[d] * 1e3);
-        if (w == OWN_F32)
+        if (w == OWN)
             printf(" - | - |\n");
         else
             printf(" %.0f | %.0f |\n", b->B / (s->s[0] + s->s[1] + s->s[2]), b->B / s->s[0]);
     }
-    const double *t = b->bound_s;
-    double train_s = t[0] + t[1] + t[2];
-    printf("| the fastest for each layer, %s | %.0f | %.0f | %.0f | %.0f | %.0f |\n", b->bf16 ? "bf16 or fp32" : "fp32",
-           t[0] * 1e3, t[1] * 1e3, t[2] * 1e3, b->B / train_s, b->B / t[0]);
-    printf("\nbound_ms %.3f %.3f\n", train_s * 1e3, t[0] * 1e3);
+    double train_s = b->bound_s[0] + b->bound_s[1];
+    printf("| the fastest for each layer, %s | %.0f | | %.0f | %.0f | %.0f |\n", b->bf16 ? "bf16 or fp32" : "fp32",
+           b->bound_s[0] * 1e3, b->bound_s[1] * 1e3, b->B / train_s, b->B / b->bound_s[0]);
+    printf("\nbound_ms %.3f %.3f\n", train_s * 1e3, b->bound_s[0] * 1e3);
 }
 
 int main(int argc, char **argv) {
@@ -221,13 +226,15 @@ int main(int argc, char **argv) {
     tn_net *net = NULL;
     omp_set_num_threads(n_threads);
     must(dnnl_set_max_cpu_isa(dnnl_cpu_isa_all), "instruction sets"); /* before the device limits them */
-    if (tn_net_new(&spec, &net) != TN_OK || tn_dev_open(TN_DEVICE_CPU, n_threads, tn_isa_best(), &dev) != TN_OK) {
+    tn_precision precision = strcmp(argv[5], "bf16") == 0 ? TN_BF16 : TN_FP32;
+    if (tn_net_new(&spec, &net) != TN_OK ||
+        tn_dev_open(TN_DEVICE_CPU, n_threads, tn_isa_best(), precision, &dev) != TN_OK) {
         tn_fail_print();
         return TN_EARG;
     }
     must(dnnl_engine_create(&engine, dnnl_cpu, 0), "engine");
     must(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "stream");
-    bench b = {.net = net, .B = atoi(argv[3]), .repeats = atoi(argv[6]), .bf16 = strcmp(argv[5], "bf16") == 0};
+    bench b = {.net = net, .B = atoi(argv[3]), .repeats = atoi(argv[6]), .bf16 = precision == TN_BF16};
     all_layers(&b, atoi(argv[2]));
     print(&b);
     must(dnnl_stream_destroy(stream), "destroy");

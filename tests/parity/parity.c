@@ -112,7 +112,7 @@ static rig rig_new(const char *path, const settings *how) {
     r.K = r.model.net.n_classes;
     r.n_image = (int64_t)r.B * r.model.size_px * r.model.size_px * 3;
     must(tn_net_new(&r.model.net, &r.net));
-    must(tn_dev_open(how->device, how->n_threads, tn_isa_best(), &r.dev));
+    must(tn_dev_open(how->device, how->n_threads, tn_isa_best(), how->bf16 ? TN_BF16 : TN_FP32, &r.dev));
     must(tn_exec_new(r.dev, r.net, r.B, r.model.size_px, true, &r.ex));
     r.n_params = tn_net_params(r.net);
     r.n_state = tn_net_state(r.net);
@@ -292,7 +292,7 @@ static int check(const char *path, const settings *how) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: parity [--device cpu|ref] [--threads N] FILE...\n");
+    fprintf(stderr, "usage: parity [--device cpu|ref] [--threads N] [--bf16] FILE...\n");
     return TN_EARG;
 }
 
@@ -300,11 +300,9 @@ int main(int argc, char **argv) {
     settings how = {.device = TN_DEVICE_CPU, .n_threads = 2};
     int i = 1, n_failed = 0;
     for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-        if (strcmp(argv[i], "--bf16") == 0) {
-            fprintf(stderr, "error: --bf16: tenfold computes in fp32 only\n");
-            return TN_EARG;
-        }
-        if (strcmp(argv[i], "--device") == 0)
+        if (strcmp(argv[i], "--bf16") == 0)
+            how.bf16 = true;
+        else if (strcmp(argv[i], "--device") == 0)
             how.device = strcmp(argv[++i], "ref") == 0 ? TN_DEVICE_REF : TN_DEVICE_CPU;
         else if (strcmp(argv[i], "--threads") == 0)
             how.n_threads = atoi(argv[++i]);
