@@ -67,6 +67,14 @@ typedef struct {
     const float *g, *h, *o; /* (C), from bn_backward; g NULL = dz itself */
 } tn_grad_view;
 
+/* Evaluation knows batch norm before it convolves: y = act(a conv + b) + side is stored, and read plainly. */
+typedef struct {
+    const float *a, *b; /* (K) */
+    tn_act act;
+    const void *side; /* stored as y; NULL = zeros; y must not be it. Depthwise: NULL */
+    float *pool;      /* (B,K) mean of y over its pixels; NULL = not wanted. Depthwise only */
+} tn_finish;
+
 typedef struct {
     /* --- memory --------------------------------------------------------------------------------------------------- */
     float *(*alloc)(tn_dev *dev, int64_t n); /* n floats, zeroed, 64-byte aligned; NULL when there is no memory */
@@ -83,8 +91,10 @@ typedef struct {
     void (*conv_free)(tn_dev *dev, tn_conv **conv);
     /* After the weights w changed and before they are used. w must stay valid until the next call. */
     void (*conv_weights)(tn_dev *dev, tn_conv *conv, const float *w);
-    /* mean, var (K): biased moments of y over its pixels; NULL = not wanted (evaluation). */
-    void (*conv_forward)(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var);
+    /* Training, finish = NULL: y as it is, and mean, var (K), the biased moments of y over its pixels; NULL = not
+     * wanted. Evaluation: y finished; mean and var are NULL. */
+    void (*conv_forward)(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_finish *finish, void *y,
+                         float *mean, float *var);
     /* dw overwritten. dx NULL = not wanted; of dense kernels above 1 x 1 it cannot be had (only the first layer has
      * them). Pointwise: dx = gradient at v/scale, that is without the view's scale, before its activation. Depthwise:
      * dx = gradient at a x + b (through the activation), and sums (2,C) = sums over pixels of dx and of dx x; sums NULL

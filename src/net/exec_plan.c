@@ -79,6 +79,10 @@ static void lives_of_eval(const tn_exec *ex, span *data, int *owner) {
         touch(&data[owner[op->x]], i);
         if (op->side >= 0) touch(&data[owner[op->side]], i);
         touch(&data[owner[op->y]], i);
+        if (op->kind != TN_OP_CONV) continue;
+        const tn_value *y = &ex->value[op->y]; /* what conv_eval does in advance */
+        if (y->reader >= 0 && ex->op[y->reader].side >= 0) touch(&data[owner[ex->op[y->reader].side]], i);
+        if (y->pool >= 0) touch(&data[owner[ex->op[y->pool].y]], i);
     }
     touch(&data[owner[ex->logits]], ex->n_ops);
 }

@@ -22,10 +22,11 @@ static int64_t offset(const tn_exec *ex, int tensor) {
 /* How value v is read; scale -1 = none. */
 static tn_view view_of(const tn_exec *ex, int v, int scale, bool training) {
     const tn_value *value = &ex->value[v];
-    tn_view view = {.x = tn_value_at(ex, v, training), .act = value->act};
-    if (value->made_by >= 0) {
+    tn_view view = {.x = tn_value_at(ex, v, training)};
+    if (value->made_by >= 0 && training) { /* evaluation stores finished values */
         view.a = ex->affine + ex->op[value->made_by].affine_at;
         view.b = view.a + value->C;
+        view.act = value->act;
     }
     if (scale >= 0) view.scale = tn_value_at(ex, scale, training);
     return view;
@@ -33,18 +34,35 @@ static tn_view view_of(const tn_exec *ex, int v, int scale, bool training) {
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
-static void conv_forward(tn_exec *ex, const tn_op *op, float *moments) {
-    const tn_dev_table *f = ex->dev->op;
-    bool training = moments != NULL;
-    tn_view x = view_of(ex, op->x, op->side, training);
-    int64_t mean = offset(ex, op->tensor + 3), var = offset(ex, op->tensor + 4);
-    int C = ex->value[op->y].C;
-    f->conv_forward(ex->dev, op->conv, ex->batch, &x, tn_value_at(ex, op->y, training),
-                    training ? moments + mean : NULL, training ? moments + var : NULL);
-    const float *m = training ? moments : ex->state;
+/* a, b of y's batch norm from moments, or from running ones. */
+static float *affine(tn_exec *ex, const tn_op *op, const float *moments) {
     float *a = ex->affine + op->affine_at;
-    f->bn_affine(ex->dev, C, ex->params + offset(ex, op->tensor + 1), ex->params + offset(ex, op->tensor + 2), m + mean,
-                 m + var, (float)ex->net->spec.bn_eps, a, a + C);
+    int C = ex->value[op->y].C;
+    ex->dev->op->bn_affine(ex->dev, C, ex->params + offset(ex, op->tensor + 1), ex->params + offset(ex, op->tensor + 2),
+                           moments + offset(ex, op->tensor + 3), moments + offset(ex, op->tensor + 4),
+                           (float)ex->net->spec.bn_eps, a, a + C);
+    return a;
+}
+
+static void conv_train(tn_exec *ex, const tn_op *op, float *moments) {
+    tn_view x = view_of(ex, op->x, op->side, true);
+    ex->dev->op->conv_forward(ex->dev, op->conv, ex->batch, &x, NULL, tn_value_at(ex, op->y, true),
+                              moments + offset(ex, op->tensor + 3), moments + offset(ex, op->tensor + 4));
+    affine(ex, op, moments);
+}
+
+/* The residual lies in the same place as y (exec_plan.c), so that it is finished with it; so is the pool of a depthwise
+ * convolution. */
+static void conv_eval(tn_exec *ex, const tn_op *op) {
+    const tn_value *y = &ex->value[op->y];
+    const tn_op *reader = y->reader >= 0 ? &ex->op[y->reader] : NULL;
+    tn_finish finish = {.a = affine(ex, op, ex->state), .act = y->act};
+    finish.b = finish.a + y->C;
+    if (reader && reader->kind == TN_OP_RESIDUAL && reader->side >= 0)
+        finish.side = tn_value_at(ex, reader->side, false);
+    if (op->depthwise && y->pool >= 0) finish.pool = tn_value_at(ex, ex->op[y->pool].y, false);
+    tn_view x = view_of(ex, op->x, op->side, false);
+    ex->dev->op->conv_forward(ex->dev, op->conv, ex->batch, &x, &finish, tn_value_at(ex, op->y, false), NULL, NULL);
 }
 
 static void forward(tn_exec *ex, const tn_op *op, float *moments) {
@@ -59,13 +77,18 @@ static void forward(tn_exec *ex, const tn_op *op, float *moments) {
     tn_view view;
     switch (op->kind) {
     case TN_OP_CONV:
-        conv_forward(ex, op, moments);
+        if (training)
+            conv_train(ex, op, moments);
+        else
+            conv_eval(ex, op);
         break;
     case TN_OP_RESIDUAL:
-        view = view_of(ex, op->x, -1, training);
+        if (!training) break; /* conv_eval */
+        view = view_of(ex, op->x, -1, true);
         f->residual(dev, B, pixels(in), in->C, &view, draw, side, y);
         break;
     case TN_OP_POOL:
+        if (!training && in->reader >= 0) break; /* conv_eval */
         view = view_of(ex, op->x, -1, training);
         f->pool_forward(dev, B, pixels(in), in->C, &view, y);
         break;

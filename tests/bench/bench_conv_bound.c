@@ -135,7 +135,7 @@ static double time_own(const tn_conv_shape *s, direction d, int repeats) {
     for (int i = 0; i <= repeats; i++) {
         double begin_s = tn_now_s();
         if (d == FORWARD)
-            dev->op->conv_forward(dev, conv, s->B, &view, y, NULL, NULL);
+            dev->op->conv_forward(dev, conv, s->B, &view, NULL, y, NULL, NULL);
         else
             dev->op->conv_backward(dev, conv, s->B, &view, &dy, dx, false, NULL, dw);
         if (i > 0) best_s = fmin(best_s, tn_now_s() - begin_s);

@@ -152,7 +152,8 @@ static void convolution(int i, int mode) {
         float *out = noise(ny, 1, 1), *m = noise(s.K, 1, 1), *v = noise(s.K, 1, 1), *weights = noise(nw, 3, 1),
               *in = buffer(nx);
         dev[d]->op->store(dev[d], nx, before.both, in);
-        dev[d]->op->conv_forward(dev[d], conv, s.B, &view, out, m, v); /* outputs are overwritten, whatever they held */
+        dev[d]->op->conv_forward(dev[d], conv, s.B, &view, NULL, out, m,
+                                 v); /* outputs are overwritten, whatever they held */
         dev[d]->op->conv_backward(dev[d], conv, s.B, &view, &dy, dense ? NULL : in, mode == 0,
                                   s.depthwise && mode ? sums[d] : NULL, weights);
         dev[d]->op->conv_free(dev[d], &conv);
@@ -175,10 +176,38 @@ static void convolution(int i, int mode) {
     release();
 }
 
+/* Evaluation: batch norm, activation and what is added, applied as y is stored; the pool of depthwise ones. */
+static void finished(int i) {
+    tn_conv_shape s = shape_of(&CONV[i]);
+    int64_t nx = (int64_t)s.B * s.H * s.W * s.C, ny = (int64_t)s.B * s.P * s.Q * s.K;
+    int64_t nw = (int64_t)s.K * (s.depthwise ? 1 : s.C) * s.R * s.R;
+    stored x = store(nx, noise(nx, i, 1)), side = store(ny, noise(ny, 1, 1));
+    float *w = noise(nw, 100 + i, 0.3), *a = positive(s.K, 3), *b = noise(s.K, 4, 0.3),
+          *scale = positive((int64_t)s.B * s.C, 5);
+    const float *y[2], *pool[2];
+    tn_dev *dev[2] = {ref, cpu};
+    for (int d = 0; d < 2; d++) {
+        tn_conv *conv = NULL;
+        assert_int_equal(dev[d]->op->conv_new(dev[d], &s, &conv), TN_OK);
+        dev[d]->op->conv_weights(dev[d], conv, w);
+        float *out = noise(ny, 1, 1), *means = noise((int64_t)s.B * s.K, 1, 1);
+        tn_view view = {.x = of(d, &x), .scale = s.R == 1 ? scale : NULL};
+        tn_finish finish = {a, b, TN_ACT_SWISH, s.depthwise ? NULL : of(d, &side), s.depthwise ? means : NULL};
+        dev[d]->op->conv_forward(dev[d], conv, s.B, &view, &finish, out, NULL, NULL);
+        dev[d]->op->conv_free(dev[d], &conv);
+        y[d] = loaded(d, ny, out), pool[d] = means;
+    }
+    assert_close("finished", ny, y[0], y[1], bound(3e-6));
+    if (s.depthwise) assert_close("pool of finished", (int64_t)s.B * s.K, pool[0], pool[1], bound(3e-6));
+    release();
+}
+
 static void convolutions(void **unused) {
     (void)unused;
-    for (int i = 0; i < N_CONV; i++)
+    for (int i = 0; i < N_CONV; i++) {
         for (int mode = 0; mode < 3; mode++) convolution(i, mode);
+        finished(i);
+    }
 }
 
 /* <y, dy> is linear in x and in w: its slopes are dx and dw. */
@@ -195,7 +224,7 @@ static void convolution_slopes(void **unused) {
         tn_grad_view grad = {.dz = dy};
         assert_int_equal(ref->op->conv_new(ref, &s, &conv), TN_OK);
         ref->op->conv_weights(ref, conv, w);
-        ref->op->conv_forward(ref, conv, s.B, &view, y, NULL, NULL);
+        ref->op->conv_forward(ref, conv, s.B, &view, NULL, y, NULL, NULL);
         ref->op->conv_backward(ref, conv, s.B, &view, &grad, dx, false, NULL, dw);
         double by_y = 0, by_x = 0, by_w = 0, size = 0;
         for (int64_t j = 0; j < ny; j++) by_y += (double)y[j] * (double)dy[j];
@@ -234,7 +263,7 @@ static void batch_norm(void **unused) {
         db[d] = buffer(C);
         assert_int_equal(dev[d]->op->conv_new(dev[d], &s, &conv), TN_OK);
         dev[d]->op->conv_weights(dev[d], conv, w);
-        dev[d]->op->conv_forward(dev[d], conv, 2, &view, buffer(M * C), mean[d], var[d]);
+        dev[d]->op->conv_forward(dev[d], conv, 2, &view, NULL, buffer(M * C), mean[d], var[d]);
         dev[d]->op->bn_affine(dev[d], C, gamma, beta, mean[0], var[0], 1e-3F, ab[d], ab[d] + C);
         dev[d]->op->bn_backward(dev[d], M, C, sums, gamma, mean[0], var[0], 1e-3F, gho[d], dg[d], db[d]);
         dev[d]->op->conv_free(dev[d], &conv);
@@ -445,11 +474,11 @@ static void bits(void **unused) {
         tn_conv *conv = NULL;
         assert_int_equal(cpu->op->conv_new(cpu, &s, &conv), TN_OK);
         cpu->op->conv_weights(cpu, conv, w);
-        cpu->op->conv_forward(cpu, conv, 3, &view, a, NULL, NULL);
-        cpu->op->conv_forward(cpu, conv, 3, &view, b, NULL, NULL);
+        cpu->op->conv_forward(cpu, conv, 3, &view, NULL, a, NULL, NULL);
+        cpu->op->conv_forward(cpu, conv, 3, &view, NULL, b, NULL, NULL);
         size_t n_bytes = N * tn_real_bytes(cpu);
         assert_memory_equal(a, b, n_bytes);
-        cpu->op->conv_forward(cpu, conv, 3, &view2, b, NULL, NULL);
+        cpu->op->conv_forward(cpu, conv, 3, &view2, NULL, b, NULL, NULL);
         assert_memory_equal(a, b, n_bytes / 3);
         assert_true(memcmp(a, b, n_bytes) != 0);
         float *dw = buffer(24 * 24 * 9), *again = buffer(24 * 24 * 9);

@@ -136,7 +136,7 @@ static const void *input_rows(tn_dev *dev, const tn_conv *c, const tn_view *x, i
         k->unfold_rows(s, x->x, first, n, room, *ld);
         return room;
     }
-    if (!x->a && s->C % 2 == 0) {
+    if (!x->a && !x->scale && s->C % 2 == 0) {
         *ld = s->C;
         return (const char *)x->x + (size_t)(first * s->C) * tn_real_bytes(dev);
     }
@@ -158,21 +158,27 @@ static void multiply(tn_dev *dev, int64_t n, int64_t n_summed, int64_t n_columns
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
-static void forward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i, const tn_view *x, char *y, float *room,
-                          float *moments) {
+static void forward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i, const tn_view *x,
+                          const tn_finish *finish, char *y, float *room, float *moments) {
+    const tn_real_kernels *k = tn_cpu_real(dev);
     const tn_conv_shape *s = &c->s;
     int64_t first = i * b->rows, n = rows_in(b, i), ld = b->ld_in;
+    size_t at = (size_t)(first * s->K) * tn_real_bytes(dev);
     float *products = room + b->rows * b->ld_in;
     const void *in = input_rows(dev, c, x, first, n, room, &ld);
     multiply(dev, n, c->n_in, s->K, in, ld, c->prepared ? c->prepared : c->w, true, c->forward, products, b->ld_out);
-    tn_cpu_real(dev)->write_rows(s->K, n, products, b->ld_out, y + (size_t)(first * s->K) * tn_real_bytes(dev), false,
-                                 moments);
+    if (finish)
+        k->finish_rows(s->K, n, products, b->ld_out, finish, finish->side ? (const char *)finish->side + at : NULL,
+                       y + at);
+    else
+        k->write_rows(s->K, n, products, b->ld_out, y + at, false, moments);
 }
 
-void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var) {
+void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_finish *finish, void *y,
+                         float *mean, float *var) {
     const tn_conv_shape *s = &conv->s;
     if (s->depthwise) {
-        tn_depthwise_forward(dev, conv, B, x, y, mean, var);
+        tn_depthwise_forward(dev, conv, B, x, finish, y, mean, var);
         return;
     }
     blocks b = blocks_of(conv, B);
@@ -181,7 +187,7 @@ void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, vo
           *moments = room + dev->n_threads * n_room;
 #pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
     for (int i = 0; i < b.n; i++)
-        forward_block(dev, conv, &b, i, x, y, room + omp_get_thread_num() * n_room,
+        forward_block(dev, conv, &b, i, x, finish, y, room + omp_get_thread_num() * n_room,
                       mean ? moments + i * n_moments : NULL);
     if (mean) tn_moments_merge(b.n, b.rows, b.M, s->K, moments, mean, var);
 }

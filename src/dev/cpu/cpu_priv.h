@@ -44,14 +44,16 @@ struct tn_conv {
  * Source  Chan, Golub, LeVeque 1979 */
 void tn_moments_merge(int n_pieces, int64_t rows, int64_t M, int K, const float *moments, float *mean, float *var);
 
-void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, void *y, float *mean, float *var);
+void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_finish *finish, void *y,
+                          float *mean, float *var);
 void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                            bool add, double *sums, float *dw);
 
 tn_status tn_cpu_conv_new(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out);
 void tn_cpu_conv_free(tn_dev *dev, tn_conv **conv);
 void tn_cpu_conv_weights(tn_dev *dev, tn_conv *conv, const float *w);
-void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var);
+void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_finish *finish, void *y,
+                         float *mean, float *var);
 void tn_cpu_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                           bool add, double *sums, float *dw);
 

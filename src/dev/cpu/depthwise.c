@@ -11,7 +11,8 @@ static int group_size(const tn_conv_shape *s, int c) {
     return s->C - c < TN_DW_CHANNELS ? s->C - c : TN_DW_CHANNELS;
 }
 
-void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, void *y, float *mean, float *var) {
+void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_finish *finish, void *y,
+                          float *mean, float *var) {
     const tn_conv_shape *s = &c->s;
     int n = n_groups(s);
     int64_t n_moments = 3 * (int64_t)s->C, n_work = tn_round_up(tn_dw_scratch(s), 16);
@@ -21,11 +22,14 @@ void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x
 #pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
     for (int i = 0; i < B * n; i++) {
         int b = i / n, at = i % n * TN_DW_CHANNELS;
-        k->dw_forward(s, b, at, group_size(s, at), x, c->prepared, y, mean ? moments + b * n_moments : NULL,
+        k->dw_forward(s, b, at, group_size(s, at), x, c->prepared, finish, y,
+                      mean || (finish && finish->pool) ? moments + b * n_moments : NULL,
                       work + omp_get_thread_num() * n_work);
     }
     int64_t PQ = (int64_t)s->P * s->Q;
     if (mean) tn_moments_merge(B, PQ, B * PQ, s->C, moments, mean, var);
+    for (int64_t i = 0; finish && finish->pool && i < (int64_t)B * s->C; i++)
+        finish->pool[i] = moments[i / s->C * n_moments + s->C + i % s->C] / (float)PQ;
 }
 
 void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_grad_view *dy, void *dx,

@@ -127,9 +127,10 @@ static void adamw(int n_threads, int64_t n, float rate, float beta1, float beta2
 #define REALS(NAME)                                                                                                    \
     {                                                                                                                  \
         .read_rows = NAME##_read_rows, .grad_rows = NAME##_grad_rows, .unfold_rows = NAME##_unfold_rows,               \
-        .write_rows = NAME##_write_rows, .store = NAME##_store, .load = NAME##_load, .sum_rows = NAME##_sum_rows,      \
-        .scale_sums = NAME##_scale_sums, .read_backward = NAME##_read_backward, .residual_rows = NAME##_residual_rows, \
-        .dw_forward = NAME##_dw_forward, .dw_backward = NAME##_dw_backward                                             \
+        .write_rows = NAME##_write_rows, .finish_rows = NAME##_finish_rows, .store = NAME##_store,                     \
+        .load = NAME##_load, .sum_rows = NAME##_sum_rows, .scale_sums = NAME##_scale_sums,                             \
+        .read_backward = NAME##_read_backward, .residual_rows = NAME##_residual_rows, .dw_forward = NAME##_dw_forward, \
+        .dw_backward = NAME##_dw_backward                                                                              \
     }
 
 extern const tn_kernels TN_KERNELS;

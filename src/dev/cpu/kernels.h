@@ -18,6 +18,9 @@ typedef struct {
     void (*unfold_rows)(const tn_conv_shape *s, const void *x, int64_t first, int64_t n, void *out, int64_t ld);
     /* n rows of products to y; moments (3,K): first row, sum and squares of the differences to it; NULL = not wanted */
     void (*write_rows)(int K, int64_t n, const float *products, int64_t ld, void *y, bool add, float *moments);
+    /* n rows, finished; side: where their rows begin */
+    void (*finish_rows)(int K, int64_t n, const float *products, int64_t ld, const tn_finish *f, const void *side,
+                        void *y);
     void (*store)(int64_t n, const float *host, void *x);
     void (*load)(int64_t n, const void *x, float *host);
 
@@ -29,8 +32,8 @@ typedef struct {
 
     /* depthwise: channels [c, c+n), n <= TN_DW_CHANNELS, of image b; weights (R*R,C); scratch: tn_dw_scratch(s) floats
      */
-    void (*dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w, void *y,
-                       float *moments, float *scratch);
+    void (*dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w,
+                       const tn_finish *finish, void *y, float *moments, float *scratch);
     void (*dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_grad_view *dy,
                         const float *w, void *dx, bool add, float *dw, float *sums, float *scratch);
 } tn_real_kernels;

@@ -43,7 +43,7 @@ static double sigmoid(double x) {
     return 1 / (1 + exp(-x));
 }
 
-static double act(tn_act kind, double x) {
+double tn_ref_act(tn_act kind, double x) {
     switch (kind) {
     case TN_ACT_SWISH:
         return x * sigmoid(x);
@@ -76,7 +76,7 @@ static double act_slope(tn_act kind, double x) {
 
 static void act_forward(tn_dev *dev, int64_t n, tn_act kind, const float *x, float *y) {
     (void)dev;
-    for (int64_t i = 0; i < n; i++) y[i] = (float)act(kind, x[i]);
+    for (int64_t i = 0; i < n; i++) y[i] = (float)tn_ref_act(kind, x[i]);
 }
 static void act_backward(tn_dev *dev, int64_t n, tn_act kind, const float *x, const float *dy, float *dx) {
     (void)dev;
@@ -88,7 +88,7 @@ static void act_backward(tn_dev *dev, int64_t n, tn_act kind, const float *x, co
 
 double tn_ref_read(const tn_view *x, int64_t HW, int C, int64_t m, int c) {
     double v = (double)((const float *)x->x)[m * C + c];
-    if (x->a) v = act(x->act, (double)x->a[c] * v + (double)x->b[c]);
+    if (x->a) v = tn_ref_act(x->act, (double)x->a[c] * v + (double)x->b[c]);
     return x->scale ? v * (double)x->scale[m / HW * C + c] : v;
 }
 

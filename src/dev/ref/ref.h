@@ -6,6 +6,7 @@
 
 extern const tn_dev_table tn_ref_table;
 
+double tn_ref_act(tn_act kind, double x);
 /* Row m, channel c as read: the value, the slope of its activation, a gradient (dev.h). */
 double tn_ref_read(const tn_view *x, int64_t HW, int C, int64_t m, int c);
 double tn_ref_slope(const tn_view *x, int C, int64_t m, int c);
@@ -15,7 +16,8 @@ double tn_ref_grad(const tn_grad_view *d, int C, int64_t m, int c);
 tn_status tn_ref_conv_new(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out);
 void tn_ref_conv_free(tn_dev *dev, tn_conv **conv);
 void tn_ref_conv_weights(tn_dev *dev, tn_conv *conv, const float *w);
-void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var);
+void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_finish *finish, void *y,
+                         float *mean, float *var);
 void tn_ref_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                           bool add, double *sums, float *dw);
 

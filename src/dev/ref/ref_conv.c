@@ -97,13 +97,27 @@ static void moments(int64_t M, int K, const float *y, float *mean, float *var) {
     }
 }
 
-void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, void *y, float *mean, float *var) {
+static void finish_all(const tn_conv_shape *s, int B, const tn_finish *f, const double *sum, float *y) {
+    int K = s->K;
+    int64_t PQ = (int64_t)s->P * s->Q;
+    for (int64_t i = 0; f->pool && i < (int64_t)B * K; i++) f->pool[i] = 0;
+    for (int64_t at = 0; at < B * PQ * K; at++) {
+        int c = (int)(at % K);
+        double v = tn_ref_act(f->act, (double)f->a[c] * sum[at] + (double)f->b[c]);
+        y[at] = (float)(v + (f->side ? (double)((const float *)f->side)[at] : 0));
+        if (f->pool) f->pool[at / K / PQ * K + c] += (float)(v / (double)PQ);
+    }
+}
+
+void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_finish *finish, void *y,
+                         float *mean, float *var) {
     (void)dev;
     const tn_conv_shape *s = &conv->s;
     int64_t M = (int64_t)B * s->P * s->Q;
     operands o = {.w = conv->w, .x = read_all(s, B, x), .sum = doubles(M * s->K)};
     each_product(s, B, forward, &o);
     for (int64_t i = 0; i < M * s->K; i++) ((float *)y)[i] = (float)o.sum[i];
+    if (finish) finish_all(s, B, finish, o.sum, y);
     if (mean) moments(M, s->K, y, mean, var);
     free(o.x);
     free(o.sum);

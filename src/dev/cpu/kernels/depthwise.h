@@ -7,6 +7,8 @@
  * rows of dy, and an input row gathers its gradient and gives its part to the weights' gradient from the same loads.
  */
 
+enum { N(MOST_TASKS) = TN_DW_CHANNELS / VW };
+
 /* One image's 16 channels (n of them there) from channel c on. */
 typedef struct {
     const tn_conv_shape *s;
@@ -21,24 +23,30 @@ static float *N(ring_row)(const N(task) * t, int row) {
 
 /* Input row h of the view, for all tasks at once: pixels lie side by side. v and slope: where the (W,16) of each task
  * go; slope may be NULL. */
+INLINE void N(read_some)(tn_act kind, int n, const REAL *in, int64_t C, int n_pixels, const float *a, const float *b,
+                         float *v, float *slope) {
+    v16 scale = a ? get_f32(a, n) : all(1), shift = a ? get_f32(b, n) : all(0);
+    for (int i = 0; i < n_pixels; i++, in += C, v += VW) {
+        v16 value = GET(in, n), by_value;
+        if (a) value = value * scale + shift;
+        put_f32(v, activate(kind, EXACT, value, slope ? &by_value : NULL), VW);
+        if (slope) {
+            put_f32(slope, by_value, VW);
+            slope += VW;
+        }
+    }
+}
+
 INLINE void N(read_pixels)(tn_act kind, const N(task) * t, int n_tasks, const tn_view *x, int h, float *const *v,
                            float *const *slope) {
     const tn_conv_shape *s = t->s;
     const REAL *in = (const REAL *)x->x + ((int64_t)t->b * s->H + h) * s->W * s->C;
-    for (int w = 0; w < s->W; w++, in += s->C)
-        for (int i = 0; i < n_tasks; i++) {
-#define PIXEL(n)                                                                                                       \
-    v16 value = GET(in + t[i].c, n), by_value;                                                                         \
-    if (x->a) value = value * get_f32(x->a + t[i].c, n) + get_f32(x->b + t[i].c, n);                                   \
-    put_f32(v[i] + (int64_t)w * VW, activate(kind, EXACT, value, slope ? &by_value : NULL), VW);                       \
-    if (slope) put_f32(slope[i] + (int64_t)w * VW, by_value, VW)
-            if (t[i].n == VW) {
-                PIXEL(VW);
-            } else {
-                PIXEL(t[i].n);
-            }
-#undef PIXEL
-        }
+#define PIECE(w, n_pixels, i, n)                                                                                       \
+    N(read_some)                                                                                                       \
+    (kind, n, in + (int64_t)(w)*s->C + t[i].c, s->C, n_pixels, x->a ? x->a + t[i].c : NULL,                            \
+     x->a ? x->b + t[i].c : NULL, v[i] + (w)*VW, slope ? slope[i] + (w)*VW : NULL)
+    EACH_PIECE(s->W, n_tasks, PIECE);
+#undef PIECE
 }
 
 static void N(read_row)(const N(task) * t, int n_tasks, const tn_view *x, int h, float *const *v, float *const *slope) {
@@ -59,18 +67,12 @@ static void N(clear_ring)(N(task) * t) {
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
-typedef struct {
-    v16 first, sum, squares; /* as in write_rows */
-} N(moments);
-
-/* rows: the R input rows that the output row sees, at its first tap. Sums are made row by row: shorter sums are more
- * exact. */
+/* rows: the R input rows that the output row sees, at its first tap; out (Q,16). */
 INLINE void N(forward_row)(int R, int stride, const float *const *rows, const float *w, int64_t C, int Q, int n,
-                           REAL *y, N(moments) * m, bool is_first) {
+                           float *out) {
     v16 k[5 * 5];
     for (int i = 0; i < R * R; i++) k[i] = get_f32(w + (int64_t)i * C, n);
-    v16 first = m->first, sum = all(0), squares = all(0);
-    for (int q = 0; q < Q; q++, y += C) {
+    for (int q = 0; q < Q; q++, out += VW) {
         v16 v = all(0);
 #pragma GCC unroll 5
         for (int r = 0; r < R; r++) {
@@ -78,29 +80,21 @@ INLINE void N(forward_row)(int R, int stride, const float *const *rows, const fl
 #pragma GCC unroll 5
             for (int t = 0; t < R; t++) v += get_f32(at + t * VW, VW) * k[r * R + t];
         }
-        PUT(y, v, n);
-        v = N(round)(v);
-        if (is_first && q == 0) first = v;
-        v -= first;
-        sum += v;
-        squares += v * v;
+        put_f32(out, v, VW);
     }
-    *m = (N(moments)){first, m->sum + sum, m->squares + squares};
 }
 
-static void N(forward_step)(const N(task) * t, const float *w, REAL *y, int p, const float *zeros, N(moments) * m) {
+static void N(forward_step)(const N(task) * t, const float *w, int p, const float *zeros, float *out) {
     const tn_conv_shape *s = t->s;
     const float *rows[5];
     int top = p * s->stride - s->pad_top;
     for (int r = 0; r < s->R; r++)
         rows[r] = (top + r >= 0 && top + r < s->H ? N(ring_row)(t, top + r) : zeros) - s->pad_left * VW;
-    REAL *out = y + ((int64_t)t->b * s->P + p) * s->Q * s->C + t->c;
-#define ROW(R, STRIDE, LANES) N(forward_row)(R, STRIDE, rows, w + t->c, s->C, s->Q, LANES, out, m, p == 0)
 #define ROWS(R, STRIDE)                                                                                                \
     if (t->n == VW)                                                                                                    \
-        ROW(R, STRIDE, VW);                                                                                            \
+        N(forward_row)(R, STRIDE, rows, w + t->c, s->C, s->Q, VW, out);                                                \
     else                                                                                                               \
-        ROW(R, STRIDE, t->n)
+        N(forward_row)(R, STRIDE, rows, w + t->c, s->C, s->Q, t->n, out)
     if (s->R == 3 && s->stride == 1) {
         ROWS(3, 1);
     } else if (s->R == 3) {
@@ -111,28 +105,71 @@ static void N(forward_step)(const N(task) * t, const float *w, REAL *y, int p, c
         ROWS(5, s->stride);
     }
 #undef ROWS
-#undef ROW
+}
+
+/* Sums of an image: as in write_rows; or, of finished values, first = 0 and their plain sum. */
+typedef struct {
+    v16 first, sum, squares;
+} N(moments);
+
+INLINE void N(write_some)(tn_act kind, const float *a, const float *b, int n, const float *row, int64_t C, int n_pixels,
+                          REAL *out, N(moments) * m) {
+    v16 scale = a ? get_f32(a, n) : all(1), shift = a ? get_f32(b, n) : all(0), sum = all(0), squares = all(0);
+    for (int i = 0; i < n_pixels; i++, row += VW, out += C) {
+        v16 v = get_f32(row, VW);
+        if (a) v = activate(kind, EXACT, v * scale + shift, NULL);
+        PUT(out, v, n);
+        v = N(round)(v) - m->first;
+        sum += v;
+        if (!a) squares += v * v;
+    }
+    m->sum += sum;
+    m->squares += squares;
+}
+
+/* Output row p of all tasks. Sums are made in pieces: shorter sums are more exact. */
+INLINE void N(write_pixels)(tn_act kind, const tn_finish *f, const N(task) * t, int n_tasks, int p, float *const *row,
+                            REAL *y, N(moments) * m) {
+    const tn_conv_shape *s = t->s;
+    REAL *out = y + ((int64_t)t->b * s->P + p) * s->Q * s->C;
+    for (int i = 0; !f && p == 0 && i < n_tasks; i++) m[i].first = N(round)(get_f32(row[i], VW));
+#define PIECE(q, n_pixels, i, n)                                                                                       \
+    N(write_some)                                                                                                      \
+    (kind, f ? f->a + t[i].c : NULL, f ? f->b + t[i].c : NULL, n, row[i] + (q)*VW, s->C, n_pixels,                     \
+     out + (int64_t)(q)*s->C + t[i].c, &m[i])
+    EACH_PIECE(s->Q, n_tasks, PIECE);
+#undef PIECE
+}
+
+static void N(write_row)(const tn_finish *f, const N(task) * t, int n_tasks, int p, float *const *row, REAL *y,
+                         N(moments) * m) {
+    if (!f) {
+        N(write_pixels)(TN_ACT_NONE, NULL, t, n_tasks, p, row, y, m);
+        return;
+    }
+#define CALL(KIND) N(write_pixels)(KIND, f, t, n_tasks, p, row, y, m)
+    FOR_ACT(f->act, CALL)
+#undef CALL
 }
 
 static int64_t N(ring_floats)(const tn_conv_shape *s, int width) {
     return (int64_t)s->R * width * VW;
 }
 
-enum { N(MOST_TASKS) = TN_DW_CHANNELS / VW };
-
 /* Channels [c, c + n), n <= TN_DW_CHANNELS, of image b. moments (3,C) of the image or NULL. */
-static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w, void *y,
-                          float *moments, float *scratch) {
+static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w,
+                          const tn_finish *finish, void *y, float *moments, float *scratch) {
     N(task) t[N(MOST_TASKS)];
     N(moments) m[N(MOST_TASKS)];
     int n_tasks = (n + VW - 1) / VW, width = s->W + 3 * s->R, ready = 0;
     int64_t n_ring = N(ring_floats)(s, width);
-    float *zeros = scratch + n_tasks * n_ring, *row[N(MOST_TASKS)];
+    float *zeros = scratch + n_tasks * n_ring, *rows = zeros + width * VW, *row[N(MOST_TASKS)], *out[N(MOST_TASKS)];
     memset(zeros, 0, (size_t)width * VW * sizeof *zeros);
     for (int i = 0; i < n_tasks; i++) {
         int left = n - i * VW;
         t[i] = (N(task)){s, b, c + i * VW, left < VW ? left : VW, scratch + i * n_ring, width};
         m[i] = (N(moments)){all(0), all(0), all(0)};
+        out[i] = rows + (int64_t)i * s->Q * VW;
         N(clear_ring)(&t[i]);
     }
     for (int p = 0; p < s->P; p++) {
@@ -140,7 +177,8 @@ static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_
             for (int i = 0; i < n_tasks; i++) row[i] = N(ring_row)(&t[i], ready);
             N(read_row)(t, n_tasks, x, ready, row, NULL);
         }
-        for (int i = 0; i < n_tasks; i++) N(forward_step)(&t[i], w, y, p, zeros + s->R * VW, &m[i]);
+        for (int i = 0; i < n_tasks; i++) N(forward_step)(&t[i], w, p, zeros + s->R * VW, out[i]);
+        N(write_row)(finish, t, n_tasks, p, out, y, m);
     }
     for (int i = 0; moments && i < n_tasks; i++) {
         float *to = moments + t[i].c;
@@ -201,26 +239,42 @@ static void N(gather)(const N(task) * t, int p, int r, const float *w, const flo
     }
 }
 
+INLINE void N(read_some_gradient)(int n, const tn_grad_view *d, int c, int64_t at, int64_t C, int n_pixels,
+                                  float *out) {
+    const REAL *dz = (const REAL *)d->dz + at + c, *y = (const REAL *)d->y + at + c;
+    v16 g = all(1), h = all(0), o = all(0);
+    if (d->g) g = get_f32(d->g + c, n), h = get_f32(d->h + c, n), o = get_f32(d->o + c, n);
+    for (int i = 0; i < n_pixels; i++, dz += C, y += C, out += VW) {
+        v16 v = GET(dz, n) * g;
+        if (d->g) v += GET(y, n) * h + o;
+        put_f32(out, v, VW);
+    }
+}
+
 /* Row p of dy into the rings of all tasks. */
 static void N(read_gradient_row)(const N(task) * t, int n_tasks, const tn_grad_view *d, int p, float *const *out) {
     const tn_conv_shape *s = t->s;
     int64_t at = ((int64_t)t->b * s->P + p) * s->Q * s->C;
-    const REAL *dz = (const REAL *)d->dz + at, *y = (const REAL *)d->y + at;
-    for (int q = 0; q < s->Q; q++, dz += s->C, y += s->C)
-        for (int i = 0; i < n_tasks; i++) {
-#define PIXEL(n)                                                                                                       \
-    v16 v = GET(dz + t[i].c, n);                                                                                       \
-    if (d->g)                                                                                                          \
-        v = v * get_f32(d->g + t[i].c, n) +                                                                            \
-            (GET(y + t[i].c, n) * get_f32(d->h + t[i].c, n) + get_f32(d->o + t[i].c, n));                              \
-    put_f32(out[i] + (int64_t)q * VW, v, VW)
-            if (t[i].n == VW) {
-                PIXEL(VW);
-            } else {
-                PIXEL(t[i].n);
-            }
-#undef PIXEL
-        }
+#define PIECE(q, n_pixels, i, n)                                                                                       \
+    N(read_some_gradient)(n, d, t[i].c, at + (int64_t)(q)*s->C, s->C, n_pixels, out[i] + (q)*VW)
+    EACH_PIECE(s->Q, n_tasks, PIECE);
+#undef PIECE
+}
+
+INLINE void N(write_some_gradient)(int n, const REAL *in, int64_t C, int n_pixels, const float *row, const float *slope,
+                                   REAL *out, bool add, v16 *sum, v16 *sum_x) {
+    v16 here = all(0), here_x = all(0);
+    for (int i = 0; i < n_pixels; i++, in += C, out += C) {
+        v16 d = get_f32(row + i * VW, VW);
+        if (slope) d *= get_f32(slope + i * VW, VW);
+        if (add) d += GET(out, n);
+        PUT(out, d, n);
+        d = N(round)(d);
+        here += d;
+        here_x += d * GET(in, n);
+    }
+    *sum += here;
+    *sum_x += here_x;
 }
 
 /* dx of input row h, and its sums, from the gradients at v in `row` and the slopes; slope NULL = ones. */
@@ -228,31 +282,12 @@ static void N(write_gradient_row)(const N(task) * t, int n_tasks, const tn_view 
                                   float *const *slope, REAL *dx, bool add, v16 *sum, v16 *sum_x) {
     const tn_conv_shape *s = t->s;
     int64_t at = ((int64_t)t->b * s->H + h) * s->W * s->C;
-    const REAL *in = (const REAL *)x->x + at;
-    REAL *out = dx + at;
-    v16 row_sum[N(MOST_TASKS)], row_sum_x[N(MOST_TASKS)];
-    for (int i = 0; i < n_tasks; i++) row_sum[i] = row_sum_x[i] = all(0);
-    for (int w = 0; w < s->W; w++, in += s->C, out += s->C)
-        for (int i = 0; i < n_tasks; i++) {
-#define PIXEL(n)                                                                                                       \
-    v16 d = get_f32(row[i] + w * VW, VW);                                                                              \
-    if (slope) d *= get_f32(slope[i] + w * VW, VW);                                                                    \
-    if (add) d += GET(out + t[i].c, n);                                                                                \
-    PUT(out + t[i].c, d, n);                                                                                           \
-    d = N(round)(d);                                                                                                   \
-    row_sum[i] += d;                                                                                                   \
-    row_sum_x[i] += d * GET(in + t[i].c, n)
-            if (t[i].n == VW) {
-                PIXEL(VW);
-            } else {
-                PIXEL(t[i].n);
-            }
-#undef PIXEL
-        }
-    for (int i = 0; i < n_tasks; i++) {
-        sum[i] += row_sum[i];
-        sum_x[i] += row_sum_x[i];
-    }
+#define PIECE(w, n_pixels, i, n)                                                                                       \
+    N(write_some_gradient)                                                                                             \
+    (n, (const REAL *)x->x + at + (int64_t)(w)*s->C + t[i].c, s->C, n_pixels, row[i] + (w)*VW,                         \
+     slope ? slope[i] + (w)*VW : NULL, dx + at + (int64_t)(w)*s->C + t[i].c, add, &sum[i], &sum_x[i])
+    EACH_PIECE(s->W, n_tasks, PIECE);
+#undef PIECE
 }
 
 /* dw (R*R,C) of the image overwritten; sums (2,C) of the image: dx and dx x; NULL = not wanted. */

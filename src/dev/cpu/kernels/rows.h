@@ -24,7 +24,22 @@ INLINE void N(read_rows_of)(tn_act kind, const tn_view *x, int64_t HW, int C, in
     }
 }
 
+static void N(scale_rows)(const tn_view *x, int64_t HW, int C, int64_t first, int64_t n, REAL *out, int64_t ld) {
+    for (int64_t m = first; m < first + n; m++, out += ld) {
+        const REAL *row = (const REAL *)x->x + m * C;
+        const float *s = x->scale + m / HW * C;
+#define BODY(c, k) PUT(out + (c), GET(row + (c), k) * get_f32(s + (c), k), k)
+        EACH_VECTOR(C, BODY);
+#undef BODY
+        for (int64_t c = C; c < ld; c++) out[c] = 0;
+    }
+}
+
 static void N(read_rows)(const tn_view *x, int64_t HW, int C, int64_t first, int64_t n, void *out, int64_t ld) {
+    if (!x->a && x->scale) {
+        N(scale_rows)(x, HW, C, first, n, out, ld);
+        return;
+    }
     if (!x->a) {
         for (int64_t i = 0; i < n; i++) {
             REAL *to = (REAL *)out + i * ld;
@@ -116,6 +131,34 @@ static void N(write_rows)(int K, int64_t n, const float *products, int64_t ld, v
 #undef TILE
 }
 
+/* y = act(a products + b) + side */
+INLINE void N(finish_tile)(tn_act kind, int rows, int K, const float *products, int64_t ld, const tn_finish *f,
+                           const REAL *side, REAL *y) {
+#define BODY(c, k)                                                                                                     \
+    v16 a = get_f32(f->a + (c), k), b = get_f32(f->b + (c), k);                                                        \
+    for (int i = 0; i < rows; i++) {                                                                                   \
+        v16 v = activate(kind, EXACT, get_f32(products + i * ld + (c), k) * a + b, NULL);                              \
+        if (side) v += GET(side + (int64_t)i * K + (c), k);                                                            \
+        PUT(y + (int64_t)i * K + (c), v, k);                                                                           \
+    }
+    EACH_VECTOR(K, BODY);
+#undef BODY
+}
+
+static void N(finish_rows)(int K, int64_t n, const float *products, int64_t ld, const tn_finish *f, const void *side,
+                           void *y) {
+    const REAL *s = side;
+#define TILE(i, rows) N(finish_tile)(KIND_, rows, K, products + (i)*ld, ld, f, s ? s + (i)*K : NULL, (REAL *)y + (i)*K)
+#define CALL(KIND)                                                                                                     \
+    {                                                                                                                  \
+        const tn_act KIND_ = KIND;                                                                                     \
+        EACH_TILE(n, TILE);                                                                                            \
+    }
+    FOR_ACT(f->act, CALL)
+#undef CALL
+#undef TILE
+}
+
 static void N(store)(int64_t n, const float *host, void *x) {
 #define BODY(c, k) PUT((REAL *)x + at + (c), get_f32(host + at + (c), k), k)
     for (int64_t at = 0; at < n; at += 1024) EACH_VECTOR((int)(n - at < 1024 ? n - at : 1024), BODY);
@@ -133,7 +176,7 @@ static void N(load)(int64_t n, const void *x, float *host) {
 /* sum (C) of v, or of g v where g is given, over the rows. */
 INLINE void N(sum_tile)(tn_act kind, int rows, const tn_view *x, int C, const REAL *in, const REAL *g, float *sum) {
 #define BODY(c, k)                                                                                                     \
-    v16 a = get_f32(x->a + (c), k), b = get_f32(x->b + (c), k), total = all(0);                                        \
+    v16 a = x->a ? get_f32(x->a + (c), k) : all(1), b = x->a ? get_f32(x->b + (c), k) : all(0), total = all(0);        \
     for (int i = 0; i < rows; i++) {                                                                                   \
         v16 v = activate(kind, EXACT, GET(in + (int64_t)i * C + (c), k) * a + b, NULL);                                \
         total += g ? v * GET(g + (int64_t)i * C + (c), k) : v;                                                         \

@@ -98,6 +98,21 @@ INLINE void put_bf16(bf16 *p, v16 v, int n) {
         for (; i_ < (n); i_++) TILE(i_, 1);                                                                            \
     } while (0)
 
+/* PIECE(at, n_pixels, i, n) for the pixels [0, W) of tasks t[0 .. n_tasks): a few pixels of one task, then of the next,
+ * so that what belongs to a channel stays in registers and lines of memory in the cache. n as in BODY. */
+#define EACH_PIECE(W, n_tasks, PIECE)                                                                                  \
+    do {                                                                                                               \
+        for (int at_ = 0; at_ < (W); at_ += 8) {                                                                       \
+            int m_ = (W)-at_ < 8 ? (W)-at_ : 8;                                                                        \
+            for (int i_ = 0; i_ < n_tasks; i_++) {                                                                     \
+                if (t[i_].n == VW)                                                                                     \
+                    PIECE(at_, m_, i_, VW);                                                                            \
+                else                                                                                                   \
+                    PIECE(at_, m_, i_, t[i_].n);                                                                       \
+            }                                                                                                          \
+        }                                                                                                              \
+    } while (0)
+
 /* --- activations -------------------------------------------------------------------------------------------------- */
 
 INLINE v16 least(v16 x, float limit) {
