@@ -24,6 +24,7 @@ static const option OPTION[] = {
      "split the ranks into groups that train one fold each (default: all ranks one fold)"},
     {"--allow-other-bits", NULL, TN_OPT_GROUPS,
      "go on although instruction set or library differ from the first start"},
+    {"--profile", NULL, TN_OPT_GROUPS, "print where the time of a cell went, operation by operation"},
     {"--allow-missing", NULL, TN_OPT_MISSING, "combine what is there, and say how many of how many"},
     {"--classes", "N", TN_OPT_CLASSES, "classes of the net to describe (default: 1000)"},
     {"--net", "NAME", TN_OPT_WEIGHTS, "import: the net that the weights are of (default: the one that fits)"},
@@ -108,6 +109,7 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->against = value;
     } else {
         out->allow_other_bits |= strcmp(name, "--allow-other-bits") == 0;
+        out->profile |= strcmp(name, "--profile") == 0;
         out->allow_missing |= strcmp(name, "--allow-missing") == 0;
         out->reference |= strcmp(name, "--reference") == 0;
         out->help |= strcmp(name, "--help") == 0;

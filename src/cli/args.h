@@ -24,7 +24,7 @@ typedef struct {
     int ranks, ranks_per_fold;           /* 0 = not given                        */
     int classes;                         /* 0 = not given                        */
     const char *net, *padding, *against; /* NULL = not given           */
-    bool allow_missing, allow_other_bits, reference, help;
+    bool allow_missing, allow_other_bits, profile, reference, help;
 } tn_args;
 
 typedef enum {
@@ -32,7 +32,7 @@ typedef enum {
     TN_OPT_CELLS = 2,    /* --folds, --round, --size, --seed */
     TN_OPT_ROUND = 4,    /* --round alone */
     TN_OPT_RANKS = 8,    /* --ranks */
-    TN_OPT_GROUPS = 16,  /* --ranks-per-fold, --allow-other-bits */
+    TN_OPT_GROUPS = 16,  /* --ranks-per-fold, --allow-other-bits, --profile */
     TN_OPT_MISSING = 32, /* --allow-missing */
     TN_OPT_CLASSES = 64, /* --classes, --size */
     TN_OPT_REFERENCE = 128,

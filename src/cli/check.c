@@ -3,6 +3,7 @@
 
 #include "data/meta.h"
 #include "learn/cell.h"
+#include "learn/cost.h"
 #include "learn/weights.h"
 
 #include <inttypes.h>
@@ -27,6 +28,25 @@ static tn_status print_cost(const tn_cfg *cfg) {
     printf("# evaluation %" PRId64 " images in all = %" PRId64 " cells x %d points x %" PRId64 " rows\n",
            cells * cfg->train.evaluation_points * labelled, cells, cfg->train.evaluation_points, labelled);
     tn_meta_free(&meta);
+    return TN_OK;
+}
+
+static double mib(size_t bytes) {
+    return (double)bytes / 0x1p20;
+}
+
+/* Memory of a rank that has all lanes of a step, and of one that has a single lane. Metadata units are not known yet;
+ * they are few. */
+static tn_status print_memory(const tn_cfg *cfg) {
+    for (int i = 0; i < cfg->train.n_sizes; i++) {
+        tn_train_cost all, one;
+        TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], cfg->train.lanes, 0, &all));
+        TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], 1, 0, &one));
+        printf("# memory at %d px: a lane %.0f MiB; a rank with one of %d lanes about %.0f MiB, with all of them %.0f "
+               "MiB\n",
+               cfg->train.sizes_px[i], mib(all.lane_bytes), cfg->train.lanes, mib(tn_train_cost_bytes(&one)),
+               mib(tn_train_cost_bytes(&all)));
+    }
     return TN_OK;
 }
 
@@ -65,6 +85,7 @@ static tn_status run(const tn_args *args) {
     TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
     tn_cfg_print(cfg, stdout);
     tn_status st = print_cost(cfg);
+    if (st == TN_OK) st = print_memory(cfg);
     if (st == TN_OK) st = print_pretrained(cfg);
     tn_cfg_free(&cfg);
     return st;
@@ -77,9 +98,9 @@ const tn_verb tn_verb_check = {
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_REFERENCE,
     .summary = "read a job file: every problem with file:line, then all settings",
-    .help =
-        "Prints everything that will be used, defaults included, as a job file, and what the run will cost in images.\n"
-        "Reads the metadata table too, where it is there. Changes nothing.\n\n"
-        "example: tenfold check jobs/baseline.cfg --set train.lanes=4",
+    .help = "Prints everything that will be used, defaults included, as a job file, and what the run will cost in "
+            "images and memory.\n"
+            "Reads the metadata table too, where it is there. Changes nothing.\n\n"
+            "example: tenfold check jobs/baseline.cfg --set train.lanes=4",
     .run = run,
 };

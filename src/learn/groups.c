@@ -4,10 +4,10 @@
 #include "base/progress.h"
 
 static tn_status train_group(tn_run *group, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards, int n,
-                             const tn_cell *cell, int first, int stride, bool allow_other_bits) {
+                             const tn_cell *cell, int first, int stride, const tn_train_how *how) {
     tn_status worst = TN_OK;
     for (int i = first; i < n; i += stride) {
-        tn_status st = tn_train_cell(group, cfg, index, shards, &cell[i], allow_other_bits);
+        tn_status st = tn_train_cell(group, cfg, index, shards, &cell[i], how);
         if (st == TN_OK) continue;
         if (st == TN_EUNFINISHED) return st; /* asked to stop: the other cells too */
         char name[TN_CELL_NAME_BYTES];
@@ -19,14 +19,13 @@ static tn_status train_group(tn_run *group, const tn_cfg *cfg, const tn_index *i
 }
 
 tn_status tn_train_cells(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards, int n,
-                         const tn_cell *cell, int ranks_per_fold, bool allow_other_bits) {
+                         const tn_cell *cell, int ranks_per_fold, const tn_train_how *how) {
     int per_fold = ranks_per_fold > 0 ? ranks_per_fold : run->n_ranks;
     if (run->n_ranks % per_fold != 0)
         return tn_fail(TN_EARG, "%d ranks cannot be split into groups of --ranks-per-fold %d", run->n_ranks, per_fold);
     tn_run group;
     TN_TRY(tn_agree(run, tn_run_split(run, run->rank / per_fold, &group)));
-    tn_status st = train_group(&group, cfg, index, shards, n, cell, run->rank / per_fold, run->n_ranks / per_fold,
-                               allow_other_bits);
+    tn_status st = train_group(&group, cfg, index, shards, n, cell, run->rank / per_fold, run->n_ranks / per_fold, how);
     tn_run_leave(&group);
     return tn_agree(run, st);
 }

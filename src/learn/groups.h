@@ -11,6 +11,6 @@
 
 /* Collective. Errors TN_EARG n_ranks not a multiple of ranks_per_fold; the worst status of all cells. */
 tn_status tn_train_cells(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards, int n,
-                         const tn_cell *cell, int ranks_per_fold, bool allow_other_bits);
+                         const tn_cell *cell, int ranks_per_fold, const tn_train_how *how);
 
 #endif

@@ -73,6 +73,36 @@ static void count_exposure(tn_train *t) {
         t->clock.exposure[t->index->label[tn_sampler_at(t->sampler, t->clock.images_seen + i)]]++;
 }
 
+static bool has_bad(int64_t n, const float *x) {
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return true;
+    return false;
+}
+
+/* The first layer forward whose batch moments are not numbers, else the last whose gradient is not: where it began. */
+static const char *first_bad(const tn_train *t) {
+    const char *name = "the loss";
+    for (int i = 0; i < tn_net_tensors(t->net); i++) {
+        const tn_tensor *x = tn_net_tensor(t->net, i);
+        if (tn_tensor_is_state(x) && has_bad(x->n, t->lane[0] + t->n_params + x->offset)) return x->name;
+    }
+    for (int i = 0; i < tn_net_tensors(t->net); i++) {
+        const tn_tensor *x = tn_net_tensor(t->net, i);
+        if (!tn_tensor_is_state(x) && has_bad(x->n, t->lane[0] + x->offset)) name = x->name;
+    }
+    return name;
+}
+
+/* After the sum over lanes, so on every rank alike: nothing has been changed yet. */
+static tn_status check_finite(const tn_train *t, double loss) {
+    if (isfinite(loss) && isfinite(t->dev->op->sum_of_squares(t->dev, t->n_params, t->lane[0]))) return TN_OK;
+    return tn_fail(
+        TN_EFORMAT,
+        "%s: not a number at step %lld, after %lld images (loss %g): it begins at %s. Lower "
+        "train.learning_rate, lengthen train.warmup_images or set train.clip_norm; the last checkpoint stays",
+        t->name, (long long)t->clock.step, (long long)t->clock.images_seen, loss, first_bad(t));
+}
+
 /* One step. stop_out: some rank was asked to stop. */
 static tn_status step(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     tn_exec_weights(t->exec, t->params, t->state);
@@ -88,11 +118,7 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     const float *sum = t->lane[0] + slots;
     if (sum[TN_SLOT_FAILED] > 0) return tn_agree(run, mine);
     double loss = (double)sum[TN_SLOT_LOSS] / t->L;
-    if (!isfinite(loss))
-        return tn_fail(TN_EFORMAT,
-                       "%s: the loss is %g at step %lld, after %lld images: lower train.learning_rate, lengthen "
-                       "train.warmup_images or set train.clip_norm; the last checkpoint stays",
-                       t->name, loss, (long long)t->clock.step, (long long)t->clock.images_seen);
+    TN_TRY(check_finite(t, loss));
     *stop_out = sum[TN_SLOT_STOP] > 0;
     update(t);
     count_exposure(t);
@@ -116,7 +142,7 @@ static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
     }
     tn_status st = TN_OK;
     bool stop = false;
-    double before = tn_now_s();
+    double before = tn_now_s(), training_s = -t->clock.seconds;
     while (st == TN_OK && t->clock.step < t->n_steps && !stop) {
         st = step(run, t, f, &stop);
         if (st != TN_OK) break;
@@ -135,7 +161,14 @@ static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
             tn_progress_at(&bar, t->clock.images_seen, note);
         }
     }
-    if (run->rank == 0) tn_progress_end(&bar, st == TN_OK && !stop ? "trained" : "stopped");
+    training_s += t->clock.seconds;
+    if (run->rank == 0) {
+        char note[96];
+        snprintf(note, sizeof note, "%s, waited for images %.1f %% of the steps' time",
+                 st == TN_OK && !stop ? "trained" : "stopped",
+                 training_s > 0 ? 100 * tn_loader_waited_s(f->loader) / training_s : 0.0);
+        tn_progress_end(&bar, note);
+    }
     if (st == TN_OK && t->clock.step < t->n_steps)
         return tn_fail(TN_EUNFINISHED,
                        "%s: stopped on request after %lld of %lld images; a checkpoint is published: run "
@@ -259,15 +292,16 @@ static tn_status set_paths(tn_train *t) {
 }
 
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
-                        const tn_cell *cell, bool allow_other_bits) {
+                        const tn_cell *cell, const tn_train_how *how) {
     tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell};
     bool valid = false;
     tn_status st = tn_agree(run, set_paths(&t));
     tn_done want = {.stage = "train", .settings = t.settings, .inputs = t.inputs};
     if (st == TN_OK) st = tn_done_begin_all(run, t.folder, t.name, &want, &valid);
     if (st == TN_OK && !valid) {
-        st = tn_train_open(run, &t, allow_other_bits);
+        st = tn_train_open(run, &t, how->allow_other_bits);
         if (st == TN_OK) st = train_all(run, &t);
+        if (st == TN_OK && how->profile && run->rank == 0) tn_exec_profile(t.exec, stderr);
         if (st == TN_OK) st = finish(run, &t);
     }
     tn_train_close(&t);

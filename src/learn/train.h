@@ -19,11 +19,16 @@
 #include "data/shard.h"
 #include "learn/cell.h"
 
+typedef struct {
+    bool allow_other_bits; /* go on although the instruction set or a library differs from the first start */
+    bool profile;          /* rank 0 prints where the time went (tn_exec_profile) on stderr */
+} tn_train_how;
+
 /* Collective over run. Errors TN_EARG more ranks than train.lanes, other settings in the folder; TN_EUNFINISHED after
- * SIGTERM or SIGUSR1, with a checkpoint; TN_EFORMAT a loss that is not finite (names step, images seen).
- * allow_other_bits: go on although the instruction set or a library differs from the first start. */
+ * SIGTERM or SIGUSR1, with a checkpoint; TN_EFORMAT a loss or gradient that is not finite (names step, images seen,
+ * layer). */
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
-                        const tn_cell *cell, bool allow_other_bits);
+                        const tn_cell *cell, const tn_train_how *how);
 
 /* Is the cell done, with the settings and inputs of now? Local. TN_EARG: the folder was made with other settings. */
 tn_status tn_train_done(const tn_cfg *cfg, const tn_cell *cell, bool *out);

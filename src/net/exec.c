@@ -32,21 +32,24 @@ static int eval_batch(const tn_exec *ex) {
     return n < 1 ? 1 : n > ex->B ? ex->B : n;
 }
 
+/* Places in the second allocation: floats, then the sums. */
+static int64_t floats_before_sums(const tn_exec *ex) {
+    int64_t B = ex->B, n = 2 * B * ex->net->spec.n_classes + B + ex->n_draws + ex->n_affine + 3 * ex->most_channels;
+    return (n + 15) / 16 * 16;
+}
+
 static tn_status allocate(tn_exec *ex) {
-    int64_t B = ex->B, BK = B * ex->net->spec.n_classes, C = ex->most_channels;
-    int64_t n_floats = 2 * BK + B + ex->n_draws + ex->n_affine + 3 * C, at = (n_floats + 15) / 16 * 16;
-    ex->n_fixed = at + 4 * C;
+    int64_t B = ex->B, BK = B * ex->net->spec.n_classes;
     ex->arena = ex->dev->op->alloc(ex->dev, ex->n_arena);
     ex->target = ex->dev->op->alloc(ex->dev, ex->n_fixed);
     ex->host = malloc((size_t)(B + ex->n_draws) * sizeof *ex->host);
-    if (!ex->arena || !ex->target || !ex->host)
-        return tn_fail_memory((size_t)(ex->n_arena + ex->n_fixed) * sizeof(float), "the activations of a lane");
+    if (!ex->arena || !ex->target || !ex->host) return tn_fail_memory(tn_exec_bytes(ex), "the activations of a lane");
     ex->p = ex->target + BK;
     ex->loss = ex->p + BK;
     ex->draw = ex->loss + B;
     ex->affine = ex->draw + ex->n_draws;
     ex->gho = ex->affine + ex->n_affine;
-    ex->sums = (double *)(void *)(ex->target + at);
+    ex->sums = (double *)(void *)(ex->target + floats_before_sums(ex));
     return TN_OK;
 }
 
@@ -55,10 +58,12 @@ static tn_status build(tn_exec *ex) {
     TN_TRY(check_moments(ex));
     ex->B_eval = eval_batch(ex);
     TN_TRY(tn_tape_plan(ex));
-    return allocate(ex);
+    ex->n_fixed = floats_before_sums(ex) + 4 * ex->most_channels;
+    return TN_OK;
 }
 
-tn_status tn_exec_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, tn_exec **out) {
+/* Built, without the memory that it plans. */
+static tn_status plan_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, tn_exec **out) {
     TN_TRY(check_size(net, B, size_px));
     tn_exec *ex = calloc(1, sizeof *ex);
     if (!ex) return tn_fail_memory(sizeof *ex, "an executor");
@@ -67,11 +72,26 @@ tn_status tn_exec_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool t
     ex->B = B;
     ex->size_px = size_px;
     ex->training = training;
-    tn_status st = build(ex);
+    *out = ex;
+    return build(ex);
+}
+
+tn_status tn_exec_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, tn_exec **out) {
+    tn_exec *ex = NULL;
+    tn_status st = plan_new(dev, net, B, size_px, training, &ex);
+    if (st == TN_OK) st = allocate(ex);
     if (st == TN_OK)
         *out = ex;
     else
         tn_exec_free(&ex);
+    return st;
+}
+
+tn_status tn_exec_cost(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, size_t *bytes_out) {
+    tn_exec *ex = NULL;
+    tn_status st = plan_new(dev, net, B, size_px, training, &ex);
+    if (st == TN_OK) *bytes_out = tn_exec_bytes(ex);
+    tn_exec_free(&ex);
     return st;
 }
 

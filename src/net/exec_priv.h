@@ -30,6 +30,8 @@ typedef enum {
     TN_OP_DROPOUT /* x times mask; nothing in evaluation                                 */
 } tn_op_kind;
 
+enum { TN_PASS_FORWARD, TN_PASS_BACKWARD, TN_PASS_EVALUATE, TN_PASSES };
+
 typedef struct {
     tn_op_kind kind;
     int x, side, y; /* values; side -1 = none                                                              */
@@ -37,12 +39,12 @@ typedef struct {
     tn_act act;     /* ACT                                                                                 */
     tn_conv *conv;
     bool depthwise;
-    int64_t affine_at; /* CONV: a, b (2,C) of y's batch norm in tn_exec.affine                             */
-    double drop;       /* probability, of RESIDUAL and DROPOUT                                             */
-    int64_t draw_at;   /* their factors in tn_exec.draw, -1 = none                                         */
-    int layer;         /* and their stream's layer                                                         */
-    bool add;          /* backward adds to the gradient of x                                               */
-    double seconds[2]; /* spent in it, forward and backward: tn_exec_profile                               */
+    int64_t affine_at;         /* CONV: a, b (2,C) of y's batch norm in tn_exec.affine                             */
+    double drop;               /* probability, of RESIDUAL and DROPOUT                                             */
+    int64_t draw_at;           /* their factors in tn_exec.draw, -1 = none                                         */
+    int layer;                 /* and their stream's layer                                                         */
+    bool add;                  /* backward adds to the gradient of x                                               */
+    double seconds[TN_PASSES]; /* spent in it: tn_exec_profile                                             */
 } tn_op;
 
 /* (S,S,C) an image, S = 1 for vectors. Places are in floats from the start of the arena. */

@@ -8,13 +8,12 @@ enum { NAME_BYTES = 48, DEAREST = 12, MOST_KINDS = 16 };
 
 typedef struct {
     char name[NAME_BYTES], shape[NAME_BYTES];
-    double seconds[2], mib;
+    double seconds[TN_PASSES], mib;
 } line;
 
-static void name_kind(const tn_exec *ex, const tn_op *op, char out[NAME_BYTES]) {
+static void name_kind(const tn_op *op, char out[NAME_BYTES]) {
     static const char *const NAME[] = {"conv", "residual", "pool", "dense", "activation", "join", "dropout"};
     const char *conv = op->x == TN_VALUE_IMAGE ? "stem conv" : op->depthwise ? "depthwise conv" : "pointwise conv";
-    (void)ex;
     snprintf(out, NAME_BYTES, "%s", op->kind == TN_OP_CONV ? conv : NAME[op->kind]);
 }
 
@@ -29,21 +28,29 @@ static double moved_mib(const tn_exec *ex, const tn_op *op) {
 static line line_of(const tn_exec *ex, int i) {
     const tn_op *op = &ex->op[i];
     const tn_value *x = &ex->value[op->x], *y = &ex->value[op->y];
-    line l = {.seconds = {op->seconds[0], op->seconds[1]}, .mib = moved_mib(ex, op)};
-    name_kind(ex, op, l.name);
+    line l = {.mib = moved_mib(ex, op)};
+    for (int p = 0; p < TN_PASSES; p++) l.seconds[p] = op->seconds[p];
+    name_kind(op, l.name);
     snprintf(l.shape, sizeof l.shape, "%d x %d x %d -> %d x %d x %d", x->S, x->S, x->C, y->S, y->S, y->C);
     return l;
 }
 
+static double sum_of(const line *l) {
+    double sum = 0;
+    for (int p = 0; p < TN_PASSES; p++) sum += l->seconds[p];
+    return sum;
+}
+
 static int by_cost(const void *a, const void *b) {
     const line *x = a, *y = b;
-    double d = y->seconds[0] + y->seconds[1] - x->seconds[0] - x->seconds[1];
+    double d = sum_of(y) - sum_of(x);
     return d > 0 ? 1 : d < 0 ? -1 : strcmp(x->shape, y->shape);
 }
 
 static void print_line(const line *l, double total, FILE *out) {
-    fprintf(out, "| %-15s | %-32s | %9.1f | %9.1f | %5.1f %% | %8.1f |\n", l->name, l->shape, 1e3 * l->seconds[0],
-            1e3 * l->seconds[1], 100 * (l->seconds[0] + l->seconds[1]) / total, l->mib);
+    fprintf(out, "| %-14s | %-31s |", l->name, l->shape);
+    for (int p = 0; p < TN_PASSES; p++) fprintf(out, " %9.0f |", 1e3 * l->seconds[p]);
+    fprintf(out, " %5.1f %% | %7.1f |\n", 100 * sum_of(l) / total, l->mib);
 }
 
 void tn_exec_profile(const tn_exec *ex, FILE *out) {
@@ -56,14 +63,15 @@ void tn_exec_profile(const tn_exec *ex, FILE *out) {
         int k = 0;
         while (k < n_kinds && strcmp(kind[k].name, all[i].name) != 0) k++;
         if (k == n_kinds) memcpy(kind[n_kinds++].name, all[i].name, NAME_BYTES);
-        for (int d = 0; d < 2; d++) kind[k].seconds[d] += all[i].seconds[d];
+        for (int p = 0; p < TN_PASSES; p++) kind[k].seconds[p] += all[i].seconds[p];
         kind[k].mib += all[i].mib;
-        total += all[i].seconds[0] + all[i].seconds[1];
+        total += sum_of(&all[i]);
     }
     qsort(kind, (size_t)n_kinds, sizeof *kind, by_cost);
     qsort(all, (size_t)ex->n_ops, sizeof *all, by_cost);
-    fprintf(out, "| operation | shape | forward ms | backward ms | share | MiB of a pass |\n| --- | --- | ---: | ---: "
-                 "| ---: | ---: |\n");
+    fprintf(out, "| operation      | shape                           | forward ms | backward ms | evaluate ms | share "
+                 "| MiB of a pass "
+                 "|\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n");
     for (int k = 0; k < n_kinds; k++) print_line(&kind[k], total, out);
     for (int i = 0; i < ex->n_ops && i < DEAREST; i++) print_line(&all[i], total, out);
     free(all);

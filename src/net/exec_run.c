@@ -112,7 +112,7 @@ void tn_tape_forward(tn_exec *ex, float *moments) {
     for (int i = 0; i < ex->n_ops; i++) {
         double begin_s = tn_now_s();
         forward(ex, &ex->op[i], moments);
-        ex->op[i].seconds[0] += tn_now_s() - begin_s;
+        ex->op[i].seconds[moments ? TN_PASS_FORWARD : TN_PASS_EVALUATE] += tn_now_s() - begin_s;
     }
 }
 
@@ -189,6 +189,6 @@ void tn_tape_backward(tn_exec *ex, const float *moments, float *grads) {
     for (int i = ex->n_ops - 1; i >= 0; i--) {
         double begin_s = tn_now_s();
         backward(ex, &ex->op[i], moments, grads);
-        ex->op[i].seconds[1] += tn_now_s() - begin_s;
+        ex->op[i].seconds[TN_PASS_BACKWARD] += tn_now_s() - begin_s;
     }
 }

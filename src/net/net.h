@@ -91,6 +91,8 @@ typedef struct tn_exec tn_exec;
 tn_status tn_exec_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, tn_exec **out);
 void tn_exec_free(tn_exec **ex);
 size_t tn_exec_bytes(const tn_exec *ex); /* device memory it holds */
+/* What tn_exec_bytes would say, without taking the memory. Errors as tn_exec_new. */
+tn_status tn_exec_cost(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, size_t *bytes_out);
 
 /* params (n_params) and state (n_state) in device memory; they must stay valid. Call after every change of them. */
 void tn_exec_weights(tn_exec *ex, const float *params, const float *state);
@@ -111,8 +113,9 @@ typedef struct {
  * Cost: no allocation. */
 void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, float *moments_out, double *loss_out);
 
-/* Where the time went since the executor was made: per kind of operation and for the dearest operations, seconds and
- * share forward and backward, and the least bytes of stored activations that have to be moved. */
+/* Where the time went since the executor was made, as markdown: per kind of operation and for the dearest operations
+ * milliseconds forward, backward and in evaluation, their share, and the least that one pass over the operation has to
+ * move. */
 void tn_exec_profile(const tn_exec *ex, FILE *out);
 
 /* Class probabilities p_out (B,K, host) in evaluation mode (running moments, no dropout). */

@@ -98,6 +98,14 @@ refused 2 "fewer than train.evaluation_points" train tiny.cfg --run one --set tr
 echo >file
 refused 3 "file" run tiny.cfg --run file/out
 
+# --- a rate that blows the weights up: step, images and layer are named, no DONE, the other cells go on
+"$tenfold" preprocess tiny.cfg --run nan >log 2>&1
+wild="--set train.optimizer=sgd --set train.learning_rate=100 --set train.weight_decay=1 --set train.warmup_images=0"
+refused 4 "it begins at " train tiny.cfg --run nan --folds 0 $wild
+grep -q "not a number at step [0-9]*, after [0-9]* images" log
+grep -qE "it begins at (conv_stem|bn1|bn2|blocks|conv_head|classifier|head_dense)" log
+test ! -e nan/train/r0-f0-s32-x1/DONE
+
 # --- damaged artefacts
 printf 'x' | dd of=one/shards/dataset.h5 bs=1 seek=0 conv=notrunc 2>/dev/null
 refused 4 "one/shards/dataset.h5" train tiny.cfg --run one

@@ -38,6 +38,10 @@ cmp before after
 grep -q "already done" log2
 "$tenfold" report tiny.cfg --run "$PWD/out" | cmp - report
 
+# what it will take and what it took
+"$tenfold" check tiny.cfg | grep -q "^# memory at 32 px: a lane [0-9]* MiB"
+"$tenfold" train tiny.cfg --run out --set train.seeds=[2] --folds 0 --profile 2>&1 | grep -q "^| depthwise conv .* % |"
+
 # unlabelled rows get predictions; no round of filtering still gives all files
 awk -F, 'BEGIN { OFS = "," } NR > 1 && NR % 4 == 0 { $2 = "" } { print }' data/metadata.csv >data/part.csv
 part="--set data.metadata=data/part.csv --set data.images=data --set self.max_rounds=0 --set train.images=200 --set train.warmup_images=0"

@@ -289,6 +289,9 @@ static void evaluation(void **unused) {
     assert_memory_equal(all, one, K * sizeof *all);
     assert_true(memcmp(all, one, sizeof all) != 0);
     assert_true(tn_exec_bytes(r.ex) * 3 < tn_exec_bytes(t.ex));
+    size_t predicted;
+    assert_int_equal(tn_exec_cost(t.dev, t.net, B, scenes[0].size_px, true, &predicted), TN_OK);
+    assert_int_equal(predicted, tn_exec_bytes(t.ex));
     rig_free(&r);
     rig_free(&t);
 }

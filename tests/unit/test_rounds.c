@@ -73,7 +73,8 @@ static void end(job *j) {
 }
 
 static void train(job *j, const tn_cell *cell) {
-    if (tn_train_cell(&j->run, j->cfg, j->ix, j->shards, cell, false) != TN_OK) fail_msg("%s", tn_msg);
+    if (tn_train_cell(&j->run, j->cfg, j->ix, j->shards, cell, &(tn_train_how){.profile = false}) != TN_OK)
+        fail_msg("%s", tn_msg);
 }
 
 static const char *file_of(const job *j, const char *stage, const tn_cell *cell, const char *name) {

@@ -1,0 +1,40 @@
+/* cost.c - see cost.h. */
+#include "learn/cost.h"
+
+#include "net/net.h"
+
+#include <string.h>
+
+static const size_t PROGRAM_BYTES =
+    60UL << 20; /* measured: Open MPI, HDF5 and oneDNN with nothing to do, and scratch */
+
+static tn_status with_device(const tn_cfg *cfg, const tn_net *net, int size_px, size_t *lane_bytes_out) {
+    tn_dev *dev = NULL;
+    TN_TRY(tn_dev_open(cfg->train.device, cfg->train.lane_threads, tn_isa_best(), cfg->train.precision, &dev));
+    tn_status st = tn_exec_cost(dev, net, cfg->train.lane_images, size_px, true, lane_bytes_out);
+    tn_dev_close(&dev);
+    return st;
+}
+
+tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int extra_units, tn_train_cost *out) {
+    tn_net_spec spec = {.width = cfg->model.width,
+                        .depth = cfg->model.depth,
+                        .stem_stride = cfg->model.stem_stride,
+                        .n_classes = cfg->data.n_classes,
+                        .extra_units = extra_units,
+                        .head_units = cfg->model.head_units,
+                        .dropout = cfg->model.dropout};
+    memcpy(spec.name, cfg->model.net, sizeof spec.name);
+    tn_net *net = NULL;
+    TN_TRY(tn_net_new(&spec, &net));
+    tn_status st = with_device(cfg, net, size_px, &out->lane_bytes);
+    size_t params = (size_t)tn_net_params(net) * sizeof(float);
+    bool adamw = cfg->train.optimizer == TN_OPTIM_ADAMW, bf16 = cfg->train.precision == TN_BF16;
+    tn_net_free(&net);
+    /* weights, average, one or two moments, the sum's scratch, a gradient per lane; bf16: both panels of pairs */
+    out->weights_bytes = params * (size_t)(4 + adamw + lanes_here + bf16);
+    size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)size_px * (size_t)size_px * 3 * sizeof(float);
+    out->loader_bytes = lane_pixels * (size_t)(2 * lanes_here + 2);
+    out->program_bytes = PROGRAM_BYTES;
+    return st;
+}
