@@ -3,12 +3,16 @@
 
 #include <omp.h>
 
-static int n_groups(const tn_conv_shape *s) {
-    return (s->C + TN_DW_CHANNELS - 1) / TN_DW_CHANNELS;
+/* Groups of channels of nearly the same size, in whole vectors. */
+static int channels_of_group(const tn_conv_shape *s) {
+    int n = (s->C + TN_DW_CHANNELS - 1) / TN_DW_CHANNELS;
+    return (int)tn_round_up((s->C + n - 1) / n, 16);
 }
-
+static int n_groups(const tn_conv_shape *s) {
+    return (s->C + channels_of_group(s) - 1) / channels_of_group(s);
+}
 static int group_size(const tn_conv_shape *s, int c) {
-    return s->C - c < TN_DW_CHANNELS ? s->C - c : TN_DW_CHANNELS;
+    return s->C - c < channels_of_group(s) ? s->C - c : channels_of_group(s);
 }
 
 void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_finish *finish, void *y,
@@ -21,7 +25,7 @@ void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x
     const tn_real_kernels *k = tn_cpu_real(dev);
 #pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
     for (int i = 0; i < B * n; i++) {
-        int b = i / n, at = i % n * TN_DW_CHANNELS;
+        int b = i / n, at = i % n * channels_of_group(s);
         k->dw_forward(s, b, at, group_size(s, at), x, c->prepared, finish, y,
                       mean || (finish && finish->pool) ? moments + b * n_moments : NULL,
                       work + omp_get_thread_num() * n_work);
@@ -42,7 +46,7 @@ void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *
     const tn_real_kernels *k = tn_cpu_real(dev);
 #pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
     for (int i = 0; i < B * n; i++) {
-        int b = i / n, at = i % n * TN_DW_CHANNELS;
+        int b = i / n, at = i % n * channels_of_group(s);
         k->dw_backward(s, b, at, group_size(s, at), x, dy, c->prepared, dx, add, parts + b * n_dw,
                        sums ? part_sums + b * n_sums : NULL, work + omp_get_thread_num() * n_work);
     }

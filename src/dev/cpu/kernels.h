@@ -40,7 +40,7 @@ typedef struct {
 
 /* Channels of an image that are worked on together: enough that pixels are read in long pieces, few enough that the
  * rows in use stay in a core's cache. */
-enum { TN_DW_CHANNELS = 128 };
+enum { TN_DW_CHANNELS = 256 };
 static inline int64_t tn_dw_scratch(const tn_conv_shape *s) {
     int64_t wide = s->W > s->Q ? s->W : s->Q, channels = (s->C + 15) / 16 * 16;
     if (channels > TN_DW_CHANNELS) channels = TN_DW_CHANNELS;

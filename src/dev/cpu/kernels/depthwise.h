@@ -67,21 +67,35 @@ static void N(clear_ring)(N(task) * t) {
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
+/* `n_out` outputs side by side: what several of them see is loaded once. rows at the first tap of the first of them. */
+INLINE void N(forward_pixels)(int n_out, int R, int stride, const float *const *rows, int64_t at, const v16 *k,
+                              float *out) {
+    v16 sum[4];
+#pragma GCC unroll 4
+    for (int o = 0; o < n_out; o++) sum[o] = all(0);
+#pragma GCC unroll 5
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 11
+        for (int j = 0; j < R + (n_out - 1) * stride; j++) {
+            v16 x = get_f32(rows[r] + (at + j) * VW, VW);
+#pragma GCC unroll 4
+            for (int o = 0; o < n_out; o++) {
+                int t = j - o * stride;
+                if (t >= 0 && t < R) sum[o] += x * k[r * R + t];
+            }
+        }
+#pragma GCC unroll 4
+    for (int o = 0; o < n_out; o++) put_f32(out + o * VW, sum[o], VW);
+}
+
 /* rows: the R input rows that the output row sees, at its first tap; out (Q,16). */
 INLINE void N(forward_row)(int R, int stride, const float *const *rows, const float *w, int64_t C, int Q, int n,
                            float *out) {
     v16 k[5 * 5];
     for (int i = 0; i < R * R; i++) k[i] = get_f32(w + (int64_t)i * C, n);
-    for (int q = 0; q < Q; q++, out += VW) {
-        v16 v = all(0);
-#pragma GCC unroll 5
-        for (int r = 0; r < R; r++) {
-            const float *at = rows[r] + (int64_t)q * stride * VW;
-#pragma GCC unroll 5
-            for (int t = 0; t < R; t++) v += get_f32(at + t * VW, VW) * k[r * R + t];
-        }
-        put_f32(out, v, VW);
-    }
+    int q = 0;
+    for (; q + 4 <= Q; q += 4) N(forward_pixels)(4, R, stride, rows, (int64_t)q * stride, k, out + q * VW);
+    for (; q < Q; q++) N(forward_pixels)(1, R, stride, rows, (int64_t)q * stride, k, out + q * VW);
 }
 
 static void N(forward_step)(const N(task) * t, const float *w, int p, const float *zeros, float *out) {
@@ -98,11 +112,11 @@ static void N(forward_step)(const N(task) * t, const float *w, int p, const floa
     if (s->R == 3 && s->stride == 1) {
         ROWS(3, 1);
     } else if (s->R == 3) {
-        ROWS(3, s->stride);
+        ROWS(3, 2);
     } else if (s->stride == 1) {
         ROWS(5, 1);
     } else {
-        ROWS(5, s->stride);
+        ROWS(5, 2);
     }
 #undef ROWS
 }
