@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PANEL = 16, BLOCK_BYTES = 512 << 10, LEAST_ROWS = 96, MOST_ROWS = 768 };
+enum { PANEL = 16, BLOCK_BYTES = 512 << 10, MOMENT_ROWS = 128, LEAST_ROWS = MOMENT_ROWS, MOST_ROWS = 768 };
 
 /* --- making ------------------------------------------------------------------------------------------------------- */
 
@@ -113,7 +113,7 @@ static blocks blocks_of(const tn_conv *c, int B) {
     rows = rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : rows;
     int64_t n = (b.M + rows - 1) / rows;
     n += n > 1 ? n % 2 : 0; /* even, for two threads */
-    b.rows = tn_round_up((b.M + n - 1) / n, 8);
+    b.rows = tn_round_up((b.M + n - 1) / n, MOMENT_ROWS);
     b.n = (int)((b.M + b.rows - 1) / b.rows);
     b.ld_in = tn_round_up(c->n_in, 2);
     b.ld_out = tn_round_up(s->K, PANEL);
@@ -158,6 +158,15 @@ static void multiply(tn_dev *dev, int64_t n, int64_t n_summed, int64_t n_columns
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
+/* Moments (3,K) of every MOMENT_ROWS rows: short sums are exact enough in float. */
+static void write_in_pieces(tn_dev *dev, int K, int64_t n, const float *products, int64_t ld, char *y, float *moments) {
+    for (int64_t i = 0; i < n; i += MOMENT_ROWS, products += MOMENT_ROWS * ld) {
+        int64_t here = n - i < MOMENT_ROWS ? n - i : MOMENT_ROWS;
+        tn_cpu_real(dev)->write_rows(K, here, products, ld, y + (size_t)(i * K) * tn_real_bytes(dev), false, moments);
+        if (moments) moments += 3 * (int64_t)K;
+    }
+}
+
 static void forward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i, const tn_view *x,
                           const tn_finish *finish, char *y, float *room, float *moments) {
     const tn_real_kernels *k = tn_cpu_real(dev);
@@ -171,7 +180,7 @@ static void forward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i,
         k->finish_rows(s->K, n, products, b->ld_out, finish, finish->side ? (const char *)finish->side + at : NULL,
                        y + at);
     else
-        k->write_rows(s->K, n, products, b->ld_out, y + at, false, moments);
+        write_in_pieces(dev, s->K, n, products, b->ld_out, y + at, moments);
 }
 
 void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_finish *finish, void *y,
@@ -182,14 +191,16 @@ void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, co
         return;
     }
     blocks b = blocks_of(conv, B);
-    int64_t n_room = tn_round_up(b.rows * (b.ld_in + b.ld_out), PANEL), n_moments = 3 * (int64_t)s->K;
-    float *room = tn_cpu_scratch(dev, dev->n_threads * n_room + b.n * n_moments),
+    int64_t n_room = tn_round_up(b.rows * (b.ld_in + b.ld_out), PANEL),
+            n_pieces = (b.M + MOMENT_ROWS - 1) / MOMENT_ROWS;
+    int64_t n_block = b.rows / MOMENT_ROWS * 3 * s->K;
+    float *room = tn_cpu_scratch(dev, dev->n_threads * n_room + n_pieces * 3 * s->K),
           *moments = room + dev->n_threads * n_room;
 #pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
     for (int i = 0; i < b.n; i++)
         forward_block(dev, conv, &b, i, x, finish, y, room + omp_get_thread_num() * n_room,
-                      mean ? moments + i * n_moments : NULL);
-    if (mean) tn_moments_merge(b.n, b.rows, b.M, s->K, moments, mean, var);
+                      mean ? moments + i * n_block : NULL);
+    if (mean) tn_moments_merge(dev, (int)n_pieces, MOMENT_ROWS, b.M, s->K, moments, mean, var);
 }
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */

@@ -64,7 +64,9 @@ static void load(tn_dev *dev, int64_t n, const void *x, float *host) {
 /* --- batch norm ----------------------------------------------------------------------------------------------------
  */
 
-void tn_moments_merge(int n_pieces, int64_t rows, int64_t M, int K, const float *moments, float *mean, float *var) {
+void tn_moments_merge(tn_dev *dev, int n_pieces, int64_t rows, int64_t M, int K, const float *moments, float *mean,
+                      float *var) {
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads)
     for (int c = 0; c < K; c++) {
         double n = 0, m = 0, squares = 0;
         const float *piece = moments + c;
@@ -109,7 +111,7 @@ static void bn_backward(tn_dev *dev, int64_t M, int C, const double *sums, const
 /* --- passes over stored activations: images in pieces of rows -------------------------------------------------------
  */
 
-enum { PIECE_ROWS = 512 };
+enum { PIECE_ROWS = 256 };
 
 typedef struct {
     int b, per_image;

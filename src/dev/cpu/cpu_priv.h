@@ -42,7 +42,8 @@ struct tn_conv {
 
 /* Merges n_pieces moments (3,K) of `rows` rows each, the last one of what is left of M, into mean and biased variance.
  * Source  Chan, Golub, LeVeque 1979 */
-void tn_moments_merge(int n_pieces, int64_t rows, int64_t M, int K, const float *moments, float *mean, float *var);
+void tn_moments_merge(tn_dev *dev, int n_pieces, int64_t rows, int64_t M, int K, const float *moments, float *mean,
+                      float *var);
 
 void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_finish *finish, void *y,
                           float *mean, float *var);

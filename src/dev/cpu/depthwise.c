@@ -31,7 +31,7 @@ void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x
                       work + omp_get_thread_num() * n_work);
     }
     int64_t PQ = (int64_t)s->P * s->Q;
-    if (mean) tn_moments_merge(B, PQ, B * PQ, s->C, moments, mean, var);
+    if (mean) tn_moments_merge(dev, B, PQ, B * PQ, s->C, moments, mean, var);
     for (int64_t i = 0; finish && finish->pool && i < (int64_t)B * s->C; i++)
         finish->pool[i] = moments[i / s->C * n_moments + s->C + i % s->C] / (float)PQ;
 }

@@ -174,7 +174,8 @@ static int64_t N(ring_floats)(const tn_conv_shape *s, int width) {
 static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w,
                           const tn_finish *finish, void *y, float *moments, float *scratch) {
     N(task) t[N(MOST_TASKS)];
-    N(moments) m[N(MOST_TASKS)];
+    N(moments) m[N(MOST_TASKS)]; /* of a row; all rows in double, since there may be ten thousand pixels */
+    wide sum[N(MOST_TASKS)], squares[N(MOST_TASKS)];
     int n_tasks = (n + VW - 1) / VW, width = s->W + 3 * s->R, ready = 0;
     int64_t n_ring = N(ring_floats)(s, width);
     float *zeros = scratch + n_tasks * n_ring, *rows = zeros + width * VW, *row[N(MOST_TASKS)], *out[N(MOST_TASKS)];
@@ -183,6 +184,7 @@ static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_
         int left = n - i * VW;
         t[i] = (N(task)){s, b, c + i * VW, left < VW ? left : VW, scratch + i * n_ring, width};
         m[i] = (N(moments)){all(0), all(0), all(0)};
+        sum[i] = squares[i] = (wide){{0}};
         out[i] = rows + (int64_t)i * s->Q * VW;
         N(clear_ring)(&t[i]);
     }
@@ -193,12 +195,16 @@ static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_
         }
         for (int i = 0; i < n_tasks; i++) N(forward_step)(&t[i], w, p, zeros + s->R * VW, out[i]);
         N(write_row)(finish, t, n_tasks, p, out, y, m);
+        for (int i = 0; moments && i < n_tasks; i++) {
+            pour(&m[i].sum, &sum[i]);
+            pour(&m[i].squares, &squares[i]);
+        }
     }
     for (int i = 0; moments && i < n_tasks; i++) {
         float *to = moments + t[i].c;
         put_f32(to, m[i].first, t[i].n);
-        put_f32(to + s->C, m[i].sum, t[i].n);
-        put_f32(to + 2 * s->C, m[i].squares, t[i].n);
+        put_f32(to + s->C, narrow(&sum[i]), t[i].n);
+        put_f32(to + 2 * s->C, narrow(&squares[i]), t[i].n);
     }
 }
 
@@ -309,7 +315,8 @@ static void N(dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn
                            const float *w, void *dx, bool add, float *dw, float *sums, float *scratch) {
     N(task) t[N(MOST_TASKS)];
     float *v[N(MOST_TASKS)], *slope[N(MOST_TASKS)], *row[N(MOST_TASKS)], *taps[N(MOST_TASKS)], *ring[N(MOST_TASKS)];
-    v16 sum[N(MOST_TASKS)], sum_x[N(MOST_TASKS)];
+    v16 sum[N(MOST_TASKS)], sum_x[N(MOST_TASKS)]; /* of a row */
+    wide total[N(MOST_TASKS)], total_x[N(MOST_TASKS)];
     int n_tasks = (n + VW - 1) / VW, width = s->Q + 3 * s->R, n_taps = s->R * s->R, ready = 0;
     int64_t n_ring = N(ring_floats)(s, width), n_row = (int64_t)s->W * VW;
     for (int i = 0; i < n_tasks; i++) {
@@ -321,6 +328,7 @@ static void N(dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn
         row[i] = slope[i] + n_row;
         taps[i] = row[i] + n_row;
         sum[i] = sum_x[i] = all(0);
+        total[i] = total_x[i] = (wide){{0}};
         N(clear_ring)(&t[i]);
         memset(taps[i], 0, (size_t)n_taps * VW * sizeof *taps[i]);
     }
@@ -339,12 +347,16 @@ static void N(dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn
             }
         }
         if (dx) N(write_gradient_row)(t, n_tasks, x, h, row, x->a ? slope : NULL, dx, add, sum, sum_x);
+        for (int i = 0; sums && i < n_tasks; i++) {
+            pour(&sum[i], &total[i]);
+            pour(&sum_x[i], &total_x[i]);
+        }
     }
     for (int i = 0; i < n_tasks; i++) {
         for (int j = 0; j < n_taps; j++)
             put_f32(dw + (int64_t)j * s->C + t[i].c, get_f32(taps[i] + j * VW, VW), t[i].n);
         if (!sums) continue;
-        put_f32(sums + t[i].c, sum[i], t[i].n);
-        put_f32(sums + s->C + t[i].c, sum_x[i], t[i].n);
+        put_f32(sums + t[i].c, narrow(&total[i]), t[i].n);
+        put_f32(sums + s->C + t[i].c, narrow(&total_x[i]), t[i].n);
     }
 }

@@ -26,6 +26,21 @@ INLINE v16 all(float x) {
     return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 }
 
+/* Long sums: short ones in float are poured into double. */
+typedef struct {
+    double at[VW];
+} wide;
+
+INLINE void pour(v16 *from, wide *to) {
+    for (int i = 0; i < VW; i++) to->at[i] += (double)(*from)[i];
+    *from = all(0);
+}
+INLINE v16 narrow(const wide *w) {
+    v16 v;
+    for (int i = 0; i < VW; i++) v[i] = (float)w->at[i];
+    return v;
+}
+
 /* --- load and store: n < 16 reads and writes n elements, the rest are zeros --------------------------------------- */
 
 INLINE v16 get_f32(const float *p, int n) {
