@@ -148,7 +148,6 @@ typedef struct {
                           float *loss_out /* (B) */, float *dlogits);
 
     /* --- flat vectors --------------------------------------------------------------------------------------------- */
-    void (*add)(tn_dev *dev, int64_t n, const float *x, float *y);           /* y += x         */
     void (*scale)(tn_dev *dev, int64_t n, float a, float *x);                /* x *= a         */
     void (*lerp)(tn_dev *dev, int64_t n, float a, const float *x, float *y); /* y += a (x - y): EMA, running moments */
     double (*sum_of_squares)(tn_dev *dev, int64_t n, const float *x);

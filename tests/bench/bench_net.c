@@ -37,7 +37,6 @@ static tn_status measure(const scene *s, int n_threads, tn_precision precision, 
     tn_exec_train(ex, &lane, grads, moments, &loss); /* touches all memory */
     for (double begin_s = tn_now_s(); train_s < least_s; train_s = tn_now_s() - begin_s, n_train += s->B)
         tn_exec_train(ex, &lane, grads, moments, &loss);
-    if (getenv("PROFILE")) tn_exec_profile(ex, stdout), printf("%ld steps\n", (long)n_train / s->B + 1);
     for (double begin_s = tn_now_s(); eval_s < least_s; eval_s = tn_now_s() - begin_s, n_eval += s->B)
         tn_exec_eval(ex, image, NULL, p);
     printf("%-16s %s width %-4g %3d px, batch %2d, %d threads: train %7.1f img/s, evaluate %7.1f img/s, %5.0f MiB\n",
@@ -57,8 +56,8 @@ static tn_status measure(const scene *s, int n_threads, tn_precision precision, 
 int main(int argc, char **argv) {
     const scene scenes[] = {{"efficientnet-b0", 0.5, 1, 48, 32}, {"efficientnet-b1", 0, 2, 240, 16}};
     double least_s = argc > 1 ? atof(argv[1]) : 3;
-    for (size_t i = argc > 2 ? 1 : 0; i < sizeof scenes / sizeof *scenes; i++)
-        for (int k = argc > 2 ? atoi(argv[2]) : 0; k < 4; k++)
+    for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++)
+        for (int k = 0; k < 4; k++)
             if (measure(&scenes[i], 1 + k % 2, k < 2 ? TN_FP32 : TN_BF16, least_s) != TN_OK) {
                 fprintf(stderr, "%s\n", tn_msg);
                 return 1;

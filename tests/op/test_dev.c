@@ -403,7 +403,6 @@ static void vectors(void **unused) {
         ref->op->free(ref, out[1]);                                                                                    \
     } while (0)
     COMPARE("mul", N, 1e-7, v->op->mul(v, N, x, dy, y));
-    COMPARE("add", N, 1e-7, v->op->add(v, N, x, y));
     COMPARE("lerp", N, 1e-6, v->op->lerp(v, N, 0.3F, x, y));
     COMPARE("scale by a", N, 1e-7, v->op->scale(v, N, -2.5F, y));
     COMPARE("fill", N, 0, v->op->fill(v, N, 3.25F, y));

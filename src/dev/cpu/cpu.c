@@ -114,7 +114,7 @@ static void bn_backward(tn_dev *dev, int64_t M, int C, const double *sums, const
 enum { PIECE_ROWS = 256 };
 
 typedef struct {
-    int b, per_image;
+    int b;            /* image */
     int64_t first, n; /* rows of all images */
 } piece;
 
@@ -124,42 +124,37 @@ static int pieces_of(int64_t HW) {
 static piece piece_at(int i, int64_t HW) {
     int per_image = pieces_of(HW), b = i / per_image;
     int64_t at = (int64_t)(i % per_image) * PIECE_ROWS;
-    return (piece){b, per_image, b * HW + at, HW - at < PIECE_ROWS ? HW - at : PIECE_ROWS};
+    return (piece){b, b * HW + at, HW - at < PIECE_ROWS ? HW - at : PIECE_ROWS};
 }
 
-/* out (B,C) = the pieces' sums (C each) of an image, times factor. */
-static void sum_images(int B, int64_t HW, int C, const float *sums, double factor, float *out) {
-    int n = pieces_of(HW);
+/* out (B,C) = factor times the sum over an image's pixels of v, or of g v where g is given. */
+static void sum_images(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, double factor,
+                       float *out) {
+    int per_image = pieces_of(HW), n = B * per_image;
+    float *sums = tn_cpu_scratch(dev, (int64_t)n * C);
+    const tn_real_kernels *k = tn_cpu_real(dev);
+#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+    for (int i = 0; i < n; i++) {
+        piece p = piece_at(i, HW);
+        if (g)
+            k->scale_sums(x, C, p.first, p.n, g, sums + (int64_t)i * C);
+        else
+            k->sum_rows(x, C, p.first, p.n, sums + (int64_t)i * C);
+    }
     for (int b = 0; b < B; b++)
         for (int c = 0; c < C; c++) {
             double sum = 0;
-            for (int i = 0; i < n; i++) sum += (double)sums[((int64_t)b * n + i) * C + c];
+            for (int i = 0; i < per_image; i++) sum += (double)sums[((int64_t)b * per_image + i) * C + c];
             out[(int64_t)b * C + c] = (float)(sum * factor);
         }
 }
 
 static void pool_forward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, float *y) {
-    int n = B * pieces_of(HW);
-    float *sums = tn_cpu_scratch(dev, (int64_t)n * C);
-    const tn_real_kernels *k = tn_cpu_real(dev);
-#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
-    for (int i = 0; i < n; i++) {
-        piece p = piece_at(i, HW);
-        k->sum_rows(x, C, p.first, p.n, sums + (int64_t)i * C);
-    }
-    sum_images(B, HW, C, sums, 1.0 / (double)HW, y);
+    sum_images(dev, B, HW, C, x, NULL, 1.0 / (double)HW, y);
 }
 
 static void scale_backward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, float *ds) {
-    int n = B * pieces_of(HW);
-    float *sums = tn_cpu_scratch(dev, (int64_t)n * C);
-    const tn_real_kernels *k = tn_cpu_real(dev);
-#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
-    for (int i = 0; i < n; i++) {
-        piece p = piece_at(i, HW);
-        k->scale_sums(x, C, p.first, p.n, g, sums + (int64_t)i * C);
-    }
-    sum_images(B, HW, C, sums, 1, ds);
+    sum_images(dev, B, HW, C, x, g, 1, ds);
 }
 
 static void read_backward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, const float *keep,
@@ -199,9 +194,6 @@ static void act_backward(tn_dev *dev, int64_t n, tn_act act, const float *x, con
 }
 static void mul(tn_dev *dev, int64_t n, const float *x, const float *mask, float *y) {
     tn_cpu_of(dev)->k->mul(dev->n_threads, n, x, mask, y);
-}
-static void add(tn_dev *dev, int64_t n, const float *x, float *y) {
-    tn_cpu_of(dev)->k->add(dev->n_threads, n, x, y);
 }
 static void scale(tn_dev *dev, int64_t n, float a, float *x) {
     tn_cpu_of(dev)->k->scale(dev->n_threads, n, a, x);
@@ -268,7 +260,6 @@ const tn_dev_table tn_cpu_table = {
     .join_backward = tn_ref_join_backward,
     .softmax = tn_ref_softmax,
     .cross_entropy = tn_ref_cross_entropy,
-    .add = add,
     .scale = scale,
     .lerp = lerp,
     .sum_of_squares = sum_of_squares,

@@ -73,10 +73,6 @@ static void act_backward(int64_t n, tn_act kind, const float *x, const float *dy
 
 #define FLAT_LOOP _Pragma("omp parallel for simd schedule(static) num_threads(n_threads) if (n_threads > 1)")
 
-static void add(int n_threads, int64_t n, const float *x, float *y) {
-    FLAT_LOOP
-    for (int64_t i = 0; i < n; i++) y[i] += x[i];
-}
 static void mul(int n_threads, int64_t n, const float *x, const float *mask, float *y) {
     FLAT_LOOP
     for (int64_t i = 0; i < n; i++) y[i] = x[i] * mask[i];
@@ -141,7 +137,6 @@ const tn_kernels TN_KERNELS = {
     .pack_pairs = pack_pairs,
     .act_forward = act_forward,
     .act_backward = act_backward,
-    .add = add,
     .mul = mul,
     .scale = scale,
     .lerp = lerp,

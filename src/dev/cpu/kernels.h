@@ -58,7 +58,6 @@ typedef struct {
 
     void (*act_forward)(int64_t n, tn_act act, const float *x, float *y);
     void (*act_backward)(int64_t n, tn_act act, const float *x, const float *dy, float *dx);
-    void (*add)(int n_threads, int64_t n, const float *x, float *y);
     void (*mul)(int n_threads, int64_t n, const float *x, const float *mask, float *y);
     void (*scale)(int n_threads, int64_t n, float a, float *x);
     void (*lerp)(int n_threads, int64_t n, float a, const float *x, float *y);

@@ -262,10 +262,6 @@ void tn_ref_cross_entropy(tn_dev *dev, int B, int K, const float *logits, const 
 
 /* --- flat vectors ------------------------------------------------------------------------------------------------- */
 
-static void add(tn_dev *dev, int64_t n, const float *x, float *y) {
-    (void)dev;
-    for (int64_t i = 0; i < n; i++) y[i] += x[i];
-}
 static void scale(tn_dev *dev, int64_t n, float a, float *x) {
     (void)dev;
     for (int64_t i = 0; i < n; i++) x[i] *= a;
@@ -328,7 +324,6 @@ const tn_dev_table tn_ref_table = {
     .join_backward = tn_ref_join_backward,
     .softmax = tn_ref_softmax,
     .cross_entropy = tn_ref_cross_entropy,
-    .add = add,
     .scale = scale,
     .lerp = lerp,
     .sum_of_squares = sum_of_squares,
