@@ -147,12 +147,21 @@ INLINE v16 most(v16 x, float limit) {
 #endif
 }
 
-/* 1 / (1 + e^-x) with |x| clamped to 87: e^y = 2^n 2^f with whole n and |f| <= 1/2. Exact: relative error below 3e-7
- * (e^r by the polynomial of Cephes' expf); otherwise below 1e-4, a twentieth of the rounding of bf16 (2^f by a cubic,
- * minimax). Tested in tests/op. */
-INLINE v16 sigmoid(v16 x, bool exact) {
+/* e^-x = 2^n 2^f. Exact: relative error below 3e-7 (e^r by the polynomial of Cephes' expf), |x| clamped to 87.
+ * Otherwise below 1e-4, a twentieth of the rounding of bf16 (2^f by a cubic, minimax). Tested in tests/op. */
+INLINE v16 exp_minus(v16 x, bool exact) {
+    v16 p;
+#if defined(__AVX512DQ__)
+    if (!exact) { /* one instruction splits, one scales, both for any x */
+        v16 t = x * -1.44269504F, f = (v16)_mm512_reduce_ps((__m512)t, 1 + 8); /* t - floor(t) */
+        p = f * 0.07802453F + 0.22606715F;
+        p = p * f + 0.69583354F;
+        p = p * f + 0.99992522F;
+        return (v16)_mm512_scalef_ps((__m512)p, (__m512)t);
+    }
+#endif
     const float magic = 12582912.0F; /* 1.5 x 2^23: adding it rounds to a whole number, which the low bits then hold */
-    v16 y = most(least(-x, 87.0F), -87.0F), shifted = y * 1.44269504F + magic, n = shifted - magic, p;
+    v16 y = most(least(-x, 87.0F), -87.0F), shifted = y * 1.44269504F + magic, n = shifted - magic;
     if (exact) {
         v16 r = y - n * 0.693359375F + n * 2.12194440e-4F;
         p = r * 1.9875691500e-4F + 1.3981999507e-3F;
@@ -167,7 +176,7 @@ INLINE v16 sigmoid(v16 x, bool exact) {
         p = p * f + 0.69326099F;
         p = p * f + 0.99992807F;
     }
-    return 1.0F / (1.0F + (v16)((v16i)p + ((v16i)shifted << 23)));
+    return (v16)((v16i)p + ((v16i)shifted << 23));
 }
 
 INLINE v16 choose(v16i where, v16 x, v16 other) {
@@ -179,11 +188,12 @@ INLINE v16 activate(tn_act kind, bool exact, v16 x, v16 *slope) {
     v16 s, zero = all(0), one = all(1);
     switch (kind) {
     case TN_ACT_SWISH:
-        s = sigmoid(x, exact);
-        if (slope) *slope = s * (1.0F + x * (1.0F - s));
+        if (!slope) return x / (1.0F + exp_minus(x, exact));
+        s = 1.0F / (1.0F + exp_minus(x, exact));
+        *slope = s * (1.0F + x * (1.0F - s));
         return x * s;
     case TN_ACT_SIGMOID:
-        s = sigmoid(x, exact);
+        s = 1.0F / (1.0F + exp_minus(x, exact));
         if (slope) *slope = s * (1.0F - s);
         return s;
     case TN_ACT_RELU6:
