@@ -5,8 +5,8 @@
 File: the words of a tenfold checkpoint (the net, its padding, its batch norm), `model.<timm name>` weights, `image`
 (B,S,S,3) and `target` (B,K) of one training step, `step.<j>.image|target` of ten, and per precision P in fp32, fp64
 (rounded to fp32 at the very end) and bf16 (autocast over fp32 weights, channels-last):
-P.logits, P.loss, P.grad.<name>, P.state.<name> of the training step, P.eval logits before it; and, not in fp64, P.adamw
-and P.sgd, the losses of ten optimiser steps.
+P.logits, P.loss, P.grad.<name>, P.state.<name> of the training step, before it P.eval and P.step.<j>.eval, logits of
+evaluation; and, not in fp64, P.adamw and P.sgd, the losses of ten optimiser steps.
 """
 import copy
 import pathlib
@@ -129,10 +129,11 @@ class Precision:
         return F.cross_entropy(logits, mixed.to(self.dtype), label_smoothing=SMOOTHING)
 
 
-def one_step(net, names, image, mixed, how):
+def one_step(net, names, image, mixed, steps, how):
     net, out = how.copy(net), {}
     with torch.no_grad():
         out["eval"] = how.logits(net.eval(), image)
+        out |= {f"step.{j}.eval": how.logits(net, step[0]) for j, step in enumerate(steps)}
     logits = how.logits(net.train(), image)
     loss = how.loss(logits, mixed)
     loss.backward()
@@ -178,7 +179,7 @@ def make(file, folder):
     for j, step in enumerate(steps):
         out |= {f"step.{j}.{key}": x for key, x in stored(*step).items()}
     for how in map(Precision, ("fp32", "fp64", "bf16")):
-        out |= {f"{how.name}.{key}": x for key, x in one_step(net, names, image, mixed, how).items()}
+        out |= {f"{how.name}.{key}": x for key, x in one_step(net, names, image, mixed, steps, how).items()}
         if how.name != "fp64":
             out |= {f"{how.name}.{kind}": ten_steps(net, steps, how, kind) for kind in ("adamw", "sgd")}
         print(f"{file}: {how.name} done", flush=True)
