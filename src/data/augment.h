@@ -15,10 +15,8 @@
 
 #include "base/cfg.h"
 #include "base/rng.h"
+#include "data/jpeg.h"
 
-typedef struct {
-    int x, y, w, h;
-} tn_box;
 typedef struct {
     float mean[3], std[3];
 } tn_input_norm; /* on [0,1]; travels with the weights */

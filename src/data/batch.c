@@ -71,20 +71,39 @@ static void fill_extra(const tn_loader *ld, int64_t row, float *extra) {
         extra[at + ix->cat[row * ix->n_levels + m]] = 1;
 }
 
-/* Stored bytes as pixels: decoded, or as they are. */
-static tn_status pixels_of(const tn_loader *ld, int64_t row, scratch *s, const unsigned char **pixels, int *w, int *h) {
+/* How much smaller an image may be decoded: at least two of its pixels, each way, still make one of the output, and
+ * the filter that does that decides how it looks. */
+static int shrink_for(tn_box box, int size_px) {
+    int shrink = 8, side = box.w < box.h ? box.w : box.h;
+    while (shrink > 1 && side < 2 * shrink * size_px) shrink /= 2;
+    return shrink;
+}
+
+/* The same place in the image shrunk. */
+static tn_box shrunk(tn_box b, int shrink) {
+    int x = (b.x + shrink / 2) / shrink, y = (b.y + shrink / 2) / shrink;
+    return (tn_box){x, y, b.w / shrink, b.h / shrink};
+}
+
+/* Stored bytes as pixels, of which the loader needs `box`; afterwards box is where that lies in pixels (h,w,3). */
+static tn_status pixels_of(const tn_loader *ld, int64_t row, scratch *s, const unsigned char **pixels, int *w, int *h,
+                           tn_box *box) {
     int32_t n = 0;
     TN_TRY(tn_shards_read(ld->spec.shards, row, &s->stored, &s->stored_room, &n));
     if (tn_shards_raw(ld->spec.shards)) {
-        *w = ld->spec.index->width[row];
-        *h = ld->spec.index->height[row];
         *pixels = s->stored;
         return (int64_t)*w * *h * 3 == n
                    ? TN_OK
                    : tn_fail(TN_EFORMAT, "row %lld: %d bytes for %d x %d pixels", (long long)row, n, *w, *h);
     }
-    tn_status st = tn_jpeg_decode(s->stored, (size_t)n, &s->pixels, &s->pixels_room, w, h);
+    int shrink = shrink_for(*box, ld->spec.size_px);
+    tn_box wanted = shrunk(*box, shrink), got;
+    tn_status st =
+        tn_jpeg_decode_part(s->stored, (size_t)n, *w, *h, &wanted, shrink, &s->pixels, &s->pixels_room, &got);
     *pixels = s->pixels;
+    *w = got.w;
+    *h = got.h;
+    *box = (tn_box){wanted.x - got.x, wanted.y - got.y, wanted.w, wanted.h};
     if (st == TN_EFORMAT) return tn_fail(st, "row %lld (%s): %s", (long long)row, ld->spec.index->path[row], tn_msg);
     return st;
 }
@@ -94,10 +113,10 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
     int64_t row = x->row[i];
     uint64_t position = (uint64_t)(x->position + i);
     const unsigned char *pixels;
-    int w, h;
-    TN_TRY(pixels_of(ld, row, s, &pixels, &w, &h));
+    int w = spec->index->width[row], h = spec->index->height[row];
     tn_box box = tn_crop_draw(ld->crop, spec->seed, position, (uint64_t)row, w, h);
     bool flip = tn_flip_draw(ld->flip, spec->seed, position, (uint64_t)row);
+    TN_TRY(pixels_of(ld, row, s, &pixels, &w, &h, &box));
     fill_target(ld, spec->index->label[row], x->target + (size_t)i * (size_t)ld->K);
     if (ld->M) fill_extra(ld, row, x->extra + (size_t)i * (size_t)ld->M);
     size_t S = (size_t)spec->size_px;

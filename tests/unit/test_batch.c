@@ -8,6 +8,9 @@
 #include "preprocess/image.h"
 
 #include <math.h>
+#include <stdio.h>
+
+#include <jpeglib.h>
 
 enum { N = 24, W = 30, H = 20, K = 3 };
 
@@ -200,8 +203,100 @@ static void jpeg(void **unused) {
     tn_index_free(&ix);
 }
 
+/* A picture of waves and noise, as JPEG. */
+static unsigned char *wavy(int w, int h, int sampling, bool progressive, unsigned long *n) {
+    struct jpeg_compress_struct c;
+    struct jpeg_error_mgr errors;
+    unsigned char *bytes = NULL, *row = malloc((size_t)w * 3);
+    c.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&c);
+    jpeg_mem_dest(&c, &bytes, n);
+    c.image_width = (JDIMENSION)w;
+    c.image_height = (JDIMENSION)h;
+    c.input_components = 3;
+    c.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&c);
+    c.comp_info[0].h_samp_factor = sampling > 0 ? 2 : 1;
+    c.comp_info[0].v_samp_factor = sampling > 1 ? 2 : 1;
+    if (progressive) jpeg_simple_progression(&c);
+    jpeg_start_compress(&c, TRUE);
+    for (int y = 0; y < h; y++) {
+        for (int x = 0; x < w * 3; x++)
+            row[x] =
+                (unsigned char)(128 + 90 * sin(x * 0.031 * (1 + x % 3)) * cos(y * 0.07) + (x * 7919 + y * 104729) % 23);
+        JSAMPROW at = row;
+        jpeg_write_scanlines(&c, &at, 1);
+    }
+    jpeg_finish_compress(&c);
+    jpeg_destroy_compress(&c);
+    free(row);
+    return bytes;
+}
+
+/* A part has the values of the whole, whatever the colours' sampling. */
+static void jpeg_part(void **unused) {
+    (void)unused;
+    enum { PW = 203, PH = 149 };
+    tn_box box[] = {{0, 0, PW, PH},   {0, 0, 1, 1},     {202, 148, 1, 1},
+                    {50, 40, 60, 33}, {17, 16, 16, 16}, {1, 100, 202, 49}};
+    for (int kind = 0; kind < 6; kind++) {
+        unsigned long n = 0;
+        unsigned char *bytes = wavy(PW, PH, kind / 2, kind % 2, &n), *whole = NULL, *part = NULL;
+        size_t whole_room = 0, part_room = 0;
+        int w, h;
+        tn_box got;
+        assert_int_equal(tn_jpeg_decode(bytes, n, &whole, &whole_room, &w, &h), TN_OK);
+        assert_true(w == PW && h == PH);
+        for (size_t i = 0; i < sizeof box / sizeof *box; i++) {
+            tn_box b = box[i];
+            assert_int_equal(tn_jpeg_decode_part(bytes, n, PW, PH, &b, 1, &part, &part_room, &got), TN_OK);
+            assert_true(got.x <= b.x && got.y <= b.y && got.x + got.w >= b.x + b.w && got.y + got.h >= b.y + b.h);
+            for (int y = b.y; y < b.y + b.h; y++)
+                assert_memory_equal(part + ((y - got.y) * got.w + b.x - got.x) * 3, whole + (y * PW + b.x) * 3,
+                                    (size_t)b.w * 3);
+        }
+        assert_int_equal(tn_jpeg_decode_part(bytes, n, PW, PH + 1, &box[1], 1, &part, &part_room, &got), TN_EFORMAT);
+        unit_says("203 x 149 pixels instead of 203 x 150");
+        free(bytes);
+        free(whole);
+        free(part);
+    }
+}
+
+/* Shrunk in the cosine transform: close to the mean of 2 x 2 pixels, and again no part differs from the whole. */
+static void jpeg_shrunk(void **unused) {
+    (void)unused;
+    enum { PW = 200, PH = 120 };
+    unsigned long n = 0;
+    unsigned char *bytes = wavy(PW, PH, 0, false, &n), *whole = NULL, *half = NULL, *part = NULL;
+    size_t rooms[3] = {0};
+    int w, h;
+    tn_box got, all = {0, 0, PW / 2, PH / 2}, some = {31, 22, 40, 30};
+    assert_int_equal(tn_jpeg_decode(bytes, n, &whole, &rooms[0], &w, &h), TN_OK);
+    assert_int_equal(tn_jpeg_decode_part(bytes, n, PW, PH, &all, 2, &half, &rooms[1], &got), TN_OK);
+    assert_true(got.x == 0 && got.y == 0 && got.w == PW / 2 && got.h == PH / 2);
+    assert_int_equal(tn_jpeg_decode_part(bytes, n, PW, PH, &some, 2, &part, &rooms[2], &got), TN_OK);
+    double sum = 0;
+    for (int y = 0; y < PH / 2; y++)
+        for (int x = 0; x < PW / 2; x++)
+            for (int c = 0; c < 3; c++) {
+                int at = (2 * y * PW + 2 * x) * 3 + c;
+                double mean = (whole[at] + whole[at + 3] + whole[at + 3 * PW] + whole[at + 3 * PW + 3]) / 4.0;
+                sum += fabs(mean - half[(y * PW / 2 + x) * 3 + c]);
+            }
+    assert_true(sum / (PW * PH / 4 * 3) < 1.5); /* of 255; the waves go through 180 */
+    for (int y = some.y; y < some.y + some.h; y++)
+        assert_memory_equal(part + ((y - got.y) * got.w + some.x - got.x) * 3, half + (y * PW / 2 + some.x) * 3,
+                            (size_t)some.w * 3);
+    free(bytes);
+    free(whole);
+    free(half);
+    free(part);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(threads), cmocka_unit_test(evaluation),
-                                       cmocka_unit_test(damage), cmocka_unit_test(jpeg)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(threads),   cmocka_unit_test(evaluation),
+                                       cmocka_unit_test(damage),    cmocka_unit_test(jpeg),
+                                       cmocka_unit_test(jpeg_part), cmocka_unit_test(jpeg_shrunk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
