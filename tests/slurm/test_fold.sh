@@ -45,11 +45,10 @@ in_the_middle killed
 node=$(second_node "$killed")
 "$cluster" on "$node" kill -KILL "$("$cluster" on "$node" pgrep -x tenfold)"
 
-# two copies of one cell: one of them leaves, or finds the cell done
+# two copies of one cell: one of them trains it, the other leaves or finds it done
 twice=$(start_fold twice)
 again=$(start_fold twice)
-wait_job 300 "$twice" COMPLETED
-wait_for 300 "the end of the second copy" job_over "$again"
+for job in "$twice" "$again"; do wait_for 300 "the end of job $job" job_over "$job"; done
 digest_of_cell twice | cmp - expected
 test "$(grep -c ': trained,' twice.log)" = 1
 wait_job 300 "$killed" COMPLETED
