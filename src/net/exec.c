@@ -182,7 +182,7 @@ void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, floa
     tn_tape_forward(ex, moments_out);
     f->cross_entropy(ex->dev, ex->B, K, tn_value_at(ex, ex->logits, true), ex->target, 1.0F / (float)ex->B, ex->loss,
                      tn_grad_at(ex, ex->logits));
-    tn_tape_backward(ex, moments_out, grads_out);
+    tn_tape_backward(ex, lane, moments_out, grads_out);
     unbias(ex, moments_out);
     *loss_out = mean_loss(ex);
 }

@@ -85,8 +85,8 @@ tn_status tn_tape_plan(tn_exec *ex);
 
 /* exec_run.c. moments: (n_state) device, biased variances; NULL = evaluation. */
 void tn_tape_forward(tn_exec *ex, float *moments);
-/* Needs the gradient of the logits in place. */
-void tn_tape_backward(tn_exec *ex, const float *moments, float *grads);
+/* Needs the gradient of the logits in place. Tells lane->on_grads. */
+void tn_tape_backward(tn_exec *ex, const tn_exec_lane *lane, const float *moments, float *grads);
 
 /* exec.c: this lane's factors of drop-connect and dropout, into ex->draw. */
 void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane);

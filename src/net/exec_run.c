@@ -185,10 +185,13 @@ static void backward(tn_exec *ex, const tn_op *op, const float *moments, float *
     }
 }
 
-void tn_tape_backward(tn_exec *ex, const float *moments, float *grads) {
+void tn_tape_backward(tn_exec *ex, const tn_exec_lane *lane, const float *moments, float *grads) {
+    int64_t from = ex->net->n_params;
     for (int i = ex->n_ops - 1; i >= 0; i--) {
         double begin_s = tn_now_s();
         backward(ex, &ex->op[i], moments, grads);
         ex->op[i].seconds[TN_PASS_BACKWARD] += tn_now_s() - begin_s;
+        if (ex->op[i].tensor >= 0) from = offset(ex, ex->op[i].tensor); /* tensors lie in the order of the tape */
+        if (lane->on_grads) lane->on_grads(lane->context, from);
     }
 }

@@ -142,6 +142,17 @@ static tn_status mark_adders(tn_exec *ex) {
     return TN_OK;
 }
 
+/* So gradients become final from the end of their vector to its beginning. */
+static bool tensors_follow_tape(const tn_exec *ex) {
+    int last = -1;
+    for (int i = 0; i < ex->n_ops; i++) {
+        if (ex->op[i].tensor < 0) continue;
+        if (ex->op[i].tensor <= last) return false;
+        last = ex->op[i].tensor;
+    }
+    return true;
+}
+
 tn_status tn_tape_build(tn_exec *ex) {
     const tn_net *net = ex->net;
     int most = OPS_PER_BLOCK * net->n_blocks + OPS_OUTSIDE;
@@ -155,6 +166,6 @@ tn_status tn_tape_build(tn_exec *ex) {
     for (int i = 0; i < net->n_blocks; i++) TN_TRY(block(ex, i, &x));
     TN_TRY(conv_bn(ex, net->head, 1, net->act, -1, &x));
     ex->logits = head(ex, x);
-    TN_ASSERT(ex->n_ops <= most);
+    TN_ASSERT(ex->n_ops <= most && tensors_follow_tape(ex));
     return mark_adders(ex);
 }

@@ -104,6 +104,10 @@ typedef struct {
     uint64_t seed;
     int64_t position; /* of the first sample in the training stream: dropout and drop-connect are drawn from
                          (seed, stream, position + i, layer) */
+    /* Called after every operation of the backward pass, NULL = nobody: the gradients from place `from` of grads_out to
+     * the end are final. `from` never rises and ends at 0. */
+    void (*on_grads)(void *context, int64_t from);
+    void *context;
 } tn_exec_lane;
 
 /* One lane: forward in training mode, loss, backward.
