@@ -31,9 +31,10 @@ tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int e
     size_t params = (size_t)tn_net_params(net) * sizeof(float);
     bool adamw = cfg->train.optimizer == TN_OPTIM_ADAMW, bf16 = cfg->train.precision == TN_BF16;
     tn_net_free(&net);
-    /* weights, average, one or two moments, the sum's scratch, a gradient per lane; bf16: both panels of pairs; and, on
-     * rank 0, the copy of weights, average and moments that a checkpoint is written from */
-    out->weights_bytes = params * (size_t)(4 + adamw + lanes_here + bf16 + 3 + adamw);
+    /* weights, average, one or two moments, a gradient per lane; bf16: both panels of pairs; on rank 0 the copy of
+     * weights, average and moments that a checkpoint is written from; and half a gradient on its way between ranks */
+    out->weights_bytes = params * (size_t)(3 + adamw + lanes_here + bf16 + 3 + adamw);
+    if (lanes_here < cfg->train.lanes) out->weights_bytes += params / 2;
     size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)size_px * (size_t)size_px * 3 * sizeof(float);
     out->loader_bytes = lane_pixels * (size_t)(2 * lanes_here + 2);
     out->program_bytes = PROGRAM_BYTES;

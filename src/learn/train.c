@@ -1,14 +1,16 @@
 /*
  * train.c - the step loop of one cell.
  *
- *   step:  lanes of this rank -> [gradients | batch moments | slots] each
- *          tn_lane_sum        -> the same sum on every rank, in the same bits
+ *   step:  lanes of this rank -> [slots | batch moments | gradients] each
+ *          tn_lane_sum        -> the same sum on every rank, in the same bits; gradients travel while those of the
+ *                                layers before them are still computed
  *          optimiser, running moments, EMA: computed by every rank alike, nothing is sent
  *   point: EMA teacher on all judged rows, z, validation score, best model, journal, checkpoint
  *
  * Invariants 1. A rank-local failure inside a step goes into the FAILED slot of the sum, so that all ranks leave the
- *               loop in the same step. 2. A stop signal goes into the STOP slot: all ranks finish the step, publish
- *               a checkpoint and return TN_EUNFINISHED. 3. Checkpoints exist only at step boundaries.
+ *               loop in the same step; it takes part in the sum as every other. 2. A stop signal goes into the STOP
+ * slot: all ranks finish the step, publish a checkpoint and return TN_EUNFINISHED. 3. Checkpoints exist only at step
+ * boundaries.
  */
 #include "learn/train_priv.h"
 
@@ -39,7 +41,18 @@ static void feed(tn_train *t, tn_feed *f) {
                   f->rows);
 }
 
-static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
+typedef struct {
+    tn_run *run;
+    tn_train *t;
+} tn_summing;
+
+static void on_grads(void *context, int64_t from) {
+    tn_summing *s = context;
+    tn_lane_sum_ready(s->run, s->t->sum, s->t->grads_at + from);
+}
+
+/* summing: when it is the last lane of this rank, else NULL. */
+static tn_status run_lane(tn_train *t, tn_feed *f, int i, tn_summing *summing) {
     feed(t, f);
     tn_lane in;
     TN_TRY(tn_loader_pop(f->loader, &in));
@@ -47,22 +60,24 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
                          .extra = in.extra,
                          .target = in.target,
                          .seed = (uint64_t)t->cell.seed,
-                         .position = (t->clock.step * t->L + t->mine.first + i) * t->B};
+                         .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
+                         .on_grads = summing ? on_grads : NULL,
+                         .context = summing};
     double loss = 0;
     float *out = t->lane[i];
-    tn_exec_train(t->exec, &lane, out, out + t->n_params, &loss);
-    out[t->n_params + t->n_state + TN_SLOT_LOSS] = (float)loss;
+    tn_exec_train(t->exec, &lane, out + t->grads_at, out + t->moments_at, &loss);
+    out[TN_SLOT_LOSS] = (float)loss;
     return TN_OK;
 }
 
-/* After tn_lane_sum: the same on every rank. */
+/* After the sum: the same on every rank. */
 static void update(tn_train *t) {
     const tn_cfg *cfg = t->cfg;
-    float *sum = t->lane[0];
+    float *moments = t->lane[0] + t->moments_at, *grads = t->lane[0] + t->grads_at;
     int64_t step = t->clock.step + 1;
-    t->dev->op->scale(t->dev, t->n_params + t->n_state, 1.0F / (float)t->L, sum);
-    tn_optim_step(t->dev, t->net, cfg, tn_learning_rate(cfg, t->clock.images_seen), step, sum, t->params, t->m, t->v);
-    t->dev->op->lerp(t->dev, t->n_state, (float)tn_net_spec_of(t->net)->bn_momentum, sum + t->n_params, t->state);
+    t->dev->op->scale(t->dev, t->n_lane - t->moments_at, 1.0F / (float)t->L, moments);
+    tn_optim_step(t->dev, t->net, cfg, tn_learning_rate(cfg, t->clock.images_seen), step, grads, t->params, t->m, t->v);
+    t->dev->op->lerp(t->dev, t->n_state, (float)tn_net_spec_of(t->net)->bn_momentum, moments, t->state);
     double decay = tn_ema_decay(cfg, step);
     t->dev->op->lerp(t->dev, t->n_params, (float)(1.0 - decay), t->params, t->ema_params);
     t->dev->op->lerp(t->dev, t->n_state, (float)(1.0 - decay), t->state, t->ema_state);
@@ -84,18 +99,19 @@ static const char *first_bad(const tn_train *t) {
     const char *name = "the loss";
     for (int i = 0; i < tn_net_tensors(t->net); i++) {
         const tn_tensor *x = tn_net_tensor(t->net, i);
-        if (tn_tensor_is_state(x) && has_bad(x->n, t->lane[0] + t->n_params + x->offset)) return x->name;
+        if (tn_tensor_is_state(x) && has_bad(x->n, t->lane[0] + t->moments_at + x->offset)) return x->name;
     }
     for (int i = 0; i < tn_net_tensors(t->net); i++) {
         const tn_tensor *x = tn_net_tensor(t->net, i);
-        if (!tn_tensor_is_state(x) && has_bad(x->n, t->lane[0] + x->offset)) name = x->name;
+        if (!tn_tensor_is_state(x) && has_bad(x->n, t->lane[0] + t->grads_at + x->offset)) name = x->name;
     }
     return name;
 }
 
 /* After the sum over lanes, so on every rank alike: nothing has been changed yet. */
 static tn_status check_finite(const tn_train *t, double loss) {
-    if (isfinite(loss) && isfinite(t->dev->op->sum_of_squares(t->dev, t->n_params, t->lane[0]))) return TN_OK;
+    if (isfinite(loss) && isfinite(t->dev->op->sum_of_squares(t->dev, t->n_params, t->lane[0] + t->grads_at)))
+        return TN_OK;
     return tn_fail(
         TN_EFORMAT,
         "%s: not a number at step %lld, after %lld images (loss %g): it begins at %s. Lower "
@@ -106,16 +122,16 @@ static tn_status check_finite(const tn_train *t, double loss) {
 /* One step. stop_out: some rank was asked to stop. */
 static tn_status step(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     tn_exec_weights(t->exec, t->params, t->state);
-    int64_t slots = t->n_params + t->n_state;
+    tn_summing summing = {run, t};
     tn_status mine = TN_OK;
     for (int i = 0; i < t->mine.n; i++) {
-        if (mine == TN_OK) mine = run_lane(t, f, i);
-        if (mine != TN_OK) t->dev->op->fill(t->dev, slots + TN_SLOTS, 0, t->lane[i]);
-        t->lane[i][slots + TN_SLOT_STOP] = i == 0 && tn_stop_wanted() ? 1 : 0;
-        t->lane[i][slots + TN_SLOT_FAILED] = mine != TN_OK ? 1 : 0;
+        if (mine == TN_OK) mine = run_lane(t, f, i, i == t->mine.n - 1 ? &summing : NULL);
+        if (mine != TN_OK) t->dev->op->fill(t->dev, t->n_lane, 0, t->lane[i]);
+        t->lane[i][TN_SLOT_STOP] = i == 0 && tn_stop_wanted() ? 1 : 0;
+        t->lane[i][TN_SLOT_FAILED] = mine != TN_OK ? 1 : 0;
     }
-    tn_lane_sum(run, t->L, slots + TN_SLOTS, t->lane, t->scratch);
-    const float *sum = t->lane[0] + slots;
+    tn_lane_sum_finish(run, t->sum);
+    const float *sum = t->lane[0];
     if (sum[TN_SLOT_FAILED] > 0) return tn_agree(run, mine);
     double loss = (double)sum[TN_SLOT_LOSS] / t->L;
     TN_TRY(check_finite(t, loss));
@@ -301,7 +317,10 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
     if (st == TN_OK && !valid) {
         st = tn_train_open(run, &t, how->allow_other_bits);
         if (st == TN_OK) st = train_all(run, &t);
-        if (st == TN_OK && how->profile && run->rank == 0) tn_exec_profile(t.exec, stderr);
+        if (st == TN_OK && how->profile && run->rank == 0) {
+            tn_exec_profile(t.exec, stderr);
+            tn_lane_sum_profile(t.sum, stderr);
+        }
         if (st == TN_OK) st = finish(run, &t);
     }
     tn_train_close(&t);

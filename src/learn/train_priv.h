@@ -49,8 +49,9 @@ typedef struct tn_train {
     tn_lanes mine;
     int64_t n_params, n_state, n_steps;
     float *params, *state, *m, *v, *ema_params, *ema_state; /* device */
-    float **lane;                                           /* (mine.n) x (n_params + n_state + TN_SLOTS) */
-    float *scratch;
+    float **lane;                                           /* (mine.n) x n_lane floats, see below */
+    int64_t moments_at, grads_at, n_lane;
+    tn_lane_sum *sum;
 
     tn_sampler *sampler;
     tn_loader_spec train_spec, eval_spec;
@@ -64,7 +65,8 @@ typedef struct tn_train {
     FILE *journal; /* rank 0 */
 } tn_train;
 
-/* Slots behind gradients and moments in a lane's vector: sums that every rank learns with the gradient. */
+/* A lane's vector: these slots, sums that every rank learns with the gradient; batch moments; gradients. What is known
+ * last comes first, as tn_lane_sum wants it. */
 enum { TN_SLOT_LOSS, TN_SLOT_STOP, TN_SLOT_FAILED, TN_SLOTS };
 
 /* train_state.c */

@@ -231,24 +231,26 @@ static tn_status make_net(tn_train *t) {
     return TN_OK;
 }
 
-static tn_status make_vectors(tn_train *t) {
-    int64_t n_lane = t->n_params + t->n_state + TN_SLOTS;
+static tn_status make_vectors(tn_train *t, int n_ranks, int rank) {
+    enum { LINE = 16, BUCKET = 1 << 19 }; /* floats; docs/performance.md, "Sum over ranks" */
+    t->moments_at = TN_SLOTS;
+    t->grads_at = (t->moments_at + t->n_state + LINE - 1) / LINE * LINE;
+    t->n_lane = t->grads_at + t->n_params;
     bool adamw = t->cfg->train.optimizer == TN_OPTIM_ADAMW;
     struct {
         float **at;
         int64_t n;
-    } want[] = {{&t->params, t->n_params},     {&t->state, t->n_state},
-                {&t->m, t->n_params},          {&t->v, adamw ? t->n_params : 0},
-                {&t->ema_params, t->n_params}, {&t->ema_state, t->n_state},
-                {&t->scratch, n_lane}};
+    } want[] = {{&t->params, t->n_params},        {&t->state, t->n_state},       {&t->m, t->n_params},
+                {&t->v, adamw ? t->n_params : 0}, {&t->ema_params, t->n_params}, {&t->ema_state, t->n_state}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
         if (want[i].n && !(*want[i].at = t->dev->op->alloc(t->dev, want[i].n)))
             return tn_fail_memory((size_t)want[i].n * sizeof(float), "the weights");
     t->lane = calloc((size_t)t->mine.n, sizeof *t->lane);
     if (!t->lane) return tn_fail_memory((size_t)t->mine.n * sizeof *t->lane, "the lanes");
     for (int i = 0; i < t->mine.n; i++)
-        if (!(t->lane[i] = t->dev->op->alloc(t->dev, n_lane)))
-            return tn_fail_memory((size_t)n_lane * sizeof(float), "the gradients of a lane");
+        if (!(t->lane[i] = t->dev->op->alloc(t->dev, t->n_lane)))
+            return tn_fail_memory((size_t)t->n_lane * sizeof(float), "the gradients of a lane");
+    TN_TRY(tn_lane_sum_new(t->L, n_ranks, rank, t->n_lane, BUCKET, t->lane, &t->sum));
     return tn_exec_new(t->dev, t->net, t->B, t->cell.size_px, true, &t->exec);
 }
 
@@ -307,9 +309,9 @@ static void make_specs(tn_train *t) {
     t->train_spec.label_smoothing = c->train.label_smoothing;
 }
 
-static tn_status make_all(tn_train *t) {
+static tn_status make_all(tn_train *t, int n_ranks, int rank) {
     TN_TRY(make_net(t));
-    TN_TRY(make_vectors(t));
+    TN_TRY(make_vectors(t, n_ranks, rank));
     TN_TRY(make_rows(t));
     make_specs(t);
     if (t->n_steps < t->cfg->train.evaluation_points)
@@ -372,7 +374,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
     bool resumed = false;
     tn_status st = read_checkpoint(run, t, &ck);
     if (st == TN_OK) st = tn_agree(run, choose_isa(run, t, ck));
-    if (st == TN_OK) st = tn_agree(run, make_all(t));
+    if (st == TN_OK) st = tn_agree(run, make_all(t, run->n_ranks, run->rank));
     if (st == TN_OK) {
         if (ck) st = resume_from(t, ck, allow_other_bits, &resumed);
         if (st == TN_OK && !resumed) st = start_anew(t);
@@ -389,10 +391,11 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
 
 void tn_train_close(tn_train *t) {
     if (t->dev) {
-        float *vector[] = {t->params, t->state, t->m, t->v, t->ema_params, t->ema_state, t->scratch};
+        float *vector[] = {t->params, t->state, t->m, t->v, t->ema_params, t->ema_state};
         for (size_t i = 0; i < sizeof vector / sizeof *vector; i++) t->dev->op->free(t->dev, vector[i]);
         for (int i = 0; t->lane && i < t->mine.n; i++) t->dev->op->free(t->dev, t->lane[i]);
     }
+    tn_lane_sum_free(&t->sum);
     free(t->lane);
     tn_ckpt_free(&t->pretrained);
     tn_exec_free(&t->exec);

@@ -1,59 +1,162 @@
-/* sync.c - the fixed tree over lanes. Invariant and formula: sync.h. */
-#include "net/sync.h"
+/* sync.c - sums of buckets on their way. Invariants and formula: sync.h; the exchanges: sync_route.c. */
+#include "net/sync_priv.h"
+
+#include "base/progress.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
-enum { TAG_LANE_SUM = 71 };
+enum { MOST_BUCKETS = 64, TAG = 1000 }; /* tags up to TAG + 64 x 64 are below the 32767 that every MPI has */
 
-tn_lanes tn_lanes_of(int L, int n_ranks, int rank) {
-    TN_ASSERT(L > 0 && (L & (L - 1)) == 0 && n_ranks <= L);
-    int64_t first = (int64_t)L * rank / n_ranks, end = (int64_t)L * (rank + 1) / n_ranks;
-    return (tn_lanes){(int)first, (int)(end - first)};
+typedef struct {
+    tn_route route;
+    int64_t at, n;
+    int stage, n_waiting; /* where it is; messages of that stage that have not arrived */
+} bucket;
+
+struct tn_lane_sum {
+    int n_buckets, n_begun, n_done;
+    bucket *bucket;       /* [0] is the end of the vector */
+    int most;             /* messages of a stage */
+    MPI_Request *request; /* (n_buckets, most) */
+    float *scratch;
+    double hidden_s, waited_s; /* in ready, in finish */
+    int64_t n_sums;
+};
+
+/* --- begin, end --------------------------------------------------------------------------------------------------- */
+
+static tn_status make_buckets(tn_lane_sum *s, int L, int n_ranks, int rank, int64_t n, int64_t size,
+                              float *const *vector) {
+    for (int i = 0; i < s->n_buckets; i++) {
+        bucket *b = &s->bucket[i];
+        int64_t end = n - i * size;
+        b->at = end > size ? end - size : 0;
+        b->n = end - b->at;
+        TN_TRY(tn_route_make(L, n_ranks, rank, b->at, b->n, vector,
+                             s->scratch ? s->scratch + b->at / 2 + (s->n_buckets - 1 - i) : NULL, &b->route));
+        for (int j = 0; j < b->route.n_stages; j++)
+            if (b->route.stage[j].n_messages > s->most) s->most = b->route.stage[j].n_messages;
+    }
+    return TN_OK;
 }
 
-static int owner_of(int L, int n_ranks, int lane) {
-    return (int)(((int64_t)(lane + 1) * n_ranks - 1) / L);
+tn_status tn_lane_sum_new(int L, int n_ranks, int rank, int64_t n, int64_t size, float *const *vector,
+                          tn_lane_sum **out) {
+    int64_t least = (n + MOST_BUCKETS - 1) / MOST_BUCKETS;
+    if (size < least) size = least;
+    TN_ASSERT(size > 0 && size <= INT_MAX); /* MPI counts are int */
+    tn_lane_sum *s = calloc(1, sizeof *s);
+    if (!s) return tn_fail_memory(sizeof *s, "the sum over lanes");
+    s->n_buckets = (int)((n + size - 1) / size);
+    size_t n_scratch = n_ranks > 1 ? (size_t)(n / 2 + s->n_buckets) : 0;
+    s->bucket = calloc((size_t)s->n_buckets, sizeof *s->bucket);
+    if (n_scratch) s->scratch = malloc(n_scratch * sizeof *s->scratch);
+    tn_status st = s->bucket && (s->scratch || !n_scratch) ? make_buckets(s, L, n_ranks, rank, n, size, vector)
+                                                           : tn_fail_memory(n_scratch * 4, "the sum over lanes");
+    size_t n_requests = (size_t)s->n_buckets * (size_t)s->most;
+    if (st == TN_OK && n_requests && !(s->request = malloc(n_requests * sizeof *s->request)))
+        st = tn_fail_memory(n_requests * sizeof *s->request, "the sum over lanes");
+    for (size_t i = 0; st == TN_OK && i < n_requests; i++) s->request[i] = MPI_REQUEST_NULL;
+    if (st == TN_OK)
+        *out = s;
+    else
+        tn_lane_sum_free(&s);
+    return st;
 }
 
-static void add(int64_t n, const float *x, float *y) {
-    for (int64_t i = 0; i < n; i++) y[i] += x[i];
+void tn_lane_sum_free(tn_lane_sum **sum) {
+    tn_lane_sum *s = *sum;
+    if (!s) return;
+    for (int i = 0; s->bucket && i < s->n_buckets; i++) tn_route_free(&s->bucket[i].route);
+    free(s->bucket);
+    free(s->request);
+    free(s->scratch);
+    free(s);
+    *sum = NULL;
 }
 
-/* MPI counts are int; vectors may be longer. */
-enum { PIECE = 1 << 28 };
-static void send(tn_run *run, int64_t n, const float *x, int to) {
-    for (int64_t at = 0; at < n; at += PIECE)
-        MPI_Send(x + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_FLOAT, to, TAG_LANE_SUM, run->comm);
-}
-static void receive(tn_run *run, int64_t n, float *x, int from) {
-    for (int64_t at = 0; at < n; at += PIECE)
-        MPI_Recv(x + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_FLOAT, from, TAG_LANE_SUM, run->comm,
-                 MPI_STATUS_IGNORE);
+/* --- a sum -------------------------------------------------------------------------------------------------------- */
+
+static void end_stage(bucket *b) {
+    const tn_stage *x = &b->route.stage[b->stage++];
+    float *restrict to = x->to;
+    const float *restrict from = x->from;
+    for (int64_t i = 0; i < x->n_added; i++) to[i] += from[i];
 }
 
-/* Afterwards the owner of lane lo holds S(lo,hi) in its vector of lane lo. */
-static void sum_node(tn_run *run, int L, int lo, int hi, int64_t n, tn_lanes mine, float *const *vector,
-                     float *scratch) {
-    if (hi - lo == 1) return;
-    int mid = lo + (hi - lo) / 2;
-    int left = owner_of(L, run->n_ranks, lo), right = owner_of(L, run->n_ranks, mid);
-    bool has_part = mine.first < hi && mine.first + mine.n > lo;
-    if (!has_part) return;
-    sum_node(run, L, lo, mid, n, mine, vector, scratch);
-    sum_node(run, L, mid, hi, n, mine, vector, scratch);
-    if (run->rank == left && left == right) {
-        add(n, vector[mid - mine.first], vector[lo - mine.first]);
-    } else if (run->rank == left) {
-        receive(run, n, scratch, right);
-        add(n, scratch, vector[lo - mine.first]);
-    } else if (run->rank == right) {
-        send(run, n, vector[mid - mine.first], left);
+/* The stages from b's next one up to the first that has to wait for others. */
+static void go_on(tn_run *run, tn_lane_sum *s, int i) {
+    bucket *b = &s->bucket[i];
+    for (; b->stage < b->route.n_stages; end_stage(b)) {
+        const tn_stage *x = &b->route.stage[b->stage];
+        int tag = TAG + i * TN_ROUTE_NODES + x->node;
+        for (int k = 0; k < x->n_messages; k++) {
+            const tn_message *msg = &b->route.message[x->first + k];
+            MPI_Request *request = &s->request[i * s->most + k];
+            if (msg->send)
+                MPI_Isend(msg->x, (int)msg->n, MPI_FLOAT, msg->peer, tag, run->comm, request);
+            else
+                MPI_Irecv(msg->x, (int)msg->n, MPI_FLOAT, msg->peer, tag, run->comm, request);
+        }
+        b->n_waiting = x->n_messages;
+        if (b->n_waiting > 0) return;
+    }
+    s->n_done++;
+}
+
+static void arrived(tn_run *run, tn_lane_sum *s, int which) {
+    int i = which / s->most;
+    if (--s->bucket[i].n_waiting > 0) return;
+    end_stage(&s->bucket[i]);
+    go_on(run, s, i);
+}
+
+static void begin_from(tn_run *run, tn_lane_sum *s, int64_t from) {
+    while (s->n_begun < s->n_buckets && s->bucket[s->n_begun].at >= from) {
+        s->bucket[s->n_begun].stage = 0;
+        go_on(run, s, s->n_begun++);
     }
 }
 
-void tn_lane_sum(tn_run *run, int L, int64_t n, float *const *vector, float *scratch) {
-    tn_lanes mine = tn_lanes_of(L, run->n_ranks, run->rank);
-    sum_node(run, L, 0, L, n, mine, vector, scratch);
-    for (int64_t at = 0; at < n; at += PIECE)
-        MPI_Bcast(vector[0] + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_FLOAT, 0, run->comm);
+void tn_lane_sum_ready(tn_run *run, tn_lane_sum *s, int64_t from) {
+    double begin_s = tn_now_s();
+    int which = 0, any = 1;
+    begin_from(run, s, from);
+    while (any && s->n_done < s->n_begun) {
+        MPI_Testany(s->n_begun * s->most, s->request, &which, &any, MPI_STATUS_IGNORE);
+        if (any) arrived(run, s, which);
+    }
+    s->hidden_s += tn_now_s() - begin_s;
+}
+
+void tn_lane_sum_finish(tn_run *run, tn_lane_sum *s) {
+    double begin_s = tn_now_s();
+    begin_from(run, s, 0);
+    while (s->n_done < s->n_buckets) {
+        int which = 0;
+        MPI_Waitany(s->n_buckets * s->most, s->request, &which, MPI_STATUS_IGNORE);
+        arrived(run, s, which);
+    }
+    s->n_begun = s->n_done = 0;
+    s->waited_s += tn_now_s() - begin_s;
+    s->n_sums++;
+}
+
+/* --- what it costs ------------------------------------------------------------------------------------------------ */
+
+int64_t tn_lane_sum_bytes(const tn_lane_sum *s) {
+    int64_t n = 0;
+    for (int i = 0; i < s->n_buckets; i++)
+        for (int k = 0; k < s->bucket[i].route.n_messages; k++)
+            if (s->bucket[i].route.message[k].send) n += s->bucket[i].route.message[k].n;
+    return n * (int64_t)sizeof(float);
+}
+
+void tn_lane_sum_profile(const tn_lane_sum *s, FILE *out) {
+    double n = s->n_sums ? (double)s->n_sums : 1;
+    fprintf(out,
+            "\n| sum over lanes, per step | ms |\n| --- | ---: |\n| during the backward pass | %.2f |\n"
+            "| after it, with the wait for other ranks | %.2f |\n| MiB sent by this rank | %.2f |\n",
+            1e3 * s->hidden_s / n, 1e3 * s->waited_s / n, (double)tn_lane_sum_bytes(s) / 0x1p20);
 }

@@ -1,4 +1,4 @@
-# The same bits on 1, 2 and 4 ranks, and in fold groups: shards, folds, weights, posteriors, filter, ensemble.
+# The same bits on 1, 2, 3 and 4 ranks, and in fold groups: shards, folds, weights, posteriors, filter, ensemble.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 for n in 1 2 4; do
@@ -20,6 +20,13 @@ cp -r run1/shards run1/folds group/
 mpirun -n 4 "$tenfold" train tiny.cfg --run group --ranks-per-fold 2 >log 2>&1 || { cat log; exit 1; }
 for cell in run1/train/r0-*; do
     test "$("$tenfold" weights digest $cell/best.safetensors)" = "$("$tenfold" weights digest group/train/${cell##*/}/best.safetensors)"
+done
+# three ranks share four lanes unevenly
+mkdir three
+cp -r run1/shards run1/folds three/
+mpirun -n 3 "$tenfold" train tiny.cfg --run three --folds 0 >log 2>&1 || { cat log; exit 1; }
+for cell in three/train/r0-f0-*; do
+    test "$("$tenfold" weights digest run1/train/${cell##*/}/checkpoint.safetensors)" = "$("$tenfold" weights digest $cell/checkpoint.safetensors)"
 done
 # another seed gives other bits: the comparison can fail
 mpirun -n 2 "$tenfold" train tiny.cfg --run group --folds 0 --set train.seeds=[2] >log 2>&1 || { cat log; exit 1; }

@@ -1,0 +1,36 @@
+/* sync_priv.h - what one rank does to sum one bucket: sync_route.c writes it down, sync.c does it. */
+#ifndef TN_NET_SYNC_PRIV_H
+#define TN_NET_SYNC_PRIV_H
+
+#include "net/sync.h"
+
+typedef struct {
+    float *x;
+    int64_t n;
+    int peer;
+    bool send;
+} tn_message;
+
+/* Messages that travel at the same time, and what is added when all have arrived: to += from. */
+typedef struct {
+    int node; /* names the exchange among those of two ranks in one bucket: its tag */
+    int first, n_messages;
+    float *to;
+    const float *from;
+    int64_t n_added;
+} tn_stage;
+
+typedef struct {
+    int n_stages, n_messages, stage_room, message_room;
+    tn_stage *stage;
+    tn_message *message;
+} tn_route;
+
+enum { TN_ROUTE_NODES = 64 }; /* tn_stage.node is below */
+
+/* Bucket [at, at + n) of the vectors. scratch: n/2 + 1 floats of its own, unused when n_ranks = 1. */
+tn_status tn_route_make(int L, int n_ranks, int rank, int64_t at, int64_t n, float *const *vector, float *scratch,
+                        tn_route *out);
+void tn_route_free(tn_route *route);
+
+#endif
