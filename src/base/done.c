@@ -206,6 +206,12 @@ tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out
     return st;
 }
 
+bool tn_done_skipped(const char *dir) {
+    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    return done_path(dir, path) == TN_OK && tn_file_exists(path) && tn_done_digest(dir, "", digest) == TN_OK &&
+           strcmp(digest, TN_SKIPPED) == 0;
+}
+
 tn_status tn_done_file(const char *dir, const char *name, const char *made_by_verb, char path_out[TN_PATH_BYTES]) {
     char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
     json_t *j = NULL;

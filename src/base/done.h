@@ -22,11 +22,17 @@
 #include "base/run.h"
 #include "base/status.h"
 
+#include <stdbool.h>
+
 typedef struct {
     const char *stage;
     const char *settings; /* tn_cfg_canonical() of the groups this stage depends on */
     const char *inputs;   /* lines "name digest\n"; may be "" */
 } tn_done;
+
+/* The digest of a folder whose stage had nothing to do, and said so (rounds after the last that helped): it is done,
+ * and has no outputs. */
+#define TN_SKIPPED "skipped"
 
 typedef enum { TN_DONE_ABSENT, TN_DONE_STALE, TN_DONE_VALID } tn_done_state;
 
@@ -46,6 +52,9 @@ tn_status tn_done_publish(const char *dir, const tn_done *done, const char *dige
 
 /* The digest of a finished folder; TN_EARG when there is no DONE: the message names dir and the verb that makes it. */
 tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out[TN_HEX_BYTES]);
+
+/* Is dir finished, and was it skipped? */
+bool tn_done_skipped(const char *dir);
 
 /* The path of a file of a finished folder, after its bytes were compared with what DONE says: a flipped bit never
  * becomes a number. Errors  as tn_done_digest; TN_EFORMAT where the file is missing or other bytes than published. */

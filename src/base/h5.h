@@ -70,6 +70,11 @@ tn_status tn_h5_read_rows_all(tn_run *run, tn_h5 *f, const char *name, tn_h5_typ
 /* File offset of a contiguous dataset's first byte, for pread by loader threads. */
 tn_status tn_h5_offset(tn_h5 *f, const char *name, int64_t *offset_bytes_out);
 
+/* Dataset (n, dim...) whose part i is the dataset `name` (dim...) of file[i], which stays where it is: a virtual
+ * dataset. file: paths relative to the folder of this file. n_dims 1..3. */
+tn_status tn_h5_write_virtual(tn_h5 *f, const char *name, tn_h5_type type, int64_t n, const char *const *file,
+                              int n_dims, const int64_t *dim);
+
 /* Attributes of the root group. */
 tn_status tn_h5_set_text(tn_h5 *f, const char *name, const char *value);
 tn_status tn_h5_get_text(tn_h5 *f, const char *name, char **out); /* malloc'd; TN_EFORMAT absent */
