@@ -156,14 +156,32 @@ static void paste(int B, int S, const int64_t *partner, tn_box box, const float 
         }
 }
 
-static void mix(int B, int n, const int64_t *partner, double lambda, const float *from, float *to) {
+void tn_mix_rows(const tn_mix *mix, int B, int n, const float *x, float *y) {
     for (int i = 0; i < B; i++)
         for (int j = 0; j < n; j++)
-            to[i * n + j] = (float)(lambda * (double)from[i * n + j] + (1 - lambda) * (double)from[partner[i] * n + j]);
+            y[i * n + j] =
+                (float)(mix->lambda * (double)x[i * n + j] + (1 - mix->lambda) * (double)x[mix->partner[i] * n + j]);
+}
+
+static bool has_label(int K, const float *target) {
+    for (int k = 0; k < K; k++)
+        if (target[k] > 0) return true;
+    return false;
+}
+
+/* A permutation of the labelled rows; the others are their own partners. scratch: (B). */
+static void draw_partners(tn_rng *r, int B, int K, const float *target, int64_t *scratch, int64_t *partner) {
+    int64_t n = 0, at = 0;
+    for (int i = 0; i < B; i++)
+        if (has_label(K, target + i * K)) scratch[n++] = i;
+    tn_rng_shuffle(r, n, scratch);
+    for (int i = 0; i < B; i++) partner[i] = has_label(K, target + i * K) ? scratch[at++] : i;
 }
 
 tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M,
-                    float *image, float *target, float *extra) {
+                    float *image, float *target, float *extra, tn_mix *mix_out) {
+    mix_out->lambda = 1;
+    for (int i = 0; i < B; i++) mix_out->partner[i] = i;
     tn_rng r = tn_rng_at(seed, TN_STREAM_CUTMIX, position, 0);
     if (tn_rng_uniform(&r) >= cutmix->probability) return TN_OK;
     double side = sqrt(1 - tn_rng_uniform(&r)); /* lambda ~ Beta(1,1) = U(0,1) */
@@ -171,26 +189,25 @@ tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, 
     int x0 = cx - half < 0 ? 0 : cx - half, y0 = cy - half < 0 ? 0 : cy - half;
     int x1 = cx + half > S ? S : cx + half, y1 = cy + half > S ? S : cy + half;
     tn_box box = {x0, y0, x1 - x0, y1 - y0};
-    double lambda = 1 - (double)box.w * box.h / ((double)S * S);
 
     size_t n_image = (size_t)B * (size_t)S * (size_t)S * 3, n_target = (size_t)B * (size_t)K,
            n_extra = (size_t)B * (size_t)M;
-    int64_t *partner = malloc((size_t)B * sizeof *partner);
+    int64_t *scratch = malloc((size_t)B * sizeof *scratch);
     float *copy = malloc((n_image + n_target + n_extra) * sizeof *copy);
     tn_status st = TN_OK;
-    if (!partner || !copy) {
+    if (!scratch || !copy) {
         st = tn_fail_memory(n_image * sizeof *copy, "CutMix");
     } else {
-        for (int i = 0; i < B; i++) partner[i] = i;
-        tn_rng_shuffle(&r, B, partner);
+        mix_out->lambda = 1 - (double)box.w * box.h / ((double)S * S);
+        draw_partners(&r, B, K, target, scratch, mix_out->partner);
         memcpy(copy, image, n_image * sizeof *copy);
         memcpy(copy + n_image, target, n_target * sizeof *copy);
         if (M) memcpy(copy + n_image + n_target, extra, n_extra * sizeof *copy);
-        paste(B, S, partner, box, copy, image);
-        mix(B, K, partner, lambda, copy + n_image, target);
-        if (M) mix(B, M, partner, lambda, copy + n_image + n_target, extra);
+        paste(B, S, mix_out->partner, box, copy, image);
+        tn_mix_rows(mix_out, B, K, copy + n_image, target);
+        if (M) tn_mix_rows(mix_out, B, M, copy + n_image + n_target, extra);
     }
-    free(partner);
+    free(scratch);
     free(copy);
     return st;
 }

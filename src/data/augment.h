@@ -29,11 +29,20 @@ bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint
 tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, bool flip, int size_px,
                        const tn_input_norm *norm, float *out);
 
+/* Row i of a lane is lambda itself and 1 - lambda its partner (itself where it was not mixed). */
+typedef struct {
+    double lambda; /* 1: nothing was mixed, partner means nothing */
+    int64_t *partner;
+} tn_mix;
+
 /* CutMix over one lane in place. With probability p per lane (one draw at the lane's first position): partner = Philox
- * permutation of the lane; box shared by the lane. image (B,S,S,3), target (B,K), extra (B,M; M may be 0):
- * target and extra are mixed by the recomputed lambda. TN_ENOMEM. */
+ * permutation of the lane's labelled rows; box shared by the lane. image (B,S,S,3), target (B,K; all zeros: without
+ * a label, neither mixed nor a partner), extra (B,M; M may be 0): target and extra are mixed by the recomputed lambda.
+ * mix_out: what was mixed with what, partner (B) of the caller. TN_ENOMEM. */
 tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M,
-                    float *image, float *target, float *extra);
+                    float *image, float *target, float *extra, tn_mix *mix_out);
+/* y_i = lambda x_i + (1 - lambda) x_partner(i), rows of n; x and y apart. */
+void tn_mix_rows(const tn_mix *mix, int B, int n, const float *x, float *y);
 
 /* (1-eps) one-hot + eps/K */
 void tn_target_smooth(int label, int K, double eps, float *target /* (K) */);

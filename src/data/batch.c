@@ -18,6 +18,8 @@ typedef struct {
     int B, n_taken, n_done;
     int64_t position, *row;
     float *image, *extra, *target;
+    float *clean_image, *clean_extra; /* before CutMix, when it is wanted */
+    tn_mix mix;
     tn_status st;
     char msg[TN_MSG_BYTES];
     bool complete;
@@ -117,13 +119,24 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
     tn_box box = tn_crop_draw(ld->crop, spec->seed, position, (uint64_t)row, w, h);
     bool flip = tn_flip_draw(ld->flip, spec->seed, position, (uint64_t)row);
     TN_TRY(pixels_of(ld, row, s, &pixels, &w, &h, &box));
-    fill_target(ld, spec->index->label[row], x->target + (size_t)i * (size_t)ld->K);
+    fill_target(ld, (spec->label ? spec->label : spec->index->label)[row], x->target + (size_t)i * (size_t)ld->K);
     if (ld->M) fill_extra(ld, row, x->extra + (size_t)i * (size_t)ld->M);
     size_t S = (size_t)spec->size_px;
     return tn_image_fit(pixels, w, h, box, flip, spec->size_px, &spec->norm, x->image + (size_t)i * S * S * 3);
 }
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
+
+/* Of a lane whose images are all done: what it is before and after CutMix. */
+static tn_status finish(const tn_loader *ld, slot *x) {
+    size_t B = (size_t)x->B, S = (size_t)ld->spec.size_px;
+    if (x->clean_image) {
+        memcpy(x->clean_image, x->image, B * S * S * 3 * sizeof *x->image);
+        memcpy(x->clean_extra, x->extra, B * (size_t)ld->M * sizeof *x->extra);
+    }
+    return tn_cutmix(ld->cutmix, ld->spec.seed, (uint64_t)x->position, x->B, ld->spec.size_px, ld->K, ld->M, x->image,
+                     x->target, x->extra, &x->mix);
+}
 
 /* The oldest slot with an image that nobody has taken; NULL when there is none. Under the lock. */
 static slot *find_work(tn_loader *ld) {
@@ -158,8 +171,7 @@ static void *work(void *context) {
         if (++x->n_done < x->B) continue;
         if (ld->cutmix && x->st == TN_OK) { /* nobody else touches a lane whose images are all done */
             pthread_mutex_unlock(&ld->lock);
-            st = tn_cutmix(ld->cutmix, ld->spec.seed, (uint64_t)x->position, x->B, ld->spec.size_px, ld->K, ld->M,
-                           x->image, x->target, x->extra);
+            st = finish(ld, x);
             pthread_mutex_lock(&ld->lock);
             note_failure(x, st);
         }
@@ -185,7 +197,12 @@ static tn_status make_ring(tn_loader *ld) {
         x->image = malloc(B * S * S * 3 * sizeof *x->image);
         x->target = malloc(B * (size_t)ld->K * sizeof *x->target);
         x->extra = malloc(B * (size_t)ld->M * sizeof *x->extra + 1);
-        ok = x->row && x->image && x->target && x->extra;
+        x->mix.partner = malloc(B * sizeof *x->mix.partner);
+        ok = x->row && x->image && x->target && x->extra && x->mix.partner;
+        if (!ok || !ld->cutmix || !ld->spec.keep_clean) continue;
+        x->clean_image = malloc(B * S * S * 3 * sizeof *x->clean_image);
+        x->clean_extra = malloc(B * (size_t)ld->M * sizeof *x->clean_extra + 1);
+        ok = x->clean_image && x->clean_extra;
     }
     return ok ? TN_OK : tn_fail_memory((size_t)ld->spec.depth * B * S * S * 12, "the loader");
 }
@@ -230,6 +247,9 @@ void tn_loader_free(tn_loader **at) {
         free(ld->ring[i].image);
         free(ld->ring[i].target);
         free(ld->ring[i].extra);
+        free(ld->ring[i].clean_image);
+        free(ld->ring[i].clean_extra);
+        free(ld->ring[i].mix.partner);
     }
     pthread_cond_destroy(&ld->work);
     pthread_cond_destroy(&ld->ready);
@@ -258,6 +278,7 @@ void tn_loader_push(tn_loader *ld, const int64_t *rows, int B, int64_t position)
     x->n_taken = x->n_done = 0;
     x->st = TN_OK;
     x->complete = false;
+    x->mix.lambda = 1;
     ld->n_pushed++;
     pthread_cond_broadcast(&ld->work);
     pthread_mutex_unlock(&ld->lock);
@@ -272,7 +293,11 @@ tn_status tn_loader_pop(tn_loader *ld, tn_lane *out) {
     ld->n_popped++;
     pthread_mutex_unlock(&ld->lock);
     ld->waited_s += tn_now_s() - begin;
-    *out =
-        (tn_lane){.B = x->B, .row = x->row, .image = x->image, .extra = ld->M ? x->extra : NULL, .target = x->target};
+    const float *extra = ld->M ? x->extra : NULL;
+    *out = (tn_lane){.B = x->B, .row = x->row, .image = x->image, .extra = extra, .target = x->target, .mix = x->mix};
+    if (ld->spec.keep_clean) { /* without CutMix the lane itself is clean */
+        out->clean_image = x->clean_image ? x->clean_image : x->image;
+        out->clean_extra = ld->M && x->clean_image ? x->clean_extra : extra;
+    }
     return x->st == TN_OK ? TN_OK : tn_fail(x->st, "%s", x->msg);
 }

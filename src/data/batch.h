@@ -23,16 +23,20 @@ typedef struct {
     const tn_augment *augment; /* n_augment operations (training only) */
     int n_augment;
     double label_smoothing; /* training only */
+    const int32_t *label;   /* (N) to train with, -1 = none; NULL = the index's */
+    bool keep_clean;        /* also give the lane as it was before CutMix */
     int metadata_levels;    /* leading levels joined as one-hots; M = sum of their n_values */
     tn_input_norm norm;
 } tn_loader_spec;
 
 typedef struct {
-    int B;               /* rows in it: <= lane_images */
-    const int64_t *row;  /* (B) */
-    const float *image;  /* (B,S,S,3) */
-    const float *extra;  /* (B,M) category one-hots, NULL when M = 0 */
-    const float *target; /* (B,K); rows without label: zeros */
+    int B;                                  /* rows in it: <= lane_images */
+    const int64_t *row;                     /* (B) */
+    const float *image;                     /* (B,S,S,3) */
+    const float *extra;                     /* (B,M) category one-hots, NULL when M = 0 */
+    const float *target;                    /* (B,K); rows without label: zeros */
+    const float *clean_image, *clean_extra; /* before CutMix; NULL without keep_clean */
+    tn_mix mix;                             /* what CutMix mixed */
 } tn_lane;
 
 typedef struct tn_loader tn_loader;

@@ -10,24 +10,25 @@ struct tn_sampler {
     tn_sampler_kind kind;
     uint64_t seed;
     int K;
-    int64_t *row;      /* (n) training rows, by class, ascending inside a class */
-    int64_t *class_at; /* (K+1) where each class begins in row */
-    int64_t per_class; /* balanced: rows of each class in an epoch */
-    int64_t n_epoch;   /* rows per epoch */
-    int64_t epoch;     /* the one in `order`, -1 before the first */
-    int64_t *order;    /* (n_epoch) rows */
-    int64_t *scratch;  /* (largest class) */
+    int64_t *row;        /* (n) training rows, by class, ascending inside a class; those without label last */
+    int64_t *class_at;   /* (K+2) where each class begins in row */
+    int64_t per_class;   /* balanced: rows of each class in an epoch */
+    int64_t n_unlabeled; /* and rows without label */
+    int64_t n_epoch;     /* rows per epoch */
+    int64_t epoch;       /* the one in `order`, -1 before the first */
+    int64_t *order;      /* (n_epoch) rows */
+    int64_t *scratch;    /* (largest class) */
 };
 
 /* Training rows sorted by class, stable. */
 static void sort_by_class(tn_sampler *s, const int64_t *rows, int64_t n, const int32_t *label) {
     int64_t at = 0;
-    for (int k = 0; k < s->K; k++) {
+    for (int k = 0; k <= s->K; k++) {
         s->class_at[k] = at;
         for (int64_t i = 0; i < n; i++)
-            if (label[rows[i]] == k) s->row[at++] = rows[i];
+            if (label[rows[i]] == (k < s->K ? k : -1)) s->row[at++] = rows[i];
     }
-    s->class_at[s->K] = at;
+    s->class_at[s->K + 1] = at;
     TN_ASSERT(at == n);
 }
 
@@ -36,7 +37,8 @@ static int64_t class_size(const tn_sampler *s, int k) {
 }
 
 static tn_status choose_epoch(tn_sampler *s, char *const *class_name) {
-    s->n_epoch = s->class_at[s->K];
+    int64_t n_labelled = s->class_at[s->K];
+    s->n_epoch = s->class_at[s->K + 1];
     if (s->kind == TN_SAMPLER_NATURAL) return TN_OK;
     s->per_class = class_size(s, 0);
     for (int k = 0; k < s->K; k++) {
@@ -47,7 +49,8 @@ static tn_status choose_epoch(tn_sampler *s, char *const *class_name) {
                            class_name[k]);
         if (class_size(s, k) < s->per_class) s->per_class = class_size(s, k);
     }
-    s->n_epoch = s->per_class * s->K;
+    s->n_unlabeled = (int64_t)((double)class_size(s, s->K) * (double)(s->per_class * s->K) / (double)n_labelled);
+    s->n_epoch = s->per_class * s->K + s->n_unlabeled;
     return TN_OK;
 }
 
@@ -61,7 +64,7 @@ tn_status tn_sampler_new(tn_sampler_kind kind, uint64_t seed, int n_classes, cha
     s->row = malloc((size_t)n * sizeof *s->row);
     s->order = malloc((size_t)n * sizeof *s->order);
     s->scratch = malloc((size_t)n * sizeof *s->scratch);
-    s->class_at = calloc((size_t)n_classes + 1, sizeof *s->class_at);
+    s->class_at = calloc((size_t)n_classes + 2, sizeof *s->class_at);
     tn_status st = TN_OK;
     if (!s->row || !s->order || !s->scratch || !s->class_at) {
         st = tn_fail_memory((size_t)n * 24, "the sampler");
@@ -96,12 +99,13 @@ static void draw_epoch(tn_sampler *s, int64_t epoch) {
     if (s->kind == TN_SAMPLER_NATURAL) {
         memcpy(s->order, s->row, (size_t)s->n_epoch * sizeof *s->order);
     } else {
-        for (int k = 0; k < s->K; k++) { /* the first of a permutation: without replacement */
+        for (int k = 0; k <= s->K; k++) { /* the first of a permutation: without replacement */
+            int64_t n = k < s->K ? s->per_class : s->n_unlabeled;
             tn_rng r = tn_rng_at(s->seed, TN_STREAM_SAMPLER, (uint64_t)epoch, (uint64_t)k + 1);
             memcpy(s->scratch, s->row + s->class_at[k], (size_t)class_size(s, k) * sizeof *s->scratch);
             tn_rng_shuffle(&r, class_size(s, k), s->scratch);
-            memcpy(s->order + at, s->scratch, (size_t)s->per_class * sizeof *s->order);
-            at += s->per_class;
+            memcpy(s->order + at, s->scratch, (size_t)n * sizeof *s->order);
+            at += n;
         }
     }
     tn_rng r = tn_rng_at(s->seed, TN_STREAM_SAMPLER, (uint64_t)epoch, 0);

@@ -106,7 +106,9 @@ static void cutmix(void **unused) {
             target[i * K + i] = 1;
             extra[i * M + i % M] = 1;
         }
-        assert_int_equal(tn_cutmix(&mix, 9, (uint64_t)t, B, S, K, M, image, target, extra), TN_OK);
+        int64_t given[B];
+        tn_mix what = {.partner = given};
+        assert_int_equal(tn_cutmix(&mix, 9, (uint64_t)t, B, S, K, M, image, target, extra, &what), TN_OK);
         bool mixed = false;
         double share = 0;
         for (int i = 0; i < B; i++) {
@@ -121,6 +123,8 @@ static void cutmix(void **unused) {
             if (partner != i) { /* lambda is the share of own pixels, exactly */
                 mixed = true;
                 share = (double)pixels[partner] / (S * S);
+                assert_int_equal(given[i], partner);
+                assert_true(fabs(1 - what.lambda - share) < 1e-12);
                 foreign = (double)target[i * K + partner];
                 assert_true(fabs(foreign - share) < 1e-6);
                 if (i % M != partner % M) assert_true(fabs((double)extra[i * M + partner % M] - share) < 1e-6);
@@ -131,6 +135,41 @@ static void cutmix(void **unused) {
     }
     assert_true(n_mixed > TRIALS * 0.4 && n_mixed < TRIALS * 0.5);
     assert_true(pasted_share / n_mixed > 0.2 && pasted_share / n_mixed < 0.45); /* 1/2 less what is clipped */
+}
+
+/* Rows without a label stay as they are and are nobody's partner; the others are mixed among themselves. */
+static void cutmix_of_the_labelled(void **unused) {
+    (void)unused;
+    enum { B = 6, S = 8, K = 3 };
+    static float image[B * S * S * 3], before[B * S * S * 3];
+    tn_augment always = {.kind = TN_AUG_CUTMIX, .probability = 1, .alpha = 1};
+    const bool labelled[B] = {true, false, true, true, false, true};
+    int n_moved = 0;
+    for (int t = 0; t < 200; t++) {
+        float target[B * K] = {0};
+        int64_t partner[B];
+        int taken[B] = {0};
+        tn_mix what = {.partner = partner};
+        for (int j = 0; j < B * S * S * 3; j++) before[j] = image[j] = (float)(j / (S * S * 3));
+        for (int i = 0; i < B; i++)
+            if (labelled[i]) target[i * K + i % K] = 1;
+        assert_int_equal(tn_cutmix(&always, 2, (uint64_t)t, B, S, K, 0, image, target, NULL, &what), TN_OK);
+        for (int i = 0; i < B; i++) {
+            taken[partner[i]]++;
+            n_moved += partner[i] != i;
+            assert_true(labelled[partner[i]] == labelled[i]);
+            if (labelled[i]) continue;
+            assert_int_equal(partner[i], i);
+            assert_memory_equal(image + i * S * S * 3, before + i * S * S * 3, S * S * 3 * sizeof *image);
+            for (int k = 0; k < K; k++) assert_true(target[i * K + k] == 0);
+        }
+        for (int i = 0; i < B; i++) assert_int_equal(taken[i], 1);
+    }
+    assert_true(n_moved > 400);
+    float x[] = {0, 1, 4, 2}, y[4]; /* 0.75 of itself, 0.25 of the other */
+    int64_t other[] = {1, 0};
+    tn_mix_rows(&(tn_mix){.lambda = 0.75, .partner = other}, 2, 2, x, y);
+    assert_true(y[0] == 1 && y[1] == 1.25F && y[2] == 3 && y[3] == 1.75F);
 }
 
 static void smoothing(void **unused) {
@@ -191,15 +230,31 @@ static void balanced(void **unused) {
     for (int i = 0; i < 80; i++) assert_true(abs(seen[i] - 25) < 25); /* 5/80 of 400 */
     for (int i = 95; i < N; i++) assert_int_equal(seen[i], EPOCHS);   /* the rarest: every epoch */
     tn_sampler_free(&s);
+    /* 20 of the rows lose their label: 5 of each of 3 classes, 15 of the 80 labelled, and 20 x 15 / 80 = 3 without */
+    for (int i = 0, left = 20; left > 0; i++)
+        if (label[rows[i]] == 0) label[rows[i]] = -1, left--;
+    assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 3, names, rows, N, label, &s), TN_OK);
+    assert_int_equal(tn_sampler_epoch_rows(s), 18);
+    int n_without = 0;
+    for (int i = 0; i < 18; i++) n_without += label[tn_sampler_at(s, i)] < 0;
+    assert_int_equal(n_without, 3);
+    tn_sampler_free(&s);
+    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 3, names, rows, N, label, &s), TN_OK);
+    assert_int_equal(tn_sampler_epoch_rows(s), N);
+    tn_sampler_free(&s);
     assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 4, names, rows, N, label, &s), TN_EARG);
     unit_says("class none has no training rows");
     assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 3, names, rows, 0, label, &s), TN_EARG);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(resize),    cmocka_unit_test(flip_and_norm),
-                                       cmocka_unit_test(crops),     cmocka_unit_test(cutmix),
-                                       cmocka_unit_test(smoothing), cmocka_unit_test(natural),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(resize),
+                                       cmocka_unit_test(flip_and_norm),
+                                       cmocka_unit_test(crops),
+                                       cmocka_unit_test(cutmix),
+                                       cmocka_unit_test(cutmix_of_the_labelled),
+                                       cmocka_unit_test(smoothing),
+                                       cmocka_unit_test(natural),
                                        cmocka_unit_test(balanced)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

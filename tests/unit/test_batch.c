@@ -115,6 +115,44 @@ static void threads(void **unused) {
     }
 }
 
+/* The lane before CutMix is the one of a loader that has none; labels are those that are given. */
+static void clean_lanes(void **unused) {
+    (void)unused;
+    tn_shards *shards = NULL;
+    tn_index *ix = make(true, &shards);
+    int32_t label[N];
+    for (int i = 0; i < N; i++) label[i] = i == 4 ? -1 : (ix->label[i] + 1) % K;
+    tn_loader_spec plain = spec_of(ix, shards, 1, true), spec = plain;
+    plain.n_augment = 2;
+    plain.label = spec.label = label;
+    spec.keep_clean = true;
+    tn_loader *a = NULL, *b = NULL;
+    assert_int_equal(tn_loader_new(&plain, &a), TN_OK);
+    assert_int_equal(tn_loader_new(&spec, &b), TN_OK);
+    int n_mixed = 0;
+    for (int lane = 0; lane < 8; lane++) {
+        const int64_t rows[] = {0, 4, 8, 12, 16, 20};
+        tn_lane x, y;
+        tn_loader_push(a, rows, 6, lane * 6);
+        tn_loader_push(b, rows, 6, lane * 6);
+        assert_int_equal(tn_loader_pop(a, &x), TN_OK);
+        assert_int_equal(tn_loader_pop(b, &y), TN_OK);
+        assert_null(x.clean_image);
+        assert_memory_equal(x.image, y.clean_image, 6 * 12 * 12 * 3 * sizeof(float));
+        assert_memory_equal(x.extra, y.clean_extra, 6 * 3 * sizeof(float));
+        for (int k = 0; k < K; k++) {
+            assert_true(x.target[K + k] == 0 && y.target[K + k] == 0);
+            assert_true(x.mix.lambda == 1 && (x.target[k] > 0.9F) == (k == 1)); /* 0 was given, 1 is trained with */
+        }
+        n_mixed += y.mix.lambda < 1;
+    }
+    assert_true(n_mixed > 2 && n_mixed < 8);
+    tn_loader_free(&a);
+    tn_loader_free(&b);
+    tn_shards_close(&shards);
+    tn_index_free(&ix);
+}
+
 /* Evaluation: the centre square, no randomness, one-hot targets; values worked out from the picture's formula. */
 static void evaluation(void **unused) {
     (void)unused;
@@ -295,8 +333,9 @@ static void jpeg_shrunk(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(threads),   cmocka_unit_test(evaluation),
-                                       cmocka_unit_test(damage),    cmocka_unit_test(jpeg),
-                                       cmocka_unit_test(jpeg_part), cmocka_unit_test(jpeg_shrunk)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(threads),    cmocka_unit_test(clean_lanes),
+                                       cmocka_unit_test(evaluation), cmocka_unit_test(damage),
+                                       cmocka_unit_test(jpeg),       cmocka_unit_test(jpeg_part),
+                                       cmocka_unit_test(jpeg_shrunk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
