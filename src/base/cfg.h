@@ -40,6 +40,10 @@ typedef enum { TN_SAMPLER_NATURAL, TN_SAMPLER_BALANCED_DOWN } tn_sampler_kind;
 typedef enum { TN_OPTIM_SGD, TN_OPTIM_ADAMW } tn_optim_kind; /* sgd = Nesterov momentum */
 typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE } tn_schedule_kind;
 typedef enum { TN_VIEW_OWN, TN_VIEW_SHARED } tn_self_view;
+typedef enum { TN_SELF_SELF, TN_SELF_CONFIDENT, TN_SELF_DISAGREEMENT } tn_self_method;
+typedef enum { TN_PRUNE_NOISE_RATE, TN_PRUNE_BOTH } tn_prune;
+typedef enum { TN_DROPPED_DROP, TN_DROPPED_UNLABELED, TN_DROPPED_RELABEL } tn_dropped;
+typedef enum { TN_CONSISTENCY_MSE, TN_CONSISTENCY_KL } tn_consistency_kind;
 typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN } tn_reduce_kind;
 typedef enum { TN_DEVICE_REF, TN_DEVICE_CPU } tn_device_kind;
 typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
@@ -122,10 +126,18 @@ typedef struct tn_cfg {
     } train;
     struct {
         int max_rounds;                   /* 1: rounds of filtering + retraining; 0 = none         */
+        tn_self_method method;            /* self                                                  */
+        tn_prune prune;                   /* confident: noise_rate                                 */
         tn_self_view view;                /* own                                                   */
         int n_folds, folds[TN_MAX_FOLDS]; /* shared view: which; [] = all                     */
         double alpha;                     /* 0.9: z = alpha z + (1 - alpha) p                      */
         double class_floor;               /* 0.5: least share of each class that is kept           */
+        double category_floor;            /* 0: the same of each value of cat1                     */
+        tn_dropped dropped;               /* drop: what happens to a suspicious row                */
+        double relabel_margin;            /* 0.5                                                   */
+        tn_consistency_kind consistency;  /* mse                                                   */
+        double consistency_weight;        /* 0 = off                                               */
+        int64_t rampup_images;            /* 0                                                     */
     } self;
     struct {
         tn_reduce_kind method; /* mean                                                  */

@@ -63,6 +63,14 @@ static void check_self(const tn_cfg *cfg, tn_problems *p) {
             if (cfg->self.folds[i] == cfg->self.folds[j])
                 tn_problem(p, line, "self.folds: fold %d is named twice", cfg->self.folds[i]);
     }
+    if (cfg->self.dropped == TN_DROPPED_UNLABELED && cfg->self.consistency_weight <= 0)
+        tn_problem(p, line_of(cfg, "self", "dropped"),
+                   "self.dropped = \"unlabeled\": rows without a label teach nothing but consistency: set "
+                   "self.consistency_weight above 0");
+    if (cfg->self.method != TN_SELF_SELF && cfg->self.view == TN_VIEW_SHARED)
+        tn_problem(
+            p, line_of(cfg, "self", "view"),
+            "self.view = \"shared\": only self.method = \"self\" has views; the others judge a row by its own fold");
     if (cfg->self.view == TN_VIEW_OWN && cfg->self.n_folds > 0)
         tn_problem(p, line, "self.folds: only the shared view has a choice of folds: set self.view = \"shared\"");
 }

@@ -12,6 +12,10 @@ static const char *const SAMPLER[] = {"natural", "balanced_down", NULL};
 static const char *const OPTIMIZER[] = {"sgd", "adamw", NULL};
 static const char *const SCHEDULE[] = {"constant", "cosine", NULL};
 static const char *const VIEW[] = {"own", "shared", NULL};
+static const char *const SELF_METHOD[] = {"self", "confident", "disagreement", NULL};
+static const char *const PRUNE[] = {"noise_rate", "both", NULL};
+static const char *const DROPPED[] = {"drop", "unlabeled", "relabel", NULL};
+static const char *const CONSISTENCY[] = {"mse", "kl", NULL};
 static const char *const METHOD[] = {"mean", "gmean", NULL};
 static const char *const DEVICE[] = {"ref", "cpu", NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
@@ -120,14 +124,30 @@ const tn_key tn_keys[] = {
 
     {"self", "max_rounds", KEY_INT, AT(self.max_rounds), 0, "1", 0, 20, 0, NULL, 0,
      "rounds of filtering and training again; 0: none"},
+    {"self", "method", KEY_WORD, AT(self.method), 0, "\"self\"", 0, 0, 0, SELF_METHOD, TN_STAGE_FILTER,
+     "self: by the prediction ensemble z; confident learning or plain disagreement: by out-of-fold posteriors"},
+    {"self", "prune", KEY_WORD, AT(self.prune), 0, "\"noise_rate\"", 0, 0, 0, PRUNE, TN_STAGE_FILTER,
+     "confident learning: prune by noise rate, or only what is pruned by class as well"},
     {"self", "view", KEY_WORD, AT(self.view), 0, "\"own\"", 0, 0, 0, VIEW, TN_STAGE_FILTER,
-     "own: each model filters its own training rows; shared: the mean of self.folds filters for all"},
+     "self: each model filters its own training rows, or the mean of self.folds filters for all"},
     {"self", "folds", KEY_INTS, AT(self.folds), AT(self.n_folds), "[ ]", 0, TN_MAX_FOLDS - 1, TN_MAX_FOLDS, NULL,
      TN_STAGE_FILTER, "models whose posteriors the shared view uses; empty: all"},
     {"self", "alpha", KEY_DOUBLE, AT(self.alpha), 0, "0.9", 0, 0.9999, 0, NULL, TRAIN | TN_STAGE_FILTER,
      "prediction ensemble over evaluation points: z = alpha z + (1 - alpha) p"},
     {"self", "class_floor", KEY_DOUBLE, AT(self.class_floor), 0, "0.5", 0, 1, 0, NULL, TN_STAGE_FILTER,
      "least share of the rows of each class that is kept"},
+    {"self", "category_floor", KEY_DOUBLE, AT(self.category_floor), 0, "0", 0, 1, 0, NULL, TN_STAGE_FILTER,
+     "least share of the rows of each value of cat1 that is kept"},
+    {"self", "dropped", KEY_WORD, AT(self.dropped), 0, "\"drop\"", 0, 0, 0, DROPPED, TN_STAGE_FILTER,
+     "a suspicious row: out of training; in it without its label; or in it with the suggested label"},
+    {"self", "relabel_margin", KEY_DOUBLE, AT(self.relabel_margin), 0, "0.5", 0, 1, 0, NULL, TN_STAGE_FILTER,
+     "relabel: margin above which the suggested label is taken; the other suspicious rows are dropped"},
+    {"self", "consistency", KEY_WORD, AT(self.consistency), 0, "\"mse\"", 0, 0, 0, CONSISTENCY, TRAIN,
+     "distance of student and averaged teacher: mean square of probabilities, or Kullback-Leibler divergence"},
+    {"self", "consistency_weight", KEY_DOUBLE, AT(self.consistency_weight), 0, "0", 0, 1e6, 0, NULL, TRAIN,
+     "weight of that distance in the loss, over all rows of a lane, in every round; 0: no teacher in training"},
+    {"self", "rampup_images", KEY_I64, AT(self.rampup_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
+     "images over which the weight rises: exp(-5 (1 - images / rampup_images)^2) of it; 0: at once"},
 
     {"reduce", "method", KEY_WORD, AT(reduce.method), 0, "\"mean\"", 0, 0, 0, METHOD, TN_STAGE_REDUCE,
      "arithmetic or geometric mean of the members' probabilities"},

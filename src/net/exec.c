@@ -2,6 +2,7 @@
 #include "net/exec_priv.h"
 
 #include "base/rng.h"
+#include "net/consistency.h"
 
 #include <stdlib.h>
 
@@ -42,7 +43,7 @@ static tn_status allocate(tn_exec *ex) {
     int64_t B = ex->B, BK = B * ex->net->spec.n_classes;
     ex->arena = ex->dev->op->alloc(ex->dev, ex->n_arena);
     ex->target = ex->dev->op->alloc(ex->dev, ex->n_fixed);
-    ex->host = malloc((size_t)(B + ex->n_draws) * sizeof *ex->host);
+    ex->host = malloc((size_t)(B + 2 * BK + ex->n_draws) * sizeof *ex->host);
     if (!ex->arena || !ex->target || !ex->host) return tn_fail_memory(tn_exec_bytes(ex), "the activations of a lane");
     ex->p = ex->target + BK;
     ex->loss = ex->p + BK;
@@ -172,6 +173,21 @@ static double mean_loss(tn_exec *ex) {
     return sum / ex->B;
 }
 
+/* Loss and gradient at the logits get what the teacher says. On the host: they are few. */
+static void add_consistency(tn_exec *ex, const tn_exec_lane *lane) {
+    const tn_dev_table *f = ex->dev->op;
+    int K = ex->net->spec.n_classes;
+    int64_t BK = (int64_t)ex->B * K;
+    float *loss = ex->host, *logits = loss + ex->B, *dlogits = logits + BK;
+    f->download(ex->dev, ex->B, ex->loss, loss);
+    f->download(ex->dev, BK, tn_value_at(ex, ex->logits, true), logits);
+    f->download(ex->dev, BK, tn_grad_at(ex, ex->logits), dlogits);
+    tn_consistency(lane->consistency, ex->B, K, logits, lane->teacher, lane->consistency_weight, 1.0 / ex->B, loss,
+                   dlogits);
+    f->upload(ex->dev, ex->B, loss, ex->loss);
+    f->upload(ex->dev, BK, dlogits, tn_grad_at(ex, ex->logits));
+}
+
 void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, float *moments_out, double *loss_out) {
     TN_ASSERT(ex->training && ex->params);
     const tn_dev_table *f = ex->dev->op;
@@ -182,6 +198,7 @@ void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, floa
     tn_tape_forward(ex, moments_out);
     f->cross_entropy(ex->dev, ex->B, K, tn_value_at(ex, ex->logits, true), ex->target, 1.0F / (float)ex->B, ex->loss,
                      tn_grad_at(ex, ex->logits));
+    if (lane->teacher) add_consistency(ex, lane);
     tn_tape_backward(ex, lane, moments_out, grads_out);
     unbias(ex, moments_out);
     *loss_out = mean_loss(ex);

@@ -73,7 +73,7 @@ struct tn_exec {
     float *arena;
     float *target, *loss, *p, *draw, *affine, *gho; /* device; in one allocation, `target` first */
     double *sums;                                   /* (2,C), the last of it                       */
-    float *host;                                    /* (n_draws), loss (B) */
+    float *host;                                    /* (n_draws + B + 2 B K) */
     const float *params, *state;
 };
 

@@ -98,9 +98,12 @@ tn_status tn_exec_cost(tn_dev *dev, const tn_net *net, int B, int size_px, bool 
 void tn_exec_weights(tn_exec *ex, const float *params, const float *state);
 
 typedef struct {
-    const float *image;  /* (B,S,S,3) host memory, normalised   */
-    const float *extra;  /* (B,M) host, NULL when M = 0         */
-    const float *target; /* (B,K) host                          */
+    const float *image;        /* (B,S,S,3) host memory, normalised   */
+    const float *extra;        /* (B,M) host, NULL when M = 0         */
+    const float *target;       /* (B,K) host; all zeros: a sample without label, which has no cross entropy */
+    const float *teacher;      /* (B,K) host: the teacher's probabilities; NULL = no consistency loss */
+    double consistency_weight; /* of the distance to them (consistency.h) */
+    tn_consistency_kind consistency;
     uint64_t seed;
     int64_t position; /* of the first sample in the training stream: dropout and drop-connect are drawn from
                          (seed, stream, position + i, layer) */
@@ -111,7 +114,8 @@ typedef struct {
 } tn_exec_lane;
 
 /* One lane: forward in training mode, loss, backward.
- * grads_out (n_params, device) overwritten: gradient of the mean loss over the B samples of the lane.
+ * grads_out (n_params, device) overwritten: gradient of the mean loss over the B samples of the lane, those without
+ * label counted: a label weighs the same whatever stands beside it (as in the published code of mean teacher).
  * moments_out (n_state, device): batch mean and *unbiased* variance at the places of the running ones.
  * loss_out (host): mean loss of the lane.
  * Cost: no allocation. */

@@ -18,6 +18,12 @@ double tn_ema_decay(const tn_cfg *cfg, int64_t step) {
     return fmin(1.0 - 1.0 / (double)(step + 1), cfg->train.ema_decay);
 }
 
+double tn_consistency_weight(const tn_cfg *cfg, int64_t images_seen) {
+    double rampup = (double)cfg->self.rampup_images;
+    double left = (double)images_seen < rampup ? 1.0 - (double)images_seen / rampup : 0.0;
+    return cfg->self.consistency_weight * exp(-5.0 * left * left);
+}
+
 static void clip(tn_dev *dev, int64_t n, double most, float *grads) {
     double norm = sqrt(dev->op->sum_of_squares(dev, n, grads));
     if (norm > most) dev->op->scale(dev, n, (float)(most / norm), grads);

@@ -21,6 +21,10 @@ double tn_learning_rate(const tn_cfg *cfg, int64_t images_seen);
  * Tarvainen & Valpola 2017 (mean teacher), as SELF uses it. */
 double tn_ema_decay(const tn_cfg *cfg, int64_t step);
 
+/* Weight of the consistency loss: self.consistency_weight exp(-5 (1 - t)^2), t = seen / self.rampup_images, at most 1
+ * (Laine & Aila 2017; Tarvainen & Valpola 2017). */
+double tn_consistency_weight(const tn_cfg *cfg, int64_t images_seen);
+
 /* One step: clip to train.clip_norm (global norm), then sgd or adamw per tensor. step counts from 1. Vectors in device
  * memory; m, v (n_params), v unused by sgd and may be NULL. grads are changed by clipping. */
 void tn_optim_step(tn_dev *dev, const tn_net *net, const tn_cfg *cfg, double rate, int64_t step, float *grads,
