@@ -30,6 +30,9 @@ static const option OPTION[] = {
     {"--net", "NAME", TN_OPT_WEIGHTS, "import: the net that the weights are of (default: the one that fits)"},
     {"--padding", "WORD", TN_OPT_WEIGHTS, "import: symmetric or same, where names do not tell (timm)"},
     {"--against", "FILE", TN_OPT_WEIGHTS, "verify: safetensors with the expected `logits`"},
+    {"--posteriors", "FILE", TN_OPT_FILTER,
+     "HDF5 of class probabilities by models trained elsewhere (file-formats.md)"},
+    {"--diff", NULL, TN_OPT_FILTER, "compare two ledgers"},
     {"--reference", NULL, TN_OPT_REFERENCE, "print the reference of all keys as markdown and end"},
     {"--help", NULL, ~0U, "this text"},
 };
@@ -107,11 +110,14 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->padding = value;
     } else if (strcmp(name, "--against") == 0) {
         out->against = value;
+    } else if (strcmp(name, "--posteriors") == 0) {
+        out->posteriors = value;
     } else {
         out->allow_other_bits |= strcmp(name, "--allow-other-bits") == 0;
         out->profile |= strcmp(name, "--profile") == 0;
         out->allow_missing |= strcmp(name, "--allow-missing") == 0;
         out->reference |= strcmp(name, "--reference") == 0;
+        out->diff |= strcmp(name, "--diff") == 0;
         out->help |= strcmp(name, "--help") == 0;
     }
     return TN_OK;

@@ -24,6 +24,8 @@ typedef struct {
     int ranks, ranks_per_fold;           /* 0 = not given                        */
     int classes;                         /* 0 = not given                        */
     const char *net, *padding, *against; /* NULL = not given           */
+    const char *posteriors;              /* NULL = not given                     */
+    bool diff;
     bool allow_missing, allow_other_bits, profile, reference, help;
 } tn_args;
 
@@ -36,7 +38,8 @@ typedef enum {
     TN_OPT_MISSING = 32, /* --allow-missing */
     TN_OPT_CLASSES = 64, /* --classes, --size */
     TN_OPT_REFERENCE = 128,
-    TN_OPT_WEIGHTS = 256 /* --net, --padding, --against */
+    TN_OPT_WEIGHTS = 256, /* --net, --padding, --against */
+    TN_OPT_FILTER = 512   /* --posteriors, --diff */
 } tn_options;
 
 typedef struct {

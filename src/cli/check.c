@@ -27,6 +27,9 @@ static tn_status print_cost(const tn_cfg *cfg) {
            (double)cfg->train.images / (double)(labelled ? labelled : 1));
     printf("# evaluation %" PRId64 " images in all = %" PRId64 " cells x %d points x %" PRId64 " rows\n",
            cells * cfg->train.evaluation_points * labelled, cells, cfg->train.evaluation_points, labelled);
+    if (cfg->self.consistency_weight > 0)
+        printf("# teacher %" PRId64 " images more, forward only = %" PRId64 " cells x train.images\n",
+               cells * cfg->train.images, cells);
     tn_meta_free(&meta);
     return TN_OK;
 }

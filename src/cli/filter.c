@@ -4,25 +4,33 @@
 #include "learn/self.h"
 
 static tn_status filter(tn_job *job, const tn_args *args) {
-    return tn_filter(&job->run, job->cfg, job->index, args->round < 0 ? 0 : args->round);
+    return tn_filter(&job->run, job->cfg, job->index, args->round < 0 ? 0 : args->round, args->posteriors);
 }
 
 static tn_status run(const tn_args *args) {
-    return tn_job_run(args, filter);
+    if (!args->diff && args->n_words > 1)
+        return tn_fail(TN_EARG, "one word too many: %s; usage: tenfold filter JOB.cfg, or tenfold filter --diff A B",
+                       args->word[1]);
+    if (!args->diff) return tn_job_run(args, filter);
+    if (args->n_words < 2) return tn_fail(TN_EARG, "--diff wants two ledgers: tenfold filter --diff A.csv B.csv");
+    return tn_ledger_diff(args->word[0], args->word[1], stderr, stdout);
 }
 
 const tn_verb tn_verb_filter = {
     .name = "filter",
     .words = "JOB.cfg",
     .least_words = 1,
-    .most_words = 1,
-    .options = TN_OPT_SET | TN_OPT_ROUND,
+    .most_words = 2,
+    .options = TN_OPT_SET | TN_OPT_ROUND | TN_OPT_FILTER,
     .mpi = true,
-    .summary = "SELF: judge the given labels by a round's posteriors      (MPI)",
-    .help = "Keeps a label where the prediction ensemble agrees with it; the rest are dropped from the next round's "
-            "training.\n"
-            "reads   RUN/train/r<round>-*/posteriors.h5\n"
-            "writes  RUN/filter/r<round+1> (one overlay per fold, ledger.csv)\n\n"
-            "example: tenfold filter jobs/self.cfg --round 0",
+    .summary = "judge the given labels by a round's posteriors            (MPI)",
+    .help =
+        "Keeps a label where the posteriors believe it (self.method); what happens to the others says self.dropped.\n"
+        "After a round that did not improve, the next one is skipped.\n"
+        "reads   RUN/train/r<round>-*/posteriors.h5, or the FILE of models trained elsewhere\n"
+        "writes  RUN/filter/r<round+1> (one overlay per fold, ledger.csv, ledger.h5, posteriors.h5)\n"
+        "--diff  the words are two ledger.csv: the rows whose verdict changed as CSV on stdout, counts on stderr\n\n"
+        "example: tenfold filter jobs/self.cfg --round 0\n"
+        "example: tenfold filter --diff results/a/ledger.csv results/b/ledger.csv >changed.csv",
     .run = run,
 };

@@ -12,8 +12,19 @@ static tn_status with_device(const tn_cfg *cfg, const tn_net *net, int size_px, 
     tn_dev *dev = NULL;
     TN_TRY(tn_dev_open(cfg->train.device, cfg->train.lane_threads, tn_isa_best(), cfg->train.precision, &dev));
     tn_status st = tn_exec_cost(dev, net, cfg->train.lane_images, size_px, true, lane_bytes_out);
+    size_t teacher_bytes = 0;
+    if (st == TN_OK && cfg->self.consistency_weight > 0)
+        st = tn_exec_cost(dev, net, cfg->train.lane_images, size_px, false, &teacher_bytes);
+    if (st == TN_OK) *lane_bytes_out += teacher_bytes;
     tn_dev_close(&dev);
     return st;
+}
+
+/* The loader keeps lanes as they were before CutMix for the teacher. */
+static bool mixes(const tn_cfg *cfg) {
+    for (int i = 0; i < cfg->train.n_augment; i++)
+        if (cfg->train.augment[i].kind == TN_AUG_CUTMIX) return true;
+    return false;
 }
 
 tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int extra_units, tn_train_cost *out) {
@@ -29,14 +40,15 @@ tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int e
     TN_TRY(tn_net_new(&spec, &net));
     tn_status st = with_device(cfg, net, size_px, &out->lane_bytes);
     size_t params = (size_t)tn_net_params(net) * sizeof(float);
-    bool adamw = cfg->train.optimizer == TN_OPTIM_ADAMW, bf16 = cfg->train.precision == TN_BF16;
+    bool adamw = cfg->train.optimizer == TN_OPTIM_ADAMW, bf16 = cfg->train.precision == TN_BF16,
+         teacher = cfg->self.consistency_weight > 0;
     tn_net_free(&net);
     /* weights, average, one or two moments, a gradient per lane; bf16: both panels of pairs; on rank 0 the copy of
      * weights, average and moments that a checkpoint is written from; and half a gradient on its way between ranks */
-    out->weights_bytes = params * (size_t)(3 + adamw + lanes_here + bf16 + 3 + adamw);
+    out->weights_bytes = params * (size_t)(3 + adamw + lanes_here + bf16 * (1 + teacher) + 3 + adamw);
     if (lanes_here < cfg->train.lanes) out->weights_bytes += params / 2;
     size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)size_px * (size_t)size_px * 3 * sizeof(float);
-    out->loader_bytes = lane_pixels * (size_t)(2 * lanes_here + 2);
+    out->loader_bytes = lane_pixels * (size_t)(2 * lanes_here + 2) * (teacher && mixes(cfg) ? 2 : 1);
     out->program_bytes = PROGRAM_BYTES;
     return st;
 }

@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 typedef struct {
-    size_t lane_bytes;    /* activations and their gradients: one lane at a time, however many a rank has */
+    size_t lane_bytes; /* activations and their gradients: one lane at a time, however many a rank has; the teacher's */
     size_t weights_bytes; /* weights, averages, moments, gradients of every lane of the rank, products' copies */
     size_t loader_bytes;  /* images ahead */
     size_t program_bytes; /* the program, its libraries and buffers of the kernels */

@@ -78,6 +78,16 @@ static tn_status predict_anew(tn_run *run, const tn_cfg *cfg, const tn_index *ix
     return st;
 }
 
+/* A cell of a round that was not trained. */
+static tn_status skip(tn_run *run, const char *label, const char *folder, const tn_done *done) {
+    tn_status st = TN_OK;
+    if (run->rank == 0) {
+        st = tn_done_publish(folder, done, TN_SKIPPED, NULL);
+        tn_say("%s: skipped, there is no such model", label);
+    }
+    return tn_agree(run, st);
+}
+
 tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                      const tn_cell *cell) {
     char name[TN_CELL_NAME_BYTES], label[TN_CELL_NAME_BYTES + 16], folder[TN_PATH_BYTES], digest[TN_HEX_BYTES] = "",
@@ -92,5 +102,6 @@ tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, cons
     tn_done want = {.stage = "predict", .settings = settings, .inputs = inputs};
     bool valid = false;
     TN_TRY(tn_done_begin_all(run, folder, label, &want, &valid));
+    if (!valid && strcmp(digest, TN_SKIPPED) == 0) return skip(run, label, folder, &want);
     return valid ? TN_OK : predict_anew(run, cfg, index, shards, cell, folder, digest, &want);
 }

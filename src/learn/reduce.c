@@ -91,6 +91,16 @@ static tn_status add_member(const tn_cfg *cfg, const tn_index *ix, const tn_cell
     return st;
 }
 
+/* Rounds end with the first that was skipped. */
+static int last_round(const tn_cfg *cfg) {
+    char folder[TN_PATH_BYTES];
+    int round = 0;
+    while (round < cfg->self.max_rounds && tn_filter_folder(cfg, round + 1, folder) == TN_OK &&
+           !tn_done_skipped(folder))
+        round++;
+    return round;
+}
+
 /* Is its predictions file published? */
 static tn_status is_there(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
     char path[TN_PATH_BYTES];
@@ -211,43 +221,56 @@ static tn_status collect_round(const tn_cfg *cfg, const tn_index *ix, int round,
 }
 
 /* Two rounds are compared on the folds that both have: with folds missing, their pooled scores are of other rows. */
-static int score_pair(const tn_reduction *r, int a, int b, tn_score *score_a, tn_score *score_b) {
-    int K = r->ix->n_classes, n_folds = 0;
-    tn_confusion ca = {.K = K}, cb = {.K = K};
-    for (int f = 0; f < r->cfg->folds.count; f++) {
-        if (r->round[a].fold[f].n_members == 0 || r->round[b].fold[f].n_members == 0) continue;
-        count_rows(r->ix, ROWS_OF_FOLD, f, r->ix->label, r->round[a].p, &ca);
-        count_rows(r->ix, ROWS_OF_FOLD, f, r->ix->label, r->round[b].p, &cb);
-        n_folds++;
+static tn_status match_rounds(const tn_reduction *r, int older, int newer, tn_round_match *out) {
+    const tn_index *ix = r->ix;
+    const tn_round_result *a = &r->round[older], *b = &r->round[newer];
+    int K = ix->n_classes;
+    tn_match m;
+    *out = (tn_round_match){.older = a->round, .newer = b->round};
+    tn_status st = tn_match_new(K, (uint64_t)r->cfg->folds.seed, &m);
+    for (int f = 0; st == TN_OK && f < r->cfg->folds.count; f++) {
+        if (a->fold[f].n_members == 0 || b->fold[f].n_members == 0) continue;
+        out->n_folds++;
+        for (int64_t i = 0; i < ix->n; i++)
+            if (is_row(ix, ROWS_OF_FOLD, f, i))
+                tn_match_add(&m, ix->component[i], ix->label[i], tn_argmax(K, a->p + i * K),
+                             tn_argmax(K, b->p + i * K));
     }
-    *score_a = tn_score_of(&ca);
-    *score_b = tn_score_of(&cb);
-    return n_folds;
+    if (st == TN_OK) out->result = tn_match_end(&m);
+    tn_match_free(&m);
+    return st;
 }
 
-static void choose_round(tn_reduction *r) {
-    int last = r->n_rounds - 1, n_folds;
-    tn_score chosen, other;
-    r->chosen = last;
-    for (int i = last - 1; i >= 0; i--) {
-        score_pair(r, r->chosen, i, &chosen, &other);
-        if (tn_score_better(&other, &chosen)) r->chosen = i;
-    }
-    if (r->chosen == last) {
-        snprintf(r->reason, sizeof r->reason, "the last round; no earlier one has a better out-of-fold score");
+static void explain_choice(tn_reduction *r) {
+    if (r->n_matches == 0) {
+        snprintf(r->reason, sizeof r->reason, "the only round with predictions");
         return;
     }
-    n_folds = score_pair(r, r->chosen, last, &chosen, &other);
+    const tn_round_match *m = &r->match[r->n_matches - 1];
+    const tn_match_result *d = &m->result;
     snprintf(r->reason, sizeof r->reason,
-             "round %d has the better out-of-fold score than the last, over the %d folds of both: geometric mean %.4f "
-             "against %.4f, macro F1 %.4f against %.4f",
-             r->round[r->chosen].round, n_folds, chosen.gmean, other.gmean, chosen.macro, other.macro);
+             "round %d is %s than round %d over the out-of-fold rows of their %d common folds: %s %.4f against %.4f, "
+             "difference %+.4f (95 %% interval %+.4f to %+.4f by resampled groups)",
+             m->newer, d->worse ? "worse" : "not worse", m->older, m->n_folds, d->metric, d->newer, d->older,
+             d->newer - d->older, d->low, d->high);
+}
+
+/* The newer one is kept unless it is worse (rounds.h). */
+static tn_status choose_round(tn_reduction *r) {
+    r->chosen = 0;
+    for (int i = 1; i < r->n_rounds; i++) {
+        tn_round_match *m = &r->match[r->n_matches++];
+        TN_TRY(match_rounds(r, r->chosen, i, m));
+        if (!m->result.worse) r->chosen = i;
+    }
+    explain_choice(r);
+    return TN_OK;
 }
 
 /* Rounds that were planned but have no member at all are not part of the reduction when the user allows it. */
 static tn_status collect(tn_reduction *r) {
     const tn_cfg *cfg = r->cfg;
-    for (int round = 0; round <= cfg->self.max_rounds; round++) {
+    for (int round = 0; round <= last_round(cfg); round++) {
         tn_round_result *x = &r->round[r->n_rounds];
         r->n_rounds++; /* so that it is freed */
         TN_TRY(collect_round(cfg, r->ix, round, x));
@@ -328,7 +351,7 @@ static tn_status check_round(const tn_cfg *cfg, int round, tn_cell *cell) {
 static tn_status check_complete(const tn_cfg *cfg) {
     tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);
     tn_status st = cell ? TN_OK : tn_fail_memory((size_t)tn_cell_count(cfg) * sizeof *cell, "the cells");
-    for (int round = 0; st == TN_OK && round <= cfg->self.max_rounds; round++) st = check_round(cfg, round, cell);
+    for (int round = 0; st == TN_OK && round <= last_round(cfg); round++) st = check_round(cfg, round, cell);
     free(cell);
     return st;
 }
@@ -349,10 +372,8 @@ static tn_status reduce_anew(const tn_cfg *cfg, const tn_index *ix, const char *
     tn_reduction r = {.cfg = cfg, .ix = ix};
     r.round = calloc((size_t)cfg->self.max_rounds + 1, sizeof *r.round);
     tn_status st = r.round ? collect(&r) : tn_fail_memory(sizeof *r.round, "the rounds");
-    if (st == TN_OK) {
-        choose_round(&r);
-        st = tn_reduce_write(&r, digest);
-    }
+    if (st == TN_OK) st = choose_round(&r);
+    if (st == TN_OK) st = tn_reduce_write(&r, digest);
     for (int i = 0; i < r.n_rounds; i++) {
         free(r.round[i].p);
         free(r.round[i].missing);

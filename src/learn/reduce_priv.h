@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "learn/ensemble.h"
 #include "learn/metric.h"
+#include "learn/rounds.h"
 #include "learn/self.h"
 
 #include <jansson.h>
@@ -25,13 +26,24 @@ typedef struct {
     char *missing; /* names of missing cells, one per line */
 } tn_round_result;
 
+/* A later round against the one that was chosen before it. */
+typedef struct {
+    int older, newer; /* numbers of the rounds */
+    int n_folds;      /* that both have */
+    tn_match_result result;
+} tn_round_match;
+
+enum { TN_MAX_ROUNDS = 21 }; /* self.max_rounds and round 0 */
+
 typedef struct {
     const tn_cfg *cfg;
     const tn_index *ix;
     int n_rounds; /* with members */
     tn_round_result *round;
     int chosen;
-    char reason[256];
+    int n_matches;
+    tn_round_match match[TN_MAX_ROUNDS - 1];
+    char reason[320];
 } tn_reduction;
 
 /* reduce_write.c: all files of the run folder, without DONE. digest_out: of the ensemble. */

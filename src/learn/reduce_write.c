@@ -3,6 +3,7 @@
 
 #include "base/build.h"
 #include "base/csv.h"
+#include "base/done.h"
 #include "base/h5.h"
 #include "base/progress.h"
 
@@ -150,9 +151,11 @@ static json_t *caveats(const tn_cfg *cfg, int round) {
         json_object_set_new(
             marks, "optimistic",
             json_string("the best evaluation point was chosen on the same fold (folds.validation = held_out)"));
-    if (round > 0 && cfg->self.view == TN_VIEW_SHARED)
-        json_object_set_new(marks, "not independent",
-                            json_string("labels of a fold reached its own filter through the shared view"));
+    bool shared = cfg->self.view == TN_VIEW_SHARED || cfg->self.method != TN_SELF_SELF;
+    if (round > 0 && shared)
+        json_object_set_new(
+            marks, "not independent",
+            json_string("labels of a fold reached the filter of its own models through the other folds' models"));
     return marks;
 }
 
@@ -180,8 +183,9 @@ static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
     char folder[TN_PATH_BYTES];
     tn_filter_score s;
     TN_TRY(tn_filter_folder(r->cfg, round, folder));
+    if (!*r->cfg->data.truth_column || tn_done_skipped(folder)) return TN_OK;
     TN_TRY(tn_path(folder, "%s/DONE", folder));
-    if (!*r->cfg->data.truth_column || !tn_file_exists(folder)) return TN_OK;
+    if (!tn_file_exists(folder)) return TN_OK;
     TN_TRY(tn_filter_judge(r->cfg, round, &s));
     json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "round", round, "judged",
                                           (json_int_t)s.judged, "wrong", (json_int_t)s.wrong, "dropped",
@@ -189,6 +193,36 @@ static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
                                           share(s.dropped, s.judged) * (double)s.wrong, "precision",
                                           share(s.found, s.dropped), "recall", share(s.found, s.wrong)));
     return TN_OK;
+}
+
+/* Why there are no more rounds: of the first that was skipped; null where none was. */
+static json_t *skipped_json(const tn_cfg *cfg) {
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *text = NULL;
+    size_t n = 0;
+    for (int round = 1; round <= cfg->self.max_rounds; round++) {
+        if (tn_filter_folder(cfg, round, folder) != TN_OK || !tn_done_skipped(folder)) continue;
+        if (tn_done_file(folder, "skipped.txt", "filter", path) != TN_OK || tn_file_read(path, &text, &n) != TN_OK)
+            break;
+        json_t *why = json_pack("{s:i,s:o}", "first", round, "because", json_stringn(text, n));
+        free(text);
+        return why;
+    }
+    return json_null();
+}
+
+static json_t *matches_json(const tn_reduction *r) {
+    json_t *list = json_array();
+    for (int i = 0; i < r->n_matches; i++) {
+        const tn_round_match *m = &r->match[i];
+        const tn_match_result *d = &m->result;
+        json_array_append_new(list,
+                              json_pack("{s:i,s:i,s:b,s:s,s:i,s:I,s:f,s:f,s:f,s:[f,f],s:f,s:i}", "round", m->newer,
+                                        "against", m->older, "kept", !d->worse, "metric", d->metric, "folds",
+                                        m->n_folds, "rows", (json_int_t)d->rows, "score", d->newer, "score_against",
+                                        d->older, "difference", d->newer - d->older, "interval_95", d->low, d->high,
+                                        "share_of_resamples_worse", d->share_worse, "resamples", TN_MATCH_RESAMPLES));
+    }
+    return list;
 }
 
 static tn_status write_metrics(const tn_reduction *r) {
@@ -199,10 +233,11 @@ static tn_status write_metrics(const tn_reduction *r) {
     tn_status st = TN_OK;
     for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
     json_t *all = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o}", "format", "tenfold metrics 1", "run", r->cfg->name, "version",
-        tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries(), "classes", classes,
-        "method", r->cfg->reduce.method == TN_REDUCE_MEAN ? "mean" : "gmean", "chosen_round", r->round[r->chosen].round,
-        "chosen_because", r->reason, "rounds", rounds, "filter", filters);
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run", r->cfg->name,
+        "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries(), "classes",
+        classes, "method", r->cfg->reduce.method == TN_REDUCE_MEAN ? "mean" : "gmean", "chosen_round",
+        r->round[r->chosen].round, "chosen_because", r->reason, "round_comparisons", matches_json(r), "rounds_skipped",
+        skipped_json(r->cfg), "rounds", rounds, "filter", filters);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(all);
     if (st == TN_OK && !text) st = tn_fail_memory(4096, "metrics.json");

@@ -1,18 +1,17 @@
 /*
- * self.h - SELF: which given labels a round of models does not believe.              layer: learn, uses: base, data
+ * self.h - the filter: which given labels a round of models does not believe.        layer: learn, uses: base, data
  *
- *   TN_TRY(tn_filter(run, cfg, index, round));          // reads train/r<round>-..., writes filter/r<round+1>/
+ *   TN_TRY(tn_filter(run, cfg, index, round, NULL));    // reads train/r<round>-..., writes filter/r<round+1>/
  *
- * Formula  z = mean over the slabs used of z_f (sizes and seeds of a fold averaged first, in list order);
- *          margin = max_{c != y} z_c - z_y; drop where margin > 0 (argmax z differs from the *original* label y).
- *          own view: overlay f from slab f, for the training rows of model f only; rows of fold f are not judged by it.
- *          shared view: one mean over the slabs of self.folds, the same overlay for every fold.
- * Floor    of each class at least self.class_floor of its judged rows are kept: the dropped rows with the highest z_y
- * are restored (ties: the lower row). Ledger   one row per sample with fold >= 0, judged by the mean z of all slabs
- * that judge it: margin, verdict and suggested label = argmax of that mean; votes = slabs whose own argmax differs
- * from, or equals, the label. Cost     N x K x F additions on rank 0; the others wait. Source   Nguyen et al. 2020,
- * SELF, algorithm 1 (filter by the ensemble of predictions; here `drop` instead of the consistency loss for dropped
- * samples)
+ * Posteriors   self.method = self, own view: overlay f is judged by z of model f, for the training rows of model f
+ * only; rows of fold f are not judged by it. Shared view: the mean z of self.folds, one overlay for all. confident,
+ * disagreement: a row by p of its own fold's models at their best point (out-of-fold), one overlay for all. Sizes and
+ * seeds of a fold are averaged first, in list order. posteriors FILE: those of models trained elsewhere, by any method,
+ * one overlay for all. Always the original labels: a dropped row can come back. Judgement    judge.h. Ledger: ledger.h,
+ * by the mean of all slabs that judge a row. Rounds       the filter after round r >= 1 asks first whether round r was
+ * better than round r - 1: the mean over the cells used of the validation score (geometric mean F1, then macro F1). If
+ * not, filter/r<r+1> is published as skipped, and so are all cells of the rounds behind (done.h: TN_SKIPPED). Cost N x
+ * K x F additions on rank 0; the others wait. Source       Nguyen et al. 2020, SELF, algorithm 1
  */
 #ifndef TN_LEARN_SELF_H
 #define TN_LEARN_SELF_H
@@ -21,33 +20,24 @@
 #include "base/run.h"
 #include "data/index.h"
 #include "learn/cell.h"
+#include "learn/ledger.h"
+#include "learn/overlay.h"
 
-typedef enum { TN_VERDICT_KEEP, TN_VERDICT_DROP, TN_VERDICT_NOT_JUDGED } tn_verdict;
+/* Collective. posteriors: NULL = of the round's cells. Writes overlay-f<f>.h5 for every fold, ledger.csv, ledger.h5,
+ * posteriors.h5 (posteriors.h) and DONE in filter/r<round+1>. Done already: says so. The digest in DONE is of the
+ * overlays. Prints one line: suspicious by class, and, with a truth column, found of planted, precision, against
+ * chance. Errors  TN_EARG a cell of the round without DONE (named); a class of which nothing would be left; those of
+ * posteriors.h. Nothing is published then. */
+tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round, const char *posteriors);
 
-/* The judgement alone, without files. z (N,K), label (N), judged (N) 0/1. verdict_out, margin_out (N): NOT_JUDGED and 0
- * where judged is 0. suggested_out (N): argmax z. floor in [0,1]. Local, pure. */
-tn_status tn_self_judge(int64_t N, int K, const float *z, const int32_t *label, const uint8_t *judged, double floor,
-                        uint8_t *verdict_out, float *margin_out, int32_t *suggested_out);
+/* Do the models of this fold decide? */
+bool tn_self_uses_fold(const tn_cfg *cfg, int fold);
 
-/* Collective. Errors TN_EARG a cell of the round without DONE (named; the paper needs all F; shared: those of
- * self.folds). Writes overlay-f<f>.h5 for every fold, ledger.csv
- * (path,label,suggested,margin,verdict,votes_drop,votes_keep[,truth]) and DONE in filter/r<round+1>. Done already: says
- * so. The digest in DONE is of the overlays. Prints one line: dropped by class, and, with a truth column, found of
- * planted, precision, against chance. */
-tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round);
+/* Was round (>= 1) better than the one before it, by validation? reason_out: one line with the scores. Local. */
+tn_status tn_round_improved(const tn_cfg *cfg, const tn_index *ix, int round, bool *out, char reason_out[256]);
 
 /* Digest of the truth column: an input of what judges by it (filter, reduce). It is no part of the data set's digest,
  * so that learning the truth later leaves models and predictions valid. */
 void tn_truth_digest(const tn_index *index, char hex_out[TN_HEX_BYTES]);
-
-/* verdict (N) of the overlay for this cell's fold; all KEEP for round 0. */
-tn_status tn_overlay_read(const tn_cfg *cfg, const tn_cell *cell, int64_t N, uint8_t *verdict_out);
-
-/* How well the ledger of filter/r<round> finds wrong labels, by the truth column. */
-typedef struct {
-    int64_t judged, wrong;  /* judged rows with known truth, and those of them whose label is wrong */
-    int64_t dropped, found; /* verdict drop, and those of them that are wrong */
-} tn_filter_score;          /* chance: dropped * wrong / judged */
-tn_status tn_filter_judge(const tn_cfg *cfg, int round, tn_filter_score *out); /* reads ledger.csv; TN_EARG no truth */
 
 #endif

@@ -41,6 +41,17 @@ static void feed(tn_train *t, tn_feed *f) {
                   f->rows);
 }
 
+/* What the averaged weights say of the images before CutMix, mixed as the labels were. */
+static const float *ask_teacher(tn_train *t, const tn_lane *in) {
+    if (!t->teacher) return NULL;
+    int K = t->index->n_classes;
+    float *mixed = t->teacher_p + (int64_t)t->B * K;
+    tn_exec_eval(t->teacher, in->clean_image, in->clean_extra, t->teacher_p);
+    if (in->mix.lambda >= 1) return t->teacher_p;
+    tn_mix_rows(&in->mix, t->B, K, t->teacher_p, mixed);
+    return mixed;
+}
+
 typedef struct {
     tn_run *run;
     tn_train *t;
@@ -59,6 +70,9 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i, tn_summing *summing) {
     tn_exec_lane lane = {.image = in.image,
                          .extra = in.extra,
                          .target = in.target,
+                         .teacher = ask_teacher(t, &in),
+                         .consistency = t->cfg->self.consistency,
+                         .consistency_weight = tn_consistency_weight(t->cfg, t->clock.images_seen),
                          .seed = (uint64_t)t->cell.seed,
                          .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
                          .on_grads = summing ? on_grads : NULL,
@@ -84,8 +98,10 @@ static void update(tn_train *t) {
 }
 
 static void count_exposure(tn_train *t) {
-    for (int64_t i = 0; i < (int64_t)t->L * t->B; i++)
-        t->clock.exposure[t->index->label[tn_sampler_at(t->sampler, t->clock.images_seen + i)]]++;
+    for (int64_t i = 0; i < (int64_t)t->L * t->B; i++) {
+        int32_t label = t->label[tn_sampler_at(t->sampler, t->clock.images_seen + i)];
+        if (label >= 0) t->clock.exposure[label]++;
+    }
 }
 
 static bool has_bad(int64_t n, const float *x) {
@@ -123,6 +139,7 @@ static tn_status check_finite(const tn_train *t, double loss) {
 static tn_status step(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     tn_exec_weights(t->exec, t->params, t->state);
     tn_summing summing = {run, t};
+    if (t->teacher) tn_exec_weights(t->teacher, t->ema_params, t->ema_state);
     tn_status mine = TN_OK;
     for (int i = 0; i < t->mine.n; i++) {
         if (mine == TN_OK) mine = run_lane(t, f, i, i == t->mine.n - 1 ? &summing : NULL);
@@ -215,6 +232,17 @@ static tn_status finish(tn_run *run, tn_train *t) {
                    "%.4f), digest %s",
                    t->name, t->clock.best_point + 1, t->cfg->train.evaluation_points, t->clock.best.gmean,
                    t->clock.best.macro, t->clock.best.accuracy, t->clock.best_digest);
+    }
+    return tn_agree(run, st);
+}
+
+/* Rounds that came to an end before this one: nothing to train. */
+static tn_status skip(tn_run *run, tn_train *t) {
+    tn_status st = TN_OK;
+    if (run->rank == 0) {
+        tn_done done = {.stage = "train", .settings = t->settings, .inputs = t->inputs};
+        st = tn_done_publish(t->folder, &done, TN_SKIPPED, NULL);
+        tn_say("%s: skipped, the round before did not improve", t->name);
     }
     return tn_agree(run, st);
 }
@@ -314,7 +342,9 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
     tn_status st = tn_agree(run, set_paths(&t));
     tn_done want = {.stage = "train", .settings = t.settings, .inputs = t.inputs};
     if (st == TN_OK) st = tn_done_begin_all(run, t.folder, t.name, &want, &valid);
-    if (st == TN_OK && !valid) {
+    bool skipped = st == TN_OK && !valid && cell->round > 0 && strstr(t.inputs, "filter " TN_SKIPPED "\n");
+    if (skipped) st = skip(run, &t);
+    if (st == TN_OK && !valid && !skipped) {
         st = tn_train_open(run, &t, how->allow_other_bits);
         if (st == TN_OK) st = train_all(run, &t);
         if (st == TN_OK && how->profile && run->rank == 0) {

@@ -4,7 +4,9 @@
  *   TN_TRY(tn_train_cell(run, cfg, index, shards, &cell));
  *
  * Reads    shards/, folds/, for round >= 1 filter/r<round>/overlay-f<fold>.h5
- * Writes   train/<cell>/ (cell.h), DONE last. Done already: says so and returns. Interrupted: goes on from
+ * Labels   those of the overlay: given, suggested, none. With self.consistency_weight the averaged weights are a
+ * teacher (evaluation mode, on the lane before CutMix) for every row of the lane (net/consistency.h). Writes
+ * train/<cell>/ (cell.h), DONE last. Done already: says so and returns. Interrupted: goes on from
  *          checkpoint.safetensors, to the same bits.
  * Judged   by the validation slice (fold.h); best point = lexicographic tn_score_better; the labels used are the
  * original ones of all rows, in every round. Invariant The bits of every output depend on the settings and the data,
@@ -24,9 +26,9 @@ typedef struct {
     bool profile;          /* rank 0 prints where the time went (tn_exec_profile) on stderr */
 } tn_train_how;
 
-/* Collective over run. Errors TN_EARG more ranks than train.lanes, other settings in the folder; TN_EUNFINISHED after
- * SIGTERM or SIGUSR1, with a checkpoint; TN_EFORMAT a loss or gradient that is not finite (names step, images seen,
- * layer). */
+/* Collective over run. A cell of a round whose filter was skipped is published as skipped. Errors TN_EARG more ranks
+ * than train.lanes, other settings in the folder; TN_EUNFINISHED after SIGTERM or SIGUSR1, with a checkpoint;
+ * TN_EFORMAT a loss or gradient that is not finite (names step, images seen, layer). */
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                         const tn_cell *cell, const tn_train_how *how);
 

@@ -129,19 +129,22 @@ static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
 
 static tn_status append_journal(tn_train *t, const tn_score *score) {
     const tn_train_clock *c = &t->clock;
+    int64_t n_labelled = 0;
+    for (int k = 0; k < t->index->n_classes; k++) n_labelled += c->exposure[k];
     json_t *f1 = json_object(), *exposure = json_object(), *rows = json_object();
     for (int k = 0; k < t->index->n_classes; k++) {
         json_object_set_new(f1, t->index->class_name[k], json_real(score->f1[k]));
         json_object_set_new(exposure, t->index->class_name[k], json_integer(c->exposure[k]));
         json_object_set_new(rows, t->index->class_name[k], json_integer(t->rows_by_class[k]));
     }
-    json_t *line =
-        json_pack("{s:i,s:I,s:I,s:f,s:f,s:b,s:{s:f,s:f,s:f,s:o},s:o,s:o,s:f}", "point", c->points_done + 1, "step",
-                  (json_int_t)c->step, "images", (json_int_t)c->images_seen, "learning_rate",
-                  tn_learning_rate(t->cfg, c->images_seen), "loss",
-                  c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0, "best", c->best_point == c->points_done,
-                  "validation", "geometric_mean", score->gmean, "macro_f1", score->macro, "accuracy", score->accuracy,
-                  "f1", f1, "images_by_class", exposure, "rows_by_class", rows, "training_seconds", c->seconds);
+    json_t *line = json_pack("{s:i,s:I,s:I,s:f,s:f,s:b,s:{s:f,s:f,s:f,s:o},s:o,s:I,s:o,s:I,s:f}", "point",
+                             c->points_done + 1, "step", (json_int_t)c->step, "images", (json_int_t)c->images_seen,
+                             "learning_rate", tn_learning_rate(t->cfg, c->images_seen), "loss",
+                             c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0, "best",
+                             c->best_point == c->points_done, "validation", "geometric_mean", score->gmean, "macro_f1",
+                             score->macro, "accuracy", score->accuracy, "f1", f1, "images_by_class", exposure,
+                             "images_unlabeled", (json_int_t)(c->images_seen - n_labelled), "rows_by_class", rows,
+                             "rows_unlabeled", (json_int_t)t->rows_unlabeled, "training_seconds", c->seconds);
     char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(line);
     if (!text) return tn_fail_memory(1024, "a line of the journal");

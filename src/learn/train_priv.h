@@ -23,7 +23,7 @@ typedef struct {
     char best_digest[TN_HEX_BYTES]; /* of best.safetensors and posteriors.h5 together   */
     double loss_sum;                /* of the steps since the last point                  */
     int64_t loss_steps;
-    int64_t exposure[TN_MAX_CLASSES]; /* images seen by class                           */
+    int64_t exposure[TN_MAX_CLASSES]; /* images seen by class; the rest had no label */
     int64_t journal_bytes;
     double seconds; /* training time over all starts; never part of a digest */
 } tn_train_clock;
@@ -43,6 +43,8 @@ typedef struct tn_train {
     tn_net *net;
     tn_dev *dev;
     tn_exec *exec;
+    tn_exec *teacher; /* evaluates the averaged weights in training; NULL without consistency loss */
+    float *teacher_p; /* (2,B,K): of the lane's images, and mixed as CutMix mixed them */
     tn_isa isa;
 
     int L, B; /* lanes per step, images per lane */
@@ -58,8 +60,10 @@ typedef struct tn_train {
     int64_t n_judged; /* rows with fold >= 0, ascending: what is evaluated */
     int64_t *judged;
     uint8_t *is_validation;                /* (N) */
-    int64_t rows_by_class[TN_MAX_CLASSES]; /* rows to train on */
-    float *z, *p;                          /* (n_judged,K): prediction ensemble, latest posteriors */
+    int32_t *label;                        /* (N) to train with; -1 = none */
+    int64_t rows_by_class[TN_MAX_CLASSES]; /* rows to train on, by that label */
+    int64_t rows_unlabeled;
+    float *z, *p; /* (n_judged,K): prediction ensemble, latest posteriors */
 
     tn_train_clock clock;
     FILE *journal; /* rank 0 */

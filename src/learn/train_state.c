@@ -254,25 +254,43 @@ static tn_status make_vectors(tn_train *t, int n_ranks, int rank) {
     return tn_exec_new(t->dev, t->net, t->B, t->cell.size_px, true, &t->exec);
 }
 
+static tn_status make_teacher(tn_train *t) {
+    size_t n = 2 * (size_t)t->B * (size_t)t->index->n_classes;
+    if (t->cfg->self.consistency_weight <= 0) return TN_OK;
+    t->teacher_p = malloc(n * sizeof *t->teacher_p);
+    if (!t->teacher_p) return tn_fail_memory(n * sizeof *t->teacher_p, "the teacher");
+    return tn_exec_new(t->dev, t->net, t->B, t->cell.size_px, false, &t->teacher);
+}
+
+/* Labels to train with, by the overlay of the round. */
+static tn_status make_labels(tn_train *t) {
+    int64_t N = t->index->n;
+    uint8_t *verdict = malloc((size_t)N);
+    t->label = calloc((size_t)N, sizeof *t->label);
+    tn_status st = verdict && t->label ? tn_overlay_read(t->cfg, &t->cell, N, verdict, t->label)
+                                       : tn_fail_memory((size_t)N * 5, "the labels");
+    for (int64_t i = 0; st == TN_OK && i < N; i++)
+        t->label[i] = tn_label_after(verdict[i], t->index->label[i], t->label[i]);
+    free(verdict);
+    return st;
+}
+
 /* Rows to train on, to judge, to validate on. */
 static tn_status make_rows(tn_train *t) {
     const tn_index *ix = t->index;
     int64_t N = ix->n, n_train = 0, n_validation = 0;
-    uint8_t *verdict = malloc((size_t)N);
     int64_t *rows = malloc((size_t)N * sizeof *rows);
     t->is_validation = calloc((size_t)N, 1);
     t->judged = malloc((size_t)N * sizeof *t->judged);
-    tn_status st =
-        verdict && rows && t->is_validation && t->judged ? TN_OK : tn_fail_memory((size_t)N * 18, "the rows");
-    if (st == TN_OK) st = tn_overlay_read(t->cfg, &t->cell, N, verdict);
+    tn_status st = rows && t->is_validation && t->judged ? make_labels(t) : tn_fail_memory((size_t)N * 17, "the rows");
     if (st == TN_OK) st = tn_validation_draw(t->cfg, ix, t->cell.fold, t->is_validation);
     for (int64_t i = 0; st == TN_OK && i < N; i++) {
         if (ix->fold[i] < 0) continue;
         t->judged[t->n_judged++] = i;
         n_validation += t->is_validation[i];
-        if (ix->fold[i] != t->cell.fold && !t->is_validation[i] && verdict[i] != TN_VERDICT_DROP) {
+        if (ix->fold[i] != t->cell.fold && !t->is_validation[i] && t->label[i] != TN_LABEL_OUT) {
             rows[n_train++] = i;
-            t->rows_by_class[ix->label[i]]++;
+            *(t->label[i] >= 0 ? &t->rows_by_class[t->label[i]] : &t->rows_unlabeled) += 1;
         }
     }
     if (st == TN_OK && t->n_judged == 0)
@@ -281,8 +299,7 @@ static tn_status make_rows(tn_train *t) {
         st = tn_fail(TN_EARG, "fold %d has no validation rows: raise folds.validation_share", t->cell.fold);
     if (st == TN_OK)
         st = tn_sampler_new(t->cfg->train.sampler, (uint64_t)t->cell.seed, ix->n_classes, ix->class_name, rows, n_train,
-                            ix->label, &t->sampler);
-    free(verdict);
+                            t->label, &t->sampler);
     free(rows);
     if (st != TN_OK) return st;
     size_t floats = (size_t)t->n_judged * (size_t)ix->n_classes;
@@ -307,11 +324,14 @@ static void make_specs(tn_train *t) {
     t->train_spec.augment = c->train.augment;
     t->train_spec.n_augment = c->train.n_augment;
     t->train_spec.label_smoothing = c->train.label_smoothing;
+    t->train_spec.label = t->label;
+    t->train_spec.keep_clean = t->teacher != NULL;
 }
 
 static tn_status make_all(tn_train *t, int n_ranks, int rank) {
     TN_TRY(make_net(t));
     TN_TRY(make_vectors(t, n_ranks, rank));
+    TN_TRY(make_teacher(t));
     TN_TRY(make_rows(t));
     make_specs(t);
     if (t->n_steps < t->cfg->train.evaluation_points)
@@ -399,10 +419,13 @@ void tn_train_close(tn_train *t) {
     free(t->lane);
     tn_ckpt_free(&t->pretrained);
     tn_exec_free(&t->exec);
+    tn_exec_free(&t->teacher);
+    free(t->teacher_p);
     tn_dev_close(&t->dev);
     tn_net_free(&t->net);
     tn_sampler_free(&t->sampler);
     free(t->judged);
+    free(t->label);
     free(t->is_validation);
     free(t->z);
     free(t->p);

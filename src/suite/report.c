@@ -113,6 +113,30 @@ static void name_zeros(report *r, json_t *round, const char *key, const char *wh
                 what, json_string_value(name));
 }
 
+/* Why a round was kept or given up. */
+static void choice(report *r) {
+    size_t i;
+    json_t *m, *list = json_object_get(r->metrics, "round_comparisons");
+    json_array_foreach(list, i, m) {
+        json_t *interval = json_object_get(m, "interval_95");
+        fprintf(
+            r->text,
+            "Round %lld against round %lld, out-of-fold: %s %.4f against %.4f, difference %+.4f, 95 %% interval %+.4f "
+            "to %+.4f (%lld resamples of groups, worse in %.1f %%): %s.\n",
+            integer(m, "round"), integer(m, "against"), word(m, "metric"), number(m, "score"),
+            number(m, "score_against"), number(m, "difference"), json_number_value(json_array_get(interval, 0)),
+            json_number_value(json_array_get(interval, 1)), integer(m, "resamples"),
+            100 * number(m, "share_of_resamples_worse"),
+            json_is_true(json_object_get(m, "kept")) ? "kept, not shown to be worse" : "given up, it is worse");
+    }
+    json_t *skipped = json_object_get(r->metrics, "rounds_skipped");
+    if (json_is_object(skipped))
+        fprintf(r->text, "Rounds from %lld on were skipped: %s.\n", integer(skipped, "first"),
+                word(skipped, "because"));
+    fprintf(r->text, "The submission uses round %lld: %s.\n\n", integer(r->metrics, "chosen_round"),
+            word(r->metrics, "chosen_because"));
+}
+
 static void scores(report *r) {
     size_t i;
     const char *mark;
@@ -129,8 +153,7 @@ static void scores(report *r) {
         name_zeros(r, round, "out_of_fold_by_truth", "out-of-fold by the true labels");
         name_zeros(r, round, "test", "ensemble on the test split");
     }
-    fprintf(r->text, "The submission uses round %lld: %s.\n\n", integer(r->metrics, "chosen_round"),
-            word(r->metrics, "chosen_because"));
+    choice(r);
 }
 
 /* --- filter ------------------------------------------------------------------------------------------------------- */
@@ -150,7 +173,7 @@ static tn_status ledger_table(report *r, int round) {
             if (strcmp(tn_csv_at(t, i, label), r->cfg->data.classes[k]) == 0) {
                 const char *v = tn_csv_at(t, i, verdict);
                 judged[k] += strcmp(v, "not_judged") != 0;
-                dropped[k] += strcmp(v, "drop") == 0;
+                dropped[k] += strcmp(v, "not_judged") != 0 && strcmp(v, "keep") != 0;
             }
     tn_csv_free(&t);
     fprintf(r->text,

@@ -2,6 +2,7 @@
  * ended. */
 #include "suite/status.h"
 
+#include "base/done.h"
 #include "learn/train.h"
 #include "suite/launch.h"
 
@@ -56,7 +57,10 @@ static tn_status print_train(const tn_cfg *cfg, const tn_step *s, FILE *out) {
     TN_TRY(tn_path(path, "%s/journal.jsonl", folder));
     TN_TRY(read_journal(path, &j));
     tn_status st = tn_train_done(cfg, &s->cell, &done);
-    const char *state = done ? "done" : s->state == TN_STEP_DONE ? "waiting" : tn_step_state_name(s->state);
+    const char *state = done && tn_done_skipped(folder) ? "skipped"
+                        : done                          ? "done"
+                        : s->state == TN_STEP_DONE      ? "waiting"
+                                                        : tn_step_state_name(s->state);
     fprintf(out, "%-28s %-8s", s->name, st == TN_OK ? state : "foreign");
     if (j.points) {
         fprintf(out, " %9" PRId64 " of %" PRId64 " images, %4.0f images/s", j.images, budget(cfg),
@@ -91,8 +95,10 @@ static tn_status print_other(const tn_plan *plan, const tn_step *s, FILE *out) {
     const char *state = tn_step_state_name(s->state);
     if (folder) {
         TN_TRY(tn_path(path, "%s/%s/DONE", plan->start.run_dir, folder));
-        if (tn_file_exists(path))
-            state = "done";
+        bool done = tn_file_exists(path);
+        TN_TRY(tn_path(path, "%s/%s", plan->start.run_dir, folder));
+        if (done)
+            state = tn_done_skipped(path) ? "skipped" : "done";
         else if (s->state == TN_STEP_DONE)
             state = "waiting";
     }

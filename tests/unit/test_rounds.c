@@ -156,7 +156,7 @@ static void over_time(tn_run run) {
 static int assert_judged(const job *j, int f, uint8_t *verdict) {
     uint8_t validation[N];
     int n_dropped = 0;
-    assert_int_equal(tn_overlay_read(j->cfg, &(tn_cell){.round = 1, .fold = f}, N, verdict), TN_OK);
+    assert_int_equal(tn_overlay_read(j->cfg, &(tn_cell){.round = 1, .fold = f}, N, verdict, NULL), TN_OK);
     assert_int_equal(tn_validation_draw(j->cfg, j->ix, f, validation), TN_OK);
     for (int i = 0; i < N; i++) {
         bool trained_on = j->ix->fold[i] >= 0 && j->ix->fold[i] != f && !validation[i];
@@ -236,7 +236,7 @@ static void rounds(tn_run run) {
     int n_dropped = 0;
     begin(&j, run, "rounds", "train.images=640", "train.evaluation_points=1");
     for (int f = 0; f < F; f++) train(&j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1});
-    assert_int_equal(tn_filter(&j.run, j.cfg, j.ix, 0), TN_OK);
+    assert_int_equal(tn_filter(&j.run, j.cfg, j.ix, 0, NULL), TN_OK);
     assert_ledger(&j);
     for (int f = 0; f < F; f++) {
         uint8_t verdict[N];

@@ -1,0 +1,173 @@
+/* ledger.c - the ledger's files. */
+#include "learn/ledger.h"
+
+#include "base/csv.h"
+#include "base/h5.h"
+#include "learn/cell.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int count_votes(const tn_ledger *l, int64_t i, uint8_t vote) {
+    int n = 0;
+    for (int f = 0; f < l->n_folds; f++) n += l->votes[i * l->n_folds + f] == vote;
+    return n;
+}
+
+static float p_label(const tn_ledger *l, int64_t i) {
+    return l->z[i * l->ix->n_classes + l->ix->label[i]];
+}
+
+/* --- CSV ---------------------------------------------------------------------------------------------------------- */
+
+static void put_row(const tn_ledger *l, int64_t i, FILE *f) {
+    const tn_index *ix = l->ix;
+    const tn_judgement *j = l->judgement;
+    tn_csv_put(f, "", ix->path[i]);
+    tn_csv_put(f, ",", ix->class_name[ix->label[i]]);
+    tn_csv_put(f, ",", ix->class_name[j->suggested[i]]);
+    fprintf(f, ",%.6f,%s,%d,%d,", (double)j->margin[i], tn_verdict_words[j->verdict[i]],
+            count_votes(l, i, TN_VOTE_DROP), count_votes(l, i, TN_VOTE_KEEP));
+    for (int k = 0; k < l->n_folds; k++) fputc("-kd"[l->votes[i * l->n_folds + k]], f);
+    fprintf(f, ",%s,%.6f,%" PRId64 ",%d", tn_reason_words[j->reason[i]], (double)p_label(l, i), i, l->round);
+    if (l->with_truth) tn_csv_put(f, ",", ix->truth[i] >= 0 ? ix->class_name[ix->truth[i]] : "");
+    fputc('\n', f);
+}
+
+static tn_status write_csv(const tn_ledger *l, const char *folder) {
+    char path[TN_PATH_BYTES], *text = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&text, &n);
+    if (!f) return tn_fail_memory((size_t)l->ix->n * 96, "the ledger");
+    fprintf(f, "path,label,suggested,margin,verdict,votes_drop,votes_keep,votes,reason,p_label,id,round%s\n",
+            l->with_truth ? ",truth" : "");
+    for (int64_t i = 0; i < l->ix->n; i++)
+        if (l->ix->fold[i] >= 0) put_row(l, i, f);
+    fclose(f);
+    tn_status st = tn_path(path, "%s/ledger.csv", folder);
+    if (st == TN_OK) st = tn_file_publish(path, text, n);
+    free(text);
+    return st;
+}
+
+/* --- HDF5 --------------------------------------------------------------------------------------------------------- */
+
+/* Columns of the n rows with a fold, gathered from those of all rows. */
+typedef struct {
+    int64_t n, *id;
+    const char **path;
+    int32_t *number; /* (n), for one column after the other */
+    float *real;
+    uint8_t *byte; /* (n, n_folds) */
+} columns;
+
+static tn_status columns_new(const tn_ledger *l, columns *c) {
+    size_t N = (size_t)l->ix->n + 1;
+    c->id = malloc(N * sizeof *c->id);
+    c->path = malloc(N * sizeof *c->path);
+    c->number = malloc(N * sizeof *c->number);
+    c->real = malloc(N * sizeof *c->real);
+    c->byte = malloc(N * (size_t)l->n_folds);
+    if (!c->id || !c->path || !c->number || !c->real || !c->byte)
+        return tn_fail_memory(N * (24 + (size_t)l->n_folds), "the ledger");
+    for (int64_t i = 0; i < l->ix->n; i++) {
+        if (l->ix->fold[i] < 0) continue;
+        c->path[c->n] = l->ix->path[i];
+        c->id[c->n++] = i;
+    }
+    return TN_OK;
+}
+
+static void columns_free(columns *c) {
+    free(c->id);
+    free(c->path);
+    free(c->number);
+    free(c->real);
+    free(c->byte);
+}
+
+static tn_status put_numbers(tn_h5 *f, columns *c, const char *name, const int32_t *from) {
+    for (int64_t i = 0; i < c->n; i++) c->number[i] = from[c->id[i]];
+    return tn_h5_write(f, name, TN_H5_I32, 1, &c->n, c->number);
+}
+
+static tn_status put_bytes(tn_h5 *f, columns *c, const char *name, const uint8_t *from) {
+    for (int64_t i = 0; i < c->n; i++) c->byte[i] = from[c->id[i]];
+    return tn_h5_write(f, name, TN_H5_U8, 1, &c->n, c->byte);
+}
+
+static tn_status put_reals(const tn_ledger *l, tn_h5 *f, columns *c) {
+    for (int64_t i = 0; i < c->n; i++) c->real[i] = l->judgement->margin[c->id[i]];
+    TN_TRY(tn_h5_write(f, "margin", TN_H5_F32, 1, &c->n, c->real));
+    for (int64_t i = 0; i < c->n; i++) c->real[i] = p_label(l, c->id[i]);
+    return tn_h5_write(f, "p_label", TN_H5_F32, 1, &c->n, c->real);
+}
+
+static tn_status fill(const tn_ledger *l, tn_h5 *f, columns *c) {
+    const tn_index *ix = l->ix;
+    size_t F = (size_t)l->n_folds;
+    TN_TRY(tn_h5_stamp(f, "ledger", 1));
+    TN_TRY(tn_h5_set_int(f, "round", l->round));
+    TN_TRY(tn_h5_set_text(f, "index_digest", ix->digest));
+    TN_TRY(tn_h5_write_strings(f, "classes", ix->n_classes, (const char *const *)ix->class_name));
+    TN_TRY(tn_h5_write(f, "id", TN_H5_I64, 1, &c->n, c->id));
+    TN_TRY(tn_h5_write_strings(f, "path", c->n, c->path));
+    TN_TRY(put_numbers(f, c, "label", ix->label));
+    TN_TRY(put_numbers(f, c, "suggested", l->judgement->suggested));
+    TN_TRY(put_reals(l, f, c));
+    TN_TRY(put_bytes(f, c, "verdict", l->judgement->verdict));
+    TN_TRY(put_bytes(f, c, "reason", l->judgement->reason));
+    for (int64_t i = 0; i < c->n; i++) memcpy(c->byte + (size_t)i * F, l->votes + (size_t)c->id[i] * F, F);
+    TN_TRY(tn_h5_write(f, "votes", TN_H5_U8, 2, (int64_t[]){c->n, l->n_folds}, c->byte));
+    return l->with_truth ? put_numbers(f, c, "truth", ix->truth) : TN_OK;
+}
+
+static tn_status write_h5(const tn_ledger *l, const char *folder) {
+    char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES];
+    columns c = {.n = 0};
+    tn_h5 *f = NULL;
+    tn_status st = columns_new(l, &c);
+    if (st == TN_OK) st = tn_path(path, "%s/ledger.h5", folder);
+    if (st == TN_OK) st = tn_publish_name(path, tmp);
+    if (st == TN_OK) st = tn_h5_create(tmp, &f);
+    if (st == TN_OK) st = fill(l, f, &c);
+    tn_status closed = tn_h5_close(&f);
+    columns_free(&c);
+    if (st == TN_OK) st = closed;
+    return st == TN_OK ? tn_publish_end(path) : st;
+}
+
+tn_status tn_ledger_write(const tn_ledger *l, const char *folder) {
+    TN_TRY(write_h5(l, folder));
+    return write_csv(l, folder);
+}
+
+/* --- by the truth ------------------------------------------------------------------------------------------------- */
+
+static bool is_verdict(const char *word, tn_verdict v) {
+    return strcmp(word, tn_verdict_words[v]) == 0;
+}
+
+tn_status tn_filter_judge(const tn_cfg *cfg, int round, tn_filter_score *out) {
+    char path[TN_PATH_BYTES];
+    tn_csv *t = NULL;
+    TN_TRY(tn_filter_folder(cfg, round, path));
+    TN_TRY(tn_path(path, "%s/ledger.csv", path));
+    TN_TRY(tn_csv_read(path, &t));
+    int label = tn_csv_column(t, "label"), verdict = tn_csv_column(t, "verdict"), truth = tn_csv_column(t, "truth");
+    tn_status st =
+        label < 0 || verdict < 0 || truth < 0 ? tn_fail(TN_EARG, "%s: has no truth column to judge by", path) : TN_OK;
+    *out = (tn_filter_score){.judged = 0};
+    for (int64_t i = 0; st == TN_OK && i < tn_csv_rows(t); i++) {
+        const char *v = tn_csv_at(t, i, verdict), *known = tn_csv_at(t, i, truth);
+        if (is_verdict(v, TN_VERDICT_NOT_JUDGED) || !*known) continue;
+        bool wrong = strcmp(known, tn_csv_at(t, i, label)) != 0, suspicious = !is_verdict(v, TN_VERDICT_KEEP);
+        out->judged++;
+        out->wrong += wrong;
+        out->dropped += suspicious;
+        out->found += wrong && suspicious;
+    }
+    tn_csv_free(&t);
+    return st;
+}

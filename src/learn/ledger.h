@@ -1,0 +1,45 @@
+/*
+ * ledger.h - the list of judged labels: written, judged by the truth, compared.          layer: learn, uses: base, data
+ *
+ * Files ledger.csv and ledger.h5 of filter/r<round>/, one row per sample with a fold, in the table's order:
+ *   path, label, suggested, margin, verdict, votes_drop, votes_keep   as judge.h says, of the mean of the slabs that
+ * judge the row; a slab votes drop where its own argmax is not the label votes          one letter per fold: k keep, d
+ * drop, - that fold's model does not judge the row reason, p_label (the posterior of the given label: ranks by
+ * self-confidence), id (row of metadata.csv from 0), round truth          where the job file names a truth column
+ * ledger.h5, kind `ledger` version 1: the same as columns: id i64, path (strings), label, suggested i32, margin,
+ * p_label f32, verdict, reason u8, votes u8 (n,F) 0 none, 1 keep, 2 drop, truth i32 (-1 unknown; with a truth column);
+ *   classes (strings); attributes round, index_digest.
+ */
+#ifndef TN_LEARN_LEDGER_H
+#define TN_LEARN_LEDGER_H
+
+#include "data/index.h"
+#include "learn/judge.h"
+
+enum { TN_VOTE_NONE, TN_VOTE_KEEP, TN_VOTE_DROP };
+
+typedef struct {
+    const tn_index *ix;
+    int round, n_folds;
+    bool with_truth;
+    const tn_judgement *judgement; /* (N) */
+    const float *z;                /* (N,K) that it was made from */
+    const uint8_t *votes;          /* (N, n_folds) */
+} tn_ledger;
+
+/* Publishes ledger.csv and ledger.h5 in folder. Local. */
+tn_status tn_ledger_write(const tn_ledger *l, const char *folder);
+
+/* How well the ledger of filter/r<round> finds wrong labels, by the truth column. */
+typedef struct {
+    int64_t judged, wrong;  /* judged rows with known truth, and those of them whose label is wrong */
+    int64_t dropped, found; /* suspicious and not brought back by a floor, and those of them that are wrong */
+} tn_filter_score;          /* chance: dropped * wrong / judged */
+tn_status tn_filter_judge(const tn_cfg *cfg, int round, tn_filter_score *out); /* reads ledger.csv; TN_EARG no truth */
+
+/* Two ledger.csv of the same data set: how many rows changed from which verdict to which, by class, as a markdown table
+ * on counts; the changed rows as CSV on rows: path, label, verdict_a, verdict_b, suggested_a, suggested_b, margin_a,
+ * margin_b. Errors  TN_EARG a column is missing; other rows or other given labels (the first is named). Local. */
+tn_status tn_ledger_diff(const char *path_a, const char *path_b, FILE *counts, FILE *rows);
+
+#endif
