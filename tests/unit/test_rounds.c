@@ -230,6 +230,112 @@ static void assert_ledger(const job *j) {
     tn_csv_free(&t);
 }
 
+/* --- other posteriors --------------------------------------------------------------------------------------------- */
+
+/* The filter once more, by other means, in place of the one before. */
+static tn_status filter_again(job *j, tn_self_method method, double class_floor, const char *posteriors) {
+    char folder[TN_PATH_BYTES];
+    assert_int_equal(tn_filter_folder(j->cfg, 1, folder), TN_OK);
+    assert_int_equal(tn_folder_remove(folder), TN_OK);
+    j->cfg->self.method = method;
+    j->cfg->self.class_floor = class_floor;
+    return tn_filter(&j->run, j->cfg, j->ix, 0, posteriors);
+}
+
+static const char *write_foreign(const job *j, const float *p) {
+    const char *path = unit_path("foreign.h5");
+    int64_t row[N];
+    tn_h5 *f = NULL;
+    for (int i = 0; i < N; i++) row[i] = i;
+    assert_int_equal(tn_h5_create(path, &f), TN_OK);
+    assert_int_equal(tn_h5_set_text(f, "index_digest", j->ix->digest), TN_OK);
+    for (int k = 0; k < K; k++)
+        assert_int_equal(tn_h5_set_text(f, (const char *[]){"classes0", "classes1", "classes2"}[k],
+                                        (const char *[]){"a", "b", "c"}[k]),
+                         TN_OK);
+    assert_int_equal(tn_h5_write(f, "row", TN_H5_I64, 1, (int64_t[]){N}, row), TN_OK);
+    assert_int_equal(tn_h5_write(f, "p", TN_H5_F32, 2, (int64_t[]){N, K}, p), TN_OK);
+    assert_int_equal(tn_h5_close(&f), TN_OK);
+    return path;
+}
+
+/* Disagreement: argmax of the own fold's p. The same numbers from a file judge alike; where they deny a class, nothing
+ * is written. */
+static void other_posteriors(job *j) {
+    static float z[F][N * K], p[F][N * K], own[N * K];
+    char folder[TN_PATH_BYTES];
+    for (int f = 0; f < F; f++) read_posteriors(j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1}, z[f], p[f]);
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < K; k++) own[i * K + k] = j->ix->fold[i] >= 0 ? p[j->ix->fold[i]][i * K + k] : 1.0F / K;
+    for (int from_file = 0; from_file < 2; from_file++) {
+        const char *path = from_file ? write_foreign(j, own) : NULL;
+        if (filter_again(j, TN_SELF_DISAGREEMENT, 0.01, path) != TN_OK) fail_msg("%s", tn_msg);
+        for (int f = 0; f < F; f++) {
+            uint8_t verdict[N];
+            assert_int_equal(tn_overlay_read(j->cfg, &(tn_cell){.round = 1, .fold = f}, N, verdict, NULL), TN_OK);
+            for (int i = 0; i < N; i++) {
+                bool judged = j->ix->fold[i] >= 0, wrong = tn_argmax(K, own + i * K) != j->ix->label[i];
+                assert_int_equal(verdict[i], !judged ? TN_VERDICT_NOT_JUDGED
+                                             : wrong ? TN_VERDICT_DROP
+                                                     : TN_VERDICT_KEEP);
+            }
+        }
+    }
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < K; k++) own[i * K + k] = k == 1 ? 0.5F : 0.25F;
+    assert_int_equal(filter_again(j, TN_SELF_DISAGREEMENT, 0, write_foreign(j, own)), TN_EARG);
+    unit_says("rows of class a that the model of fold 0 may train on, none would keep its label: set self.class_floor");
+    assert_int_equal(tn_filter_folder(j->cfg, 1, folder), TN_OK);
+    assert_false(tn_file_exists(folder));
+    own[7 * K] = (float)strtod("nan", NULL);
+    assert_int_equal(filter_again(j, TN_SELF_CONFIDENT, 0.5, write_foreign(j, own)), TN_EFORMAT);
+    unit_says("row 7 (7.jpg): the probability of a is");
+    assert_false(tn_file_exists(folder));
+}
+
+/* The joined file has the slabs of all folds. */
+static void assert_joined(const job *j) {
+    static float all[F * N * K], z[N * K], p[N * K];
+    char path[TN_PATH_BYTES];
+    int64_t shape[3];
+    tn_h5 *f = NULL;
+    assert_int_equal(tn_path(path, "%s/filter/r1/posteriors.h5", j->cfg->run_dir), TN_OK);
+    assert_int_equal(tn_h5_open(path, &f), TN_OK);
+    assert_int_equal(tn_h5_shape(f, "z", 3, shape), TN_OK);
+    assert_true(shape[0] == F && shape[1] == N && shape[2] == K);
+    assert_int_equal(tn_h5_read_rows(f, "z", TN_H5_F32, 0, F, all), TN_OK);
+    tn_h5_close(&f);
+    for (int fold = 0; fold < F; fold++) {
+        read_posteriors(j, &(tn_cell){.fold = fold, .size_px = 16, .seed = 1}, z, p);
+        assert_memory_equal(all + fold * N * K, z, sizeof z);
+    }
+}
+
+/* Scores of validation rows, counted here from the p of both rounds. */
+static void assert_improvement(const job *j) {
+    static float z[N * K], p[N * K];
+    double gmean[2] = {0}, macro[2] = {0};
+    char why[256];
+    bool improved;
+    for (int round = 0; round < 2; round++)
+        for (int f = 0; f < F; f++) {
+            uint8_t validation[N];
+            tn_confusion c = {.K = K};
+            read_posteriors(j, &(tn_cell){.round = round, .fold = f, .size_px = 16, .seed = 1}, z, p);
+            assert_int_equal(tn_validation_draw(j->cfg, j->ix, f, validation), TN_OK);
+            for (int i = 0; i < N; i++)
+                if (validation[i]) tn_confusion_add(&c, j->ix->label[i], tn_argmax(K, p + i * K));
+            gmean[round] += tn_score_of(&c).gmean / F;
+            macro[round] += tn_score_of(&c).macro / F;
+        }
+    bool expected = gmean[0] != gmean[1] ? gmean[1] > gmean[0] : macro[1] > macro[0];
+    assert_int_equal(tn_round_improved(j->cfg, j->ix, 1, &improved, why), TN_OK);
+    assert_int_equal(improved, expected);
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "round 1 geometric mean F1 %.4f, macro F1 %.4f", gmean[1], macro[1]);
+    assert_non_null(strstr(why, wanted));
+}
+
 static void rounds(tn_run run) {
     job j;
     tn_confusion c[2] = {{.K = K}, {.K = K}};
@@ -238,6 +344,7 @@ static void rounds(tn_run run) {
     for (int f = 0; f < F; f++) train(&j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1});
     assert_int_equal(tn_filter(&j.run, j.cfg, j.ix, 0, NULL), TN_OK);
     assert_ledger(&j);
+    assert_joined(&j);
     for (int f = 0; f < F; f++) {
         uint8_t verdict[N];
         tn_cell cell = {.round = 1, .fold = f, .size_px = 16, .seed = 1};
@@ -254,6 +361,8 @@ static void rounds(tn_run run) {
         }
     assert_int_equal(tn_reduce(&j.run, j.cfg, j.ix, false), TN_OK);
     for (int round = 0; round < 2; round++) assert_scored(&j, round, &c[round]);
+    assert_improvement(&j);
+    other_posteriors(&j);
     end(&j);
 }
 

@@ -1,0 +1,63 @@
+# The filter by the command line: rounds that end by themselves, methods, ledgers that are compared, refusals.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+sed -i 's/images = 2400/images = 240/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+
+# six rounds, each of which would have to beat the one before
+rounds="--set self.max_rounds=5 --set self.dropped=relabel --set self.relabel_margin=0.2"
+"$tenfold" run tiny.cfg --run out $rounds >report 2>log || { cat log; exit 1; }
+first=$(sed -n 's/^Rounds from \([0-9]*\) on were skipped: mean validation score over 3 models: .*/\1/p' report)
+test -n "$first" && test $first -ge 2
+grep -q "round $((first - 1)) geometric mean F1" out/filter/r$first/skipped.txt
+"$tenfold" status out >status
+test "$(grep -c 'skipped$' status)" = $((3 * (6 - first) + 6 - first))
+for round in $(seq $first 5); do
+    test ! -e out/train/r$round-f0-s32-x1/best.safetensors
+    test ! -e out/filter/r$round/overlay-f0.h5
+done
+grep -q '"skipped"' out/predict/r5-f2-s32-x1/DONE
+test "$(grep -c '^| \*\*round .* out-of-fold\*\*' report)" = $first
+grep -q "^Round 1 against round 0, out-of-fold: .* resamples of groups" report
+cmp out/ledger.csv out/filter/r$((first - 1))/ledger.csv
+"$tenfold" run tiny.cfg --run out $rounds >again 2>log2 || { cat log2; exit 1; }
+cmp report again
+test "$(grep -c 'skipped, ' log2)" = 0
+
+# the other methods on the same models: each class keeps its share, each row has one vote
+for method in confident disagreement; do
+    mkdir $method
+    cp -r out/shards out/folds out/train $method/
+    "$tenfold" filter tiny.cfg --run $method --set self.method=$method --set self.category_floor=0.9 >log 2>&1 || { cat log; exit 1; }
+    awk -F, 'NR > 1 && $6 + $7 != 1 { exit 1 }' $method/filter/r1/ledger.csv
+    awk -F, 'NR == FNR { cat[$1] = $3; next } FNR > 1 { n[cat[$1]]++; kept[cat[$1]] += $5 == "keep" } END { for (c in n) if (kept[c] < 0.9 * n[c]) exit 1 }' \
+        data/metadata.csv $method/filter/r1/ledger.csv
+    grep -q ',category_floor,' $method/filter/r1/ledger.csv
+done
+
+# two ledgers: the changed rows, counted here
+"$tenfold" filter --diff confident/filter/r1/ledger.csv disagreement/filter/r1/ledger.csv >changed.csv 2>counts
+paste -d, confident/filter/r1/ledger.csv disagreement/filter/r1/ledger.csv | awk -F, 'NR > 1 && $5 != $(NF / 2 + 5) { print $1 }' >expected
+test "$(tail -n +2 changed.csv | cut -d, -f1)" = "$(cat expected)"
+grep -q "^$(wc -l <expected) of $(($(wc -l <out/ledger.csv) - 1)) verdicts changed" counts
+
+refused() { # CODE TEXT VERB [options]
+    want=$1 text=$2 code=0
+    shift 2
+    timeout 100 "$tenfold" "$@" >log 2>&1 || code=$?
+    [ $code = $want ] && grep -qF -- "$text" log && [ "$(grep -c 'tenfold: error' log)" = 1 ] && return
+    echo "tenfold $*: exit code $code, wanted $want and: $text"
+    cat log
+    exit 1
+}
+sed 2d out/ledger.csv >short.csv
+refused 2 "the ledgers are of different data sets" filter --diff out/ledger.csv short.csv
+refused 3 "none.csv: cannot be read" filter --diff out/ledger.csv none.csv
+refused 2 "--diff wants two ledgers" filter --diff out/ledger.csv
+refused 2 "one word too many" filter tiny.cfg out
+refused 2 "set self.consistency_weight above 0" check tiny.cfg --set self.dropped=unlabeled
+refused 2 'only self.method = "self" has views' check tiny.cfg --set self.method=confident --set self.view=shared
+refused 3 "none.h5: cannot be opened" filter tiny.cfg --run out $rounds --posteriors none.h5
+rm -r confident/filter
+refused 4 "has no text attribute \`index_digest\`" filter tiny.cfg --run confident --posteriors out/ensemble.h5
+test ! -e confident/filter/r1
+"$tenfold" check tiny.cfg --set self.consistency_weight=1 | grep -q "^# teacher 1440 images more, forward only = 6 cells"
