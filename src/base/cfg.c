@@ -33,7 +33,7 @@ static bool is_group(const char *group) {
     return false;
 }
 
-static int find_key(const char *group, const char *name) {
+int tn_key_find(const char *group, const char *name) {
     for (int i = 0; i < tn_n_keys; i++)
         if (strcmp(tn_keys[i].group, group) == 0 && strcmp(tn_keys[i].name, name) == 0) return i;
     return -1;
@@ -64,7 +64,7 @@ static void unknown_group(const char *group, int line, tn_problems *problems) {
         if (i == 0 || strcmp(tn_keys[i].group, tn_keys[i - 1].group) != 0) words[n++] = tn_keys[i].group;
     const char *near = tn_nearest(group, n, words);
     tn_problem(problems, line, "unknown group %s%s%s%s", group, near ? ": did you mean " : "", near ? near : "",
-               near ? "?" : ": the groups are data, preprocess, folds, model, train, self, reduce");
+               near ? "?" : ": the groups are data, preprocess, folds, model, train, self, reduce, tune");
 }
 
 /* --- sources of values: the file, --set, defaults
@@ -75,7 +75,7 @@ static void take_group(tn_cfg *cfg, const config_setting_t *group, const char *b
     for (int i = 0; i < config_setting_length(group); i++) {
         const config_setting_t *value = config_setting_get_elem(group, (unsigned)i);
         const char *name = config_setting_name(value);
-        int line = (int)config_setting_source_line(value), k = find_key(group_name, name);
+        int line = (int)config_setting_source_line(value), k = tn_key_find(group_name, name);
         if (k < 0) {
             unknown_key(group_name, name, line, problems);
             continue;
@@ -151,54 +151,73 @@ static int parse_text(config_t *tree, const char *text) {
     return ok;
 }
 
-/* `text` as the value of a key; a bare word stands for the text itself. */
-static void take_text(tn_cfg *cfg, int k, const char *text, int line, tn_problems *problems) {
+/* `text` as the value v of a tree; a bare word stands for the text itself. */
+static bool parse_value(config_t *tree, const char *text) {
     size_t room = 2 * strlen(text) + 16;
     char *source = malloc(room), *at = source;
+    if (!source) return false;
+    snprintf(source, room, "v = %s;", text);
+    bool ok = !include_line(text) && parse_text(tree, source) && config_setting_length(config_root_setting(tree)) == 1;
+    if (!ok) {
+        at += sprintf(at, "v = \"");
+        for (const char *c = text; *c; c++) {
+            if (*c == '"' || *c == '\\') *at++ = '\\';
+            *at++ = *c;
+        }
+        strcpy(at, "\";");
+        config_destroy(tree);
+        config_init(tree);
+        ok = parse_text(tree, source);
+    }
+    free(source);
+    return ok;
+}
+
+static void take_text(tn_cfg *cfg, int k, const char *text, int line, tn_problems *problems) {
     config_t tree;
     config_init(&tree);
-    if (!source) {
-        tn_problem(problems, line, "no memory for %s", text);
-    } else {
-        snprintf(source, room, "v = %s;", text);
-        if (include_line(text) || !parse_text(&tree, source) ||
-            config_setting_length(config_root_setting(&tree)) != 1) {
-            at += sprintf(at, "v = \"");
-            for (const char *c = text; *c; c++) {
-                if (*c == '"' || *c == '\\') *at++ = '\\';
-                *at++ = *c;
-            }
-            strcpy(at, "\";");
-            config_destroy(&tree);
-            config_init(&tree);
-        }
-        if (at == source || parse_text(&tree, source))
-            tn_key_set(cfg, &tn_keys[k], config_lookup(&tree, "v"), line, "", problems);
-        else
-            tn_problem(problems, line, "%s.%s: `%s` is not a value", tn_keys[k].group, tn_keys[k].name, text);
-    }
+    if (parse_value(&tree, text))
+        tn_key_set(cfg, &tn_keys[k], config_lookup(&tree, "v"), line, "", problems);
+    else
+        tn_problem(problems, line, "%s.%s: `%s` is not a value", tn_keys[k].group, tn_keys[k].name, text);
     config_destroy(&tree);
-    free(source);
+}
+
+static void take_parameter(tn_cfg *cfg, const char *address, const char *text, int line, tn_problems *problems) {
+    config_t tree;
+    config_init(&tree);
+    if (parse_value(&tree, text))
+        tn_augment_take(cfg, address, config_lookup(&tree, "v"), line, problems);
+    else
+        tn_problem(problems, line, "train.augment.%s: `%s` is not a value", address, text);
+    config_destroy(&tree);
+}
+
+void tn_key_take(tn_cfg *cfg, const char *group, const char *name, const char *text, int line, tn_problems *problems) {
+    bool parameter = strcmp(group, "train") == 0 && strncmp(name, "augment.", 8) == 0;
+    int k = tn_key_find(group, parameter ? "augment" : name);
+    if (!is_group(group)) {
+        unknown_group(group, line, problems);
+    } else if (k < 0) {
+        unknown_key(group, name, line, problems);
+    } else {
+        cfg->line[k] = line;
+        if (parameter)
+            take_parameter(cfg, name + 8, text, line, problems);
+        else
+            take_text(cfg, k, text, line, problems);
+    }
 }
 
 static void take_set(tn_cfg *cfg, const char *set, tn_problems *problems) {
     char group[TN_NAME_BYTES] = "", name[TN_NAME_BYTES] = "";
     const char *equals = strchr(set, '=');
-    if (!equals || sscanf(set, "%63[^.=].%63[^=]", group, name) != 2) {
+    if (!equals || sscanf(set, "%63[^.=].%63[^=]", group, name) != 2)
         tn_problem(problems, -1, "`%s`: give group.key=value", set);
-        return;
-    }
-    int k = find_key(group, name);
-    if (!tn_is_utf8(set, strlen(set)))
+    else if (!tn_is_utf8(set, strlen(set)))
         tn_problem(problems, -1, "%s.%s: the value is not UTF-8", group, name);
-    else if (!is_group(group))
-        unknown_group(group, -1, problems);
-    else if (k < 0)
-        unknown_key(group, name, -1, problems);
-    else {
-        cfg->line[k] = -1;
-        take_text(cfg, k, equals + 1, -1, problems);
-    }
+    else
+        tn_key_take(cfg, group, name, equals + 1, -1, problems);
 }
 
 static void take_defaults(tn_cfg *cfg, tn_problems *problems) {
@@ -278,6 +297,25 @@ tn_status tn_cfg_read(const char *path, int n_set, char **set, const char *run_d
         *out = cfg;
     else
         tn_cfg_free(&cfg);
+    return st;
+}
+
+tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out) {
+    tn_cfg *cfg = malloc(sizeof *cfg);
+    tn_problems *problems = calloc(1, sizeof *problems);
+    tn_status st = cfg && problems ? TN_OK : tn_fail_memory(sizeof *cfg, "the settings");
+    if (st == TN_OK) {
+        *cfg = *from;
+        problems->file = from->file;
+        for (int i = 0; i < n_set; i++) take_set(cfg, set[i], problems);
+        if (problems->n == 0) tn_cfg_check(cfg, problems);
+        if (problems->n) st = tn_fail(TN_EARG, "%s", problems->text);
+    }
+    free(problems);
+    if (st == TN_OK)
+        *out = cfg;
+    else
+        free(cfg);
     return st;
 }
 

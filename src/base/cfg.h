@@ -30,7 +30,11 @@ enum {
     TN_MAX_SIZES = 8,
     TN_MAX_FOLDS = 64,
     TN_MAX_AUGMENT = 16,
-    TN_NAME_BYTES = 64
+    TN_MAX_SPACE = 16,   /* keys of a search */
+    TN_MAX_CHOICES = 16, /* of one of them */
+    TN_MAX_RUNGS = 8,
+    TN_NAME_BYTES = 64,
+    TN_VALUE_BYTES = 512
 };
 
 /* enums of settings: values index the word lists in cfg.c */
@@ -59,7 +63,19 @@ typedef struct {
     double alpha;                                    /* cutmix: lambda ~ Beta(alpha, alpha); 1 only for now  */
 } tn_augment;
 
-enum { TN_MAX_KEYS = 96 };
+typedef enum { TN_SAMPLING_SOBOL, TN_SAMPLING_RANDOM } tn_sampling;
+typedef enum { TN_SPACE_CHOICE, TN_SPACE_UNIFORM, TN_SPACE_LOG_UNIFORM, TN_SPACE_INTEGER } tn_space_kind;
+/* { key = "train.learning_rate"; log_uniform = [ 1e-4, 1e-2 ]; }, { key = "train.sampler"; choice = [ ... ]; } */
+typedef struct {
+    char key[2 * TN_NAME_BYTES]; /* "train.sampler", "train.augment.cutmix.probability" */
+    int line;
+    tn_space_kind kind;
+    double low, high; /* all but choice */
+    int n_choices;
+    char choice[TN_MAX_CHOICES][TN_VALUE_BYTES]; /* in libconfig syntax */
+} tn_dimension;
+
+enum { TN_MAX_KEYS = 160 };
 
 typedef struct tn_cfg {
     int line[TN_MAX_KEYS];       /* per key of the table: line in the job file, 0 = default, -1 = --set */
@@ -142,6 +158,18 @@ typedef struct tn_cfg {
     struct {
         tn_reduce_kind method; /* mean                                                  */
     } reduce;
+    struct {
+        int trials;                                   /* 16; the first is the job file as it stands            */
+        tn_sampling sampling;                         /* sobol                                                 */
+        int64_t seed;                                 /* 1                                                     */
+        int n_folds, folds[TN_MAX_FOLDS];             /* [0]: what trials are trained on and ranked by         */
+        int n_judge_folds, judge_folds[TN_MAX_FOLDS]; /* [] = all others                                       */
+        int n_rungs;
+        int64_t rungs[TN_MAX_RUNGS]; /* images seen, ascending                                */
+        double keep;                 /* 0.333                                                 */
+        int n_space;
+        tn_dimension space[TN_MAX_SPACE];
+    } tune;
 } tn_cfg;
 
 /* The stages whose identity the settings decide; bits for the table in cfg.c. */
@@ -151,12 +179,18 @@ typedef enum {
     TN_STAGE_TRAIN = 4,
     TN_STAGE_FILTER = 8,
     TN_STAGE_PREDICT = 16,
-    TN_STAGE_REDUCE = 32
+    TN_STAGE_REDUCE = 32,
+    TN_STAGE_TUNE = 64
 } tn_stage;
 
 /* set: n_set strings "group.key=value" (value in libconfig syntax; bare words are taken as strings; lists in []). */
 tn_status tn_cfg_read(const char *path, int n_set, char **set, const char *run_dir, tn_cfg **out);
 void tn_cfg_free(tn_cfg **cfg);
+/* A copy with other values, set as above; checked as a job file is. */
+tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out);
+
+/* Trials that take part in a rung of the search: tune.trials, then the nearest whole number to the share tune.keep. */
+int tn_cfg_places(const tn_cfg *cfg, int rung);
 
 /* The settings that stage depends on: "group.key = value\n" in table order, effective values, paths as given.
  * Never in it: thread counts of loaders, checkpoint intervals, anything that cannot change results. Caller frees. */

@@ -53,16 +53,22 @@ static void check_train(const tn_cfg *cfg, tn_problems *p) {
                 tn_problem(p, line, "train.seeds: %lld is named twice", (long long)cfg->train.seeds[i]);
 }
 
+/* Each once, and there. */
+static void check_folds(const tn_cfg *cfg, const char *group, const char *name, int n, const int *fold,
+                        tn_problems *p) {
+    int line = line_of(cfg, group, name);
+    for (int i = 0; i < n; i++) {
+        if (fold[i] >= cfg->folds.count)
+            tn_problem(p, line, "%s.%s: there is no fold %d; folds.count = %d, so give 0 to %d", group, name, fold[i],
+                       cfg->folds.count, cfg->folds.count - 1);
+        for (int j = 0; j < i; j++)
+            if (fold[i] == fold[j]) tn_problem(p, line, "%s.%s: fold %d is named twice", group, name, fold[i]);
+    }
+}
+
 static void check_self(const tn_cfg *cfg, tn_problems *p) {
     int line = line_of(cfg, "self", "folds");
-    for (int i = 0; i < cfg->self.n_folds; i++) {
-        if (cfg->self.folds[i] >= cfg->folds.count)
-            tn_problem(p, line, "self.folds: there is no fold %d; folds.count = %d, so give 0 to %d",
-                       cfg->self.folds[i], cfg->folds.count, cfg->folds.count - 1);
-        for (int j = 0; j < i; j++)
-            if (cfg->self.folds[i] == cfg->self.folds[j])
-                tn_problem(p, line, "self.folds: fold %d is named twice", cfg->self.folds[i]);
-    }
+    check_folds(cfg, "self", "folds", cfg->self.n_folds, cfg->self.folds, p);
     if (cfg->self.dropped == TN_DROPPED_UNLABELED && cfg->self.consistency_weight <= 0)
         tn_problem(p, line_of(cfg, "self", "dropped"),
                    "self.dropped = \"unlabeled\": rows without a label teach nothing but consistency: set "
@@ -73,6 +79,48 @@ static void check_self(const tn_cfg *cfg, tn_problems *p) {
             "self.view = \"shared\": only self.method = \"self\" has views; the others judge a row by its own fold");
     if (cfg->self.view == TN_VIEW_OWN && cfg->self.n_folds > 0)
         tn_problem(p, line, "self.folds: only the shared view has a choice of folds: set self.view = \"shared\"");
+}
+
+static void check_tune_folds(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "tune", "judge_folds");
+    check_folds(cfg, "tune", "folds", cfg->tune.n_folds, cfg->tune.folds, p);
+    check_folds(cfg, "tune", "judge_folds", cfg->tune.n_judge_folds, cfg->tune.judge_folds, p);
+    if (cfg->tune.n_folds == 0) tn_problem(p, line_of(cfg, "tune", "folds"), "tune.folds: give at least one fold");
+    if (cfg->tune.n_folds >= cfg->folds.count)
+        tn_problem(p, line_of(cfg, "tune", "folds"),
+                   "tune.folds has all %d folds: leave at least one for the judgement, which the search must not see",
+                   cfg->folds.count);
+    for (int i = 0; i < cfg->tune.n_judge_folds; i++)
+        for (int j = 0; j < cfg->tune.n_folds; j++)
+            if (cfg->tune.judge_folds[i] == cfg->tune.folds[j])
+                tn_problem(p, line, "tune.judge_folds: fold %d is one of tune.folds: a gain counts only on others",
+                           cfg->tune.judge_folds[i]);
+}
+
+int tn_cfg_places(const tn_cfg *cfg, int rung) {
+    int n = cfg->tune.trials;
+    for (int q = 0; q < rung; q++) n = (int)(n * cfg->tune.keep + 0.5);
+    return n < 1 ? 1 : n;
+}
+
+static void check_tune(const tn_cfg *cfg, tn_problems *p) {
+    if (cfg->tune.n_space == 0) return;
+    int line = line_of(cfg, "tune", "rungs"), n = cfg->tune.n_rungs;
+    check_tune_folds(cfg, p);
+    if (n == 0) tn_problem(p, line, "tune.rungs: give at least one budget in images, such as [ 5000, 15000 ]");
+    for (int q = 1; q < n; q++)
+        if (cfg->tune.rungs[q] <= cfg->tune.rungs[q - 1])
+            tn_problem(p, line, "tune.rungs: %lld behind %lld: give ascending budgets", (long long)cfg->tune.rungs[q],
+                       (long long)cfg->tune.rungs[q - 1]);
+    if (n && cfg->tune.rungs[n - 1] > cfg->train.images)
+        tn_problem(p, line, "tune.rungs: %lld is more than train.images = %lld", (long long)cfg->tune.rungs[n - 1],
+                   (long long)cfg->train.images);
+    if (n > 1 && tn_cfg_places(cfg, n - 1) < 2)
+        tn_problem(p, line,
+                   "tune.rungs: only one of %d trials is left for rung %d: give fewer rungs, more tune.trials or a "
+                   "larger tune.keep",
+                   cfg->tune.trials, n - 1);
+    tn_space_check(cfg, p);
 }
 
 /* Lists whose order means nothing stand in ascending order, so that writing them otherwise changes no result. */
@@ -88,6 +136,8 @@ static void sort_lists(tn_cfg *cfg) {
     qsort(cfg->train.sizes_px, (size_t)cfg->train.n_sizes, sizeof *cfg->train.sizes_px, by_int);
     qsort(cfg->train.seeds, (size_t)cfg->train.n_seeds, sizeof *cfg->train.seeds, by_i64);
     qsort(cfg->self.folds, (size_t)cfg->self.n_folds, sizeof *cfg->self.folds, by_int);
+    qsort(cfg->tune.folds, (size_t)cfg->tune.n_folds, sizeof *cfg->tune.folds, by_int);
+    qsort(cfg->tune.judge_folds, (size_t)cfg->tune.n_judge_folds, sizeof *cfg->tune.judge_folds, by_int);
 }
 
 void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
@@ -95,4 +145,5 @@ void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     check_classes(cfg, p);
     check_train(cfg, p);
     check_self(cfg, p);
+    check_tune(cfg, p);
 }

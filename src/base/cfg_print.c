@@ -77,6 +77,17 @@ void tn_cfg_print_reference(FILE *out) {
           "| `random_resized_crop` | `probability` (1), `area_min` (0.08), `area_max` (1): share of the area; "
           "`ratio_min` (0.75), `ratio_max` (1.3333): width / height |\n"
           "| `horizontal_flip` | `probability` (1) |\n"
-          "| `cutmix` | `probability` (1) per lane; `alpha` (1): lambda ~ Beta(alpha, alpha), 1 only |\n",
+          "| `cutmix` | `probability` (1) per lane; `alpha` (1): lambda ~ Beta(alpha, alpha), 1 only |\n"
+          "\nOne parameter of a member of that list has a name of its own for `--set` and `tune.space`: "
+          "`train.augment.cutmix.probability`.\n"
+          "\n`tune.space` is a list of groups `{ key = \"group.key\"; <values>; }`. The keys are those of `model`, "
+          "`train` and `self` that\n"
+          "training depends on, without `train.images`, and `train.sizes_px`. Values, each checked as any other:\n\n"
+          "| values | drawn |\n| --- | --- |\n"
+          "| `choice = ( ..., ... );` | one of them, in the syntax of the key: `( \"natural\", \"balanced_down\" )`, "
+          "`( [ 48 ], [ 64 ] )` |\n"
+          "| `uniform = ( a, b );` | a number from a to b |\n"
+          "| `log_uniform = ( a, b );` | the same with a uniform logarithm; a > 0 |\n"
+          "| `integer = ( a, b );` | a whole number from a to b, both included |\n",
           out);
 }

@@ -8,16 +8,17 @@
 #include <stddef.h>
 
 typedef enum {
-    KEY_INT,    /* int                                   */
-    KEY_I64,    /* int64_t                               */
-    KEY_DOUBLE, /* double                                */
-    KEY_TEXT,   /* char[TN_NAME_BYTES]                   */
-    KEY_PATH,   /* char[TN_PATH_BYTES], second: as given */
-    KEY_WORD,   /* enum, by index in words               */
-    KEY_INTS,   /* int[], second: count                  */
-    KEY_I64S,   /* int64_t[], second: count              */
-    KEY_TEXTS,  /* char[][TN_NAME_BYTES], second: count  */
-    KEY_AUGMENT /* tn_augment[], second: count           */
+    KEY_INT,     /* int                                   */
+    KEY_I64,     /* int64_t                               */
+    KEY_DOUBLE,  /* double                                */
+    KEY_TEXT,    /* char[TN_NAME_BYTES]                   */
+    KEY_PATH,    /* char[TN_PATH_BYTES], second: as given */
+    KEY_WORD,    /* enum, by index in words               */
+    KEY_INTS,    /* int[], second: count                  */
+    KEY_I64S,    /* int64_t[], second: count              */
+    KEY_TEXTS,   /* char[][TN_NAME_BYTES], second: count  */
+    KEY_AUGMENT, /* tn_augment[], second: count          */
+    KEY_SPACE    /* tn_dimension[], second: count         */
 } tn_key_type;
 
 typedef struct {
@@ -54,6 +55,29 @@ void tn_key_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *value, i
 void tn_key_print(const tn_cfg *cfg, const tn_key *key, bool paths_as_given, FILE *out);
 /* "a whole number from 1 to 64", "one of: jpeg, original, raw" */
 void tn_key_accepted(const tn_key *key, FILE *out);
+
+/* The same, of values that are made of others. A number, whole or not; a list or array of an accepted length. */
+bool tn_real_value(const config_setting_t *v, double *out);
+bool tn_list_length(const tn_key *key, const config_setting_t *v, int line, int *n_out, tn_problems *problems);
+void tn_print_double(double x, FILE *out); /* the shortest text that reads back to the same */
+void tn_print_text(const char *text, FILE *out);
+
+/* cfg.c: the text of a value, as --set has it, for group.name; name may be an address, "augment.cutmix.probability". */
+void tn_key_take(tn_cfg *cfg, const char *group, const char *name, const char *text, int line, tn_problems *problems);
+int tn_key_find(const char *group, const char *name); /* -1: none */
+
+/* cfg_augment.c */
+enum { TN_MAX_AUGMENT_ADDRESSES = 32 };
+void tn_augment_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems);
+void tn_augment_print(const tn_cfg *cfg, FILE *out);
+/* One parameter of one member of the list; address: "cutmix.probability". */
+void tn_augment_take(tn_cfg *cfg, const char *address, const config_setting_t *value, int line, tn_problems *problems);
+int tn_augment_addresses(const char *out[TN_MAX_AUGMENT_ADDRESSES]); /* "train.augment.cutmix.probability", ... */
+
+/* cfg_space.c: tune.space; what it says about other keys is checked when all keys are known. */
+void tn_space_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems);
+void tn_space_print(const tn_cfg *cfg, FILE *out);
+void tn_space_check(const tn_cfg *cfg, tn_problems *problems);
 
 /* cfg_check.c: what no single key can tell. */
 void tn_cfg_check(tn_cfg *cfg, tn_problems *problems);

@@ -4,6 +4,7 @@
 #define AT(field) offsetof(tn_cfg, field)
 #define PRE       TN_STAGE_PREPROCESS
 #define TRAIN     TN_STAGE_TRAIN
+#define TUNE      TN_STAGE_TUNE
 #define FOLDS     (TN_STAGE_FOLDS | TN_STAGE_TRAIN)
 
 static const char *const STORE[] = {"jpeg", "original", "raw", NULL};
@@ -17,6 +18,7 @@ static const char *const PRUNE[] = {"noise_rate", "both", NULL};
 static const char *const DROPPED[] = {"drop", "unlabeled", "relabel", NULL};
 static const char *const CONSISTENCY[] = {"mse", "kl", NULL};
 static const char *const METHOD[] = {"mean", "gmean", NULL};
+static const char *const SAMPLING[] = {"sobol", "random", NULL};
 static const char *const DEVICE[] = {"ref", "cpu", NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
 const char *const tn_augment_words[] = {"random_resized_crop", "horizontal_flip", "cutmix", NULL};
@@ -151,6 +153,23 @@ const tn_key tn_keys[] = {
 
     {"reduce", "method", KEY_WORD, AT(reduce.method), 0, "\"mean\"", 0, 0, 0, METHOD, TN_STAGE_REDUCE,
      "arithmetic or geometric mean of the members' probabilities"},
+
+    {"tune", "trials", KEY_INT, AT(tune.trials), 0, "16", 2, 10000, 0, NULL, TUNE,
+     "trials of the first rung; the first of them is the job file as it stands"},
+    {"tune", "sampling", KEY_WORD, AT(tune.sampling), 0, "\"sobol\"", 0, 0, 0, SAMPLING, TUNE,
+     "how values are drawn: a Sobol sequence, shifted at random, or independently"},
+    {"tune", "seed", KEY_I64, AT(tune.seed), 0, "1", 0, 9e15, 0, NULL, TUNE,
+     "seed of the values drawn"},
+    {"tune", "folds", KEY_INTS, AT(tune.folds), AT(tune.n_folds), "[ 0 ]", 0, TN_MAX_FOLDS - 1, TN_MAX_FOLDS, NULL, TUNE,
+     "folds whose models are trained for each trial and ranked by their validation slices"},
+    {"tune", "rungs", KEY_I64S, AT(tune.rungs), AT(tune.n_rungs), "[ ]", 1, 1e12, TN_MAX_RUNGS, NULL, TUNE,
+     "budgets in images seen, ascending: all trials train for the first, the best of them for the next"},
+    {"tune", "keep", KEY_DOUBLE, AT(tune.keep), 0, "0.333", 0.01, 0.99, 0, NULL, TUNE,
+     "share of a rung's trials that goes on to the next"},
+    {"tune", "judge_folds", KEY_INTS, AT(tune.judge_folds), AT(tune.n_judge_folds), "[ ]", 0, TN_MAX_FOLDS - 1, TN_MAX_FOLDS,
+     NULL, 0, "folds on which the best trial is compared with the job file as it stands; empty: all but tune.folds"},
+    {"tune", "space", KEY_SPACE, AT(tune.space), AT(tune.n_space), "( )", 0, 0, TN_MAX_SPACE, NULL, TUNE,
+     "keys to search, and among what; empty: nothing to tune"},
 };
 /* clang-format on */
 const int tn_n_keys = sizeof tn_keys / sizeof *tn_keys;

@@ -59,7 +59,7 @@ static bool whole_value(const tn_key *key, const config_setting_t *v, int line, 
     return false;
 }
 
-static bool real_value(const config_setting_t *v, double *out) {
+bool tn_real_value(const config_setting_t *v, double *out) {
     if (is_whole(v))
         *out = (double)config_setting_get_int64(v);
     else if (config_setting_type(v) == CONFIG_TYPE_FLOAT)
@@ -72,7 +72,7 @@ static bool real_value(const config_setting_t *v, double *out) {
 static void set_double(double *at, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems) {
     double x;
     char why[96];
-    if (!real_value(v, &x)) {
+    if (!tn_real_value(v, &x)) {
         snprintf(why, sizeof why, "is %s", type_name(v));
     } else if (x < key->least || x > key->most) {
         snprintf(why, sizeof why, "= %g is out of range", x);
@@ -130,7 +130,7 @@ static void set_path(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, 
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
-static bool list_length(const tn_key *key, const config_setting_t *v, int line, int *n_out, tn_problems *problems) {
+bool tn_list_length(const tn_key *key, const config_setting_t *v, int line, int *n_out, tn_problems *problems) {
     char why[96];
     if (!config_setting_is_array(v) && !config_setting_is_list(v)) {
         snprintf(why, sizeof why, "is %s", type_name(v));
@@ -146,7 +146,7 @@ static bool list_length(const tn_key *key, const config_setting_t *v, int line, 
 
 static void set_numbers(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems) {
     int n = 0;
-    if (!list_length(key, v, line, &n, problems)) return;
+    if (!tn_list_length(key, v, line, &n, problems)) return;
     for (int i = 0; i < n; i++) {
         int64_t x = 0;
         if (!whole_value(key, config_setting_get_elem(v, (unsigned)i), line, &x, problems)) return;
@@ -160,7 +160,7 @@ static void set_numbers(tn_cfg *cfg, const tn_key *key, const config_setting_t *
 
 static void set_texts(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems) {
     int n = 0;
-    if (!list_length(key, v, line, &n, problems)) return;
+    if (!tn_list_length(key, v, line, &n, problems)) return;
     char(*at)[TN_NAME_BYTES] = (char(*)[TN_NAME_BYTES])((char *)cfg + key->at);
     for (int i = 0; i < n; i++) {
         const char *text = text_value(key, config_setting_get_elem(v, (unsigned)i), TN_NAME_BYTES, line, problems);
@@ -168,82 +168,6 @@ static void set_texts(tn_cfg *cfg, const tn_key *key, const config_setting_t *v,
         snprintf(at[i], TN_NAME_BYTES, "%s", text);
     }
     *(int *)(void *)((char *)cfg + key->second) = n;
-}
-
-/* --- augmentations ------------------------------------------------------------------------------------------------ */
-
-typedef struct {
-    const char *name;
-    unsigned kinds; /* bit per tn_augment_kind */
-    size_t at;
-    double preset, least, most;
-} augment_key;
-
-static const augment_key AUGMENT_KEY[] = {
-    {"probability", 7, offsetof(tn_augment, probability), 1, 0, 1},
-    {"area_min", 1, offsetof(tn_augment, area_min), 0.08, 1e-4, 1},
-    {"area_max", 1, offsetof(tn_augment, area_max), 1, 1e-4, 1},
-    {"ratio_min", 1, offsetof(tn_augment, ratio_min), 0.75, 0.01, 100},
-    {"ratio_max", 1, offsetof(tn_augment, ratio_max), 4.0 / 3.0, 0.01, 100},
-    {"alpha", 4, offsetof(tn_augment, alpha), 1, 1, 1},
-};
-enum { N_AUGMENT_KEYS = sizeof AUGMENT_KEY / sizeof *AUGMENT_KEY };
-
-static double *augment_at(tn_augment *a, const augment_key *k) {
-    return (double *)(void *)((char *)a + k->at);
-}
-
-static void set_augment_member(tn_augment *a, const config_setting_t *member, int line, tn_problems *problems) {
-    const char *name = config_setting_name(member), *words[N_AUGMENT_KEYS];
-    int n = 0;
-    if (strcmp(name, "op") == 0) return;
-    for (int i = 0; i < N_AUGMENT_KEYS; i++) {
-        const augment_key *k = &AUGMENT_KEY[i];
-        if (!(k->kinds >> a->kind & 1)) continue;
-        words[n++] = k->name;
-        if (strcmp(k->name, name) != 0) continue;
-        double x;
-        if (real_value(member, &x) && x >= k->least && x <= k->most)
-            *augment_at(a, k) = x;
-        else
-            tn_problem(problems, line, "train.augment: %s of %s: give a number from %g to %g", name,
-                       tn_augment_words[a->kind], k->least, k->most);
-        return;
-    }
-    const char *near = tn_nearest(name, n, words);
-    tn_problem(problems, line, "train.augment: %s has no `%s`%s%s%s", tn_augment_words[a->kind], name,
-               near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
-}
-
-static void set_augment(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems) {
-    int n = 0;
-    if (!list_length(key, v, line, &n, problems)) return;
-    cfg->train.n_augment = 0;
-    for (int i = 0; i < n; i++) {
-        const config_setting_t *group = config_setting_get_elem(v, (unsigned)i);
-        const char *op = NULL;
-        int at = line > 0 ? (int)config_setting_source_line(group) : line, kind = 0;
-        if (!config_setting_is_group(group) || !config_setting_lookup_string(group, "op", &op)) {
-            tn_problem(problems, at, "train.augment: every member is a group { op = \"...\"; ... }");
-            return;
-        }
-        while (tn_augment_words[kind] && strcmp(tn_augment_words[kind], op) != 0) kind++;
-        if (!tn_augment_words[kind]) {
-            const char *near = tn_nearest(op, kind, tn_augment_words);
-            tn_problem(problems, at,
-                       "train.augment: no op \"%s\"%s%s%s: give random_resized_crop, horizontal_flip or cutmix", op,
-                       near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
-            continue;
-        }
-        tn_augment *a = &cfg->train.augment[cfg->train.n_augment++];
-        *a = (tn_augment){.kind = (tn_augment_kind)kind};
-        for (int k = 0; k < N_AUGMENT_KEYS; k++)
-            if (AUGMENT_KEY[k].kinds >> kind & 1) *augment_at(a, &AUGMENT_KEY[k]) = AUGMENT_KEY[k].preset;
-        for (int k = 0; k < config_setting_length(group); k++) {
-            const config_setting_t *member = config_setting_get_elem(group, (unsigned)k);
-            set_augment_member(a, member, line > 0 ? (int)config_setting_source_line(member) : line, problems);
-        }
-    }
 }
 
 void tn_key_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *value, int line, const char *base_dir,
@@ -278,7 +202,10 @@ void tn_key_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *value, i
         set_texts(cfg, key, value, line, problems);
         break;
     case KEY_AUGMENT:
-        set_augment(cfg, key, value, line, problems);
+        tn_augment_set(cfg, key, value, line, problems);
+        break;
+    case KEY_SPACE:
+        tn_space_set(cfg, key, value, line, problems);
         break;
     }
 }
@@ -315,11 +242,13 @@ void tn_key_accepted(const tn_key *key, FILE *out) {
     case KEY_AUGMENT:
         fprintf(out, "a list ( { op = \"...\"; probability = ...; }, ... )");
         break;
+    case KEY_SPACE:
+        fprintf(out, "a list ( { key = \"...\"; choice, uniform, log_uniform or integer = [ ... ]; }, ... )");
+        break;
     }
 }
 
-/* Shortest text that reads back to the same double. */
-static void print_double(double x, FILE *out) {
+void tn_print_double(double x, FILE *out) {
     char text[32];
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, x);
@@ -329,29 +258,13 @@ static void print_double(double x, FILE *out) {
     fputs(text, out);
 }
 
-static void print_text(const char *text, FILE *out) {
+void tn_print_text(const char *text, FILE *out) {
     fputc('"', out);
     for (; *text; text++) {
         if (*text == '"' || *text == '\\') fputc('\\', out);
         fputc(*text, out);
     }
     fputc('"', out);
-}
-
-static void print_augment(const tn_cfg *cfg, FILE *out) {
-    fputs("( ", out);
-    for (int i = 0; i < cfg->train.n_augment; i++) {
-        tn_augment a = cfg->train.augment[i];
-        fprintf(out, "%s{ op = \"%s\"; ", i ? ", " : "", tn_augment_words[a.kind]);
-        for (int k = 0; k < N_AUGMENT_KEYS; k++) {
-            if (!(AUGMENT_KEY[k].kinds >> a.kind & 1)) continue;
-            fprintf(out, "%s = ", AUGMENT_KEY[k].name);
-            print_double(*augment_at(&a, &AUGMENT_KEY[k]), out);
-            fputs("; ", out);
-        }
-        fputc('}', out);
-    }
-    fputs(" )", out);
 }
 
 static void print_list(const tn_cfg *cfg, const tn_key *key, FILE *out) {
@@ -362,7 +275,7 @@ static void print_list(const tn_cfg *cfg, const tn_key *key, FILE *out) {
         if (i) fputs(", ", out);
         if (key->type == KEY_INTS) fprintf(out, "%d", ((const int *)(const void *)at)[i]);
         if (key->type == KEY_I64S) fprintf(out, "%" PRId64, ((const int64_t *)(const void *)at)[i]);
-        if (key->type == KEY_TEXTS) print_text(at + (size_t)i * TN_NAME_BYTES, out);
+        if (key->type == KEY_TEXTS) tn_print_text(at + (size_t)i * TN_NAME_BYTES, out);
     }
     fputs(" ]", out);
 }
@@ -377,16 +290,16 @@ void tn_key_print(const tn_cfg *cfg, const tn_key *key, bool paths_as_given, FIL
         fprintf(out, "%" PRId64, *(const int64_t *)at);
         break;
     case KEY_DOUBLE:
-        print_double(*(const double *)at, out);
+        tn_print_double(*(const double *)at, out);
         break;
     case KEY_WORD:
         fprintf(out, "\"%s\"", key->words[*(const int *)at]);
         break;
     case KEY_TEXT:
-        print_text(at, out);
+        tn_print_text(at, out);
         break;
     case KEY_PATH:
-        print_text(paths_as_given ? (const char *)cfg + key->second : at, out);
+        tn_print_text(paths_as_given ? (const char *)cfg + key->second : at, out);
         break;
     case KEY_INTS:
     case KEY_I64S:
@@ -394,7 +307,10 @@ void tn_key_print(const tn_cfg *cfg, const tn_key *key, bool paths_as_given, FIL
         print_list(cfg, key, out);
         break;
     case KEY_AUGMENT:
-        print_augment(cfg, out);
+        tn_augment_print(cfg, out);
+        break;
+    case KEY_SPACE:
+        tn_space_print(cfg, out);
         break;
     }
 }

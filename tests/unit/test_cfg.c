@@ -178,19 +178,95 @@ static void identity(void **unused) {
 /* What `check` prints is a job file that means the same. */
 static void printing(void **unused) {
     (void)unused;
-    char *set[] = {"train.label_smoothing=0.1234567890123", "data.truth_column=a \"b\" \\c",
-                   "train.augment=( { op = \"random_resized_crop\"; ratio_max = 1.7; } )"};
-    tn_cfg *a = read_ok(LEAST, 3, set);
+    char *set[] = {
+        "train.label_smoothing=0.1234567890123", "data.truth_column=a \"b\" \\c",
+        "tune.space=( { key = \"train.momentum\"; uniform = ( 0, 0.5 ); }, { key = \"train.sampler\"; choice "
+        "= [ \"natural\", \"balanced_down\" ]; } )",
+        "tune.rungs=[ 500 ]", "train.augment=( { op = \"random_resized_crop\"; ratio_max = 1.7; } )"};
+    tn_cfg *a = read_ok(LEAST, 5, set);
     FILE *f = fopen(unit_path("printed.cfg"), "w");
     tn_cfg_print(a, f);
     fclose(f);
     tn_cfg *b = NULL;
     if (tn_cfg_read(unit_path("printed.cfg"), 0, NULL, NULL, &b) != TN_OK) fail_msg("%s", tn_msg);
-    char *ta = tn_cfg_canonical(a, TN_STAGE_TRAIN), *tb = tn_cfg_canonical(b, TN_STAGE_TRAIN);
+    char *ta = tn_cfg_canonical(a, TN_STAGE_TRAIN | TN_STAGE_TUNE),
+         *tb = tn_cfg_canonical(b, TN_STAGE_TRAIN | TN_STAGE_TUNE);
     assert_string_equal(ta, tb);
     assert_string_equal(a->data.truth_column, b->data.truth_column);
     free(ta), free(tb);
     tn_cfg_free(&a), tn_cfg_free(&b);
+}
+
+#define RATE  "{ key = \"train.learning_rate\"; log_uniform = [ 1e-4, 1e-2 ]; }"
+#define CUTMX "train: { images = 9000; augment = ( { op = \"cutmix\"; } ); };\n"
+#define DATA  "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\n"
+
+static void search_space(void **unused) {
+    (void)unused;
+    tn_cfg *c = read_ok(DATA CUTMX "tune: { rungs = [ 1000, 3000 ]; space = ( " RATE ",\n"
+                                   " { key = \"train.augment.cutmix.probability\"; uniform = ( 0, 0.5 ); },\n"
+                                   " { key = \"train.sizes_px\"; choice = ( [ 48 ], [ 64, 96 ] ); },\n"
+                                   " { key = \"train.sampler\"; choice = [ \"natural\", \"balanced_down\" ]; },\n"
+                                   " { key = \"train.lane_images\"; integer = [ 4, 16 ]; } ); };\n",
+                        0, NULL);
+    assert_int_equal(c->tune.n_space, 5);
+    assert_true(c->tune.space[0].kind == TN_SPACE_LOG_UNIFORM && c->tune.space[0].low == 1e-4 &&
+                c->tune.space[0].high == 1e-2);
+    assert_true(c->tune.space[1].kind == TN_SPACE_UNIFORM && c->tune.space[1].high == 0.5);
+    assert_string_equal(c->tune.space[2].choice[1], "[ 64, 96 ]");
+    assert_string_equal(c->tune.space[3].choice[1], "\"balanced_down\"");
+    assert_true(c->tune.space[4].kind == TN_SPACE_INTEGER && c->tune.space[4].line == 7);
+    /* 16 x 0.333 = 5.3 -> 5; 5 x 0.333 = 1.7 -> 2 */
+    assert_int_equal(tn_cfg_places(c, 0), 16);
+    assert_int_equal(tn_cfg_places(c, 1), 5);
+    assert_int_equal(tn_cfg_places(c, 2), 2);
+    /* other values: checked as a job file's */
+    char *set[] = {"train.augment.cutmix.probability=0.25", "train.sizes_px=[ 64, 96 ]"};
+    tn_cfg *d = NULL;
+    assert_int_equal(tn_cfg_derive(c, 2, set, &d), TN_OK);
+    assert_true(d->train.augment[0].probability == 0.25 && c->train.augment[0].probability == 1);
+    assert_int_equal(d->train.sizes_px[1], 96);
+    tn_cfg_free(&d);
+    char *bad[] = {"train.lanes=3"};
+    assert_int_equal(tn_cfg_derive(c, 1, bad, &d), TN_EARG);
+    unit_says("power of two");
+    tn_cfg_free(&c);
+}
+
+static void search_errors(void **unused) {
+    (void)unused;
+#define SPACE(more) DATA CUTMX "tune: { rungs = [ 1000 ]; space = ( " RATE ",\n" more " ); };\n"
+    assert_refused(SPACE("{ key = \"train.label_smothing\"; uniform = ( 0, 0.2 ); }"),
+                   "job.cfg:4: tune.space: unknown key train.label_smothing: did you mean train.label_smoothing?");
+    assert_refused(SPACE("{ key = \"train.augment.cutmx.probability\"; uniform = ( 0, 0.2 ); }"),
+                   "did you mean train.augment.cutmix.probability?");
+    assert_refused(SPACE("{ key = \"train.sampler\"; choice = ( \"natural\", \"balanced\" ); }"),
+                   "job.cfg:4: train.sampler = \"balanced\" is unknown: give one of: \"natural\", \"balanced_down\"");
+    assert_refused(SPACE("{ key = \"train.label_smoothing\"; uniform = ( 0, 1.5 ); }"),
+                   "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from 0 to 0.9");
+    assert_refused(SPACE("{ key = \"train.lanes\"; uniform = ( 1, 4 ); }"), "use integer or choice");
+    assert_refused(SPACE("{ key = \"train.images\"; integer = ( 1, 4 ); }"), "budgets are tune.rungs");
+    assert_refused(SPACE("{ key = \"folds.validation_share\"; uniform = ( 0.1, 0.2 ); }"), "cannot be searched");
+    assert_refused(SPACE("{ key = \"train.momentum\"; unifrom = ( 0, 0.5 ); }"), "job.cfg:4: tune.space: unknown "
+                                                                                 "`unifrom` (did you mean `uniform`?)");
+    assert_refused(SPACE("{ key = \"train.momentum\"; uniform = ( 0.5, 0.1 ); }"), "with a < b");
+    assert_refused(SPACE("{ key = \"train.weight_decay\"; log_uniform = ( 0, 0.1 ); }"), "with 0 < a < b");
+    assert_refused(SPACE("{ key = \"train.momentum\"; }"), "give one of choice, uniform");
+    assert_refused(SPACE("{ choice = ( 1, 2 ); }"), "every member is a group");
+    assert_refused(SPACE(RATE), "train.learning_rate is named twice");
+    assert_refused(SPACE("{ key = \"train.augment.horizontal_flip.probability\"; uniform = ( 0, 1 ); }"),
+                   "the list train.augment has no horizontal_flip: add { op = \"horizontal_flip\"; }");
+#undef SPACE
+#define TUNE(more) DATA CUTMX "tune: { " more " space = ( " RATE " ); };\n"
+    assert_refused(TUNE(""), "tune.rungs: give at least one budget");
+    assert_refused(TUNE("rungs = [ 3000, 1000 ];"), "give ascending budgets");
+    assert_refused(TUNE("rungs = [ 1000, 10000 ];"), "10000 is more than train.images = 9000");
+    assert_refused(TUNE("rungs = [ 1000, 2000 ]; trials = 4;"), "only one of 4 trials is left for rung 1");
+    assert_refused(TUNE("rungs = [ 1000 ]; folds = [ 0, 10 ];"), "tune.folds: there is no fold 10");
+    assert_refused(TUNE("rungs = [ 1000 ]; folds = [ 0, 1 ]; judge_folds = [ 1, 2 ];"), "a gain counts only on others");
+    assert_refused(TUNE("rungs = [ 1000 ]; folds = [ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 ];"), "leave at least one");
+#undef TUNE
+    assert_set_refused("train.augment.cutmix.probability=0.5", "the list train.augment has no cutmix");
 }
 
 static void job_files(void **unused) {
@@ -225,9 +301,9 @@ static void reference_page(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults),      cmocka_unit_test(values),
-                                       cmocka_unit_test(errors),        cmocka_unit_test(identity),
-                                       cmocka_unit_test(printing),      cmocka_unit_test(job_files),
-                                       cmocka_unit_test(reference_page)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),      cmocka_unit_test(values),    cmocka_unit_test(errors),
+        cmocka_unit_test(identity),      cmocka_unit_test(printing),  cmocka_unit_test(search_space),
+        cmocka_unit_test(search_errors), cmocka_unit_test(job_files), cmocka_unit_test(reference_page)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
