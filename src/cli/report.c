@@ -20,7 +20,9 @@ const tn_verb tn_verb_report = {
     .summary = "score table, suspicious labels, images seen: text and CSV",
     .help = "Prints the report of a run that `reduce` has finished.\n"
             "reads   RUN/metrics.json, RUN/filter/*/ledger.csv, RUN/train/*/journal.jsonl\n"
-            "writes  RUN/report/report.md, RUN/report/scores.csv\n\n"
+            "writes  RUN/report/report.md, RUN/report/scores.csv, and RUN/report/report.html: one page with curves and "
+            "the\n"
+            "        pictures whose labels are believed least\n\n"
             "example: tenfold report jobs/quickstart.cfg",
     .run = run,
 };

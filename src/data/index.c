@@ -157,7 +157,7 @@ static tn_status read_folds(tn_h5 *f, const char *path, tn_index *ix) {
     return read_columns(f, ix, FOLDS, N_FOLDS);
 }
 
-static tn_status read_all(const char *shards_dir, const char *folds_dir, tn_index **out) {
+tn_status tn_index_read(const char *shards_dir, const char *folds_dir, tn_index **out) {
     char path[TN_PATH_BYTES], digest[2][TN_HEX_BYTES] = {"", ""};
     tn_h5 *f = NULL;
     TN_TRY(tn_done_digest(shards_dir, "preprocess", digest[0]));
@@ -225,7 +225,7 @@ static tn_status share(tn_run *run, tn_index **at) {
 
 tn_status tn_index_open(tn_run *run, const char *shards_dir, const char *folds_dir, tn_index **out) {
     tn_index *ix = NULL;
-    tn_status st = tn_agree(run, run->rank == 0 ? read_all(shards_dir, folds_dir, &ix) : TN_OK);
+    tn_status st = tn_agree(run, run->rank == 0 ? tn_index_read(shards_dir, folds_dir, &ix) : TN_OK);
     if (st == TN_OK) st = share(run, &ix);
     if (st == TN_OK)
         *out = ix;

@@ -45,6 +45,7 @@ typedef struct tn_index {
 
 /* Collective. folds_dir may be NULL (a data set to predict). TN_EARG when either folder has no DONE. */
 tn_status tn_index_open(tn_run *run, const char *shards_dir, const char *folds_dir, tn_index **out);
+tn_status tn_index_read(const char *shards_dir, const char *folds_dir, tn_index **out); /* the same for one process */
 void tn_index_free(tn_index **ix);
 
 /* Write dataset.h5 / folds.h5 (local; the one writer). fold/component are not in dataset.h5. */

@@ -13,7 +13,7 @@
  *   filter/r1/                      filter: overlay-f<F>.h5 per fold, ledger.csv, DONE      (round r+1)
  *   predict/r0-f3-s64-x1/           predict: predictions.h5, DONE
  *   reduce/DONE                     reduce: and ensemble.h5, submission.csv, metrics.json, ledger.csv in the run folder
- *   report/                         report.md, scores.csv, DONE
+ *   report/                         report.md, report.html, scores.csv, DONE
  *   log/<cell>.log                  of cells started by `run` and `resume`
  *   plan.json                       the manifest
  */

@@ -4,6 +4,7 @@
 #include "base/csv.h"
 #include "base/done.h"
 #include "learn/cell.h"
+#include "suite/report_page.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -256,6 +257,18 @@ static tn_status publish(const tn_cfg *cfg, const char *name, const char *text, 
     return tn_file_publish(path, text, n);
 }
 
+static tn_status publish_page(const tn_cfg *cfg, const char *text) {
+    char *page = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&page, &n);
+    if (!f) return tn_fail_memory(1 << 20, "the report");
+    tn_status st = tn_report_page(cfg, text, f);
+    fclose(f);
+    if (st == TN_OK) st = publish(cfg, "report.html", page, n);
+    free(page);
+    return st;
+}
+
 static tn_status write_report(const tn_cfg *cfg, json_t *metrics, const char *reduce_digest) {
     char *text = NULL, *csv = NULL, digest[TN_HEX_BYTES], folder[TN_PATH_BYTES], inputs[64];
     size_t n_text = 0, n_csv = 0;
@@ -268,11 +281,12 @@ static tn_status write_report(const tn_cfg *cfg, json_t *metrics, const char *re
     if (st == TN_OK) st = tn_folder_make(folder);
     if (st == TN_OK) st = publish(cfg, "report.md", text, n_text);
     if (st == TN_OK) st = publish(cfg, "scores.csv", csv, n_csv);
+    if (st == TN_OK) st = publish_page(cfg, text);
     if (st == TN_OK) {
         tn_hash_once(text, n_text, digest);
         snprintf(inputs, sizeof inputs, "reduce %s\n", reduce_digest);
         tn_done done = {.stage = "report", .settings = "", .inputs = inputs};
-        st = tn_done_publish(folder, &done, digest, (const char *[]){"report.md", "scores.csv", NULL});
+        st = tn_done_publish(folder, &done, digest, (const char *[]){"report.md", "scores.csv", "report.html", NULL});
     }
     if (st == TN_OK) fputs(text, stdout);
     free(text);

@@ -1,5 +1,5 @@
 /*
- * report.h - what came out, for people: markdown on stdout and in report/, scores.csv beside it.
+ * report.h - what came out, for people: markdown on stdout and in report/, a page to look at and scores.csv beside it.
  *                                                                                   layer: suite, uses: learn
  */
 #ifndef TN_SUITE_REPORT_H
@@ -7,8 +7,8 @@
 
 #include "base/cfg.h"
 
-/* Reads <run>/metrics.json and journals; writes <run>/report/{report.md,scores.csv,DONE} and prints the text. Local,
- * one process. Errors TN_EARG reduce has not run. */
+/* Reads <run>/metrics.json, journals, ledgers and shards; writes <run>/report/{report.md,report.html,scores.csv,DONE}
+ * and prints the text. Local, one process. Errors TN_EARG reduce has not run. */
 tn_status tn_report(const tn_cfg *cfg);
 
 #endif
