@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 
 #include <csv.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,4 +198,24 @@ void tn_csv_put(FILE *f, const char *sep, const char *value) {
         return;
     }
     csv_fwrite(f, value, strlen(value));
+}
+
+void tn_csv_put_p(FILE *f, const char *sep, float p) {
+    static const double BELOW[] = {0.1, 0.01, 0.001}, SCALE[] = {1e7, 1e8, 1e9, 1e10};
+    enum { SIGNIFICANT = 7 };
+    double x = (double)p;
+    int zeros = 0; /* behind the point */
+    while (zeros < 3 && x < BELOW[zeros]) zeros++;
+    /* 24 bits times 5^10 fit a double: the product is exact, and rounds half to even as printf does */
+    int64_t digits = x >= 1e-4 && x < 1 ? (int64_t)lrint(x * SCALE[zeros]) : 0;
+    if (digits == 0 || digits >= 10000000) {
+        fprintf(f, "%s%.7g", sep, x);
+        return;
+    }
+    char text[16] = "0.000";
+    int n = 2 + zeros + SIGNIFICANT;
+    for (int i = n - 1; i >= 2 + zeros; i--, digits /= 10) text[i] = (char)('0' + digits % 10);
+    while (text[n - 1] == '0') n--;
+    fputs(sep, f);
+    fwrite(text, 1, (size_t)n, f);
 }

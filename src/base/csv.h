@@ -32,4 +32,7 @@ int64_t tn_csv_line(const tn_csv *t, int64_t row);               /* line in the 
 /* Write one field with quotes where needed; sep is written in front ("" for the first, "," then). */
 void tn_csv_put(FILE *f, const char *sep, const char *value);
 
+/* A probability as by "%.7g", ten times as fast: a table of 10^8 rows is not to wait for printf. */
+void tn_csv_put_p(FILE *f, const char *sep, float p);
+
 #endif

@@ -98,6 +98,23 @@ tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out) {
     return st;
 }
 
+tn_status tn_file_copy(const char *from, const char *to) {
+    char tmp[TN_PATH_BYTES], piece[1 << 16];
+    TN_TRY(tn_publish_name(to, tmp));
+    FILE *in = fopen(from, "rb");
+    if (!in) return tn_fail(TN_EIO, "%s: cannot be read: %s", from, strerror(errno));
+    FILE *out = fopen(tmp, "wb");
+    bool ok = out != NULL;
+    for (size_t n; ok && (n = fread(piece, 1, sizeof piece, in)) > 0;) ok = fwrite(piece, 1, n, out) == n;
+    tn_status st = ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
+    if (st == TN_OK && ferror(in)) st = tn_fail(TN_EIO, "%s: cannot be read: %s", from, strerror(errno));
+    if (out && fclose(out) != 0 && st == TN_OK) st = tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
+    fclose(in);
+    if (st == TN_OK) return tn_publish_end(to);
+    unlink(tmp);
+    return st;
+}
+
 /* --- publication -------------------------------------------------------------------------------------------------- */
 
 tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]) {

@@ -32,6 +32,9 @@ bool tn_file_exists(const char *path);
 /* Whole file into malloc'd memory, with a 0 byte after it that n_bytes_out does not count. Caller frees. */
 tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out);
 
+/* Publish a copy, whatever its size. TN_EIO. */
+tn_status tn_file_copy(const char *from, const char *to);
+
 /* Publish n_bytes at path. TN_EIO names path and errno ("No space left on device"), and removes the .tmp. */
 tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes);
 

@@ -96,8 +96,27 @@ static void hostile(void **unused) {
     }
 }
 
+/* As printf writes it, bit patterns of all floats from 0 to 1 in steps, and around powers of ten. */
+static void probabilities(void **unused) {
+    (void)unused;
+    uint32_t last = 0x3F800000; /* 1.0F */
+    for (uint32_t bits = 0; bits <= last; bits += bits % 5 == 0 ? 1 : 2039) {
+        char expected[32], *text = NULL;
+        size_t n = 0;
+        float p;
+        memcpy(&p, &bits, sizeof p);
+        FILE *f = open_memstream(&text, &n);
+        tn_csv_put_p(f, ",", p);
+        fclose(f);
+        snprintf(expected, sizeof expected, ",%.7g", (double)p);
+        assert_string_equal(text, expected);
+        free(text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused),
-                                       cmocka_unit_test(round_trip), cmocka_unit_test(hostile)};
+                                       cmocka_unit_test(round_trip), cmocka_unit_test(hostile),
+                                       cmocka_unit_test(probabilities)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
