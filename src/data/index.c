@@ -172,7 +172,10 @@ tn_status tn_index_read(const char *shards_dir, const char *folds_dir, tn_index 
         st = read_folds(f, path, *out);
         tn_h5_close(&f);
     }
-    if (st == TN_OK) tn_hash_once(digest, sizeof digest, (*out)->digest);
+    if (st == TN_OK) {
+        tn_hash_once(digest, sizeof digest, (*out)->digest);
+        memcpy((*out)->shards_digest, digest[0], sizeof digest[0]);
+    }
     return st == TN_OK ? tn_path((*out)->shards_dir, "%s", shards_dir) : st;
 }
 
@@ -217,6 +220,7 @@ static tn_status share(tn_run *run, tn_index **at) {
     for (int i = 0; i < N_FOLDS; i++) tn_bcast(run, 0, *pointer(ix, &FOLDS[i]), (size_t)ix->n * FOLDS[i].size);
     tn_bcast(run, 0, ix->shards_dir, sizeof ix->shards_dir);
     tn_bcast(run, 0, ix->digest, sizeof ix->digest);
+    tn_bcast(run, 0, ix->shards_digest, sizeof ix->shards_digest);
     TN_TRY(cast_strings(run, ix->n, &ix->path));
     TN_TRY(cast_strings(run, ix->n_classes, &ix->class_name));
     for (int m = 0; m < ix->n_levels; m++) TN_TRY(cast_strings(run, ix->n_values[m], &ix->value_name[m]));

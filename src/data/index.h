@@ -40,6 +40,7 @@ typedef struct tn_index {
     uint64_t *checksum;        /* (N) */
     int32_t *fold, *component; /* (N); all TN_FOLD_NONE and own row when folds_dir is NULL */
     char shards_dir[TN_PATH_BYTES];
+    char shards_digest[33];
     char digest[33]; /* of shards and folds, for the identity of predictions and checkpoints */
 } tn_index;
 
