@@ -30,6 +30,7 @@ enum {
     TN_MAX_SIZES = 8,
     TN_MAX_FOLDS = 64,
     TN_MAX_AUGMENT = 16,
+    TN_MAX_VIEWS = 16,
     TN_MAX_SPACE = 16,   /* keys of a search */
     TN_MAX_CHOICES = 16, /* of one of them */
     TN_MAX_RUNGS = 8,
@@ -48,7 +49,7 @@ typedef enum { TN_SELF_SELF, TN_SELF_CONFIDENT, TN_SELF_DISAGREEMENT } tn_self_m
 typedef enum { TN_PRUNE_NOISE_RATE, TN_PRUNE_BOTH } tn_prune;
 typedef enum { TN_DROPPED_DROP, TN_DROPPED_UNLABELED, TN_DROPPED_RELABEL } tn_dropped;
 typedef enum { TN_CONSISTENCY_MSE, TN_CONSISTENCY_KL } tn_consistency_kind;
-typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN } tn_reduce_kind;
+typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN, TN_REDUCE_GREEDY } tn_reduce_kind;
 typedef enum { TN_DEVICE_REF, TN_DEVICE_CPU } tn_device_kind;
 typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
 
@@ -156,7 +157,16 @@ typedef struct tn_cfg {
         int64_t rampup_images;            /* 0                                                     */
     } self;
     struct {
+        int n_views; /* [ "identity" ]: each image is looked at so, and the probabilities averaged */
+        char views[TN_MAX_VIEWS][TN_NAME_BYTES];
+    } predict;
+    struct {
         tn_reduce_kind method; /* mean                                                  */
+        bool offsets;          /* false: tune what is added to each class's log p       */
+        int category_prior;    /* 0 = none, or a category level                         */
+        double prior_count;    /* 10: smoothing of that prior, in rows                  */
+        int64_t tune_rows;     /* 100000: out-of-fold rows to tune on, about            */
+        int bootstrap;         /* 1000 resamples for intervals; 0 = none                */
     } reduce;
     struct {
         int trials;                                   /* 16; the first is the job file as it stands            */
@@ -171,6 +181,16 @@ typedef struct tn_cfg {
         tn_dimension space[TN_MAX_SPACE];
     } tune;
 } tn_cfg;
+
+/* One view of predict.views: "identity", "horizontal_flip", "center_crop" and "five_crop", the last two with a share of
+ * the short side in percent behind them: "center_crop_80" (87 when not given). */
+typedef enum { TN_LOOK_IDENTITY, TN_LOOK_FLIP, TN_LOOK_CENTER, TN_LOOK_FIVE } tn_look_kind;
+typedef struct {
+    tn_look_kind kind;
+    int percent;
+} tn_look;
+extern const char *const tn_look_words[]; /* NULL at the end */
+bool tn_look_parse(const char *text, tn_look *out);
 
 /* The stages whose identity the settings decide; bits for the table in cfg.c. */
 typedef enum {

@@ -1,6 +1,8 @@
 /* cfg_check.c - rules between keys. */
 #include "base/cfg_priv.h"
 
+#include "base/nearest.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +125,41 @@ static void check_tune(const tn_cfg *cfg, tn_problems *p) {
     tn_space_check(cfg, p);
 }
 
+const char *const tn_look_words[] = {"identity", "horizontal_flip", "center_crop", "five_crop", NULL};
+
+bool tn_look_parse(const char *text, tn_look *out) {
+    for (int k = 0; tn_look_words[k]; k++) {
+        size_t n = strlen(tn_look_words[k]);
+        if (strncmp(text, tn_look_words[k], n) != 0) continue;
+        *out = (tn_look){.kind = (tn_look_kind)k, .percent = 87};
+        if (!text[n]) return true;
+        char *end;
+        long percent = text[n] == '_' && text[n + 1] >= '0' && text[n + 1] <= '9' ? strtol(text + n + 1, &end, 10) : 0;
+        if (k < TN_LOOK_CENTER || percent < 10 || percent > 100 || *end) return false;
+        out->percent = (int)percent;
+        return true;
+    }
+    return false;
+}
+
+static void check_predict(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "predict", "views"), n_words = 0;
+    while (tn_look_words[n_words]) n_words++;
+    if (cfg->predict.n_views == 0) tn_problem(p, line, "predict.views: give at least \"identity\"");
+    for (int i = 0; i < cfg->predict.n_views; i++) {
+        tn_look look;
+        const char *text = cfg->predict.views[i], *near = tn_nearest(text, n_words, tn_look_words);
+        if (!tn_look_parse(text, &look))
+            tn_problem(p, line,
+                       "predict.views: no view \"%s\"%s%s%s: give identity, horizontal_flip, center_crop or five_crop "
+                       "(with _10 to _100 behind them: percent of the short side)",
+                       text, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+        for (int j = 0; j < i; j++)
+            if (strcmp(text, cfg->predict.views[j]) == 0)
+                tn_problem(p, line, "predict.views: \"%s\" is named twice", text);
+    }
+}
+
 /* Lists whose order means nothing stand in ascending order, so that writing them otherwise changes no result. */
 static int by_int(const void *a, const void *b) {
     int x = *(const int *)a, y = *(const int *)b;
@@ -146,4 +183,5 @@ void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     check_train(cfg, p);
     check_self(cfg, p);
     check_tune(cfg, p);
+    check_predict(cfg, p);
 }

@@ -13,6 +13,7 @@ typedef enum {
     KEY_DOUBLE,  /* double                                */
     KEY_TEXT,    /* char[TN_NAME_BYTES]                   */
     KEY_PATH,    /* char[TN_PATH_BYTES], second: as given */
+    KEY_BOOL,    /* bool                                  */
     KEY_WORD,    /* enum, by index in words               */
     KEY_INTS,    /* int[], second: count                  */
     KEY_I64S,    /* int64_t[], second: count              */

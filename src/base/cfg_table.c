@@ -17,7 +17,7 @@ static const char *const SELF_METHOD[] = {"self", "confident", "disagreement", N
 static const char *const PRUNE[] = {"noise_rate", "both", NULL};
 static const char *const DROPPED[] = {"drop", "unlabeled", "relabel", NULL};
 static const char *const CONSISTENCY[] = {"mse", "kl", NULL};
-static const char *const METHOD[] = {"mean", "gmean", NULL};
+static const char *const METHOD[] = {"mean", "gmean", "greedy", NULL};
 static const char *const SAMPLING[] = {"sobol", "random", NULL};
 static const char *const DEVICE[] = {"ref", "cpu", NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
@@ -151,8 +151,22 @@ const tn_key tn_keys[] = {
     {"self", "rampup_images", KEY_I64, AT(self.rampup_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
      "images over which the weight rises: exp(-5 (1 - images / rampup_images)^2) of it; 0: at once"},
 
+    {"predict", "views", KEY_TEXTS, AT(predict.views), AT(predict.n_views), "[ \"identity\" ]", 0, 0, TN_MAX_VIEWS, NULL,
+     TN_STAGE_PREDICT,
+     "what is averaged of each image: identity (the centre square), horizontal_flip, center_crop_<percent>, five_crop_<percent>"},
+
     {"reduce", "method", KEY_WORD, AT(reduce.method), 0, "\"mean\"", 0, 0, 0, METHOD, TN_STAGE_REDUCE,
-     "arithmetic or geometric mean of the members' probabilities"},
+     "arithmetic or geometric mean of a round's members; greedy: members of all rounds, chosen for the score"},
+    {"reduce", "offsets", KEY_BOOL, AT(reduce.offsets), 0, "false", 0, 0, 0, NULL, TN_STAGE_REDUCE,
+     "add to each class's log p what makes the geometric mean of F1 largest on out-of-fold rows"},
+    {"reduce", "category_prior", KEY_INT, AT(reduce.category_prior), 0, "0", 0, TN_MAX_LEVELS, 0, NULL, TN_STAGE_REDUCE,
+     "multiply by how much more frequent the class is with this value of cat1..cat4 (1 to 4); 0: do not"},
+    {"reduce", "prior_count", KEY_DOUBLE, AT(reduce.prior_count), 0, "10", 0.001, 1e9, 0, NULL, TN_STAGE_REDUCE,
+     "rows of the whole table that are added to each value of the category: fewer trust rare values more"},
+    {"reduce", "tune_rows", KEY_I64, AT(reduce.tune_rows), 0, "100000", 100, 1e9, 0, NULL, TN_STAGE_REDUCE,
+     "out-of-fold rows that greedy and offsets are tuned on, about; all of rare classes, weighted"},
+    {"reduce", "bootstrap", KEY_INT, AT(reduce.bootstrap), 0, "1000", 0, 100000, 0, NULL, TN_STAGE_REDUCE,
+     "resamples by group for the 95 % intervals of scores; 0: none"},
 
     {"tune", "trials", KEY_INT, AT(tune.trials), 0, "16", 2, 10000, 0, NULL, TUNE,
      "trials of the first rung; the first of them is the job file as it stands"},

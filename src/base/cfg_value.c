@@ -101,6 +101,16 @@ static const char *text_value(const tn_key *key, const config_setting_t *v, size
     return NULL;
 }
 
+static void set_bool(bool *at, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems) {
+    char why[96];
+    if (config_setting_type(v) == CONFIG_TYPE_BOOL) {
+        *at = config_setting_get_bool(v) != 0;
+        return;
+    }
+    snprintf(why, sizeof why, "is %s", type_name(v));
+    refuse(key, v, line, why, problems);
+}
+
 static void set_word(int *at, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems) {
     const char *text = text_value(key, v, TN_NAME_BYTES, line, problems);
     int n = 0;
@@ -185,6 +195,9 @@ void tn_key_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *value, i
     case KEY_DOUBLE:
         set_double(at, key, value, line, problems);
         break;
+    case KEY_BOOL:
+        set_bool(at, key, value, line, problems);
+        break;
     case KEY_WORD:
         set_word(at, key, value, line, problems);
         break;
@@ -226,6 +239,9 @@ void tn_key_accepted(const tn_key *key, FILE *out) {
         break;
     case KEY_PATH:
         fprintf(out, "a path in quotes");
+        break;
+    case KEY_BOOL:
+        fprintf(out, "true or false");
         break;
     case KEY_WORD:
         fputs("one of:", out);
@@ -291,6 +307,9 @@ void tn_key_print(const tn_cfg *cfg, const tn_key *key, bool paths_as_given, FIL
         break;
     case KEY_DOUBLE:
         tn_print_double(*(const double *)at, out);
+        break;
+    case KEY_BOOL:
+        fputs(*(const bool *)at ? "true" : "false", out);
         break;
     case KEY_WORD:
         fprintf(out, "\"%s\"", key->words[*(const int *)at]);

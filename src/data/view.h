@@ -1,0 +1,28 @@
+/*
+ * view.h - the views of an image that prediction averages over.              layer: data, uses: base (cfg), augment
+ *
+ *   tn_image_view view[TN_MAX_SINGLE_VIEWS];   int n = tn_views_of(cfg, view);   tn_box box = tn_view_box(&view[i], w,
+ * h);
+ *
+ * identity          the centre square of the whole image, as in evaluation
+ * horizontal_flip   the same, mirrored
+ * center_crop_P     the centre square with P percent of the short side
+ * five_crop_P       such a square in each corner of the image, and in its centre: five views
+ */
+#ifndef TN_DATA_VIEW_H
+#define TN_DATA_VIEW_H
+
+#include "data/augment.h"
+
+enum { TN_MAX_SINGLE_VIEWS = 5 * TN_MAX_VIEWS };
+
+typedef struct {
+    int percent;         /* of the short side */
+    double across, down; /* of the room that is left: 0 left or top, 0.5 centre, 1 right or bottom */
+    bool flip;
+} tn_image_view;
+
+int tn_views_of(const tn_cfg *cfg, tn_image_view out[TN_MAX_SINGLE_VIEWS]); /* predict.views, in order */
+tn_box tn_view_box(const tn_image_view *v, int w, int h);
+
+#endif
