@@ -3,12 +3,13 @@
 
 #include "learn/ensemble.h"
 
-static tn_status reduce(tn_job *job, const tn_args *args) {
-    return tn_reduce(&job->run, job->cfg, job->index, args->allow_missing);
-}
-
+/* Without the index and the shards of other verbs: what it needs of the data set is read in blocks. */
 static tn_status run(const tn_args *args) {
-    return tn_job_run(args, reduce);
+    tn_job job;
+    TN_TRY(tn_job_begin(args, &job));
+    tn_status st = tn_reduce(&job.run, job.cfg, args->allow_missing);
+    tn_job_end(&job, st);
+    return st;
 }
 
 const tn_verb tn_verb_reduce = {

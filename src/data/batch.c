@@ -116,8 +116,9 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
     uint64_t position = (uint64_t)(x->position + i);
     const unsigned char *pixels;
     int w = spec->index->width[row], h = spec->index->height[row];
-    tn_box box = tn_crop_draw(ld->crop, spec->seed, position, (uint64_t)row, w, h);
-    bool flip = tn_flip_draw(ld->flip, spec->seed, position, (uint64_t)row);
+    tn_box box =
+        spec->view ? tn_view_box(spec->view, w, h) : tn_crop_draw(ld->crop, spec->seed, position, (uint64_t)row, w, h);
+    bool flip = spec->view ? spec->view->flip : tn_flip_draw(ld->flip, spec->seed, position, (uint64_t)row);
     TN_TRY(pixels_of(ld, row, s, &pixels, &w, &h, &box));
     fill_target(ld, (spec->label ? spec->label : spec->index->label)[row], x->target + (size_t)i * (size_t)ld->K);
     if (ld->M) fill_extra(ld, row, x->extra + (size_t)i * (size_t)ld->M);
@@ -208,6 +209,7 @@ static tn_status make_ring(tn_loader *ld) {
 }
 
 tn_status tn_loader_new(const tn_loader_spec *spec, tn_loader **out) {
+    TN_ASSERT(!(spec->training && spec->view));
     TN_ASSERT(spec->depth >= 2 && spec->n_threads >= 1 && spec->metadata_levels <= spec->index->n_levels);
     tn_loader *ld = calloc(1, sizeof *ld);
     if (!ld) return tn_fail_memory(sizeof *ld, "the loader");

@@ -13,6 +13,7 @@
 #include "data/augment.h"
 #include "data/index.h"
 #include "data/shard.h"
+#include "data/view.h"
 
 typedef struct {
     const tn_index *index;
@@ -27,6 +28,7 @@ typedef struct {
     bool keep_clean;        /* also give the lane as it was before CutMix */
     int metadata_levels;    /* leading levels joined as one-hots; M = sum of their n_values */
     tn_input_norm norm;
+    const tn_image_view *view; /* evaluation only; NULL: the centre square */
 } tn_loader_spec;
 
 typedef struct {

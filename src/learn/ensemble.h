@@ -2,14 +2,18 @@
  * ensemble.h - many predictions into one, with honest scores.                        layer: learn, uses: base, data
  *
  *   TN_TRY(tn_predict(run, cfg, index, shards, &cell));       // train/<cell> -> predict/<cell>/predictions.h5
- *   TN_TRY(tn_reduce(run, cfg, index, allow_missing));
+ *   TN_TRY(tn_reduce(run, cfg, allow_missing));
  *
- * predict   rows: the cell's own fold (out-of-fold) and all rows with fold -1 (test, unlabelled), ascending.
- * Formula   mean: p = (1/n) sum p_m; gmean: p_c ~ exp((1/n) sum log max(p_mc, 1e-7)), normalised over c; members in
- * cell order, in double. Scores    fold f: out-of-fold rows by the members of fold f (their sizes and seeds combined);
- * pooled: all folds' rows together, the headline; ensemble of all folds: on labelled test rows only. Original labels,
- * and again against the truth column where there is one (reported beside, never chosen by). Round     the last finished
- * round, or an earlier one whose out-of-fold score over the folds that both have is better (said and recorded).
+ * predict   rows: the cell's own fold (out-of-fold) and all rows with fold -1 (test, unlabelled), ascending; the mean
+ * over predict.views. Rank 0 writes block after block: memory is the index and one wave of lanes. Formula   mean: p =
+ * (1/n) sum p_m; gmean: p_c ~ exp((1/n) sum log max(p_mc, 1e-7)), normalised over c; members in cell order, in double.
+ * Tuned: p_c ~ p_c * prior_c * e^b_c (blend.h: greedy and offsets; reduce_priv.h: prior). Scores    fold f: out-of-fold
+ * rows by the members of fold f (their sizes and seeds combined); pooled: all folds' rows together, the headline;
+ * ensemble of all folds: on labelled test rows only. Original labels, and again against the truth column where there is
+ * one (reported beside, never chosen by). Tuned: each fold by what was chosen without it (honest), by what was chosen
+ * with it (in sample), and untuned. Intervals: bootstrap.h. Round     the last finished round, or an earlier one whose
+ * out-of-fold score over the folds that both have is better (said and recorded). Greedy selection chooses among the
+ * members of all rounds.
  */
 #ifndef TN_LEARN_ENSEMBLE_H
 #define TN_LEARN_ENSEMBLE_H
@@ -26,11 +30,14 @@ tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, cons
 /* n members (B rows, K) into one. Pure. */
 void tn_combine(tn_reduce_kind kind, int n, int64_t B, int K, const float *const *p, float *p_out);
 
-/* Collective. Reads predict/<cell> of all rounds present. allow_missing: cells without DONE are left out and said ("9
- * of 10"); else TN_EUNFINISHED naming them. Rejects members of another index digest. Writes into the run folder:
- * ensemble.h5 (row, p), submission.csv (path,label,p_<class>...; rows whose split is test or label is empty,
- * quarantined ones included with the most frequent class and p = class shares, in input order), metrics.json (schema in
- * docs/file-formats.md), ledger.csv (path,label,suggested,margin,verdict; the last round's), and reduce/DONE last. */
-tn_status tn_reduce(tn_run *run, const tn_cfg *cfg, const tn_index *index, bool allow_missing);
+/* Collective. Reads RUN/shards, folds and predict/<cell> of all rounds present, in blocks. allow_missing: cells without
+ * DONE are left out and said ("9 of 10"); else TN_EUNFINISHED naming them. Rejects members of another data set, fold
+ * map or list of classes, of another cell, a model twice, rows missing, numbers that are no probabilities: nothing is
+ * written then. Writes into the run folder: ensemble.h5, submission.csv (rows whose split is test or label is empty,
+ * quarantined ones included with the most frequent class and p = class shares, in input order), metrics.json,
+ * ledger.csv (the last filter's; else of the out-of-fold predictions), and reduce/DONE last (docs/file-formats.md).
+ * Memory   a block of rows of all members (64 MiB), reduce.tune_rows of them where something is tuned, reduce.bootstrap
+ *          confusion matrices per score. */
+tn_status tn_reduce(tn_run *run, const tn_cfg *cfg, bool allow_missing);
 
 #endif

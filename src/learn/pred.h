@@ -1,9 +1,15 @@
 /*
  * pred.h - a predictions file: class probabilities of a set of rows by one model.     layer: learn, uses: base, data
  *
- * File predictions.h5, version 1: row i64 (n) ascending rows of the data set; p f32 (n,K); attributes: cell name, fold,
- *   round, size_px, seed, index digest (data set + fold map), model digest. fold = the fold the model did not see:
- *   rows of that fold are out-of-fold; rows with fold -1 no model saw.
+ *   TN_TRY(tn_pred_create(path, &info, &w));  while (...) TN_TRY(tn_pred_append(w, n, row, p));
+ *   TN_TRY(tn_pred_finish(&w, digest));                                              // published
+ *   TN_TRY(tn_pred_open(path, &pr));  TN_TRY(tn_pred_read(pr, first, n, row, p));  tn_pred_close(&pr);
+ *
+ * File predictions.h5, version 2: row i64 (n) ascending rows of the data set; p f32 (n,K); attributes: cell name, fold,
+ *   round, size_px, seed, classes, shards digest, index digest (data set + fold map), model digest. fold = the fold the
+ *   model did not see: rows of that fold are out-of-fold; rows with fold -1 no model saw.
+ * Invariants 1. Both ends stream: memory does not grow with n. 2. No number that is not a probability goes in or comes
+ *            out. The bytes are vouched for by DONE (base/done.h).
  */
 #ifndef TN_LEARN_PRED_H
 #define TN_LEARN_PRED_H
@@ -11,21 +17,32 @@
 #include "base/hash.h"
 #include "learn/cell.h"
 
+enum { TN_PRED_VERSION = 2, TN_CLASSES_BYTES = TN_MAX_CLASSES * TN_NAME_BYTES };
+
 typedef struct {
     tn_cell cell;
-    char index_digest[TN_HEX_BYTES], model_digest[TN_HEX_BYTES];
+    char shards_digest[TN_HEX_BYTES], index_digest[TN_HEX_BYTES], model_digest[TN_HEX_BYTES];
+    char classes[TN_CLASSES_BYTES]; /* names in order, one per line */
     int64_t n;
     int K;
 } tn_pred_info;
 
-tn_status tn_pred_write(const char *path, const tn_pred_info *info, const int64_t *row, const float *p); /* publishes */
+void tn_pred_classes(int K, char *const *name, char out[TN_CLASSES_BYTES]);
+
+/* Local, one writer. append: TN_EFORMAT for a value that is no probability. finish: after info->n rows; on failure, and
+ * by drop, nothing is left. */
+typedef struct tn_pred_writer tn_pred_writer;
+tn_status tn_pred_create(const char *path, const tn_pred_info *info, tn_pred_writer **out);
+tn_status tn_pred_append(tn_pred_writer *w, int64_t n, const int64_t *row, const float *p);
+tn_status tn_pred_finish(tn_pred_writer **w, char digest_out[TN_HEX_BYTES]);
+void tn_pred_drop(tn_pred_writer **w);
 
 /* Reading streams: rows [first, first+n) of the file. Local, main thread. */
 typedef struct tn_pred tn_pred;
 tn_status tn_pred_open(const char *path, tn_pred **out); /* TN_EIO, TN_EFORMAT */
 void tn_pred_close(tn_pred **pr);
 const tn_pred_info *tn_pred_info_of(const tn_pred *pr);
-const int64_t *tn_pred_rows(const tn_pred *pr); /* (n) */
-tn_status tn_pred_read(tn_pred *pr, int64_t first, int64_t n, float *p_out);
+/* TN_EFORMAT no such rows, rows that do not ascend, a value that is no probability. */
+tn_status tn_pred_read(tn_pred *pr, int64_t first, int64_t n, int64_t *row_out, float *p_out);
 
 #endif

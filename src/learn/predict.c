@@ -11,97 +11,169 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Out-of-fold rows and rows that nobody trains on, ascending. out: (N). */
-static int64_t rows_of(const tn_index *ix, int fold, int64_t *out) {
+typedef struct {
+    const tn_cfg *cfg;
+    const tn_index *ix;
+    const tn_shards *shards;
+    const tn_cell *cell;
+    char label[TN_CELL_NAME_BYTES + 16], folder[TN_PATH_BYTES], model_digest[TN_HEX_BYTES];
+    tn_model model;
+    tn_image_view view[TN_MAX_SINGLE_VIEWS];
+    int n_views;
+    int64_t n, next;   /* rows to predict; row of the data set to go on from */
+    int64_t n_wave;    /* rows that all ranks compute before rank 0 writes them */
+    int64_t *rows;     /* (n_wave) */
+    float *p;          /* (n_wave,K) */
+    double *sum;       /* (n_wave,K) over views */
+    tn_pred_writer *w; /* rank 0's */
+} prediction;
+
+/* Out-of-fold rows and rows that nobody trains on. */
+static bool wants(const prediction *x, int64_t i) {
+    return !x->ix->state[i] && (x->ix->fold[i] == x->cell->fold || x->ix->fold[i] == TN_FOLD_NONE);
+}
+
+/* The next rows, ascending, at most n_wave. */
+static int64_t next_rows(prediction *x) {
     int64_t n = 0;
-    for (int64_t i = 0; i < ix->n; i++)
-        if (ix->fold[i] == fold || ix->fold[i] == TN_FOLD_NONE) out[n++] = i;
+    for (; n < x->n_wave && x->next < x->ix->n; x->next++)
+        if (wants(x, x->next)) x->rows[n++] = x->next;
     return n;
 }
 
-static tn_status compute(tn_run *run, const tn_cfg *cfg, const tn_index *ix, const tn_shards *shards,
-                         const tn_cell *cell, tn_model *m, int64_t *rows, float *p, int64_t n) {
-    tn_loader_spec spec = {.index = ix,
-                           .shards = shards,
-                           .size_px = m->about.size_px,
-                           .lane_images = cfg->train.lane_images,
-                           .n_threads = cfg->train.loader_threads,
+static tn_status compute(tn_run *run, prediction *x, int64_t n) {
+    tn_loader_spec spec = {.index = x->ix,
+                           .shards = x->shards,
+                           .size_px = x->model.about.size_px,
+                           .lane_images = x->cfg->train.lane_images,
+                           .n_threads = x->cfg->train.loader_threads,
                            .depth = 4,
-                           .seed = (uint64_t)cell->seed,
-                           .metadata_levels = cfg->model.metadata_levels,
-                           .norm = m->about.norm};
-    char name[TN_CELL_NAME_BYTES], label[TN_CELL_NAME_BYTES + 16];
-    tn_cell_name(cell, name);
-    snprintf(label, sizeof label, "predict %s", name);
-    return tn_eval_rows(run, m->exec, &spec, n, rows, label, p);
+                           .seed = (uint64_t)x->cell->seed,
+                           .metadata_levels = x->cfg->model.metadata_levels,
+                           .norm = x->model.about.norm};
+    int64_t floats = n * x->ix->n_classes;
+    memset(x->sum, 0, (size_t)floats * sizeof *x->sum);
+    for (int v = 0; v < x->n_views; v++) {
+        spec.view = &x->view[v];
+        TN_TRY(tn_eval_rows(run, x->model.exec, &spec, n, x->rows, NULL, x->p));
+        for (int64_t i = 0; i < floats; i++) x->sum[i] += (double)x->p[i];
+    }
+    for (int64_t i = 0; i < floats; i++) x->p[i] = (float)(x->sum[i] / x->n_views);
+    return TN_OK;
 }
 
-static tn_status publish(const tn_index *ix, const tn_cell *cell, const char *folder, const tn_done *done,
-                         const char *model_digest, int64_t n, const int64_t *rows, const float *p) {
-    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
-    tn_pred_info info = {.cell = *cell, .n = n, .K = ix->n_classes};
-    snprintf(info.index_digest, sizeof info.index_digest, "%s", ix->digest);
-    snprintf(info.model_digest, sizeof info.model_digest, "%s", model_digest);
-    TN_TRY(tn_path(path, "%s/predictions.h5", folder));
-    TN_TRY(tn_pred_write(path, &info, rows, p));
-    tn_hash *h = tn_hash_new();
-    tn_hash_add(h, rows, (size_t)n * sizeof *rows);
-    tn_hash_add(h, p, (size_t)(n * ix->n_classes) * sizeof *p);
-    tn_hash_hex(h, digest);
-    tn_hash_free(&h);
-    return tn_done_publish(folder, done, digest, (const char *[]){"predictions.h5", NULL});
+/* Wave after wave. A wave is whole lanes of every rank, cut from the beginning of the rows, so that a row's neighbours
+ * in its lane, and hence its bits, do not depend on the number of ranks. */
+static tn_status compute_all(tn_run *run, prediction *x) {
+    tn_progress bar;
+    if (run->rank == 0) tn_progress_begin(&bar, x->label, x->n, "images");
+    tn_status st = TN_OK;
+    for (int64_t done = 0; st == TN_OK && done < x->n;) {
+        st = tn_agree(run, tn_stop_wanted() ? tn_fail(TN_EUNFINISHED,
+                                                      "%s: stopped on request; finished cells are "
+                                                      "published: run the same command again",
+                                                      x->label)
+                                            : TN_OK);
+        int64_t n = next_rows(x);
+        if (st == TN_OK) st = compute(run, x, n);
+        if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? tn_pred_append(x->w, n, x->rows, x->p) : TN_OK);
+        done += n;
+        if (run->rank == 0) tn_progress_at(&bar, done, NULL);
+    }
+    if (run->rank == 0) tn_progress_end(&bar, NULL);
+    return st;
 }
 
-static tn_status predict_anew(tn_run *run, const tn_cfg *cfg, const tn_index *ix, const tn_shards *shards,
-                              const tn_cell *cell, const char *folder, const char *model_digest, const tn_done *done) {
+static tn_status open_writer(prediction *x) {
     char path[TN_PATH_BYTES];
-    tn_model m = {.net = NULL};
-    int64_t *rows = malloc((size_t)ix->n * sizeof *rows + 1), n = rows ? rows_of(ix, cell->fold, rows) : 0;
-    float *p = malloc((size_t)(n * ix->n_classes) * sizeof *p + 1);
+    const tn_index *ix = x->ix;
+    tn_pred_info info = {.cell = *x->cell, .n = x->n, .K = ix->n_classes};
+    snprintf(info.shards_digest, sizeof info.shards_digest, "%s", ix->shards_digest);
+    snprintf(info.index_digest, sizeof info.index_digest, "%s", ix->digest);
+    snprintf(info.model_digest, sizeof info.model_digest, "%s", x->model_digest);
+    tn_pred_classes(ix->n_classes, ix->class_name, info.classes);
+    TN_TRY(tn_path(path, "%s/predictions.h5", x->folder));
+    return tn_pred_create(path, &info, &x->w);
+}
+
+static tn_status open_model(prediction *x, int isa) {
+    char path[TN_PATH_BYTES];
+    const tn_cfg *cfg = x->cfg;
+    TN_TRY(tn_cell_folder(cfg, "train", x->cell, path));
+    TN_TRY(tn_done_file(path, "best.safetensors", "train", path));
+    return tn_model_open(path,
+                         &(tn_model_use){cfg->train.device, cfg->train.lane_threads, (tn_isa)isa, cfg->train.precision,
+                                         cfg->train.lane_images, 0},
+                         &x->model);
+}
+
+static tn_status begin(const tn_run *run, prediction *x, int isa) {
+    enum { LANES_PER_WAVE = 64 };
+    size_t K = (size_t)x->ix->n_classes;
+    for (int64_t i = 0; i < x->ix->n; i++) x->n += wants(x, i);
+    x->n_views = tn_views_of(x->cfg, x->view);
+    x->n_wave = (int64_t)LANES_PER_WAVE * x->cfg->train.lane_images * run->n_ranks;
+    x->rows = malloc((size_t)x->n_wave * sizeof *x->rows);
+    x->p = malloc((size_t)x->n_wave * K * sizeof *x->p);
+    x->sum = malloc((size_t)x->n_wave * K * sizeof *x->sum);
+    if (!x->rows || !x->p || !x->sum) return tn_fail_memory((size_t)x->n_wave * K * 12, "the predictions");
+    TN_TRY(open_model(x, isa));
+    return run->rank == 0 ? open_writer(x) : TN_OK;
+}
+
+static tn_status publish(prediction *x, const tn_done *done) {
+    char digest[TN_HEX_BYTES];
+    TN_TRY(tn_pred_finish(&x->w, digest));
+    return tn_done_publish(x->folder, done, digest, (const char *[]){"predictions.h5", NULL});
+}
+
+static tn_status predict_anew(tn_run *run, prediction *x, const tn_done *done) {
     int isa = (int)tn_isa_best();
     MPI_Allreduce(MPI_IN_PLACE, &isa, 1, MPI_INT, MPI_MIN, run->comm);
-    tn_status st =
-        rows && p ? tn_cell_folder(cfg, "train", cell, path) : tn_fail_memory((size_t)ix->n * 28, "the predictions");
-    if (st == TN_OK) st = tn_done_file(path, "best.safetensors", "train", path);
-    if (st == TN_OK)
-        st = tn_model_open(path,
-                           &(tn_model_use){cfg->train.device, cfg->train.lane_threads, (tn_isa)isa,
-                                           cfg->train.precision, cfg->train.lane_images, 0},
-                           &m);
-    st = tn_agree(run, st);
-    if (st == TN_OK) st = compute(run, cfg, ix, shards, cell, &m, rows, p, n);
-    if (st == TN_OK)
-        st = tn_agree(run, run->rank == 0 ? publish(ix, cell, folder, done, model_digest, n, rows, p) : TN_OK);
-    tn_model_close(&m);
-    free(rows);
-    free(p);
+    tn_status st = tn_agree(run, begin(run, x, isa));
+    if (st == TN_OK) st = compute_all(run, x);
+    if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? publish(x, done) : TN_OK);
+    tn_pred_drop(&x->w);
+    tn_model_close(&x->model);
+    free(x->rows);
+    free(x->p);
+    free(x->sum);
     return st;
 }
 
 /* A cell of a round that was not trained. */
-static tn_status skip(tn_run *run, const char *label, const char *folder, const tn_done *done) {
+static tn_status skip(tn_run *run, const prediction *x, const tn_done *done) {
     tn_status st = TN_OK;
     if (run->rank == 0) {
-        st = tn_done_publish(folder, done, TN_SKIPPED, NULL);
-        tn_say("%s: skipped, there is no such model", label);
+        st = tn_done_publish(x->folder, done, TN_SKIPPED, NULL);
+        tn_say("%s: skipped, there is no such model", x->label);
     }
     return tn_agree(run, st);
 }
 
+static tn_status identity(const prediction *x, char settings[TN_PATH_BYTES], char inputs[160]) {
+    char name[TN_CELL_NAME_BYTES], *keys = tn_cfg_canonical(x->cfg, TN_STAGE_PREDICT);
+    if (!keys) return tn_fail_memory(4096, "the settings");
+    tn_cell_name(x->cell, name);
+    tn_status st = tn_path(settings, "cell = %s\n%s", name, keys);
+    snprintf(inputs, 160, "train %s\nindex %s\nformat %d\n", x->model_digest, x->ix->digest, TN_PRED_VERSION);
+    free(keys);
+    return st;
+}
+
 tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                      const tn_cell *cell) {
-    char name[TN_CELL_NAME_BYTES], label[TN_CELL_NAME_BYTES + 16], folder[TN_PATH_BYTES], digest[TN_HEX_BYTES] = "",
-                                                                                          settings[96], inputs[128];
+    char name[TN_CELL_NAME_BYTES], settings[TN_PATH_BYTES], inputs[160];
+    prediction x = {.cfg = cfg, .ix = index, .shards = shards, .cell = cell};
     tn_cell_name(cell, name);
-    snprintf(label, sizeof label, "predict %s", name);
-    tn_status st = tn_cell_folder(cfg, "predict", cell, folder);
-    if (st == TN_OK) st = tn_train_digest(cfg, cell, digest);
+    snprintf(x.label, sizeof x.label, "predict %s", name);
+    tn_status st = tn_cell_folder(cfg, "predict", cell, x.folder);
+    if (st == TN_OK) st = tn_train_digest(cfg, cell, x.model_digest);
+    if (st == TN_OK) st = identity(&x, settings, inputs);
     TN_TRY(tn_agree(run, st));
-    snprintf(settings, sizeof settings, "cell = %s\n", name);
-    snprintf(inputs, sizeof inputs, "train %s\nindex %s\n", digest, index->digest);
     tn_done want = {.stage = "predict", .settings = settings, .inputs = inputs};
     bool valid = false;
-    TN_TRY(tn_done_begin_all(run, folder, label, &want, &valid));
-    if (!valid && strcmp(digest, TN_SKIPPED) == 0) return skip(run, label, folder, &want);
-    return valid ? TN_OK : predict_anew(run, cfg, index, shards, cell, folder, digest, &want);
+    TN_TRY(tn_done_begin_all(run, x.folder, x.label, &want, &valid));
+    if (!valid && strcmp(x.model_digest, TN_SKIPPED) == 0) return skip(run, &x, &want);
+    return valid ? TN_OK : predict_anew(run, &x, &want);
 }

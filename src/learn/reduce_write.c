@@ -1,299 +1,302 @@
-/* reduce_write.c - ensemble.h5, submission.csv, metrics.json, ledger.csv. */
+/* reduce_write.c - ensemble.h5, submission.csv, ledger.csv: written by rank 0 as the blocks come, in the order of rows.
+ */
 #include "learn/reduce_priv.h"
 
-#include "base/build.h"
 #include "base/csv.h"
-#include "base/done.h"
 #include "base/h5.h"
 #include "base/progress.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Test or unlabelled, quarantined ones included: they get a line too. */
-static bool is_submitted(const tn_index *ix, int64_t i) {
-    return ix->is_test[i] || ix->label[i] < 0;
-}
+/* A text file that grows, rank 0's; every rank fills its part of a wave. */
+typedef struct {
+    char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES];
+    FILE *file;
+    char *text; /* of this rank's block */
+    size_t n_bytes;
+} table_file;
 
-/* --- submission.csv
- * ---------------------------------------------------------------------------------------------------- */
+struct tn_outputs {
+    const tn_reduction *r;
+    char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES]; /* ensemble.h5 */
+    tn_h5 *ensemble;
+    int64_t n_written, n_unread;
+    tn_hash *hash;
+    table_file submission, ledger;
+    bool makes_ledger; /* no filter ran: what the out-of-fold predictions think of the labels; nothing was dropped */
+    float shares[TN_MAX_CLASSES];
+    int64_t n_here, room; /* this rank's rows with fold -1, or those that rank 0 received */
+    int64_t *row;
+    float *p;
+};
+
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 /* Shares of the classes among the training rows: the answer for an image that nobody could read. */
-static void class_shares(const tn_index *ix, float *out) {
-    int64_t n = 0, count[TN_MAX_CLASSES] = {0};
-    for (int64_t i = 0; i < ix->n; i++)
-        if (ix->fold[i] >= 0) {
-            count[ix->label[i]]++;
-            n++;
-        }
-    for (int k = 0; k < ix->n_classes; k++)
-        out[k] = n ? (float)((double)count[k] / (double)n) : 1.0F / (float)ix->n_classes;
+static void class_shares(const tn_reduction *r, float *out) {
+    int64_t n = 0;
+    int K = r->table->n_classes;
+    for (int k = 0; k < K; k++) n += r->counts.trainable[k];
+    for (int k = 0; k < K; k++) out[k] = n ? (float)((double)r->counts.trainable[k] / (double)n) : 1.0F / (float)K;
 }
 
-static tn_status write_submission(const tn_reduction *r) {
-    const tn_index *ix = r->ix;
-    int K = ix->n_classes;
-    float shares[TN_MAX_CLASSES];
-    char path[TN_PATH_BYTES], *text = NULL;
-    size_t n = 0;
-    int64_t n_unread = 0;
-    FILE *f = open_memstream(&text, &n);
-    if (!f) return tn_fail_memory((size_t)ix->n * 64, "submission.csv");
-    class_shares(ix, shares);
+static tn_status open_table(const tn_cfg *cfg, const char *name, table_file *t) {
+    TN_TRY(tn_path(t->path, "%s/%s", cfg->run_dir, name));
+    TN_TRY(tn_publish_name(t->path, t->tmp));
+    t->file = fopen(t->tmp, "wb");
+    return t->file ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written: %s", t->tmp, strerror(errno));
+}
+
+static tn_status open_ensemble(tn_outputs *o) {
+    const tn_reduction *r = o->r;
+    const tn_round_members *m = &r->members.round[r->chosen];
+    int64_t n = r->counts.predicted;
+    TN_TRY(tn_path(o->path, "%s/ensemble.h5", r->cfg->run_dir));
+    TN_TRY(tn_publish_name(o->path, o->tmp));
+    TN_TRY(tn_h5_create(o->tmp, &o->ensemble));
+    TN_TRY(tn_h5_stamp(o->ensemble, "ensemble", 1));
+    TN_TRY(tn_h5_set_int(o->ensemble, "round", m->round));
+    TN_TRY(tn_h5_set_int(o->ensemble, "members", m->n_members));
+    TN_TRY(tn_h5_set_text(o->ensemble, "index_digest", r->table->digest));
+    TN_TRY(tn_h5_reserve(o->ensemble, "row", TN_H5_I64, 1, &n));
+    return tn_h5_reserve(o->ensemble, "p", TN_H5_F32, 2, (int64_t[]){n, r->table->n_classes});
+}
+
+static void write_head(tn_outputs *o) {
+    FILE *f = o->submission.file;
     fputs("path,label", f);
-    for (int k = 0; k < K; k++) {
+    for (int k = 0; k < o->r->table->n_classes; k++) {
         char column[TN_NAME_BYTES + 2];
-        snprintf(column, sizeof column, "p_%s", ix->class_name[k]);
+        snprintf(column, sizeof column, "p_%s", o->r->table->class_name[k]);
         tn_csv_put(f, ",", column);
     }
     fputc('\n', f);
-    for (int64_t i = 0; i < ix->n; i++) {
-        if (!is_submitted(ix, i)) continue;
-        const float *p = ix->state[i] ? shares : r->round[r->chosen].p + i * K;
-        n_unread += ix->state[i] != 0;
-        tn_csv_put(f, "", ix->path[i]);
-        tn_csv_put(f, ",", ix->class_name[tn_argmax(K, p)]);
-        for (int k = 0; k < K; k++) fprintf(f, ",%.7g", (double)p[k]);
-        fputc('\n', f);
+    if (o->makes_ledger) fputs("path,label,suggested,margin,verdict\n", o->ledger.file);
+}
+
+static tn_status open_here(tn_outputs *o) {
+    TN_TRY(open_ensemble(o));
+    TN_TRY(open_table(o->r->cfg, "submission.csv", &o->submission));
+    if (o->makes_ledger) TN_TRY(open_table(o->r->cfg, "ledger.csv", &o->ledger));
+    write_head(o);
+    return TN_OK;
+}
+
+static tn_status has_filter(const tn_cfg *cfg, bool *out) {
+    char path[TN_PATH_BYTES];
+    *out = false;
+    for (int round = cfg->self.max_rounds; !*out && round > 0; round--) {
+        TN_TRY(tn_filter_folder(cfg, round, path));
+        TN_TRY(tn_path(path, "%s/ledger.csv", path));
+        *out = tn_file_exists(path);
     }
-    fclose(f);
+    return TN_OK;
+}
+
+tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out) {
+    tn_outputs *o = calloc(1, sizeof *o);
+    bool filter = false;
+    tn_status st = o ? TN_OK : tn_fail_memory(sizeof *o, "the outputs");
+    if (st == TN_OK && run->rank == 0) st = has_filter(r->cfg, &filter);
+    TN_TRY(tn_agree(run, st));
+    *out = o;
+    int makes = !filter;
+    MPI_Bcast(&makes, 1, MPI_INT, 0, run->comm);
+    o->r = r;
+    o->makes_ledger = makes != 0;
+    o->hash = tn_hash_new();
+    class_shares(r, o->shares);
+    return tn_agree(run, run->rank == 0 ? open_here(o) : TN_OK);
+}
+
+/* --- this rank's block -------------------------------------------------------------------------------------------- */
+
+static void put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, FILE *f) {
+    int K = o->r->table->n_classes;
+    if (!rows->is_test[i] && rows->label[i] >= 0) return;
+    if (!p) { /* quarantined ones get a line too */
+        p = o->shares;
+        o->n_unread++;
+    }
+    tn_csv_put(f, "", rows->text + rows->path_at[i]);
+    tn_csv_put(f, ",", o->r->table->class_name[tn_argmax(K, p)]);
+    for (int k = 0; k < K; k++) tn_csv_put_p(f, ",", p[k]);
+    fputc('\n', f);
+}
+
+static void put_ledger(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, FILE *f) {
+    const tn_table *t = o->r->table;
+    int label = rows->label[i];
+    float other = 0;
+    if (rows->fold[i] < 0 || !p) return;
+    for (int k = 0; k < t->n_classes; k++)
+        if (k != label && p[k] > other) other = p[k];
+    tn_csv_put(f, "", rows->text + rows->path_at[i]);
+    tn_csv_put(f, ",", t->class_name[label]);
+    tn_csv_put(f, ",", t->class_name[tn_argmax(t->n_classes, p)]);
+    fprintf(f, ",%.6f,keep\n", (double)(other - p[label]));
+}
+
+/* p NULL: nobody predicted it. */
+typedef void put_row(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, FILE *f);
+
+static tn_status format(tn_outputs *o, table_file *t, const tn_rows *rows, const float *p, const uint8_t *known,
+                        put_row *put) {
+    free(t->text);
+    t->text = NULL;
+    t->n_bytes = 0;
+    FILE *f = open_memstream(&t->text, &t->n_bytes);
+    if (!f) return tn_fail_memory((size_t)rows->n * 64, t->path);
+    for (int64_t i = 0; i < rows->n; i++) put(o, rows, i, known[i] ? p + i * o->r->table->n_classes : NULL, f);
+    return fclose(f) == 0 ? TN_OK : tn_fail_memory((size_t)rows->n * 64, "the lines of a block");
+}
+
+static tn_status make_room(tn_outputs *o, int64_t n) {
+    if (n <= o->room) return TN_OK;
+    free(o->row);
+    free(o->p);
+    o->row = malloc((size_t)n * sizeof *o->row);
+    o->p = malloc((size_t)(n * o->r->table->n_classes) * sizeof *o->p);
+    o->room = o->row && o->p ? n : 0;
+    return o->room ? TN_OK : tn_fail_memory((size_t)n * 28, "the outputs");
+}
+
+static tn_status collect(tn_outputs *o, const tn_rows *rows, const float *p, const uint8_t *known) {
+    int K = o->r->table->n_classes;
+    TN_TRY(make_room(o, rows->n));
+    o->n_here = 0;
+    for (int64_t i = 0; i < rows->n; i++) {
+        if (rows->fold[i] != TN_FOLD_NONE) continue;
+        memcpy(o->p + o->n_here * K, p + i * K, (size_t)K * sizeof *p);
+        o->row[o->n_here++] = rows->first + i;
+    }
+    TN_TRY(format(o, &o->submission, rows, p, known, put_submission));
+    return o->makes_ledger ? format(o, &o->ledger, rows, p, known, put_ledger) : TN_OK;
+}
+
+/* --- to rank 0 ---------------------------------------------------------------------------------------------------- */
+
+static tn_status write_text(table_file *t) {
+    if (!t->file || t->n_bytes == 0 || fwrite(t->text, 1, t->n_bytes, t->file) == t->n_bytes) return TN_OK;
+    return tn_fail(TN_EIO, "%s: cannot be written: %s", t->tmp, strerror(errno));
+}
+
+static tn_status write_block(tn_outputs *o) {
+    int K = o->r->table->n_classes;
+    TN_TRY(tn_h5_write_rows(o->ensemble, "row", TN_H5_I64, o->n_written, o->n_here, o->row));
+    TN_TRY(tn_h5_write_rows(o->ensemble, "p", TN_H5_F32, o->n_written, o->n_here, o->p));
+    for (int64_t i = 0; i < o->n_here; i++) { /* row by row: the digest must not depend on the blocks */
+        tn_hash_add(o->hash, o->row + i, sizeof *o->row);
+        tn_hash_add(o->hash, o->p + i * K, (size_t)K * sizeof *o->p);
+    }
+    o->n_written += o->n_here;
+    TN_TRY(write_text(&o->submission));
+    return write_text(&o->ledger);
+}
+
+/* Sizes first, so that rank 0 has room. A block is far below 2 GiB. */
+static void send(tn_run *run, const tn_outputs *o) {
+    int64_t size[3] = {o->n_here, (int64_t)o->submission.n_bytes, (int64_t)o->ledger.n_bytes};
+    MPI_Send(size, 3, MPI_INT64_T, 0, 0, run->comm);
+    MPI_Send(o->row, (int)o->n_here, MPI_INT64_T, 0, 0, run->comm);
+    MPI_Send(o->p, (int)o->n_here * o->r->table->n_classes, MPI_FLOAT, 0, 0, run->comm);
+    MPI_Send(o->submission.text, (int)size[1], MPI_BYTE, 0, 0, run->comm);
+    MPI_Send(o->ledger.text, (int)size[2], MPI_BYTE, 0, 0, run->comm);
+}
+
+static void receive_text(tn_run *run, int from, int64_t n_bytes, table_file *t) {
+    free(t->text);
+    t->n_bytes = (size_t)n_bytes;
+    t->text = malloc(t->n_bytes + 1);
+    if (!t->text) tn_die(TN_ENOMEM, "%s", "no memory for the lines of a block");
+    MPI_Recv(t->text, (int)n_bytes, MPI_BYTE, from, 0, run->comm, MPI_STATUS_IGNORE);
+}
+
+static void receive(tn_run *run, int from, tn_outputs *o) {
+    int64_t size[3];
+    MPI_Recv(size, 3, MPI_INT64_T, from, 0, run->comm, MPI_STATUS_IGNORE);
+    if (make_room(o, size[0] + 1) != TN_OK) tn_die(TN_ENOMEM, "%s", tn_msg);
+    o->n_here = size[0];
+    MPI_Recv(o->row, (int)size[0], MPI_INT64_T, from, 0, run->comm, MPI_STATUS_IGNORE);
+    MPI_Recv(o->p, (int)size[0] * o->r->table->n_classes, MPI_FLOAT, from, 0, run->comm, MPI_STATUS_IGNORE);
+    receive_text(run, from, size[1], &o->submission);
+    receive_text(run, from, size[2], &o->ledger);
+}
+
+tn_status tn_outputs_add(tn_run *run, tn_outputs *o, const tn_rows *rows, const float *p, const uint8_t *known) {
+    TN_TRY(tn_agree(run, collect(o, rows, p, known)));
+    if (run->rank != 0) send(run, o);
+    tn_status st = run->rank == 0 ? write_block(o) : TN_OK;
+    for (int from = 1; run->rank == 0 && from < run->n_ranks; from++) {
+        receive(run, from, o); /* also after a failure: the others are sending */
+        if (st == TN_OK) st = write_block(o);
+    }
+    return tn_agree(run, st);
+}
+
+/* --- publishing --------------------------------------------------------------------------------------------------- */
+
+static tn_status close_table(table_file *t) {
+    if (!t->file) return TN_OK;
+    int failed = ferror(t->file) | (fclose(t->file) != 0);
+    t->file = NULL;
+    return failed ? tn_fail(TN_EIO, "%s: cannot be written: %s", t->tmp, strerror(errno)) : TN_OK;
+}
+
+/* All are complete before the first is published. */
+static tn_status publish_here(tn_outputs *o) {
+    tn_status st = tn_h5_close(&o->ensemble);
+    if (st == TN_OK) st = close_table(&o->submission);
+    if (st == TN_OK) st = close_table(&o->ledger);
+    if (st == TN_OK) st = tn_publish_end(o->path);
+    if (st == TN_OK) st = tn_publish_end(o->submission.path);
+    return st == TN_OK && o->makes_ledger ? tn_publish_end(o->ledger.path) : st;
+}
+
+/* The ledger of the last filter, as it is. */
+static tn_status copy_ledger(const tn_cfg *cfg) {
+    char path[TN_PATH_BYTES], from[TN_PATH_BYTES];
+    TN_TRY(tn_path(path, "%s/ledger.csv", cfg->run_dir));
+    for (int round = cfg->self.max_rounds; round > 0; round--) {
+        TN_TRY(tn_filter_folder(cfg, round, from));
+        TN_TRY(tn_path(from, "%s/ledger.csv", from));
+        if (tn_file_exists(from)) return tn_file_copy(from, path);
+    }
+    return TN_OK;
+}
+
+tn_status tn_outputs_publish(tn_run *run, tn_outputs *o, char digest_out[TN_HEX_BYTES]) {
+    int64_t n_unread = 0;
+    MPI_Reduce(&o->n_unread, &n_unread, 1, MPI_INT64_T, MPI_SUM, 0, run->comm);
+    tn_status st = run->rank == 0 ? publish_here(o) : TN_OK;
+    if (st == TN_OK && run->rank == 0 && !o->makes_ledger) st = copy_ledger(o->r->cfg);
     if (n_unread)
         tn_warn("submission.csv: %" PRId64
                 " images could not be read; they get the most frequent class and the class shares",
                 n_unread);
-    tn_status st = tn_path(path, "%s/submission.csv", r->cfg->run_dir);
-    if (st == TN_OK) st = tn_file_publish(path, text, n);
-    free(text);
-    return st;
+    tn_hash_hex(o->hash, digest_out);
+    return tn_agree(run, st);
 }
 
-/* --- ensemble.h5
- * ------------------------------------------------------------------------------------------------------- */
-
-static tn_status fill_ensemble(const tn_reduction *r, tn_h5 *f, int64_t n, const int64_t *row, const float *p) {
-    TN_TRY(tn_h5_stamp(f, "ensemble", 1));
-    TN_TRY(tn_h5_set_int(f, "round", r->round[r->chosen].round));
-    TN_TRY(tn_h5_set_int(f, "members", r->round[r->chosen].n_members));
-    TN_TRY(tn_h5_set_text(f, "index_digest", r->ix->digest));
-    TN_TRY(tn_h5_write(f, "row", TN_H5_I64, 1, &n, row));
-    return tn_h5_write(f, "p", TN_H5_F32, 2, (int64_t[]){n, r->ix->n_classes}, p);
+static void drop_table(table_file *t) {
+    if (t->file) fclose(t->file);
+    if (*t->tmp) remove(t->tmp); /* absent where it was published */
+    free(t->text);
 }
 
-static tn_status write_ensemble(const tn_reduction *r, char digest_out[TN_HEX_BYTES]) {
-    const tn_index *ix = r->ix;
-    int K = ix->n_classes;
-    char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES];
-    tn_h5 *f = NULL;
-    int64_t n = 0, *row = malloc((size_t)ix->n * sizeof *row + 1);
-    float *p = malloc((size_t)(ix->n * K) * sizeof *p + 1);
-    tn_status st = row && p ? tn_path(path, "%s/ensemble.h5", r->cfg->run_dir)
-                            : tn_fail_memory((size_t)ix->n * 28, "the ensemble");
-    for (int64_t i = 0; st == TN_OK && i < ix->n; i++) {
-        if (ix->fold[i] != TN_FOLD_NONE) continue;
-        memcpy(p + n * K, r->round[r->chosen].p + i * K, (size_t)K * sizeof *p);
-        row[n++] = i;
-    }
-    if (st == TN_OK) st = tn_publish_name(path, tmp);
-    if (st == TN_OK) st = tn_h5_create(tmp, &f);
-    if (st == TN_OK) st = fill_ensemble(r, f, n, row, p);
-    tn_status closed = tn_h5_close(&f);
-    if (st == TN_OK) st = closed;
-    if (st == TN_OK) st = tn_publish_end(path);
-    if (st == TN_OK) {
-        tn_hash *h = tn_hash_new();
-        tn_hash_add(h, row, (size_t)n * sizeof *row);
-        tn_hash_add(h, p, (size_t)(n * K) * sizeof *p);
-        tn_hash_add(h, r->round[r->chosen].p, (size_t)(ix->n * K) * sizeof *p); /* out-of-fold rows too: the scores */
-        tn_hash_hex(h, digest_out);
-        tn_hash_free(&h);
-    }
-    free(row);
-    free(p);
-    return st;
-}
-
-/* --- metrics.json
- * ------------------------------------------------------------------------------------------------------ */
-
-static json_t *score_json(const tn_index *ix, const tn_score *s) {
-    if (s->N == 0) return json_null();
-    json_t *f1 = json_object(), *zero = json_array();
-    for (int k = 0; k < ix->n_classes; k++) {
-        json_object_set_new(f1, ix->class_name[k], json_real(s->f1[k]));
-        if (s->f1[k] <= 0) json_array_append_new(zero, json_string(ix->class_name[k]));
-    }
-    return json_pack("{s:I,s:f,s:f,s:f,s:o,s:o}", "n", (json_int_t)s->N, "geometric_mean", s->gmean, "macro_f1",
-                     s->macro, "accuracy", s->accuracy, "f1", f1, "classes_with_f1_zero", zero);
-}
-
-static json_t *lines_json(const char *text) {
-    json_t *list = json_array();
-    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
-        json_array_append_new(list, json_stringn(at, strcspn(at, "\n")));
-    return list;
-}
-
-static json_t *confusion_json(const tn_confusion *c) {
-    json_t *rows = json_array();
-    for (int k = 0; k < c->K; k++) {
-        json_t *row = json_array();
-        for (int j = 0; j < c->K; j++) json_array_append_new(row, json_integer(c->n[k][j]));
-        json_array_append_new(rows, row);
-    }
-    return rows;
-}
-
-/* Why out-of-fold scores of this round are not what they would be on new data: mark -> reason. */
-static json_t *caveats(const tn_cfg *cfg, int round) {
-    json_t *marks = json_object();
-    if (cfg->folds.validation == TN_VALIDATION_HELD_OUT)
-        json_object_set_new(
-            marks, "optimistic",
-            json_string("the best evaluation point was chosen on the same fold (folds.validation = held_out)"));
-    bool shared = cfg->self.view == TN_VIEW_SHARED || cfg->self.method != TN_SELF_SELF;
-    if (round > 0 && shared)
-        json_object_set_new(
-            marks, "not independent",
-            json_string("labels of a fold reached the filter of its own models through the other folds' models"));
-    return marks;
-}
-
-static json_t *round_json(const tn_reduction *r, const tn_round_result *x) {
-    json_t *folds = json_array();
-    for (int f = 0; f < r->cfg->folds.count; f++) {
-        if (x->fold[f].n_members == 0) continue;
-        json_array_append_new(folds, json_pack("{s:i,s:i,s:o,s:o}", "fold", f, "members", x->fold[f].n_members,
-                                               "out_of_fold", score_json(r->ix, &x->fold[f].out_of_fold), "test",
-                                               score_json(r->ix, &x->fold[f].test)));
-    }
-    return json_pack("{s:i,s:i,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "round", x->round, "members", x->n_members, "planned",
-                     x->n_planned, "missing", lines_json(x->missing), "folds", folds, "out_of_fold",
-                     score_json(r->ix, &x->pooled), "out_of_fold_confusion", confusion_json(&x->pooled_confusion),
-                     "out_of_fold_by_truth", score_json(r->ix, &x->pooled_truth), "out_of_fold_caveats",
-                     caveats(r->cfg, x->round), "test", score_json(r->ix, &x->test));
-}
-
-static double share(int64_t part, int64_t whole) {
-    return whole > 0 ? (double)part / (double)whole : 0;
-}
-
-/* Only with a truth column can a filter be judged. */
-static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
-    char folder[TN_PATH_BYTES];
-    tn_filter_score s;
-    TN_TRY(tn_filter_folder(r->cfg, round, folder));
-    if (!*r->cfg->data.truth_column || tn_done_skipped(folder)) return TN_OK;
-    TN_TRY(tn_path(folder, "%s/DONE", folder));
-    if (!tn_file_exists(folder)) return TN_OK;
-    TN_TRY(tn_filter_judge(r->cfg, round, &s));
-    json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "round", round, "judged",
-                                          (json_int_t)s.judged, "wrong", (json_int_t)s.wrong, "dropped",
-                                          (json_int_t)s.dropped, "found", (json_int_t)s.found, "found_by_chance",
-                                          share(s.dropped, s.judged) * (double)s.wrong, "precision",
-                                          share(s.found, s.dropped), "recall", share(s.found, s.wrong)));
-    return TN_OK;
-}
-
-/* Why there are no more rounds: of the first that was skipped; null where none was. */
-static json_t *skipped_json(const tn_cfg *cfg) {
-    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *text = NULL;
-    size_t n = 0;
-    for (int round = 1; round <= cfg->self.max_rounds; round++) {
-        if (tn_filter_folder(cfg, round, folder) != TN_OK || !tn_done_skipped(folder)) continue;
-        if (tn_done_file(folder, "skipped.txt", "filter", path) != TN_OK || tn_file_read(path, &text, &n) != TN_OK)
-            break;
-        json_t *why = json_pack("{s:i,s:o}", "first", round, "because", json_stringn(text, n));
-        free(text);
-        return why;
-    }
-    return json_null();
-}
-
-static json_t *matches_json(const tn_reduction *r) {
-    json_t *list = json_array();
-    for (int i = 0; i < r->n_matches; i++) {
-        const tn_round_match *m = &r->match[i];
-        const tn_match_result *d = &m->result;
-        json_array_append_new(list,
-                              json_pack("{s:i,s:i,s:b,s:s,s:i,s:I,s:f,s:f,s:f,s:[f,f],s:f,s:i}", "round", m->newer,
-                                        "against", m->older, "kept", !d->worse, "metric", d->metric, "folds",
-                                        m->n_folds, "rows", (json_int_t)d->rows, "score", d->newer, "score_against",
-                                        d->older, "difference", d->newer - d->older, "interval_95", d->low, d->high,
-                                        "share_of_resamples_worse", d->share_worse, "resamples", TN_MATCH_RESAMPLES));
-    }
-    return list;
-}
-
-static tn_status write_metrics(const tn_reduction *r) {
-    char path[TN_PATH_BYTES];
-    json_t *classes = json_array(), *rounds = json_array(), *filters = json_array();
-    for (int k = 0; k < r->ix->n_classes; k++) json_array_append_new(classes, json_string(r->ix->class_name[k]));
-    for (int i = 0; i < r->n_rounds; i++) json_array_append_new(rounds, round_json(r, &r->round[i]));
-    tn_status st = TN_OK;
-    for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
-    json_t *all = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run", r->cfg->name,
-        "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries(), "classes",
-        classes, "method", r->cfg->reduce.method == TN_REDUCE_MEAN ? "mean" : "gmean", "chosen_round",
-        r->round[r->chosen].round, "chosen_because", r->reason, "round_comparisons", matches_json(r), "rounds_skipped",
-        skipped_json(r->cfg), "rounds", rounds, "filter", filters);
-    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(all);
-    if (st == TN_OK && !text) st = tn_fail_memory(4096, "metrics.json");
-    if (st == TN_OK) st = tn_path(path, "%s/metrics.json", r->cfg->run_dir);
-    if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
-    free(text);
-    return st;
-}
-
-/* --- ledger.csv
- * -------------------------------------------------------------------------------------------------------- */
-
-/* No filter ran: what the out-of-fold predictions think of the labels; nothing was dropped. */
-static tn_status ledger_of_predictions(const tn_reduction *r, const char *path) {
-    const tn_index *ix = r->ix;
-    char *text = NULL;
-    size_t n = 0;
-    FILE *f = open_memstream(&text, &n);
-    if (!f) return tn_fail_memory((size_t)ix->n * 64, "ledger.csv");
-    fputs("path,label,suggested,margin,verdict\n", f);
-    for (int64_t i = 0; i < ix->n; i++) {
-        if (ix->fold[i] < 0) continue;
-        const float *p = r->round[r->chosen].p + i * ix->n_classes;
-        float other = 0;
-        for (int k = 0; k < ix->n_classes; k++)
-            if (k != ix->label[i] && p[k] > other) other = p[k];
-        tn_csv_put(f, "", ix->path[i]);
-        tn_csv_put(f, ",", ix->class_name[ix->label[i]]);
-        tn_csv_put(f, ",", ix->class_name[tn_argmax(ix->n_classes, p)]);
-        fprintf(f, ",%.6f,keep\n", (double)(other - p[ix->label[i]]));
-    }
-    fclose(f);
-    tn_status st = tn_file_publish(path, text, n);
-    free(text);
-    return st;
-}
-
-static tn_status write_ledger(const tn_reduction *r) {
-    char path[TN_PATH_BYTES], from[TN_PATH_BYTES], *text = NULL;
-    size_t n = 0;
-    TN_TRY(tn_path(path, "%s/ledger.csv", r->cfg->run_dir));
-    for (int round = r->cfg->self.max_rounds; round > 0; round--) {
-        TN_TRY(tn_filter_folder(r->cfg, round, from));
-        TN_TRY(tn_path(from, "%s/ledger.csv", from));
-        if (!tn_file_exists(from)) continue;
-        TN_TRY(tn_file_read(from, &text, &n));
-        tn_status st = tn_file_publish(path, text, n);
-        free(text);
-        return st;
-    }
-    return ledger_of_predictions(r, path);
-}
-
-tn_status tn_reduce_write(const tn_reduction *r, char digest_out[TN_HEX_BYTES]) {
-    TN_TRY(write_ensemble(r, digest_out));
-    TN_TRY(write_submission(r));
-    TN_TRY(write_ledger(r));
-    return write_metrics(r);
+void tn_outputs_drop(tn_outputs **at) {
+    tn_outputs *o = *at;
+    if (!o) return;
+    tn_h5_close(&o->ensemble);
+    if (*o->tmp) remove(o->tmp);
+    drop_table(&o->submission);
+    drop_table(&o->ledger);
+    tn_hash_free(&o->hash);
+    free(o->row);
+    free(o->p);
+    free(o);
+    *at = NULL;
 }

@@ -105,6 +105,22 @@ static void round_rows(report *r, json_t *round) {
     table_row(r, what, json_object_get(round, "test"));
 }
 
+static void tuned_rows(report *r, json_t *tuned) {
+    static const char *const ROW[][2] = {{"untuned", "untuned: mean of the chosen round, out-of-fold"},
+                                         {"honest", "**tuned, each fold by the others, out-of-fold**"},
+                                         {"in_sample", "tuned on the same rows (optimistic), out-of-fold"},
+                                         {"test", "**tuned, ensemble, test split**"}};
+    for (size_t i = 0; i < sizeof ROW / sizeof *ROW; i++) table_row(r, ROW[i][1], json_object_get(tuned, ROW[i][0]));
+}
+
+/* "95 % interval of the geometric mean: 0.801 to 0.822" where there is one. */
+static void interval(report *r, const char *what, json_t *score) {
+    json_t *i = json_object_get(json_object_get(score, "interval_95"), "geometric_mean");
+    if (i)
+        fprintf(r->text, "95 %% interval of the geometric mean, %s: %.4f to %.4f (resampled by group).\n", what,
+                json_number_value(json_array_get(i, 0)), json_number_value(json_array_get(i, 1)));
+}
+
 /* Classes that make a geometric mean 0, by name. */
 static void name_zeros(report *r, json_t *round, const char *key, const char *what) {
     size_t i;
@@ -145,15 +161,20 @@ static void scores(report *r) {
     fputs("## Scores\n\n", r->text);
     table_head(r);
     json_array_foreach(rounds, i, round) round_rows(r, round);
+    tuned_rows(r, json_object_get(r->metrics, "tuned"));
     fputs("\nOut-of-fold: rows of a fold, by models that never saw it; scored by the given labels.\n", r->text);
     json_array_foreach(rounds, i, round) {
         json_object_foreach(json_object_get(round, "out_of_fold_caveats"), mark, why)
             fprintf(r->text, "Out-of-fold scores of round %lld are %s: %s.\n", integer(round, "round"), mark,
                     json_string_value(why));
+        char what[48];
+        snprintf(what, sizeof what, "round %lld, out-of-fold", integer(round, "round"));
+        interval(r, what, json_object_get(round, "out_of_fold"));
         name_zeros(r, round, "out_of_fold", "out-of-fold");
         name_zeros(r, round, "out_of_fold_by_truth", "out-of-fold by the true labels");
         name_zeros(r, round, "test", "ensemble on the test split");
     }
+    interval(r, "tuned, honest", json_object_get(json_object_get(r->metrics, "tuned"), "honest"));
     choice(r);
 }
 

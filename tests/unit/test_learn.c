@@ -167,27 +167,49 @@ static void combining(void **unused) {
     for (int i = 0; i < 4; i++) assert_true(fabs((double)p[i] - gmean[i]) < 1e-6);
 }
 
+/* One block after the other, as `predict` does. */
+static tn_status write_predictions(const char *path, const tn_pred_info *info, const int64_t *row, const float *p,
+                                   char digest[TN_HEX_BYTES]) {
+    tn_pred_writer *w = NULL;
+    tn_status st = tn_pred_create(path, info, &w);
+    for (int64_t i = 0; st == TN_OK && i < info->n; i++) st = tn_pred_append(w, 1, row + i, p + i * info->K);
+    if (st == TN_OK) return tn_pred_finish(&w, digest);
+    tn_pred_drop(&w);
+    return st;
+}
+
 static void predictions(void **unused) {
     (void)unused;
+    char digest[2][TN_HEX_BYTES];
     tn_pred_info info = {.cell = {1, 2, 64, 77}, .index_digest = "abc", .model_digest = "def", .n = 3, .K = 2};
     const int64_t rows[] = {1, 5, 9};
     const float p[] = {0.1F, 0.9F, 0.2F, 0.8F, 0.3F, 0.7F};
     float back[4];
+    int64_t rows_back[2];
     tn_pred *pr = NULL;
-    assert_int_equal(tn_pred_write(unit_path("p.h5"), &info, rows, p), TN_OK);
+    assert_int_equal(write_predictions(unit_path("p.h5"), &info, rows, p, digest[0]), TN_OK);
     assert_int_equal(tn_pred_open(unit_path("p.h5"), &pr), TN_OK);
     const tn_pred_info *got = tn_pred_info_of(pr);
     assert_true(got->cell.round == 1 && got->cell.fold == 2 && got->cell.size_px == 64 && got->cell.seed == 77 &&
                 got->n == 3 && got->K == 2);
     assert_string_equal(got->index_digest, "abc");
-    assert_memory_equal(tn_pred_rows(pr), rows, sizeof rows);
-    assert_int_equal(tn_pred_read(pr, 1, 2, back), TN_OK);
+    assert_int_equal(tn_pred_read(pr, 1, 2, rows_back, back), TN_OK);
+    assert_memory_equal(rows_back, rows + 1, sizeof rows_back);
     assert_memory_equal(back, p + 2, sizeof back);
-    assert_int_equal(tn_pred_read(pr, 2, 2, back), TN_EFORMAT);
+    assert_int_equal(tn_pred_read(pr, 2, 2, rows_back, back), TN_EFORMAT);
     tn_pred_close(&pr);
     const int64_t wrong[] = {5, 1, 9};
-    assert_int_equal(tn_pred_write(unit_path("q.h5"), &info, wrong, p), TN_OK);
-    assert_int_equal(tn_pred_open(unit_path("q.h5"), &pr), TN_EFORMAT);
+    assert_int_equal(write_predictions(unit_path("q.h5"), &info, wrong, p, digest[1]), TN_OK);
+    assert_string_not_equal(digest[0], digest[1]);
+    assert_int_equal(tn_pred_open(unit_path("q.h5"), &pr), TN_OK);
+    assert_int_equal(tn_pred_read(pr, 0, 2, rows_back, back), TN_EFORMAT);
+    tn_pred_close(&pr);
+    /* what is no probability is not published */
+    const float bad[] = {0.1F, 0.9F, NAN, 0.8F, 0.3F, 0.7F}, large[] = {0.1F, 0.9F, 1.01F, 0, 0.3F, 0.7F};
+    assert_int_equal(write_predictions(unit_path("n.h5"), &info, rows, bad, digest[1]), TN_EFORMAT);
+    assert_non_null(strstr(tn_msg, "row 5: nan is no probability"));
+    assert_int_equal(write_predictions(unit_path("n.h5"), &info, rows, large, digest[1]), TN_EFORMAT);
+    assert_false(tn_file_exists(unit_path("n.h5")) || tn_file_exists(unit_path("n.h5.tmp")));
 }
 
 /* --- checkpoint container

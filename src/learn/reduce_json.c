@@ -1,0 +1,204 @@
+/* reduce_json.c - metrics.json. */
+#include "learn/reduce_priv.h"
+
+#include "base/build.h"
+#include "base/done.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *interval_json(const tn_bootstrap *b, tn_metric metric) {
+    tn_interval i = tn_bootstrap_interval(b, metric);
+    return json_pack("[f,f]", i.low, i.high);
+}
+
+/* spread NULL: no interval. */
+static json_t *score_json(const tn_table *t, const tn_confusion *c, const tn_bootstrap *spread) {
+    tn_score s = tn_score_of(c);
+    if (s.N == 0) return json_null();
+    json_t *f1 = json_object(), *zero = json_array();
+    for (int k = 0; k < t->n_classes; k++) {
+        json_object_set_new(f1, t->class_name[k], json_real(s.f1[k]));
+        if (s.f1[k] <= 0) json_array_append_new(zero, json_string(t->class_name[k]));
+    }
+    json_t *score = json_pack("{s:I,s:f,s:f,s:f,s:o,s:o}", "n", (json_int_t)s.N, "geometric_mean", s.gmean, "macro_f1",
+                              s.macro, "accuracy", s.accuracy, "f1", f1, "classes_with_f1_zero", zero);
+    if (spread && spread->n > 0)
+        json_object_set_new(score, "interval_95",
+                            json_pack("{s:o,s:o,s:o}", "geometric_mean", interval_json(spread, TN_METRIC_GMEAN),
+                                      "macro_f1", interval_json(spread, TN_METRIC_MACRO), "accuracy",
+                                      interval_json(spread, TN_METRIC_ACCURACY)));
+    return score;
+}
+
+static json_t *lines_json(const char *text) {
+    json_t *list = json_array();
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        json_array_append_new(list, json_stringn(at, strcspn(at, "\n")));
+    return list;
+}
+
+static json_t *confusion_json(const tn_confusion *c) {
+    json_t *rows = json_array();
+    for (int k = 0; k < c->K; k++) {
+        json_t *row = json_array();
+        for (int j = 0; j < c->K; j++) json_array_append_new(row, json_integer(c->n[k][j]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+/* Why out-of-fold scores of this round are not what they would be on new data: mark -> reason. */
+static json_t *caveats(const tn_cfg *cfg, int round) {
+    json_t *marks = json_object();
+    if (cfg->folds.validation == TN_VALIDATION_HELD_OUT)
+        json_object_set_new(
+            marks, "optimistic",
+            json_string("the best evaluation point was chosen on the same fold (folds.validation = held_out)"));
+    bool shared = cfg->self.view == TN_VIEW_SHARED || cfg->self.method != TN_SELF_SELF;
+    if (round > 0 && shared)
+        json_object_set_new(
+            marks, "not independent",
+            json_string("labels of a fold reached the filter of its own models through the other folds' models"));
+    return marks;
+}
+
+static json_t *folds_json(const tn_reduction *r, int i) {
+    json_t *folds = json_array();
+    for (int f = 0; f < r->cfg->folds.count; f++) {
+        int n = r->members.round[i].in_fold[f];
+        if (n == 0) continue;
+        json_array_append_new(folds, json_pack("{s:i,s:i,s:o,s:o}", "fold", f, "members", n, "out_of_fold",
+                                               score_json(r->table, &r->round[i].own[f], NULL), "test",
+                                               score_json(r->table, &r->round[i].test[f], NULL)));
+    }
+    return folds;
+}
+
+static json_t *round_json(const tn_reduction *r, int i) {
+    const tn_round_members *m = &r->members.round[i];
+    const tn_blend *b = &r->round[i];
+    tn_confusion pooled = tn_blend_pooled(b, r->cfg->folds.count);
+    json_t *j = json_pack("{s:i,s:i,s:i,s:o,s:o}", "round", m->round, "members", m->n_members, "planned",
+                          tn_cell_count(r->cfg), "missing", lines_json(m->missing), "folds", folds_json(r, i));
+    json_object_set_new(j, "out_of_fold", score_json(r->table, &pooled, &b->own_spread));
+    json_object_set_new(j, "out_of_fold_confusion", confusion_json(&pooled));
+    json_object_set_new(j, "out_of_fold_by_truth", score_json(r->table, &b->pooled_truth, NULL));
+    json_object_set_new(j, "out_of_fold_caveats", caveats(r->cfg, m->round));
+    json_object_set_new(j, "test", score_json(r->table, &b->whole_test, &b->test_spread));
+    json_object_set_new(j, "test_confusion", confusion_json(&b->whole_test));
+    return j;
+}
+
+/* Weights and offsets, and three scores of the same rows: as if nothing had been tuned, as it can be expected of new
+ * data (each fold with what the others chose), and of the rows that were tuned on. */
+static json_t *tuned_json(const tn_reduction *r) {
+    json_t *members = json_array(), *offsets = json_object();
+    int F = r->cfg->folds.count, total = 0;
+    for (int c = 0; c < r->members.n_columns; c++) total += r->final.times[c];
+    for (int c = 0; c < r->members.n_columns; c++) {
+        const tn_cell *cell = &r->members.column[c].cell;
+        if (r->final.times[c] == 0) continue;
+        json_array_append_new(members,
+                              json_pack("{s:i,s:i,s:I,s:f}", "round", cell->round, "size_px", cell->size_px, "seed",
+                                        (json_int_t)cell->seed, "weight", (double)r->final.times[c] / total));
+    }
+    for (int k = 0; k < r->table->n_classes; k++)
+        json_object_set_new(offsets, r->table->class_name[k], json_real(r->final.offset[k]));
+    tn_confusion honest = tn_blend_pooled(&r->tuned, F), in_sample = tn_blend_pooled(&r->in_sample, F),
+                 plain = tn_blend_pooled(&r->round[r->chosen], F);
+    json_t *j = json_pack("{s:I,s:o,s:o}", "rows", (json_int_t)r->sample.n, "members", members, "offsets", offsets);
+    json_object_set_new(j, "untuned", score_json(r->table, &plain, &r->round[r->chosen].own_spread));
+    json_object_set_new(j, "honest", score_json(r->table, &honest, &r->tuned.own_spread));
+    json_object_set_new(j, "honest_confusion", confusion_json(&honest));
+    json_object_set_new(j, "in_sample", score_json(r->table, &in_sample, &r->in_sample.own_spread));
+    json_object_set_new(j, "test", score_json(r->table, &r->tuned.whole_test, &r->tuned.test_spread));
+    json_object_set_new(j, "test_confusion", confusion_json(&r->tuned.whole_test));
+    if (r->cfg->reduce.bootstrap > 0) {
+        double better = 0;
+        tn_interval d =
+            tn_bootstrap_difference(&r->round[r->chosen].own_spread, &r->tuned.own_spread, TN_METRIC_GMEAN, &better);
+        json_object_set_new(j, "honest_minus_untuned",
+                            json_pack("{s:[f,f],s:f}", "interval_95", d.low, d.high, "better", better));
+    }
+    return j;
+}
+
+static double share(int64_t part, int64_t whole) {
+    return whole > 0 ? (double)part / (double)whole : 0;
+}
+
+/* Only with a truth column can a filter be judged. */
+static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
+    char folder[TN_PATH_BYTES];
+    tn_filter_score s;
+    TN_TRY(tn_filter_folder(r->cfg, round, folder));
+    if (!*r->cfg->data.truth_column || tn_done_skipped(folder)) return TN_OK;
+    TN_TRY(tn_path(folder, "%s/DONE", folder));
+    if (!tn_file_exists(folder)) return TN_OK;
+    TN_TRY(tn_filter_judge(r->cfg, round, &s));
+    json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "round", round, "judged",
+                                          (json_int_t)s.judged, "wrong", (json_int_t)s.wrong, "dropped",
+                                          (json_int_t)s.dropped, "found", (json_int_t)s.found, "found_by_chance",
+                                          share(s.dropped, s.judged) * (double)s.wrong, "precision",
+                                          share(s.found, s.dropped), "recall", share(s.found, s.wrong)));
+    return TN_OK;
+}
+
+/* Why there are no more rounds: of the first that was skipped; null where none was. */
+static json_t *skipped_json(const tn_cfg *cfg) {
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *text = NULL;
+    size_t n = 0;
+    for (int round = 1; round <= cfg->self.max_rounds; round++) {
+        if (tn_filter_folder(cfg, round, folder) != TN_OK || !tn_done_skipped(folder)) continue;
+        if (tn_done_file(folder, "skipped.txt", "filter", path) != TN_OK || tn_file_read(path, &text, &n) != TN_OK)
+            break;
+        json_t *why = json_pack("{s:i,s:o}", "first", round, "because", json_stringn(text, n));
+        free(text);
+        return why;
+    }
+    return json_null();
+}
+
+static json_t *matches_json(const tn_reduction *r) {
+    json_t *list = json_array();
+    for (int i = 0; i < r->n_matches; i++) {
+        const tn_round_match *m = &r->match[i];
+        const tn_match_result *d = &m->result;
+        json_array_append_new(list,
+                              json_pack("{s:i,s:i,s:b,s:s,s:i,s:I,s:f,s:f,s:f,s:[f,f],s:f,s:i}", "round", m->newer,
+                                        "against", m->older, "kept", !d->worse, "metric", d->metric, "folds",
+                                        m->n_folds, "rows", (json_int_t)d->rows, "score", d->newer, "score_against",
+                                        d->older, "difference", d->newer - d->older, "interval_95", d->low, d->high,
+                                        "share_of_resamples_worse", d->share_worse, "resamples", TN_MATCH_RESAMPLES));
+    }
+    return list;
+}
+
+static const char *method_of(const tn_cfg *cfg) {
+    static const char *const NAME[] = {"mean", "gmean", "greedy"};
+    return NAME[cfg->reduce.method];
+}
+
+tn_status tn_reduce_metrics(const tn_reduction *r) {
+    char path[TN_PATH_BYTES];
+    json_t *classes = json_array(), *rounds = json_array(), *filters = json_array();
+    for (int k = 0; k < r->table->n_classes; k++) json_array_append_new(classes, json_string(r->table->class_name[k]));
+    for (int i = 0; i < r->members.n_rounds; i++) json_array_append_new(rounds, round_json(r, i));
+    tn_status st = TN_OK;
+    for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
+    json_t *all =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run",
+                  r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries",
+                  tn_build_libraries(), "classes", classes, "method", method_of(r->cfg), "chosen_round",
+                  r->members.round[r->chosen].round, "chosen_because", r->reason, "round_comparisons", matches_json(r),
+                  "rounds_skipped", skipped_json(r->cfg), "resamples", r->cfg->reduce.bootstrap, "rounds", rounds,
+                  "tuned", r->tunes ? tuned_json(r) : json_null(), "filter", filters);
+    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(all);
+    if (st == TN_OK && !text) st = tn_fail_memory(4096, "metrics.json");
+    if (st == TN_OK) st = tn_path(path, "%s/metrics.json", r->cfg->run_dir);
+    if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
+    free(text);
+    return st;
+}

@@ -1,0 +1,228 @@
+/* reduce_members.c - the predictions files of a reduction: which are there, and whether they belong together. */
+#include "learn/reduce_priv.h"
+
+#include "base/done.h"
+#include "base/progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- which are there ---------------------------------------------------------------------------------------------- */
+
+/* Rounds end with the first that was skipped. */
+int tn_last_round(const tn_cfg *cfg) {
+    char folder[TN_PATH_BYTES];
+    int round = 0;
+    while (round < cfg->self.max_rounds && tn_filter_folder(cfg, round + 1, folder) == TN_OK &&
+           !tn_done_skipped(folder))
+        round++;
+    return round;
+}
+
+static tn_status is_there(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
+    char path[TN_PATH_BYTES];
+    TN_TRY(tn_cell_folder(cfg, "predict", cell, path));
+    TN_TRY(tn_path(path, "%s/DONE", path));
+    *out = tn_file_exists(path);
+    return TN_OK;
+}
+
+static tn_status incomplete(const tn_round_members *r, int n_planned) {
+    return tn_fail(
+        TN_EUNFINISHED,
+        "round %d: %d of %d predictions are there; missing:\n%sfinish them (tenfold resume, tenfold predict) "
+        "or give --allow-missing",
+        r->round, r->n_members, n_planned, r->missing);
+}
+
+/* there (tn_cell_count): of all cells of the round. Rank 0 alone looks, so that all ranks see the same. */
+static tn_status look(const tn_cfg *cfg, const tn_cell *cell, bool allow_missing, tn_round_members *r, uint8_t *there) {
+    int n = tn_cell_count(cfg);
+    size_t n_bytes = 0;
+    FILE *missing = open_memstream(&r->missing, &n_bytes);
+    tn_status st = missing ? TN_OK : tn_fail_memory(4096, "the ensemble");
+    for (int i = 0; st == TN_OK && i < n; i++) {
+        bool yes = false;
+        char name[TN_CELL_NAME_BYTES];
+        st = is_there(cfg, &cell[i], &yes);
+        there[i] = yes;
+        r->n_members += yes;
+        tn_cell_name(&cell[i], name);
+        if (!yes) fprintf(missing, "%s\n", name);
+    }
+    if (missing) fclose(missing);
+    if (st != TN_OK || r->n_members == n) return st;
+    if (!allow_missing) return incomplete(r, n);
+    tn_warn("round %d: %d of %d predictions are there", r->round, r->n_members, n);
+    return TN_OK;
+}
+
+/* The text of rank 0 on every rank. */
+static tn_status share_text(tn_run *run, char **text) {
+    int64_t n = run->rank == 0 ? (int64_t)strlen(*text) + 1 : 0;
+    MPI_Bcast(&n, 1, MPI_INT64_T, 0, run->comm);
+    if (run->rank != 0) *text = malloc((size_t)n);
+    TN_TRY(tn_agree(run, *text ? TN_OK : tn_fail_memory((size_t)n, "the names of cells")));
+    tn_bcast(run, 0, *text, (size_t)n);
+    return TN_OK;
+}
+
+/* --- do they belong together -------------------------------------------------------------------------------------- */
+
+/* Predictions of a model that was trained again since, by a verb called by hand, are of no use. A train folder that was
+ * thrown away to save space says nothing against them. */
+static tn_status check_model(const tn_cfg *cfg, const tn_cell *cell, const char *path, const char *model_digest) {
+    char folder[TN_PATH_BYTES], done[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
+    TN_TRY(tn_path(done, "%s/DONE", folder));
+    if (!tn_file_exists(done)) return TN_OK;
+    TN_TRY(tn_done_digest(folder, "train", digest));
+    return strcmp(digest, model_digest) == 0
+               ? TN_OK
+               : tn_fail(TN_EARG, "%s: its model was trained again since: run `tenfold predict` again", path);
+}
+
+/* Class names on one line, for a message. */
+static void in_line(const char *classes, char out[TN_CLASSES_BYTES]) {
+    snprintf(out, TN_CLASSES_BYTES, "%s", classes);
+    for (char *c = out; *c; c++)
+        if (*c == '\n') *c = ' ';
+}
+
+static tn_status check_member(const tn_cfg *cfg, const tn_table *t, const tn_cell *cell, const char *path,
+                              const tn_pred_info *info) {
+    char name[2][TN_CELL_NAME_BYTES], classes[TN_CLASSES_BYTES], line[2][TN_CLASSES_BYTES];
+    tn_pred_classes(t->n_classes, t->class_name, classes);
+    if (strcmp(info->classes, classes) != 0 || info->K != t->n_classes) {
+        in_line(info->classes, line[0]);
+        in_line(classes, line[1]);
+        return tn_fail(TN_EARG, "%s: has other classes, or in another order: %.300s; the data set has %.300s", path,
+                       line[0], line[1]);
+    }
+    tn_cell_name(&info->cell, name[0]);
+    tn_cell_name(cell, name[1]);
+    if (strcmp(name[0], name[1]) != 0)
+        return tn_fail(TN_EARG, "%s: holds the predictions of %s, not of %s: delete its folder and predict it again",
+                       path, name[0], name[1]);
+    if (strcmp(info->shards_digest, t->shards_digest) != 0)
+        return tn_fail(TN_EARG, "%s: was made with another data set: run `tenfold predict` again", path);
+    if (strcmp(info->index_digest, t->digest) != 0)
+        return tn_fail(TN_EARG,
+                       "%s: was made with another fold map: its model has seen rows that it would judge; run "
+                       "`tenfold predict` again",
+                       path);
+    return check_model(cfg, cell, path, info->model_digest);
+}
+
+/* A model that counts twice is no second opinion. */
+static tn_status check_unique(const tn_members *m, int n_folds) {
+    for (int a = 0; a < m->n_columns * n_folds; a++)
+        for (int b = 0; b < a; b++) {
+            const tn_pred *pa = m->column[a / n_folds].pred[a % n_folds];
+            const tn_pred *pb = m->column[b / n_folds].pred[b % n_folds];
+            if (!pa || !pb) continue;
+            const tn_pred_info *ia = tn_pred_info_of(pa), *ib = tn_pred_info_of(pb);
+            if (strcmp(ia->model_digest, ib->model_digest) != 0) continue;
+            char name[2][TN_CELL_NAME_BYTES];
+            tn_cell_name(&ia->cell, name[0]);
+            tn_cell_name(&ib->cell, name[1]);
+            return tn_fail(TN_EARG, "predict/%s and predict/%s are of the same model: train one of them again", name[0],
+                           name[1]);
+        }
+    return TN_OK;
+}
+
+/* Each file's bytes are compared with what DONE says by one rank. */
+static tn_status verify(tn_run *run, const tn_cfg *cfg, const tn_members *m, int f) {
+    char path[TN_PATH_BYTES];
+    for (int c = 0; c < m->n_columns; c++) {
+        tn_cell cell = m->column[c].cell;
+        cell.fold = f;
+        if (!m->column[c].there[f] || (f * m->n_columns + c) % run->n_ranks != run->rank) continue;
+        TN_TRY(tn_cell_folder(cfg, "predict", &cell, path));
+        TN_TRY(tn_done_file(path, "predictions.h5", "predict", path));
+    }
+    return TN_OK;
+}
+
+static tn_status open_fold(const tn_cfg *cfg, const tn_table *t, tn_members *m, int f) {
+    char path[TN_PATH_BYTES];
+    for (int c = 0; c < m->n_columns; c++) {
+        tn_cell cell = m->column[c].cell;
+        cell.fold = f;
+        if (!m->column[c].there[f]) continue;
+        TN_TRY(tn_cell_folder(cfg, "predict", &cell, path));
+        TN_TRY(tn_path(path, "%s/predictions.h5", path));
+        TN_TRY(tn_pred_open(path, &m->column[c].pred[f]));
+        TN_TRY(check_member(cfg, t, &cell, path, tn_pred_info_of(m->column[c].pred[f])));
+    }
+    return TN_OK;
+}
+
+tn_status tn_members_open(tn_run *run, const tn_cfg *cfg, const tn_table *table, tn_members *m) {
+    tn_status st = TN_OK;
+    for (int f = 0; st == TN_OK && f < cfg->folds.count; f++) st = verify(run, cfg, m, f);
+    st = tn_agree(run, st); /* libhdf5 does not survive every damaged file: nobody opens one before */
+    for (int f = 0; st == TN_OK && f < cfg->folds.count; f++) st = open_fold(cfg, table, m, f);
+    if (st == TN_OK) st = check_unique(m, cfg->folds.count);
+    return tn_agree(run, st);
+}
+
+/* --- all of them -------------------------------------------------------------------------------------------------- */
+
+static void add_columns(const tn_cfg *cfg, const tn_cell *cell, const uint8_t *there, tn_members *m,
+                        tn_round_members *r) {
+    int per_fold = tn_cell_count(cfg) / cfg->folds.count;
+    for (int i = 0; i < tn_cell_count(cfg); i++) {
+        tn_column *column = &m->column[m->n_columns + i % per_fold];
+        if (i < per_fold) column->cell = cell[i];
+        column->there[cell[i].fold] = there[i];
+        r->in_fold[cell[i].fold] += there[i];
+    }
+    m->n_columns += per_fold;
+}
+
+static tn_status find_rounds(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_cell *cell, uint8_t *there,
+                             tn_members *m) {
+    int last = run->rank == 0 ? tn_last_round(cfg) : 0;
+    MPI_Bcast(&last, 1, MPI_INT, 0, run->comm);
+    for (int round = 0; round <= last; round++) {
+        tn_round_members *r = &m->round[m->n_rounds];
+        *r = (tn_round_members){.round = round};
+        m->n_rounds++; /* so that it is freed */
+        tn_cell_list(cfg, round, cell);
+        TN_TRY(tn_agree(run, run->rank == 0 ? look(cfg, cell, allow_missing, r, there) : TN_OK));
+        TN_TRY(share_text(run, &r->missing));
+        MPI_Bcast(&r->n_members, 1, MPI_INT, 0, run->comm);
+        MPI_Bcast(there, tn_cell_count(cfg), MPI_UINT8_T, 0, run->comm);
+        if (r->n_members > 0) {
+            add_columns(cfg, cell, there, m, r);
+            continue;
+        }
+        free(r->missing); /* planned, but nothing is there: no part of the reduction */
+        m->n_rounds--;
+    }
+    return m->n_rounds > 0
+               ? TN_OK
+               : tn_fail(TN_EUNFINISHED, "there are no predictions in %s: run `tenfold predict`", cfg->run_dir);
+}
+
+tn_status tn_members_find(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_members *out) {
+    size_t n = (size_t)tn_cell_count(cfg);
+    *out = (tn_members){.column = calloc(n / (size_t)cfg->folds.count * TN_MAX_ROUNDS, sizeof *out->column)};
+    tn_cell *cell = calloc(n, sizeof *cell);
+    uint8_t *there = calloc(n, 1);
+    tn_status st = tn_agree(run, out->column && cell && there ? TN_OK : tn_fail_memory(n * 64, "the members"));
+    if (st == TN_OK) st = find_rounds(run, cfg, allow_missing, cell, there, out);
+    free(cell);
+    free(there);
+    return st;
+}
+
+void tn_members_close(tn_members *m) {
+    for (int c = 0; c < m->n_columns; c++)
+        for (int f = 0; f < TN_MAX_FOLDS; f++) tn_pred_close(&m->column[c].pred[f]);
+    for (int i = 0; i < m->n_rounds; i++) free(m->round[i].missing);
+    free(m->column);
+    *m = (tn_members){.n_rounds = 0};
+}

@@ -1,0 +1,77 @@
+# reduce on made-up predictions: the same bytes on 1, 2 and 4 ranks, whatever is tuned; honest scores below those in sample;
+# members that do not belong together are refused, by one message, and nothing is written.
+set -eu
+tenfold=$1 source=$2
+cat >job.cfg <<'CFG'
+data: { metadata = "m.csv"; classes = [ "a", "b", "c", "d" ]; };
+folds: { count = 3; };
+train: { images = 1; sizes_px = [ 16, 32 ]; seeds = [ 1, 2 ]; };
+reduce: { bootstrap = 100; tune_rows = 4000; };
+CFG
+sed 's/"c", "d"/"d", "c"/' job.cfg >classes.cfg
+sed 's/count = 3;/count = 3; seed = 9;/' job.cfg >folds.cfg
+"$TN_REDUCE_ROWS" job.cfg run 20000 30
+
+reduce() { n=$1; shift; mpirun -n $n "$tenfold" reduce job.cfg --run run "$@" >log 2>&1 || { cat log; exit 1; }; }
+bytes() { (cd run && md5sum ensemble.h5 submission.csv metrics.json ledger.csv); }
+for how in "reduce.method=mean" "reduce.method=gmean" "reduce.method=greedy" \
+    "reduce.method=greedy reduce.offsets=true reduce.category_prior=1"; do
+    for n in 1 2 4; do
+        rm -rf run/reduce
+        reduce $n $(printf -- '--set %s ' $how)
+        bytes >bytes$n
+    done
+    cmp bytes1 bytes2
+    cmp bytes1 bytes4
+    cat bytes1 >>all
+done
+test "$(cut -d' ' -f1 all | sort -u | wc -l)" -ge 13 # other methods, other bytes (but for the ledger of plain means)
+# submission in the table's order, and its labels are those of its probabilities
+test "$(tail -n +2 run/submission.csv | cut -d, -f1 | sort -c && tail -n +2 run/submission.csv | wc -l)" -gt 5000
+awk -F, 'NR > 1 { best = 3; for (i = 4; i <= 6; i++) if ($i > $best) best = i; if ($2 != substr("abcd", best - 2, 1)) exit 1 }' run/submission.csv
+
+# tuned: better than not, and honest is not better than in sample
+score() { sed -n "/\"tuned\"/,\$p" run/metrics.json | grep -A2 "\"$1\": {" | sed -n 's/.*"geometric_mean": \([0-9.]*\).*/\1/p' | head -n 1; }
+grep -c '"interval_95"' run/metrics.json
+awk -v u=$(score untuned) -v h=$(score honest) -v i=$(score in_sample) 'BEGIN { print u, h, i; exit !(u < h && h <= i) }'
+
+# bad members: nothing is written, one message
+refused() { # CODE TEXT [options]
+    code=$1 text=$2 got=0
+    shift 2
+    rm -f run/ensemble.h5 run/submission.csv run/metrics.json run/ledger.csv && rm -rf run/reduce
+    mpirun -n 2 "$tenfold" reduce job.cfg --run run "$@" >log 2>&1 || got=$?
+    cat log
+    test $got = $code
+    grep -q "$text" log
+    test "$(grep -c 'tenfold: error' log)" = 1
+    test -z "$(ls run | grep -v 'shards\|folds\|predict\|reduce')"
+}
+cell=r0-f1-s16-x2
+put() { # CFG ROWS [flaw]: that cell from a run of another kind
+    rm -rf other run/predict/$cell
+    "$TN_REDUCE_ROWS" $1 other $2 30 ${3-}
+    cp -r other/predict/$cell run/predict/
+}
+cp -r run/predict/$cell kept
+put classes.cfg 20000
+refused 2 "$cell/predictions.h5: has other classes, or in another order: a b d c; the data set has a b c d"
+put job.cfg 19996
+refused 2 "$cell/predictions.h5: was made with another data set"
+put folds.cfg 20000
+refused 2 "$cell/predictions.h5: was made with another fold map"
+put job.cfg 20000 nan
+refused 4 "$cell/predictions.h5: row [0-9]*: nan is no probability"
+put job.cfg 20000 missing
+refused 4 "predict/$cell: row [0-9]* of the data set is missing"
+rm -r run/predict/$cell
+cp -r run/predict/r0-f1-s16-x1 run/predict/$cell
+refused 2 "holds the predictions of r0-f1-s16-x1, not of $cell"
+rm -r run/predict/$cell
+refused 6 "11 of 12 predictions are there"
+grep -q "^$cell$" log
+mpirun -n 2 "$tenfold" reduce job.cfg --run run --allow-missing >log 2>&1 || { cat log; exit 1; }
+grep -q "11 of 12 predictions are there" log
+grep -q "\"$cell\"" run/metrics.json
+mv run/predict none
+refused 6 "there are no predictions" --allow-missing
