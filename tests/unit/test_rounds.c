@@ -183,6 +183,38 @@ static void assert_predicted(const job *j, const tn_cell *cell, tn_confusion *c)
     tn_pred_close(&pr);
 }
 
+/* Predictions of a cell, made anew with these views. Returns how many rows. */
+static int64_t predict_with(job *j, const tn_cell *cell, int n_views, const char *const *view, float *p) {
+    char folder[TN_PATH_BYTES];
+    int64_t row[N];
+    tn_pred *pr = NULL;
+    j->cfg->predict.n_views = n_views;
+    for (int v = 0; v < n_views; v++) snprintf(j->cfg->predict.views[v], TN_NAME_BYTES, "%s", view[v]);
+    assert_int_equal(tn_cell_folder(j->cfg, "predict", cell, folder), TN_OK);
+    assert_int_equal(tn_folder_remove(folder), TN_OK);
+    assert_int_equal(tn_predict(&j->run, j->cfg, j->ix, j->shards, cell), TN_OK);
+    assert_int_equal(tn_pred_open(file_of(j, "predict", cell, "predictions.h5"), &pr), TN_OK);
+    int64_t n = tn_pred_info_of(pr)->n;
+    assert_int_equal(tn_pred_read(pr, 0, n, row, p), TN_OK);
+    tn_pred_close(&pr);
+    return n;
+}
+
+/* Two views together are the mean of each alone, and the two are not the same. */
+static void assert_views(job *j) {
+    static float a[N * K], b[N * K], both[N * K];
+    static const char *const VIEW[] = {"horizontal_flip", "five_crop_60", "identity"};
+    const tn_cell cell = {.fold = 0, .size_px = 16, .seed = 1};
+    int64_t n = predict_with(j, &cell, 1, VIEW, a);
+    assert_int_equal(predict_with(j, &cell, 1, VIEW + 1, b), n);
+    assert_int_equal(predict_with(j, &cell, 2, VIEW, both), n);
+    assert_memory_not_equal(a, b, (size_t)(n * K) * sizeof *a);
+    /* five_crop counts as five views */
+    for (int64_t i = 0; i < n * K; i++)
+        assert_true(fabs((double)both[i] - ((double)a[i] + 5 * (double)b[i]) / 6) < 1e-6);
+    predict_with(j, &cell, 1, VIEW + 2, a);
+}
+
 static void assert_scored(const job *j, int round, const tn_confusion *c) {
     char path[TN_PATH_BYTES];
     tn_score s = tn_score_of(c);
@@ -364,6 +396,7 @@ static void rounds(tn_run run) {
             assert_int_equal(tn_predict(&j.run, j.cfg, j.ix, j.shards, &cell), TN_OK);
             assert_predicted(&j, &cell, &c[round]);
         }
+    assert_views(&j);
     assert_int_equal(tn_reduce(&j.run, j.cfg, false), TN_OK);
     for (int round = 0; round < 2; round++) assert_scored(&j, round, &c[round]);
     assert_improvement(&j);
