@@ -18,9 +18,10 @@
  * going down the same exchanges run backwards with the sums (allgather): sync_route.c. R a power of two: recursive
  *            halving and doubling. Any other R <= L works; a rank whose lanes lie in both halves of a node then sends
  *            for both, and ranks wait for one another in turn: prefer powers of two.
- * Progress   Requests move on whenever ready or finish is called; there is no thread. All waiting is inside MPI.
- * Cost       R a power of two: 2 log2 R messages a bucket and 2 (R-1)/R n floats sent and received per rank, what a
- * ring moves, with (R-1)/R n additions, after those of the rank's own lanes. Memory: n/2 floats when R > 1.
+ * Progress   Requests move on whenever ready or finish is called; there is no thread.
+ *            Waiting spins for 0.2 ms, then sleeps 50 us at a time, since cores may be shared.
+ * Cost       R a power of two: 2 log2 R messages a bucket and 2 (R-1)/R n floats sent and received per rank, as in a
+ *            ring, with (R-1)/R n additions, after those of the rank's own lanes. Memory: n/2 floats when R > 1.
  */
 #ifndef TN_NET_SYNC_H
 #define TN_NET_SYNC_H
