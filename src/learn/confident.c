@@ -22,6 +22,12 @@ static void thresholds(int64_t N, int K, const float *p, const int32_t *label, c
     for (int k = 0; k < K; k++) t[k] = n[k] ? fmax(t[k] / (double)n[k], 2 * NEAR) : 2;
 }
 
+void tn_confident_thresholds(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
+                             double *threshold_out) {
+    int64_t n[TN_MAX_CLASSES];
+    thresholds(N, K, p, label, judged, threshold_out, n);
+}
+
 /* -1: of no class. */
 static int confident_class(int K, const float *p, const double *t) {
     int n = 0, first = -1;

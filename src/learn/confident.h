@@ -19,6 +19,11 @@
 
 #include "base/cfg.h"
 
+/* t (K) over the rows with judged != 0: how much the models give to a label of this class. 2 for a class without rows.
+ */
+void tn_confident_thresholds(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
+                             double *threshold_out);
+
 /* Over the rows with judged != 0. threshold_out (K): 2 for a class without rows. joint_out (K,K): calibrated. */
 void tn_confident_joint(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
                         double *threshold_out, int64_t *joint_out);

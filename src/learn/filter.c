@@ -122,6 +122,7 @@ static tn_status own_view(filter *s) {
         TN_TRY(training_rows(s, f));
         TN_TRY(judge(s, s->z, s->judged));
         TN_TRY(write_overlay(s, f));
+        rows_with_fold(s); /* the ledger hears all models: nobody trains by it */
         add_to_ledger(s, f);
     }
     mean_of_slabs(s);
@@ -279,6 +280,7 @@ static tn_status make_all(filter *s, const tn_done *done) {
                         .with_truth = *s->cfg->data.truth_column != 0,
                         .judgement = &s->out,
                         .z = s->slab,
+                        .judged = s->any,
                         .votes = s->votes};
     TN_TRY(tn_ledger_write(&ledger, s->folder));
     if (!s->posteriors) TN_TRY(tn_posteriors_join(s->cfg, s->ix, s->round, s->folder));

@@ -4,10 +4,14 @@
 #include "base/csv.h"
 #include "base/h5.h"
 #include "learn/cell.h"
+#include "learn/confident.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const double LEAST_POSTERIOR = 1e-30; /* a posterior of 0 has odds, too */
 
 static int count_votes(const tn_ledger *l, int64_t i, uint8_t vote) {
     int n = 0;
@@ -19,9 +23,20 @@ static float p_label(const tn_ledger *l, int64_t i) {
     return l->z[i * l->ix->n_classes + l->ix->label[i]];
 }
 
+/* 0 where not judged. t (K): tn_confident_thresholds. */
+static double log_odds(const tn_ledger *l, const double *t, int64_t i) {
+    if (!l->judged[i]) return 0;
+    int K = l->ix->n_classes, label = l->ix->label[i];
+    const float *z = l->z + i * K;
+    double other = LEAST_POSTERIOR;
+    for (int k = 0; k < K; k++)
+        if (k != label) other = fmax(other, (double)z[k] / t[k]);
+    return log(other / fmax(LEAST_POSTERIOR, (double)z[label] / t[label]));
+}
+
 /* --- CSV ---------------------------------------------------------------------------------------------------------- */
 
-static void put_row(const tn_ledger *l, int64_t i, FILE *f) {
+static void put_row(const tn_ledger *l, const double *t, int64_t i, FILE *f) {
     const tn_index *ix = l->ix;
     const tn_judgement *j = l->judgement;
     tn_csv_put(f, "", ix->path[i]);
@@ -30,20 +45,21 @@ static void put_row(const tn_ledger *l, int64_t i, FILE *f) {
     fprintf(f, ",%.6f,%s,%d,%d,", (double)j->margin[i], tn_verdict_words[j->verdict[i]],
             count_votes(l, i, TN_VOTE_DROP), count_votes(l, i, TN_VOTE_KEEP));
     for (int k = 0; k < l->n_folds; k++) fputc("-kd"[l->votes[i * l->n_folds + k]], f);
-    fprintf(f, ",%s,%.6f,%" PRId64 ",%d", tn_reason_words[j->reason[i]], (double)p_label(l, i), i, l->round);
+    fprintf(f, ",%s,%.6f,%.6f,%" PRId64 ",%d", tn_reason_words[j->reason[i]], (double)p_label(l, i), log_odds(l, t, i),
+            i, l->round);
     if (l->with_truth) tn_csv_put(f, ",", ix->truth[i] >= 0 ? ix->class_name[ix->truth[i]] : "");
     fputc('\n', f);
 }
 
-static tn_status write_csv(const tn_ledger *l, const char *folder) {
+static tn_status write_csv(const tn_ledger *l, const double *t, const char *folder) {
     char path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
     if (!f) return tn_fail_memory((size_t)l->ix->n * 96, "the ledger");
-    fprintf(f, "path,label,suggested,margin,verdict,votes_drop,votes_keep,votes,reason,p_label,id,round%s\n",
+    fprintf(f, "path,label,suggested,margin,verdict,votes_drop,votes_keep,votes,reason,p_label,log_odds,id,round%s\n",
             l->with_truth ? ",truth" : "");
     for (int64_t i = 0; i < l->ix->n; i++)
-        if (l->ix->fold[i] >= 0) put_row(l, i, f);
+        if (l->ix->fold[i] >= 0) put_row(l, t, i, f);
     fclose(f);
     tn_status st = tn_path(path, "%s/ledger.csv", folder);
     if (st == TN_OK) st = tn_file_publish(path, text, n);
@@ -97,14 +113,16 @@ static tn_status put_bytes(tn_h5 *f, columns *c, const char *name, const uint8_t
     return tn_h5_write(f, name, TN_H5_U8, 1, &c->n, c->byte);
 }
 
-static tn_status put_reals(const tn_ledger *l, tn_h5 *f, columns *c) {
+static tn_status put_reals(const tn_ledger *l, const double *t, tn_h5 *f, columns *c) {
     for (int64_t i = 0; i < c->n; i++) c->real[i] = l->judgement->margin[c->id[i]];
     TN_TRY(tn_h5_write(f, "margin", TN_H5_F32, 1, &c->n, c->real));
     for (int64_t i = 0; i < c->n; i++) c->real[i] = p_label(l, c->id[i]);
-    return tn_h5_write(f, "p_label", TN_H5_F32, 1, &c->n, c->real);
+    TN_TRY(tn_h5_write(f, "p_label", TN_H5_F32, 1, &c->n, c->real));
+    for (int64_t i = 0; i < c->n; i++) c->real[i] = (float)log_odds(l, t, c->id[i]);
+    return tn_h5_write(f, "log_odds", TN_H5_F32, 1, &c->n, c->real);
 }
 
-static tn_status fill(const tn_ledger *l, tn_h5 *f, columns *c) {
+static tn_status fill(const tn_ledger *l, const double *t, tn_h5 *f, columns *c) {
     const tn_index *ix = l->ix;
     size_t F = (size_t)l->n_folds;
     TN_TRY(tn_h5_stamp(f, "ledger", 1));
@@ -115,7 +133,7 @@ static tn_status fill(const tn_ledger *l, tn_h5 *f, columns *c) {
     TN_TRY(tn_h5_write_strings(f, "path", c->n, c->path));
     TN_TRY(put_numbers(f, c, "label", ix->label));
     TN_TRY(put_numbers(f, c, "suggested", l->judgement->suggested));
-    TN_TRY(put_reals(l, f, c));
+    TN_TRY(put_reals(l, t, f, c));
     TN_TRY(put_bytes(f, c, "verdict", l->judgement->verdict));
     TN_TRY(put_bytes(f, c, "reason", l->judgement->reason));
     for (int64_t i = 0; i < c->n; i++) memcpy(c->byte + (size_t)i * F, l->votes + (size_t)c->id[i] * F, F);
@@ -123,7 +141,7 @@ static tn_status fill(const tn_ledger *l, tn_h5 *f, columns *c) {
     return l->with_truth ? put_numbers(f, c, "truth", ix->truth) : TN_OK;
 }
 
-static tn_status write_h5(const tn_ledger *l, const char *folder) {
+static tn_status write_h5(const tn_ledger *l, const double *t, const char *folder) {
     char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES];
     columns c = {.n = 0};
     tn_h5 *f = NULL;
@@ -131,7 +149,7 @@ static tn_status write_h5(const tn_ledger *l, const char *folder) {
     if (st == TN_OK) st = tn_path(path, "%s/ledger.h5", folder);
     if (st == TN_OK) st = tn_publish_name(path, tmp);
     if (st == TN_OK) st = tn_h5_create(tmp, &f);
-    if (st == TN_OK) st = fill(l, f, &c);
+    if (st == TN_OK) st = fill(l, t, f, &c);
     tn_status closed = tn_h5_close(&f);
     columns_free(&c);
     if (st == TN_OK) st = closed;
@@ -139,8 +157,10 @@ static tn_status write_h5(const tn_ledger *l, const char *folder) {
 }
 
 tn_status tn_ledger_write(const tn_ledger *l, const char *folder) {
-    TN_TRY(write_h5(l, folder));
-    return write_csv(l, folder);
+    double t[TN_MAX_CLASSES];
+    tn_confident_thresholds(l->ix->n, l->ix->n_classes, l->z, l->ix->label, l->judged, t);
+    TN_TRY(write_h5(l, t, folder));
+    return write_csv(l, t, folder);
 }
 
 /* --- by the truth ------------------------------------------------------------------------------------------------- */

@@ -1,14 +1,21 @@
 /*
  * ledger.h - the list of judged labels: written, judged by the truth, compared.          layer: learn, uses: base, data
  *
- * Files ledger.csv and ledger.h5 of filter/r<round>/, one row per sample with a fold, in the table's order:
- *   path, label, suggested, margin, verdict, votes_drop, votes_keep   as judge.h says, of the mean of the slabs that
- * judge the row; a slab votes drop where its own argmax is not the label votes          one letter per fold: k keep, d
- * drop, - that fold's model does not judge the row reason, p_label (the posterior of the given label: ranks by
- * self-confidence), id (row of metadata.csv from 0), round truth          where the job file names a truth column
+ * Files ledger.csv and ledger.h5 of filter/r<round>/, one row per sample with a fold, in the table's order. Judged is
+ * the mean z of all slabs of the view, the row's own fold included: nobody trains by the ledger.
+ *
+ * path, label, suggested, margin, verdict, reason: judge.h. p_label: the posterior of the given label. id: row of
+ * metadata.csv from 0. round. truth: where the job file names a truth column.
+ *
+ * log_odds: log of (max over c != y of z_c / t_c) / (z_y / t_y), with the thresholds t of confident.h, which are what
+ * the models give to a label of the class on average. It ranks best: docs/decisions/ledger-ranking.md.
+ *
+ * votes: one letter per fold: k keep, d drop (its argmax is not the label), - that fold's model has no voice;
+ * votes_drop and votes_keep count them.
+ *
  * ledger.h5, kind `ledger` version 1: the same as columns: id i64, path (strings), label, suggested i32, margin,
- * p_label f32, verdict, reason u8, votes u8 (n,F) 0 none, 1 keep, 2 drop, truth i32 (-1 unknown; with a truth column);
- *   classes (strings); attributes round, index_digest.
+ * p_label, log_odds f32, verdict, reason u8, votes u8 (n,F) 0 none, 1 keep, 2 drop, truth i32 (-1 unknown; with a truth
+ * column); classes (strings); attributes round, index_digest.
  */
 #ifndef TN_LEARN_LEDGER_H
 #define TN_LEARN_LEDGER_H
@@ -24,6 +31,7 @@ typedef struct {
     bool with_truth;
     const tn_judgement *judgement; /* (N) */
     const float *z;                /* (N,K) that it was made from */
+    const uint8_t *judged;         /* (N) 0/1 */
     const uint8_t *votes;          /* (N, n_folds) */
 } tn_ledger;
 

@@ -11,7 +11,7 @@ models() { (cd a && stat -c '%n %i' train/*/best.safetensors predict/*/predictio
 say run tiny.cfg --run a --set data.truth_column= --ranks 1
 test $code = 0 || { cat log; exit 1; }
 models >before
-test "$(head -n 1 a/ledger.csv)" = "path,label,suggested,margin,verdict,votes_drop,votes_keep,votes,reason,p_label,id,round"
+test "$(head -n 1 a/ledger.csv)" = "path,label,suggested,margin,verdict,votes_drop,votes_keep,votes,reason,p_label,log_odds,id,round"
 cp a/filter/r1/overlay-f0.h5 overlay
 
 # the truth is learnt later: it judges, and no model or prediction is made again

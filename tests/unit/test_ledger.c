@@ -6,6 +6,8 @@
 #include "learn/ledger.h"
 #include "learn/posteriors.h"
 
+#include <math.h>
+
 enum { N = 6, K = 3, F = 3 };
 
 /* Six rows; row 4 is a test row. */
@@ -27,6 +29,8 @@ static tn_index *make(void) {
     return ix;
 }
 
+static const uint8_t JUDGED[N] = {1, 1, 1, 1, 0, 1};
+/* Thresholds: x (0.5 + 0.25) / 2 = 0.375, y (0.25 + 0.5) / 2 = 0.375, z 1. */
 static const float Z[N * K] = {0.5F,  0.25F, 0.25F, 0.25F, 0.25F, 0.5F, 0,    0,    1,
                                0.25F, 0.75F, 0,     0,     0,     0,    0.5F, 0.5F, 0};
 
@@ -38,7 +42,14 @@ static void write_ledger(const tn_index *ix, const char *folder, const uint8_t *
     uint8_t given[N];
     memcpy(given, verdict, N);
     tn_judgement j = {given, reason, margin, suggested};
-    tn_ledger l = {.ix = ix, .round = 2, .n_folds = F, .with_truth = true, .judgement = &j, .z = Z, .votes = votes};
+    tn_ledger l = {.ix = ix,
+                   .round = 2,
+                   .n_folds = F,
+                   .with_truth = true,
+                   .judgement = &j,
+                   .z = Z,
+                   .judged = JUDGED,
+                   .votes = votes};
     assert_int_equal(tn_folder_make(folder), TN_OK);
     if (tn_ledger_write(&l, folder) != TN_OK) fail_msg("%s", tn_msg);
 }
@@ -54,19 +65,19 @@ static void written(void **unused) {
     snprintf(path, sizeof path, "%s/ledger.csv", unit_path("l"));
     assert_int_equal(tn_file_read(path, &text, &n), TN_OK);
     static const char WANTED[] =
-        "path,label,suggested,margin,verdict,votes_drop,votes_keep,votes,reason,p_label,id,round,truth\n"
-        "a.jpg,x,x,-0.250000,keep,1,1,-kd,believed,0.500000,0,2,x\n"
-        "\"b,c.jpg\",y,z,0.250000,drop,2,0,d-d,suspicious,0.250000,1,2,z\n"
-        "d.jpg,z,z,-1.000000,keep,0,2,kk-,believed,1.000000,2,2,z\n"
-        "e.jpg,x,y,0.500000,keep,2,0,-dd,class_floor,0.250000,3,2,\n"
-        "f.jpg,y,x,0.000000,keep,0,2,k-k,believed,0.500000,5,2,y\n";
+        "path,label,suggested,margin,verdict,votes_drop,votes_keep,votes,reason,p_label,log_odds,id,round,truth\n"
+        "a.jpg,x,x,-0.250000,keep,1,1,-kd,believed,0.500000,-0.693147,0,2,x\n"
+        "\"b,c.jpg\",y,z,0.250000,drop,2,0,d-d,suspicious,0.250000,0.000000,1,2,z\n"
+        "d.jpg,z,z,-1.000000,keep,0,2,kk-,believed,1.000000,-69.077553,2,2,z\n"
+        "e.jpg,x,y,0.500000,keep,2,0,-dd,class_floor,0.250000,1.098612,3,2,\n"
+        "f.jpg,y,x,0.000000,keep,0,2,k-k,believed,0.500000,0.000000,5,2,y\n";
     if (n != strlen(WANTED) || memcmp(text, WANTED, n) != 0) fail_msg("%.*s", (int)n, text);
     free(text);
     /* the same in HDF5 */
     tn_h5 *f = NULL;
     int64_t id[5], round = 0, n_paths = 0;
     int32_t suggested[5], truth[5];
-    float margin[5];
+    float margin[5], odds[5];
     uint8_t votes[5 * F];
     char **paths = NULL;
     snprintf(path, sizeof path, "%s/ledger.h5", unit_path("l"));
@@ -77,6 +88,8 @@ static void written(void **unused) {
     assert_int_equal(tn_h5_read_rows(f, "suggested", TN_H5_I32, 0, 5, suggested), TN_OK);
     assert_int_equal(tn_h5_read_rows(f, "truth", TN_H5_I32, 0, 5, truth), TN_OK);
     assert_int_equal(tn_h5_read_rows(f, "margin", TN_H5_F32, 0, 5, margin), TN_OK);
+    assert_int_equal(tn_h5_read_rows(f, "log_odds", TN_H5_F32, 0, 5, odds), TN_OK);
+    assert_true(fabs((double)odds[3] - 1.098612) < 1e-6); /* log 3 */
     assert_int_equal(tn_h5_read_rows(f, "votes", TN_H5_U8, 0, 5, votes), TN_OK);
     assert_int_equal(tn_h5_read_strings(f, "path", &n_paths, &paths), TN_OK);
     assert_true(round == 2 && n_paths == 5 && id[3] == 3 && id[4] == 5 && truth[3] == -1);
