@@ -26,6 +26,7 @@ typedef enum { /* never renumber: results depend on it */
                TN_STREAM_VALIDATION = 9,
                TN_STREAM_BOOTSTRAP = 10,
                TN_STREAM_TUNE = 11,
+               TN_STREAM_SEARCH = 12,
                TN_STREAM_TEST = 63 /* for tests only */
 } tn_stream;
 

@@ -15,8 +15,10 @@ typedef struct {
 static const option OPTION[] = {
     {"--set", "group.key=value", TN_OPT_SET, "override a key of the job file; may be given several times"},
     {"--run", "DIR", TN_OPT_SET, "run folder (default: results/<job file's name>)"},
-    {"--folds", "LIST", TN_OPT_CELLS, "only these folds, e.g. 0,3-5 (default: all)"},
+    {"--folds", "LIST", TN_OPT_CELLS | TN_OPT_PLACE, "only these folds, e.g. 0,3-5 (default: all)"},
     {"--round", "N", TN_OPT_CELLS | TN_OPT_ROUND, "round of filtering, 0 = all given labels (default: 0)"},
+    {"--rung", "N", TN_OPT_RUNG, "rung of the search, from 0; the number of tune.rungs means the judgement"},
+    {"--place", "N", TN_OPT_PLACE, "place in the rung: the trial in rung 0, then the rank in the rung before"},
     {"--size", "PX", TN_OPT_CELLS | TN_OPT_CLASSES, "only this image size (default: all of train.sizes_px)"},
     {"--seed", "N", TN_OPT_CELLS, "only this seed (default: all of train.seeds)"},
     {"--ranks", "N", TN_OPT_RANKS, "MPI ranks per step (default: what the cores and train.lanes allow)"},
@@ -93,6 +95,10 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         return folds(value, out);
     } else if (strcmp(name, "--round") == 0) {
         return int_value(name, value, 0, 99, &out->round);
+    } else if (strcmp(name, "--rung") == 0) {
+        return int_value(name, value, 0, TN_MAX_RUNGS, &out->rung);
+    } else if (strcmp(name, "--place") == 0) {
+        return int_value(name, value, 0, 9999, &out->place);
     } else if (strcmp(name, "--size") == 0) {
         return int_value(name, value, 8, 4096, &out->size_px);
     } else if (strcmp(name, "--seed") == 0) {
@@ -158,7 +164,7 @@ static tn_status parse_word(const tn_verb *verb, int argc, char **argv, int *at,
 }
 
 tn_status tn_args_parse(const tn_verb *verb, int argc, char **argv, tn_args *out) {
-    *out = (tn_args){.round = -1, .seed = -1};
+    *out = (tn_args){.round = -1, .seed = -1, .rung = -1, .place = -1};
     for (int i = 0; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) out->help = true;
     if (out->help) return TN_OK;

@@ -18,6 +18,7 @@ typedef struct {
     const char *run_dir; /* NULL = from the job file             */
     int n_folds;         /* 0 = all                              */
     int fold[TN_MAX_FOLDS];
+    int rung, place;                     /* -1 = not given                       */
     int round;                           /* -1 = not given                       */
     int size_px;                         /* 0 = all                              */
     int64_t seed;                        /* -1 = all                             */
@@ -39,7 +40,9 @@ typedef enum {
     TN_OPT_CLASSES = 64, /* --classes, --size */
     TN_OPT_REFERENCE = 128,
     TN_OPT_WEIGHTS = 256, /* --net, --padding, --against */
-    TN_OPT_FILTER = 512   /* --posteriors, --diff */
+    TN_OPT_FILTER = 512,  /* --posteriors, --diff */
+    TN_OPT_RUNG = 8192,   /* --rung */
+    TN_OPT_PLACE = 16384  /* --place, --folds */
 } tn_options;
 
 typedef struct {
@@ -54,7 +57,8 @@ typedef struct {
 } tn_verb;
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
-    tn_verb_report, tn_verb_run, tn_verb_status, tn_verb_resume, tn_verb_weights;
+    tn_verb_report, tn_verb_run, tn_verb_tune, tn_verb_trial, tn_verb_rank, tn_verb_status, tn_verb_resume,
+    tn_verb_weights;
 
 /* argv behind the verb. Errors TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong
  * count of words; args->help is set when --help was given (nothing else is checked then). */

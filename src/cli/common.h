@@ -22,6 +22,9 @@ tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const t
 tn_status tn_job_begin(const tn_args *args, tn_job *out);
 void tn_job_end(tn_job *job, tn_status verdict); /* verdict: as in tn_run_end */
 
+/* Walk the plan of a job file on this machine: the pipeline, or the search. */
+tn_status tn_run_plan(const tn_args *args, bool tune);
+
 /* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg). Errors TN_EARG
  * a fold, size or seed that the job file does not have. */
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out);

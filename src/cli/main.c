@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const tn_verb *const VERB[] = {&tn_verb_run,        &tn_verb_status, &tn_verb_resume, &tn_verb_check,
-                                      &tn_verb_preprocess, &tn_verb_train,  &tn_verb_filter, &tn_verb_predict,
-                                      &tn_verb_reduce,     &tn_verb_report, &tn_verb_weights};
+static const tn_verb *const VERB[] = {&tn_verb_run,    &tn_verb_tune,   &tn_verb_trial,   &tn_verb_rank,
+                                      &tn_verb_status, &tn_verb_resume, &tn_verb_check,   &tn_verb_preprocess,
+                                      &tn_verb_train,  &tn_verb_filter, &tn_verb_predict, &tn_verb_reduce,
+                                      &tn_verb_report, &tn_verb_weights};
 enum { N_VERBS = sizeof VERB / sizeof *VERB };
 
 static void print_help(FILE *out) {

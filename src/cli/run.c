@@ -1,5 +1,5 @@
 /* run.c - tenfold run: the whole pipeline on this machine. */
-#include "cli/args.h"
+#include "cli/common.h"
 
 #include "base/utf8.h"
 #include "suite/local.h"
@@ -25,18 +25,23 @@ static tn_status start_of(const tn_args *args, const tn_cfg *cfg, tn_start *out)
     return TN_OK;
 }
 
-static tn_status run(const tn_args *args) {
+tn_status tn_run_plan(const tn_args *args, bool tune) {
     tn_cfg *cfg = NULL;
     tn_plan *plan = NULL;
-    tn_start start = {.n_set = 0};
+    tn_start start = {.tune = tune};
     TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
-    tn_status st = start_of(args, cfg, &start);
+    tn_status st = tune ? tn_rungs_check(cfg) : TN_OK;
+    if (st == TN_OK) st = start_of(args, cfg, &start);
     if (st == TN_OK) st = tn_path(cfg->run_dir, "%s", start.run_dir);
     if (st == TN_OK) st = tn_plan_make(cfg, &start, &plan);
     if (st == TN_OK) st = tn_local_run(cfg, plan, args->ranks);
     tn_plan_free(&plan);
     tn_cfg_free(&cfg);
     return st;
+}
+
+static tn_status run(const tn_args *args) {
+    return tn_run_plan(args, false);
 }
 
 const tn_verb tn_verb_run = {

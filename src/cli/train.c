@@ -13,7 +13,7 @@ static tn_status train(tn_job *job, const tn_args *args) {
     st = tn_agree(&job->run, st);
     if (st == TN_OK)
         st = tn_train_cells(&job->run, job->cfg, job->index, job->shards, n, cell, args->ranks_per_fold,
-                            &(tn_train_how){args->allow_other_bits, args->profile});
+                            &(tn_train_how){.allow_other_bits = args->allow_other_bits, .profile = args->profile});
     free(cell);
     return st;
 }

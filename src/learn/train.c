@@ -128,6 +128,7 @@ static const char *first_bad(const tn_train *t) {
 static tn_status check_finite(const tn_train *t, double loss) {
     if (isfinite(loss) && isfinite(t->dev->op->sum_of_squares(t->dev, t->n_params, t->lane[0] + t->grads_at)))
         return TN_OK;
+    if (t->how->diverged_out) *t->how->diverged_out = true;
     return tn_fail(
         TN_EFORMAT,
         "%s: not a number at step %lld, after %lld images (loss %g): it begins at %s. Lower "
@@ -337,7 +338,7 @@ static tn_status set_paths(tn_train *t) {
 
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                         const tn_cell *cell, const tn_train_how *how) {
-    tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell};
+    tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell, .how = how};
     bool valid = false;
     tn_status st = tn_agree(run, set_paths(&t));
     tn_done want = {.stage = "train", .settings = t.settings, .inputs = t.inputs};

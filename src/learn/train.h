@@ -24,6 +24,8 @@
 typedef struct {
     bool allow_other_bits; /* go on although the instruction set or a library differs from the first start */
     bool profile;          /* rank 0 prints where the time went (tn_exec_profile) on stderr */
+    bool *
+        diverged_out; /* set when the cell fails because a loss, gradient or prediction is no number; NULL: not asked */
 } tn_train_how;
 
 /* Collective over run. A cell of a round whose filter was skipped is published as skipped. Errors TN_EARG more ranks

@@ -22,14 +22,15 @@ static void ensemble_in_time(tn_train *t) {
 
 /* The last step before a point may have ruined the weights; every rank sees the same p. */
 static tn_status check_finite(const tn_train *t) {
-    for (int64_t i = 0; i < t->n_judged * t->index->n_classes; i++)
-        if (!isfinite(t->p[i]))
-            return tn_fail(TN_EFORMAT,
-                           "%s: the predictions are not finite at evaluation point %d, after %lld images: lower "
-                           "train.learning_rate, lengthen train.warmup_images or set train.clip_norm; the last "
-                           "checkpoint stays",
-                           t->name, t->clock.points_done + 1, (long long)t->clock.images_seen);
-    return TN_OK;
+    int64_t i = 0, n = t->n_judged * t->index->n_classes;
+    while (i < n && isfinite(t->p[i])) i++;
+    if (i == n) return TN_OK;
+    if (t->how->diverged_out) *t->how->diverged_out = true;
+    return tn_fail(
+        TN_EFORMAT,
+        "%s: the predictions are not finite at evaluation point %d, after %lld images: lower "
+        "train.learning_rate, lengthen train.warmup_images or set train.clip_norm; the last checkpoint stays",
+        t->name, t->clock.points_done + 1, (long long)t->clock.images_seen);
 }
 
 static tn_score validation_score(const tn_train *t) {

@@ -33,6 +33,7 @@ typedef struct tn_train {
     const tn_index *index;
     const tn_shards *shards;
     tn_cell cell;
+    const tn_train_how *how;
     char name[TN_CELL_NAME_BYTES];
     char folder[TN_PATH_BYTES], ckpt_path[TN_PATH_BYTES], best_path[TN_PATH_BYTES], posteriors_path[TN_PATH_BYTES],
         journal_path[TN_PATH_BYTES];

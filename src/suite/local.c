@@ -6,6 +6,7 @@
 #include "learn/train.h"
 #include "suite/launch.h"
 #include "suite/report.h"
+#include "suite/tune_report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static tn_status add_number(arguments *a, char *option, long long value) {
 
 static tn_status arguments_of(tn_plan *plan, const tn_step *s, arguments *a) {
     static char run[] = "--run", set[] = "--set", round[] = "--round", folds[] = "--folds", size[] = "--size",
-                seed[] = "--seed";
+                seed[] = "--seed", rung[] = "--rung", place[] = "--place";
     TN_TRY(add(a, (char *)tn_step_verb(s->kind)));
     TN_TRY(add(a, plan->start.job_file));
     TN_TRY(add(a, run));
@@ -47,6 +48,11 @@ static tn_status arguments_of(tn_plan *plan, const tn_step *s, arguments *a) {
         TN_TRY(add(a, plan->start.set[i]));
     }
     if (s->kind == TN_STEP_TRAIN || s->kind == TN_STEP_FILTER) TN_TRY(add_number(a, round, s->cell.round));
+    if (s->kind == TN_STEP_TRIAL || s->kind == TN_STEP_RANK) TN_TRY(add_number(a, rung, s->at.rung));
+    if (s->kind == TN_STEP_TRIAL) {
+        TN_TRY(add_number(a, place, s->at.place));
+        return add_number(a, folds, s->at.fold);
+    }
     if (s->kind != TN_STEP_TRAIN) return TN_OK;
     TN_TRY(add_number(a, folds, s->cell.fold));
     TN_TRY(add_number(a, size, s->cell.size_px));
@@ -56,7 +62,7 @@ static tn_status arguments_of(tn_plan *plan, const tn_step *s, arguments *a) {
 static int ranks_for(const tn_cfg *cfg, const tn_step *s, int wanted) {
     int cores = tn_cores(), most = cores / cfg->train.lane_threads;
     if (wanted > 0) most = wanted;
-    if (s->kind == TN_STEP_REDUCE || s->kind == TN_STEP_FILTER) return 1;
+    if (s->kind == TN_STEP_REDUCE || s->kind == TN_STEP_FILTER || s->kind == TN_STEP_RANK) return 1;
     if (s->kind == TN_STEP_PREPROCESS) return wanted > 0 ? wanted : cores;
     if (most > cfg->train.lanes) most = cfg->train.lanes;
     return most < 1 ? 1 : most;
@@ -64,7 +70,7 @@ static int ranks_for(const tn_cfg *cfg, const tn_step *s, int wanted) {
 
 /* The report needs no ranks, and its text belongs on stdout. */
 static tn_status run_report(const tn_cfg *cfg, tn_plan *plan, tn_step *s) {
-    TN_TRY(tn_report(cfg));
+    TN_TRY(plan->start.tune ? tn_tune_report(cfg) : tn_report(cfg));
     s->state = TN_STEP_DONE;
     return tn_plan_publish(plan);
 }
@@ -74,6 +80,7 @@ static tn_status run_step(const tn_cfg *cfg, tn_plan *plan, tn_step *s, int want
     bool done = false;
     if (s->kind == TN_STEP_REPORT) return run_report(cfg, plan, s);
     if (s->kind == TN_STEP_TRAIN) TN_TRY(tn_train_done(cfg, &s->cell, &done));
+    if (s->kind == TN_STEP_TRIAL) TN_TRY(tn_place_done(cfg, &s->at, &done));
     if (!done) {
         arguments a = {.n = 0};
         TN_TRY(arguments_of(plan, s, &a));
@@ -128,12 +135,16 @@ static tn_status cells_failed(const tn_plan *plan) {
         count(plan, TN_STEP_FAILED), list, plan->start.run_dir);
 }
 
-/* After the cells of a round, or at any other step: is there a reason not to go on? */
+static bool is_cell(const tn_step *s) {
+    return s->kind == TN_STEP_TRAIN || s->kind == TN_STEP_TRIAL;
+}
+
+/* After the cells of a round or rung, or at any other step: is there a reason not to go on? */
 static tn_status verdict(const tn_plan *plan, int at) {
     const tn_step *s = &plan->step[at];
-    bool round_ends = at + 1 == plan->n || plan->step[at + 1].kind != TN_STEP_TRAIN;
+    bool round_ends = at + 1 == plan->n || !is_cell(&plan->step[at + 1]);
     if (s->state == TN_STEP_STOPPED || tn_launch_stopped()) return stopped(plan);
-    if (s->kind != TN_STEP_TRAIN && s->state == TN_STEP_FAILED) return failed(s);
+    if (!is_cell(s) && s->state == TN_STEP_FAILED) return failed(s);
     return round_ends && count(plan, TN_STEP_FAILED) > 0 ? cells_failed(plan) : TN_OK;
 }
 

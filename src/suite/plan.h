@@ -9,6 +9,7 @@
  *
  * Order    preprocess; per round: train cells (fold slowest), filter into the next round; predict; reduce; report.
  *          A train cell depends on preprocess and on the filter step of its round; the other steps on all before them.
+ * Search   preprocess; per rung: trials (place slowest), rank; the last rung is the judgement (rung.h); report.
  * Manifest <run>/plan.json: how the run was started (job file, --set, folder), and per step: state, exit code, last
  * line of its log, seconds. It is a record: what is done is decided by DONE files alone (base/done.h).
  */
@@ -16,6 +17,7 @@
 #define TN_SUITE_PLAN_H
 
 #include "learn/cell.h"
+#include "suite/rung.h"
 
 typedef enum {
     TN_STEP_PREPROCESS,
@@ -23,6 +25,8 @@ typedef enum {
     TN_STEP_FILTER,
     TN_STEP_PREDICT,
     TN_STEP_REDUCE,
+    TN_STEP_TRIAL, /* of a search: one place of a rung, for one fold */
+    TN_STEP_RANK,  /* the end of a rung */
     TN_STEP_REPORT
 } tn_step_kind;
 typedef enum { TN_STEP_WAITING, TN_STEP_RUNNING, TN_STEP_DONE, TN_STEP_FAILED, TN_STEP_STOPPED } tn_step_state;
@@ -30,6 +34,7 @@ typedef enum { TN_STEP_WAITING, TN_STEP_RUNNING, TN_STEP_DONE, TN_STEP_FAILED, T
 typedef struct {
     tn_step_kind kind;
     tn_cell cell;            /* train: all of it; filter: round = the round it judges */
+    tn_place at;             /* trial: all of it; rank: rung */
     char name[96];           /* "train r0-f3-s64-x1" */
     char log[TN_PATH_BYTES]; /* <run>/log/train-r0-f3-s64-x1.log */
     tn_step_state state;
@@ -45,6 +50,7 @@ typedef struct {
     char run_dir[TN_PATH_BYTES];  /* absolute */
     int n_set;
     char **set;
+    bool tune; /* the search of `tenfold tune`, not the pipeline */
 } tn_start;
 
 typedef struct {

@@ -73,7 +73,20 @@ static tn_status print_train(const tn_cfg *cfg, const tn_step *s, FILE *out) {
     return TN_OK;
 }
 
-static const char *folder_of(const tn_step *s, char out[64]) {
+/* A place of a search, and the trial that stands there, once that is known. */
+static tn_status print_trial(const tn_cfg *cfg, const tn_step *s, FILE *out) {
+    int trial = -1;
+    bool done = false;
+    TN_TRY(tn_place_trial(cfg, s->at.rung, s->at.place, &trial));
+    tn_status st = tn_place_done(cfg, &s->at, &done);
+    const char *state = done ? "done" : s->state == TN_STEP_DONE ? "waiting" : tn_step_state_name(s->state);
+    fprintf(out, "%-28s %-8s", s->name, st == TN_OK ? state : "foreign");
+    if (trial >= 0) fprintf(out, " trial %d, %" PRId64 " images", trial, tn_rung_images(cfg, s->at.rung));
+    fputc('\n', out);
+    return TN_OK;
+}
+
+static const char *folder_of(const tn_plan *plan, const tn_step *s, char out[64]) {
     switch (s->kind) {
     case TN_STEP_PREPROCESS:
         return "folds";
@@ -82,8 +95,11 @@ static const char *folder_of(const tn_step *s, char out[64]) {
         return out;
     case TN_STEP_REDUCE:
         return "reduce";
+    case TN_STEP_RANK:
+        snprintf(out, 64, "tune/rung%d", s->at.rung);
+        return strcmp(s->name, "rank judge") == 0 ? "tune/judge" : out;
     case TN_STEP_REPORT:
-        return "report";
+        return plan->start.tune ? NULL : "report";
     default:
         return NULL; /* predict: one folder per cell, known by reduce */
     }
@@ -91,7 +107,7 @@ static const char *folder_of(const tn_step *s, char out[64]) {
 
 static tn_status print_other(const tn_plan *plan, const tn_step *s, FILE *out) {
     char path[TN_PATH_BYTES], name[64];
-    const char *folder = folder_of(s, name);
+    const char *folder = folder_of(plan, s, name);
     const char *state = tn_step_state_name(s->state);
     if (folder) {
         TN_TRY(tn_path(path, "%s/%s/DONE", plan->start.run_dir, folder));
@@ -109,7 +125,9 @@ static tn_status print_other(const tn_plan *plan, const tn_step *s, FILE *out) {
 tn_status tn_status_print(const tn_cfg *cfg, const tn_plan *plan, FILE *out) {
     for (int i = 0; i < plan->n; i++) {
         const tn_step *s = &plan->step[i];
-        TN_TRY(s->kind == TN_STEP_TRAIN ? print_train(cfg, s, out) : print_other(plan, s, out));
+        TN_TRY(s->kind == TN_STEP_TRAIN   ? print_train(cfg, s, out)
+               : s->kind == TN_STEP_TRIAL ? print_trial(cfg, s, out)
+                                          : print_other(plan, s, out));
         if (s->state != TN_STEP_FAILED && s->state != TN_STEP_STOPPED) continue;
         char how[64] = "";
         tn_exit_status(s->exit_code, how, sizeof how);

@@ -1,0 +1,180 @@
+/* place.c - one trial of a rung: which it is, its run folder, its training. */
+#include "suite/rung_priv.h"
+
+#include "base/done.h"
+#include "base/progress.h"
+#include "learn/train.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int64_t tn_rung_images(const tn_cfg *cfg, int rung) {
+    return rung < cfg->tune.n_rungs ? cfg->tune.rungs[rung] : cfg->train.images;
+}
+
+int tn_rung_places(const tn_cfg *cfg, int rung) {
+    return rung < cfg->tune.n_rungs ? tn_cfg_places(cfg, rung) : 2;
+}
+
+int tn_rung_folds(const tn_cfg *cfg, int rung, int fold_out[TN_MAX_FOLDS]) {
+    bool judge = rung == cfg->tune.n_rungs;
+    int n = judge ? cfg->tune.n_judge_folds : cfg->tune.n_folds;
+    for (int i = 0; i < n; i++) fold_out[i] = judge ? cfg->tune.judge_folds[i] : cfg->tune.folds[i];
+    for (int f = 0; judge && cfg->tune.n_judge_folds == 0 && f < cfg->folds.count; f++) {
+        bool used = false;
+        for (int i = 0; i < cfg->tune.n_folds; i++) used |= cfg->tune.folds[i] == f;
+        if (!used) fold_out[n++] = f;
+    }
+    return n;
+}
+
+tn_status tn_rungs_check(const tn_cfg *cfg) {
+    for (int t = 0; t < cfg->tune.trials; t++) {
+        tn_cfg *trial = NULL;
+        TN_TRY(tn_search_cfg(cfg, t, tn_rung_images(cfg, 0), &trial));
+        tn_cfg_free(&trial);
+    }
+    return TN_OK;
+}
+
+tn_status tn_place_trial(const tn_cfg *cfg, int rung, int place, int *trial_out) {
+    char done[TN_PATH_BYTES];
+    bool judge = rung == cfg->tune.n_rungs;
+    *trial_out = -1;
+    if (rung == 0 || (judge && place == 0)) {
+        *trial_out = place;
+        return TN_OK;
+    }
+    TN_TRY(tn_path(done, "%s/tune/rung%d/DONE", cfg->run_dir, rung - 1));
+    if (!tn_file_exists(done)) return TN_OK;
+    tn_ranked *all = calloc((size_t)cfg->tune.trials, sizeof *all);
+    tn_status st = all ? tn_rung_read(cfg, rung - 1, all) : tn_fail_memory(sizeof *all, "a ranking");
+    if (st == TN_OK) *trial_out = all[judge ? 0 : place].trial;
+    free(all);
+    return st;
+}
+
+/* The settings of what a place stands for; NULL when that is not known yet. */
+static tn_status place_cfg(const tn_cfg *cfg, const tn_place *at, tn_cfg **out) {
+    int trial = -1;
+    *out = NULL;
+    TN_TRY(tn_place_trial(cfg, at->rung, at->place, &trial));
+    return trial < 0 ? TN_OK : tn_search_cfg(cfg, trial, tn_rung_images(cfg, at->rung), out);
+}
+
+int tn_trial_cells(const tn_cfg *trial_cfg, int fold, tn_cell out[TN_MAX_TRIAL_CELLS]) {
+    int n = 0;
+    for (int s = 0; s < trial_cfg->train.n_sizes; s++)
+        for (int x = 0; x < trial_cfg->train.n_seeds; x++)
+            out[n++] =
+                (tn_cell){.fold = fold, .size_px = trial_cfg->train.sizes_px[s], .seed = trial_cfg->train.seeds[x]};
+    return n;
+}
+
+/* --- divergence --------------------------------------------------------------------------------------------------- */
+
+static tn_status diverged_path(const tn_cfg *trial_cfg, int fold, char out[TN_PATH_BYTES]) {
+    return tn_path(out, "%s/diverged-f%d.json", trial_cfg->run_dir, fold);
+}
+
+tn_status tn_trial_diverged(const tn_cfg *trial_cfg, int fold, char why_out[512]) {
+    char path[TN_PATH_BYTES], *text = NULL;
+    const char *settings = NULL, *why = NULL;
+    size_t n = 0;
+    *why_out = 0;
+    TN_TRY(diverged_path(trial_cfg, fold, path));
+    if (!tn_file_exists(path)) return TN_OK;
+    TN_TRY(tn_file_read(path, &text, &n));
+    json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+    free(text);
+    tn_status st = TN_OK;
+    char *now = tn_cfg_canonical(trial_cfg, TN_STAGE_TRAIN);
+    if (!now)
+        st = tn_fail_memory(4096, "the identity of a trial");
+    else if (json_unpack(j, "{s:s,s:s}", "settings", &settings, "why", &why) != 0)
+        st = tn_fail(TN_EFORMAT, "%s: damaged: delete it", path);
+    else
+        st = tn_settings_same(path, settings, now);
+    if (st == TN_OK) snprintf(why_out, 512, "%s", why);
+    free(now);
+    json_decref(j);
+    return st;
+}
+
+static tn_status record_divergence(const tn_cfg *trial_cfg, int fold, const char *why) {
+    char path[TN_PATH_BYTES], *settings = tn_cfg_canonical(trial_cfg, TN_STAGE_TRAIN);
+    json_t *j =
+        settings ? json_pack("{s:s,s:s,s:s}", "format", "tenfold diverged 1", "settings", settings, "why", why) : NULL;
+    char *text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
+    json_decref(j);
+    free(settings);
+    tn_status st = text ? diverged_path(trial_cfg, fold, path) : tn_fail_memory(4096, "the record of a trial");
+    if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
+    free(text);
+    return st;
+}
+
+tn_status tn_place_done(const tn_cfg *cfg, const tn_place *at, bool *done_out) {
+    tn_cfg *t = NULL;
+    tn_cell cell[TN_MAX_TRIAL_CELLS];
+    char why[512] = "";
+    *done_out = false;
+    TN_TRY(place_cfg(cfg, at, &t));
+    if (!t) return TN_OK;
+    tn_status st = tn_trial_diverged(t, at->fold, why);
+    bool done = true;
+    int n = tn_trial_cells(t, at->fold, cell);
+    for (int i = 0; i < n && done && st == TN_OK && !*why; i++) st = tn_train_done(t, &cell[i], &done);
+    *done_out = st == TN_OK && done;
+    tn_cfg_free(&t);
+    return st;
+}
+
+/* --- training ----------------------------------------------------------------------------------------------------- */
+
+/* A run folder that has the data of the whole run. */
+static tn_status make_folder(const tn_cfg *trial_cfg) {
+    static const char *const SHARED[] = {"shards", "folds"};
+    char path[TN_PATH_BYTES], target[64];
+    TN_TRY(tn_folder_make(trial_cfg->run_dir));
+    for (int i = 0; i < 2; i++) {
+        TN_TRY(tn_path(path, "%s/%s", trial_cfg->run_dir, SHARED[i]));
+        snprintf(target, sizeof target, "../../%s", SHARED[i]);
+        if (symlink(target, path) != 0 && errno != EEXIST)
+            return tn_fail(TN_EIO, "%s: no link to %s: %s", path, target, strerror(errno));
+    }
+    return TN_OK;
+}
+
+static tn_status open_place(const tn_cfg *cfg, const tn_place *at, bool make, tn_cfg **out, char why_out[512]) {
+    *why_out = 0;
+    TN_TRY(place_cfg(cfg, at, out));
+    if (!*out)
+        return tn_fail(TN_EUNFINISHED, "rung %d waits for the ranking of rung %d: tenfold rank --rung %d makes it",
+                       at->rung, at->rung - 1, at->rung - 1);
+    if (make) TN_TRY(make_folder(*out));
+    return tn_trial_diverged(*out, at->fold, why_out);
+}
+
+tn_status tn_place_train(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
+                         const tn_place *at) {
+    tn_cfg *t = NULL;
+    tn_cell cell[TN_MAX_TRIAL_CELLS];
+    char why[512] = "";
+    bool diverged = false;
+    tn_status st = tn_agree(run, open_place(cfg, at, run->rank == 0, &t, why));
+    int n = st == TN_OK ? tn_trial_cells(t, at->fold, cell) : 0;
+    if (st == TN_OK && run->rank == 0) tn_say("%s%s%s", t->run_dir, *why ? ": diverged before: " : "", why);
+    for (int i = 0; i < n && st == TN_OK && !*why; i++)
+        st = tn_train_cell(run, t, index, shards, &cell[i], &(tn_train_how){.diverged_out = &diverged});
+    if (diverged) {
+        snprintf(why, sizeof why, "%s", tn_msg);
+        st = tn_agree(run, run->rank == 0 ? record_divergence(t, at->fold, why) : TN_OK);
+        if (st == TN_OK && run->rank == 0) tn_say("%s: it has lost: %s", t->run_dir, why);
+    }
+    tn_cfg_free(&t);
+    return st;
+}
