@@ -117,7 +117,7 @@ tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out)
 }
 
 /* The folder that this process makes: one at a time. */
-static int held = -1;
+static tn_lock *held;
 
 /* The lock lies beside the folder, as `.<name>.lock`: the folder itself may be emptied. */
 static tn_status hold(const char *dir) {
@@ -127,6 +127,14 @@ static tn_status hold(const char *dir) {
     tn_lock_drop(&held);
     TN_TRY(tn_path(path, "%.*s.%s.lock", n_parent, dir, dir + n_parent));
     return tn_lock_take(path, dir, &held);
+}
+
+tn_status tn_done_check(void) {
+    return tn_lock_check(held);
+}
+
+void tn_done_leave(void) {
+    tn_lock_drop(&held);
 }
 
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out) {
@@ -180,7 +188,8 @@ static tn_status write_done(const char *dir, json_t *j) {
 
 tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *const *file) {
     json_t *files = json_object();
-    tn_status st = hash_files(dir, file, files);
+    tn_status st = tn_lock_check(held);
+    if (st == TN_OK) st = hash_files(dir, file, files);
     json_t *j =
         json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:s}", "format", "tenfold DONE 1", "stage", done->stage, "settings",
                   done->settings, "inputs", done->inputs, "digest", digest, "files", files, "version",

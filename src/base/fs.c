@@ -62,7 +62,17 @@ tn_status tn_folder_remove(const char *path) {
     return st;
 }
 
+/* A network file system may remember that a file was absent; opening its folder makes it ask again. */
 bool tn_file_exists(const char *path) {
+    if (access(path, F_OK) == 0) return true;
+    char folder[TN_PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    int n = slash ? (int)(slash - path) : 0;
+    if (n == 0 || n >= TN_PATH_BYTES) return false;
+    snprintf(folder, sizeof folder, "%.*s", n, path);
+    DIR *d = opendir(folder);
+    if (!d) return false;
+    closedir(d);
     return access(path, F_OK) == 0;
 }
 

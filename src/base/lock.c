@@ -1,32 +1,212 @@
-/* lock.c - flock with a time limit. */
+/* lock.c - flock and heartbeat. */
 #include "base/lock.h"
+
+#include "base/fs.h"
+#include "base/progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
-static const double WAIT_S = 10, LOOK_EVERY_S = 0.1;
+static const double LOOK_EVERY_S = 0.1;
+static const time_t BEAT_EVERY_S = 2;
+enum { LOOKS_UNTIL_SAID = 20, LOOKS_UNTIL_BUSY = 100, LOOKS_UNTIL_DEAD = 300, LINE_BYTES = 256 };
 
-tn_status tn_lock_take(const char *path, const char *what, int *lock_out) {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    bool busy = fd >= 0;
-    for (double waited = 0; busy; waited += LOOK_EVERY_S) {
-        busy = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-        if (busy && waited >= WAIT_S) {
-            close(fd);
-            return tn_fail(TN_EIO, "%s: another tenfold is working on it: let it end, or stop it, then run again",
-                           what);
-        }
-        if (busy) nanosleep(&(struct timespec){.tv_nsec = (long)(LOOK_EVERY_S * 1e9)}, NULL);
+struct tn_lock {
+    char path[TN_PATH_BYTES], what[TN_PATH_BYTES];
+    char owner[LINE_BYTES]; /* the line without its count */
+    int fd;
+    int64_t n_beats;
+    bool stop;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+};
+
+/* --- the line ----------------------------------------------------------------------------------------------------- */
+
+/* Differs between hosts and between starts of one host. */
+static void kernel_id(char out[64]) {
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
+    if (!f || fscanf(f, "%63s", out) != 1) snprintf(out, 64, "unknown");
+    if (f) fclose(f);
+}
+
+static void name_owner(tn_lock *l) {
+    char kernel[64], host[128] = "unknown";
+    uint64_t token = 0;
+    kernel_id(kernel);
+    gethostname(host, sizeof host - 1);
+    if (getrandom(&token, sizeof token, 0) != sizeof token) token = (uint64_t)getpid();
+    snprintf(l->owner, sizeof l->owner, "%s %s %ld %016llx", kernel, host, (long)getpid(), (unsigned long long)token);
+}
+
+/* The line as the file system shows it now: opened anew, so that NFS asks its server. Empty: nobody's. */
+static void read_line(const char *path, char out[LINE_BYTES]) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, out, LINE_BYTES - 1) : 0;
+    if (fd >= 0) close(fd);
+    out[n > 0 ? n : 0] = 0;
+    out[strcspn(out, "\n")] = 0;
+}
+
+static bool is_owner(const tn_lock *l, const char *line) {
+    size_t n = strlen(l->owner);
+    return strncmp(line, l->owner, n) == 0 && line[n] == ' ';
+}
+
+/* A disk that is full now may be empty later: a beat that fails is only late. */
+static void beat(tn_lock *l) {
+    char text[LINE_BYTES + 32];
+    int n = snprintf(text, sizeof text, "%s %020lld\n", l->owner, (long long)l->n_beats++);
+    if (pwrite(l->fd, text, (size_t)n, 0) == n) fsync(l->fd);
+}
+
+/* Never over another's line: whoever took over did so because this process looked dead. */
+static void *beat_on(void *context) {
+    tn_lock *l = context;
+    pthread_mutex_lock(&l->mutex);
+    while (!l->stop) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += BEAT_EVERY_S;
+        if (pthread_cond_timedwait(&l->wake, &l->mutex, &until) != ETIMEDOUT) continue;
+        char line[LINE_BYTES];
+        read_line(l->path, line);
+        if (!is_owner(l, line)) break;
+        beat(l);
     }
-    *lock_out = fd;
+    pthread_mutex_unlock(&l->mutex);
+    return NULL;
+}
+
+/* --- taking ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char line[LINE_BYTES];        /* as last seen */
+    int looks, same, changes;     /* how often looked; how often in a row without a change */
+    bool held_here, may_be_taken; /* a process of this kernel has it; nobody has it */
+} watch;
+
+typedef enum { LOCKED, UNLOCKED, NO_LOCKS } lock_state;
+
+static lock_state try_flock(int fd) {
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return UNLOCKED;
+    return errno == EWOULDBLOCK ? LOCKED : NO_LOCKS;
+}
+
+/* The table in lock.h. */
+static void look(watch *w, const char *path, const char *kernel, lock_state state) {
+    char line[LINE_BYTES];
+    read_line(path, line);
+    bool changed = w->looks++ > 0 && strcmp(line, w->line) != 0;
+    w->changes += changed;
+    w->same = changed ? 0 : w->same + 1;
+    memcpy(w->line, line, sizeof line);
+    size_t n = strlen(kernel);
+    bool of_this_kernel = strncmp(line, kernel, n) == 0 && line[n] == ' ';
+    w->held_here = state == LOCKED && (of_this_kernel || !*line);
+    w->may_be_taken = (state != LOCKED && !*line) || (state == UNLOCKED && of_this_kernel) ||
+                      (w->same > LOOKS_UNTIL_DEAD && !w->held_here);
+}
+
+/* One change may be the last beat of a dead holder that becomes visible late. */
+static bool is_busy(const watch *w) {
+    return w->looks >= LOOKS_UNTIL_BUSY && (w->held_here || w->changes > 1);
+}
+
+static tn_status busy(const watch *w, const char *what) {
+    char host[128] = "?";
+    long pid = 0;
+    if (sscanf(w->line, "%*s %127s %ld", host, &pid) != 2) snprintf(host, sizeof host, "this host");
+    return tn_fail(TN_EBUSY,
+                   "%s: another tenfold is working on it (process %ld on %s): let it end, or stop it, then "
+                   "run again",
+                   what, pid, host);
+}
+
+/* TN_EBUSY, or the lock is this process's. */
+static tn_status wait_for(const tn_lock *l) {
+    char kernel[64];
+    watch w = {.looks = 0};
+    kernel_id(kernel);
+    for (;;) {
+        look(&w, l->path, kernel, try_flock(l->fd));
+        if (w.may_be_taken) break;
+        if (is_busy(&w)) return busy(&w, l->what);
+        if (w.looks == LOOKS_UNTIL_SAID)
+            tn_say("%s: waiting to see whether the process that left %s lives (%s)", l->what, l->path, w.line);
+        nanosleep(&(struct timespec){.tv_nsec = (long)(LOOK_EVERY_S * 1e9)}, NULL);
+    }
+    if (*w.line) tn_say("%s: goes on after a process that ended without a word (%s)", l->what, w.line);
     return TN_OK;
 }
 
-void tn_lock_drop(int *lock) {
-    if (*lock >= 0) close(*lock);
-    *lock = -1;
+static tn_status begin_to_beat(tn_lock *l) {
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&l->mutex, NULL);
+    beat(l);
+    if (pthread_create(&l->thread, NULL, beat_on, l) == 0) return TN_OK;
+    return tn_fail(TN_ENOMEM, "%s: no thread can be started for its heartbeat", l->what);
+}
+
+tn_status tn_lock_take(const char *path, const char *what, tn_lock **lock_out) {
+    tn_lock *l = calloc(1, sizeof *l);
+    if (!l) return tn_fail_memory(sizeof *l, "a lock");
+    tn_status st = tn_path(l->path, "%s", path);
+    if (st == TN_OK) st = tn_path(l->what, "%s", what);
+    l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (st != TN_OK || l->fd < 0) {
+        if (l->fd >= 0) close(l->fd);
+        free(l);
+        return st;
+    }
+    name_owner(l);
+    st = wait_for(l);
+    if (st == TN_OK) st = begin_to_beat(l);
+    if (st == TN_OK) {
+        *lock_out = l;
+        return TN_OK;
+    }
+    close(l->fd);
+    free(l);
+    return st;
+}
+
+tn_status tn_lock_check(const tn_lock *l) {
+    char line[LINE_BYTES] = "";
+    if (!l) return TN_OK;
+    read_line(l->path, line);
+    if (is_owner(l, line)) return TN_OK;
+    return tn_fail(TN_EBUSY, "%s: this process was held up for so long that another tenfold took it over%s%s", l->what,
+                   *line ? ": " : "", line);
+}
+
+void tn_lock_drop(tn_lock **at) {
+    tn_lock *l = *at;
+    if (!l) return;
+    pthread_mutex_lock(&l->mutex);
+    l->stop = true;
+    pthread_cond_signal(&l->wake);
+    pthread_mutex_unlock(&l->mutex);
+    pthread_join(l->thread, NULL);
+    char line[LINE_BYTES];
+    read_line(l->path, line);
+    if (is_owner(l, line) && ftruncate(l->fd, 0) == 0) fsync(l->fd);
+    close(l->fd);
+    pthread_cond_destroy(&l->wake);
+    pthread_mutex_destroy(&l->mutex);
+    free(l);
+    *at = NULL;
 }

@@ -1,22 +1,41 @@
 /*
- * lock.h - one process at a time in a folder.                           layer: base, uses: status
+ * lock.h - one process at a time in a folder, on one host or on several.        layer: base, uses: status
  *
- *   int lock = -1;
- *   TN_TRY(tn_lock_take("RUN/.run.lock", "RUN", &lock));  ...  tn_lock_drop(&lock);
+ *   tn_lock *lock = NULL;
+ *   TN_TRY(tn_lock_take("RUN/.run.lock", "RUN", &lock));
+ *   ...  TN_TRY(tn_lock_check(lock));  publish  ...
+ *   tn_lock_drop(&lock);
  *
- * An flock on an empty file that stays: it ends with the process, however that ends, and is not handed down to the
- * programs that the process starts. Where the file system has no locks, or the file cannot be made, nothing is locked:
- * whoever writes there next says why it cannot.
+ * Two means, because neither is enough alone:
+ *   flock      ends with its process, however that ends; but some shared file systems have no locks, keep them to one
+ *              host, or keep those of a host that died.
+ *   heartbeat  the file holds one line, `KERNEL HOST PID TOKEN COUNT`, whose COUNT a thread of the holder raises every
+ *              two seconds. Empty: nobody's, or given up in good order.
+ * An observer counts how often it looked and saw the same line, on its own monotonic clock: time stamps of two hosts
+ * are never compared, and a file system that stands still for everybody does not make a holder look dead.
+ *
+ *   flock free, line empty or of this kernel, where flock tells the truth          taken at once
+ *   line unchanged for 30 s of looking, and not locked by a process of this kernel  its holder is dead: taken over
+ *   otherwise                                                                       TN_EBUSY after 10 s
+ *
+ * A holder that was only held up (a stopped process, a healed network) finds another's token at its next tn_lock_check
+ * and leaves. Where the file cannot be made nothing is locked: whoever writes there next says why it cannot.
  */
 #ifndef TN_BASE_LOCK_H
 #define TN_BASE_LOCK_H
 
 #include "base/status.h"
 
-/* Waits a few seconds, because the ranks of a run that was just killed live on for a moment.
- * what    for the message: what is in use
- * Errors  TN_EIO another process holds it. */
-tn_status tn_lock_take(const char *path, const char *what, int *lock_out);
-void tn_lock_drop(int *lock);
+typedef struct tn_lock tn_lock;
+
+/* what    for the message: what is in use
+ * Errors  TN_EBUSY another process holds it: the message names host and process. */
+tn_status tn_lock_take(const char *path, const char *what, tn_lock **lock_out);
+
+/* Is it still this process's? NULL: yes. Call it before publishing. Errors TN_EBUSY another one took it over. */
+tn_status tn_lock_check(const tn_lock *lock);
+
+/* Empties the line, so that the next one, wherever it runs, need not wait. */
+void tn_lock_drop(tn_lock **lock);
 
 #endif

@@ -162,7 +162,7 @@ static tn_status walk(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
 
 tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
     char path[TN_PATH_BYTES];
-    int lock = -1;
+    tn_lock *lock = NULL;
     TN_TRY(tn_path(path, "%s/log", plan->start.run_dir));
     TN_TRY(tn_folder_make(path));
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
