@@ -1,7 +1,9 @@
 /* preprocess.c - the collective part: shards dealt out to ranks, index gathered, folds assigned. */
 #include "preprocess/preprocess.h"
 
+#include "base/build.h"
 #include "base/done.h"
+#include "base/halt.h"
 #include "base/progress.h"
 #include "data/fold.h"
 #include "data/meta.h"
@@ -9,9 +11,12 @@
 #include "preprocess/columns.h"
 #include "preprocess/image.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Quarantined rows of this rank, as lines of quarantine.csv. */
 typedef struct {
@@ -25,8 +30,11 @@ typedef struct {
     const tn_cfg *cfg;
     const tn_meta *meta;
     tn_index *index;
-    char folder[TN_PATH_BYTES];
+    char folder[TN_PATH_BYTES], made_from[TN_HEX_BYTES];
+    char (*reason)[TN_REASON_BYTES]; /* of the rows of one shard; "" for good ones */
     quarantine bad;
+    tn_halt halt;
+    int n_shards, n_kept; /* kept: made by an interrupted preprocess (on this rank) */
     tn_progress bar;
     int64_t n_done;
     bool shown;
@@ -66,52 +74,114 @@ static tn_status add_image(work *w, tn_shard_writer *writer, int64_t row, const 
     return st;
 }
 
-static tn_status add_row(work *w, tn_shard_writer *writer, int shard, int64_t row) {
+static tn_status add_row(work *w, tn_shard_writer *writer, int64_t row, char reason_out[TN_REASON_BYTES]) {
     char path[TN_PATH_BYTES];
     tn_image image;
-    if (tn_stop_wanted())
-        return tn_fail(TN_EUNFINISHED,
-                       "preprocess: stopped on request; nothing is published: run the same command again");
     TN_TRY(tn_path(path, "%s/%s", w->cfg->data.images, w->meta->path[row]));
     TN_TRY(tn_image_read(w->cfg, path, &image));
-    w->index->shard[row] = shard;
+    memcpy(reason_out, image.reason, TN_REASON_BYTES);
     tn_status st = add_image(w, writer, row, &image);
     tn_image_free(&image);
-    if (w->shown) tn_progress_at(&w->bar, ++w->n_done, NULL);
     return st;
 }
 
+static void show(work *w, int64_t n_more) {
+    w->n_done += n_more;
+    if (w->shown) tn_progress_at(&w->bar, w->n_done, NULL);
+}
+
+/* Half a shard is nothing: where a stop is wanted it is dropped. */
+static tn_status fill_shard(work *w, const char *path, const tn_shard_spec *spec) {
+    tn_shard_writer *writer = NULL;
+    const char **reason = calloc((size_t)spec->n_rows, sizeof *reason);
+    tn_status st = reason ? tn_shard_writer_open(path, spec, &writer) : tn_fail_memory((size_t)spec->n_rows * 8, path);
+    int64_t n = 0;
+    for (; st == TN_OK && n < spec->n_rows && !tn_halt_wanted(&w->halt); n++) {
+        st = add_row(w, writer, spec->first_row + n, w->reason[n]);
+        reason[n] = w->reason[n];
+        show(w, 1);
+    }
+    if (st == TN_OK && n == spec->n_rows)
+        st = tn_shard_writer_close(&writer, w->index, reason);
+    else
+        tn_shard_writer_drop(&writer);
+    free(reason);
+    return st;
+}
+
+/* A whole one that an interrupted preprocess left is kept. */
 static tn_status make_shard(work *w, int shard) {
     static const char *const STORE[] = {"jpeg", "original", "raw"};
     int64_t per = w->cfg->preprocess.shard_rows, first = shard * per;
-    int64_t n = w->meta->n - first < per ? w->meta->n - first : per;
-    char path[TN_PATH_BYTES];
-    tn_shard_writer *writer = NULL;
+    tn_shard_spec spec = {.first_row = first,
+                          .n_rows = w->meta->n - first < per ? w->meta->n - first : per,
+                          .store = STORE[w->cfg->preprocess.store],
+                          .size_px = w->cfg->preprocess.size_px,
+                          .made_from = w->made_from};
+    char path[TN_PATH_BYTES], **reason = NULL;
     TN_TRY(tn_path(path, "%s/shard-%05d.h5", w->folder, shard));
-    TN_TRY(tn_shard_writer_open(path, first, n, STORE[w->cfg->preprocess.store], w->cfg->preprocess.size_px, &writer));
-    tn_status st = TN_OK;
-    for (int64_t row = first; st == TN_OK && row < first + n; row++) st = add_row(w, writer, shard, row);
-    if (st == TN_OK) return tn_shard_writer_close(&writer);
-    tn_shard_writer_drop(&writer);
-    return st;
+    for (int64_t row = first; row < first + spec.n_rows; row++) w->index->shard[row] = shard;
+    TN_TRY(tn_shard_recall(path, &spec, w->index, &reason));
+    if (!reason) return fill_shard(w, path, &spec);
+    for (int64_t i = 0; i < spec.n_rows; i++)
+        if (w->index->state[first + i]) note_bad(w, first + i, reason[i]);
+    free(reason);
+    w->n_kept++;
+    show(w, spec.n_rows);
+    return TN_OK;
+}
+
+static tn_status stopped(void) {
+    return tn_fail(TN_EUNFINISHED,
+                   "preprocess: stopped on request; the shards that are finished are kept: run the same command again");
 }
 
 /* Shards s % R == rank; returns this rank's verdict. */
-static tn_status make_shards(tn_run *run, work *w) {
-    int64_t per = w->cfg->preprocess.shard_rows;
-    int n_shards = (int)((w->meta->n + per - 1) / per);
+static tn_status make_shards_here(tn_run *run, work *w) {
+    int64_t per = w->cfg->preprocess.shard_rows, n_here = 0;
     TN_TRY(tn_image_begin());
     tn_status st = TN_OK;
     w->shown = run->rank == 0;
-    int64_t n_here = 0;
-    for (int64_t shard = run->rank; shard < n_shards; shard += run->n_ranks)
+    for (int64_t shard = run->rank; shard < w->n_shards; shard += run->n_ranks)
         n_here += w->meta->n - shard * per < per ? w->meta->n - shard * per : per;
     if (w->shown) tn_progress_begin(&w->bar, run->n_ranks > 1 ? "preprocess (rank 0)" : "preprocess", n_here, "images");
-    if (w->shown) tn_progress_at(&w->bar, 0, NULL);
-    for (int shard = run->rank; st == TN_OK && shard < n_shards; shard += run->n_ranks) st = make_shard(w, shard);
-    if (w->shown) tn_progress_end(&w->bar, st == TN_OK ? "decoded and stored" : "stopped");
+    show(w, 0);
+    for (int shard = run->rank; st == TN_OK && shard < w->n_shards && !tn_halt_wanted(&w->halt); shard += run->n_ranks)
+        st = make_shard(w, shard);
+    if (st == TN_OK && w->halt.called) st = stopped();
+    if (w->shown) tn_progress_end(&w->bar, w->n_done == n_here ? "decoded and stored" : "stopped");
     tn_image_end();
     return st;
+}
+
+static tn_status make_shards(tn_run *run, work *w) {
+    size_t n_bytes = (size_t)w->cfg->preprocess.shard_rows * sizeof *w->reason;
+    tn_halt_begin(run, &w->halt);
+    w->reason = malloc(n_bytes);
+    tn_status st = w->reason ? make_shards_here(run, w) : tn_fail_memory(n_bytes, "a shard");
+    tn_halt_end(&w->halt, st);
+    free(w->reason);
+    TN_TRY(tn_agree(run, st));
+    int n_kept = w->n_kept;
+    MPI_Allreduce(MPI_IN_PLACE, &n_kept, 1, MPI_INT, MPI_SUM, run->comm);
+    if (n_kept > 0 && run->rank == 0) tn_say("preprocess: %d of %d shards were there already", n_kept, w->n_shards);
+    return TN_OK;
+}
+
+/* What an interrupted preprocess left and this one does not write over: temporary files, and shards behind the last,
+ * where preprocess.shard_rows was smaller. Rank 0, before anything is written. */
+static tn_status remove_leftovers(const work *w) {
+    DIR *d = opendir(w->folder);
+    if (!d) return tn_fail(TN_EIO, "%s: %s", w->folder, strerror(errno));
+    for (struct dirent *e; (e = readdir(d));) {
+        int shard = -1, end = 0;
+        size_t n = strlen(e->d_name);
+        bool is_tmp = n > 4 && strcmp(e->d_name + n - 4, ".tmp") == 0;
+        bool is_shard = sscanf(e->d_name, "shard-%d.h5%n", &shard, &end) == 1 && (size_t)end == n;
+        if (is_tmp || (is_shard && shard >= w->n_shards)) unlinkat(dirfd(d), e->d_name, 0);
+    }
+    closedir(d);
+    return TN_OK;
 }
 
 /* --- gathering ---------------------------------------------------------------------------------------------------- */
@@ -238,9 +308,10 @@ static tn_status publish_shards(const work *w, const tn_done *done) {
 static tn_status fill_shards(tn_run *run, work *w, const tn_done *done) {
     w->bad.lines = open_memstream(&w->bad.text, &w->bad.n_bytes);
     TN_TRY(tn_agree(run, w->bad.lines ? TN_OK : tn_fail_memory(4096, "quarantine.csv")));
-    tn_status st = make_shards(run, w);
+    tn_status st = tn_agree(run, run->rank == 0 ? remove_leftovers(w) : TN_OK);
+    if (st == TN_OK) st = make_shards(run, w);
     fclose(w->bad.lines);
-    TN_TRY(tn_agree(run, st));
+    TN_TRY(st);
     gather_index(run, w->index);
     int64_t n_bad = 0;
     char first[512] = "";
@@ -253,9 +324,21 @@ static tn_status fill_shards(tn_run *run, work *w, const tn_done *done) {
     return tn_agree(run, st);
 }
 
+/* Whatever decides a shard's bytes, as far as it can be known. */
+static void hash_origin(const tn_done *done, char hex_out[TN_HEX_BYTES]) {
+    tn_hash *h = tn_hash_new();
+    tn_hash_text(h, done->settings);
+    tn_hash_text(h, done->inputs);
+    tn_hash_text(h, tn_build_libraries());
+    tn_hash_hex(h, hex_out);
+    tn_hash_free(&h);
+}
+
 static tn_status shards_anew(tn_run *run, const tn_cfg *cfg, const tn_meta *meta, const char *folder,
                              const tn_done *done) {
-    work w = {.cfg = cfg, .meta = meta};
+    int64_t per = cfg->preprocess.shard_rows;
+    work w = {.cfg = cfg, .meta = meta, .n_shards = (int)((meta->n + per - 1) / per)};
+    hash_origin(done, w.made_from);
     tn_status st = tn_path(w.folder, "%s", folder);
     if (st == TN_OK) st = tn_index_new(meta->n, meta->n_levels, &w.index);
     if (st == TN_OK) st = tn_index_fill_columns(cfg, meta, w.index);

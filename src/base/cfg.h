@@ -92,6 +92,8 @@ typedef struct tn_cfg {
         char classes[TN_MAX_CLASSES][TN_NAME_BYTES];
         char truth_column[TN_NAME_BYTES]; /* "" = none                                        */
         double max_bad_fraction;          /* 0.01                                             */
+        char stage_folder[TN_PATH_BYTES]; /* on a disk of each node; "" = none; never changes results */
+        char stage_folder_given[TN_PATH_BYTES];
     } data;
     struct {
         int size_px;        /* short side, scaled down only; 256                     */
@@ -140,6 +142,7 @@ typedef struct tn_cfg {
         double ema_decay;                             /* 0.99 per step; 0 = off                                */
         int evaluation_points;                        /* 5, evenly spaced over the budget                      */
         int64_t checkpoint_images;                    /* 0 = at evaluation points only; never changes results  */
+        double checkpoint_seconds;                    /* 600; 0 = not by the clock; never changes results      */
     } train;
     struct {
         int max_rounds;                   /* 1: rounds of filtering + retraining; 0 = none         */

@@ -35,6 +35,8 @@ const tn_key tn_keys[] = {
      "column with true labels, only ever used to judge; empty: none"},
     {"data", "max_bad_fraction", KEY_DOUBLE, AT(data.max_bad_fraction), 0, "0.01", 0, 1, 0, NULL, 0,
      "share of unreadable images above which preprocessing fails"},
+    {"data", "stage_folder", KEY_PATH, AT(data.stage_folder), AT(data.stage_folder_given), "\"\"", 0, 0, 0, NULL, 0,
+     "folder on a disk of each node, to which train and predict copy the shards while they work; empty: none"},
 
     {"preprocess", "size_px", KEY_INT, AT(preprocess.size_px), 0, "256", 16, 4096, 0, NULL, PRE,
      "short side of the stored images in pixels; larger ones are scaled down, never up"},
@@ -122,7 +124,9 @@ const tn_key tn_keys[] = {
     {"train", "evaluation_points", KEY_INT, AT(train.evaluation_points), 0, "5", 1, 10000, 0, NULL, TRAIN,
      "evaluations of all rows, evenly spaced over the budget"},
     {"train", "checkpoint_images", KEY_I64, AT(train.checkpoint_images), 0, "0", 0, 1e12, 0, NULL, 0,
-     "images between checkpoints; 0: at evaluation points only"},
+     "images between checkpoints; 0: not by images; there is one at each evaluation point anyway"},
+    {"train", "checkpoint_seconds", KEY_DOUBLE, AT(train.checkpoint_seconds), 0, "600", 0, 1e6, 0, NULL, 0,
+     "seconds of rank 0's clock between checkpoints: what a killed job loses at most; 0: not by the clock"},
 
     {"self", "max_rounds", KEY_INT, AT(self.max_rounds), 0, "1", 0, 20, 0, NULL, 0,
      "rounds of filtering and training again; 0: none"},

@@ -1,6 +1,7 @@
 /* common.c - begin and end of a verb that works on a job file under MPI. */
 #include "cli/common.h"
 
+#include "base/done.h"
 #include "base/h5.h"
 
 tn_status tn_job_begin(const tn_args *args, tn_job *out) {
@@ -22,10 +23,19 @@ static tn_status open_data(tn_job *job) {
     return st;
 }
 
+tn_status tn_job_stage(tn_job *job) {
+    if (!*job->cfg->data.stage_folder) return TN_OK;
+    tn_shards_close(&job->shards);
+    TN_TRY(tn_staging_begin(&job->run, job->cfg->data.stage_folder, job->index, &job->stage));
+    return tn_agree(&job->run, tn_shards_open(job->index, &job->shards));
+}
+
 void tn_job_end(tn_job *job, tn_status verdict) {
     tn_shards_close(&job->shards);
+    tn_staging_end(&job->run, &job->stage);
     tn_index_free(&job->index);
     tn_cfg_free(&job->cfg);
+    tn_done_leave();
     tn_run_end(&job->run, verdict, tn_h5_broken());
 }
 

@@ -6,6 +6,7 @@
 #include "cli/args.h"
 #include "data/index.h"
 #include "data/shard.h"
+#include "data/staging.h"
 #include "learn/cell.h"
 
 typedef struct {
@@ -13,10 +14,14 @@ typedef struct {
     tn_cfg *cfg;
     tn_index *index; /* NULL in tn_job_begin */
     tn_shards *shards;
+    tn_staging *stage;
 } tn_job;
 
 /* Begin, index and shards of the run folder, the verb's own work, end. Collective. */
 tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const tn_args *args));
+
+/* For verbs that read many images: the shards of data.stage_folder from here on, where that is set. Collective. */
+tn_status tn_job_stage(tn_job *job);
 
 /* MPI begins; every rank reads the job file. On error everything is undone. Collective. */
 tn_status tn_job_begin(const tn_args *args, tn_job *out);

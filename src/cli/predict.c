@@ -19,11 +19,12 @@ static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_c
                                                                     "published: run the same command again")
                                           : TN_OK;
         TN_TRY(tn_agree(&job->run, stop));
-        TN_TRY(tn_agree(&job->run, tn_train_done(job->cfg, &cell[i], &done)));
-        int all_done = done || args->n_folds > 0;
-        MPI_Allreduce(MPI_IN_PLACE, &all_done, 1, MPI_INT, MPI_MIN, job->run.comm);
-        if (all_done) TN_TRY(tn_predict(&job->run, job->cfg, job->index, job->shards, &cell[i]));
-        *(all_done ? n_done : n_missing) += 1;
+        bool looks = job->run.rank == 0; /* the others may see it later */
+        TN_TRY(tn_agree(&job->run, looks ? tn_train_done(job->cfg, &cell[i], &done) : TN_OK));
+        int wanted = done || args->n_folds > 0;
+        MPI_Bcast(&wanted, 1, MPI_INT, 0, job->run.comm);
+        if (wanted) TN_TRY(tn_predict(&job->run, job->cfg, job->index, job->shards, &cell[i]));
+        *(wanted ? n_done : n_missing) += 1;
     }
     return TN_OK;
 }
@@ -33,6 +34,7 @@ static tn_status predict(tn_job *job, const tn_args *args) {
     int n_done = 0, n_missing = 0, first = args->round < 0 ? 0 : args->round,
         last = args->round < 0 ? job->cfg->self.max_rounds : first;
     tn_status st = tn_agree(&job->run, cell ? TN_OK : tn_fail_memory(sizeof *cell, "the cells"));
+    if (st == TN_OK) st = tn_job_stage(job);
     for (int round = first; st == TN_OK && round <= last; round++)
         st = predict_round(job, args, round, cell, &n_done, &n_missing);
     free(cell);

@@ -11,6 +11,7 @@ static tn_status train(tn_job *job, const tn_args *args) {
     tn_status st = cell ? tn_cells_wanted(args, job->cfg, args->round < 0 ? 0 : args->round, cell, &n)
                         : tn_fail_memory((size_t)tn_cell_count(job->cfg) * sizeof *cell, "the cells");
     st = tn_agree(&job->run, st);
+    if (st == TN_OK) st = tn_job_stage(job);
     if (st == TN_OK)
         st = tn_train_cells(&job->run, job->cfg, job->index, job->shards, n, cell, args->ranks_per_fold,
                             &(tn_train_how){.allow_other_bits = args->allow_other_bits, .profile = args->profile});

@@ -127,6 +127,40 @@ static tn_status read_columns(tn_h5 *f, tn_index *ix, const column *c, int n) {
     return TN_OK;
 }
 
+/* --- rows of a shard ---------------------------------------------------------------------------------------------- */
+
+static const column FOUND[] = {
+    COLUMN(state, TN_H5_U8, uint8_t),    COLUMN(width, TN_H5_U16, uint16_t),
+    COLUMN(height, TN_H5_U16, uint16_t), COLUMN(content_hash, TN_H5_U64, uint64_t),
+    COLUMN(length, TN_H5_I32, int32_t),  COLUMN(perceptual_hash, TN_H5_U64, uint64_t),
+    COLUMN(offset, TN_H5_I64, int64_t),  COLUMN(checksum, TN_H5_U64, uint64_t),
+};
+enum { N_FOUND = sizeof FOUND / sizeof *FOUND };
+
+static void *row_of(const tn_index *ix, const column *c, int64_t row) {
+    return (char *)*pointer(ix, c) + (size_t)row * c->size;
+}
+
+tn_status tn_index_write_found(const tn_index *ix, int64_t first, int64_t n, tn_h5 *f) {
+    for (int i = 0; i < N_FOUND; i++)
+        TN_TRY(tn_h5_write(f, FOUND[i].name, FOUND[i].type, 1, &n, row_of(ix, &FOUND[i], first)));
+    return TN_OK;
+}
+
+void tn_index_clear_found(tn_index *ix, int64_t first, int64_t n) {
+    for (int i = 0; i < N_FOUND; i++) memset(row_of(ix, &FOUND[i], first), 0, (size_t)n * FOUND[i].size);
+}
+
+tn_status tn_index_read_found(tn_index *ix, int64_t first, int64_t n, tn_h5 *f) {
+    tn_status st = TN_OK;
+    for (int i = 0; st == TN_OK && i < N_FOUND; i++)
+        st = tn_h5_read_rows(f, FOUND[i].name, FOUND[i].type, 0, n, row_of(ix, &FOUND[i], first));
+    if (st != TN_OK) tn_index_clear_found(ix, first, n);
+    return st;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
 static tn_status read_dataset(tn_h5 *f, const char *path, tn_index **out) {
     int64_t cat[2], n = 0;
     TN_TRY(tn_h5_check_stamp(f, path, "dataset", 1));

@@ -53,6 +53,14 @@ void tn_index_free(tn_index **ix);
 tn_status tn_index_write(const tn_index *ix, const char *path);
 tn_status tn_index_write_folds(const tn_index *ix, const char *path);
 
+/* What preprocessing finds out image by image (state, size, hashes, place of the stored bytes), rows [first, first+n):
+ * written beside the images of a shard, and read again where an interrupted preprocess goes on. Local.
+ * Errors of reading TN_EFORMAT; the rows are zero then. */
+struct tn_h5;
+tn_status tn_index_write_found(const tn_index *ix, int64_t first, int64_t n, struct tn_h5 *f);
+tn_status tn_index_read_found(tn_index *ix, int64_t first, int64_t n, struct tn_h5 *f);
+void tn_index_clear_found(tn_index *ix, int64_t first, int64_t n);
+
 /* Allocate all columns for n rows, zeroed (local). */
 tn_status tn_index_new(int64_t n, int n_levels, tn_index **out);
 

@@ -3,6 +3,7 @@
 
 #include "base/h5.h"
 #include "base/hash.h"
+#include "base/seen.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,34 +13,28 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+enum { SHARD_VERSION = 2 };
+
 struct tn_shard_writer {
-    char path[TN_PATH_BYTES], store[16];
-    int64_t first_row, n_rows, n_added;
-    int size_px;
-    int64_t *offset;
-    int32_t *length;
+    char path[TN_PATH_BYTES];
+    tn_shard_spec spec;
+    int64_t n_added;
     unsigned char *payload;
     size_t n_bytes, room;
 };
 
-tn_status tn_shard_writer_open(const char *path, int64_t first_row, int64_t n_rows, const char *store, int size_px,
-                               tn_shard_writer **out) {
+tn_status tn_shard_writer_open(const char *path, const tn_shard_spec *spec, tn_shard_writer **out) {
     tn_shard_writer *w = calloc(1, sizeof *w);
     if (!w) return tn_fail_memory(sizeof *w, path);
-    w->first_row = first_row;
-    w->n_rows = n_rows;
-    w->size_px = size_px;
-    snprintf(w->store, sizeof w->store, "%s", store);
-    w->offset = calloc((size_t)n_rows + 1, sizeof *w->offset);
-    w->length = calloc((size_t)n_rows + 1, sizeof *w->length);
-    tn_status st = w->offset && w->length ? tn_path(w->path, "%s", path) : tn_fail_memory((size_t)n_rows * 12, path);
+    w->spec = *spec;
+    tn_status st = tn_path(w->path, "%s", path);
     if (st != TN_OK) tn_shard_writer_drop(&w);
     *out = w;
     return st;
 }
 
 tn_status tn_shard_writer_add(tn_shard_writer *w, const void *data, int32_t n_bytes, int64_t *offset_out) {
-    TN_ASSERT(w->n_added < w->n_rows && n_bytes >= 0);
+    TN_ASSERT(w->n_added < w->spec.n_rows && n_bytes >= 0);
     if (w->n_bytes + (size_t)n_bytes > w->room) {
         size_t room = w->room * 2 + (size_t)n_bytes + (1 << 20);
         unsigned char *more = realloc(w->payload, room);
@@ -48,32 +43,32 @@ tn_status tn_shard_writer_add(tn_shard_writer *w, const void *data, int32_t n_by
         w->room = room;
     }
     if (n_bytes) memcpy(w->payload + w->n_bytes, data, (size_t)n_bytes);
-    w->offset[w->n_added] = (int64_t)w->n_bytes;
-    w->length[w->n_added++] = n_bytes;
+    w->n_added++;
     *offset_out = (int64_t)w->n_bytes;
     w->n_bytes += (size_t)n_bytes;
     return TN_OK;
 }
 
-static tn_status write_file(const tn_shard_writer *w, tn_h5 *f) {
-    TN_TRY(tn_h5_stamp(f, "shard", 1));
-    TN_TRY(tn_h5_set_int(f, "first_row", w->first_row));
-    TN_TRY(tn_h5_set_int(f, "size_px", w->size_px));
-    TN_TRY(tn_h5_set_text(f, "store", w->store));
-    TN_TRY(tn_h5_write(f, "offset", TN_H5_I64, 1, &w->n_rows, w->offset));
-    TN_TRY(tn_h5_write(f, "length", TN_H5_I32, 1, &w->n_rows, w->length));
+static tn_status write_file(const tn_shard_writer *w, const tn_index *ix, const char *const *reason, tn_h5 *f) {
+    TN_TRY(tn_h5_stamp(f, "shard", SHARD_VERSION));
+    TN_TRY(tn_h5_set_int(f, "first_row", w->spec.first_row));
+    TN_TRY(tn_h5_set_int(f, "size_px", w->spec.size_px));
+    TN_TRY(tn_h5_set_text(f, "store", w->spec.store));
+    TN_TRY(tn_h5_set_text(f, "made_from", w->spec.made_from));
+    TN_TRY(tn_index_write_found(ix, w->spec.first_row, w->spec.n_rows, f));
+    TN_TRY(tn_h5_write_strings(f, "reason", w->spec.n_rows, reason));
     return tn_h5_write(f, "payload", TN_H5_U8, 1, (int64_t[]){(int64_t)w->n_bytes}, w->payload);
 }
 
-tn_status tn_shard_writer_close(tn_shard_writer **at) {
+tn_status tn_shard_writer_close(tn_shard_writer **at, const tn_index *ix, const char *const *reason) {
     tn_shard_writer *w = *at;
-    TN_ASSERT(w->n_added == w->n_rows);
+    TN_ASSERT(w->n_added == w->spec.n_rows);
     char tmp[TN_PATH_BYTES];
     tn_h5 *f = NULL;
     tn_status st = tn_publish_name(w->path, tmp);
     if (st == TN_OK) st = tn_h5_create(tmp, &f);
     if (st == TN_OK) {
-        st = write_file(w, f);
+        st = write_file(w, ix, reason, f);
         tn_status closed = tn_h5_close(&f);
         if (st == TN_OK) st = closed;
         if (st == TN_OK)
@@ -88,11 +83,58 @@ tn_status tn_shard_writer_close(tn_shard_writer **at) {
 void tn_shard_writer_drop(tn_shard_writer **at) {
     tn_shard_writer *w = *at;
     if (!w) return;
-    free(w->offset);
-    free(w->length);
     free(w->payload);
     free(w);
     *at = NULL;
+}
+
+/* --- going on after an interruption ------------------------------------------------------------------------------- */
+
+static bool made_from_is(tn_h5 *f, const char *wanted) {
+    char *text = NULL;
+    bool same = tn_h5_get_text(f, "made_from", &text) == TN_OK && strcmp(text, wanted) == 0;
+    free(text);
+    return same;
+}
+
+/* The rows' bytes lie behind each other in payload (n_bytes) and have their checksums. */
+static bool bytes_are_whole(const tn_shard_spec *spec, const tn_index *ix, const unsigned char *payload,
+                            int64_t n_bytes) {
+    int64_t at = 0;
+    for (int64_t row = spec->first_row; row < spec->first_row + spec->n_rows; row++) {
+        int32_t n = ix->length[row];
+        if (ix->offset[row] != at || n < 0 || n > n_bytes - at) return false;
+        if (ix->state[row] == 0 && tn_hash64(payload + at, (size_t)n) != ix->checksum[row]) return false;
+        at += n;
+    }
+    return at == n_bytes;
+}
+
+static void recall(tn_h5 *f, const char *path, const tn_shard_spec *spec, tn_index *ix, char ***reason_out) {
+    int64_t first = -1, n = 0, n_bytes = 0;
+    unsigned char *payload = NULL;
+    char **reason = NULL;
+    bool ok = tn_h5_check_stamp(f, path, "shard", SHARD_VERSION) == TN_OK && made_from_is(f, spec->made_from) &&
+              tn_h5_get_int(f, "first_row", &first) == TN_OK && first == spec->first_row &&
+              tn_h5_shape(f, "length", 1, &n) == TN_OK && n == spec->n_rows &&
+              tn_index_read_found(ix, first, n, f) == TN_OK && tn_h5_read_strings(f, "reason", &n, &reason) == TN_OK &&
+              n == spec->n_rows && tn_h5_read_new(f, "payload", TN_H5_U8, &n_bytes, (void *)&payload) == TN_OK &&
+              bytes_are_whole(spec, ix, payload, n_bytes);
+    free(payload);
+    if (ok) {
+        *reason_out = reason;
+    } else {
+        tn_index_clear_found(ix, spec->first_row, spec->n_rows);
+        free(reason);
+    }
+}
+
+tn_status tn_shard_recall(const char *path, const tn_shard_spec *spec, tn_index *ix, char ***reason_out) {
+    tn_h5 *f = NULL;
+    *reason_out = NULL;
+    if (!tn_file_exists(path) || tn_h5_open(path, &f) != TN_OK) return TN_OK;
+    recall(f, path, spec, ix, reason_out);
+    return tn_h5_close(&f);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
@@ -109,8 +151,9 @@ static tn_status open_one(tn_shards *s, int i) {
     char path[TN_PATH_BYTES], *store = NULL;
     tn_h5 *f = NULL;
     TN_TRY(tn_path(path, "%s/shard-%05d.h5", s->index->shards_dir, i));
+    TN_TRY(tn_seen_here(path)); /* the index says that it is there */
     TN_TRY(tn_h5_open(path, &f));
-    tn_status st = tn_h5_check_stamp(f, path, "shard", 1);
+    tn_status st = tn_h5_check_stamp(f, path, "shard", SHARD_VERSION);
     if (st == TN_OK) st = tn_h5_offset(f, "payload", &s->start[i]);
     if (st == TN_OK) st = tn_h5_get_text(f, "store", &store);
     tn_h5_close(&f);

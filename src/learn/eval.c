@@ -1,6 +1,7 @@
 /* eval.c - evaluation shared out over ranks by blocks. */
 #include "learn/eval.h"
 
+#include "base/halt.h"
 #include "base/progress.h"
 
 #include <stdlib.h>
@@ -14,7 +15,15 @@ void tn_eval_share(int64_t n, int block, int n_ranks, int rank, int64_t *first_o
     *n_out = end - first;
 }
 
-/* This rank's rows into p (n,K); fails only locally. */
+static tn_status stopped(const char *label, int64_t done, int64_t n) {
+    return tn_fail(
+        TN_EUNFINISHED,
+        "%s: stopped on request after %lld of %lld images of this rank; what was published before stays: run "
+        "the same command again",
+        label ? label : "evaluation", (long long)done, (long long)n);
+}
+
+/* This rank's rows into p (n,K). Leaves within a block when some rank is asked to stop or fails. */
 static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int64_t first, int64_t n,
                            const int64_t *rows, const char *label, float *p) {
     int B = spec->lane_images, S = spec->size_px, K = spec->index->n_classes;
@@ -30,7 +39,13 @@ static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec,
     bool shown = label && run->rank == 0;
     if (shown) tn_progress_begin(&bar, label, n, "images");
     int64_t pushed = 0, done = 0;
+    tn_halt halt;
+    tn_halt_begin(run, &halt);
     while (st == TN_OK && done < n) {
+        if (tn_halt_wanted(&halt)) {
+            if (halt.called) st = stopped(label, done, n);
+            break;
+        }
         for (; pushed < n && tn_loader_pending(loader) < spec->depth - 1; pushed += B)
             tn_loader_push(loader, rows + first + pushed, (int)(n - pushed < B ? n - pushed : B), 0);
         tn_lane lane;
@@ -47,6 +62,7 @@ static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec,
         done += lane.B;
         if (shown) tn_progress_at(&bar, done, NULL);
     }
+    tn_halt_end(&halt, st);
     if (shown) tn_progress_end(&bar, NULL);
     tn_loader_free(&loader);
     free(image);

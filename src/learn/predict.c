@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/progress.h"
+#include "base/seen.h"
 #include "learn/eval.h"
 #include "learn/model.h"
 #include "learn/pred.h"
@@ -96,11 +97,20 @@ static tn_status open_writer(prediction *x) {
     return tn_pred_create(path, &info, &x->w);
 }
 
+/* Rank 0 compares the model's bytes with what DONE vouches for; all ranks then read the same. */
+static tn_status see_model(tn_run *run, const prediction *x) {
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
+    TN_TRY(tn_cell_folder(x->cfg, "train", x->cell, folder));
+    TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_file(folder, "best.safetensors", "train", path) : TN_OK));
+    TN_TRY(tn_path(path, "%s/best.safetensors", folder));
+    return tn_seen_by_all(run, path);
+}
+
 static tn_status open_model(prediction *x, int isa) {
     char path[TN_PATH_BYTES];
     const tn_cfg *cfg = x->cfg;
     TN_TRY(tn_cell_folder(cfg, "train", x->cell, path));
-    TN_TRY(tn_done_file(path, "best.safetensors", "train", path));
+    TN_TRY(tn_path(path, "%s/best.safetensors", path));
     return tn_model_open(path,
                          &(tn_model_use){cfg->train.device, cfg->train.lane_threads, (tn_isa)isa, cfg->train.precision,
                                          cfg->train.lane_images, 0},
@@ -130,7 +140,8 @@ static tn_status publish(prediction *x, const tn_done *done) {
 static tn_status predict_anew(tn_run *run, prediction *x, const tn_done *done) {
     int isa = (int)tn_isa_best();
     MPI_Allreduce(MPI_IN_PLACE, &isa, 1, MPI_INT, MPI_MIN, run->comm);
-    tn_status st = tn_agree(run, begin(run, x, isa));
+    tn_status st = see_model(run, x);
+    if (st == TN_OK) st = tn_agree(run, begin(run, x, isa));
     if (st == TN_OK) st = compute_all(run, x);
     if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? publish(x, done) : TN_OK);
     tn_pred_drop(&x->w);
@@ -168,9 +179,10 @@ tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, cons
     tn_cell_name(cell, name);
     snprintf(x.label, sizeof x.label, "predict %s", name);
     tn_status st = tn_cell_folder(cfg, "predict", cell, x.folder);
-    if (st == TN_OK) st = tn_train_digest(cfg, cell, x.model_digest);
-    if (st == TN_OK) st = identity(&x, settings, inputs);
+    if (st == TN_OK && run->rank == 0) st = tn_train_digest(cfg, cell, x.model_digest);
     TN_TRY(tn_agree(run, st));
+    MPI_Bcast(x.model_digest, sizeof x.model_digest, MPI_CHAR, 0, run->comm);
+    TN_TRY(tn_agree(run, identity(&x, settings, inputs)));
     tn_done want = {.stage = "predict", .settings = settings, .inputs = inputs};
     bool valid = false;
     TN_TRY(tn_done_begin_all(run, x.folder, x.label, &want, &valid));

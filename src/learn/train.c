@@ -9,8 +9,9 @@
  *
  * Invariants 1. A rank-local failure inside a step goes into the FAILED slot of the sum, so that all ranks leave the
  *               loop in the same step; it takes part in the sum as every other. 2. A stop signal goes into the STOP
- * slot: all ranks finish the step, publish a checkpoint and return TN_EUNFINISHED. 3. Checkpoints exist only at step
- * boundaries.
+ *               slot: all ranks finish the step, publish a checkpoint and return TN_EUNFINISHED; in mid-evaluation they
+ *               drop the evaluation (learn/eval.h) and do the same. 3. Checkpoints exist only at step boundaries. When
+ *               the wall clock asks for one, rank 0 alone looks at its clock and tells the others by the SAVE slot.
  */
 #include "learn/train_priv.h"
 
@@ -136,8 +137,17 @@ static tn_status check_finite(const tn_train *t, double loss) {
         t->name, (long long)t->clock.step, (long long)t->clock.images_seen, loss, first_bad(t));
 }
 
-/* One step. stop_out: some rank was asked to stop. */
-static tn_status step(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
+/* What all ranks learn with a step's sum. */
+typedef struct {
+    bool stop, save; /* some rank was asked to stop; it is time for a checkpoint */
+} signals;
+
+static bool save_by_clock(const tn_train *t) {
+    double every = t->cfg->train.checkpoint_seconds;
+    return every > 0 && tn_now_s() - t->checkpoint_at_s >= every;
+}
+
+static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
     tn_exec_weights(t->exec, t->params, t->state);
     tn_summing summing = {run, t};
     if (t->teacher) tn_exec_weights(t->teacher, t->ema_params, t->ema_state);
@@ -146,6 +156,7 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
         if (mine == TN_OK) mine = run_lane(t, f, i, i == t->mine.n - 1 ? &summing : NULL);
         if (mine != TN_OK) t->dev->op->fill(t->dev, t->n_lane, 0, t->lane[i]);
         t->lane[i][TN_SLOT_STOP] = i == 0 && tn_stop_wanted() ? 1 : 0;
+        t->lane[i][TN_SLOT_SAVE] = i == 0 && run->rank == 0 && save_by_clock(t) ? 1 : 0;
         t->lane[i][TN_SLOT_FAILED] = mine != TN_OK ? 1 : 0;
     }
     tn_lane_sum_finish(run, t->sum);
@@ -153,7 +164,7 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     if (sum[TN_SLOT_FAILED] > 0) return tn_agree(run, mine);
     double loss = (double)sum[TN_SLOT_LOSS] / t->L;
     TN_TRY(check_finite(t, loss));
-    *stop_out = sum[TN_SLOT_STOP] > 0;
+    *out = (signals){.stop = sum[TN_SLOT_STOP] > 0, .save = sum[TN_SLOT_SAVE] > 0};
     update(t);
     count_exposure(t);
     t->clock.loss_sum += loss;
@@ -163,9 +174,25 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     return TN_OK;
 }
 
-static bool checkpoint_due(const tn_train *t) {
+static bool save_by_images(const tn_train *t) {
     int64_t every = t->cfg->train.checkpoint_images, now = t->clock.images_seen;
     return every > 0 && now / every != (now - (int64_t)t->L * t->B) / every;
+}
+
+/* The next evaluation point where it is due, else one step, and a checkpoint where one is due after it. */
+static tn_status advance(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
+    signals s = {.stop = false};
+    if (t->clock.step == tn_train_point_step(t, t->clock.points_done)) {
+        tn_status st = tn_train_point(run, t);
+        if (st != TN_EUNFINISHED) return st;
+        s.stop = true;
+    } else {
+        double before = tn_now_s();
+        TN_TRY(step(run, t, f, &s));
+        t->clock.seconds += tn_now_s() - before;
+    }
+    *stop_out = s.stop;
+    return s.stop || s.save || save_by_images(t) ? tn_train_checkpoint(run, t) : TN_OK;
 }
 
 static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
@@ -176,17 +203,10 @@ static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
     }
     tn_status st = TN_OK;
     bool stop = false;
-    double before = tn_now_s(), training_s = -t->clock.seconds;
-    while (st == TN_OK && t->clock.step < t->n_steps && !stop) {
-        st = step(run, t, f, &stop);
-        if (st != TN_OK) break;
-        t->clock.seconds += tn_now_s() - before;
-        before = tn_now_s();
-        if (t->clock.step == tn_train_point_step(t, t->clock.points_done))
-            st = tn_train_point(run, t);
-        else if (stop || checkpoint_due(t))
-            st = tn_train_checkpoint(run, t);
-        before = tn_now_s();
+    double training_s = -t->clock.seconds;
+    t->checkpoint_at_s = tn_now_s();
+    while (st == TN_OK && t->clock.points_done < t->cfg->train.evaluation_points && !stop) {
+        st = advance(run, t, f, &stop);
         if (run->rank == 0) {
             char note[96];
             snprintf(note, sizeof note, "loss %.3f, best %.4f, waited %.0f s",
@@ -203,7 +223,7 @@ static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
                  training_s > 0 ? 100 * tn_loader_waited_s(f->loader) / training_s : 0.0);
         tn_progress_end(&bar, note);
     }
-    if (st == TN_OK && t->clock.step < t->n_steps)
+    if (st == TN_OK && stop)
         return tn_fail(TN_EUNFINISHED,
                        "%s: stopped on request after %lld of %lld images; a checkpoint is published: run "
                        "the same command again, or `tenfold resume`",
@@ -250,63 +270,54 @@ static tn_status skip(tn_run *run, tn_train *t) {
 
 /* --- identity ----------------------------------------------------------------------------------------------------- */
 
-enum { INPUTS_BYTES = 256 };
-
-static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[INPUTS_BYTES]) {
+static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[TN_TRAIN_INPUTS_BYTES]) {
     char folder[TN_PATH_BYTES], shards[TN_HEX_BYTES], folds[TN_HEX_BYTES], more[TN_HEX_BYTES];
     TN_TRY(tn_path(folder, "%s/shards", cfg->run_dir));
     TN_TRY(tn_done_digest(folder, "preprocess", shards));
     TN_TRY(tn_path(folder, "%s/folds", cfg->run_dir));
     TN_TRY(tn_done_digest(folder, "preprocess", folds));
-    int at = snprintf(out, INPUTS_BYTES, "shards %s\nfolds %s\n", shards, folds);
+    int at = snprintf(out, TN_TRAIN_INPUTS_BYTES, "shards %s\nfolds %s\n", shards, folds);
     if (cell->round > 0) {
         TN_TRY(tn_filter_folder(cfg, cell->round, folder));
         TN_TRY(tn_done_digest(folder, "filter", more));
-        at += snprintf(out + at, INPUTS_BYTES - (size_t)at, "filter %s\n", more);
+        at += snprintf(out + at, TN_TRAIN_INPUTS_BYTES - (size_t)at, "filter %s\n", more);
     }
     if (*cfg->model.pretrained) {
         tn_status st = tn_hash_file(cfg->model.pretrained, more);
         if (st != TN_OK) return tn_fail(st, "model.pretrained: %s", tn_msg);
-        snprintf(out + at, INPUTS_BYTES - (size_t)at, "pretrained %s\n", more);
+        snprintf(out + at, TN_TRAIN_INPUTS_BYTES - (size_t)at, "pretrained %s\n", more);
     }
     return TN_OK;
 }
 
-/* settings = canonical text + size and seed, inputs = digests; caller frees both. */
-static tn_status identity(const tn_cfg *cfg, const tn_cell *cell, char **settings_out, char **inputs_out) {
-    char inputs[INPUTS_BYTES];
-    TN_TRY(inputs_of(cfg, cell, inputs));
+/* Canonical text + size and seed; caller frees. */
+static tn_status settings_of(const tn_cfg *cfg, const tn_cell *cell, char **out) {
     char *canonical = tn_cfg_canonical(cfg, TN_STAGE_TRAIN);
     size_t n_bytes = (canonical ? strlen(canonical) : 0) + 128;
-    char *settings = malloc(n_bytes), *copy = malloc(sizeof inputs);
-    if (!canonical || !settings || !copy) {
-        free(canonical);
-        free(settings);
-        free(copy);
-        return tn_fail_memory(n_bytes, "the identity of a cell");
-    }
-    snprintf(settings, n_bytes, "%scell.size_px = %d\ncell.seed = %lld\n", canonical, cell->size_px,
-             (long long)cell->seed);
-    memcpy(copy, inputs, sizeof inputs);
+    char *settings = malloc(n_bytes);
+    if (canonical && settings)
+        snprintf(settings, n_bytes, "%scell.size_px = %d\ncell.seed = %lld\n", canonical, cell->size_px,
+                 (long long)cell->seed);
+    bool ok = canonical && settings;
     free(canonical);
-    *settings_out = settings;
-    *inputs_out = copy;
-    return TN_OK;
+    if (!ok) free(settings);
+    *out = ok ? settings : NULL;
+    return ok ? TN_OK : tn_fail_memory(n_bytes, "the identity of a cell");
 }
 
 tn_status tn_train_done(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
-    char folder[TN_PATH_BYTES], done_path[TN_PATH_BYTES], *settings = NULL, *inputs = NULL;
+    char folder[TN_PATH_BYTES], done_path[TN_PATH_BYTES], inputs[TN_TRAIN_INPUTS_BYTES], *settings = NULL;
     *out = false;
     TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
     TN_TRY(tn_path(done_path, "%s/DONE", folder));
     if (!tn_file_exists(done_path)) return TN_OK;
-    TN_TRY(identity(cfg, cell, &settings, &inputs));
+    TN_TRY(inputs_of(cfg, cell, inputs));
+    TN_TRY(settings_of(cfg, cell, &settings));
     tn_done want = {.stage = "train", .settings = settings, .inputs = inputs};
     tn_done_state state = TN_DONE_ABSENT;
     tn_status st = tn_done_find(folder, &want, &state);
     *out = state == TN_DONE_VALID;
     free(settings);
-    free(inputs);
     return st;
 }
 
@@ -333,14 +344,17 @@ static tn_status set_paths(tn_train *t) {
     TN_TRY(tn_path(t->best_path, "%s/best.safetensors", t->folder));
     TN_TRY(tn_path(t->posteriors_path, "%s/posteriors.h5", t->folder));
     TN_TRY(tn_path(t->journal_path, "%s/journal.jsonl", t->folder));
-    return identity(t->cfg, &t->cell, &t->settings, &t->inputs);
+    return settings_of(t->cfg, &t->cell, &t->settings);
 }
 
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                         const tn_cell *cell, const tn_train_how *how) {
     tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell, .how = how};
     bool valid = false;
-    tn_status st = tn_agree(run, set_paths(&t));
+    tn_status st = set_paths(&t);
+    if (st == TN_OK && run->rank == 0) st = inputs_of(cfg, cell, t.inputs);
+    st = tn_agree(run, st);
+    MPI_Bcast(t.inputs, sizeof t.inputs, MPI_CHAR, 0, run->comm);
     tn_done want = {.stage = "train", .settings = t.settings, .inputs = t.inputs};
     if (st == TN_OK) st = tn_done_begin_all(run, t.folder, t.name, &want, &valid);
     bool skipped = st == TN_OK && !valid && cell->round > 0 && strstr(t.inputs, "filter " TN_SKIPPED "\n");

@@ -1,6 +1,7 @@
 /* train_point.c - what happens at an evaluation point. */
 #include "learn/train_priv.h"
 
+#include "base/done.h"
 #include "base/h5.h"
 
 #include <errno.h>
@@ -116,6 +117,7 @@ static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
 }
 
 static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
+    TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_check() : TN_OK));
     TN_TRY(write_posteriors(run, t));
     char digest[TN_HEX_BYTES] = "";
     TN_TRY(tn_agree(run, run->rank == 0 ? write_best(t, digest) : TN_OK));

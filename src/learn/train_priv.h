@@ -28,6 +28,8 @@ typedef struct {
     double seconds; /* training time over all starts; never part of a digest */
 } tn_train_clock;
 
+enum { TN_TRAIN_INPUTS_BYTES = 256 };
+
 typedef struct tn_train {
     const tn_cfg *cfg;
     const tn_index *index;
@@ -37,7 +39,7 @@ typedef struct tn_train {
     char name[TN_CELL_NAME_BYTES];
     char folder[TN_PATH_BYTES], ckpt_path[TN_PATH_BYTES], best_path[TN_PATH_BYTES], posteriors_path[TN_PATH_BYTES],
         journal_path[TN_PATH_BYTES];
-    char *settings, *inputs; /* identity */
+    char *settings, inputs[TN_TRAIN_INPUTS_BYTES]; /* identity; inputs as rank 0 sees them */
 
     tn_ckpt_model model;
     tn_ckpt *pretrained; /* while opening, when the job file names one */
@@ -67,19 +69,21 @@ typedef struct tn_train {
     float *z, *p; /* (n_judged,K): prediction ensemble, latest posteriors */
 
     tn_train_clock clock;
-    FILE *journal; /* rank 0 */
+    double checkpoint_at_s; /* of this start's clock: when the latest one was begun */
+    FILE *journal;          /* rank 0 */
 } tn_train;
 
 /* A lane's vector: these slots, sums that every rank learns with the gradient; batch moments; gradients. What is known
  * last comes first, as tn_lane_sum wants it. */
-enum { TN_SLOT_LOSS, TN_SLOT_STOP, TN_SLOT_FAILED, TN_SLOTS };
+enum { TN_SLOT_LOSS, TN_SLOT_STOP, TN_SLOT_SAVE, TN_SLOT_FAILED, TN_SLOTS };
 
 /* train_state.c */
 tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits);
 void tn_train_close(tn_train *t);
 tn_status tn_train_checkpoint(tn_run *run, tn_train *t); /* collective: rank 0 publishes */
 
-/* train_point.c: evaluation point: posteriors, ensemble z, validation score, best model, journal, checkpoint. */
+/* train_point.c: evaluation point: posteriors, ensemble z, validation score, best model, journal, checkpoint. Errors
+ * TN_EUNFINISHED asked to stop in mid-evaluation: nothing has changed, the point is still to be done. */
 tn_status tn_train_point(tn_run *run, tn_train *t);
 /* The step after which evaluation point j stands. */
 int64_t tn_train_point_step(const tn_train *t, int j);

@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/h5.h"
+#include "base/seen.h"
 #include "learn/weights.h"
 
 #include <errno.h>
@@ -89,6 +90,7 @@ static json_t *checkpoint_words(const tn_train *t) {
 }
 
 static tn_status write_checkpoint(tn_train *t) {
+    TN_TRY(tn_done_check());
     part parts[MOST_PARTS];
     int n_parts = parts_of(t, parts), n_tensors = tn_net_tensors(t->net), n = 0;
     int64_t n_vector = t->n_params + t->n_state;
@@ -119,6 +121,7 @@ static tn_status write_checkpoint(tn_train *t) {
 }
 
 tn_status tn_train_checkpoint(tn_run *run, tn_train *t) {
+    t->checkpoint_at_s = tn_now_s();
     return tn_agree(run, run->rank == 0 ? write_checkpoint(t) : TN_OK);
 }
 
@@ -371,11 +374,26 @@ static tn_status check_best(const tn_train *t) {
                                  tn_msg, t->folder);
 }
 
-/* Rank 0 decides whether there is a checkpoint, so that all ranks do the same. */
+/* Every rank reads the overlay of its round, and DONE that vouches for it. */
+static tn_status see_overlay(tn_run *run, const tn_train *t) {
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], name[TN_OVERLAY_NAME_BYTES];
+    if (t->cell.round == 0) return TN_OK;
+    tn_overlay_name(t->cell.fold, name);
+    TN_TRY(tn_filter_folder(t->cfg, t->cell.round, folder));
+    TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_file(folder, name, "filter", path) : TN_OK));
+    TN_TRY(tn_path(path, "%s/%s", folder, name));
+    TN_TRY(tn_seen_by_all(run, path));
+    TN_TRY(tn_path(path, "%s/DONE", folder));
+    return tn_seen_by_all(run, path);
+}
+
+/* Rank 0 decides whether there is a checkpoint, and which, so that all ranks do the same. */
 static tn_status read_checkpoint(tn_run *run, tn_train *t, tn_ckpt **out) {
     int there = run->rank == 0 && tn_file_exists(t->ckpt_path);
     MPI_Bcast(&there, 1, MPI_INT, 0, run->comm);
-    return tn_agree(run, there ? tn_ckpt_read(t->ckpt_path, out) : TN_OK);
+    if (!there) return TN_OK;
+    TN_TRY(tn_seen_by_all(run, t->ckpt_path));
+    return tn_agree(run, tn_ckpt_read(t->ckpt_path, out));
 }
 
 tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
@@ -392,7 +410,8 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
 
     tn_ckpt *ck = NULL;
     bool resumed = false;
-    tn_status st = read_checkpoint(run, t, &ck);
+    tn_status st = see_overlay(run, t);
+    if (st == TN_OK) st = read_checkpoint(run, t, &ck);
     if (st == TN_OK) st = tn_agree(run, choose_isa(run, t, ck));
     if (st == TN_OK) st = tn_agree(run, make_all(t, run->n_ranks, run->rank));
     if (st == TN_OK) {
@@ -430,6 +449,5 @@ void tn_train_close(tn_train *t) {
     free(t->z);
     free(t->p);
     free(t->settings);
-    free(t->inputs);
     if (t->journal) fclose(t->journal);
 }

@@ -28,7 +28,9 @@ static tn_index *make(bool raw, tn_shards **shards_out) {
         char path[TN_PATH_BYTES];
         tn_shard_writer *w = NULL;
         assert_int_equal(tn_path(path, "%s/shard-%05d.h5", dir, s), TN_OK);
-        assert_int_equal(tn_shard_writer_open(path, s * N / 2, N / 2, raw ? "raw" : "jpeg", H, &w), TN_OK);
+        const char *reason[N / 2];
+        tn_shard_spec spec = {s * N / 2, N / 2, raw ? "raw" : "jpeg", H, "test"};
+        assert_int_equal(tn_shard_writer_open(path, &spec, &w), TN_OK);
         for (int i = s * N / 2; i < (s + 1) * N / 2; i++) {
             unsigned char pixels[W * H * 3], *bytes = NULL;
             for (int j = 0; j < W * H * 3; j++) pixels[j] = (unsigned char)(i * 10 + j / (3 * W) * 2 + j % 3);
@@ -38,10 +40,10 @@ static tn_index *make(bool raw, tn_shards **shards_out) {
             assert_int_equal(tn_shard_writer_add(w, bytes, (int32_t)n, &ix->offset[i]), TN_OK);
             ix->shard[i] = s, ix->length[i] = (int32_t)n, ix->checksum[i] = tn_hash64(bytes, n);
             ix->width[i] = W, ix->height[i] = H, ix->label[i] = i % 4 == 3 ? -1 : i % 4, ix->cat[i] = i % 3;
-            paths[i] = names[0];
+            paths[i] = names[0], reason[i % (N / 2)] = "";
             free(bytes);
         }
-        assert_int_equal(tn_shard_writer_close(&w), TN_OK);
+        assert_int_equal(tn_shard_writer_close(&w, ix, reason), TN_OK);
         assert_null(w);
     }
     ix->class_name = memcpy(malloc(sizeof names), names, sizeof names);

@@ -1,0 +1,88 @@
+# A network file system shows one rank files late, or the ones that were renamed over: it waits for what rank 0 sees, says so, and
+# the bits are the same. Played by a library that hides files from one rank for some seconds.
+tenfold=$1 source=$2
+command -v cc >/dev/null || { echo "skipped: no C compiler"; exit 77; }
+. "$source/tests/job/tiny.sh"
+cat >late.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+/* For LATE_SECONDS after its first use a path that contains LATE_FILE is LATE_OLD; without that, not there. */
+static const char *now(const char *path) {
+    static time_t begin;
+    struct timespec t;
+    const char *name = getenv("LATE_FILE");
+    if (!name || !strstr(path, name)) return path;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    if (!begin) begin = t.tv_sec;
+    if (t.tv_sec - begin >= atoi(getenv("LATE_SECONDS"))) return path;
+    const char *old = getenv("LATE_OLD");
+    return old ? old : "/nowhere/at/all";
+}
+#define REAL(name) ((typeof(&name))dlsym(RTLD_NEXT, #name))
+int access(const char *path, int mode) { return REAL(access)(now(path), mode); }
+FILE *fopen(const char *path, const char *mode) { return REAL(fopen)(now(path), mode); }
+FILE *fopen64(const char *path, const char *mode) { return REAL(fopen64)(now(path), mode); }
+int open(const char *path, int flags, ...) {
+    va_list a;
+    va_start(a, flags);
+    int mode = flags & O_CREAT ? va_arg(a, int) : 0;
+    va_end(a);
+    return REAL(open)(now(path), flags, mode);
+}
+int open64(const char *path, int flags, ...) {
+    va_list a;
+    va_start(a, flags);
+    int mode = flags & O_CREAT ? va_arg(a, int) : 0;
+    va_end(a);
+    return REAL(open64)(now(path), flags, mode);
+}
+C
+cc -shared -fPIC -o late.so late.c -ldl
+late() { # FILE SECONDS OLD VERB [options]: rank 1 sees FILE late
+    file=$1 seconds=$2 old=$3
+    shift 3
+    timeout 200 mpirun -n 1 "$tenfold" "$@" : -n 1 env LD_PRELOAD=$PWD/late.so LATE_FILE=$file LATE_SECONDS=$seconds ${old:+LATE_OLD=$old} "$tenfold" "$@" >log 2>&1 ||
+        { cat log; exit 1; }
+    cat log
+}
+short="--set train.images=320 --set train.warmup_images=0 --set train.evaluation_points=2"
+mpirun -n 2 "$tenfold" preprocess tiny.cfg --run whole >log 2>&1
+mkdir late && cp -r whole/shards whole/folds late/
+for round in 0 1; do
+    mpirun -n 2 "$tenfold" train tiny.cfg --run whole --round $round --folds 0-2 $short >log 2>&1 || { cat log; exit 1; }
+    [ $round = 1 ] || "$tenfold" filter tiny.cfg --run whole $short 2>log || { cat log; exit 1; }
+done
+"$tenfold" predict tiny.cfg --run whole --round 0 --folds 0 $short 2>log || { cat log; exit 1; }
+
+cell=train/r0-f0-s32-x1
+late shard-00002.h5 4 "" train tiny.cfg --run late --folds 0 $short
+grep -q "shard-00002.h5: .* does not see yet what another process published" log
+cmp late/$cell/posteriors.h5 whole/$cell/posteriors.h5
+
+# an older checkpoint: resuming from it on one rank alone would be another model
+rm -r late/train
+mpirun -n 2 "$tenfold" train tiny.cfg --run late --folds 0 --set train.checkpoint_images=32 $short >log 2>&1 &
+for _ in $(seq 600); do [ -e late/$cell/checkpoint.safetensors ] && break; sleep 0.02; done
+cp late/$cell/checkpoint.safetensors old.safetensors
+for _ in $(seq 600); do [ -s late/$cell/journal.jsonl ] && break; sleep 0.02; done
+pkill -KILL -P $! -x tenfold
+wait $! && exit 1
+cmp -s old.safetensors late/$cell/checkpoint.safetensors && exit 1
+late checkpoint.safetensors 4 $PWD/old.safetensors train tiny.cfg --run late --folds 0 $short
+grep -q "checkpoint.safetensors: .* does not see yet" log
+cmp late/$cell/posteriors.h5 whole/$cell/posteriors.h5
+
+# what other jobs have just made: the model to predict with, the overlay to train with
+late best.safetensors 4 "" predict tiny.cfg --run late --round 0 --folds 0 $short
+cmp late/predict/r0-f0-s32-x1/predictions.h5 whole/predict/r0-f0-s32-x1/predictions.h5
+cp -r whole/filter late/
+cp -r whole/train/r0-f1-s32-x1 whole/train/r0-f2-s32-x1 late/train/
+late overlay-f0.h5 4 "" train tiny.cfg --run late --round 1 --folds 0 $short
+cmp late/train/r1-f0-s32-x1/posteriors.h5 whole/train/r1-f0-s32-x1/posteriors.h5

@@ -1,0 +1,67 @@
+# Shards on a disk of the node: the same bits, shared by jobs of one node, removed at the end and after a kill; where the disk is too
+# small one warning, and the shared shards.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+"$tenfold" preprocess tiny.cfg --run whole >log 2>&1 || { cat log; exit 1; }
+mkdir staged && cp -r whole/shards whole/folds staged/
+mpirun -n 2 "$tenfold" train tiny.cfg --run whole >log 2>&1 || { cat log; exit 1; }
+same() {
+    for cell in whole/train/*; do cmp $cell/posteriors.h5 staged/train/${cell##*/}/posteriors.h5; done
+}
+on="--set data.stage_folder=local"
+train() { mpirun -n 2 "$tenfold" train tiny.cfg --run staged "$@" >log 2>&1 || { cat log; exit 1; }; }
+train $on
+grep -q "local/tenfold-[0-9a-f]*: 5 shards staged, .* MiB" log
+test "$(grep -c staged, log)" = 1 # by one rank of the node
+same
+test -z "$(ls local)"
+
+# what is read is the copy: a damaged one is found by the checksums and named
+rm -r staged/train
+mpirun -n 2 "$tenfold" train tiny.cfg --run staged --folds 0 $on --set train.images=320000 >log 2>&1 &
+pid=$!
+for _ in $(seq 600); do grep -q staged, log && break; sleep 0.05; done
+for f in local/tenfold-*/shard-*.h5; do dd if=/dev/zero of=$f bs=1000 seek=8 count=100000 conv=notrunc iflag=count_bytes 2>/dev/null; done
+wait $pid && exit 1
+cat log
+grep -q "in .*local/tenfold-[0-9a-f]*/shard-.* is damaged" log
+test -z "$(ls local)"
+
+# killed: the copy stays, and is removed at the next start, also by a job of other data
+rm -r staged/train
+mpirun -n 2 "$tenfold" train tiny.cfg --run staged --folds 0 $on --set train.images=320000 >log 2>&1 &
+pid=$!
+for _ in $(seq 600); do grep -q staged, log && break; sleep 0.05; done
+kill -KILL $(pgrep -P $pid -x tenfold)
+wait $pid && exit 1
+test -e local/tenfold-*/COPIED
+rm -r staged/train
+"$tenfold" preprocess tiny.cfg --run other --set preprocess.size_px=36 >log 2>&1
+"$tenfold" train tiny.cfg --run other --folds 0 $on >log 2>&1 || { cat log; exit 1; }
+grep -q "a killed job's copy of shards is removed" log
+test -z "$(ls local)"
+
+# two jobs of one node at once: one copies, the other uses that copy, the last one removes it
+"$tenfold" train tiny.cfg --run staged --folds 0 $on >log1 2>&1 &
+"$tenfold" train tiny.cfg --run staged --folds 1 $on >log2 2>&1 &
+wait -n && wait -n || { cat log1 log2; exit 1; }
+test -z "$(ls local)"
+train --folds 2 $on
+same
+
+# too small, or no folder at all: one warning
+rm -r staged/train
+echo >file
+train --folds 0 --set data.stage_folder=file/below
+test "$(grep -c "the shared shards are used, not data.stage_folder: file: .*\|the shared shards are used, not data.stage_folder: file/below: .*" log)" = 1
+mkdir small
+if mount -t tmpfs -o size=100k tmpfs small 2>/dev/null; then
+    trap 'umount small' EXIT
+    train --folds 1 --set data.stage_folder=small
+    cat log
+    test "$(grep -c "the shared shards are used, not data.stage_folder: small/tenfold-[0-9a-f]* has room for 0 MiB, the shards are 1 MiB" log)" = 1
+    test -z "$(ls small)"
+fi
+train
+same

@@ -1,0 +1,55 @@
+# The same cell on two hosts, over file systems whose locks do not reach, or outlive their host: only the heartbeat in the lock
+# file tells. The other host is played by a loop that writes its line.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+"$tenfold" preprocess tiny.cfg --run two >log 2>&1 || { cat log; exit 1; }
+lock=two/train/.r0-f0-s32-x1.lock cell=two/train/r0-f0-s32-x1
+test ! -s two/.shards.lock # given up in good order: the next one need not wait, wherever it runs
+mkdir -p two/train
+ended() { # CODE TEXT: how the last background job ended
+    code=0
+    wait $! || code=$?
+    cat log
+    test $code = $1
+    grep -q "$2" log
+}
+
+# it lives: exit code 7, which nobody requeues
+(i=0; while :; do printf 'other-kernel host-b 4711 0123 %020d\n' $i 1<>$lock; i=$((i + 1)); sleep 1; done) &
+other=$!
+code=0
+timeout 60 "$tenfold" train tiny.cfg --run two --folds 0 >log 2>&1 || code=$?
+cat log
+test $code = 7
+grep -q "$cell: another tenfold is working on it (process 4711 on host-b)" log
+test ! -e $cell/checkpoint.safetensors
+
+# it dies: taken over after 30 s of looking, however old or young its file is for this host's clock
+kill $other
+touch -d '+1 hour' $lock
+timeout 100 "$tenfold" train tiny.cfg --run two --folds 0 >log 2>&1 || { cat log; exit 1; }
+cat log
+grep -q "goes on after a process that ended without a word" log
+test -e $cell/DONE
+test ! -s $lock
+
+# held up for so long that another took over: leaves before it publishes anything
+"$tenfold" train tiny.cfg --run two --folds 1 --set train.checkpoint_images=32 --set train.images=100000 >log 2>&1 &
+for _ in $(seq 600); do [ -e two/train/r0-f1-s32-x1/checkpoint.safetensors ] && break; sleep 0.1; done
+printf 'other-kernel host-b 4711 0123 %020d\n' 1 >two/train/.r0-f1-s32-x1.lock
+ended 7 "held up for so long that another tenfold took it over: other-kernel host-b 4711"
+grep -q "host-b 4711" two/train/.r0-f1-s32-x1.lock # the new holder's line stays
+
+# a file system without locks: two processes on one host are told apart by the heartbeat alone
+command -v cc >/dev/null || exit 0
+echo '#include <errno.h>
+int flock(int fd, int how) { (void)fd, (void)how; errno = ENOLCK; return -1; }' >no_locks.c
+cc -shared -fPIC -o no_locks.so no_locks.c
+export LD_PRELOAD=$PWD/no_locks.so
+"$tenfold" train tiny.cfg --run two --folds 2 --set train.images=100000 >log2 2>&1 &
+first=$!
+for _ in $(seq 600); do [ -s two/train/.r0-f2-s32-x1.lock ] && break; sleep 0.1; done
+"$tenfold" train tiny.cfg --run two --folds 2 --set train.images=100000 >log 2>&1 &
+ended 7 "another tenfold is working on it (process $first on $(hostname))"
+kill -TERM $first
