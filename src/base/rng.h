@@ -27,7 +27,8 @@ typedef enum { /* never renumber: results depend on it */
                TN_STREAM_BOOTSTRAP = 10,
                TN_STREAM_TUNE = 11,
                TN_STREAM_SEARCH = 12,
-               TN_STREAM_TEST = 63 /* for tests only */
+               TN_STREAM_DRILL = 62, /* when and how a rehearsal is disturbed */
+               TN_STREAM_TEST = 63   /* for tests only */
 } tn_stream;
 
 typedef struct {

@@ -20,7 +20,8 @@ static const option OPTION[] = {
     {"--rung", "N", TN_OPT_RUNG, "rung of the search, from 0; the number of tune.rungs means the judgement"},
     {"--place", "N", TN_OPT_PLACE, "place in the rung: the trial in rung 0, then the rank in the rung before"},
     {"--size", "PX", TN_OPT_CELLS | TN_OPT_CLASSES, "only this image size (default: all of train.sizes_px)"},
-    {"--seed", "N", TN_OPT_CELLS, "only this seed (default: all of train.seeds)"},
+    {"--seed", "N", TN_OPT_CELLS | TN_OPT_DRILL, "only this seed (default: all of train.seeds); of a drill's draws"},
+    {"--runs", "N", TN_OPT_DRILL, "disturbed runs (default: 20)"},
     {"--ranks", "N", TN_OPT_RANKS, "MPI ranks per step (default: what the cores and train.lanes allow)"},
     {"--ranks-per-fold", "N", TN_OPT_GROUPS,
      "split the ranks into groups that train one fold each (default: all ranks one fold)"},
@@ -110,6 +111,8 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         return int_value(name, value, 1, 65536, &out->ranks_per_fold);
     } else if (strcmp(name, "--classes") == 0) {
         return int_value(name, value, 1, 1000000, &out->classes);
+    } else if (strcmp(name, "--runs") == 0) {
+        return int_value(name, value, 1, 100000, &out->runs);
     } else if (strcmp(name, "--net") == 0) {
         out->net = value;
     } else if (strcmp(name, "--padding") == 0) {

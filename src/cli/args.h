@@ -24,6 +24,7 @@ typedef struct {
     int64_t seed;                        /* -1 = all                             */
     int ranks, ranks_per_fold;           /* 0 = not given                        */
     int classes;                         /* 0 = not given                        */
+    int runs;                            /* 0 = not given                        */
     const char *net, *padding, *against; /* NULL = not given           */
     const char *posteriors;              /* NULL = not given                     */
     bool diff;
@@ -41,6 +42,7 @@ typedef enum {
     TN_OPT_REFERENCE = 128,
     TN_OPT_WEIGHTS = 256, /* --net, --padding, --against */
     TN_OPT_FILTER = 512,  /* --posteriors, --diff */
+    TN_OPT_DRILL = 4096,  /* --runs, --seed */
     TN_OPT_RUNG = 8192,   /* --rung */
     TN_OPT_PLACE = 16384  /* --place, --folds */
 } tn_options;
@@ -58,7 +60,7 @@ typedef struct {
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
     tn_verb_report, tn_verb_run, tn_verb_tune, tn_verb_trial, tn_verb_rank, tn_verb_status, tn_verb_resume,
-    tn_verb_weights;
+    tn_verb_weights, tn_verb_drill;
 
 /* argv behind the verb. Errors TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong
  * count of words; args->help is set when --help was given (nothing else is checked then). */

@@ -2,7 +2,7 @@
  * main.c - `tenfold VERB ...`: finds the verb, parses its words, turns its status into the exit code.
  *
  * Exit codes: 0 done, 2 settings or input tables, 3 input/output, 4 file format, 5 memory, 6 unfinished (run again),
- * 70 a bug (base/status.h).
+ * 7 another process is at it, 70 a bug (base/status.h).
  */
 #include "cli/args.h"
 
@@ -14,7 +14,7 @@
 static const tn_verb *const VERB[] = {&tn_verb_run,    &tn_verb_tune,   &tn_verb_trial,   &tn_verb_rank,
                                       &tn_verb_status, &tn_verb_resume, &tn_verb_check,   &tn_verb_preprocess,
                                       &tn_verb_train,  &tn_verb_filter, &tn_verb_predict, &tn_verb_reduce,
-                                      &tn_verb_report, &tn_verb_weights};
+                                      &tn_verb_report, &tn_verb_drill,  &tn_verb_weights};
 enum { N_VERBS = sizeof VERB / sizeof *VERB };
 
 static void print_help(FILE *out) {

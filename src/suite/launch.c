@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -122,8 +123,14 @@ static void relay_bytes(relay *r, const char *data, size_t n) {
     fflush(r->log);
 }
 
+pid_t tn_launch_start(char *const *argv, int n_ranks, int out) {
+    pid_t pid = fork();
+    if (pid == 0) child(argv, n_ranks, out);
+    return pid;
+}
+
 /* Until the child's end of the pipe is closed; passes stop requests on. */
-static void relay_all(relay *r, int in, pid_t pid) {
+static void relay_all(relay *r, int in, pid_t pid, const tn_launch_how *how) {
     int passed = 0;
     char data[4096];
     for (;;) {
@@ -131,36 +138,35 @@ static void relay_all(relay *r, int in, pid_t pid) {
             kill(pid, passed == 0 ? SIGUSR1 : SIGTERM);
             passed++;
         }
+        if (how->tick) how->tick(how->context, pid);
         struct pollfd p = {.fd = in, .events = POLLIN};
-        if (poll(&p, 1, 200) <= 0) continue; /* time-out or signal: look at n_asked again */
+        if (poll(&p, 1, how->tick ? 20 : 200) <= 0) continue; /* time-out or signal: look at n_asked again */
         ssize_t n = read(in, data, sizeof data);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return;
-        if (write(STDERR_FILENO, data, (size_t)n) < 0) { /* a closed terminal does not stop the work */
+        if (!how->quiet && write(STDERR_FILENO, data, (size_t)n) < 0) { /* a closed terminal does not stop the work */
         }
         relay_bytes(r, data, (size_t)n);
     }
 }
 
-tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *exit_code_out, char last_line_out[256]) {
+tn_status tn_launch_as(char *const *argv, const tn_launch_how *how, int *exit_code_out, char last_line_out[256]) {
     int ends[2];
-    relay r = {.log = fopen(log_path, "a")};
-    if (!r.log) return tn_fail(TN_EIO, "%s: cannot be written: %s", log_path, strerror(errno));
+    relay r = {.log = fopen(how->log_path, "ae")};
+    if (!r.log) return tn_fail(TN_EIO, "%s: cannot be written: %s", how->log_path, strerror(errno));
     if (pipe(ends) != 0) {
         fclose(r.log);
         return tn_fail(TN_EIO, "no pipe for %s: %s", argv[0], strerror(errno));
     }
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        child(argv, n_ranks, ends[1]);
-    }
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    pid_t pid = tn_launch_start(argv, how->n_ranks, ends[1]);
     close(ends[1]);
     tn_status st = TN_OK;
     if (pid < 0) {
         st = tn_fail(TN_EIO, "no process for %s: %s", argv[0], strerror(errno));
     } else {
-        relay_all(&r, ends[0], pid);
+        relay_all(&r, ends[0], pid, how);
         int status = 0;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
         }
@@ -173,6 +179,10 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
     return st;
 }
 
+tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *exit_code_out, char last_line_out[256]) {
+    return tn_launch_as(argv, &(tn_launch_how){.n_ranks = n_ranks, .log_path = log_path}, exit_code_out, last_line_out);
+}
+
 tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes) {
     int killed_by = exit_code > 128 ? exit_code - 128 : 0;
     bool crashed = killed_by == SIGSEGV || killed_by == SIGABRT || killed_by == SIGBUS || killed_by == SIGFPE ||
@@ -183,7 +193,7 @@ tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes) {
         snprintf(how_out, n_bytes, "killed by signal %d%s", killed_by, killed_by == SIGKILL ? ": out of memory?" : "");
     else
         snprintf(how_out, n_bytes, "exit code %d", exit_code);
-    if (exit_code >= TN_EARG && exit_code <= TN_EUNFINISHED) return (tn_status)exit_code;
+    if (exit_code >= TN_EARG && exit_code <= TN_EBUSY) return (tn_status)exit_code;
     if (crashed || exit_code == TN_EBUG) return TN_EBUG;
     return killed_by ? TN_EUNFINISHED : TN_EIO;
 }

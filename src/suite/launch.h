@@ -15,6 +15,8 @@
 
 #include "base/fs.h"
 
+#include <sys/types.h>
+
 /* From here on SIGINT and SIGTERM ask to stop, and a reader of our output that goes away (SIGPIPE) stops nothing. */
 void tn_launch_begin(void);
 
@@ -22,6 +24,19 @@ void tn_launch_begin(void);
  * left out) and copied to stderr. exit_code_out: of the verb; 128 + signal when killed. last_line_out: last complete
  * line. Errors TN_EIO cannot start (mpirun absent: names the package), log not writable. */
 tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *exit_code_out, char last_line_out[256]);
+
+/* The same, watched and disturbed (drill.h). */
+typedef struct {
+    int n_ranks;
+    const char *log_path;
+    bool quiet;                                  /* not to stderr */
+    void (*tick)(void *context, pid_t launcher); /* some 50 times a second while it runs; NULL: none */
+    void *context;
+} tn_launch_how;
+tn_status tn_launch_as(char *const *argv, const tn_launch_how *how, int *exit_code_out, char last_line_out[256]);
+
+/* Starts a process group and does not wait: output to the descriptor out. -1: no process can be made. */
+pid_t tn_launch_start(char *const *argv, int n_ranks, int out);
 
 /* Cores that this process may use. */
 int tn_cores(void);

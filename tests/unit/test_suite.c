@@ -16,6 +16,7 @@ static void exit_codes(void **unused) {
     } want[] = {{2, TN_EARG, "exit code 2"},
                 {5, TN_ENOMEM, "exit code 5"},
                 {6, TN_EUNFINISHED, "exit code 6"},
+                {7, TN_EBUSY, "exit code 7"},
                 {70, TN_EBUG, "exit code 70"},
                 {1, TN_EIO, "exit code 1"},
                 {127, TN_EIO, "exit code 127"},

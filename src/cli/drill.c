@@ -1,0 +1,58 @@
+/* drill.c - tenfold drill: a small run, disturbed at random points, proves that its bits stay the same. */
+#include "cli/args.h"
+
+#include "suite/drill.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Beside the run's own folder, so that a rehearsal never touches it. */
+static tn_status set_run_dir(const tn_args *args, tn_cfg *cfg) {
+    char whole[TN_PATH_BYTES];
+    if (!args->run_dir) TN_TRY(tn_path(cfg->run_dir, "%s-drill", cfg->run_dir));
+    TN_TRY(tn_folder_make(cfg->run_dir));
+    if (!realpath(cfg->run_dir, whole)) return tn_fail(TN_EIO, "%s: %s", cfg->run_dir, strerror(errno));
+    return tn_path(cfg->run_dir, "%s", whole);
+}
+
+static tn_status print_table(const tn_cfg *cfg) {
+    char path[TN_PATH_BYTES], *text = NULL;
+    size_t n = 0;
+    TN_TRY(tn_path(path, "%s/drill.md", cfg->run_dir));
+    if (!tn_file_exists(path)) return TN_OK;
+    TN_TRY(tn_file_read(path, &text, &n));
+    fputs(text, stdout);
+    free(text);
+    return TN_OK;
+}
+
+static tn_status run(const tn_args *args) {
+    tn_cfg *cfg = NULL;
+    tn_drill_how how = {.n_runs = args->runs ? args->runs : 20, .seed = args->seed < 0 ? 1 : (uint64_t)args->seed};
+    TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
+    tn_status st = set_run_dir(args, cfg);
+    if (st == TN_OK) st = tn_drill_shrink(cfg);
+    if (st == TN_OK) st = tn_drill(cfg, &how);
+    if (st == TN_OK) st = print_table(cfg);
+    tn_cfg_free(&cfg);
+    return st;
+}
+
+const tn_verb tn_verb_drill = {
+    .name = "drill",
+    .words = "JOB.cfg",
+    .least_words = 1,
+    .most_words = 1,
+    .options = TN_OPT_SET | TN_OPT_DRILL,
+    .summary = "a rehearsal: a small run is killed and stopped at random points",
+    .help = "Shrinks the job to a few hundred rows and a tiny net, runs it once undisturbed, then --runs times "
+            "disturbed at\n"
+            "random points (SIGKILL of a rank, of the launcher, of all; stop signals; a second copy) and goes on with "
+            "each on\n"
+            "another number of ranks. Exit code 0 only when every run ended in the same bits.\n"
+            "writes  RUN/drill.md, RUN/drill.csv (default RUN: results/<job file's name>-drill)\n\n"
+            "example: tenfold drill jobs/baseline.cfg --runs 100 --seed 7",
+    .run = run,
+};

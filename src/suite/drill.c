@@ -1,0 +1,404 @@
+/* drill.c - disturb, run again, compare. What a run goes through is at the top of drill.h. */
+#include "suite/drill.h"
+
+#include "base/done.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "learn/cell.h"
+#include "learn/ckpt.h"
+#include "suite/launch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_RANKS = 4, MOST_STARTS = 8, MOST_DRAWS = 6, MOST_FILES = 256 };
+static const double LONGEST_S = 300; /* of one start: longer is a hang, and said so */
+
+typedef enum { PREPROCESS, TRAIN, PREDICT, N_STAGES } stage;
+static const char *const STAGE[] = {"preprocess", "train", "predict"};
+
+typedef enum { KILL_RANK, KILL_NODE, KILL_LAUNCHER, STOP_ALL, STOP_ONE, TWIN, N_KINDS } kind;
+static const char *const KIND[] = {"kill-rank", "kill-node", "kill-launcher", "stop-all", "stop-one", "twin"};
+
+typedef struct {
+    stage stage;
+    char kinds[96], points[64], ranks[64], codes[64]; /* in order of starts */
+    int n_hits, n_starts;
+    double seconds;
+    bool ended, equal;
+} outcome;
+
+typedef struct {
+    const tn_cfg *cfg;
+    const tn_drill_how *how;
+    char job[TN_PATH_BYTES], base[TN_PATH_BYTES];
+    double stage_s[N_STAGES]; /* undisturbed, on two ranks */
+    char digest[N_STAGES][TN_HEX_BYTES];
+    outcome *run; /* (n_runs) */
+    int n_done;
+} drill;
+
+/* --- one start ---------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    bool wanted, done;
+    kind kind;
+    double point_s;
+    uint32_t which; /* of the ranks */
+    char *const *argv;
+    int n_ranks, log;
+    pid_t twin;
+    double begin_s;
+    bool hung;
+} disturbance;
+
+/* The launcher's children, ascending. */
+static int ranks_of(pid_t launcher, pid_t out[MOST_RANKS]) {
+    DIR *d = opendir("/proc");
+    int n = 0;
+    for (struct dirent *e; d && n < MOST_RANKS && (e = readdir(d));) {
+        char path[300];
+        long parent = 0;
+        if (strspn(e->d_name, "0123456789") != strlen(e->d_name)) continue;
+        snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
+        FILE *f = fopen(path, "re");
+        if (!f) continue;
+        if (fscanf(f, "%*d (%*[^)]) %*c %ld", &parent) == 1 && parent == launcher) out[n++] = (pid_t)atol(e->d_name);
+        fclose(f);
+    }
+    if (d) closedir(d);
+    return n;
+}
+
+static void strike(disturbance *x, pid_t launcher) {
+    pid_t rank[MOST_RANKS];
+    int n = ranks_of(launcher, rank);
+    if (x->kind == KILL_LAUNCHER || x->kind == KILL_NODE) kill(launcher, SIGKILL);
+    if (x->kind == STOP_ALL) kill(launcher, SIGUSR1);
+    if (x->kind == KILL_NODE)
+        for (int i = 0; i < n; i++) kill(rank[i], SIGKILL);
+    if (x->kind == KILL_RANK && n > 0) kill(rank[x->which % (uint32_t)n], SIGKILL);
+    if (x->kind == STOP_ONE && n > 0) kill(rank[x->which % (uint32_t)n], SIGTERM);
+    if (x->kind == TWIN) x->twin = tn_launch_start(x->argv, x->n_ranks, x->log);
+    bool needs_ranks = x->kind == KILL_RANK || x->kind == STOP_ONE;
+    x->done = !needs_ranks || n > 0; /* else the launcher has not come so far: soon */
+}
+
+static void tick(void *context, pid_t launcher) {
+    disturbance *x = context;
+    double now = tn_now_s() - x->begin_s;
+    if (x->wanted && !x->done && now >= x->point_s) strike(x, launcher);
+    if (now < LONGEST_S || x->hung) return;
+    x->hung = true;
+    kill(-launcher, SIGKILL);
+}
+
+static void append(char *text, size_t n_bytes, const char *fmt, double value, const char *word) {
+    size_t n = strlen(text);
+    snprintf(text + n, n_bytes - n, "%s", n ? " + " : "");
+    n = strlen(text);
+    if (word)
+        snprintf(text + n, n_bytes - n, "%s", word);
+    else
+        snprintf(text + n, n_bytes - n, fmt, value);
+}
+
+static int wait_for_twin(pid_t twin) {
+    int status = 0;
+    for (double begin = tn_now_s(); twin > 0 && waitpid(twin, &status, WNOHANG) == 0;) {
+        if (tn_now_s() - begin > LONGEST_S) kill(-twin, SIGKILL);
+        nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* A verb on the run folder, with or without a disturbance; the exit code, or -1 for a hang. */
+static tn_status start(const drill *d, stage s, const char *folder, int n_ranks, disturbance *x, int *code_out) {
+    static char run[] = "--run", folds[] = "--folds", zero[] = "0";
+    char *argv[] = {(char *)STAGE[s], (char *)d->job, run, (char *)folder, NULL, NULL, NULL};
+    if (s != PREPROCESS) {
+        argv[4] = folds;
+        argv[5] = zero;
+    }
+    char log[TN_PATH_BYTES], last[256];
+    TN_TRY(tn_path(log, "%s/log.txt", folder));
+    x->argv = argv;
+    x->n_ranks = n_ranks;
+    x->log = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    x->begin_s = tn_now_s();
+    tn_launch_how how = {.n_ranks = n_ranks, .log_path = log, .quiet = true, .tick = tick, .context = x};
+    tn_status st = tn_launch_as(argv, &how, code_out, last);
+    if (st == TN_OK && x->twin > 0) wait_for_twin(x->twin);
+    if (x->log >= 0) close(x->log);
+    if (x->hung) *code_out = -1;
+    return st;
+}
+
+/* --- digests ------------------------------------------------------------------------------------------------------ */
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Names and bytes of the files of a folder but DONE, which records the build, and what is written for people. */
+static tn_status add_files(tn_hash *h, const char *folder) {
+    char *name[MOST_FILES];
+    int n = 0;
+    DIR *dir = opendir(folder);
+    if (!dir) return tn_fail(TN_EIO, "%s: %s", folder, strerror(errno));
+    for (struct dirent *e; n < MOST_FILES && (e = readdir(dir));)
+        if (e->d_name[0] != '.' && strcmp(e->d_name, "DONE") != 0 && !strstr(e->d_name, ".safetensors") &&
+            strcmp(e->d_name, "journal.jsonl") != 0)
+            name[n++] = strdup(e->d_name);
+    closedir(dir);
+    qsort(name, (size_t)n, sizeof *name, by_name);
+    tn_status st = TN_OK;
+    for (int i = 0; i < n; i++) {
+        char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
+        if (st == TN_OK) st = tn_path(path, "%s/%s", folder, name[i]);
+        if (st == TN_OK) st = tn_hash_file(path, hex);
+        if (st == TN_OK) tn_hash_text(h, name[i]);
+        if (st == TN_OK) tn_hash_text(h, hex);
+        free(name[i]);
+    }
+    return st;
+}
+
+/* All tensors: a checkpoint's words hold seconds. */
+static tn_status add_tensors(tn_hash *h, const char *folder, const char *name) {
+    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
+    tn_ckpt *ck = NULL;
+    TN_TRY(tn_path(path, "%s/%s", folder, name));
+    TN_TRY(tn_ckpt_read(path, &ck));
+    tn_ckpt_digest(ck, "", hex);
+    tn_ckpt_free(&ck);
+    tn_hash_text(h, hex);
+    return TN_OK;
+}
+
+static tn_status cell_folder(const drill *d, stage s, const char *run_folder, char out[TN_PATH_BYTES]) {
+    tn_cell cell = {.size_px = d->cfg->train.sizes_px[0], .seed = d->cfg->train.seeds[0]};
+    char name[TN_CELL_NAME_BYTES];
+    tn_cell_name(&cell, name);
+    return tn_path(out, "%s/%s/%s", run_folder, STAGE[s], name);
+}
+
+/* Everything that the stage published. Errors where it is not done or damaged. */
+static tn_status digest_of(const drill *d, stage s, const char *folder, char hex_out[TN_HEX_BYTES]) {
+    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
+    tn_hash *h = tn_hash_new();
+    tn_status st;
+    if (s == PREPROCESS) {
+        st = tn_path(path, "%s/shards", folder);
+        if (st == TN_OK) st = tn_done_digest(path, STAGE[s], hex);
+        if (st == TN_OK) st = add_files(h, path);
+        if (st == TN_OK) st = tn_path(path, "%s/folds", folder);
+    } else {
+        st = cell_folder(d, s, folder, path);
+    }
+    if (st == TN_OK) st = tn_done_digest(path, STAGE[s], hex);
+    if (st == TN_OK) st = add_files(h, path);
+    if (st == TN_OK && s == TRAIN) st = add_tensors(h, path, "best.safetensors");
+    if (st == TN_OK && s == TRAIN) st = add_tensors(h, path, "checkpoint.safetensors");
+    tn_hash_text(h, hex);
+    tn_hash_hex(h, hex_out);
+    tn_hash_free(&h);
+    return st;
+}
+
+/* --- one run ------------------------------------------------------------------------------------------------------ */
+
+/* A folder whose earlier stages are those of the undisturbed run. */
+static tn_status prepare(const drill *d, stage s, const char *folder) {
+    static const char *const EARLIER[] = {"shards", "folds", "train"};
+    const int n_earlier[] = {[PREPROCESS] = 0, [TRAIN] = 2, [PREDICT] = 3};
+    TN_TRY(tn_folder_remove(folder));
+    TN_TRY(tn_folder_make(folder));
+    for (int i = 0; i < n_earlier[s]; i++) {
+        char from[TN_PATH_BYTES], to[TN_PATH_BYTES];
+        TN_TRY(tn_path(from, "%s/%s", d->base, EARLIER[i]));
+        TN_TRY(tn_path(to, "%s/%s", folder, EARLIER[i]));
+        if (symlink(from, to) != 0) return tn_fail(TN_EIO, "%s: %s", to, strerror(errno));
+    }
+    return TN_OK;
+}
+
+static disturbance draw(const drill *d, stage s, tn_rng *rng, double latest) {
+    disturbance x = {.wanted = true, .kind = (kind)tn_rng_below(rng, N_KINDS)};
+    x.point_s = tn_rng_uniform(rng) * latest * d->stage_s[s];
+    x.which = tn_rng_u32(rng);
+    return x;
+}
+
+/* Starts until one ends by itself with exit code 0; the first is disturbed, and one of four of the later ones. */
+static tn_status run_once(const drill *d, const char *folder, tn_rng *rng, double latest, outcome *o) {
+    TN_TRY(prepare(d, o->stage, folder));
+    double begin = tn_now_s();
+    while (!o->ended && o->n_starts < MOST_STARTS && !tn_launch_stopped()) {
+        int n_ranks = 1 << tn_rng_below(rng, 3), code = 0;
+        disturbance x = draw(d, o->stage, rng, latest);
+        x.wanted = o->n_starts == 0 || (o->n_hits < 2 && x.which % 4 == 0);
+        if (o->n_starts == 0 && n_ranks == 1 && x.kind == KILL_NODE) n_ranks = 2;
+        TN_TRY(start(d, o->stage, folder, n_ranks, &x, &code));
+        o->n_starts++;
+        append(o->ranks, sizeof o->ranks, "%.0f", n_ranks, NULL);
+        append(o->codes, sizeof o->codes, "%.0f", code, code < 0 ? "hang" : NULL);
+        if (x.done) {
+            o->n_hits++;
+            append(o->kinds, sizeof o->kinds, NULL, 0, KIND[x.kind]);
+            append(o->points, sizeof o->points, "%.2f", x.point_s, NULL);
+        }
+        o->ended = code == 0;
+        if (x.hung) break;
+    }
+    o->seconds = tn_now_s() - begin;
+    return TN_OK;
+}
+
+/* A point that came after the end disturbed nothing: drawn again, earlier. */
+static tn_status run_and_compare(drill *d, int number, outcome *o) {
+    char folder[TN_PATH_BYTES], hex[TN_HEX_BYTES];
+    double latest = 1;
+    TN_TRY(tn_path(folder, "%s/%d", d->cfg->run_dir, number));
+    for (uint64_t i = 0; i < MOST_DRAWS && !tn_launch_stopped(); i++, latest *= 0.6) {
+        tn_rng rng = tn_rng_at(d->how->seed, TN_STREAM_DRILL, (uint64_t)number, i);
+        uint32_t dice = tn_rng_below(&rng, 5);
+        *o = (outcome){.stage = dice == 0 ? PREPROCESS : dice == 1 ? PREDICT : TRAIN};
+        TN_TRY(run_once(d, folder, &rng, latest, o));
+        if (o->n_hits > 0 || !o->ended) break;
+    }
+    if (tn_launch_stopped()) return TN_OK;
+    tn_status st = o->ended ? digest_of(d, o->stage, folder, hex) : TN_OK;
+    o->equal = o->ended && st == TN_OK && strcmp(hex, d->digest[o->stage]) == 0;
+    if (st != TN_OK) tn_warn("drill: run %d: %s", number, tn_msg);
+    return o->equal ? tn_folder_remove(folder) : TN_OK;
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------------- */
+
+static const char *verdict_of(const outcome *o) {
+    return o->equal ? "yes" : !o->ended ? "did not end" : "NO";
+}
+
+static int count_equal(const drill *d) {
+    int n = 0;
+    for (int i = 0; i < d->n_done; i++) n += d->run[i].equal;
+    return n;
+}
+
+static void print_counts(const drill *d, FILE *f) {
+    fputs("| first disturbance | preprocess | train | predict |\n| --- | --- | --- | --- |\n", f);
+    for (int k = 0; k < N_KINDS; k++) {
+        int n[N_STAGES] = {0};
+        for (int i = 0; i < d->n_done; i++) {
+            size_t length = strlen(KIND[k]);
+            const char *at = d->run[i].kinds;
+            if (strncmp(at, KIND[k], length) == 0 && (!at[length] || at[length] == ' ')) n[d->run[i].stage]++;
+        }
+        fprintf(f, "| %s | %d | %d | %d |\n", KIND[k], n[PREPROCESS], n[TRAIN], n[PREDICT]);
+    }
+}
+
+static void print_markdown(const drill *d, FILE *f) {
+    fprintf(
+        f,
+        "# Drill\n\n%d of %d disturbed runs ended in the bits of the undisturbed one. Seed %llu. Undisturbed, on two "
+        "ranks:\npreprocess %.1f s, train (one fold) %.1f s, predict %.1f s.\n\n",
+        count_equal(d), d->n_done, (unsigned long long)d->how->seed, d->stage_s[PREPROCESS], d->stage_s[TRAIN],
+        d->stage_s[PREDICT]);
+    print_counts(d, f);
+    fputs("\nRanks and exit codes are those of the starts, in order; points are seconds after a start.\n\n"
+          "| run | stage | disturbed by | at | ranks | exit codes | restarts | seconds | same bits |\n"
+          "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+          f);
+    for (int i = 0; i < d->n_done; i++) {
+        const outcome *o = &d->run[i];
+        fprintf(f, "| %d | %s | %s | %s | %s | %s | %d | %.1f | %s |\n", i + 1, STAGE[o->stage], o->kinds, o->points,
+                o->ranks, o->codes, o->n_starts - 1, o->seconds, verdict_of(o));
+    }
+}
+
+static void print_csv(const drill *d, FILE *f) {
+    fputs("run,seed,stage,kinds,points_s,ranks,exit_codes,restarts,seconds,same_bits\n", f);
+    for (int i = 0; i < d->n_done; i++) {
+        const outcome *o = &d->run[i];
+        fprintf(f, "%d,%llu,%s,%s,%s,%s,%s,%d,%.2f,%s\n", i + 1, (unsigned long long)d->how->seed, STAGE[o->stage],
+                o->kinds, o->points, o->ranks, o->codes, o->n_starts - 1, o->seconds, verdict_of(o));
+    }
+}
+
+static tn_status publish(const drill *d, const char *name, void (*print)(const drill *, FILE *)) {
+    char path[TN_PATH_BYTES], *text = NULL;
+    size_t n_bytes = 0;
+    TN_TRY(tn_path(path, "%s/%s", d->cfg->run_dir, name));
+    FILE *f = open_memstream(&text, &n_bytes);
+    if (!f) return tn_fail_memory(4096, name);
+    print(d, f);
+    fclose(f);
+    tn_status st = tn_file_publish(path, text, n_bytes);
+    free(text);
+    return st;
+}
+
+/* --- all ---------------------------------------------------------------------------------------------------------- */
+
+static tn_status run_undisturbed(drill *d) {
+    TN_TRY(tn_folder_remove(d->base));
+    TN_TRY(tn_folder_make(d->base));
+    for (int s = 0; s < N_STAGES; s++) {
+        disturbance none = {.wanted = false};
+        int code = 0;
+        double begin = tn_now_s();
+        TN_TRY(start(d, (stage)s, d->base, 2, &none, &code));
+        d->stage_s[s] = tn_now_s() - begin;
+        if (tn_launch_stopped()) return TN_OK;
+        char how[64];
+        tn_status st = code < 0 ? TN_EBUG : code > 0 ? tn_exit_status(code, how, sizeof how) : TN_OK;
+        if (st != TN_OK)
+            return tn_fail(st, "drill: %s fails without being disturbed (%s); its output is in %s/log.txt", STAGE[s],
+                           code < 0 ? "it hangs" : how, d->base);
+        TN_TRY(digest_of(d, (stage)s, d->base, d->digest[s]));
+        tn_say("drill: %s undisturbed: %.1f s", STAGE[s], d->stage_s[s]);
+    }
+    return TN_OK;
+}
+
+static tn_status run_all(drill *d) {
+    TN_TRY(run_undisturbed(d));
+    while (d->n_done < d->how->n_runs && !tn_launch_stopped()) {
+        outcome *o = &d->run[d->n_done];
+        TN_TRY(run_and_compare(d, d->n_done + 1, o));
+        if (tn_launch_stopped()) break;
+        d->n_done++;
+        tn_say("drill: run %d of %d: %s, %s at %s s, ranks %s, exit codes %s: same bits: %s", d->n_done, d->how->n_runs,
+               STAGE[o->stage], *o->kinds ? o->kinds : "not disturbed", o->points, o->ranks, o->codes, verdict_of(o));
+        TN_TRY(publish(d, "drill.csv", print_csv));
+        TN_TRY(publish(d, "drill.md", print_markdown));
+    }
+    if (tn_launch_stopped())
+        return tn_fail(TN_EUNFINISHED, "drill: stopped on request after %d of %d runs", d->n_done, d->how->n_runs);
+    int n_equal = count_equal(d);
+    if (n_equal == d->n_done) return TN_OK;
+    return tn_fail(TN_EBUG,
+                   "drill: %d of %d runs did not end in the bits of the undisturbed one: do not trust this "
+                   "installation; see %s/drill.md and the folders of those runs beside it",
+                   d->n_done - n_equal, d->n_done, d->cfg->run_dir);
+}
+
+tn_status tn_drill(const tn_cfg *cfg, const tn_drill_how *how) {
+    drill d = {.cfg = cfg, .how = how, .run = calloc((size_t)how->n_runs, sizeof *d.run)};
+    tn_status st = d.run ? tn_path(d.job, "%s/drill.cfg", cfg->run_dir)
+                         : tn_fail_memory((size_t)how->n_runs * sizeof *d.run, "the drill");
+    if (st == TN_OK) st = tn_path(d.base, "%s/undisturbed", cfg->run_dir);
+    tn_launch_begin();
+    if (st == TN_OK) st = run_all(&d);
+    free(d.run);
+    return st;
+}
