@@ -30,12 +30,12 @@ static void know_ranks(tn_run *run) {
 
 tn_status tn_run_begin(tn_run *run) {
     int provided = 0;
+    tn_stop_install(); /* before MPI begins: starting many ranks takes a while */
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED)
         return tn_fail(
             TN_EIO, "MPI does not start, or without thread support (MPI_THREAD_FUNNELED): check the MPI installation");
     run->comm = MPI_COMM_WORLD;
     know_ranks(run);
-    tn_stop_install();
     return TN_OK;
 }
 
