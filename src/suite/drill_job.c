@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ROWS_OF_A_CLASS = 60, STEPS = 24, LANES = 4, LANE_IMAGES = 8, SIZE_PX = 32, SHARD_ROWS = 16 };
+enum { MOST_ROWS_OF_A_CLASS = 30, STEPS = 12, LANES = 4, LANE_IMAGES = 4, SIZE_PX = 32, SHARD_ROWS = 16 };
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
@@ -66,6 +66,7 @@ static void shrink_settings(tn_cfg *c) {
     c->preprocess.size_px = at_most(c->preprocess.size_px, SIZE_PX + SIZE_PX / 4);
     c->preprocess.shard_rows = SHARD_ROWS;
     c->folds.count = 3;
+    if (c->folds.validation_share < 0.25) c->folds.validation_share = 0.25; /* of a few rows, in groups, some */
     c->model.width = 0.25;
     c->model.depth = 0.35;
     c->model.stem_stride = 1;

@@ -9,7 +9,7 @@ test "$(grep -c '^[1-4],5,\(preprocess\|train\|predict\),' d/drill.csv)" = 4
 test "$(grep -c ',yes$' d/drill.csv)" = 4
 test "$(awk -F, 'NR > 1 && $4 == "" || $7 == ""' d/drill.csv)" = "" # each was disturbed
 test -z "$(ls -d d/[0-9]* 2>/dev/null)"
-grep -q "drill: .* rows, at most 60 of each class" log
+grep -q "drill: .* rows, at most 30 of each class" log
 
 # an installation with other bits than before is found out: after the undisturbed run another learning rate is used
 cat >mpirun <<'SH'
