@@ -5,6 +5,7 @@
 #include "learn/cell.h"
 #include "learn/cost.h"
 #include "learn/weights.h"
+#include "suite/rung.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -31,6 +32,23 @@ static tn_status print_cost(const tn_cfg *cfg) {
         printf("# teacher %" PRId64 " images more, forward only = %" PRId64 " cells x train.images\n",
                cells * cfg->train.images, cells);
     tn_meta_free(&meta);
+    return TN_OK;
+}
+
+/* What a search trains, in images. */
+static tn_status print_search(const tn_cfg *cfg) {
+    int64_t images = 0;
+    int fold[TN_MAX_FOLDS];
+    if (cfg->tune.n_space == 0) return TN_OK;
+    TN_TRY(tn_rungs_check(cfg));
+    for (int q = 0; q <= cfg->tune.n_rungs; q++) {
+        int places = tn_rung_places(cfg, q), folds = tn_rung_folds(cfg, q, fold);
+        bool judge = q == cfg->tune.n_rungs;
+        printf("# tune: %s: %d trials x %d folds, %" PRId64 " images each\n", judge ? "judgement" : "rung", places,
+               folds, tn_rung_images(cfg, q));
+        images += (int64_t)places * folds * tn_rung_images(cfg, q);
+    }
+    printf("# tune: %" PRId64 " training images in all, times the sizes and seeds of a trial\n", images);
     return TN_OK;
 }
 
@@ -90,6 +108,7 @@ static tn_status run(const tn_args *args) {
     tn_status st = print_cost(cfg);
     if (st == TN_OK) st = print_memory(cfg);
     if (st == TN_OK) st = print_pretrained(cfg);
+    if (st == TN_OK) st = print_search(cfg);
     tn_cfg_free(&cfg);
     return st;
 }

@@ -50,6 +50,8 @@ done
 test "$(head -n 2 ranking | sort | tr -d '\n')" = "$(ls -d whole/tune/*-i160 | sed 's/.*t00\(.\)-.*/\1/' | tr -d '\n')"
 test "$(awk -F, 'NR > 1 { print $4, $1 }' whole/tune/trials.csv | sort -n | cut -d' ' -f2)" = "$(cat ranking)"
 
+# 4 x 2 x 64 + 2 x 2 x 160 + 2 x 1 x 320
+"$tenfold" check job.cfg | grep -q "^# tune: 1792 training images in all"
 # the best trial is a job file of its own
 "$tenfold" check whole/tune/best.cfg | grep -q "^  weight_decay = 10;"
 "$tenfold" status whole >status
