@@ -149,11 +149,15 @@ void tn_space_print(const tn_cfg *cfg, FILE *out) {
 
 /* --- what it says about other keys -------------------------------------------------------------------------------- */
 
-/* Training depends on it, and it is no part of how trials are compared. */
+/* Training depends on it; but neither the budget, which the rungs set, nor how the work is dealt out, which the ranks
+ * of a step are chosen by, nor a path, which would no longer be relative to the job file. */
 static bool searchable(const tn_key *k) {
-    bool size = strcmp(k->name, "sizes_px") == 0, budget = k->at == offsetof(tn_cfg, train.images);
+    static const size_t NOT[] = {offsetof(tn_cfg, train.images), offsetof(tn_cfg, train.device),
+                                 offsetof(tn_cfg, train.lanes), offsetof(tn_cfg, train.lane_threads)};
     bool group = strcmp(k->group, "model") == 0 || strcmp(k->group, "train") == 0 || strcmp(k->group, "self") == 0;
-    return group && !budget && (size || (k->stages & TN_STAGE_TRAIN));
+    for (size_t i = 0; i < sizeof NOT / sizeof *NOT; i++)
+        if (k->at == NOT[i]) return false;
+    return group && k->type != KEY_PATH && (strcmp(k->name, "sizes_px") == 0 || (k->stages & TN_STAGE_TRAIN));
 }
 
 static int searchable_names(const char *out[MOST_KEYS]) {
@@ -177,8 +181,7 @@ static const tn_key *key_of(const tn_dimension *d, const char *group, const char
     const char *near = tn_nearest(d->key, n, words);
     if (k >= 0)
         tn_problem(problems, d->line,
-                   "tune.space: %s cannot be searched: only keys of model, train and self that training depends on; "
-                   "budgets are tune.rungs",
+                   "tune.space: %s cannot be searched: docs/job-file.md says which keys can; budgets are tune.rungs",
                    d->key);
     else
         tn_problem(problems, d->line, "tune.space: unknown key %s: %s%s%s", d->key,

@@ -244,8 +244,10 @@ static void search_errors(void **unused) {
                    "job.cfg:4: train.sampler = \"balanced\" is unknown: give one of: \"natural\", \"balanced_down\"");
     assert_refused(SPACE("{ key = \"train.label_smoothing\"; uniform = ( 0, 1.5 ); }"),
                    "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from 0 to 0.9");
-    assert_refused(SPACE("{ key = \"train.lanes\"; uniform = ( 1, 4 ); }"), "use integer or choice");
+    assert_refused(SPACE("{ key = \"train.lane_images\"; uniform = ( 1, 4 ); }"), "use integer or choice");
     assert_refused(SPACE("{ key = \"train.images\"; integer = ( 1, 4 ); }"), "budgets are tune.rungs");
+    assert_refused(SPACE("{ key = \"train.lanes\"; choice = ( 1, 4 ); }"), "train.lanes cannot be searched");
+    assert_refused(SPACE("{ key = \"model.pretrained\"; choice = ( \"a\", \"b\" ); }"), "cannot be searched");
     assert_refused(SPACE("{ key = \"folds.validation_share\"; uniform = ( 0.1, 0.2 ); }"), "cannot be searched");
     assert_refused(SPACE("{ key = \"train.momentum\"; unifrom = ( 0, 0.5 ); }"), "job.cfg:4: tune.space: unknown "
                                                                                  "`unifrom` (did you mean `uniform`?)");
