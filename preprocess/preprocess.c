@@ -168,17 +168,15 @@ static tn_status make_shards(tn_run *run, work *w) {
     return TN_OK;
 }
 
-/* What an interrupted preprocess left and this one does not write over: temporary files, and shards behind the last,
- * where preprocess.shard_rows was smaller. Rank 0, before anything is written. */
+/* Shards behind the last, of an interrupted preprocess whose preprocess.shard_rows was smaller. Rank 0. */
 static tn_status remove_leftovers(const work *w) {
     DIR *d = opendir(w->folder);
     if (!d) return tn_fail(TN_EIO, "%s: %s", w->folder, strerror(errno));
     for (struct dirent *e; (e = readdir(d));) {
         int shard = -1, end = 0;
         size_t n = strlen(e->d_name);
-        bool is_tmp = n > 4 && strcmp(e->d_name + n - 4, ".tmp") == 0;
         bool is_shard = sscanf(e->d_name, "shard-%d.h5%n", &shard, &end) == 1 && (size_t)end == n;
-        if (is_tmp || (is_shard && shard >= w->n_shards)) unlinkat(dirfd(d), e->d_name, 0);
+        if (is_shard && shard >= w->n_shards) unlinkat(dirfd(d), e->d_name, 0);
     }
     closedir(d);
     return TN_OK;

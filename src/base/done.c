@@ -154,6 +154,7 @@ tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, 
         tn_say("%s: its inputs have changed: made anew", name);
         TN_TRY(tn_folder_remove(dir));
     }
+    tn_folder_clean(dir);
     return tn_folder_make(dir);
 }
 

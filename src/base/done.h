@@ -40,9 +40,9 @@ typedef enum { TN_DONE_ABSENT, TN_DONE_STALE, TN_DONE_VALID } tn_done_state;
  *         says: use another --run folder, or delete dir. TN_EFORMAT unreadable DONE. */
 tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out);
 
-/* Looks at dir and makes it ready: valid: says "NAME: already done"; stale: says so and empties it; else makes it. What
- * is not valid is locked until it is published, the process ends or begins another folder. Local.
- * Errors  TN_EBUSY another process is making it */
+/* Looks at dir and makes it ready: valid: says "NAME: already done"; stale: says so and empties it; else makes it, and
+ * removes the temporary files of dead writers. What is not valid is locked until it is published, the process ends or
+ * begins another folder. Local. Errors  TN_EBUSY another process is making it */
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out);
 /* The same by rank 0, with the verdict on every rank. Collective. */
 tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, const tn_done *want, bool *valid_out);

@@ -62,6 +62,15 @@ tn_status tn_folder_remove(const char *path) {
     return st;
 }
 
+void tn_folder_clean(const char *path) {
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        size_t n = strlen(e->d_name);
+        if (n > 4 && strcmp(e->d_name + n - 4, ".tmp") == 0) unlinkat(dirfd(d), e->d_name, 0);
+    }
+    if (d) closedir(d);
+}
+
 /* A network file system may remember that a file was absent; opening its folder makes it ask again. */
 bool tn_file_exists(const char *path) {
     if (access(path, F_OK) == 0) return true;

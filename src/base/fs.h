@@ -6,7 +6,7 @@
  *   TN_TRY(tn_file_publish(path, text, n_bytes));
  *
  * Invariant  A published file is complete: it was written as `<path>.tmp`, fsynced, renamed, and its folder
- *            fsynced. A reader never sees half of it; a dead writer leaves at most a `.tmp` that is overwritten.
+ *            fsynced. A reader never sees half of it; a dead writer leaves at most a `.tmp`.
  * All local: rank 0 (or the one owner of the file) calls them.
  */
 #ifndef TN_BASE_FS_H
@@ -27,6 +27,8 @@ tn_status tn_path(char out[TN_PATH_BYTES], const char *fmt, ...) __attribute__((
 tn_status tn_folder_make(const char *path);
 /* Remove a folder and everything in it; absent is fine. TN_EIO. */
 tn_status tn_folder_remove(const char *path);
+/* Remove what dead writers left in a folder that nobody else writes to: files that end with .tmp. Absent is fine. */
+void tn_folder_clean(const char *path);
 bool tn_file_exists(const char *path);
 
 /* Whole file into malloc'd memory, with a 0 byte after it that n_bytes_out does not count. Caller frees. */
