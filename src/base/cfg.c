@@ -64,7 +64,7 @@ static void unknown_group(const char *group, int line, tn_problems *problems) {
         if (i == 0 || strcmp(tn_keys[i].group, tn_keys[i - 1].group) != 0) words[n++] = tn_keys[i].group;
     const char *near = tn_nearest(group, n, words);
     tn_problem(problems, line, "unknown group %s%s%s%s", group, near ? ": did you mean " : "", near ? near : "",
-               near ? "?" : ": the groups are data, preprocess, folds, model, train, self, reduce, tune");
+               near ? "?" : ": the groups are data, preprocess, folds, model, train, self, reduce, tune, slurm");
 }
 
 /* --- sources of values: the file, --set, defaults
@@ -270,13 +270,14 @@ static tn_status read_tree(const char *path, config_t *tree) {
     return st;
 }
 
-static tn_status read_into(tn_cfg *cfg, const char *path, int n_set, char **set, const char *run_dir, config_t *tree) {
+static tn_status read_into(tn_cfg *cfg, const char *path, const char *copy, int n_set, char **set, const char *run_dir,
+                           config_t *tree) {
     char base_dir[TN_PATH_BYTES];
     TN_TRY(set_names(cfg, path, run_dir, base_dir));
-    TN_TRY(read_tree(path, tree));
+    TN_TRY(read_tree(copy, tree));
     tn_problems *problems = calloc(1, sizeof *problems);
     if (!problems) return tn_fail_memory(sizeof *problems, "the job file");
-    problems->file = path;
+    problems->file = copy;
     take_file(cfg, tree, base_dir, problems);
     for (int i = 0; i < n_set; i++) take_set(cfg, set[i], problems);
     take_defaults(cfg, problems);
@@ -287,11 +288,16 @@ static tn_status read_into(tn_cfg *cfg, const char *path, int n_set, char **set,
 }
 
 tn_status tn_cfg_read(const char *path, int n_set, char **set, const char *run_dir, tn_cfg **out) {
+    return tn_cfg_read_copy(path, path, n_set, set, run_dir, out);
+}
+
+tn_status tn_cfg_read_copy(const char *path, const char *copy, int n_set, char **set, const char *run_dir,
+                           tn_cfg **out) {
     tn_cfg *cfg = calloc(1, sizeof *cfg);
     if (!cfg) return tn_fail_memory(sizeof *cfg, "the job file");
     config_t tree;
     config_init(&tree);
-    tn_status st = read_into(cfg, path, n_set, set, run_dir, &tree);
+    tn_status st = read_into(cfg, path, copy, n_set, set, run_dir, &tree);
     config_destroy(&tree);
     if (st == TN_OK)
         *out = cfg;
@@ -317,6 +323,18 @@ tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out)
     else
         free(cfg);
     return st;
+}
+
+tn_status tn_cfg_default(tn_cfg *cfg, const char *group, const char *name, const char *value, const char *where,
+                         int line) {
+    tn_problems problems = {.file = where};
+    int k = tn_key_find(group, name);
+    if (k < 0)
+        unknown_key(group, name, line, &problems);
+    else if (cfg->line[k] == 0)
+        take_text(cfg, k, value, line, &problems);
+    if (problems.n == 0) tn_cfg_check(cfg, &problems);
+    return problems.n ? tn_fail(TN_EARG, "%s", problems.text) : TN_OK;
 }
 
 void tn_cfg_free(tn_cfg **cfg) {

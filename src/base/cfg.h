@@ -183,6 +183,15 @@ typedef struct tn_cfg {
         int n_space;
         tn_dimension space[TN_MAX_SPACE];
     } tune;
+    struct { /* recorded, never part of an identity */
+        char partition[TN_NAME_BYTES], account[TN_NAME_BYTES], qos[TN_NAME_BYTES]; /* "" = Slurm's default  */
+        int nodes[2];                      /* fewest and most per task; 1, 1                 */
+        int ranks_per_node, cpus_per_rank; /* 1; 0 = lane_threads + loader_threads           */
+        int gpus_per_node, memory_gib;     /* 0; 0 = Slurm's default                         */
+        int preprocess_minutes, train_minutes, filter_minutes, predict_minutes, reduce_minutes; /* 0 = default  */
+        int max_running, max_jobs, max_restarts; /* 0 = no limit; 0 = no limit; 50                 */
+        bool allow_missing;                      /* false */
+    } slurm;
 } tn_cfg;
 
 /* One view of predict.views: "identity", "horizontal_flip", "center_crop" and "five_crop", the last two with a share of
@@ -214,6 +223,15 @@ tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out)
 
 /* Trials that take part in a rung of the search: tune.trials, then the nearest whole number to the share tune.keep. */
 int tn_cfg_places(const tn_cfg *cfg, int rung);
+
+/* The text of `copy` as the job file `path`: relative paths, the run's name and messages are as of `path`. */
+tn_status tn_cfg_read_copy(const char *path, const char *copy, int n_set, char **set, const char *run_dir,
+                           tn_cfg **out);
+
+/* A value for a key that neither the job file nor --set has given, from line `line` of the file `where`. Errors
+ * TN_EARG no such key (with the nearest spelling), not an accepted value. */
+tn_status tn_cfg_default(tn_cfg *cfg, const char *group, const char *name, const char *value, const char *where,
+                         int line);
 
 /* The settings that stage depends on: "group.key = value\n" in table order, effective values, paths as given.
  * Never in it: thread counts of loaders, checkpoint intervals, anything that cannot change results. Caller frees. */

@@ -68,6 +68,16 @@ static void check_folds(const tn_cfg *cfg, const char *group, const char *name, 
     }
 }
 
+static void check_slurm(const tn_cfg *cfg, tn_problems *p) {
+    int ranks = cfg->slurm.nodes[1] * cfg->slurm.ranks_per_node, line = line_of(cfg, "slurm", "nodes");
+    if (cfg->slurm.nodes[0] > cfg->slurm.nodes[1])
+        tn_problem(p, line, "slurm.nodes = [ %d, %d ]: give the fewest first, then the most", cfg->slurm.nodes[0],
+                   cfg->slurm.nodes[1]);
+    if (ranks > cfg->train.lanes)
+        tn_problem(p, line, "slurm.nodes x slurm.ranks_per_node = %d ranks: train.lanes = %d gives work to no more",
+                   ranks, cfg->train.lanes);
+}
+
 static void check_self(const tn_cfg *cfg, tn_problems *p) {
     int line = line_of(cfg, "self", "folds");
     check_folds(cfg, "self", "folds", cfg->self.n_folds, cfg->self.folds, p);
@@ -184,4 +194,5 @@ void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     check_self(cfg, p);
     check_tune(cfg, p);
     check_predict(cfg, p);
+    check_slurm(cfg, p);
 }

@@ -210,3 +210,10 @@ void tn_lock_drop(tn_lock **at) {
     free(l);
     *at = NULL;
 }
+
+bool tn_lock_is_held(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0) close(fd);
+    return held;
+}

@@ -26,6 +26,8 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
+
 typedef struct tn_lock tn_lock;
 
 /* what    for the message: what is in use
@@ -37,5 +39,8 @@ tn_status tn_lock_check(const tn_lock *lock);
 
 /* Empties the line, so that the next one, wherever it runs, need not wait. */
 void tn_lock_drop(tn_lock **lock);
+
+/* Does a process of this host hold it now? Changes nothing. */
+bool tn_lock_is_held(const char *path);
 
 #endif

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double DRAW_EVERY_S = 0.2, LINE_EVERY_S = 20;
+static const double DRAW_EVERY_S = 0.2, LINE_EVERY_S = 20, SIGN_EVERY_S = 2;
 enum { BAR_CHARS = 24 };
 
 double tn_now_s(void) {
@@ -49,9 +49,49 @@ void tn_progress_begin(tn_progress *p, const char *label, int64_t total, const c
     p->drawn_s = p->terminal ? 0 : p->begin_s;
 }
 
+/* --- signs of life --------------------------------------------------------------------------------------------------
+ */
+
+static struct {
+    char path[4096];
+    int64_t count;
+    double last_s;
+} signs;
+
+void tn_progress_signs(const char *path) {
+    if (*signs.path) remove(signs.path);
+    snprintf(signs.path, sizeof signs.path, "%s", path ? path : "");
+    signs.last_s = 0;
+}
+
+static double rate_of(const tn_progress *p, int64_t done, double now) {
+    double seconds = now - p->begin_s;
+    return seconds > 0 ? (double)(done - p->first) / seconds : 0;
+}
+
+static void give_sign(const tn_progress *p, int64_t done, double now) {
+    char tmp[sizeof signs.path + 8];
+    if (!*signs.path || now - signs.last_s < SIGN_EVERY_S) return;
+    signs.last_s = now;
+    snprintf(tmp, sizeof tmp, "%s.tmp", signs.path);
+    FILE *f = fopen(tmp, "w");
+    if (!f) return;
+    fprintf(f, "%" PRId64 " %" PRId64 " %" PRId64 " %.6g %s\n", ++signs.count, done, p->total, rate_of(p, done, now),
+            p->label);
+    if (fclose(f) != 0 || rename(tmp, signs.path) != 0) remove(tmp);
+}
+
+bool tn_sign_read(const char *path, tn_sign *out) {
+    FILE *f = fopen(path, "r");
+    if (!f) return false;
+    int n = fscanf(f, "%" SCNd64 " %" SCNd64 " %" SCNd64 " %lf %95[^\n]", &out->count, &out->done, &out->total,
+                   &out->per_s, out->label);
+    fclose(f);
+    return n == 5;
+}
+
 static void draw(const tn_progress *p, int64_t done, const char *note) {
-    double seconds = tn_now_s() - p->begin_s, share = p->total > 0 ? (double)done / (double)p->total : 1;
-    double rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
+    double share = p->total > 0 ? (double)done / (double)p->total : 1, rate = rate_of(p, done, tn_now_s());
     char bar[BAR_CHARS + 1] = "", left[32] = "";
     for (int i = 0; i < BAR_CHARS; i++) bar[i] = i < (int)(share * BAR_CHARS) ? '#' : '.';
     if (rate > 0 && done < p->total) snprintf(left, sizeof left, ", %.0f s left", (double)(p->total - done) / rate);
@@ -70,15 +110,18 @@ void tn_progress_at(tn_progress *p, int64_t done, const char *note) {
         p->begun = true;
         p->first = done;
         p->begin_s = tn_now_s();
+        give_sign(p, done, p->begin_s);
         return;
     }
     double now = tn_now_s();
-    if (now - p->drawn_s < (p->terminal ? DRAW_EVERY_S : LINE_EVERY_S)) return;
+    give_sign(p, done, now);
+    if (p->quiet || now - p->drawn_s < (p->terminal ? DRAW_EVERY_S : LINE_EVERY_S)) return;
     p->drawn_s = now;
     draw(p, done, note);
 }
 
 void tn_progress_end(tn_progress *p, const char *note) {
+    if (p->quiet) return;
     if (p->terminal) fputs("\r\033[K", stderr);
     fprintf(stderr, "tenfold: %s: %s, %.1f s\n", p->label, note && *note ? note : "done", tn_now_s() - p->begin_s);
     fflush(stderr);

@@ -19,6 +19,7 @@ typedef struct {
     int64_t total, first; /* first: where this process began (resume), for the rate */
     double begin_s, drawn_s;
     bool terminal, begun;
+    bool quiet; /* to be set after begin: signs of life alone, nothing on stderr */
 } tn_progress;
 
 void tn_progress_begin(tn_progress *p, const char *label, int64_t total, const char *unit);
@@ -26,6 +27,19 @@ void tn_progress_at(tn_progress *p, int64_t done, const char *note);
 void tn_progress_end(tn_progress *p, const char *note);
 
 double tn_now_s(void); /* monotonic clock */
+
+/* Signs of life for observers on other hosts: from here on every tn_progress_at of this process, at most every two
+ * seconds, publishes `COUNT DONE TOTAL PER_S LABEL` at path; NULL ends it. COUNT rises by one each time. It holds no
+ * time of day: an observer sees on its own clock for how long COUNT stays the same. A path that cannot be written stays
+ * without signs, and harms nothing. */
+void tn_progress_signs(const char *path);
+
+typedef struct {
+    int64_t count, done, total;
+    double per_s;
+    char label[96];
+} tn_sign;
+bool tn_sign_read(const char *path, tn_sign *out); /* false: there is none */
 
 /* One line "tenfold: ..." to stderr. */
 void tn_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,14 @@ static void know_ranks(tn_run *run) {
     MPI_Comm_size(run->comm, &run->n_ranks);
 }
 
+/* For slurm/stage.sh: from here on the launch has succeeded, and a death is not the launcher's. */
+static void mark_begun(const tn_run *run) {
+    const char *path = getenv("TENFOLD_BEGUN");
+    MPI_Barrier(run->comm);
+    FILE *f = path && run->rank == 0 ? fopen(path, "w") : NULL;
+    if (f) fclose(f);
+}
+
 tn_status tn_run_begin(tn_run *run) {
     int provided = 0;
     tn_stop_install(); /* before MPI begins: starting many ranks takes a while */
@@ -36,6 +45,7 @@ tn_status tn_run_begin(tn_run *run) {
             TN_EIO, "MPI does not start, or without thread support (MPI_THREAD_FUNNELED): check the MPI installation");
     run->comm = MPI_COMM_WORLD;
     know_ranks(run);
+    mark_begun(run);
     return TN_OK;
 }
 

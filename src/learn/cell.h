@@ -9,13 +9,15 @@
  *       best.safetensors            EMA teacher at the best evaluation point
  *       posteriors.h5               z (N,K) and p (N,K) of that point
  *       journal.jsonl               one line per evaluation point
+ *       sign                        while it is trained: that it is, and how far (base/progress.h)
  *       DONE
  *   filter/r1/                      filter: overlay-f<F>.h5 per fold, ledger.csv, DONE      (round r+1)
  *   predict/r0-f3-s64-x1/           predict: predictions.h5, DONE
  *   reduce/DONE                     reduce: and ensemble.h5, submission.csv, metrics.json, ledger.csv in the run folder
  *   report/                         report.md, report.html, scores.csv, DONE
  *   log/<cell>.log                  of cells started by `run` and `resume`
- *   plan.json                       the manifest
+ *   slurm/<label>[.<task>]          how a Slurm job ended (slurm/stage.sh)
+ *   plan.json, job.cfg              the manifest; the job file as it was when the run was started
  */
 #ifndef TN_LEARN_CELL_H
 #define TN_LEARN_CELL_H

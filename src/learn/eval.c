@@ -36,8 +36,9 @@ static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec,
     tn_status st = image && extra && block_p ? tn_loader_new(spec, &loader)
                                              : tn_fail_memory((size_t)B * image_floats * sizeof *image, "evaluation");
     tn_progress bar;
-    bool shown = label && run->rank == 0;
-    if (shown) tn_progress_begin(&bar, label, n, "images");
+    bool first_rank = run->rank == 0;
+    if (first_rank) tn_progress_begin(&bar, label ? label : "evaluation", n, "images");
+    bar.quiet = !label;
     int64_t pushed = 0, done = 0;
     tn_halt halt;
     tn_halt_begin(run, &halt);
@@ -60,10 +61,10 @@ static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec,
         tn_exec_eval(ex, x, e, block_p);
         memcpy(p + (first + done) * K, block_p, (size_t)lane.B * (size_t)K * sizeof *p);
         done += lane.B;
-        if (shown) tn_progress_at(&bar, done, NULL);
+        if (first_rank) tn_progress_at(&bar, done, NULL);
     }
     tn_halt_end(&halt, st);
-    if (shown) tn_progress_end(&bar, NULL);
+    if (first_rank) tn_progress_end(&bar, NULL);
     tn_loader_free(&loader);
     free(image);
     free(extra);

@@ -344,6 +344,7 @@ static tn_status set_paths(tn_train *t) {
     TN_TRY(tn_path(t->best_path, "%s/best.safetensors", t->folder));
     TN_TRY(tn_path(t->posteriors_path, "%s/posteriors.h5", t->folder));
     TN_TRY(tn_path(t->journal_path, "%s/journal.jsonl", t->folder));
+    TN_TRY(tn_path(t->sign_path, "%s/sign", t->folder));
     return settings_of(t->cfg, &t->cell, &t->settings);
 }
 
@@ -360,6 +361,7 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
     bool skipped = st == TN_OK && !valid && cell->round > 0 && strstr(t.inputs, "filter " TN_SKIPPED "\n");
     if (skipped) st = skip(run, &t);
     if (st == TN_OK && !valid && !skipped) {
+        if (run->rank == 0) tn_progress_signs(t.sign_path);
         st = tn_train_open(run, &t, how->allow_other_bits);
         if (st == TN_OK) st = train_all(run, &t);
         if (st == TN_OK && how->profile && run->rank == 0) {
@@ -368,6 +370,7 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
         }
         if (st == TN_OK) st = finish(run, &t);
     }
+    if (run->rank == 0) tn_progress_signs(NULL);
     tn_train_close(&t);
     return st;
 }

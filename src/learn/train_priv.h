@@ -38,7 +38,7 @@ typedef struct tn_train {
     const tn_train_how *how;
     char name[TN_CELL_NAME_BYTES];
     char folder[TN_PATH_BYTES], ckpt_path[TN_PATH_BYTES], best_path[TN_PATH_BYTES], posteriors_path[TN_PATH_BYTES],
-        journal_path[TN_PATH_BYTES];
+        journal_path[TN_PATH_BYTES], sign_path[TN_PATH_BYTES];
     char *settings, inputs[TN_TRAIN_INPUTS_BYTES]; /* identity; inputs as rank 0 sees them */
 
     tn_ckpt_model model;
