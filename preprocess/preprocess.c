@@ -418,3 +418,29 @@ tn_status tn_preprocess(tn_run *run, const tn_cfg *cfg) {
     TN_TRY(make_shards_folder(run, cfg, shards));
     return make_folds_folder(run, cfg, shards);
 }
+
+/* --- is it done? -------------------------------------------------------------------------------------------------- */
+
+static tn_status folder_done(const tn_cfg *cfg, tn_stage stage, const char *name, const char *folder, const char *input,
+                             const char *digest, bool *out) {
+    char inputs[128];
+    char *settings = tn_cfg_canonical(cfg, stage);
+    tn_done_state state = TN_DONE_ABSENT;
+    if (!settings) return tn_fail_memory(4096, "the settings");
+    snprintf(inputs, sizeof inputs, "%s %s\n", input, digest);
+    tn_status st = tn_done_find(folder, &(tn_done){name, settings, inputs}, &state);
+    free(settings);
+    *out = state == TN_DONE_VALID;
+    return st;
+}
+
+tn_status tn_preprocess_done(const tn_cfg *cfg, bool *out) {
+    char shards[TN_PATH_BYTES], folds[TN_PATH_BYTES], hex[TN_HEX_BYTES];
+    TN_TRY(tn_path(shards, "%s/shards", cfg->run_dir));
+    TN_TRY(tn_path(folds, "%s/folds", cfg->run_dir));
+    TN_TRY(tn_hash_file(cfg->data.metadata, hex));
+    TN_TRY(folder_done(cfg, TN_STAGE_PREPROCESS, "preprocess", shards, "metadata", hex, out));
+    if (!*out) return TN_OK;
+    TN_TRY(tn_done_digest(shards, "preprocess", hex));
+    return folder_done(cfg, TN_STAGE_FOLDS, "folds", folds, "shards", hex, out);
+}

@@ -21,4 +21,7 @@
  * named, quarantine.csv lists all); TN_EIO. */
 tn_status tn_preprocess(tn_run *run, const tn_cfg *cfg);
 
+/* Are both folders done, with the settings and the table of now? Local. TN_EARG: made with other settings. */
+tn_status tn_preprocess_done(const tn_cfg *cfg, bool *out);
+
 #endif

@@ -22,12 +22,16 @@ static const option OPTION[] = {
     {"--size", "PX", TN_OPT_CELLS | TN_OPT_CLASSES, "only this image size (default: all of train.sizes_px)"},
     {"--seed", "N", TN_OPT_CELLS | TN_OPT_DRILL, "only this seed (default: all of train.seeds); of a drill's draws"},
     {"--runs", "N", TN_OPT_DRILL, "disturbed runs (default: 20)"},
+    {"--part", "I/N", TN_OPT_CELLS, "of the round's cells only the I-th of N equal parts, counted from 0"},
     {"--ranks", "N", TN_OPT_RANKS, "MPI ranks per step (default: what the cores and train.lanes allow)"},
     {"--ranks-per-fold", "N", TN_OPT_GROUPS,
      "split the ranks into groups that train one fold each (default: all ranks one fold)"},
     {"--allow-other-bits", NULL, TN_OPT_GROUPS,
      "go on although instruction set or library differ from the first start"},
     {"--profile", NULL, TN_OPT_GROUPS, "print where the time of a cell went, operation by operation"},
+    {"--dry-run", NULL, TN_OPT_DRY, "print the commands, as a script that bash could run, and submit nothing"},
+    {"--slurm", NULL, TN_OPT_SLURM, "submit what is missing to Slurm instead of running it here"},
+    {"--watch", NULL, TN_OPT_WATCH, "look again every few seconds until the run ends"},
     {"--allow-missing", NULL, TN_OPT_MISSING, "combine what is there, and say how many of how many"},
     {"--classes", "N", TN_OPT_CLASSES, "classes of the net to describe (default: 1000)"},
     {"--net", "NAME", TN_OPT_WEIGHTS, "import: the net that the weights are of (default: the one that fits)"},
@@ -83,6 +87,14 @@ static tn_status folds(const char *text, tn_args *out) {
     return out->n_folds ? TN_OK : tn_fail(TN_EARG, "--folds: the list is empty");
 }
 
+/* "3/10" */
+static tn_status part(const char *text, tn_args *out) {
+    char rest;
+    if (sscanf(text, "%d/%d%c", &out->part, &out->n_parts, &rest) == 2 && out->part >= 0 && out->part < out->n_parts)
+        return TN_OK;
+    return tn_fail(TN_EARG, "--part %s: give I/N with I from 0 to N-1, e.g. 3/10", text);
+}
+
 static tn_status take(const char *name, char *value, tn_args *out) {
     long long seed = 0;
     if (strcmp(name, "--run") == 0) {
@@ -94,6 +106,8 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->set[out->n_set++] = value;
     } else if (strcmp(name, "--folds") == 0) {
         return folds(value, out);
+    } else if (strcmp(name, "--part") == 0) {
+        return part(value, out);
     } else if (strcmp(name, "--round") == 0) {
         return int_value(name, value, 0, 99, &out->round);
     } else if (strcmp(name, "--rung") == 0) {
@@ -125,6 +139,9 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->allow_other_bits |= strcmp(name, "--allow-other-bits") == 0;
         out->profile |= strcmp(name, "--profile") == 0;
         out->allow_missing |= strcmp(name, "--allow-missing") == 0;
+        out->dry_run |= strcmp(name, "--dry-run") == 0;
+        out->slurm |= strcmp(name, "--slurm") == 0;
+        out->watch |= strcmp(name, "--watch") == 0;
         out->reference |= strcmp(name, "--reference") == 0;
         out->diff |= strcmp(name, "--diff") == 0;
         out->help |= strcmp(name, "--help") == 0;

@@ -1,5 +1,5 @@
 /*
- * args.h - the words behind a verb, parsed once for all verbs.                       layer: cli, uses: base
+ * args.h - the words behind a verb, parsed once for all verbs.                       layer: cli, uses: suite
  *
  * A verb names the options it takes; any other is an error that says so. Every verb takes --help.
  */
@@ -7,6 +7,7 @@
 #define TN_CLI_ARGS_H
 
 #include "base/cfg.h"
+#include "suite/plan.h"
 
 enum { TN_MAX_SET = 48 };
 
@@ -19,6 +20,7 @@ typedef struct {
     int n_folds;         /* 0 = all                              */
     int fold[TN_MAX_FOLDS];
     int rung, place;                     /* -1 = not given                       */
+    int part, n_parts;                   /* n_parts 0 = not given                */
     int round;                           /* -1 = not given                       */
     int size_px;                         /* 0 = all                              */
     int64_t seed;                        /* -1 = all                             */
@@ -28,12 +30,12 @@ typedef struct {
     const char *net, *padding, *against; /* NULL = not given           */
     const char *posteriors;              /* NULL = not given                     */
     bool diff;
-    bool allow_missing, allow_other_bits, profile, reference, help;
+    bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, help;
 } tn_args;
 
 typedef enum {
     TN_OPT_SET = 1,      /* --set, --run */
-    TN_OPT_CELLS = 2,    /* --folds, --round, --size, --seed */
+    TN_OPT_CELLS = 2,    /* --folds, --part, --round, --size, --seed */
     TN_OPT_ROUND = 4,    /* --round alone */
     TN_OPT_RANKS = 8,    /* --ranks */
     TN_OPT_GROUPS = 16,  /* --ranks-per-fold, --allow-other-bits, --profile */
@@ -44,7 +46,10 @@ typedef enum {
     TN_OPT_FILTER = 512,  /* --posteriors, --diff */
     TN_OPT_DRILL = 4096,  /* --runs, --seed */
     TN_OPT_RUNG = 8192,   /* --rung */
-    TN_OPT_PLACE = 16384  /* --place, --folds */
+    TN_OPT_PLACE = 16384, /* --place, --folds */
+    TN_OPT_DRY = 1024,    /* --dry-run */
+    TN_OPT_SLURM = 2048,  /* --slurm */
+    TN_OPT_WATCH = 32768  /* --watch */
 } tn_options;
 
 typedef struct {
@@ -59,12 +64,18 @@ typedef struct {
 } tn_verb;
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
-    tn_verb_report, tn_verb_run, tn_verb_tune, tn_verb_trial, tn_verb_rank, tn_verb_status, tn_verb_resume,
-    tn_verb_weights, tn_verb_drill;
+    tn_verb_report, tn_verb_run, tn_verb_submit, tn_verb_tune, tn_verb_trial, tn_verb_rank, tn_verb_status,
+    tn_verb_resume, tn_verb_weights, tn_verb_drill;
 
 /* argv behind the verb. Errors TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong
  * count of words; args->help is set when --help was given (nothing else is checked then). */
 tn_status tn_args_parse(const tn_verb *verb, int argc, char **argv, tn_args *out);
+
+/* Settings of word[0]: a job file with --set and --run, or the folder of a run as it was started. Errors TN_EARG. */
+tn_status tn_args_cfg(const tn_args *args, tn_cfg **out);
+
+/* How a run is started with these words; make_folder: also makes its folder. cfg->run_dir becomes absolute. */
+tn_status tn_args_start(const tn_args *args, tn_cfg *cfg, bool make_folder, tn_start *out);
 
 /* Usage, help text and the list of its options. */
 void tn_verb_print_help(const tn_verb *verb, FILE *out);

@@ -103,7 +103,7 @@ static tn_status run(const tn_args *args) {
     if (args->n_words == 0)
         return tn_fail(TN_EARG, "usage: tenfold check JOB.cfg [options], or tenfold check --reference");
     tn_cfg *cfg = NULL;
-    TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
+    TN_TRY(tn_args_cfg(args, &cfg));
     tn_cfg_print(cfg, stdout);
     tn_status st = print_cost(cfg);
     if (st == TN_OK) st = print_memory(cfg);
@@ -115,7 +115,7 @@ static tn_status run(const tn_args *args) {
 
 const tn_verb tn_verb_check = {
     .name = "check",
-    .words = "JOB.cfg",
+    .words = "JOB.cfg|RUN",
     .least_words = 0,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_REFERENCE,

@@ -7,8 +7,7 @@
 tn_status tn_job_begin(const tn_args *args, tn_job *out) {
     *out = (tn_job){.cfg = NULL};
     TN_TRY(tn_run_begin(&out->run));
-    tn_status st =
-        tn_agree(&out->run, tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &out->cfg));
+    tn_status st = tn_agree(&out->run, tn_args_cfg(args, &out->cfg));
     if (st != TN_OK) tn_job_end(out, st);
     return st;
 }
@@ -66,13 +65,16 @@ tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_
     TN_TRY(check_wanted(args, cfg));
     int n = 0;
     tn_cell_list(cfg, round, out);
-    for (int i = 0; i < tn_cell_count(cfg); i++)
+    int all = tn_cell_count(cfg), first = 0, end = all;
+    if (args->n_parts) {
+        first = (int)((int64_t)all * args->part / args->n_parts);
+        end = (int)((int64_t)all * (args->part + 1) / args->n_parts);
+    }
+    for (int i = first; i < end; i++)
         if (wanted(args, &out[i])) out[n++] = out[i];
     if (n == 0)
-        return tn_fail(
-            TN_EARG,
-            "no cell has --size %d and --seed %lld: the job file's train.sizes_px and train.seeds list what there is",
-            args->size_px, (long long)args->seed);
+        return tn_fail(TN_EARG, "no cell fits the options: the round has %d = %d folds x %d sizes x %d seeds", all,
+                       cfg->folds.count, cfg->train.n_sizes, cfg->train.n_seeds);
     *n_out = n;
     return TN_OK;
 }

@@ -18,7 +18,7 @@ static tn_status run(const tn_args *args) {
 
 const tn_verb tn_verb_filter = {
     .name = "filter",
-    .words = "JOB.cfg",
+    .words = "JOB.cfg|RUN",
     .least_words = 1,
     .most_words = 2,
     .options = TN_OPT_SET | TN_OPT_ROUND | TN_OPT_FILTER,

@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-/* Cells that are not trained are passed over (`reduce` counts what is missing), unless they were asked for by --folds.
+/* Cells that are not trained are passed over (`reduce` counts what is missing), unless they were asked for by --folds
+ * or --part.
  */
 static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_cell *cell, int *n_done,
                                int *n_missing) {
@@ -21,7 +22,7 @@ static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_c
         TN_TRY(tn_agree(&job->run, stop));
         bool looks = job->run.rank == 0; /* the others may see it later */
         TN_TRY(tn_agree(&job->run, looks ? tn_train_done(job->cfg, &cell[i], &done) : TN_OK));
-        int wanted = done || args->n_folds > 0;
+        int wanted = done || args->n_folds > 0 || args->n_parts > 0;
         MPI_Bcast(&wanted, 1, MPI_INT, 0, job->run.comm);
         if (wanted) TN_TRY(tn_predict(&job->run, job->cfg, job->index, job->shards, &cell[i]));
         *(wanted ? n_done : n_missing) += 1;
@@ -51,7 +52,7 @@ static tn_status run(const tn_args *args) {
 
 const tn_verb tn_verb_predict = {
     .name = "predict",
-    .words = "JOB.cfg",
+    .words = "JOB.cfg|RUN",
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_CELLS,
@@ -62,8 +63,7 @@ const tn_verb tn_verb_predict = {
         "reads   RUN/train/*/best.safetensors, RUN/shards\n"
         "writes  RUN/predict/<cell>/predictions.h5\n\n"
         "Without --round: the cells of all rounds. Cells that are not trained yet are passed over, unless --folds "
-        "names "
-        "them.\n\n"
+        "or\n--part names them.\n\n"
         "example: mpirun -n 2 tenfold predict jobs/baseline.cfg",
     .run = run,
 };

@@ -14,7 +14,7 @@ static tn_status run(const tn_args *args) {
 
 const tn_verb tn_verb_reduce = {
     .name = "reduce",
-    .words = "JOB.cfg",
+    .words = "JOB.cfg|RUN",
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_MISSING,

@@ -5,7 +5,7 @@
 
 static tn_status run(const tn_args *args) {
     tn_cfg *cfg = NULL;
-    TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
+    TN_TRY(tn_args_cfg(args, &cfg));
     tn_status st = tn_report(cfg);
     tn_cfg_free(&cfg);
     return st;
@@ -13,7 +13,7 @@ static tn_status run(const tn_args *args) {
 
 const tn_verb tn_verb_report = {
     .name = "report",
-    .words = "JOB.cfg",
+    .words = "JOB.cfg|RUN",
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET,

@@ -1,29 +1,7 @@
 /* run.c - tenfold run: the whole pipeline on this machine. */
 #include "cli/common.h"
 
-#include "base/utf8.h"
 #include "suite/local.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-static tn_status start_of(const tn_args *args, const tn_cfg *cfg, tn_start *out) {
-    if (!realpath(args->word[0], out->job_file))
-        return tn_fail(TN_EARG, "%s: cannot be read: %s", args->word[0], strerror(errno));
-    TN_TRY(tn_folder_make(cfg->run_dir));
-    if (!realpath(cfg->run_dir, out->run_dir) || !getcwd(out->folder, sizeof out->folder))
-        return tn_fail(TN_EIO, "%s: %s", cfg->run_dir, strerror(errno));
-    const char *path[] = {out->job_file, out->run_dir, out->folder};
-    for (size_t i = 0; i < sizeof path / sizeof *path; i++)
-        if (!tn_is_utf8(path[i], strlen(path[i])))
-            return tn_fail(TN_EARG, "%s: the path is not UTF-8, and could not be kept in plan.json: rename it",
-                           path[i]);
-    out->n_set = args->n_set;
-    out->set = (char **)args->set;
-    return TN_OK;
-}
 
 tn_status tn_run_plan(const tn_args *args, bool tune) {
     tn_cfg *cfg = NULL;
@@ -31,9 +9,9 @@ tn_status tn_run_plan(const tn_args *args, bool tune) {
     tn_start start = {.tune = tune};
     TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
     tn_status st = tune ? tn_rungs_check(cfg) : TN_OK;
-    if (st == TN_OK) st = start_of(args, cfg, &start);
-    if (st == TN_OK) st = tn_path(cfg->run_dir, "%s", start.run_dir);
+    if (st == TN_OK) st = tn_args_start(args, cfg, true, &start);
     if (st == TN_OK) st = tn_plan_make(cfg, &start, &plan);
+    if (st == TN_OK) st = tn_plan_recall(plan);
     if (st == TN_OK) st = tn_local_run(cfg, plan, args->ranks);
     tn_plan_free(&plan);
     tn_cfg_free(&cfg);

@@ -6,9 +6,8 @@
 static tn_status run(const tn_args *args) {
     tn_plan *plan = NULL;
     tn_cfg *cfg = NULL;
-    TN_TRY(tn_plan_read(args->word[0], &plan));
-    tn_status st = tn_cfg_read(plan->start.job_file, plan->start.n_set, plan->start.set, plan->start.run_dir, &cfg);
-    if (st == TN_OK) st = tn_status_print(cfg, plan, stdout);
+    TN_TRY(tn_plan_read(args->word[0], false, &cfg, &plan));
+    tn_status st = args->watch ? tn_status_watch(cfg, plan, stdout) : tn_status_print(cfg, plan, stdout);
     tn_cfg_free(&cfg);
     tn_plan_free(&plan);
     return st;
@@ -19,11 +18,15 @@ const tn_verb tn_verb_status = {
     .words = "RUN",
     .least_words = 1,
     .most_words = 1,
-    .options = 0,
+    .options = TN_OPT_WATCH,
     .summary = "table of a run's cells: progress, score, what failed and where its log is",
-    .help = "Looks at DONE files, journals and the manifest of a run folder; changes nothing. A step that says "
-            "`running` may\n"
-            "also have been killed together with `tenfold run`: `tenfold resume RUN` goes on with it.\n\n"
-            "example: tenfold status results/quickstart",
+    .help =
+        "Looks at DONE files, journals, the manifest and, where the run has jobs, Slurm's queue; changes nothing, and "
+        "needs\n"
+        "no database. On this machine a step that says `running` may also have been killed together with `tenfold "
+        "run`:\n"
+        "`tenfold resume RUN` goes on with it. --watch ends when the run does: exit code 0 when all is done, else "
+        "6.\n\n"
+        "example: tenfold status results/quickstart --watch",
     .run = run,
 };

@@ -25,7 +25,7 @@ static tn_status run(const tn_args *args) {
 
 const tn_verb tn_verb_train = {
     .name = "train",
-    .words = "JOB.cfg",
+    .words = "JOB.cfg|RUN",
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_CELLS | TN_OPT_GROUPS,

@@ -5,6 +5,7 @@
 #include "base/progress.h"
 #include "learn/train.h"
 #include "suite/launch.h"
+#include "suite/queue.h"
 #include "suite/report.h"
 #include "suite/tune_report.h"
 
@@ -47,7 +48,8 @@ static tn_status arguments_of(tn_plan *plan, const tn_step *s, arguments *a) {
         TN_TRY(add(a, set));
         TN_TRY(add(a, plan->start.set[i]));
     }
-    if (s->kind == TN_STEP_TRAIN || s->kind == TN_STEP_FILTER) TN_TRY(add_number(a, round, s->cell.round));
+    if (s->kind == TN_STEP_TRAIN || s->kind == TN_STEP_FILTER || s->kind == TN_STEP_PREDICT)
+        TN_TRY(add_number(a, round, s->cell.round));
     if (s->kind == TN_STEP_TRIAL || s->kind == TN_STEP_RANK) TN_TRY(add_number(a, rung, s->at.rung));
     if (s->kind == TN_STEP_TRIAL) {
         TN_TRY(add_number(a, place, s->at.place));
@@ -149,7 +151,11 @@ static tn_status verdict(const tn_plan *plan, int at) {
 }
 
 static tn_status walk(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
-    for (int i = 0; i < plan->n; i++) plan->step[i].state = TN_STEP_WAITING;
+    for (int i = 0; i < plan->n; i++) {
+        plan->step[i].state = TN_STEP_WAITING;
+        plan->step[i].job[0] = 0;
+    }
+    TN_TRY(tn_plan_keep_job_file(plan));
     double begin = tn_now_s();
     for (int i = 0; i < plan->n; i++) {
         tn_say("step %d of %d: %s", i + 1, plan->n, plan->step[i].name);
@@ -167,8 +173,9 @@ tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
     TN_TRY(tn_folder_make(path));
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
     TN_TRY(tn_lock_take(path, plan->start.run_dir, &lock));
+    tn_status st = tn_queue_check_empty(plan);
     tn_launch_begin();
-    tn_status st = walk(cfg, plan, n_ranks);
+    if (st == TN_OK) st = walk(cfg, plan, n_ranks);
     tn_lock_drop(&lock);
     return st;
 }

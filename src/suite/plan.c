@@ -1,9 +1,11 @@
 /* plan.c - steps of a run and their manifest. */
 #include "suite/plan.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const VERB[] = {"preprocess", "train", "filter", "predict", "reduce", "trial", "rank", "report"};
 static const char *const STATE[] = {"waiting", "running", "done", "failed", "stopped"};
@@ -23,6 +25,7 @@ static tn_status add_step(tn_plan *plan, tn_step_kind kind, const tn_cell *cell)
     if (cell) s->cell = *cell;
     if (kind == TN_STEP_TRAIN) tn_cell_name(cell, cell_name);
     if (kind == TN_STEP_FILTER) snprintf(cell_name, sizeof cell_name, "r%d", cell->round + 1);
+    if (kind == TN_STEP_PREDICT) snprintf(cell_name, sizeof cell_name, "r%d", cell->round);
     const char *verb = tn_step_verb(kind);
     snprintf(s->name, sizeof s->name, "%s%s%s", verb, *cell_name ? " " : "", cell_name);
     return tn_path(s->log, "%s/log/%s%s%s.log", plan->start.run_dir, verb, *cell_name ? "-" : "", cell_name);
@@ -65,7 +68,7 @@ static tn_status add_search(const tn_cfg *cfg, tn_plan *plan) {
 static size_t most_steps(const tn_cfg *cfg, bool tune) {
     int fold[TN_MAX_FOLDS];
     size_t n = 4;
-    if (!tune) return n + (size_t)(cfg->self.max_rounds + 1) * ((size_t)tn_cell_count(cfg) + 1);
+    if (!tune) return n + (size_t)(cfg->self.max_rounds + 1) * ((size_t)tn_cell_count(cfg) + 2);
     for (int q = 0; q <= cfg->tune.n_rungs; q++)
         n += (size_t)tn_rung_places(cfg, q) * (size_t)tn_rung_folds(cfg, q, fold) + 1;
     return n;
@@ -74,7 +77,8 @@ static size_t most_steps(const tn_cfg *cfg, bool tune) {
 static tn_status add_steps(const tn_cfg *cfg, tn_plan *plan, tn_cell *cell) {
     TN_TRY(add_step(plan, TN_STEP_PREPROCESS, NULL));
     for (int round = 0; round <= cfg->self.max_rounds; round++) TN_TRY(add_round(cfg, plan, round, cell));
-    TN_TRY(add_step(plan, TN_STEP_PREDICT, NULL));
+    for (int round = 0; round <= cfg->self.max_rounds; round++)
+        TN_TRY(add_step(plan, TN_STEP_PREDICT, &(tn_cell){.round = round}));
     TN_TRY(add_step(plan, TN_STEP_REDUCE, NULL));
     return add_step(plan, TN_STEP_REPORT, NULL);
 }
@@ -121,9 +125,9 @@ tn_status tn_plan_publish(const tn_plan *plan) {
     for (int i = 0; i < plan->start.n_set; i++) json_array_append_new(sets, json_string(plan->start.set[i]));
     for (int i = 0; i < plan->n; i++) {
         const tn_step *s = &plan->step[i];
-        json_array_append_new(steps, json_pack("{s:s,s:s,s:i,s:s,s:s,s:f}", "name", s->name, "state", STATE[s->state],
-                                               "exit_code", s->exit_code, "last_line", s->last_line, "log", s->log,
-                                               "seconds", s->seconds));
+        json_array_append_new(steps, json_pack("{s:s,s:s,s:s,s:i,s:s,s:s,s:f}", "name", s->name, "state",
+                                               STATE[s->state], "job", s->job, "exit_code", s->exit_code, "last_line",
+                                               s->last_line, "log", s->log, "seconds", s->seconds));
     }
     json_t *all = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o}", "format", "tenfold plan 1", "job_file",
                             plan->start.job_file, "folder", plan->start.folder, "run_dir", plan->start.run_dir, "tune",
@@ -138,11 +142,11 @@ tn_status tn_plan_publish(const tn_plan *plan) {
 }
 
 static void recall_step(const tn_plan *plan, json_t *j) {
-    const char *name = NULL, *state = NULL, *last_line = NULL;
+    const char *name = NULL, *state = NULL, *last_line = NULL, *job = "", *log = "";
     int exit_code = 0;
     double seconds = 0;
-    if (json_unpack(j, "{s:s,s:s,s:i,s:s,s:F}", "name", &name, "state", &state, "exit_code", &exit_code, "last_line",
-                    &last_line, "seconds", &seconds) != 0)
+    if (json_unpack(j, "{s:s,s:s,s?s,s:i,s:s,s:s,s:F}", "name", &name, "state", &state, "job", &job, "exit_code",
+                    &exit_code, "last_line", &last_line, "log", &log, "seconds", &seconds) != 0)
         return;
     for (int i = 0; i < plan->n; i++) {
         tn_step *s = &plan->step[i];
@@ -152,7 +156,16 @@ static void recall_step(const tn_plan *plan, json_t *j) {
         s->exit_code = exit_code;
         s->seconds = seconds;
         snprintf(s->last_line, sizeof s->last_line, "%s", last_line);
+        snprintf(s->job, sizeof s->job, "%s", job);
+        const char *slash = strrchr(log, '/'); /* the run folder may have been moved */
+        if (*job && slash) snprintf(s->log, sizeof s->log, "%.4000s/log%s", plan->start.run_dir, slash);
     }
+}
+
+static void recall_steps(json_t *j, tn_plan *plan) {
+    size_t i;
+    json_t *step, *steps = json_object_get(j, "steps");
+    json_array_foreach(steps, i, step) recall_step(plan, step);
 }
 
 static tn_status start_from(json_t *j, const char *path, tn_start *out) {
@@ -176,34 +189,78 @@ static tn_status start_from(json_t *j, const char *path, tn_start *out) {
     return TN_OK;
 }
 
-static tn_status plan_from(json_t *j, const char *path, tn_plan **out) {
+/* Where relative paths of --set begin. */
+static tn_status go_to(const char *folder) {
+    if (chdir(folder) == 0) return TN_OK;
+    return tn_fail(TN_EIO, "%s, where the run was started: %s", folder, strerror(errno));
+}
+
+static tn_status plan_from(json_t *j, const char *path, bool edited, tn_cfg **cfg_out, tn_plan **out) {
     tn_start start = {.n_set = 0};
     tn_cfg *cfg = NULL;
+    char copy[TN_PATH_BYTES];
     tn_status st = start_from(j, path, &start);
-    if (st == TN_OK) st = tn_cfg_read(start.job_file, start.n_set, start.set, start.run_dir, &cfg);
+    if (st == TN_OK) st = go_to(start.folder);
+    if (st == TN_OK) st = tn_path(copy, "%s/job.cfg", start.run_dir);
+    if (st == TN_OK)
+        st = tn_cfg_read_copy(start.job_file, edited || !tn_file_exists(copy) ? start.job_file : copy, start.n_set,
+                              start.set, start.run_dir, &cfg);
     if (st == TN_OK) st = tn_plan_make(cfg, &start, out);
-    size_t i;
-    json_t *step, *steps = json_object_get(j, "steps");
-    if (st == TN_OK) json_array_foreach(steps, i, step) recall_step(*out, step);
-    tn_cfg_free(&cfg);
+    if (st == TN_OK) recall_steps(j, *out);
+    if (st == TN_OK)
+        *cfg_out = cfg;
+    else
+        tn_cfg_free(&cfg);
     for (int k = 0; k < start.n_set; k++) free(start.set[k]);
     free(start.set);
     return st;
 }
 
-tn_status tn_plan_read(const char *run_dir, tn_plan **out) {
-    char path[TN_PATH_BYTES], *text = NULL;
+static tn_status read_manifest(const char *run_dir, char path[TN_PATH_BYTES], json_t **out) {
+    char *text = NULL;
     size_t n_bytes = 0;
     TN_TRY(tn_path(path, "%s/plan.json", run_dir));
-    if (!tn_file_exists(path))
-        return tn_fail(TN_EARG, "%s: no plan.json: not a run folder, or never started by `tenfold run JOB.cfg`",
-                       run_dir);
+    if (!tn_file_exists(path)) return TN_OK;
     TN_TRY(tn_file_read(path, &text, &n_bytes));
-    json_t *j = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES, NULL);
+    *out = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES, NULL);
     free(text);
-    char here[TN_PATH_BYTES]; /* a run folder that was moved or copied is itself, not what it came from */
-    if (json_is_object(j) && realpath(run_dir, here)) json_object_set_new(j, "run_dir", json_string(here));
-    tn_status st = plan_from(j, path, out);
+    return json_is_object(*out) ? TN_OK
+                                : tn_fail(TN_EFORMAT,
+                                          "%s: not a plan: delete it, then start again with `tenfold run JOB.cfg "
+                                          "--run` this folder",
+                                          path);
+}
+
+tn_status tn_plan_recall(tn_plan *plan) {
+    char path[TN_PATH_BYTES];
+    json_t *j = NULL;
+    tn_status st = read_manifest(plan->start.run_dir, path, &j);
+    if (j && st == TN_OK) recall_steps(j, plan);
     json_decref(j);
+    return st;
+}
+
+tn_status tn_plan_read(const char *run_dir, bool edited, tn_cfg **cfg_out, tn_plan **out) {
+    char path[TN_PATH_BYTES], here[TN_PATH_BYTES];
+    json_t *j = NULL;
+    tn_status st = read_manifest(run_dir, path, &j);
+    if (st == TN_OK && !j)
+        st = tn_fail(TN_EARG,
+                     "%s: no plan.json: not a run folder, or never started by `tenfold run` or `tenfold submit`",
+                     run_dir);
+    /* a run folder that was moved or copied is itself, not what it came from */
+    if (st == TN_OK && realpath(run_dir, here)) json_object_set_new(j, "run_dir", json_string(here));
+    if (st == TN_OK) st = plan_from(j, path, edited, cfg_out, out);
+    json_decref(j);
+    return st;
+}
+
+tn_status tn_plan_keep_job_file(const tn_plan *plan) {
+    char path[TN_PATH_BYTES], *text = NULL;
+    size_t n_bytes = 0;
+    TN_TRY(tn_path(path, "%s/job.cfg", plan->start.run_dir));
+    TN_TRY(tn_file_read(plan->start.job_file, &text, &n_bytes));
+    tn_status st = tn_file_publish(path, text, n_bytes);
+    free(text);
     return st;
 }

@@ -3,15 +3,19 @@
  *                                                                                   layer: suite, uses: learn
  *
  *   tn_plan *plan = NULL;
- *   TN_TRY(tn_plan_make(cfg, &plan));
+ *   TN_TRY(tn_plan_make(cfg, &start, &plan));
  *   for (int i = 0; i < plan->n; i++) ... plan->step[i] ...
  *   TN_TRY(tn_plan_publish(plan));                      // <run>/plan.json
  *
- * Order    preprocess; per round: train cells (fold slowest), filter into the next round; predict; reduce; report.
+ * Order    preprocess; per round: train cells (fold slowest), filter into the next round; per round: predict; reduce;
+ *          report.
  *          A train cell depends on preprocess and on the filter step of its round; the other steps on all before them.
  * Search   preprocess; per rung: trials (place slowest), rank; the last rung is the judgement (rung.h); report.
  * Manifest <run>/plan.json: how the run was started (job file, --set, folder), and per step: state, exit code, last
- * line of its log, seconds. It is a record: what is done is decided by DONE files alone (base/done.h).
+ * line of its log, seconds, Slurm job. It is a record: what is done is decided by DONE files alone (base/done.h).
+ * Job file <run>/job.cfg: a copy from when the run was started, or last gone on with. Whatever belongs to the run reads
+ *          it (`tenfold VERB RUN`), so that a job that starts hours later does what was submitted, however the job file
+ *          was edited since.
  */
 #ifndef TN_SUITE_PLAN_H
 #define TN_SUITE_PLAN_H
@@ -33,7 +37,7 @@ typedef enum { TN_STEP_WAITING, TN_STEP_RUNNING, TN_STEP_DONE, TN_STEP_FAILED, T
 
 typedef struct {
     tn_step_kind kind;
-    tn_cell cell;            /* train: all of it; filter: round = the round it judges */
+    tn_cell cell;            /* train: all of it; filter: round = the round it judges; predict: round */
     tn_place at;             /* trial: all of it; rank: rung */
     char name[96];           /* "train r0-f3-s64-x1" */
     char log[TN_PATH_BYTES]; /* <run>/log/train-r0-f3-s64-x1.log */
@@ -41,6 +45,7 @@ typedef struct {
     int exit_code;
     char last_line[256]; /* of the log, when it failed */
     double seconds;
+    char job[64]; /* Slurm's: "12", "12_3"; predict: array ids, "14,15"; "" = none */
 } tn_step;
 
 /* How a run was started: enough to go on with it from anywhere. */
@@ -64,8 +69,13 @@ const char *tn_step_state_name(tn_step_state state); /* "running" */
 
 tn_status tn_plan_make(const tn_cfg *cfg, const tn_start *start, tn_plan **out); /* copies start */
 tn_status tn_plan_publish(const tn_plan *plan);
-/* The plan of a run folder, from its manifest. Errors TN_EARG no manifest: names the folder and `tenfold run`. */
-tn_status tn_plan_read(const char *run_dir, tn_plan **out);
+/* Settings and plan of a run folder. edited: by the job file as it is now, else by the run's copy of it. The working
+ * folder becomes that in which the run was started. Errors TN_EARG no manifest: names the folder and `tenfold run`. */
+tn_status tn_plan_read(const char *run_dir, bool edited, tn_cfg **cfg_out, tn_plan **out);
+/* How its steps went, as the manifest of its run folder says, where there is one. */
+tn_status tn_plan_recall(tn_plan *plan);
+/* Publish <run>/job.cfg. */
+tn_status tn_plan_keep_job_file(const tn_plan *plan);
 void tn_plan_free(tn_plan **plan);
 
 #endif

@@ -1,0 +1,75 @@
+/*
+ * batch.h - what is missing of a run, as sbatch commands: arrays, dependencies, resources.
+ *                                                                                   layer: suite, uses: missing, site
+ *   tn_batches *b = NULL;
+ *   TN_TRY(tn_batches_make(cfg, missing, &b));
+ *   for (int i = 0; i < b->n; i++) { TN_TRY(tn_batch_words(&about, b, i, &words)); ... b->at[i].id = what sbatch said }
+ *
+ *   preprocess --afterok--> train r0 (array) --afterany--> filter r1 --afterok--> train r1 (array)
+ *                               |aftercorr                                            |aftercorr
+ *                           predict r0 (array) --afterany--> finish (reduce, report) <-- predict r1 (array)
+ *
+ * afterany   where many become one: a dead fold must not hold up the others for ever. Whether enough is there the stage
+ *            itself finds out from the DONE files, and says what is missing.
+ * afterok    only behind a single job without which nothing can be done; what waits is cancelled with it. Slurm counts
+ * a job that it has forgotten as done well: then, too, the stage finds out by itself. aftercorr  task by task, for
+ * cells that this submission trains too; the others are predicted by an array that waits for nothing, because Slurm
+ * never starts a task whose counterpart does not exist. Packing    with slurm.max_jobs: predict, reduce and report
+ * become one job; then a task takes several cells, the fewest that fit. reduce and report are always one job: the
+ * report takes a second, a place in the queue hours.
+ */
+#ifndef TN_SUITE_BATCH_H
+#define TN_SUITE_BATCH_H
+
+#include "suite/command.h"
+#include "suite/missing.h"
+#include "suite/plan.h"
+#include "suite/site.h"
+
+typedef enum { TN_AFTER_OK, TN_AFTER_ANY, TN_AFTER_CORR } tn_after;
+
+enum { TN_MAX_AFTER = 48, TN_MAX_COMMANDS = 3 };
+
+typedef struct {
+    tn_step_kind kind; /* REDUCE: the last job */
+    int round;         /* train, predict: theirs; filter: the round it judges */
+    char label[32];    /* "train.r0": in names of jobs, logs and records */
+    int n_tasks;       /* of the whole array, 0 = no array: task t has the t-th of n_tasks equal parts of the cells */
+    int n_wanted;
+    int *wanted; /* tasks to submit, ascending */
+    int n_after;
+    struct {
+        int batch;
+        tn_after kind;
+    } after[TN_MAX_AFTER];
+    int n_commands;
+    char command[TN_MAX_COMMANDS][48]; /* words of tenfold; @ stands for the task */
+    char id[32];                       /* what sbatch said */
+} tn_batch;
+
+typedef struct {
+    int n, n_jobs; /* commands; jobs and array tasks */
+    tn_batch *at;
+} tn_batches;
+
+/* Errors TN_EARG slurm.max_jobs is less than the run needs when packed as tightly as can be. */
+tn_status tn_batches_make(const tn_cfg *cfg, const tn_missing *missing, tn_batches **out);
+void tn_batches_free(tn_batches **b);
+
+/* Which task has cell i of a round of n_cells. */
+int tn_task_of(int i, int n_cells, int n_tasks);
+
+typedef struct {
+    const tn_cfg *cfg;
+    const tn_plan *plan;
+    const tn_site *site;
+    const char *program; /* this tenfold, absolute */
+} tn_batch_about;
+
+/* The words of sbatch; ids of earlier ones are taken from b. */
+tn_status tn_batch_words(const tn_batch_about *about, const tn_batches *b, int i, tn_words *out);
+
+/* All of them as a script that bash can run: `train_r0=$(sbatch ...)`. */
+tn_status tn_batches_print(const tn_batch_about *about, tn_batches *b, FILE *out);
+
+#endif

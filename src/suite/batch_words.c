@@ -1,0 +1,160 @@
+/* batch_words.c - the options of an sbatch command. */
+#include "suite/batch.h"
+
+#include "suite/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Nodes and ranks of a cell; the other jobs are one rank. */
+static bool is_wide(const tn_batch *b) {
+    return b->kind != TN_STEP_FILTER && (b->kind != TN_STEP_REDUCE || strcmp(b->command[0], "predict") == 0);
+}
+
+static int minutes_of(const tn_cfg *cfg, const tn_batch *b) {
+    int finish = cfg->slurm.reduce_minutes;
+    switch (b->kind) {
+    case TN_STEP_PREPROCESS:
+        return cfg->slurm.preprocess_minutes;
+    case TN_STEP_TRAIN:
+        return cfg->slurm.train_minutes;
+    case TN_STEP_FILTER:
+        return cfg->slurm.filter_minutes;
+    case TN_STEP_PREDICT:
+        return cfg->slurm.predict_minutes;
+    default: /* predictions that are not finished go on in the next start */
+        return is_wide(b) && finish && cfg->slurm.predict_minutes ? finish + cfg->slurm.predict_minutes : finish;
+    }
+}
+
+/* Room for a step, a checkpoint, and Slurm, which looks at limits every half minute and may be a minute early. Of a
+ * limit that is the partition's only this is known: one that is shorter than the signal is ahead would be signalled at
+ * once. */
+static int stop_ahead_s(int minutes) {
+    if (minutes == 0) return 120;
+    return minutes >= 10 ? 300 : minutes * 30;
+}
+
+/* Slurm replaces %: a % of ours is doubled. */
+static tn_status add_log(const tn_batch_about *about, const tn_batch *b, tn_words *out) {
+    char folder[2 * TN_PATH_BYTES], *to = folder;
+    for (const char *c = about->plan->start.run_dir; *c; c++) {
+        if (*c == '%') *to++ = '%';
+        *to++ = *c;
+    }
+    *to = 0;
+    return tn_words_add(out, "--output=%s/log/%s-%s.log", folder, b->label, b->n_tasks ? "%A_%a" : "%j");
+}
+
+/* "0-3,7"; %P behind it */
+static tn_status add_tasks(const tn_cfg *cfg, const tn_batch *b, tn_words *out) {
+    char *list = NULL;
+    size_t n = 0;
+    if (b->n_tasks == 0) return TN_OK;
+    FILE *f = open_memstream(&list, &n);
+    if (!f) return tn_fail_memory(4096, "the tasks of a job");
+    for (int i = 0, end; i < b->n_wanted; i = end) {
+        for (end = i + 1; end < b->n_wanted && b->wanted[end] == b->wanted[end - 1] + 1;) end++;
+        fprintf(f, "%s%d", i ? "," : "", b->wanted[i]);
+        if (end > i + 1) fprintf(f, "-%d", b->wanted[end - 1]);
+    }
+    if (cfg->slurm.max_running) fprintf(f, "%%%d", cfg->slurm.max_running);
+    fclose(f);
+    tn_status st = tn_words_add(out, "--array=%s", list);
+    free(list);
+    return st;
+}
+
+static tn_status add_dependency(const tn_batches *b, const tn_batch *job, tn_words *out) {
+    static const char *const WORD[] = {"afterok", "afterany", "aftercorr"};
+    char text[TN_MAX_AFTER * 48] = "";
+    for (int i = 0; i < job->n_after; i++) {
+        size_t at = strlen(text);
+        snprintf(text + at, sizeof text - at, "%s%s:%s", i ? "," : "", WORD[job->after[i].kind],
+                 b->at[job->after[i].batch].id);
+    }
+    return *text ? tn_words_add(out, "--dependency=%s", text) : TN_OK;
+}
+
+static tn_status add_named(tn_words *out, const char *option, const char *value) {
+    return *value ? tn_words_add(out, "--%s=%s", option, value) : TN_OK;
+}
+
+static int ranks_per_node(const tn_cfg *cfg, const tn_batch *b) {
+    return is_wide(b) ? cfg->slurm.ranks_per_node : 1;
+}
+
+/* To Slurm the share of a node is one task with the CPUs of all its ranks: given --ntasks-per-node=1, Slurm 22.05 hands
+ * out the fewest nodes of --nodes=1-4, however many are free. stage.sh starts the ranks. */
+static tn_status add_resources(const tn_cfg *cfg, const tn_site *site, const tn_batch *b, tn_words *out) {
+    bool wide = is_wide(b);
+    int minutes = minutes_of(cfg, b), cpus = cfg->slurm.cpus_per_rank;
+    int gpus = b->kind == TN_STEP_PREPROCESS || !wide ? 0 : cfg->slurm.gpus_per_node;
+    if (cpus == 0) cpus = cfg->train.lane_threads + cfg->train.loader_threads;
+    if (minutes) TN_TRY(tn_words_add(out, "--time=%d", minutes));
+    TN_TRY(tn_words_add(out, "--signal=B:USR1@%d", stop_ahead_s(minutes)));
+    if (wide && cfg->slurm.nodes[0] != cfg->slurm.nodes[1])
+        TN_TRY(tn_words_add(out, "--nodes=%d-%d", cfg->slurm.nodes[0], cfg->slurm.nodes[1]));
+    else
+        TN_TRY(tn_words_add(out, "--nodes=%d", wide ? cfg->slurm.nodes[1] : 1));
+    TN_TRY(tn_words_add(out, "--cpus-per-task=%d", cpus * ranks_per_node(cfg, b)));
+    if (cfg->slurm.memory_gib) TN_TRY(tn_words_add(out, "--mem=%dG", cfg->slurm.memory_gib));
+    if (gpus) TN_TRY(tn_words_add(out, "--gres=%s:%d", site->gres, gpus));
+    TN_TRY(add_named(out, "partition", cfg->slurm.partition));
+    TN_TRY(add_named(out, "account", cfg->slurm.account));
+    return add_named(out, "qos", cfg->slurm.qos);
+}
+
+/* See the head of stage.sh. */
+static tn_status add_script(const tn_batch_about *about, const tn_batch *b, tn_words *out) {
+    TN_TRY(tn_words_add(out, "%s", about->site->stage));
+    TN_TRY(tn_words_add(out, "%s", about->program));
+    TN_TRY(tn_words_add(out, "%s", about->site->env));
+    TN_TRY(tn_words_add(out, "%s", about->plan->start.run_dir));
+    TN_TRY(tn_words_add(out, "%s", b->label));
+    TN_TRY(tn_words_add(out, "%d/%d", about->cfg->folds.count, b->n_tasks));
+    TN_TRY(tn_words_add(out, "%d", ranks_per_node(about->cfg, b)));
+    TN_TRY(tn_words_add(out, "%d", about->cfg->slurm.max_restarts));
+    for (int i = 0; i < b->n_commands; i++) TN_TRY(tn_words_add(out, "%s", b->command[i]));
+    return TN_OK;
+}
+
+tn_status tn_batch_words(const tn_batch_about *about, const tn_batches *b, int i, tn_words *out) {
+    static const char *const ALWAYS[] = {"sbatch", "--parsable", "--requeue", "--open-mode=append",
+                                         "--kill-on-invalid-dep=yes"};
+    const tn_batch *job = &b->at[i];
+    for (size_t k = 0; k < sizeof ALWAYS / sizeof *ALWAYS; k++) TN_TRY(tn_words_add(out, "%s", ALWAYS[k]));
+    TN_TRY(tn_words_add(out, "--job-name=%s.%s", tn_run_name(about->plan), job->label));
+    TN_TRY(tn_words_add(out, "--chdir=%s", about->plan->start.folder));
+    TN_TRY(add_log(about, job, out));
+    TN_TRY(add_tasks(about->cfg, job, out));
+    TN_TRY(add_resources(about->cfg, about->site, job, out));
+    TN_TRY(add_dependency(b, job, out));
+    return add_script(about, job, out);
+}
+
+/* --- as a script -------------------------------------------------------------------------------------------------- */
+
+static void variable_of(const char *label, char out[32]) {
+    snprintf(out, 32, "%s", label);
+    for (char *c = out; *c; c++)
+        if (*c == '.' || *c == '-') *c = '_';
+}
+
+tn_status tn_batches_print(const tn_batch_about *about, tn_batches *b, FILE *out) {
+    tn_status st = TN_OK;
+    for (int i = 0; st == TN_OK && i < b->n; i++) {
+        tn_words w = {0};
+        char name[32];
+        variable_of(b->at[i].label, name);
+        snprintf(b->at[i].id, sizeof b->at[i].id, "$%.30s", name);
+        st = tn_batch_words(about, b, i, &w);
+        if (st == TN_OK) {
+            fprintf(out, "%s=$(", name);
+            tn_words_print(&w, out);
+            fputs(")\n", out);
+        }
+        tn_words_free(&w);
+    }
+    return st;
+}

@@ -1,0 +1,21 @@
+/* missing.h - what of a run is not done, by its DONE files.                         layer: suite, uses: learn,
+ * preprocess
+ *
+ * Local; reads what is published and changes nothing. A step whose inputs will be made again counts as missing too. */
+#ifndef TN_SUITE_MISSING_H
+#define TN_SUITE_MISSING_H
+
+#include "learn/cell.h"
+
+typedef struct {
+    int n_rounds, n_cells; /* cells of a round */
+    bool preprocess, finish;
+    bool *train, *predict; /* (n_rounds, n_cells) */
+    bool *filter;          /* (n_rounds): made before round r; [0] is never missing */
+} tn_missing;
+
+/* Errors TN_EARG something was made with other settings: names the keys. */
+tn_status tn_missing_find(const tn_cfg *cfg, tn_missing **out);
+void tn_missing_free(tn_missing **m);
+
+#endif

@@ -1,0 +1,122 @@
+/* queue.c - squeue, and the reading of its lines. */
+#include "suite/queue.h"
+
+#include "suite/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *tn_run_name(const tn_plan *plan) {
+    const char *slash = strrchr(plan->start.run_dir, '/');
+    return slash && slash[1] ? slash + 1 : plan->start.run_dir;
+}
+
+/* --- lines -------------------------------------------------------------------------------------------------------- */
+
+/* "12|3|RUNNING|my.train.r0|None"; the name is all between state and reason. */
+static bool parse_line(char *line, const char *name, tn_queued *out) {
+    char *job = strsep(&line, "|"), *task = strsep(&line, "|"), *state = strsep(&line, "|");
+    char *reason = line ? strrchr(line, '|') : NULL;
+    size_t n = strlen(name);
+    if (!reason) return false;
+    *reason++ = 0;
+    if (strncmp(line, name, n) != 0 || line[n] != '.') return false;
+    bool array = strcmp(task, "N/A") != 0;
+    snprintf(out->id, sizeof out->id, "%.15s%s%.15s", job, array ? "_" : "", array ? task : "");
+    snprintf(out->state, sizeof out->state, "%.23s", state);
+    snprintf(out->reason, sizeof out->reason, "%.63s", reason);
+    out->running = strcmp(state, "PENDING") != 0 && strncmp(state, "REQUEUE", 7) != 0;
+    return true;
+}
+
+tn_status tn_queue_parse(const char *text, const char *name, tn_queue **out) {
+    size_t most = 1;
+    for (const char *c = text; *c; c++) most += *c == '\n';
+    tn_queue *q = calloc(1, sizeof *q);
+    char *copy = strdup(text), *rest = copy;
+    if (!q || !copy || !(q->at = calloc(most, sizeof *q->at))) {
+        free(copy);
+        tn_queue_free(&q);
+        return tn_fail_memory(most * sizeof *q->at, "the queue");
+    }
+    while (rest) {
+        char *line = strsep(&rest, "\n");
+        q->n += parse_line(line, name, &q->at[q->n]);
+    }
+    free(copy);
+    *out = q;
+    return TN_OK;
+}
+
+void tn_queue_free(tn_queue **q) {
+    if (*q) free((*q)->at);
+    free(*q);
+    *q = NULL;
+}
+
+const tn_queued *tn_queue_find(const tn_queue *q, const char *id) {
+    size_t n = strlen(id);
+    for (int i = 0; *id && i < q->n; i++)
+        if (strncmp(q->at[i].id, id, n) == 0 && (!q->at[i].id[n] || q->at[i].id[n] == '_')) return &q->at[i];
+    return NULL;
+}
+
+/* --- squeue ------------------------------------------------------------------------------------------------------- */
+
+/* "12,12,14": every job number in the plan; repeated ones do no harm. NULL: no memory; "": none. */
+static char *job_list(const tn_plan *plan) {
+    char *text = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&text, &n);
+    for (int i = 0; f && i < plan->n; i++) {
+        const char *job = plan->step[i].job;
+        if (*job) fprintf(f, "%s%.*s", ftell(f) ? "," : "", (int)strcspn(job, "_"), job);
+    }
+    return f && fclose(f) == 0 ? text : NULL;
+}
+
+static tn_status ask(const char *jobs, const char *name, tn_queue **out) {
+    tn_words w = {0};
+    tn_said said;
+    const char *word[] = {"squeue", "--noheader", "--array", "--format=%F|%K|%T|%j|%r"};
+    tn_status st = TN_OK;
+    for (size_t i = 0; st == TN_OK && i < sizeof word / sizeof *word; i++) st = tn_words_add(&w, "%s", word[i]);
+    if (st == TN_OK) st = tn_words_add(&w, "--jobs=%s", jobs);
+    if (st == TN_OK) st = tn_command(&w, &said);
+    tn_words_free(&w);
+    if (st != TN_OK) return st;
+    bool forgotten = strstr(said.errs, "Invalid job id") != NULL; /* said where it knows none of them any more */
+    if (said.exit_code != 0 && !forgotten)
+        st = tn_fail(TN_EIO, "squeue failed (exit code %d): %.*s", said.exit_code, (int)strcspn(said.errs, "\n"),
+                     said.errs);
+    else
+        st = tn_queue_parse(said.text, name, out);
+    tn_said_free(&said);
+    return st;
+}
+
+tn_status tn_queue_read(const tn_plan *plan, tn_queue **out) {
+    char *jobs = job_list(plan);
+    if (!jobs) return tn_fail_memory(4096, "the queue");
+    tn_status st = *jobs ? ask(jobs, tn_run_name(plan), out) : tn_queue_parse("", "", out);
+    free(jobs);
+    return st;
+}
+
+tn_status tn_queue_check_empty(const tn_plan *plan) {
+    tn_queue *q = NULL;
+    char list[256] = "";
+    TN_TRY(tn_queue_read(plan, &q));
+    for (int i = 0; i < q->n; i++) {
+        size_t at = strlen(list);
+        if (at < 200) snprintf(list + at, sizeof list - at, " %s", q->at[i].id);
+    }
+    tn_status st =
+        q->n == 0 ? TN_OK
+                  : tn_fail(TN_EARG,
+                            "%s: %d jobs of this run still wait or run:%s%s\nlet them end (tenfold status %s "
+                            "--watch), or cancel them with scancel",
+                            plan->start.run_dir, q->n, list, strlen(list) >= 200 ? " ..." : "", plan->start.run_dir);
+    tn_queue_free(&q);
+    return st;
+}

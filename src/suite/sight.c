@@ -1,0 +1,261 @@
+/* sight.c - DONE files, journals, signs of life, records of jobs. */
+#include "suite/sight.h"
+
+#include "base/done.h"
+#include "base/progress.h"
+#include "base/utf8.h"
+#include "learn/train.h"
+#include "suite/launch.h"
+#include "suite/rung.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const NAME[TN_SIGHT_STATES] = {"waiting", "queued",  "running", "done",
+                                                  "failed",  "stopped", "skipped", "foreign"};
+const char *tn_sight_name(tn_sight_state state) {
+    return NAME[state];
+}
+
+/* --- how far a cell is -------------------------------------------------------------------------------------------- */
+
+/* Last complete line for progress, last best one for the score. */
+static tn_status read_journal(const char *path, tn_sight *out) {
+    char *text = NULL;
+    size_t n_bytes = 0;
+    if (!tn_file_exists(path)) return TN_OK;
+    TN_TRY(tn_file_read(path, &text, &n_bytes));
+    char *rest = text;
+    for (char *line; (line = strtok_r(rest, "\n", &rest));) {
+        json_t *j = json_loads(line, 0, NULL);
+        json_int_t images = 0;
+        int best = 0;
+        double score = 0, seconds = 0;
+        if (j && json_unpack(j, "{s:I,s:b,s:{s:F},s:F}", "images", &images, "best", &best, "validation",
+                             "geometric_mean", &score, "training_seconds", &seconds) == 0) {
+            out->done = images;
+            out->per_s = seconds > 0 ? (double)images / seconds : 0;
+            if (best) out->score = score;
+        }
+        json_decref(j);
+    }
+    free(text);
+    return TN_OK;
+}
+
+/* The budget in whole steps. */
+static int64_t budget(const tn_cfg *cfg) {
+    int64_t step = (int64_t)cfg->train.lanes * cfg->train.lane_images;
+    return (cfg->train.images + step - 1) / step * step;
+}
+
+static void read_sign(const char *folder, const tn_cell *cell, tn_sight *out) {
+    char path[TN_PATH_BYTES], name[TN_CELL_NAME_BYTES];
+    tn_sign sign;
+    if (tn_path(path, "%s/sign", folder) != TN_OK || !tn_sign_read(path, &sign)) return;
+    tn_cell_name(cell, name);
+    out->sign = sign.count;
+    if (strcmp(sign.label, name) == 0) {
+        out->done = sign.done;
+        if (sign.per_s > 0) out->per_s = sign.per_s;
+    } else {
+        snprintf(out->doing, sizeof out->doing, "%s", sign.label);
+    }
+}
+
+static tn_status sight_of_cell(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_sight *out) {
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
+    out->total = budget(cfg);
+    TN_TRY(tn_cell_folder(cfg, "train", &s->cell, folder));
+    TN_TRY(tn_path(path, "%s/journal.jsonl", folder));
+    TN_TRY(read_journal(path, out));
+    if (tn_train_done(cfg, &s->cell, done_out) != TN_OK) {
+        out->state = TN_SIGHT_FOREIGN;
+        snprintf(out->why, sizeof out->why, "%.500s", tn_msg);
+    }
+    if (*done_out && tn_done_skipped(folder)) out->state = TN_SIGHT_SKIPPED;
+    if (!*done_out) read_sign(folder, &s->cell, out);
+    return TN_OK;
+}
+
+static tn_status sight_of_predictions(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_sight *out) {
+    tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);
+    tn_status st = cell ? TN_OK : tn_fail_memory((size_t)tn_cell_count(cfg) * sizeof *cell, "the cells");
+    if (cell) tn_cell_list(cfg, s->cell.round, cell);
+    out->total = tn_cell_count(cfg);
+    for (int i = 0; st == TN_OK && i < tn_cell_count(cfg); i++) {
+        char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
+        st = tn_cell_folder(cfg, "predict", &cell[i], folder);
+        if (st == TN_OK) st = tn_path(path, "%s/DONE", folder);
+        if (st == TN_OK) out->done += tn_file_exists(path);
+    }
+    free(cell);
+    *done_out = out->done == out->total;
+    return st;
+}
+
+/* A place of a search, and the trial that stands there, once that is known. */
+static tn_status sight_of_trial(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_sight *out) {
+    TN_TRY(tn_place_trial(cfg, s->at.rung, s->at.place, &out->trial));
+    out->total = tn_rung_images(cfg, s->at.rung);
+    if (tn_place_done(cfg, &s->at, done_out) == TN_OK) return TN_OK;
+    out->state = TN_SIGHT_FOREIGN;
+    snprintf(out->why, sizeof out->why, "%.500s", tn_msg);
+    return TN_OK;
+}
+
+static tn_status sight_of_folder(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_sight *out) {
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], name[32];
+    snprintf(name, sizeof name, "%s", tn_step_verb(s->kind));
+    if (s->kind == TN_STEP_PREPROCESS) snprintf(name, sizeof name, "folds");
+    if (s->kind == TN_STEP_FILTER) snprintf(name, sizeof name, "filter/r%d", s->cell.round + 1);
+    if (s->kind == TN_STEP_RANK && s->at.rung == cfg->tune.n_rungs) snprintf(name, sizeof name, "tune/judge");
+    if (s->kind == TN_STEP_RANK && s->at.rung < cfg->tune.n_rungs)
+        snprintf(name, sizeof name, "tune/rung%d", s->at.rung);
+    TN_TRY(tn_path(folder, "%s/%s", cfg->run_dir, name));
+    TN_TRY(tn_path(path, "%s/DONE", folder));
+    *done_out = tn_file_exists(path);
+    if (*done_out && tn_done_skipped(folder)) out->state = TN_SIGHT_SKIPPED;
+    return TN_OK;
+}
+
+/* --- how it ended ------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char job[64], state[16];
+    int exit_code;
+} record;
+
+static bool read_record(const char *run_dir, const char *label, record *out) {
+    char path[TN_PATH_BYTES];
+    FILE *f = tn_path(path, "%s/slurm/%s", run_dir, label) == TN_OK ? fopen(path, "r") : NULL;
+    if (!f) return false;
+    int n = fscanf(f, "job %63s state %15s exit_code %d", out->job, out->state, &out->exit_code);
+    fclose(f);
+    return n == 3;
+}
+
+/* The last line of a log that says what is wrong; else its last line. */
+static void last_words(const char *log, char *out, size_t room) {
+    char line[512], error[512] = "", any[512] = "";
+    FILE *f = fopen(log, "r");
+    if (!f) return;
+    while (fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\r\n")] = 0;
+        if (strncmp(line, "tenfold: error: ", 16) == 0) strcpy(error, line + 16);
+        if (*line) strcpy(any, line);
+    }
+    fclose(f);
+    snprintf(out, room, "%s", *error ? error : any);
+    tn_utf8_mend(out);
+}
+
+static void failed(tn_sight *out, int exit_code, const char *words) {
+    char how[64] = "";
+    tn_exit_status(exit_code, how, sizeof how);
+    out->state = TN_SIGHT_FAILED;
+    snprintf(out->why, sizeof out->why, "%s%s%.400s", how, *words ? ": " : "", words);
+}
+
+/* label: of the job, with its task. A job that is neither in the queue nor has a last record was ended from outside. */
+static void sight_of_record(const tn_plan *plan, const char *label, const char *job, tn_sight *out) {
+    record r;
+    char words[512] = "";
+    bool known = read_record(plan->start.run_dir, label, &r) && strcmp(r.job, job) == 0;
+    last_words(out->log, words, sizeof words);
+    if (known && strcmp(r.state, "failed") == 0) {
+        failed(out, r.exit_code, words);
+        return;
+    }
+    out->state = known ? TN_SIGHT_STOPPED : TN_SIGHT_FAILED;
+    snprintf(out->why, sizeof out->why, "job %s %s", job,
+             known ? "was ended from outside (scancel, time limit, lost node)"
+                   : "never began: it was cancelled, or what it waits for failed");
+}
+
+/* --- the verdict -------------------------------------------------------------------------------------------------- */
+
+static void take_queued(const tn_queued *q, tn_sight *out) {
+    out->state = q->running                                  ? TN_SIGHT_RUNNING
+                 : strncmp(q->reason, "Dependency", 10) == 0 ? TN_SIGHT_WAITING
+                                                             : TN_SIGHT_QUEUED;
+    if (out->state == TN_SIGHT_QUEUED) snprintf(out->why, sizeof out->why, "%s: %s", q->id, q->reason);
+    if (out->state == TN_SIGHT_RUNNING) snprintf(out->why, sizeof out->why, "job %s", q->id);
+}
+
+static void label_of(const tn_step *s, char out[64]) {
+    const char *task = strchr(s->job, '_');
+    snprintf(out, 64, "%s", tn_step_verb(s->kind));
+    if (s->kind == TN_STEP_FILTER) snprintf(out, 64, "filter.r%d", s->cell.round + 1);
+    if (s->kind == TN_STEP_TRAIN) snprintf(out, 64, "train.r%d.%s", s->cell.round, task ? task + 1 : "");
+    if (s->kind >= TN_STEP_PREDICT) snprintf(out, 64, "finish");
+}
+
+static void sight_of_job(const tn_plan *plan, const tn_queue *queue, const tn_step *s, tn_sight *out) {
+    char label[64];
+    const tn_queued *q = tn_queue_find(queue, s->job);
+    label_of(s, label);
+    if (q)
+        take_queued(q, out);
+    else
+        sight_of_record(plan, label, s->job, out);
+}
+
+/* Arrays of predictions, "14,15": the first task that is not done says why. */
+static void sight_of_predict_jobs(const tn_plan *plan, const tn_queue *queue, const tn_step *s, tn_sight *out) {
+    static const char *const PREFIX[] = {"predict", "predict-rest"};
+    char jobs[sizeof s->job], *rest = jobs;
+    const tn_queued *best = NULL;
+    snprintf(jobs, sizeof jobs, "%s", s->job);
+    for (char *id; (id = strsep(&rest, ","));) {
+        const tn_queued *q = tn_queue_find(queue, id);
+        if (q && (!best || q->running)) best = q;
+    }
+    if (best) {
+        take_queued(best, out);
+        return;
+    }
+    for (int i = 0; i < 2 * (int)out->total; i++) {
+        char label[64];
+        record r;
+        snprintf(label, sizeof label, "%s.r%d.%d", PREFIX[i % 2], s->cell.round, i / 2);
+        if (!read_record(plan->start.run_dir, label, &r) || strcmp(r.state, "done") == 0) continue;
+        if (tn_path(out->log, "%s/log/%s.r%d-%s.log", plan->start.run_dir, PREFIX[i % 2], s->cell.round, r.job) ==
+            TN_OK)
+            sight_of_record(plan, label, r.job, out);
+        return;
+    }
+    sight_of_job(plan, queue, s, out);
+}
+
+static void sight_of_manifest(const tn_step *s, tn_sight *out) {
+    static const tn_sight_state STATE[] = {TN_SIGHT_WAITING, TN_SIGHT_RUNNING, TN_SIGHT_WAITING, TN_SIGHT_FAILED,
+                                           TN_SIGHT_STOPPED};
+    out->state = STATE[s->state]; /* done, but without its DONE: to be made again */
+    if (out->state == TN_SIGHT_FAILED || out->state == TN_SIGHT_STOPPED) {
+        failed(out, s->exit_code, s->last_line);
+        out->state = STATE[s->state];
+    }
+}
+
+tn_status tn_sight_of(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *queue, int step, tn_sight *out) {
+    const tn_step *s = &plan->step[step];
+    bool done = false;
+    *out = (tn_sight){.score = -1, .sign = -1, .trial = -1, .state = TN_SIGHT_STATES};
+    TN_TRY(tn_path(out->log, "%s", s->log));
+    TN_TRY(s->kind == TN_STEP_TRAIN     ? sight_of_cell(cfg, s, &done, out)
+           : s->kind == TN_STEP_TRIAL   ? sight_of_trial(cfg, s, &done, out)
+           : s->kind == TN_STEP_PREDICT ? sight_of_predictions(cfg, s, &done, out)
+                                        : sight_of_folder(cfg, s, &done, out));
+    if (out->state != TN_SIGHT_STATES) return TN_OK; /* foreign, skipped */
+    if (done)
+        out->state = TN_SIGHT_DONE;
+    else if (!*s->job)
+        sight_of_manifest(s, out);
+    else if (s->kind == TN_STEP_PREDICT)
+        sight_of_predict_jobs(plan, queue, s, out);
+    else
+        sight_of_job(plan, queue, s, out);
+    return TN_OK;
+}

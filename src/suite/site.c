@@ -1,0 +1,116 @@
+/* site.c - site.env and stage.sh: where they are, what the first one says. */
+#include "suite/site.h"
+
+#include <ctype.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static tn_status find_stage(char out[TN_PATH_BYTES]) {
+    char self[TN_PATH_BYTES] = "";
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = 0;
+        TN_TRY(tn_path(out, "%s/../share/tenfold/stage.sh", dirname(self)));
+        char *whole = realpath(out, NULL);
+        if (whole) {
+            tn_status st = tn_path(out, "%s", whole);
+            free(whole);
+            return st;
+        }
+    }
+    TN_TRY(tn_path(out, "%s/slurm/stage.sh", TENFOLD_SOURCE_DIR));
+    if (tn_file_exists(out)) return TN_OK;
+    return tn_fail(TN_EIO,
+                   "stage.sh is neither in share/tenfold beside the installed program nor at %s: install it with "
+                   "`cmake --install`",
+                   out);
+}
+
+tn_status tn_site_find(tn_site *out) {
+    char copy[TN_PATH_BYTES];
+    const char *given = getenv("TENFOLD_SITE_ENV");
+    *out = (tn_site){.gres = "gpu"};
+    TN_TRY(find_stage(out->stage));
+    if (given && *given) {
+        if (!tn_file_exists(given)) return tn_fail(TN_EARG, "TENFOLD_SITE_ENV=%s: there is no such file", given);
+        return realpath(given, out->env) ? TN_OK : tn_fail(TN_EIO, "%s: cannot be read", given);
+    }
+    TN_TRY(tn_path(copy, "%s", out->stage));
+    TN_TRY(tn_path(out->env, "%s/site.env", dirname(copy)));
+    if (!tn_file_exists(out->env)) out->env[0] = 0;
+    return TN_OK;
+}
+
+/* --- one line ----------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char name[TN_NAME_BYTES], value[256]; /* name: small letters, without the prefix */
+} assignment;
+
+enum { NOT_OURS, TAKEN, REFUSED };
+
+static int take_value(const char *at, char *out, size_t room) {
+    char quote = *at == '"' || *at == '\'' ? *at++ : 0;
+    size_t n = quote ? strcspn(at, quote == '"' ? "\"" : "'") : strcspn(at, " \t#;");
+    const char *rest = at + n + (quote && at[n]);
+    if ((quote && !at[n]) || n >= room) return REFUSED;
+    snprintf(out, room, "%.*s", (int)n, at);
+    if (strpbrk(out, "$`\\\"'") || (!quote && strpbrk(out, "()&|<>*?~"))) return REFUSED;
+    rest += strspn(rest, " \t\r");
+    return *rest == 0 || *rest == '#' ? TAKEN : REFUSED;
+}
+
+/* `[export ]TENFOLD_NAME=value [# comment]`; other lines are bash's. */
+static int take_line(const char *line, assignment *out) {
+    static const char PREFIX[] = "TENFOLD_";
+    size_t n = 0;
+    line += strspn(line, " \t");
+    if (strncmp(line, "export ", 7) == 0) line += 7 + strspn(line + 7, " \t");
+    if (strncmp(line, PREFIX, sizeof PREFIX - 1) != 0) return NOT_OURS;
+    line += sizeof PREFIX - 1;
+    for (; isalnum((unsigned char)line[n]) || line[n] == '_'; n++)
+        if (n < sizeof out->name - 1) out->name[n] = (char)tolower((unsigned char)line[n]);
+    out->name[n < sizeof out->name ? n : sizeof out->name - 1] = 0;
+    return line[n] == '=' ? take_value(line + n + 1, out->value, sizeof out->value) : REFUSED;
+}
+
+static tn_status apply(tn_site *site, tn_cfg *cfg, const assignment *a, int line) {
+    if (strcmp(a->name, "gres") == 0) {
+        snprintf(site->gres, sizeof site->gres, "%.63s", a->value);
+        return TN_OK;
+    }
+    if (strcmp(a->name, "launcher") == 0) {
+        if (strcmp(a->value, "mpirun") == 0 || strcmp(a->value, "srun") == 0) return TN_OK;
+        return tn_fail(TN_EARG, "%s:%d: TENFOLD_LAUNCHER=%s: give mpirun or srun", site->env, line, a->value);
+    }
+    tn_status st = tn_cfg_default(cfg, "slurm", a->name, a->value, site->env, line);
+    if (st == TN_OK) return st;
+    return tn_fail(st,
+                   "%s\n(a line TENFOLD_NAME=value sets slurm.name where the job file does not; GRES and LAUNCHER "
+                   "are the site's own)",
+                   tn_msg);
+}
+
+tn_status tn_site_read(tn_site *site, tn_cfg *cfg) {
+    char *text = NULL, *rest;
+    size_t n = 0;
+    if (!*site->env) return TN_OK;
+    TN_TRY(tn_file_read(site->env, &text, &n));
+    tn_status st = TN_OK;
+    rest = text;
+    for (int line = 1; st == TN_OK && rest; line++) {
+        char *this_line = strsep(&rest, "\n");
+        assignment a;
+        int kind = take_line(this_line, &a);
+        if (kind == TAKEN) st = apply(site, cfg, &a, line);
+        if (kind == REFUSED)
+            st = tn_fail(TN_EARG,
+                         "%s:%d: `%s`: `tenfold submit` reads no bash: give TENFOLD_NAME=value, the value plain or in "
+                         "quotes, without $, ` and \\",
+                         site->env, line, this_line);
+    }
+    free(text);
+    return st;
+}

@@ -1,0 +1,279 @@
+/* test_slurm.c - what is submitted, as lines written down by hand; what squeue and site.env say. */
+#include "unit.h"
+
+#include "suite/batch.h"
+#include "suite/queue.h"
+
+static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
+                          "folds: { count = 3; };\n"
+                          "train: { images = 100; lanes = 4; };\n";
+
+static tn_cfg *read_job(const char *slurm) {
+    char text[2048];
+    tn_cfg *cfg = NULL;
+    snprintf(text, sizeof text, "%sslurm: { %s };\n", JOB, slurm);
+    if (tn_cfg_read(unit_write("my.cfg", text), 0, NULL, NULL, &cfg) != TN_OK) fail_msg("%s", tn_msg);
+    return cfg;
+}
+
+/* Two rounds of three cells, of which the bits say what is missing. */
+typedef struct {
+    bool train[6], predict[6], filter[2];
+    tn_missing m;
+} some;
+static tn_missing *missing(some *s, unsigned train, unsigned predict, bool preprocess, bool filter, bool finish) {
+    *s = (some){.filter = {false, filter}};
+    for (int i = 0; i < 6; i++) {
+        s->train[i] = train >> i & 1;
+        s->predict[i] = predict >> i & 1;
+    }
+    s->m = (tn_missing){2, 3, preprocess, finish, s->train, s->predict, s->filter};
+    return &s->m;
+}
+
+static void prints(const tn_cfg *cfg, const tn_missing *m, const char *run_dir, const char *want) {
+    char *text = NULL;
+    size_t n = 0;
+    tn_batches *b = NULL;
+    tn_plan plan = {.n = 0};
+    tn_site site = {.stage = "/opt/stage.sh", .gres = "gpu:a100"};
+    FILE *f = open_memstream(&text, &n);
+    snprintf(plan.start.run_dir, sizeof plan.start.run_dir, "%s", run_dir);
+    strcpy(plan.start.folder, "/data");
+    assert_int_equal(tn_batches_make(cfg, m, &b), TN_OK);
+    assert_int_equal(tn_batches_print(&(tn_batch_about){cfg, &plan, &site, "/opt/tenfold"}, b, f), TN_OK);
+    fclose(f);
+    assert_string_equal(text, want);
+    free(text);
+    tn_batches_free(&b);
+}
+
+#define SBATCH "$(sbatch --parsable --requeue --open-mode=append --kill-on-invalid-dep=yes "
+#define ONE    "--nodes=1 --cpus-per-task=2 "
+#define WIDE   "--nodes=1-2 --cpus-per-task=4 "
+#define RUN    "/opt/stage.sh /opt/tenfold '' /data/my "
+
+static void whole_run(void **unused) {
+    (void)unused;
+    some s;
+    tn_cfg *cfg =
+        read_job("nodes = [ 1, 2 ]; ranks_per_node = 2; max_running = 2; train_minutes = 600; filter_minutes = 4; "
+                 "gpus_per_node = 2; memory_gib = 8;");
+    prints(cfg, missing(&s, 63, 63, true, true, true), "/data/my",
+           "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
+           "--signal=B:USR1@120 " WIDE "--mem=8G " RUN "preprocess 3/0 2 50 preprocess)\n"
+           "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log "
+           "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
+           "--mem=8G --gres=gpu:a100:2 --dependency=afterok:$preprocess " RUN
+           "train.r0 3/3 2 50 'train --round 0 --part @/3')\n"
+           "predict_r0=" SBATCH "--job-name=my.predict.r0 --chdir=/data --output=/data/my/log/predict.r0-%A_%a.log "
+           "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8G --gres=gpu:a100:2 --dependency=aftercorr:$train_r0 " RUN
+           "predict.r0 3/3 2 50 'predict --round 0 --part @/3')\n"
+           "filter_r1=" SBATCH "--job-name=my.filter.r1 --chdir=/data --output=/data/my/log/filter.r1-%j.log "
+           "--time=4 --signal=B:USR1@120 " ONE "--mem=8G --dependency=afterany:$train_r0 " RUN
+           "filter.r1 3/0 1 50 'filter --round 0')\n"
+           "train_r1=" SBATCH "--job-name=my.train.r1 --chdir=/data --output=/data/my/log/train.r1-%A_%a.log "
+           "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
+           "--mem=8G --gres=gpu:a100:2 --dependency=afterok:$filter_r1 " RUN
+           "train.r1 3/3 2 50 'train --round 1 --part @/3')\n"
+           "predict_r1=" SBATCH "--job-name=my.predict.r1 --chdir=/data --output=/data/my/log/predict.r1-%A_%a.log "
+           "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8G --gres=gpu:a100:2 --dependency=aftercorr:$train_r1 " RUN
+           "predict.r1 3/3 2 50 'predict --round 1 --part @/3')\n"
+           "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
+           "--signal=B:USR1@120 " ONE "--mem=8G --dependency=afterany:$predict_r0,afterany:$predict_r1 " RUN
+           "finish 3/0 1 50 reduce report)\n");
+    tn_cfg_free(&cfg);
+}
+
+/* Round 0 is done but for the prediction of cell 1; cells 0 and 2 of round 1 are not trained; words of the job file
+ * that a shell would take apart. */
+static void rest_of_a_run(void **unused) {
+    (void)unused;
+    some s;
+    tn_cfg *cfg = read_job("partition = \"a b\"; account = \"x'$(rm -rf .)\"; allow_missing = true; max_restarts = 7;");
+    prints(
+        cfg, missing(&s, 8 | 32, 2 | 8 | 32, false, false, true), "/data/50% of it",
+        "predict_rest_r0=" SBATCH "'--job-name=50% of it.predict-rest.r0' --chdir=/data "
+        "'--output=/data/50%% of it/log/predict-rest.r0-%A_%a.log' --array=1 --signal=B:USR1@120 " ONE
+        "'--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
+        "predict-rest.r0 3/3 1 7 'predict --round 0 --part @/3')\n"
+        "train_r1=" SBATCH "'--job-name=50% of it.train.r1' --chdir=/data "
+        "'--output=/data/50%% of it/log/train.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
+        "'--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
+        "train.r1 3/3 1 7 'train --round 1 --part @/3')\n"
+        "predict_r1=" SBATCH "'--job-name=50% of it.predict.r1' --chdir=/data "
+        "'--output=/data/50%% of it/log/predict.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
+        "'--partition=a b' '--account=x'\\''$(rm -rf .)' --dependency=aftercorr:$train_r1 /opt/stage.sh /opt/tenfold "
+        "'' '/data/50% of it' predict.r1 3/3 1 7 'predict --round 1 --part @/3')\n"
+        "finish=" SBATCH "'--job-name=50% of it.finish' --chdir=/data '--output=/data/50%% of it/log/finish-%j.log' "
+        "--signal=B:USR1@120 " ONE "'--partition=a b' '--account=x'\\''$(rm -rf .)' "
+        "--dependency=afterany:$predict_rest_r0,afterany:$predict_r1 /opt/stage.sh /opt/tenfold '' "
+        "'/data/50% of it' finish 3/0 1 7 'reduce --allow-missing' report)\n");
+    prints(cfg, missing(&s, 0, 0, false, false, false), "/data/my", "");
+    tn_cfg_free(&cfg);
+}
+
+/* preprocess + 3 + 3 + filter + 3 + 3 + finish = 15 as it is; 9 with the predictions in the last job; then tasks of two
+ * cells, 7; of three, 5; 4 cannot be. */
+static void packing(void **unused) {
+    (void)unused;
+    some s;
+    const struct {
+        int most, n_jobs, n_tasks;
+        const char *first_of_last;
+    } want[] = {
+        {0, 15, 3, "reduce"}, {15, 15, 3, "reduce"}, {14, 9, 3, "predict"}, {8, 7, 2, "predict"}, {5, 5, 1, "predict"}};
+    missing(&s, 63, 63, true, true, true);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        char text[32];
+        tn_batches *b = NULL;
+        snprintf(text, sizeof text, "max_jobs = %d;", want[i].most);
+        tn_cfg *cfg = read_job(text);
+        assert_int_equal(tn_batches_make(cfg, &s.m, &b), TN_OK);
+        assert_int_equal(b->n_jobs, want[i].n_jobs);
+        assert_int_equal(b->at[1].n_tasks, want[i].n_tasks);
+        assert_int_equal(b->at[1].n_wanted, want[i].n_tasks);
+        assert_string_equal(b->at[b->n - 1].command[0], want[i].first_of_last);
+        tn_batches_free(&b);
+        tn_cfg_free(&cfg);
+    }
+    tn_cfg *cfg = read_job("max_jobs = 4;");
+    tn_batches *b = NULL;
+    assert_int_equal(tn_batches_make(cfg, &s.m, &b), TN_EARG);
+    unit_says("slurm.max_jobs = 4: however tightly packed, what is missing takes 5 jobs");
+    tn_cfg_free(&cfg);
+}
+
+/* Task t has the cells [C t / N, C (t + 1) / N), rounded down: what `train --part t/N` trains. */
+static void tasks(void **unused) {
+    (void)unused;
+    const int of_two[] = {0, 1, 1}, of_four[] = {0, 0, 1, 1, 1, 2, 2, 3, 3, 3};
+    for (int i = 0; i < 3; i++) assert_int_equal(tn_task_of(i, 3, 2), of_two[i]);
+    for (int i = 0; i < 10; i++) assert_int_equal(tn_task_of(i, 10, 4), of_four[i]);
+    for (int i = 0; i < 10; i++) assert_int_equal(tn_task_of(i, 10, 10), i);
+}
+
+static void queue(void **unused) {
+    (void)unused;
+    tn_queue *q = NULL;
+    assert_int_equal(tn_queue_parse("12|0|RUNNING|my.train.r0.f0|None\n"
+                                    "12|10|PENDING|my.train.r0|JobArrayTaskLimit\n"
+                                    "13|N/A|PENDING|my.filter.r1|job requeued in held state\n"
+                                    "14|N/A|RUNNING|mine.filter.r1|None\n" /* another run's */
+                                    "15|1|COMPLETING|my.a|b.r0|None\n"
+                                    "17|N/A|REQUEUED|my.x|None\n"
+                                    "half a line\n",
+                                    "my", &q),
+                     TN_OK);
+    assert_int_equal(q->n, 5);
+    assert_true(tn_queue_find(q, "12_0")->running);
+    assert_null(tn_queue_find(q, "12_1"));
+    assert_string_equal(tn_queue_find(q, "12_10")->reason, "JobArrayTaskLimit");
+    assert_false(tn_queue_find(q, "13")->running);
+    assert_string_equal(tn_queue_find(q, "13")->reason, "job requeued in held state");
+    assert_null(tn_queue_find(q, "1"));
+    assert_null(tn_queue_find(q, ""));
+    assert_null(tn_queue_find(q, "14"));
+    assert_string_equal(tn_queue_find(q, "15")->state, "COMPLETING");
+    assert_false(tn_queue_find(q, "17")->running);
+    tn_queue_free(&q);
+}
+
+static tn_status read_site(const char *text, const char *job, tn_cfg **cfg_out, tn_site *site) {
+    *cfg_out = read_job(job);
+    *site = (tn_site){.gres = "gpu"};
+    snprintf(site->env, sizeof site->env, "%s", unit_write("site.env", text));
+    return tn_site_read(site, *cfg_out);
+}
+
+static void site_env(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = NULL;
+    tn_site site;
+    assert_int_equal(read_site("# a comment with TENFOLD_QOS=no\n"
+                               "module load openmpi/4.1\n"
+                               "export PATH=$HOME/bin:$PATH\n"
+                               "TENFOLD_LAUNCHER=srun\n"
+                               "export TENFOLD_PARTITION='two words'  # of the site\n"
+                               "TENFOLD_ACCOUNT=\"a-1\"\n"
+                               "TENFOLD_GRES=gpu:a100\n"
+                               "TENFOLD_TRAIN_MINUTES=90\n"
+                               "TENFOLD_FILTER_MINUTES=5",
+                               "train_minutes = 30;", &cfg, &site),
+                     TN_OK);
+    assert_string_equal(cfg->slurm.partition, "two words");
+    assert_string_equal(cfg->slurm.account, "a-1");
+    assert_string_equal(cfg->slurm.qos, "");
+    assert_string_equal(site.gres, "gpu:a100");
+    assert_int_equal(cfg->slurm.train_minutes, 30); /* the job file's */
+    assert_int_equal(cfg->slurm.filter_minutes, 5);
+    tn_cfg_free(&cfg);
+    const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"\nTENFOLD_PARTITION=$(hostname)\n", "site.env:2: `TENFOLD_PARTITION=$(hostname)`"},
+        {"TENFOLD_QOS=\"a$b\"\n", "site.env:1: "},
+        {"TENFOLD_QOS=a b\n", "site.env:1: "},
+        {"TENFOLD_QOS='a\n", "site.env:1: "},
+        {"TENFOLD_QOS\n", "site.env:1: "},
+        {"TENFOLD_TRAIN_MINUTE=9\n", "site.env:1: unknown key slurm.train_minute: did you mean slurm.train_minutes?"},
+        {"TENFOLD_TRAIN_MINUTES=soon\n", "site.env:1: slurm.train_minutes"},
+        {"TENFOLD_LAUNCHER=mpiexec\n", "TENFOLD_LAUNCHER=mpiexec: give mpirun or srun"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(read_site(bad[i].text, "", &cfg, &site), TN_EARG);
+        unit_says(bad[i].says);
+        tn_cfg_free(&cfg);
+    }
+}
+
+static void commands(void **unused) {
+    (void)unused;
+    tn_words w = {0};
+    tn_said said;
+    assert_int_equal(tn_words_add(&w, "sh"), TN_OK);
+    assert_int_equal(tn_words_add(&w, "-c"), TN_OK);
+    assert_int_equal(tn_words_add(&w, "echo \"$1\"; echo no >&2; exit 3"), TN_OK);
+    assert_int_equal(tn_words_add(&w, "sh"), TN_OK);
+    assert_int_equal(tn_words_add(&w, "a'b $(c)"), TN_OK);
+    assert_int_equal(tn_command(&w, &said), TN_OK);
+    assert_int_equal(said.exit_code, 3);
+    assert_string_equal(said.text, "a'b $(c)\n");
+    assert_string_equal(said.errs, "no\n");
+    tn_said_free(&said);
+    tn_words_free(&w);
+    assert_int_equal(tn_words_add(&w, "no-such-program-here"), TN_OK);
+    assert_int_equal(tn_command(&w, &said), TN_EIO);
+    unit_says("no-such-program-here: there is no such program here");
+    tn_words_free(&w);
+}
+
+static void job_file(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = NULL;
+    char text[512];
+    snprintf(text, sizeof text, "%sslurm: { nodes = [ 2, 1 ]; };\n", JOB);
+    assert_int_equal(tn_cfg_read(unit_write("my.cfg", text), 0, NULL, NULL, &cfg), TN_EARG);
+    unit_says("my.cfg:4: slurm.nodes = [ 2, 1 ]: give the fewest first");
+    snprintf(text, sizeof text, "%sslurm: { nodes = [ 1, 3 ]; ranks_per_node = 2; };\n", JOB);
+    assert_int_equal(tn_cfg_read(unit_write("my.cfg", text), 0, NULL, NULL, &cfg), TN_EARG);
+    unit_says("my.cfg:4: slurm.nodes x slurm.ranks_per_node = 6 ranks: train.lanes = 4");
+    cfg = read_job("train_minutes = 5;");
+    char *identity = tn_cfg_canonical(cfg, TN_STAGE_TRAIN);
+    assert_null(strstr(identity, "slurm")); /* recorded, never part of an identity */
+    free(identity);
+    tn_cfg_free(&cfg);
+    /* a copy is read as the job file that it was */
+    assert_int_equal(tn_cfg_read_copy("/else/where/mine.cfg", unit_write("job.cfg", JOB), 0, NULL, NULL, &cfg), TN_OK);
+    assert_string_equal(cfg->data.metadata, "/else/where/m.csv");
+    assert_string_equal(cfg->data.metadata_given, "m.csv");
+    assert_string_equal(cfg->name, "mine");
+    tn_cfg_free(&cfg);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_run), cmocka_unit_test(rest_of_a_run),
+                                       cmocka_unit_test(packing),   cmocka_unit_test(tasks),
+                                       cmocka_unit_test(queue),     cmocka_unit_test(site_env),
+                                       cmocka_unit_test(commands),  cmocka_unit_test(job_file)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
