@@ -248,7 +248,8 @@ tn_status tn_sight_of(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *qu
            : s->kind == TN_STEP_TRIAL   ? sight_of_trial(cfg, s, &done, out)
            : s->kind == TN_STEP_PREDICT ? sight_of_predictions(cfg, s, &done, out)
                                         : sight_of_folder(cfg, s, &done, out));
-    if (out->state != TN_SIGHT_STATES) return TN_OK; /* foreign, skipped */
+    if (s->kind == TN_STEP_REPORT && plan->start.tune) done = s->state == TN_STEP_DONE; /* it has no folder */
+    if (out->state != TN_SIGHT_STATES) return TN_OK;                                    /* foreign, skipped */
     if (done)
         out->state = TN_SIGHT_DONE;
     else if (!*s->job)

@@ -1,0 +1,92 @@
+# stage.sh and exit codes: which ones are queued again, how often, and what the record says. The program is a script here.
+tenfold=$1 source=$2
+. "$source/tests/slurm/slurm.sh"
+slurm_up
+mkdir -p run/slurm run/log
+cat >program <<'SH'
+#!/bin/bash
+# program VERB RUN [--part I/N]: ends as `ends` says, a line per start
+[ "$1" = early ] || touch "$TENFOLD_BEGUN"
+echo "$*: start ${SLURM_RESTART_COUNT:-0}" >>"starts.$SLURM_JOB_NAME"
+code=$(sed -n "$(($(wc -l <"starts.$SLURM_JOB_NAME")))p" "ends.$SLURM_JOB_NAME")
+case $code in
+sleep) trap 'exit 6' USR1; for _ in $(seq 600); do sleep 0.1; done ;;
+crash) kill -SEGV $$ ;;
+*) exit "$code" ;;
+esac
+SH
+chmod +x program
+stage() { # NAME ENDS COMMAND...: the job's id; ENDS: how the first, second, ... start ends
+    local name=$1
+    printf '%s\n' $2 >"ends.$name"
+    shift 2
+    sbatch --parsable --requeue --open-mode=append --job-name="$name" --output="run/log/$name-%j.log" --nodes=1 \
+        --time=5 "$source/slurm/stage.sh" "$PWD/program" "${site-}" "$PWD/run" "$name" 1/0 "${ranks-1}" 2 "$@"
+}
+record() { sed -n "s/^$2 //p" "run/slurm/$1"; }
+starts() { wc -l <"starts.$1"; }
+
+bad=$(stage bad 2 train)
+lost=$(stage lost "205 205 205" train)
+once=$(stage once "205 0" train)
+often=$(stage often "6 6 6 6" train)
+part=$(stage part 6 reduce)
+crash=$(stage crash crash train)
+early=$(stage early "crash crash 0 0" early train)
+two=$(stage two "0 3 0 0" preprocess train)
+stop=$(stage stop "sleep 0" predict)
+term=$(stage term sleep train)
+array=$(printf '0\n0\n0\n' >ends.array && sbatch --parsable --requeue --open-mode=append --job-name=array --output=run/log/array-%A_%a.log \
+    --array=0,2 --nodes=1 "$source/slurm/stage.sh" "$PWD/program" "" "$PWD/run" array 6/3 1 4 "train --part @/3")
+
+wait_job 60 "$bad" FAILED # settings: never again
+test "$(starts bad)" = 1
+test "$(record bad state)" = failed
+test "$(record bad exit_code)" = 2
+wait_job 60 "$crash" FAILED # a program that had begun: a bug
+test "$(starts crash)" = 1
+test "$(record crash exit_code)" = 139
+wait_job 60 "$part" FAILED # reduce: something is missing, and waiting does not bring it
+test "$(starts part)" = 1
+wait_job 60 "$early" COMPLETED # before MPI: again at once, in the same job
+test "$(starts early)" = 4
+test "$(job_field "$early" Restarts)" = 0
+grep -q "early died with exit code 139 before MPI was up, try 2 of 3" run/log/early-*.log
+wait_job 60 "${array}_2" COMPLETED # fold 4 and 5 of 6 are part 2 of 3
+test "$(job_field "${array}_2" JobName)" = array.f4
+grep -q -- "^train $PWD/run --part 2/3: start 0" starts.array
+
+wait_for 60 "the start of stop" says starts.stop "start 0"
+wait_for 60 "the start of term" says starts.term "start 0"
+sleep 0.5 # until the script has set its trap
+scancel --signal=USR1 --batch "$stop"
+scancel "$term"
+wait_for 60 "the end of term" job_over "$term" # cancelled is cancelled, although a checkpoint was made
+test "$(job_field "$term" JobState)" = CANCELLED
+wait_job 90 "$once" COMPLETED
+test "$(job_field "$once" Restarts)" = 1
+test "$(record once state)" = "done"
+wait_job 90 "$two" COMPLETED # the second start says of the first command that it is done
+test "$(cut -d: -f1 starts.two | cut -d' ' -f1 | tr '\n' ' ')" = "preprocess train preprocess train "
+wait_job 90 "$stop" COMPLETED
+test "$(job_field "$stop" Restarts)" = 1
+wait_job 120 "$lost" FAILED
+test "$(starts lost)" = 3
+test "$(record lost failures)" = 3
+wait_job 120 "$often" FAILED
+test "$(starts often)" = 3 # slurm.max_restarts = 2
+grep -q "slurm.max_restarts = 2 is reached" run/log/often-*.log
+test "$(job_field "$term" Restarts)" = 0
+
+# srun as the launcher, and a site.env that is bash
+cat >site.env <<'SH'
+TENFOLD_LAUNCHER=srun
+export FROM_SITE="$(hostname) says"
+SH
+site=$PWD/site.env
+job=$(stage srun "205 0" train)
+wait_job 90 "$job" COMPLETED
+grep -q "1 ranks by srun on node" run/log/srun-*.log
+site=$PWD/wrong.env
+echo 'TENFOLD_LAUNCHER=mpiexec' >wrong.env
+wait_job 60 "$(stage wrong 0 train)" FAILED
