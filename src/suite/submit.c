@@ -162,7 +162,7 @@ static tn_status prepare(tn_plan *plan, const tn_batches *b) {
 
 static tn_status submit_locked(const tn_batch_about *about, tn_plan *plan, tn_batches *b) {
     char path[TN_PATH_BYTES];
-    int lock = -1;
+    tn_lock *lock = NULL;
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
     TN_TRY(tn_lock_take(path, plan->start.run_dir, &lock));
     tn_status st = tn_queue_check_empty(plan);
