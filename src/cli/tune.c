@@ -68,13 +68,15 @@ const tn_verb tn_verb_trial = {
     .options = TN_OPT_SET | TN_OPT_RUNG | TN_OPT_PLACE,
     .mpi = true,
     .summary = "train one place of a rung of a search                    (MPI)",
-    .help = "One step of `tenfold tune`: trains the trial that stands at a place of a rung, on all folds of the rung "
-            "or on\n"
-            "--folds. In rung 0 place and trial are the same; later the place is the rank in the rung before. In the\n"
-            "judgement place 0 is the job file as it stands, place 1 the best trial.\n"
-            "reads   RUN/shards, RUN/folds, RUN/tune/rung<N-1>\n"
-            "writes  RUN/tune/t<trial>-i<images>\n\n"
-            "example: mpirun -n 2 tenfold trial jobs/tune.cfg --rung 0 --place 3",
+    .help =
+        "One step of `tenfold tune`: trains the trial that stands at a place of a rung, on all folds of the rung "
+        "or on\n"
+        "--folds. In rung 0 place and trial are the same; later the place is the rank in the rung before. In the\n"
+        "judgement place 0 is the job file as it stands, place 1 the best trial.\n"
+        "reads   RUN/shards, RUN/folds, RUN/tune/rung<N-1>\n"
+        "writes  RUN/tune/t<trial>-i<images>\n\n"
+        "example: mpirun -n 2 tenfold trial jobs/tune.cfg --rung 0 --place 3\n"
+        "         sbatch --array=0-11 --wrap 'srun tenfold trial jobs/tune.cfg --rung 0 --place $SLURM_ARRAY_TASK_ID'",
     .run = trial,
 };
 
