@@ -1,0 +1,54 @@
+# `tenfold submit` where things break: a node fails in mid-fold and slurmctld restarts; a fold that cannot be written fails three
+# times; a dependency can never be met. The runs end with the digests of undisturbed ones, and nothing waits for ever.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+. "$source/tests/slurm/slurm.sh"
+sed -i 's/images = 2400/images = 1600/; s/evaluation_points = 3/&; checkpoint_images = 160/' tiny.cfg
+slurm_up
+short="--set self.max_rounds=0 --set train.images=800"
+cell() { echo "train/r0-f$1-s32-x1"; }
+no_jobs() { ! squeue --noheader --format=%j | grep -q "^$1\."; }
+finished() { wait_for 400 "the end of the jobs of $1" no_jobs "$1"; } # RUN
+# RUN FOLD: "12_1 node3", the task that trains the fold now and its node
+task_of() { squeue --noheader --array --states=RUNNING --format="%F_%K %B %j" | awk -v name="$1.train.r0" -v task="_$2$" 'index($3, name) == 1 && $1 ~ task { print $1, $2 }'; }
+trains() { [ -n "$(task_of "$1" "$2")" ] && [ -s "$1/$(cell "$2")/checkpoint.safetensors" ]; }
+
+"$tenfold" run tiny.cfg --run whole --ranks 2 >/dev/null 2>log || { cat log; exit 1; }
+digest_of_run whole >expected
+
+# a node fails, another Slurm daemon restarts
+"$tenfold" submit tiny.cfg --run crashed >submitted
+wait_for 300 "a checkpoint of fold 1" trains crashed 1
+read -r id node <<<"$(task_of crashed 1)"
+"$cluster" fail "$node"
+"$cluster" restart-controller
+wait_for 90 "the second start of fold 1" says "crashed/log/train.r0-$id.log" "start 1: "
+"$cluster" revive "$node"
+
+# a fold fails three times: the others go on, the run says which one is missing, resume does the rest
+"$tenfold" submit tiny.cfg --run gap $short >submitted
+wait_for 300 "the shards" test -e gap/folds/DONE
+mkdir -p gap/train
+echo "in the way" >"gap/$(cell 2)"
+
+# a dependency that can never be met
+sed '2s/,[a-z]*,/,neither,/' data/metadata.csv >data/wrong.csv
+"$tenfold" submit tiny.cfg --run never $short --set data.metadata=data/wrong.csv >submitted
+finished never
+grep -q "neither" never/log/preprocess-*.log
+test ! -e never/train
+
+finished gap
+grep -q "the third failure in a row" gap/log/train.r0-*_2.log
+test -e "gap/$(cell 0)/DONE" && test -e "gap/$(cell 1)/DONE"
+test ! -e gap/submission.csv
+"$tenfold" status gap >table || true
+grep "train r0-f2" table | grep failed
+rm "gap/$(cell 2)"
+"$tenfold" resume gap --slurm >submitted
+finished gap
+test -e gap/submission.csv
+
+finished crashed
+grep -q "goes on after" "crashed/log/train.r0-$id.log"
+digest_of_run crashed | cmp - expected
