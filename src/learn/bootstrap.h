@@ -14,7 +14,7 @@
  *               differences are paired.
  * Source     Efron 1979; Poisson weights: Oza and Russell 2001, Chamandy et al. 2012 ("Estimating uncertainty for
  *            massive data streams"); they agree with drawing groups with replacement as groups grow many
- * Cost       n draws (about 3 ns each) per row; 8 n K^2 bytes
+ * Cost       n draws (about 6 ns each) per row; 8 n K^2 bytes
  */
 #ifndef TN_LEARN_BOOTSTRAP_H
 #define TN_LEARN_BOOTSTRAP_H
