@@ -167,13 +167,13 @@ static tn_status put_curves(const tn_cfg *cfg, FILE *f) {
 enum { MOST_PICTURES = 60 };
 
 typedef struct {
-    double margin;
+    double log_odds;
     int64_t ledger_row;
 } suspect;
 
-static int largest_margin(const void *a, const void *b) {
+static int largest_odds(const void *a, const void *b) {
     const suspect *x = a, *y = b;
-    if (x->margin != y->margin) return x->margin > y->margin ? -1 : 1;
+    if (x->log_odds != y->log_odds) return x->log_odds > y->log_odds ? -1 : 1;
     return (x->ledger_row > y->ledger_row) - (x->ledger_row < y->ledger_row);
 }
 
@@ -224,7 +224,7 @@ static tn_status put_suspects(const tn_cfg *cfg, const tn_csv *t, int n, const s
         put_text(f, tn_csv_at(t, s[i].ledger_row, label), strlen(tn_csv_at(t, s[i].ledger_row, label)));
         fputs(" &rarr; <b>", f);
         put_text(f, tn_csv_at(t, s[i].ledger_row, suggested), strlen(tn_csv_at(t, s[i].ledger_row, suggested)));
-        fprintf(f, "</b><br>margin %.3f<br>", s[i].margin);
+        fprintf(f, "</b><br>log odds %.2f<br>", s[i].log_odds);
         put_text(f, name, strlen(name));
         fputs("</figcaption></figure>\n", f);
     }
@@ -234,19 +234,20 @@ static tn_status put_suspects(const tn_cfg *cfg, const tn_csv *t, int n, const s
 }
 
 static tn_status put_ledger(const tn_cfg *cfg, const tn_csv *t, const char *path, FILE *f) {
-    int margin = tn_csv_column(t, "margin");
-    if (margin < 0) return tn_fail(TN_EFORMAT, "%s: has no column margin", path);
+    int odds = tn_csv_column(t, "log_odds");
+    if (odds < 0) return tn_fail(TN_EFORMAT, "%s: has no column log_odds", path);
     suspect *s = malloc((size_t)tn_csv_rows(t) * sizeof *s + 1);
     if (!s) return tn_fail_memory((size_t)tn_csv_rows(t) * sizeof *s, "the report");
     int64_t n = 0;
     for (int64_t i = 0; i < tn_csv_rows(t); i++)
-        if (atof(tn_csv_at(t, i, margin)) > 0) s[n++] = (suspect){atof(tn_csv_at(t, i, margin)), i};
-    qsort(s, (size_t)n, sizeof *s, largest_margin);
+        if (atof(tn_csv_at(t, i, odds)) > 0) s[n++] = (suspect){atof(tn_csv_at(t, i, odds)), i};
+    qsort(s, (size_t)n, sizeof *s, largest_odds);
     int shown = n < MOST_PICTURES ? (int)n : MOST_PICTURES;
-    fprintf(f,
-            "<h2>The labels believed least</h2>\n<p>%d of %lld whose margin is above 0, the largest first: given label "
-            "&rarr; suggested label.</p>\n",
-            shown, (long long)n);
+    fprintf(
+        f,
+        "<h2>The labels believed least</h2>\n<p>%d of %lld whose log odds are above 0, the largest first: given label "
+        "&rarr; suggested label.</p>\n",
+        shown, (long long)n);
     tn_status st = put_suspects(cfg, t, shown, s, f);
     free(s);
     return st;
