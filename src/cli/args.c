@@ -22,6 +22,8 @@ static const option OPTION[] = {
     {"--size", "PX", TN_OPT_CELLS | TN_OPT_CLASSES, "only this image size (default: all of train.sizes_px)"},
     {"--seed", "N", TN_OPT_CELLS | TN_OPT_DRILL, "only this seed (default: all of train.seeds); of a drill's draws"},
     {"--runs", "N", TN_OPT_DRILL, "disturbed runs (default: 20)"},
+    {"--node-command", "PROGRAM", TN_OPT_DRILL,
+     "with --slurm: also crash nodes by this program, which is given a node's name"},
     {"--part", "I/N", TN_OPT_CELLS, "of the round's cells only the I-th of N equal parts, counted from 0"},
     {"--ranks", "N", TN_OPT_RANKS, "MPI ranks per step (default: what the cores and train.lanes allow)"},
     {"--ranks-per-fold", "N", TN_OPT_GROUPS,
@@ -30,7 +32,7 @@ static const option OPTION[] = {
      "go on although instruction set or library differ from the first start"},
     {"--profile", NULL, TN_OPT_GROUPS, "print where the time of a cell went, operation by operation"},
     {"--dry-run", NULL, TN_OPT_DRY, "print the commands, as a script that bash could run, and submit nothing"},
-    {"--slurm", NULL, TN_OPT_SLURM, "submit what is missing to Slurm instead of running it here"},
+    {"--slurm", NULL, TN_OPT_SLURM, "through Slurm instead of here"},
     {"--watch", NULL, TN_OPT_WATCH, "look again every few seconds until the run ends"},
     {"--allow-missing", NULL, TN_OPT_MISSING, "combine what is there, and say how many of how many"},
     {"--classes", "N", TN_OPT_CLASSES, "classes of the net to describe (default: 1000)"},
@@ -125,6 +127,8 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         return int_value(name, value, 1, 65536, &out->ranks_per_fold);
     } else if (strcmp(name, "--classes") == 0) {
         return int_value(name, value, 1, 1000000, &out->classes);
+    } else if (strcmp(name, "--node-command") == 0) {
+        out->node_command = value;
     } else if (strcmp(name, "--runs") == 0) {
         return int_value(name, value, 1, 100000, &out->runs);
     } else if (strcmp(name, "--net") == 0) {

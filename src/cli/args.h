@@ -27,6 +27,7 @@ typedef struct {
     int ranks, ranks_per_fold;           /* 0 = not given                        */
     int classes;                         /* 0 = not given                        */
     int runs;                            /* 0 = not given                        */
+    const char *node_command;            /* NULL = not given                     */
     const char *net, *padding, *against; /* NULL = not given           */
     const char *posteriors;              /* NULL = not given                     */
     bool diff;
@@ -44,7 +45,7 @@ typedef enum {
     TN_OPT_REFERENCE = 128,
     TN_OPT_WEIGHTS = 256, /* --net, --padding, --against */
     TN_OPT_FILTER = 512,  /* --posteriors, --diff */
-    TN_OPT_DRILL = 4096,  /* --runs, --seed */
+    TN_OPT_DRILL = 4096,  /* --runs, --seed, --node-command */
     TN_OPT_RUNG = 8192,   /* --rung */
     TN_OPT_PLACE = 16384, /* --place, --folds */
     TN_OPT_DRY = 1024,    /* --dry-run */

@@ -30,11 +30,15 @@ static tn_status print_table(const tn_cfg *cfg) {
 
 static tn_status run(const tn_args *args) {
     tn_cfg *cfg = NULL;
-    tn_drill_how how = {.n_runs = args->runs ? args->runs : 20, .seed = args->seed < 0 ? 1 : (uint64_t)args->seed};
+    tn_drill_how how = {.n_runs = args->runs ? args->runs : 20,
+                        .seed = args->seed < 0 ? 1 : (uint64_t)args->seed,
+                        .node_command = args->node_command};
+    if (args->node_command && !args->slurm)
+        return tn_fail(TN_EARG, "--node-command %s: nodes are only there with --slurm", args->node_command);
     TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
     tn_status st = set_run_dir(args, cfg);
     if (st == TN_OK) st = tn_drill_shrink(cfg);
-    if (st == TN_OK) st = tn_drill(cfg, &how);
+    if (st == TN_OK) st = args->slurm ? tn_drill_slurm(cfg, &how) : tn_drill(cfg, &how);
     if (st == TN_OK) st = print_table(cfg);
     tn_cfg_free(&cfg);
     return st;
@@ -45,13 +49,16 @@ const tn_verb tn_verb_drill = {
     .words = "JOB.cfg",
     .least_words = 1,
     .most_words = 1,
-    .options = TN_OPT_SET | TN_OPT_DRILL,
+    .options = TN_OPT_SET | TN_OPT_DRILL | TN_OPT_SLURM,
     .summary = "a rehearsal: a small run is killed and stopped at random points",
     .help = "Shrinks the job to a few hundred rows and a tiny net, runs it once undisturbed, then --runs times "
             "disturbed at\n"
             "random points (SIGKILL of a rank, of the launcher, of all; stop signals; a second copy) and goes on with "
             "each on\n"
             "another number of ranks. Exit code 0 only when every run ended in the same bits.\n"
+            "--slurm: whole small runs are submitted, a running task of each is hit (requeued, told of the time limit, "
+            "ended,\n"
+            "cancelled; its node crashed by --node-command), and what is missing is resumed.\n"
             "writes  RUN/drill.md, RUN/drill.csv (default RUN: results/<job file's name>-drill)\n\n"
             "example: tenfold drill jobs/baseline.cfg --runs 100 --seed 7",
     .run = run,

@@ -16,6 +16,10 @@
  *          stop-all       SIGUSR1 through mpirun to all ranks
  *          stop-one       SIGTERM to one rank
  *          twin           a second copy is started beside the first, which lives
+ * Slurm    Whole runs, submitted, and compared with one on this machine, all folds and the ensemble. A running task,
+ * any of them, is hit once: requeue (scontrol), time-limit (SIGUSR1 to its script), term (SIGTERM to all of it),
+ *          cancel, node (node_command with the name of its node, then the run is waited for). What is missing when the
+ *          queue is empty is resumed. Which task it is depends on the cluster: kind and time are drawn from the seed.
  */
 #ifndef TN_SUITE_DRILL_H
 #define TN_SUITE_DRILL_H
@@ -25,6 +29,8 @@
 typedef struct {
     int n_runs;
     uint64_t seed;
+    const char
+        *node_command; /* Slurm: a program that crashes the node it is told, and sees to its return; NULL: none */
 } tn_drill_how;
 
 /* Makes the job small, says how, and writes RUN/table/metadata.csv and RUN/drill.cfg. */
@@ -33,5 +39,8 @@ tn_status tn_drill_shrink(tn_cfg *cfg);
 /* Errors  TN_EBUG a run did not end, or in other bits: the message names them; TN_EUNFINISHED asked to stop; those of
  *         the undisturbed run */
 tn_status tn_drill(const tn_cfg *cfg, const tn_drill_how *how);
+
+/* The same through Slurm: RUN/drill.md and drill.csv with other columns. Errors also TN_EIO of Slurm's programs. */
+tn_status tn_drill_slurm(const tn_cfg *cfg, const tn_drill_how *how);
 
 #endif
