@@ -49,12 +49,17 @@ give_up() { # EXIT_CODE WHY
     write_record failed "$1"
     exit "$1"
 }
+# While Slurm ends this job it ends scontrol with it: that shall first hear the answer. Where a node was lost, Slurm may have queued
+# the job again before we ask, and refuses to do so twice.
+queue_again() (
+    trap '' TERM
+    scontrol requeue "$id" || [ "$(squeue --noheader --jobs="$id" --format=%T)" = PENDING ]
+)
 requeue() { # EXIT_CODE WHY
     [ "$restarts" -lt "$max_restarts" ] || give_up "$1" "$2, and slurm.max_restarts = $max_restarts is reached: tenfold resume --slurm"
     say "$2: job $id is queued again, restart $((restarts + 1)) of at most $max_restarts"
     write_record requeued "$1"
-    # while Slurm ends this job it ends scontrol with it: that shall first hear the answer
-    (trap '' TERM && exec scontrol requeue "$id") || give_up "$1" "$2, and Slurm refuses to queue it again: tenfold resume --slurm"
+    queue_again || give_up "$1" "$2, and Slurm refuses to queue it again: tenfold resume --slurm"
     exit "$1"
 }
 
