@@ -23,6 +23,11 @@ grep -q "tenfold resume" log
 test ! -e killed/train/r0-f1-s32-x1/DONE
 test -e killed/train/r0-f2-s32-x1/DONE # one dead fold does not stop the others
 "$tenfold" status killed | grep "train r0-f1" | grep -q failed
+code=0
+timeout 60 "$tenfold" status killed --watch >watch 2>&1 || code=$?
+cat watch
+test $code = 6
+grep -q "the run has ended, and 9 of 12 steps are missing: tenfold resume" watch
 "$tenfold" resume killed >/dev/null 2>log2 || { cat log2; exit 1; }
 grep -q "goes on after" killed/log/train-r0-f1-s32-x1.log
 digest_of_run killed | cmp - expected

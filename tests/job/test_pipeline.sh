@@ -30,6 +30,9 @@ awk -v a="$(count out/submission.csv)" -v m="$(cat most)" 'BEGIN { exit !(a > m 
 # status knows it, a second run does nothing new and changes no byte
 "$tenfold" status out >status
 test "$(grep -c ' done' status)" -ge 10
+timeout 60 "$tenfold" status out --watch >watch 2>&1 # it has ended, and all is done: exit code 0
+grep -q "^12 of 12 steps done$" watch
+grep -q "all done; results in $PWD/out$" watch
 digest_of_run out >before
 "$tenfold" run tiny.cfg --run out >again 2>log2
 cmp report again
@@ -37,6 +40,16 @@ digest_of_run out >after
 cmp before after
 grep -q "already done" log2
 "$tenfold" report tiny.cfg --run "$PWD/out" | cmp - report
+
+# a run folder in place of the job file: as it was started, and a part of its cells
+cmp out/job.cfg tiny.cfg
+"$tenfold" train out --round 1 --part 2/3 2>log3
+grep -q "r1-f2-s32-x1: already done" log3
+test "$(grep -c "already done" log3)" = 1
+code=0
+"$tenfold" train out --set train.images=1 2>log3 || code=$?
+test $code = 2
+grep -q "out is a run folder, whose settings are those it was started with" log3
 
 # what it will take and what it took
 "$tenfold" check tiny.cfg | grep -q "^# memory at 32 px: a lane [0-9]* MiB"

@@ -1,0 +1,180 @@
+/* test_sight.c - what is said of a step, from files and lines of squeue that are written here by hand. */
+#include "unit.h"
+
+#include "base/progress.h"
+#include "suite/sight.h"
+
+static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
+                          "folds: { count = 3; };\n"
+                          "self: { max_rounds = 0; };\n"
+                          "train: { images = 100; lanes = 2; lane_images = 16; };\n";
+enum { PREPROCESS, F0, F1, F2, PREDICT, REDUCE, REPORT, N_STEPS };
+
+typedef struct {
+    tn_cfg *cfg;
+    tn_plan *plan;
+} run;
+
+static run begin(const char *name) {
+    run r = {.cfg = NULL};
+    tn_start start = {.n_set = 0};
+    assert_int_equal(tn_cfg_read(unit_write("my.cfg", JOB), 0, NULL, unit_path(name), &r.cfg), TN_OK);
+    strcpy(start.job_file, unit_path("my.cfg"));
+    strcpy(start.run_dir, unit_path(name));
+    const char *folder[] = {"slurm", "log", "train/r0-f0-s224-x1", "train/r0-f1-s224-x1", "predict/r0-f1-s224-x1",
+                            "folds"};
+    for (size_t i = 0; i < sizeof folder / sizeof *folder; i++) {
+        char path[300];
+        snprintf(path, sizeof path, "%s/%s", start.run_dir, folder[i]);
+        assert_int_equal(tn_folder_make(path), TN_OK);
+    }
+    assert_int_equal(tn_plan_make(r.cfg, &start, &r.plan), TN_OK);
+    assert_int_equal(r.plan->n, N_STEPS);
+    return r;
+}
+
+static void end(run *r) {
+    tn_plan_free(&r->plan);
+    tn_cfg_free(&r->cfg);
+}
+
+static void put(const char *run_name, const char *name, const char *text) {
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", run_name, name);
+    unit_write(path, text);
+}
+
+static tn_sight sight_of(const run *r, const char *squeue, int step) {
+    tn_queue *q = NULL;
+    tn_sight s;
+    assert_int_equal(tn_queue_parse(squeue, tn_run_name(r->plan), &q), TN_OK);
+    assert_int_equal(tn_sight_of(r->cfg, r->plan, q, step, &s), TN_OK);
+    tn_queue_free(&q);
+    return s;
+}
+
+static void submitted(const run *r, int step, const char *job, const char *log) {
+    tn_step *s = &r->plan->step[step];
+    snprintf(s->job, sizeof s->job, "%s", job);
+    snprintf(s->log, sizeof s->log, "%.3900s/log/%s", r->plan->start.run_dir, log);
+}
+
+static void in_the_queue(void **unused) {
+    (void)unused;
+    run r = begin("q");
+    const char *squeue =
+        "2|0|RUNNING|q.train.r0.f0|None\n2|1|PENDING|q.train.r0|Resources\n2|2|PENDING|q.train.r0|Dependency\n"
+        "3|0|PENDING|q.predict.r0|Dependency\n";
+    put("q", "train/r0-f0-s224-x1/journal.jsonl",
+        "{\"images\": 32, \"best\": true, \"validation\": {\"geometric_mean\": 0.5}, \"training_seconds\": 4}\n");
+    put("q", "train/r0-f0-s224-x1/sign", "7 64 128 16 r0-f0-s224-x1\n");
+    put("q", "folds/DONE", "");
+    submitted(&r, F0, "2_0", "train.r0-2_0.log");
+    submitted(&r, F1, "2_1", "train.r0-2_1.log");
+    submitted(&r, F2, "2_2", "train.r0-2_2.log");
+    submitted(&r, PREDICT, "3", "predict.r0-3_*.log");
+    assert_int_equal(sight_of(&r, squeue, PREPROCESS).state, TN_SIGHT_DONE);
+    tn_sight s =
+        sight_of(&r, squeue, F0); /* 128: the budget in whole steps of 32 images; the sign is newer than the journal */
+    assert_int_equal(s.state, TN_SIGHT_RUNNING);
+    assert_int_equal(s.done, 64);
+    assert_int_equal(s.total, 128);
+    assert_true(s.per_s == 16 && s.score == 0.5 && s.sign == 7);
+    put("q", "train/r0-f0-s224-x1/sign", "8 5 9 2 evaluation\n"); /* evaluating: the images seen are the journal's */
+    s = sight_of(&r, squeue, F0);
+    assert_int_equal(s.done, 32);
+    assert_true(s.per_s == 8 && s.sign == 8);
+    assert_string_equal(s.doing, "evaluation");
+    s = sight_of(&r, squeue, F1);
+    assert_int_equal(s.state, TN_SIGHT_QUEUED);
+    assert_string_equal(s.why, "2_1: Resources");
+    assert_int_equal(sight_of(&r, squeue, F2).state, TN_SIGHT_WAITING);
+    assert_int_equal(sight_of(&r, squeue, PREDICT).state, TN_SIGHT_WAITING);
+    end(&r);
+}
+
+static void after_it(void **unused) {
+    (void)unused;
+    run r = begin("e");
+    put("e", "slurm/train.r0.0", "job 2_0\nstate failed\nexit_code 2\nfailures 0\nrestarts 0\n");
+    put("e", "log/train.r0-2_0.log", "tenfold: begins\ntenfold: error: m.csv is bad\nmpirun: noise\n");
+    put("e", "slurm/train.r0.1", "job 2_1\nstate ended\nexit_code 6\nfailures 0\nrestarts 0\n");
+    put("e", "slurm/train.r0.2",
+        "job 1_2\nstate failed\nexit_code 2\nfailures 0\nrestarts 0\n"); /* of an earlier job */
+    put("e", "predict/r0-f1-s224-x1/DONE", "");
+    put("e", "slurm/predict-rest.r0.2", "job 4_2\nstate failed\nexit_code 139\nfailures 0\nrestarts 0\n");
+    put("e", "log/predict-rest.r0-4_2.log", "no error line\n");
+    put("e", "slurm/finish", "job 5\nstate running\nexit_code 0\nfailures 0\nrestarts 0\n");
+    submitted(&r, F0, "2_0", "train.r0-2_0.log");
+    submitted(&r, F1, "2_1", "train.r0-2_1.log");
+    submitted(&r, F2, "2_2", "train.r0-2_2.log");
+    submitted(&r, PREDICT, "3,4", "predict.r0-3_*.log");
+    submitted(&r, REDUCE, "5", "finish-5.log");
+    tn_sight s = sight_of(&r, "", F0);
+    assert_int_equal(s.state, TN_SIGHT_FAILED);
+    assert_string_equal(s.why, "exit code 2: m.csv is bad");
+    assert_non_null(strstr(s.log, "/e/log/train.r0-2_0.log"));
+    s = sight_of(&r, "", F1);
+    assert_int_equal(s.state, TN_SIGHT_STOPPED);
+    assert_string_equal(s.why, "job 2_1 was ended from outside (scancel, time limit, lost node)");
+    s = sight_of(&r, "", F2);
+    assert_int_equal(s.state, TN_SIGHT_FAILED);
+    assert_string_equal(s.why, "job 2_2 never began: it was cancelled, or what it waits for failed");
+    s = sight_of(&r, "", PREDICT);
+    assert_int_equal(s.state, TN_SIGHT_FAILED);
+    assert_int_equal(s.done, 1);
+    assert_string_equal(s.why, "crashed with signal 11: no error line");
+    assert_non_null(strstr(s.log, "/e/log/predict-rest.r0-4_2.log"));
+    s = sight_of(&r, "", REDUCE); /* its node died: nobody wrote an end */
+    assert_int_equal(s.state, TN_SIGHT_STOPPED);
+    end(&r);
+}
+
+static void on_this_machine(void **unused) {
+    (void)unused;
+    run r = begin("m");
+    r.plan->step[F0].state = TN_STEP_RUNNING;
+    r.plan->step[F1].state = TN_STEP_FAILED;
+    r.plan->step[F1].exit_code = 5;
+    strcpy(r.plan->step[F1].last_line, "no memory");
+    r.plan->step[F2].state = TN_STEP_DONE; /* but its folder was deleted */
+    r.plan->step[PREDICT].state = TN_STEP_STOPPED;
+    r.plan->step[PREDICT].exit_code = 6;
+    assert_int_equal(sight_of(&r, "", F0).state, TN_SIGHT_RUNNING);
+    tn_sight s = sight_of(&r, "", F1);
+    assert_int_equal(s.state, TN_SIGHT_FAILED);
+    assert_string_equal(s.why, "exit code 5: no memory");
+    assert_int_equal(sight_of(&r, "", F2).state, TN_SIGHT_WAITING);
+    assert_int_equal(sight_of(&r, "", PREDICT).state, TN_SIGHT_STOPPED);
+    end(&r);
+}
+
+/* The count rises only where there is news, and the file goes with the cell. */
+static void signs(void **unused) {
+    (void)unused;
+    const char *path = unit_path("sign");
+    tn_progress p;
+    tn_sign s;
+    tn_progress_signs(path);
+    assert_false(tn_sign_read(path, &s));
+    tn_progress_begin(&p, "r0-f0 of it", 100, "images");
+    tn_progress_at(&p, 40, NULL);
+    assert_true(tn_sign_read(path, &s));
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.done, 40);
+    assert_int_equal(s.total, 100);
+    assert_string_equal(s.label, "r0-f0 of it");
+    tn_progress_at(&p, 41, NULL); /* at once: too early for another */
+    assert_true(tn_sign_read(path, &s));
+    assert_int_equal(s.count, 1);
+    unit_write("half", "3 4");
+    assert_false(tn_sign_read(unit_path("half"), &s));
+    tn_progress_signs(NULL);
+    assert_false(tn_file_exists(path));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_the_queue), cmocka_unit_test(after_it),
+                                       cmocka_unit_test(on_this_machine), cmocka_unit_test(signs)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
