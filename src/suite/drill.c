@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -57,6 +58,7 @@ typedef struct {
     pid_t twin;
     double begin_s;
     bool hung;
+    int twin_code; /* how the second copy ended; -1: there was none */
 } disturbance;
 
 /* The launcher's children, ascending. */
@@ -100,14 +102,14 @@ static void tick(void *context, pid_t launcher) {
     kill(-launcher, SIGKILL);
 }
 
-static void append(char *text, size_t n_bytes, const char *fmt, double value, const char *word) {
+__attribute__((format(printf, 3, 4))) static void append(char *text, size_t n_bytes, const char *fmt, ...) {
     size_t n = strlen(text);
     snprintf(text + n, n_bytes - n, "%s", n ? " + " : "");
     n = strlen(text);
-    if (word)
-        snprintf(text + n, n_bytes - n, "%s", word);
-    else
-        snprintf(text + n, n_bytes - n, fmt, value);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text + n, n_bytes - n, fmt, args);
+    va_end(args);
 }
 
 static int wait_for_twin(pid_t twin) {
@@ -135,7 +137,7 @@ static tn_status start(const drill *d, stage s, const char *folder, int n_ranks,
     x->begin_s = tn_now_s();
     tn_launch_how how = {.n_ranks = n_ranks, .log_path = log, .quiet = true, .tick = tick, .context = x};
     tn_status st = tn_launch_as(argv, &how, code_out, last);
-    if (st == TN_OK && x->twin > 0) wait_for_twin(x->twin);
+    x->twin_code = st == TN_OK && x->twin > 0 ? wait_for_twin(x->twin) : -1;
     if (x->log >= 0) close(x->log);
     if (x->hung) *code_out = -1;
     return st;
@@ -248,15 +250,20 @@ static tn_status run_once(const drill *d, const char *folder, tn_rng *rng, doubl
         if (o->n_starts == 0 && n_ranks == 1 && x.kind == KILL_NODE) n_ranks = 2;
         TN_TRY(start(d, o->stage, folder, n_ranks, &x, &code));
         o->n_starts++;
-        append(o->ranks, sizeof o->ranks, "%.0f", n_ranks, NULL);
-        append(o->codes, sizeof o->codes, "%.0f", code, code < 0 ? "hang" : NULL);
+        append(o->ranks, sizeof o->ranks, "%d", n_ranks);
+        append(o->codes, sizeof o->codes, "%s%d", code < 0 ? "hang " : "", code);
+        if (x.twin_code >= 0) append(o->codes, sizeof o->codes, "twin %d", x.twin_code);
         if (x.done) {
             o->n_hits++;
-            append(o->kinds, sizeof o->kinds, NULL, 0, KIND[x.kind]);
-            append(o->points, sizeof o->points, "%.2f", x.point_s, NULL);
+            append(o->kinds, sizeof o->kinds, "%s", KIND[x.kind]);
+            append(o->points, sizeof o->points, "%.2f", x.point_s);
         }
         o->ended = code == 0;
         if (x.hung) break;
+        if (x.twin_code > 0 && x.twin_code != TN_EBUSY) { /* it may leave, or find everything done */
+            o->ended = false;
+            break;
+        }
     }
     o->seconds = tn_now_s() - begin;
     return TN_OK;
@@ -314,10 +321,12 @@ static void print_markdown(const drill *d, FILE *f) {
         count_equal(d), d->n_done, (unsigned long long)d->how->seed, d->stage_s[PREPROCESS], d->stage_s[TRAIN],
         d->stage_s[PREDICT]);
     print_counts(d, f);
-    fputs("\nRanks and exit codes are those of the starts, in order; points are seconds after a start.\n\n"
-          "| run | stage | disturbed by | at | ranks | exit codes | restarts | seconds | same bits |\n"
-          "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
-          f);
+    fputs(
+        "\nRanks and exit codes are those of the starts, in order, a twin's behind its start's (7: it left; 0: all was "
+        "done);\npoints are seconds after a start.\n\n"
+        "| run | stage | disturbed by | at | ranks | exit codes | restarts | seconds | same bits |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        f);
     for (int i = 0; i < d->n_done; i++) {
         const outcome *o = &d->run[i];
         fprintf(f, "| %d | %s | %s | %s | %s | %s | %d | %.1f | %s |\n", i + 1, STAGE[o->stage], o->kinds, o->points,
