@@ -31,7 +31,7 @@ static const char *const KIND[] = {"kill-rank", "kill-node", "kill-launcher", "s
 typedef struct {
     stage stage;
     char kinds[96], points[64], ranks[64], codes[64]; /* in order of starts */
-    int n_hits, n_starts;
+    int n_hits, n_starts, n_resumed; /* resumed: starts that went on from a checkpoint or finished shards */
     double seconds;
     bool ended, equal;
 } outcome;
@@ -232,6 +232,23 @@ static tn_status prepare(const drill *d, stage s, const char *folder) {
     return TN_OK;
 }
 
+/* How often a start said that it goes on from what an earlier one published. */
+static tn_status count_resumed(const char *folder, int *out) {
+    static const char *const SAYS[] = {"goes on after ", "shards were there already"};
+    char path[TN_PATH_BYTES], *text = NULL;
+    size_t n = 0;
+    TN_TRY(tn_path(path, "%s/log.txt", folder));
+    TN_TRY(tn_file_read(path, &text, &n));
+    *out = 0;
+    for (size_t i = 0; i < sizeof SAYS / sizeof *SAYS; i++)
+        for (const char *at = text; (at = strstr(at, SAYS[i])); at++) {
+            const char *number = at + strlen(SAYS[i]);
+            *out += i > 0 || (*number >= '0' && *number <= '9'); /* not "goes on after a process that ..." */
+        }
+    free(text);
+    return TN_OK;
+}
+
 static disturbance draw(const drill *d, stage s, tn_rng *rng, double latest) {
     disturbance x = {.wanted = true, .kind = (kind)tn_rng_below(rng, N_KINDS)};
     x.point_s = tn_rng_uniform(rng) * latest * d->stage_s[s];
@@ -266,7 +283,7 @@ static tn_status run_once(const drill *d, const char *folder, tn_rng *rng, doubl
         }
     }
     o->seconds = tn_now_s() - begin;
-    return TN_OK;
+    return count_resumed(folder, &o->n_resumed);
 }
 
 /* A point that came after the end disturbed nothing: drawn again, earlier. */
@@ -300,6 +317,12 @@ static int count_equal(const drill *d) {
     return n;
 }
 
+static int count_all_resumed(const drill *d) {
+    int n = 0;
+    for (int i = 0; i < d->n_done; i++) n += d->run[i].n_resumed > 0;
+    return n;
+}
+
 static void print_counts(const drill *d, FILE *f) {
     fputs("| first disturbance | preprocess | train | predict |\n| --- | --- | --- | --- |\n", f);
     for (int k = 0; k < N_KINDS; k++) {
@@ -316,30 +339,31 @@ static void print_counts(const drill *d, FILE *f) {
 static void print_markdown(const drill *d, FILE *f) {
     fprintf(
         f,
-        "# Drill\n\n%d of %d disturbed runs ended in the bits of the undisturbed one. Seed %llu. Undisturbed, on two "
-        "ranks:\npreprocess %.1f s, train (one fold) %.1f s, predict %.1f s.\n\n",
-        count_equal(d), d->n_done, (unsigned long long)d->how->seed, d->stage_s[PREPROCESS], d->stage_s[TRAIN],
-        d->stage_s[PREDICT]);
+        "# Drill\n\n%d of %d disturbed runs ended in the bits of the undisturbed one. Seed %llu.\n\n%d of them went on "
+        "from a checkpoint or from finished shards; the others were disturbed before there was one.\nUndisturbed, on "
+        "two ranks: preprocess %.1f s, train (one fold) %.1f s, predict %.1f s.\n\n",
+        count_equal(d), d->n_done, (unsigned long long)d->how->seed, count_all_resumed(d), d->stage_s[PREPROCESS],
+        d->stage_s[TRAIN], d->stage_s[PREDICT]);
     print_counts(d, f);
     fputs(
         "\nRanks and exit codes are those of the starts, in order, a twin's behind its start's (7: it left; 0: all was "
         "done);\npoints are seconds after a start.\n\n"
-        "| run | stage | disturbed by | at | ranks | exit codes | restarts | seconds | same bits |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| run | stage | disturbed by | at | ranks | exit codes | restarts | went on | seconds | same bits |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         f);
     for (int i = 0; i < d->n_done; i++) {
         const outcome *o = &d->run[i];
-        fprintf(f, "| %d | %s | %s | %s | %s | %s | %d | %.1f | %s |\n", i + 1, STAGE[o->stage], o->kinds, o->points,
-                o->ranks, o->codes, o->n_starts - 1, o->seconds, verdict_of(o));
+        fprintf(f, "| %d | %s | %s | %s | %s | %s | %d | %d | %.1f | %s |\n", i + 1, STAGE[o->stage], o->kinds,
+                o->points, o->ranks, o->codes, o->n_starts - 1, o->n_resumed, o->seconds, verdict_of(o));
     }
 }
 
 static void print_csv(const drill *d, FILE *f) {
-    fputs("run,seed,stage,kinds,points_s,ranks,exit_codes,restarts,seconds,same_bits\n", f);
+    fputs("run,seed,stage,kinds,points_s,ranks,exit_codes,restarts,went_on,seconds,same_bits\n", f);
     for (int i = 0; i < d->n_done; i++) {
         const outcome *o = &d->run[i];
-        fprintf(f, "%d,%llu,%s,%s,%s,%s,%s,%d,%.2f,%s\n", i + 1, (unsigned long long)d->how->seed, STAGE[o->stage],
-                o->kinds, o->points, o->ranks, o->codes, o->n_starts - 1, o->seconds, verdict_of(o));
+        fprintf(f, "%d,%llu,%s,%s,%s,%s,%s,%d,%d,%.2f,%s\n", i + 1, (unsigned long long)d->how->seed, STAGE[o->stage],
+                o->kinds, o->points, o->ranks, o->codes, o->n_starts - 1, o->n_resumed, o->seconds, verdict_of(o));
     }
 }
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ROWS_OF_A_CLASS = 30, STEPS = 12, LANES = 4, LANE_IMAGES = 4, SIZE_PX = 32, SHARD_ROWS = 16 };
+enum { MOST_ROWS_OF_A_CLASS = 30, STEPS = 48, LANES = 4, LANE_IMAGES = 4, SIZE_PX = 32, SHARD_ROWS = 8 };
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
