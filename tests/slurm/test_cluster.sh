@@ -2,8 +2,12 @@
 # a controller that restarts; after `down` nothing is left.
 tenfold=$1 source=$2
 . "$source/tests/slurm/slurm.sh"
+"$cluster" up 2>/dev/null & # killed as soon as its first daemon runs
+up=$!
+until [ -n "$(ls cluster/pids 2>/dev/null)" ] || ! kill -0 $up 2>/dev/null; do sleep 0.01; done
+kill -KILL $up 2>/dev/null || true
 code=0
-timeout --signal=KILL 0.6 "$cluster" up 2>/dev/null || code=$?
+wait $up || code=$?
 [ $code = 77 ] || [ $code = 137 ] || { echo "exit code $code"; exit 1; }
 slurm_up
 TN_CLUSTER=$PWD/other "$cluster" up --nodes 1
