@@ -403,6 +403,14 @@ static tn_status run_undisturbed(drill *d) {
     return TN_OK;
 }
 
+tn_status tn_drill_verdict(const tn_cfg *cfg, int n_equal, int n_runs) {
+    if (n_equal == n_runs) return TN_OK;
+    return tn_fail(TN_EBUG,
+                   "drill: %d of %d runs did not end in the bits of the undisturbed one: do not trust this "
+                   "installation; see %s/drill.md and the folders of those runs beside it",
+                   n_runs - n_equal, n_runs, cfg->run_dir);
+}
+
 static tn_status run_all(drill *d) {
     TN_TRY(run_undisturbed(d));
     while (d->n_done < d->how->n_runs && !tn_launch_stopped()) {
@@ -417,12 +425,7 @@ static tn_status run_all(drill *d) {
     }
     if (tn_launch_stopped())
         return tn_fail(TN_EUNFINISHED, "drill: stopped on request after %d of %d runs", d->n_done, d->how->n_runs);
-    int n_equal = count_equal(d);
-    if (n_equal == d->n_done) return TN_OK;
-    return tn_fail(TN_EBUG,
-                   "drill: %d of %d runs did not end in the bits of the undisturbed one: do not trust this "
-                   "installation; see %s/drill.md and the folders of those runs beside it",
-                   d->n_done - n_equal, d->n_done, d->cfg->run_dir);
+    return tn_drill_verdict(d->cfg, count_equal(d), d->n_done);
 }
 
 tn_status tn_drill(const tn_cfg *cfg, const tn_drill_how *how) {

@@ -275,12 +275,7 @@ static tn_status run_all(drill *d) {
         TN_TRY(publish(d, "drill.csv", false));
         TN_TRY(publish(d, "drill.md", true));
     }
-    int n_equal = count_equal(d);
-    if (n_equal == d->n_done) return TN_OK;
-    return tn_fail(TN_EBUG,
-                   "drill: %d of %d runs did not end in the bits of the undisturbed one: do not trust this "
-                   "installation; see %s/drill.md and the folders of those runs beside it",
-                   d->n_done - n_equal, d->n_done, d->cfg->run_dir);
+    return tn_drill_verdict(d->cfg, count_equal(d), d->n_done);
 }
 
 tn_status tn_drill_slurm(const tn_cfg *cfg, const tn_drill_how *how) {
