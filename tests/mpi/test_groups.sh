@@ -2,7 +2,7 @@
 # a fold that fails does not take the others along.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 1280/; s/evaluation_points = 3/evaluation_points = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run one >log 2>&1 || { cat log; exit 1; }
 digests() {
     for f in $1/train/*/*.safetensors; do echo "$("$tenfold" weights digest $f) ${f#*/}"; done
@@ -39,7 +39,7 @@ test -e failing/train/r0-f2-s32-x1/DONE
 rm -r failing/train/r0-f*
 mpirun -n 6 "$tenfold" train tiny.cfg --run failing --ranks-per-fold 2 --set train.checkpoint_images=32 >log 2>&1 &
 pid=$!
-for _ in $(seq 600); do [ -e failing/train/r0-f1-s32-x1/checkpoint.safetensors ] && break; sleep 0.1; done
+for _ in $(seq 6000); do [ -e failing/train/r0-f1-s32-x1/checkpoint.safetensors ] && break; sleep 0.01; done
 kill -KILL $(pgrep -P $pid -x tenfold | tail -n 1)
 wait $pid && exit 1
 mpirun -n 6 "$tenfold" train tiny.cfg --run failing --ranks-per-fold 2 >log 2>&1 || { cat log; exit 1; }
