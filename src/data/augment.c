@@ -42,6 +42,17 @@ bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint
     return tn_rng_uniform(&r) < flip->probability;
 }
 
+int tn_shrink_for(tn_box box, int size_px) {
+    int shrink = 8, side = box.w < box.h ? box.w : box.h;
+    while (shrink > 1 && side < 2 * shrink * size_px) shrink /= 2;
+    return shrink;
+}
+
+tn_box tn_box_shrunk(tn_box b, int shrink) {
+    int x = (b.x + shrink / 2) / shrink, y = (b.y + shrink / 2) / shrink;
+    return (tn_box){x, y, b.w / shrink, b.h / shrink};
+}
+
 /* --- resize ------------------------------------------------------------------------------------------------------- */
 
 /* For each of S output places: the input places [first, first + n) and their weights, which sum to 1. */

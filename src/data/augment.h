@@ -25,6 +25,11 @@ typedef struct {
 tn_box tn_crop_draw(const tn_augment *crop, uint64_t seed, uint64_t position, uint64_t row, int w, int h);
 bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint64_t row); /* NULL: false */
 
+/* How much smaller, 1, 2, 4 or 8 times, an image may be decoded for this crop: at least two of its pixels, each way,
+ * still make one of the output, and the filter that does that decides how it looks; and the same place in it. */
+int tn_shrink_for(tn_box box, int size_px);
+tn_box tn_box_shrunk(tn_box box, int shrink);
+
 /* Crop, flip, resize and normalise. pixels (h,w,3) with row stride w*3; out (S,S,3). TN_ENOMEM. */
 tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, bool flip, int size_px,
                        const tn_input_norm *norm, float *out);

@@ -73,20 +73,6 @@ static void fill_extra(const tn_loader *ld, int64_t row, float *extra) {
         extra[at + ix->cat[row * ix->n_levels + m]] = 1;
 }
 
-/* How much smaller an image may be decoded: at least two of its pixels, each way, still make one of the output, and
- * the filter that does that decides how it looks. */
-static int shrink_for(tn_box box, int size_px) {
-    int shrink = 8, side = box.w < box.h ? box.w : box.h;
-    while (shrink > 1 && side < 2 * shrink * size_px) shrink /= 2;
-    return shrink;
-}
-
-/* The same place in the image shrunk. */
-static tn_box shrunk(tn_box b, int shrink) {
-    int x = (b.x + shrink / 2) / shrink, y = (b.y + shrink / 2) / shrink;
-    return (tn_box){x, y, b.w / shrink, b.h / shrink};
-}
-
 /* Stored bytes as pixels, of which the loader needs `box`; afterwards box is where that lies in pixels (h,w,3). */
 static tn_status pixels_of(const tn_loader *ld, int64_t row, scratch *s, const unsigned char **pixels, int *w, int *h,
                            tn_box *box) {
@@ -98,8 +84,8 @@ static tn_status pixels_of(const tn_loader *ld, int64_t row, scratch *s, const u
                    ? TN_OK
                    : tn_fail(TN_EFORMAT, "row %lld: %d bytes for %d x %d pixels", (long long)row, n, *w, *h);
     }
-    int shrink = shrink_for(*box, ld->spec.size_px);
-    tn_box wanted = shrunk(*box, shrink), got;
+    int shrink = tn_shrink_for(*box, ld->spec.size_px);
+    tn_box wanted = tn_box_shrunk(*box, shrink), got;
     tn_status st =
         tn_jpeg_decode_part(s->stored, (size_t)n, *w, *h, &wanted, shrink, &s->pixels, &s->pixels_room, &got);
     *pixels = s->pixels;

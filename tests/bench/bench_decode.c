@@ -17,12 +17,6 @@ static tn_status must(tn_status st) {
     exit((int)st);
 }
 
-static int shrink_for(tn_box box, int px) { /* as data/batch.c */
-    int shrink = 8, side = box.w < box.h ? box.w : box.h;
-    while (shrink > 1 && side < 2 * shrink * px) shrink /= 2;
-    return shrink;
-}
-
 int main(int argc, char **argv) {
     int px = argc > 2 ? atoi(argv[2]) : 0, n = argc > 3 ? atoi(argv[3]) : 200, w, h;
     if (px < 1 || n < 1) return fprintf(stderr, "usage: bench_decode FILE.jpg PX [CROPS]\n"), 2;
@@ -39,8 +33,8 @@ int main(int argc, char **argv) {
     double s[4] = {0};
     for (int i = 0; i < n; i++) {
         tn_box box = tn_crop_draw(&crop, 1, (uint64_t)i, 0, w, h), got;
-        int k = shrink_for(box, px);
-        tn_box small = {(box.x + k / 2) / k, (box.y + k / 2) / k, box.w / k, box.h / k};
+        int k = tn_shrink_for(box, px);
+        tn_box small = tn_box_shrunk(box, k);
         double t0 = tn_now_s();
         must(tn_jpeg_decode(bytes, n_bytes, &whole, &rooms[0], &w, &h));
         double t1 = tn_now_s();

@@ -247,6 +247,21 @@ static void balanced(void **unused) {
     assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 3, names, rows, 0, label, &s), TN_EARG);
 }
 
+/* At least two pixels each way stay for one of the output. */
+static void shrinking(void **unused) {
+    (void)unused;
+    const struct {
+        int w, h, px, shrink;
+    } known[] = {{399, 900, 100, 1},   {400, 400, 100, 2},   {900, 799, 100, 2}, {800, 900, 100, 4},
+                 {1600, 1700, 100, 8}, {9999, 9999, 100, 8}, {100, 100, 100, 1}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        assert_int_equal(tn_shrink_for((tn_box){3, 4, known[i].w, known[i].h}, known[i].px), known[i].shrink);
+    tn_box b = tn_box_shrunk((tn_box){6, 9, 803, 401}, 4); /* 1.5 and 2.25, 200.75 and 100.25 */
+    assert_true(b.x == 2 && b.y == 2 && b.w == 200 && b.h == 100);
+    b = tn_box_shrunk((tn_box){7, 3, 500, 300}, 1);
+    assert_true(b.x == 7 && b.y == 3 && b.w == 500 && b.h == 300);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(resize),
                                        cmocka_unit_test(flip_and_norm),
@@ -255,6 +270,7 @@ int main(void) {
                                        cmocka_unit_test(cutmix_of_the_labelled),
                                        cmocka_unit_test(smoothing),
                                        cmocka_unit_test(natural),
-                                       cmocka_unit_test(balanced)};
+                                       cmocka_unit_test(balanced),
+                                       cmocka_unit_test(shrinking)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

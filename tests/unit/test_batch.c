@@ -277,8 +277,8 @@ static unsigned char *wavy(int w, int h, int sampling, bool progressive, unsigne
 static void jpeg_part(void **unused) {
     (void)unused;
     enum { PW = 203, PH = 149 };
-    tn_box box[] = {{0, 0, PW, PH},   {0, 0, 1, 1},     {202, 148, 1, 1},
-                    {50, 40, 60, 33}, {17, 16, 16, 16}, {1, 100, 202, 49}};
+    tn_box box[] = {{0, 0, PW, PH},   {0, 0, 1, 1},     {202, 148, 1, 1}, {50, 40, 60, 33},
+                    {17, 16, 16, 16}, {32, 48, 20, 21}, {1, 100, 202, 49}};
     for (int kind = 0; kind < 6; kind++) {
         unsigned long n = 0;
         unsigned char *bytes = wavy(PW, PH, kind / 2, kind % 2, &n), *whole = NULL, *part = NULL;
