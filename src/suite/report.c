@@ -3,10 +3,9 @@
 
 #include "base/csv.h"
 #include "base/done.h"
-#include "learn/cell.h"
+#include "learn/journal.h"
 #include "suite/report_page.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,22 +230,16 @@ static tn_status filters(report *r) {
 
 /* --- exposure ----------------------------------------------------------------------------------------------------- */
 
-/* The last line of the first cell's journal: images seen by class, and how often each row of it. */
+/* The last point of the first cell's journal: images seen by class, and how often each row of it. */
 static tn_status exposure(report *r) {
-    char path[TN_PATH_BYTES], *text = NULL;
-    size_t n = 0;
     tn_cell cell = {.size_px = r->cfg->train.sizes_px[0], .seed = r->cfg->train.seeds[0]};
-    TN_TRY(tn_cell_folder(r->cfg, "train", &cell, path));
-    TN_TRY(tn_path(path, "%s/journal.jsonl", path));
-    if (!tn_file_exists(path)) return TN_OK;
-    TN_TRY(tn_file_read(path, &text, &n));
-    json_t *last = NULL;
-    char *rest = text;
-    for (char *line; (line = strtok_r(rest, "\n", &rest));) {
-        json_decref(last);
-        last = json_loads(line, 0, NULL);
+    json_t *points = NULL;
+    TN_TRY(tn_journal_read(r->cfg, &cell, &points));
+    if (json_array_size(points) == 0) {
+        json_decref(points);
+        return TN_OK;
     }
-    free(text);
+    json_t *last = json_array_get(points, json_array_size(points) - 1);
     const char *name;
     json_t *count, *by_class = json_object_get(last, "images_by_class"), *rows = json_object_get(last, "rows_by_class");
     fprintf(r->text,
@@ -259,7 +252,7 @@ static tn_status exposure(report *r) {
                 n_rows ? (double)seen / (double)n_rows : 0.0);
     }
     fputc('\n', r->text);
-    json_decref(last);
+    json_decref(points);
     return TN_OK;
 }
 

@@ -4,10 +4,9 @@
 #include "base/csv.h"
 #include "data/jpeg.h"
 #include "data/shard.h"
-#include "learn/cell.h"
+#include "learn/journal.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,27 +111,26 @@ static const char *const COLOUR[] = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd",
 enum { N_COLOURS = sizeof COLOUR / sizeof *COLOUR };
 
 static tn_status put_curve(const tn_cfg *cfg, const tn_cell *cell, FILE *f) {
-    char path[TN_PATH_BYTES], name[TN_CELL_NAME_BYTES], *text = NULL;
-    size_t n_bytes = 0;
-    TN_TRY(tn_cell_folder(cfg, "train", cell, path));
-    TN_TRY(tn_path(path, "%s/journal.jsonl", path));
-    if (!tn_file_exists(path)) return TN_OK; /* not trained, or skipped */
-    TN_TRY(tn_file_read(path, &text, &n_bytes));
+    char name[TN_CELL_NAME_BYTES];
+    json_t *points = NULL, *point;
+    size_t i;
+    TN_TRY(tn_journal_read(cfg, cell, &points));
+    if (json_array_size(points) == 0) { /* not trained, or skipped */
+        json_decref(points);
+        return TN_OK;
+    }
     tn_cell_name(cell, name);
     fprintf(f, "<polyline fill=\"none\" stroke=\"%s\" stroke-opacity=\"0.6\" points=\"",
             COLOUR[cell->round % N_COLOURS]);
-    char *rest = text;
-    for (char *line; (line = strtok_r(rest, "\n", &rest));) {
-        json_t *j = json_loads(line, 0, NULL);
+    json_array_foreach(points, i, point) {
         json_int_t images = 0;
         double score = 0;
-        if (json_unpack(j, "{s:I,s:{s:F}}", "images", &images, "validation", "geometric_mean", &score) == 0)
+        if (json_unpack(point, "{s:I,s:{s:F}}", "images", &images, "validation", "geometric_mean", &score) == 0)
             fprintf(f, "%.1f,%.1f ", LEFT + (RIGHT - LEFT) * (double)images / (double)cfg->train.images,
                     BOTTOM - (BOTTOM - TOP) * score);
-        json_decref(j);
     }
     fprintf(f, "\"><title>%s</title></polyline>\n", name);
-    free(text);
+    json_decref(points);
     return TN_OK;
 }
 
@@ -212,12 +210,16 @@ static tn_status put_suspects(const tn_cfg *cfg, const tn_csv *t, int n, const s
     TN_TRY(tn_path(folder, "%s/shards", cfg->run_dir));
     tn_status st = tn_index_read(folder, NULL, &ix);
     if (st == TN_OK) st = tn_shards_open(ix, &shards);
-    int path = tn_csv_column(t, "path"), label = tn_csv_column(t, "label"), suggested = tn_csv_column(t, "suggested");
+    int id = tn_csv_column(t, "id"), path = tn_csv_column(t, "path"), label = tn_csv_column(t, "label"),
+        suggested = tn_csv_column(t, "suggested");
     for (int i = 0; st == TN_OK && i < n; i++) {
         const char *name = tn_csv_at(t, s[i].ledger_row, path);
-        int64_t row = 0;
-        while (row < ix->n && strcmp(ix->path[row], name) != 0) row++;
-        if (row == ix->n) continue; /* ledger and shards are of the same run: reduce has seen to that */
+        long long row = id < 0 ? -1 : atoll(tn_csv_at(t, s[i].ledger_row, id));
+        if (row < 0 || row >= ix->n || strcmp(ix->path[row], name) != 0) {
+            st = tn_fail(TN_EFORMAT, "the ledger's row of %s is not that of %s/dataset.h5: run `tenfold filter` again",
+                         name, folder);
+            break;
+        }
         fputs("<figure>", f);
         st = put_picture(ix, shards, row, f);
         fputs("<figcaption>", f);

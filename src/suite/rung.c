@@ -3,38 +3,37 @@
 
 #include "base/done.h"
 #include "base/progress.h"
+#include "learn/journal.h"
 #include "learn/train.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* --- scores ------------------------------------------------------------------------------------------------------- */
 
-/* Validation score of the best evaluation point: the last line of the journal that was the best so far. */
+/* Validation score of the best evaluation point: the last point of the journal that was the best so far. */
 static tn_status add_journal(const tn_cfg *trial_cfg, const tn_cell *cell, tn_ranked *sum) {
-    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *text = NULL;
-    size_t n = 0;
+    char folder[TN_PATH_BYTES];
+    json_t *points = NULL, *point;
+    size_t i;
     bool found = false;
     double gmean = 0, macro = 0, accuracy = 0;
     TN_TRY(tn_cell_folder(trial_cfg, "train", cell, folder));
-    TN_TRY(tn_path(path, "%s/journal.jsonl", folder));
-    TN_TRY(tn_file_read(path, &text, &n));
-    char *rest = text;
-    for (char *line; (line = strtok_r(rest, "\n", &rest));) {
-        json_t *j = json_loads(line, 0, NULL);
+    TN_TRY(tn_journal_read(trial_cfg, cell, &points));
+    json_array_foreach(points, i, point) {
         double g, m, a;
         int best = 0;
-        if (json_unpack(j, "{s:b,s:{s:F,s:F,s:F}}", "best", &best, "validation", "geometric_mean", &g, "macro_f1", &m,
-                        "accuracy", &a) == 0 &&
-            best) {
-            gmean = g, macro = m, accuracy = a;
-            found = true;
-        }
-        json_decref(j);
+        if (json_unpack(point, "{s:b,s:{s:F,s:F,s:F}}", "best", &best, "validation", "geometric_mean", &g, "macro_f1",
+                        &m, "accuracy", &a) != 0 ||
+            !best)
+            continue;
+        gmean = g, macro = m, accuracy = a;
+        found = true;
     }
-    free(text);
-    if (!found) return tn_fail(TN_EFORMAT, "%s: no best evaluation point: delete %s and run again", path, folder);
+    json_decref(points);
+    if (!found)
+        return tn_fail(TN_EFORMAT, "%s/journal.jsonl: no best evaluation point: delete %s and run again", folder,
+                       folder);
     sum->gmean += gmean;
     sum->macro += macro;
     sum->accuracy += accuracy;

@@ -4,11 +4,11 @@
 #include "base/done.h"
 #include "base/progress.h"
 #include "base/utf8.h"
+#include "learn/journal.h"
 #include "learn/train.h"
 #include "suite/launch.h"
 #include "suite/rung.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,27 +20,23 @@ const char *tn_sight_name(tn_sight_state state) {
 
 /* --- how far a cell is -------------------------------------------------------------------------------------------- */
 
-/* Last complete line for progress, last best one for the score. */
-static tn_status read_journal(const char *path, tn_sight *out) {
-    char *text = NULL;
-    size_t n_bytes = 0;
-    if (!tn_file_exists(path)) return TN_OK;
-    TN_TRY(tn_file_read(path, &text, &n_bytes));
-    char *rest = text;
-    for (char *line; (line = strtok_r(rest, "\n", &rest));) {
-        json_t *j = json_loads(line, 0, NULL);
+/* Last point for progress, last best one for the score. */
+static tn_status read_journal(const tn_cfg *cfg, const tn_cell *cell, tn_sight *out) {
+    json_t *points = NULL, *point;
+    size_t i;
+    TN_TRY(tn_journal_read(cfg, cell, &points));
+    json_array_foreach(points, i, point) {
         json_int_t images = 0;
         int best = 0;
         double score = 0, seconds = 0;
-        if (j && json_unpack(j, "{s:I,s:b,s:{s:F},s:F}", "images", &images, "best", &best, "validation",
-                             "geometric_mean", &score, "training_seconds", &seconds) == 0) {
-            out->done = images;
-            out->per_s = seconds > 0 ? (double)images / seconds : 0;
-            if (best) out->score = score;
-        }
-        json_decref(j);
+        if (json_unpack(point, "{s:I,s:b,s:{s:F},s:F}", "images", &images, "best", &best, "validation",
+                        "geometric_mean", &score, "training_seconds", &seconds) != 0)
+            continue;
+        out->done = images;
+        out->per_s = seconds > 0 ? (double)images / seconds : 0;
+        if (best) out->score = score;
     }
-    free(text);
+    json_decref(points);
     return TN_OK;
 }
 
@@ -65,11 +61,10 @@ static void read_sign(const char *folder, const tn_cell *cell, tn_sight *out) {
 }
 
 static tn_status sight_of_cell(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_sight *out) {
-    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
+    char folder[TN_PATH_BYTES];
     out->total = budget(cfg);
     TN_TRY(tn_cell_folder(cfg, "train", &s->cell, folder));
-    TN_TRY(tn_path(path, "%s/journal.jsonl", folder));
-    TN_TRY(read_journal(path, out));
+    TN_TRY(read_journal(cfg, &s->cell, out));
     if (tn_train_done(cfg, &s->cell, done_out) != TN_OK) {
         out->state = TN_SIGHT_FOREIGN;
         snprintf(out->why, sizeof out->why, "%.500s", tn_msg);
