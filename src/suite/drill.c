@@ -1,11 +1,8 @@
 /* drill.c - disturb, run again, compare. What a run goes through is at the top of drill.h. */
-#include "suite/drill.h"
+#include "suite/drill_priv.h"
 
-#include "base/done.h"
 #include "base/progress.h"
 #include "base/rng.h"
-#include "learn/cell.h"
-#include "learn/ckpt.h"
 #include "suite/launch.h"
 
 #include <dirent.h>
@@ -19,17 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_RANKS = 4, MOST_STARTS = 8, MOST_DRAWS = 6, MOST_FILES = 256 };
+enum { MOST_RANKS = 4, MOST_STARTS = 8, MOST_DRAWS = 6 };
 static const double LONGEST_S = 300; /* of one start: longer is a hang, and said so */
-
-typedef enum { PREPROCESS, TRAIN, PREDICT, N_STAGES } stage;
-static const char *const STAGE[] = {"preprocess", "train", "predict"};
 
 typedef enum { KILL_RANK, KILL_NODE, KILL_LAUNCHER, STOP_ALL, STOP_ONE, TWIN, N_KINDS } kind;
 static const char *const KIND[] = {"kill-rank", "kill-node", "kill-launcher", "stop-all", "stop-one", "twin"};
 
 typedef struct {
-    stage stage;
+    tn_drill_stage stage;
     char kinds[96], points[64], ranks[64], codes[64]; /* in order of starts */
     int n_hits, n_starts, n_resumed; /* resumed: starts that went on from a checkpoint or finished shards */
     double seconds;
@@ -40,8 +34,8 @@ typedef struct {
     const tn_cfg *cfg;
     const tn_drill_how *how;
     char job[TN_PATH_BYTES], base[TN_PATH_BYTES];
-    double stage_s[N_STAGES]; /* undisturbed, on two ranks */
-    char digest[N_STAGES][TN_HEX_BYTES];
+    double stage_s[TN_DRILL_STAGES]; /* undisturbed, on two ranks */
+    char digest[TN_DRILL_STAGES][TN_HEX_BYTES];
     outcome *run; /* (n_runs) */
     int n_done;
 } drill;
@@ -122,10 +116,11 @@ static int wait_for_twin(pid_t twin) {
 }
 
 /* A verb on the run folder, with or without a disturbance; the exit code, or -1 for a hang. */
-static tn_status start(const drill *d, stage s, const char *folder, int n_ranks, disturbance *x, int *code_out) {
+static tn_status start(const drill *d, tn_drill_stage s, const char *folder, int n_ranks, disturbance *x,
+                       int *code_out) {
     static char run[] = "--run", folds[] = "--folds", zero[] = "0";
-    char *argv[] = {(char *)STAGE[s], (char *)d->job, run, (char *)folder, NULL, NULL, NULL};
-    if (s != PREPROCESS) {
+    char *argv[] = {(char *)tn_drill_stage_name(s), (char *)d->job, run, (char *)folder, NULL, NULL, NULL};
+    if (s != TN_DRILL_PREPROCESS) {
         argv[4] = folds;
         argv[5] = zero;
     }
@@ -143,84 +138,12 @@ static tn_status start(const drill *d, stage s, const char *folder, int n_ranks,
     return st;
 }
 
-/* --- digests ------------------------------------------------------------------------------------------------------ */
-
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Names and bytes of the files of a folder but DONE, which records the build, and what is written for people. */
-static tn_status add_files(tn_hash *h, const char *folder) {
-    char *name[MOST_FILES];
-    int n = 0;
-    DIR *dir = opendir(folder);
-    if (!dir) return tn_fail(TN_EIO, "%s: %s", folder, strerror(errno));
-    for (struct dirent *e; n < MOST_FILES && (e = readdir(dir));)
-        if (e->d_name[0] != '.' && strcmp(e->d_name, "DONE") != 0 && !strstr(e->d_name, ".safetensors") &&
-            strcmp(e->d_name, "journal.jsonl") != 0)
-            name[n++] = strdup(e->d_name);
-    closedir(dir);
-    qsort(name, (size_t)n, sizeof *name, by_name);
-    tn_status st = TN_OK;
-    for (int i = 0; i < n; i++) {
-        char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
-        if (st == TN_OK) st = tn_path(path, "%s/%s", folder, name[i]);
-        if (st == TN_OK) st = tn_hash_file(path, hex);
-        if (st == TN_OK) tn_hash_text(h, name[i]);
-        if (st == TN_OK) tn_hash_text(h, hex);
-        free(name[i]);
-    }
-    return st;
-}
-
-/* All tensors: a checkpoint's words hold seconds. */
-static tn_status add_tensors(tn_hash *h, const char *folder, const char *name) {
-    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
-    tn_ckpt *ck = NULL;
-    TN_TRY(tn_path(path, "%s/%s", folder, name));
-    TN_TRY(tn_ckpt_read(path, &ck));
-    tn_ckpt_digest(ck, "", hex);
-    tn_ckpt_free(&ck);
-    tn_hash_text(h, hex);
-    return TN_OK;
-}
-
-static tn_status cell_folder(const drill *d, stage s, const char *run_folder, char out[TN_PATH_BYTES]) {
-    tn_cell cell = {.size_px = d->cfg->train.sizes_px[0], .seed = d->cfg->train.seeds[0]};
-    char name[TN_CELL_NAME_BYTES];
-    tn_cell_name(&cell, name);
-    return tn_path(out, "%s/%s/%s", run_folder, STAGE[s], name);
-}
-
-/* Everything that the stage published. Errors where it is not done or damaged. */
-static tn_status digest_of(const drill *d, stage s, const char *folder, char hex_out[TN_HEX_BYTES]) {
-    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
-    tn_hash *h = tn_hash_new();
-    tn_status st;
-    if (s == PREPROCESS) {
-        st = tn_path(path, "%s/shards", folder);
-        if (st == TN_OK) st = tn_done_digest(path, STAGE[s], hex);
-        if (st == TN_OK) st = add_files(h, path);
-        if (st == TN_OK) st = tn_path(path, "%s/folds", folder);
-    } else {
-        st = cell_folder(d, s, folder, path);
-    }
-    if (st == TN_OK) st = tn_done_digest(path, STAGE[s], hex);
-    if (st == TN_OK) st = add_files(h, path);
-    if (st == TN_OK && s == TRAIN) st = add_tensors(h, path, "best.safetensors");
-    if (st == TN_OK && s == TRAIN) st = add_tensors(h, path, "checkpoint.safetensors");
-    tn_hash_text(h, hex);
-    tn_hash_hex(h, hex_out);
-    tn_hash_free(&h);
-    return st;
-}
-
 /* --- one run ------------------------------------------------------------------------------------------------------ */
 
 /* A folder whose earlier stages are those of the undisturbed run. */
-static tn_status prepare(const drill *d, stage s, const char *folder) {
+static tn_status prepare(const drill *d, tn_drill_stage s, const char *folder) {
     static const char *const EARLIER[] = {"shards", "folds", "train"};
-    const int n_earlier[] = {[PREPROCESS] = 0, [TRAIN] = 2, [PREDICT] = 3};
+    const int n_earlier[] = {[TN_DRILL_PREPROCESS] = 0, [TN_DRILL_TRAIN] = 2, [TN_DRILL_PREDICT] = 3};
     TN_TRY(tn_folder_remove(folder));
     TN_TRY(tn_folder_make(folder));
     for (int i = 0; i < n_earlier[s]; i++) {
@@ -249,7 +172,7 @@ static tn_status count_resumed(const char *folder, int *out) {
     return TN_OK;
 }
 
-static disturbance draw(const drill *d, stage s, tn_rng *rng, double latest) {
+static disturbance draw(const drill *d, tn_drill_stage s, tn_rng *rng, double latest) {
     disturbance x = {.wanted = true, .kind = (kind)tn_rng_below(rng, N_KINDS)};
     x.point_s = tn_rng_uniform(rng) * latest * d->stage_s[s];
     x.which = tn_rng_u32(rng);
@@ -294,22 +217,18 @@ static tn_status run_and_compare(drill *d, int number, outcome *o) {
     for (uint64_t i = 0; i < MOST_DRAWS && !tn_launch_stopped(); i++, latest *= 0.6) {
         tn_rng rng = tn_rng_at(d->how->seed, TN_STREAM_DRILL, (uint64_t)number, i);
         uint32_t dice = tn_rng_below(&rng, 5);
-        *o = (outcome){.stage = dice == 0 ? PREPROCESS : dice == 1 ? PREDICT : TRAIN};
+        *o = (outcome){.stage = dice == 0 ? TN_DRILL_PREPROCESS : dice == 1 ? TN_DRILL_PREDICT : TN_DRILL_TRAIN};
         TN_TRY(run_once(d, folder, &rng, latest, o));
         if (o->n_hits > 0 || !o->ended) break;
     }
     if (tn_launch_stopped()) return TN_OK;
-    tn_status st = o->ended ? digest_of(d, o->stage, folder, hex) : TN_OK;
+    tn_status st = o->ended ? tn_drill_digest(d->cfg, o->stage, 0, folder, hex) : TN_OK;
     o->equal = o->ended && st == TN_OK && strcmp(hex, d->digest[o->stage]) == 0;
     if (st != TN_OK) tn_warn("drill: run %d: %s", number, tn_msg);
     return o->equal ? tn_folder_remove(folder) : TN_OK;
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
-
-static const char *verdict_of(const outcome *o) {
-    return o->equal ? "yes" : !o->ended ? "did not end" : "NO";
-}
 
 static int count_equal(const drill *d) {
     int n = 0;
@@ -326,24 +245,25 @@ static int count_all_resumed(const drill *d) {
 static void print_counts(const drill *d, FILE *f) {
     fputs("| first disturbance | preprocess | train | predict |\n| --- | --- | --- | --- |\n", f);
     for (int k = 0; k < N_KINDS; k++) {
-        int n[N_STAGES] = {0};
+        int n[TN_DRILL_STAGES] = {0};
         for (int i = 0; i < d->n_done; i++) {
             size_t length = strlen(KIND[k]);
             const char *at = d->run[i].kinds;
             if (strncmp(at, KIND[k], length) == 0 && (!at[length] || at[length] == ' ')) n[d->run[i].stage]++;
         }
-        fprintf(f, "| %s | %d | %d | %d |\n", KIND[k], n[PREPROCESS], n[TRAIN], n[PREDICT]);
+        fprintf(f, "| %s | %d | %d | %d |\n", KIND[k], n[TN_DRILL_PREPROCESS], n[TN_DRILL_TRAIN], n[TN_DRILL_PREDICT]);
     }
 }
 
-static void print_markdown(const drill *d, FILE *f) {
+static void print_markdown(const void *context, FILE *f) {
+    const drill *d = context;
     fprintf(
         f,
         "# Drill\n\n%d of %d disturbed runs ended in the bits of the undisturbed one. Seed %llu.\n\n%d of them went on "
         "from a checkpoint or from finished shards; the others were disturbed before there was one.\nUndisturbed, on "
         "two ranks: preprocess %.1f s, train (one fold) %.1f s, predict %.1f s.\n\n",
-        count_equal(d), d->n_done, (unsigned long long)d->how->seed, count_all_resumed(d), d->stage_s[PREPROCESS],
-        d->stage_s[TRAIN], d->stage_s[PREDICT]);
+        count_equal(d), d->n_done, (unsigned long long)d->how->seed, count_all_resumed(d),
+        d->stage_s[TN_DRILL_PREPROCESS], d->stage_s[TN_DRILL_TRAIN], d->stage_s[TN_DRILL_PREDICT]);
     print_counts(d, f);
     fputs(
         "\nRanks and exit codes are those of the starts, in order, a twin's behind its start's (7: it left; 0: all was "
@@ -353,31 +273,21 @@ static void print_markdown(const drill *d, FILE *f) {
         f);
     for (int i = 0; i < d->n_done; i++) {
         const outcome *o = &d->run[i];
-        fprintf(f, "| %d | %s | %s | %s | %s | %s | %d | %d | %.1f | %s |\n", i + 1, STAGE[o->stage], o->kinds,
-                o->points, o->ranks, o->codes, o->n_starts - 1, o->n_resumed, o->seconds, verdict_of(o));
+        fprintf(f, "| %d | %s | %s | %s | %s | %s | %d | %d | %.1f | %s |\n", i + 1, tn_drill_stage_name(o->stage),
+                o->kinds, o->points, o->ranks, o->codes, o->n_starts - 1, o->n_resumed, o->seconds,
+                tn_drill_says(o->ended, o->equal));
     }
 }
 
-static void print_csv(const drill *d, FILE *f) {
+static void print_csv(const void *context, FILE *f) {
+    const drill *d = context;
     fputs("run,seed,stage,kinds,points_s,ranks,exit_codes,restarts,went_on,seconds,same_bits\n", f);
     for (int i = 0; i < d->n_done; i++) {
         const outcome *o = &d->run[i];
-        fprintf(f, "%d,%llu,%s,%s,%s,%s,%s,%d,%d,%.2f,%s\n", i + 1, (unsigned long long)d->how->seed, STAGE[o->stage],
-                o->kinds, o->points, o->ranks, o->codes, o->n_starts - 1, o->n_resumed, o->seconds, verdict_of(o));
+        fprintf(f, "%d,%llu,%s,%s,%s,%s,%s,%d,%d,%.2f,%s\n", i + 1, (unsigned long long)d->how->seed,
+                tn_drill_stage_name(o->stage), o->kinds, o->points, o->ranks, o->codes, o->n_starts - 1, o->n_resumed,
+                o->seconds, tn_drill_says(o->ended, o->equal));
     }
-}
-
-static tn_status publish(const drill *d, const char *name, void (*print)(const drill *, FILE *)) {
-    char path[TN_PATH_BYTES], *text = NULL;
-    size_t n_bytes = 0;
-    TN_TRY(tn_path(path, "%s/%s", d->cfg->run_dir, name));
-    FILE *f = open_memstream(&text, &n_bytes);
-    if (!f) return tn_fail_memory(4096, name);
-    print(d, f);
-    fclose(f);
-    tn_status st = tn_file_publish(path, text, n_bytes);
-    free(text);
-    return st;
 }
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
@@ -385,30 +295,22 @@ static tn_status publish(const drill *d, const char *name, void (*print)(const d
 static tn_status run_undisturbed(drill *d) {
     TN_TRY(tn_folder_remove(d->base));
     TN_TRY(tn_folder_make(d->base));
-    for (int s = 0; s < N_STAGES; s++) {
+    for (tn_drill_stage s = 0; s < TN_DRILL_STAGES; s++) {
         disturbance none = {.wanted = false};
         int code = 0;
         double begin = tn_now_s();
-        TN_TRY(start(d, (stage)s, d->base, 2, &none, &code));
+        TN_TRY(start(d, s, d->base, 2, &none, &code));
         d->stage_s[s] = tn_now_s() - begin;
         if (tn_launch_stopped()) return TN_OK;
         char how[64];
         tn_status st = code < 0 ? TN_EBUG : code > 0 ? tn_exit_status(code, how, sizeof how) : TN_OK;
         if (st != TN_OK)
-            return tn_fail(st, "drill: %s fails without being disturbed (%s); its output is in %s/log.txt", STAGE[s],
-                           code < 0 ? "it hangs" : how, d->base);
-        TN_TRY(digest_of(d, (stage)s, d->base, d->digest[s]));
-        tn_say("drill: %s undisturbed: %.1f s", STAGE[s], d->stage_s[s]);
+            return tn_fail(st, "drill: %s fails without being disturbed (%s); its output is in %s/log.txt",
+                           tn_drill_stage_name(s), code < 0 ? "it hangs" : how, d->base);
+        TN_TRY(tn_drill_digest(d->cfg, s, 0, d->base, d->digest[s]));
+        tn_say("drill: %s undisturbed: %.1f s", tn_drill_stage_name(s), d->stage_s[s]);
     }
     return TN_OK;
-}
-
-tn_status tn_drill_verdict(const tn_cfg *cfg, int n_equal, int n_runs) {
-    if (n_equal == n_runs) return TN_OK;
-    return tn_fail(TN_EBUG,
-                   "drill: %d of %d runs did not end in the bits of the undisturbed one: do not trust this "
-                   "installation; see %s/drill.md and the folders of those runs beside it",
-                   n_runs - n_equal, n_runs, cfg->run_dir);
 }
 
 static tn_status run_all(drill *d) {
@@ -419,9 +321,10 @@ static tn_status run_all(drill *d) {
         if (tn_launch_stopped()) break;
         d->n_done++;
         tn_say("drill: run %d of %d: %s, %s at %s s, ranks %s, exit codes %s: same bits: %s", d->n_done, d->how->n_runs,
-               STAGE[o->stage], *o->kinds ? o->kinds : "not disturbed", o->points, o->ranks, o->codes, verdict_of(o));
-        TN_TRY(publish(d, "drill.csv", print_csv));
-        TN_TRY(publish(d, "drill.md", print_markdown));
+               tn_drill_stage_name(o->stage), *o->kinds ? o->kinds : "not disturbed", o->points, o->ranks, o->codes,
+               tn_drill_says(o->ended, o->equal));
+        TN_TRY(tn_drill_publish(d->cfg, "drill.csv", print_csv, d));
+        TN_TRY(tn_drill_publish(d->cfg, "drill.md", print_markdown, d));
     }
     if (tn_launch_stopped())
         return tn_fail(TN_EUNFINISHED, "drill: stopped on request after %d of %d runs", d->n_done, d->how->n_runs);

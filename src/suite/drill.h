@@ -43,7 +43,4 @@ tn_status tn_drill(const tn_cfg *cfg, const tn_drill_how *how);
 /* The same through Slurm: RUN/drill.md and drill.csv with other columns. Errors also TN_EIO of Slurm's programs. */
 tn_status tn_drill_slurm(const tn_cfg *cfg, const tn_drill_how *how);
 
-/* TN_EBUG unless all runs ended in the same bits. */
-tn_status tn_drill_verdict(const tn_cfg *cfg, int n_equal, int n_runs);
-
 #endif

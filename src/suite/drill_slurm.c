@@ -1,5 +1,5 @@
 /* drill_slurm.c - the rehearsal on a cluster: whole runs, submitted, disturbed through Slurm, resumed, compared. */
-#include "suite/drill.h"
+#include "suite/drill_priv.h"
 
 #include "base/done.h"
 #include "base/progress.h"
@@ -60,21 +60,11 @@ static tn_status submit(const drill *d, const char *folder) {
 
 /* --- what is in the queue ----------------------------------------------------------------------------------------- */
 
-static tn_status read_queue(const char *folder, tn_queue **out) {
-    tn_cfg *cfg = NULL;
-    tn_plan *plan = NULL;
-    TN_TRY(tn_plan_read(folder, false, &cfg, &plan));
-    tn_status st = tn_queue_read(plan, out);
-    tn_plan_free(&plan);
-    tn_cfg_free(&cfg);
-    return st;
-}
-
 /* squeue fails now and then while a controller restarts: one answer in a minute is enough. */
-static tn_status read_queue_patiently(const char *folder, tn_queue **out) {
+static tn_status read_queue(const tn_plan *plan, tn_queue **out) {
     tn_status st = TN_OK;
     for (int i = 0; i < 120; i++) {
-        st = read_queue(folder, out);
+        st = tn_queue_read(plan, out);
         if (st != TN_EIO) return st;
         nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
     }
@@ -108,59 +98,57 @@ static tn_status strike(const drill *d, outcome *o) {
     }
 }
 
-/* Any of the tasks that run now. Nothing runs at this moment: the next look will do. */
-static tn_status strike_some(const drill *d, const tn_queue *q, uint32_t which, outcome *o) {
+/* Any of the tasks that run now. Nothing runs at this moment, or it ended just now: the next look will do. */
+static void strike_some(const drill *d, const tn_queue *q, uint32_t which, outcome *o) {
     const tn_queued *running[64];
     uint32_t n = 0;
     for (int i = 0; i < q->n && n < 64; i++)
         if (q->at[i].running) running[n++] = &q->at[i];
-    if (n == 0) return TN_OK;
+    if (n == 0) return;
     snprintf(o->task, sizeof o->task, "%s", running[which % n]->id);
-    o->hit = true;
-    if (strike(d, o) != TN_OK) { /* it may have ended just now */
-        tn_warn("drill: %s", tn_msg);
-        o->hit = false;
+    o->hit = strike(d, o) == TN_OK;
+    if (!o->hit) tn_warn("drill: %s", tn_msg);
+}
+
+static tn_status watch_queue(const drill *d, const tn_plan *plan, bool disturb, uint32_t which, outcome *o) {
+    double begin = tn_now_s();
+    for (int n = 1; n > 0;) {
+        tn_queue *q = NULL;
+        TN_TRY(read_queue(plan, &q));
+        n = q->n;
+        if (disturb && !o->hit && tn_now_s() - begin >= o->point_s) strike_some(d, q, which, o);
+        tn_queue_free(&q);
+        if (tn_now_s() - begin > LONGEST_S)
+            return tn_fail(TN_EBUG, "drill: %s: jobs still wait or run after %.0f s: see squeue and its log/",
+                           plan->start.run_dir, LONGEST_S);
+        if (n > 0) nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
     }
     return TN_OK;
 }
 
 /* Until no job of the run waits or runs; disturbs once on the way. */
 static tn_status watch(const drill *d, const char *folder, bool disturb, uint32_t which, outcome *o) {
-    double begin = tn_now_s();
-    for (int n = 1; n > 0;) {
-        tn_queue *q = NULL;
-        TN_TRY(read_queue_patiently(folder, &q));
-        n = q->n;
-        tn_status st = disturb && !o->hit && tn_now_s() - begin >= o->point_s ? strike_some(d, q, which, o) : TN_OK;
-        tn_queue_free(&q);
-        TN_TRY(st);
-        if (tn_now_s() - begin > LONGEST_S)
-            return tn_fail(TN_EBUG, "drill: %s: jobs still wait or run after %.0f s: see squeue and %s/log", folder,
-                           LONGEST_S, folder);
-        if (n > 0) nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
-    }
-    return TN_OK;
+    tn_cfg *cfg = NULL;
+    tn_plan *plan = NULL;
+    TN_TRY(tn_plan_read(folder, false, &cfg, &plan));
+    tn_status st = watch_queue(d, plan, disturb, which, o);
+    tn_plan_free(&plan);
+    tn_cfg_free(&cfg);
+    return st;
 }
 
-/* Of every stage's DONE, which vouch for the bytes behind them. Errors TN_EARG something is not done: named. */
+/* Of all stages and folds, and of what was reduced. Errors TN_EARG something is not done: named. */
 static tn_status digest_of(const drill *d, const char *folder, char hex_out[TN_HEX_BYTES]) {
-    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES], name[TN_CELL_NAME_BYTES];
-    static const char *const STAGE[] = {"train", "predict"};
+    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
     tn_hash *h = tn_hash_new();
-    tn_status st = tn_path(path, "%s/shards", folder);
-    if (st == TN_OK) st = tn_done_digest(path, "preprocess", hex);
-    if (st == TN_OK) tn_hash_text(h, hex);
-    tn_cell cell = {.size_px = d->cfg->train.sizes_px[0], .seed = d->cfg->train.seeds[0]};
-    for (int i = 0; st == TN_OK && i < 2 * d->cfg->folds.count; i++) {
-        cell.fold = i / 2;
-        tn_cell_name(&cell, name);
-        st = tn_path(path, "%s/%s/%s", folder, STAGE[i % 2], name);
-        if (st == TN_OK) st = tn_done_digest(path, STAGE[i % 2], hex);
-        if (st == TN_OK) tn_hash_text(h, hex);
-    }
-    if (st == TN_OK) st = tn_path(path, "%s/reduce", folder);
+    tn_status st = tn_path(path, "%s/reduce", folder);
     if (st == TN_OK) st = tn_done_digest(path, "reduce", hex);
     if (st == TN_OK) tn_hash_text(h, hex);
+    for (tn_drill_stage s = 0; st == TN_OK && s < TN_DRILL_STAGES; s++)
+        for (int f = 0; st == TN_OK && f < (s == TN_DRILL_PREPROCESS ? 1 : d->cfg->folds.count); f++) {
+            st = tn_drill_digest(d->cfg, s, f, folder, hex);
+            if (st == TN_OK) tn_hash_text(h, hex);
+        }
     tn_hash_hex(h, hex_out);
     tn_hash_free(&h);
     return st;
@@ -192,10 +180,6 @@ static tn_status run_once(drill *d, int number, outcome *o) {
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
-static const char *verdict_of(const outcome *o) {
-    return o->equal ? "yes" : o->ended ? "NO" : "did not end";
-}
-
 static int count_equal(const drill *d) {
     int n = 0;
     for (int i = 0; i < d->n_done; i++) n += d->run[i].equal;
@@ -208,36 +192,34 @@ static int count_hit(const drill *d) {
     return n;
 }
 
-static tn_status publish(const drill *d, const char *name, bool markdown) {
-    char path[TN_PATH_BYTES], *text = NULL;
-    size_t n_bytes = 0;
-    TN_TRY(tn_path(path, "%s/%s", d->cfg->run_dir, name));
-    FILE *f = open_memstream(&text, &n_bytes);
-    if (!f) return tn_fail_memory(4096, name);
-    if (markdown)
-        fprintf(f,
-                "# Drill under Slurm\n\n%d of %d runs, %d of them disturbed, ended in the bits of the undisturbed one, "
-                "which "
-                "ran on one machine. Seed %llu. Undisturbed under Slurm: %.0f s.\n\n"
-                "| run | disturbed by | task | node | at s | resumed by hand | seconds | same bits |\n"
-                "| --- | --- | --- | --- | --- | --- | --- | --- |\n",
-                count_equal(d), d->n_done, count_hit(d), (unsigned long long)d->how->seed, d->undisturbed_s);
-    else
-        fputs("run,seed,kind,task,node,point_s,resumes,seconds,same_bits\n", f);
+static const char *what_hit(const outcome *o) {
+    return o->hit ? KIND[o->kind] : "nothing: it had ended";
+}
+
+static void print_markdown(const void *context, FILE *f) {
+    const drill *d = context;
+    fprintf(
+        f,
+        "# Drill under Slurm\n\n%d of %d runs, %d of them disturbed, ended in the bits of the undisturbed one, which "
+        "ran on one machine. Seed %llu. Undisturbed under Slurm: %.0f s.\n\n"
+        "| run | disturbed by | task | node | at s | resumed by hand | seconds | same bits |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        count_equal(d), d->n_done, count_hit(d), (unsigned long long)d->how->seed, d->undisturbed_s);
     for (int i = 0; i < d->n_done; i++) {
         const outcome *o = &d->run[i];
-        const char *what = o->hit ? KIND[o->kind] : "nothing: it had ended";
-        if (markdown)
-            fprintf(f, "| %d | %s | %s | %s | %.1f | %d | %.0f | %s |\n", i + 1, what, o->task, o->node, o->point_s,
-                    o->n_resumes, o->seconds, verdict_of(o));
-        else
-            fprintf(f, "%d,%llu,%s,%s,%s,%.2f,%d,%.1f,%s\n", i + 1, (unsigned long long)d->how->seed, what, o->task,
-                    o->node, o->point_s, o->n_resumes, o->seconds, verdict_of(o));
+        fprintf(f, "| %d | %s | %s | %s | %.1f | %d | %.0f | %s |\n", i + 1, what_hit(o), o->task, o->node, o->point_s,
+                o->n_resumes, o->seconds, tn_drill_says(o->ended, o->equal));
     }
-    fclose(f);
-    tn_status st = tn_file_publish(path, text, n_bytes);
-    free(text);
-    return st;
+}
+
+static void print_csv(const void *context, FILE *f) {
+    const drill *d = context;
+    fputs("run,seed,kind,task,node,point_s,resumes,seconds,same_bits\n", f);
+    for (int i = 0; i < d->n_done; i++) {
+        const outcome *o = &d->run[i];
+        fprintf(f, "%d,%llu,%s,%s,%s,%.2f,%d,%.1f,%s\n", i + 1, (unsigned long long)d->how->seed, what_hit(o), o->task,
+                o->node, o->point_s, o->n_resumes, o->seconds, tn_drill_says(o->ended, o->equal));
+    }
 }
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
@@ -271,9 +253,9 @@ static tn_status run_all(drill *d) {
         d->n_done++;
         tn_say("drill: run %d of %d: %s, task %s %s at %.1f s, resumed by hand %d times: same bits: %s", i + 1,
                d->how->n_runs, o->hit ? KIND[o->kind] : "not disturbed", o->task, o->node, o->point_s, o->n_resumes,
-               verdict_of(o));
-        TN_TRY(publish(d, "drill.csv", false));
-        TN_TRY(publish(d, "drill.md", true));
+               tn_drill_says(o->ended, o->equal));
+        TN_TRY(tn_drill_publish(d->cfg, "drill.csv", print_csv, d));
+        TN_TRY(tn_drill_publish(d->cfg, "drill.md", print_markdown, d));
     }
     return tn_drill_verdict(d->cfg, count_equal(d), d->n_done);
 }
