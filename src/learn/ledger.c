@@ -5,6 +5,7 @@
 #include "base/h5.h"
 #include "learn/cell.h"
 #include "learn/confident.h"
+#include "learn/metric.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -188,6 +189,8 @@ tn_status tn_filter_judge(const tn_cfg *cfg, int round, tn_filter_score *out) {
         out->dropped += suspicious;
         out->found += wrong && suspicious;
     }
+    out->precision = tn_share(out->found, out->dropped);
+    out->recall = tn_share(out->found, out->wrong);
     tn_csv_free(&t);
     return st;
 }

@@ -40,9 +40,10 @@ tn_status tn_ledger_write(const tn_ledger *l, const char *folder);
 
 /* How well the ledger of filter/r<round> finds wrong labels, by the truth column. */
 typedef struct {
-    int64_t judged, wrong;  /* judged rows with known truth, and those of them whose label is wrong */
-    int64_t dropped, found; /* suspicious and not brought back by a floor, and those of them that are wrong */
-} tn_filter_score;          /* chance: dropped * wrong / judged */
+    int64_t judged, wrong;    /* judged rows with known truth, and those of them whose label is wrong */
+    int64_t dropped, found;   /* suspicious and not brought back by a floor, and those of them that are wrong */
+    double precision, recall; /* found / dropped, found / wrong; 0 where 0/0 */
+} tn_filter_score;            /* chance: dropped * wrong / judged */
 tn_status tn_filter_judge(const tn_cfg *cfg, int round, tn_filter_score *out); /* reads ledger.csv; TN_EARG no truth */
 
 /* Two ledger.csv of the same data set: how many rows changed from which verdict to which, by class, as a markdown table

@@ -10,6 +10,10 @@ int tn_argmax(int K, const float *p) {
     return best;
 }
 
+double tn_share(int64_t part, int64_t whole) {
+    return whole > 0 ? (double)part / (double)whole : 0;
+}
+
 void tn_confusion_add(tn_confusion *c, int label, int predicted) {
     TN_ASSERT(label >= 0 && label < c->K && predicted >= 0 && predicted < c->K);
     c->n[label][predicted]++;
@@ -32,13 +36,13 @@ tn_score tn_score_of(const tn_confusion *c) {
         }
         s.N += labelled;
         right += c->n[k][k];
-        s.f1[k] = labelled + predicted > 0 ? 2.0 * (double)c->n[k][k] / (double)(labelled + predicted) : 0;
+        s.f1[k] = tn_share(2 * c->n[k][k], labelled + predicted);
         sum += s.f1[k];
         log_sum += log(s.f1[k]);
     }
     s.gmean = exp(log_sum / c->K); /* log 0 = -inf, and e^-inf = 0 */
     s.macro = sum / c->K;
-    s.accuracy = s.N > 0 ? (double)right / (double)s.N : 0;
+    s.accuracy = tn_share(right, s.N);
     return s;
 }
 

@@ -124,10 +124,6 @@ static json_t *tuned_json(const tn_reduction *r) {
     return j;
 }
 
-static double share(int64_t part, int64_t whole) {
-    return whole > 0 ? (double)part / (double)whole : 0;
-}
-
 /* Only with a truth column can a filter be judged. */
 static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
     char folder[TN_PATH_BYTES];
@@ -140,8 +136,8 @@ static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
     json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "round", round, "judged",
                                           (json_int_t)s.judged, "wrong", (json_int_t)s.wrong, "dropped",
                                           (json_int_t)s.dropped, "found", (json_int_t)s.found, "found_by_chance",
-                                          share(s.dropped, s.judged) * (double)s.wrong, "precision",
-                                          share(s.found, s.dropped), "recall", share(s.found, s.wrong)));
+                                          tn_share(s.dropped, s.judged) * (double)s.wrong, "precision", s.precision,
+                                          "recall", s.recall));
     return TN_OK;
 }
 
@@ -194,7 +190,7 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
                   r->members.round[r->chosen].round, "chosen_because", r->reason, "round_comparisons", matches_json(r),
                   "rounds_skipped", skipped_json(r->cfg), "resamples", r->cfg->reduce.bootstrap, "rounds", rounds,
                   "tuned", r->tunes ? tuned_json(r) : json_null(), "filter", filters);
-    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
     json_decref(all);
     if (st == TN_OK && !text) st = tn_fail_memory(4096, "metrics.json");
     if (st == TN_OK) st = tn_path(path, "%s/metrics.json", r->cfg->run_dir);

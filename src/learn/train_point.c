@@ -148,7 +148,7 @@ static tn_status append_journal(tn_train *t, const tn_score *score) {
                              score->macro, "accuracy", score->accuracy, "f1", f1, "images_by_class", exposure,
                              "images_unlabeled", (json_int_t)(c->images_seen - n_labelled), "rows_by_class", rows,
                              "rows_unlabeled", (json_int_t)t->rows_unlabeled, "training_seconds", c->seconds);
-    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
     json_decref(line);
     if (!text) return tn_fail_memory(1024, "a line of the journal");
     int n = fprintf(t->journal, "%s\n", text);

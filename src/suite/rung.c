@@ -4,6 +4,7 @@
 #include "base/done.h"
 #include "base/progress.h"
 #include "learn/journal.h"
+#include "learn/metric.h"
 #include "learn/train.h"
 
 #include <stdlib.h>
@@ -106,7 +107,7 @@ static tn_status publish_ranking(const tn_cfg *cfg, int rung, int n, const tn_ra
     for (int i = 0; i < n; i++) json_array_append_new(list, ranked_json(cfg, &all[i], i < n_on));
     json_t *j = json_pack("{s:s,s:i,s:I,s:o}", "format", "tenfold rung 1", "rung", rung, "images",
                           (json_int_t)tn_rung_images(cfg, rung), "trials", list);
-    char *text = j ? json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = j ? json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
     json_decref(j);
     tn_status st = text ? tn_path(path, "%s/ranking.json", folder) : tn_fail_memory(4096, "a ranking");
     if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));

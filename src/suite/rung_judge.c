@@ -109,7 +109,7 @@ static json_t *judge_json(const tn_cfg *cfg, const tn_ranked two[2], const tn_ma
 
 static tn_status publish(json_t *j, const char *folder, char digest_out[TN_HEX_BYTES]) {
     char path[TN_PATH_BYTES];
-    char *text = j ? json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = j ? json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
     tn_status st = text ? tn_path(path, "%s/judge.json", folder) : tn_fail_memory(4096, "judge.json");
     if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
     if (st == TN_OK) tn_hash_once(text, strlen(text), digest_out);

@@ -1,45 +1,15 @@
-/* test_learn.c - metric against scikit-learn, the label filter and the ensemble against values worked out by hand. */
+/* test_learn.c - the label filter and the ensemble against values worked out by hand. */
 #include "unit.h"
 
 #include "golden/confident.h"
-#include "golden/metric.h"
 #include "learn/ckpt.h"
 #include "learn/ensemble.h"
-#include "learn/metric.h"
 #include "learn/pred.h"
 #include "learn/self.h"
 #include "learn/confident.h"
 #include "net/sync.h"
 
 #include <math.h>
-
-static void scores(void **unused) {
-    (void)unused;
-    for (size_t g = 0; g < sizeof GOLDEN_METRIC / sizeof *GOLDEN_METRIC; g++) {
-        const golden_metric *e = &GOLDEN_METRIC[g];
-        tn_confusion c = {.K = e->K};
-        for (int i = 0; i < e->n; i++) tn_confusion_add(&c, e->label[i], e->predicted[i]);
-        tn_score s = tn_score_of(&c);
-        assert_int_equal(s.N, e->n);
-        for (int k = 0; k < e->K; k++) assert_true(fabs(s.f1[k] - e->f1[k]) < 1e-12);
-        assert_true(fabs(s.macro - e->macro) < 1e-12);
-        assert_true(fabs(s.accuracy - e->accuracy) < 1e-12);
-        assert_true(fabs(s.gmean - e->gmean) < 1e-12);
-    }
-}
-
-static void comparison(void **unused) {
-    (void)unused;
-    tn_score a = {.gmean = 0.5, .macro = 0.6, .accuracy = 0.7}, b = a;
-    assert_false(tn_score_better(&a, &b));
-    b.accuracy = 0.8;
-    assert_true(tn_score_better(&b, &a));
-    a.macro = 0.61;
-    assert_true(tn_score_better(&a, &b));
-    b.gmean = 0.51;
-    assert_true(tn_score_better(&b, &a));
-    assert_int_equal(tn_argmax(3, (float[]){0.2F, 0.4F, 0.4F}), 1);
-}
 
 /* Six rows, three classes; class 0 has rows 0 to 3. */
 static const float Z[] = {0.7F, 0.2F, 0.1F, 0.1F, 0.6F, 0.3F, 0.3F, 0.3F, 0.4F,
@@ -358,9 +328,7 @@ static void lanes(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(scores),
-                                       cmocka_unit_test(comparison),
-                                       cmocka_unit_test(judgement),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(judgement),
                                        cmocka_unit_test(floors),
                                        cmocka_unit_test(what_happens_to_the_dropped),
                                        cmocka_unit_test(confident_learning),

@@ -222,8 +222,9 @@ static void assert_scored(const job *j, int round, const tn_confusion *c) {
     json_t *all = json_load_file(path, 0, NULL),
            *score = json_object_get(json_array_get(json_object_get(all, "rounds"), (size_t)round), "out_of_fold");
     assert_int_equal(json_integer_value(json_object_get(score, "n")), N - N / 8);
-    assert_true(fabs(json_number_value(json_object_get(score, "accuracy")) - s.accuracy) < 1e-8);
-    assert_true(fabs(json_number_value(json_object_get(score, "macro_f1")) - s.macro) < 1e-8);
+    assert_true(fabs(json_number_value(json_object_get(score, "accuracy")) - s.accuracy) < 1e-12);
+    assert_true(fabs(json_number_value(json_object_get(score, "macro_f1")) - s.macro) < 1e-12);
+    assert_true(fabs(json_number_value(json_object_get(score, "geometric_mean")) - s.gmean) < 1e-12);
     json_decref(all);
 }
 

@@ -1,0 +1,139 @@
+/* test_metric.c - every published score against scikit-learn, to 1e-12 (golden/make_metric.py). */
+#include "unit.h"
+
+#include "golden/metric.h"
+#include "learn/bootstrap.h"
+#include "learn/ledger.h"
+#include "learn/metric.h"
+
+#include <math.h>
+
+/* Relative; what is 0 there is 0 here. */
+static void assert_near(double value, double wanted, const char *what) {
+    if (!(fabs(value - wanted) <= 1e-12 * fabs(wanted))) fail_msg("%s: %.17g, not %.17g", what, value, wanted);
+}
+
+static void scores(void **unused) {
+    (void)unused;
+    for (size_t g = 0; g < sizeof GOLDEN_METRIC / sizeof *GOLDEN_METRIC; g++) {
+        const golden_metric *e = &GOLDEN_METRIC[g];
+        tn_confusion c = {.K = e->K};
+        int64_t N = 0;
+        for (int i = 0; i < e->n_cells; i++) {
+            c.n[e->cell[i][0]][e->cell[i][1]] = e->cell[i][2];
+            N += e->cell[i][2];
+        }
+        tn_score s = tn_score_of(&c);
+        assert_true(s.N == N && s.K == e->K);
+        for (int k = 0; k < e->K; k++) assert_near(s.f1[k], e->f1[k], e->what);
+        assert_near(s.macro, e->macro, e->what);
+        assert_near(s.accuracy, e->accuracy, e->what);
+        assert_near(s.gmean, e->gmean, e->what);
+    }
+}
+
+/* scikit-learn refuses to score nothing; here it is 0. */
+static void no_rows(void **unused) {
+    (void)unused;
+    tn_confusion c = {.K = 3};
+    tn_score s = tn_score_of(&c);
+    assert_true(s.N == 0 && s.gmean == 0 && s.macro == 0 && s.accuracy == 0 && s.f1[0] == 0);
+}
+
+/* The first of equal probabilities, as numpy.argmax; rows without a label or a use do not count. */
+static void confusion_of_rows(void **unused) {
+    (void)unused;
+    enum { K = GOLDEN_ROWS_K };
+    tn_confusion all = {.K = K}, used = {.K = K};
+    tn_confusion_rows(&all, GOLDEN_ROWS, GOLDEN_P, GOLDEN_LABEL, NULL);
+    tn_confusion_rows(&used, GOLDEN_ROWS, GOLDEN_P, GOLDEN_LABEL, GOLDEN_USE);
+    for (int k = 0; k < K; k++)
+        for (int j = 0; j < K; j++) {
+            assert_int_equal(all.n[k][j], GOLDEN_COUNT_ALL[k * K + j]);
+            assert_int_equal(used.n[k][j], GOLDEN_COUNT_USED[k * K + j]);
+        }
+}
+
+/* weight (n, n_all): resamples [first, first + n_resamples). */
+static tn_bootstrap resampled(int K, int n, const int *label, const int *predicted, int first, int n_resamples) {
+    tn_bootstrap b = {.K = 0};
+    assert_int_equal(tn_bootstrap_new(K, n_resamples, &b), TN_OK);
+    for (int i = 0; i < n; i++)
+        tn_bootstrap_add(&b, GOLDEN_WEIGHT + i * GOLDEN_RESAMPLES + first, label[i], predicted[i]);
+    return b;
+}
+
+/* A resample's score is that of rows with sample weights; the interval of one resample is its score. */
+static void resamples(void **unused) {
+    (void)unused;
+    for (int j = 0; j < GOLDEN_RESAMPLES; j++) {
+        tn_bootstrap b = resampled(GOLDEN_WEIGHTED_K, GOLDEN_WEIGHTED, GOLDEN_W_LABEL, GOLDEN_W_PREDICTED, j, 1);
+        assert_near(tn_bootstrap_interval(&b, TN_METRIC_MACRO).low, GOLDEN_MACRO[j], "macro F1");
+        assert_near(tn_bootstrap_interval(&b, TN_METRIC_ACCURACY).high, GOLDEN_ACCURACY[j], "accuracy");
+        assert_near(tn_bootstrap_interval(&b, TN_METRIC_GMEAN).high, 0, "geometric mean of a class without rows");
+        tn_bootstrap_free(&b);
+        b = resampled(3, GOLDEN_WEIGHTED, GOLDEN_G_LABEL, GOLDEN_G_PREDICTED, j, 1);
+        assert_near(tn_bootstrap_interval(&b, TN_METRIC_GMEAN).low, GOLDEN_GMEAN[j], "geometric mean");
+        tn_bootstrap_free(&b);
+    }
+}
+
+static void intervals(void **unused) {
+    (void)unused;
+    static const tn_metric METRIC[] = {TN_METRIC_MACRO, TN_METRIC_ACCURACY};
+    tn_bootstrap b =
+        resampled(GOLDEN_WEIGHTED_K, GOLDEN_WEIGHTED, GOLDEN_W_LABEL, GOLDEN_W_PREDICTED, 0, GOLDEN_RESAMPLES);
+    for (int m = 0; m < 2; m++) {
+        tn_interval i = tn_bootstrap_interval(&b, METRIC[m]);
+        assert_near(i.low, GOLDEN_INTERVAL[m][0], "percentile 2.5");
+        assert_near(i.high, GOLDEN_INTERVAL[m][1], "percentile 97.5");
+    }
+    tn_bootstrap_free(&b);
+}
+
+/* Precision and recall of finding wrong labels, by a ledger with a truth column. */
+static void filters(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = calloc(1, sizeof *cfg);
+    assert_non_null(cfg);
+    snprintf(cfg->run_dir, sizeof cfg->run_dir, "%s", unit_path("run"));
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
+    assert_int_equal(tn_path(folder, "%s/filter/r1", cfg->run_dir), TN_OK);
+    assert_int_equal(tn_path(path, "%s/ledger.csv", folder), TN_OK);
+    assert_int_equal(tn_folder_make(folder), TN_OK);
+    for (size_t g = 0; g < sizeof GOLDEN_FILTER / sizeof *GOLDEN_FILTER; g++) {
+        const golden_filter *e = &GOLDEN_FILTER[g];
+        FILE *f = fopen(path, "wb");
+        assert_non_null(f);
+        fputs("path,label,verdict,truth\nnot judged,x,not_judged,y\nof unknown truth,x,drop,\n", f);
+        for (int i = 0; i < e->n; i++)
+            fprintf(f, "%d.jpg,x,%s,%s\n", i, e->suspicious[i] ? "drop" : "keep", e->wrong[i] ? "y" : "x");
+        assert_int_equal(fclose(f), 0);
+        tn_filter_score s;
+        assert_int_equal(tn_filter_judge(cfg, 1, &s), TN_OK);
+        assert_int_equal(s.judged, e->n);
+        assert_near(s.precision, e->precision, "precision");
+        assert_near(s.recall, e->recall, "recall");
+    }
+    free(cfg);
+}
+
+static void comparison(void **unused) {
+    (void)unused;
+    tn_score a = {.gmean = 0.5, .macro = 0.6, .accuracy = 0.7}, b = a;
+    assert_false(tn_score_better(&a, &b));
+    b.accuracy = 0.8;
+    assert_true(tn_score_better(&b, &a));
+    a.macro = 0.61;
+    assert_true(tn_score_better(&a, &b));
+    b.gmean = 0.51;
+    assert_true(tn_score_better(&b, &a));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scores),    cmocka_unit_test(no_rows),   cmocka_unit_test(confusion_of_rows),
+        cmocka_unit_test(resamples), cmocka_unit_test(intervals), cmocka_unit_test(filters),
+        cmocka_unit_test(comparison)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
