@@ -11,9 +11,9 @@
  * rows by the members of fold f (their sizes and seeds combined); pooled: all folds' rows together, the headline;
  * ensemble of all folds: on labelled test rows only. Original labels, and again against the truth column where there is
  * one (reported beside, never chosen by). Tuned: each fold by what was chosen without it (honest), by what was chosen
- * with it (in sample), and untuned. Intervals: bootstrap.h. Round     the last finished round, or an earlier one whose
- * out-of-fold score over the folds that both have is better (said and recorded). Greedy selection chooses among the
- * members of all rounds.
+ * with it (in sample), and untuned; written is the tuned one, unless its honest score is below the untuned one: then
+ * the mean. Intervals: bootstrap.h. Round     the last finished round, or an earlier one whose out-of-fold score over
+ * the folds that both have is better (said and recorded). Greedy selection chooses among the members of all rounds.
  */
 #ifndef TN_LEARN_ENSEMBLE_H
 #define TN_LEARN_ENSEMBLE_H

@@ -114,20 +114,40 @@ static tn_status first_pass(tn_run *run, tn_reduction *r, tn_outputs *written) {
     return TN_OK;
 }
 
+/* The chosen round as it is: judged already, only written. */
+static tn_status write_untuned(tn_run *run, tn_reduction *r, tn_outputs *written) {
+    tn_blend again = {.own = NULL};
+    tn_status st = tn_agree(run, tn_blend_new(r->cfg->folds.count, r->table->n_classes, 0, &again));
+    memcpy(again.by_fold, r->round[r->chosen].by_fold, sizeof again.by_fold);
+    again.whole = r->round[r->chosen].whole;
+    if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&again}, NULL, written);
+    tn_blend_free(&again);
+    return st;
+}
+
+/* What was tuned is used unless it scores less where it was not chosen. */
+static bool tuning_pays(const tn_reduction *r) {
+    tn_confusion honest = tn_blend_pooled(&r->tuned, r->cfg->folds.count),
+                 untuned = tn_blend_pooled(&r->round[r->chosen], r->cfg->folds.count);
+    tn_score a = tn_score_of(&honest), b = tn_score_of(&untuned);
+    return !tn_score_better(&b, &a);
+}
+
 /* What was chosen, written; where something was tuned, its scores. */
-static tn_status second_pass(tn_run *run, tn_reduction *r, tn_outputs *written) {
-    if (!r->tunes) {
-        tn_blend again = {.own = NULL};
-        tn_status st = tn_agree(run, tn_blend_new(r->cfg->folds.count, r->table->n_classes, 0, &again));
-        memcpy(again.by_fold, r->round[r->chosen].by_fold, sizeof again.by_fold);
-        again.whole = r->round[r->chosen].whole;
-        if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&again}, NULL, written);
-        tn_blend_free(&again);
-        return st;
-    }
+static tn_status second_pass(tn_run *run, tn_reduction *r, tn_outputs **written) {
+    if (!r->tunes) return write_untuned(run, r, *written);
     TN_TRY(tn_reduce_tune(run, r));
     TN_TRY(tn_agree(run, begin_tuned(r)));
-    return tn_reduce_pass(run, r, 2, (tn_blend *[]){&r->in_sample, &r->tuned}, NULL, written);
+    TN_TRY(tn_reduce_pass(run, r, 2, (tn_blend *[]){&r->in_sample, &r->tuned}, NULL, *written));
+    r->uses_tuned = tuning_pays(r);
+    if (r->uses_tuned) return TN_OK;
+    if (run->rank == 0)
+        tn_say("reduce: what was tuned scores less than the plain mean where it was not chosen: written is the mean of "
+               "round %d",
+               r->members.round[r->chosen].round);
+    tn_outputs_drop(written);
+    TN_TRY(tn_outputs_open(run, r, written));
+    return write_untuned(run, r, *written);
 }
 
 /* With one round and nothing to tune it is known before what will be written: one pass. */
@@ -135,7 +155,7 @@ static tn_status both_passes(tn_run *run, tn_reduction *r, tn_outputs **written)
     bool known = r->members.n_rounds == 1 && !r->tunes;
     if (!known) TN_TRY(first_pass(run, r, NULL));
     TN_TRY(tn_outputs_open(run, r, written));
-    return known ? first_pass(run, r, *written) : second_pass(run, r, *written);
+    return known ? first_pass(run, r, *written) : second_pass(run, r, written);
 }
 
 /* --- identity and the verb ---------------------------------------------------------------------------------------- */

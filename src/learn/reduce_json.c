@@ -107,7 +107,8 @@ static json_t *tuned_json(const tn_reduction *r) {
         json_object_set_new(offsets, r->table->class_name[k], json_real(r->final.offset[k]));
     tn_confusion honest = tn_blend_pooled(&r->tuned, F), in_sample = tn_blend_pooled(&r->in_sample, F),
                  plain = tn_blend_pooled(&r->round[r->chosen], F);
-    json_t *j = json_pack("{s:I,s:o,s:o}", "rows", (json_int_t)r->sample.n, "members", members, "offsets", offsets);
+    json_t *j = json_pack("{s:b,s:I,s:o,s:o}", "used", r->uses_tuned, "rows", (json_int_t)r->sample.n, "members",
+                          members, "offsets", offsets);
     json_object_set_new(j, "untuned", score_json(r->table, &plain, &r->round[r->chosen].own_spread));
     json_object_set_new(j, "honest", score_json(r->table, &honest, &r->tuned.own_spread));
     json_object_set_new(j, "honest_confusion", confusion_json(&honest));

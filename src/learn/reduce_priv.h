@@ -140,7 +140,8 @@ typedef struct {
     int n_matches;
     tn_round_match match[TN_MAX_ROUNDS - 1];
     char reason[320];
-    bool tunes; /* the job file asks for something tuned */
+    bool tunes;      /* the job file asks for something tuned */
+    bool uses_tuned; /* and it is what is written: honest is not below untuned (tn_score_better) */
     tn_sample sample;
     tn_recipe final, nested[TN_MAX_FOLDS]; /* tuned on all folds; on all but one */
     tn_blend tuned, in_sample;             /* nested + final; final on the rows it was tuned on */

@@ -173,7 +173,11 @@ static void scores(report *r) {
         name_zeros(r, round, "out_of_fold_by_truth", "out-of-fold by the true labels");
         name_zeros(r, round, "test", "ensemble on the test split");
     }
-    interval(r, "tuned, honest", json_object_get(json_object_get(r->metrics, "tuned"), "honest"));
+    json_t *tuned = json_object_get(r->metrics, "tuned");
+    interval(r, "tuned, honest", json_object_get(tuned, "honest"));
+    if (json_is_false(json_object_get(tuned, "used")))
+        fputs("What was tuned scores less than the plain mean where it was not chosen: the submission is the mean.\n",
+              r->text);
     choice(r);
 }
 

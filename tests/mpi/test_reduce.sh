@@ -34,6 +34,18 @@ awk -F, 'NR > 1 { best = 3; for (i = 4; i <= 6; i++) if ($i > $best) best = i; i
 score() { sed -n "/\"tuned\"/,\$p" run/metrics.json | grep -A2 "\"$1\": {" | sed -n 's/.*"geometric_mean": \([0-9.]*\).*/\1/p' | head -n 1; }
 grep -c '"interval_95"' run/metrics.json
 awk -v u=$(score untuned) -v h=$(score honest) -v i=$(score in_sample) 'BEGIN { print u, h, i; exit !(u < h && h <= i) }'
+grep -q '"used": true' run/metrics.json
+
+# tuned on few rows: worse where it was not chosen, so the mean is written, byte for byte
+"$TN_REDUCE_ROWS" job.cfg few 400 30
+for how in "reduce.method=mean" "reduce.offsets=true"; do
+    rm -rf few/reduce
+    mpirun -n 2 "$tenfold" reduce job.cfg --run few --set $how >log 2>&1 || { cat log; exit 1; }
+    md5sum few/ensemble.h5 few/submission.csv few/ledger.csv >few-$how
+done
+grep -q "written is the mean of round 1" log
+grep -q '"used": false' few/metrics.json
+cmp few-reduce.method=mean few-reduce.offsets=true
 
 # bad members: nothing is written, one message
 refused() { # CODE TEXT [options]
