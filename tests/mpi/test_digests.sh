@@ -47,6 +47,21 @@ done
 cmp reuse1.md5 reuse2.md5
 cmp reuse1.md5 reuse4.md5
 
+# ... and after kill -9 between checkpoints, on another number of ranks
+mkdir -p killed/train
+cp -r reuse1/shards reuse1/folds reuse1/filter killed/
+cp -r reuse1/train/r0-* killed/train/
+cell=train/r1-f0-s32-x1
+"$tenfold" train tiny.cfg --run killed $reuse --round 1 --folds 0 --set train.checkpoint_images=64 >log 2>&1 &
+pid=$!
+for _ in $(seq 600); do [ ! -e killed/$cell/checkpoint.safetensors ] || break; sleep 0.05; done
+kill -9 $pid
+wait $pid || true
+test ! -e killed/$cell/DONE
+mpirun -n 2 "$tenfold" train tiny.cfg --run killed $reuse --round 1 --folds 0 >log 2>&1 || { cat log; exit 1; }
+grep -q "goes on after" log
+cmp reuse1/$cell/posteriors.h5 killed/$cell/posteriors.h5
+
 # another seed gives other bits: the comparison can fail
 mpirun -n 2 "$tenfold" train tiny.cfg --run group --folds 0 --set train.seeds=[2] >log 2>&1 || { cat log; exit 1; }
 test "$("$tenfold" weights digest run1/train/r0-f0-s32-x1/best.safetensors)" != "$("$tenfold" weights digest group/train/r0-f0-s32-x2/best.safetensors)"

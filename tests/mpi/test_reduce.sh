@@ -47,6 +47,21 @@ grep -q "written is the mean of round 1" log
 grep -q '"used": false' few/metrics.json
 cmp few-reduce.method=mean few-reduce.offsets=true
 
+# a later round without one fold is compared on the folds that both have: as if the earlier one lacked it too
+compared() { sed -n '/"round_comparisons"/,/"rounds_skipped"/p' run/metrics.json; }
+mkdir kept-folds
+mv run/predict/r1-f2-* kept-folds/
+rm -rf run/reduce
+reduce 2 --allow-missing
+compared >without-newer
+mv run/predict/r0-f2-* kept-folds/
+rm -rf run/reduce
+reduce 2 --allow-missing
+compared >without-both
+grep -q '"folds": 2' without-newer
+cmp without-newer without-both
+mv kept-folds/* run/predict/
+
 # bad members: nothing is written, one message
 refused() { # CODE TEXT [options]
     code=$1 text=$2 got=0
