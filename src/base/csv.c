@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 
 #include <csv.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,31 +192,66 @@ int tn_csv_column(const tn_csv *t, const char *name) {
     return -1;
 }
 
-void tn_csv_put(FILE *f, const char *sep, const char *value) {
-    fputs(sep, f);
-    if (!strpbrk(value, ",\"\r\n") && value[0] != ' ' && (!*value || value[strlen(value) - 1] != ' ')) {
-        fputs(value, f);
-        return;
-    }
-    csv_fwrite(f, value, strlen(value));
+static bool needs_quotes(const char *value) {
+    return strpbrk(value, ",\"\r\n") || value[0] == ' ' || (*value && value[strlen(value) - 1] == ' ');
 }
 
-void tn_csv_put_p(FILE *f, const char *sep, float p) {
-    static const double BELOW[] = {0.1, 0.01, 0.001}, SCALE[] = {1e7, 1e8, 1e9, 1e10};
-    enum { SIGNIFICANT = 7 };
-    double x = (double)p;
-    int zeros = 0; /* behind the point */
-    while (zeros < 3 && x < BELOW[zeros]) zeros++;
-    /* 24 bits times 5^10 fit a double: the product is exact, and rounds half to even as printf does */
-    int64_t digits = x >= 1e-4 && x < 1 ? (int64_t)lrint(x * SCALE[zeros]) : 0;
-    if (digits == 0 || digits >= 10000000) {
-        fprintf(f, "%s%.7g", sep, x);
-        return;
-    }
-    char text[16] = "0.000";
-    int n = 2 + zeros + SIGNIFICANT;
-    for (int i = n - 1; i >= 2 + zeros; i--, digits /= 10) text[i] = (char)('0' + digits % 10);
-    while (text[n - 1] == '0') n--;
+void tn_csv_put(FILE *f, const char *sep, const char *value) {
     fputs(sep, f);
-    fwrite(text, 1, (size_t)n, f);
+    if (needs_quotes(value))
+        csv_fwrite(f, value, strlen(value));
+    else
+        fputs(value, f);
+}
+
+char *tn_csv_field(char *to, const char *value) {
+    size_t n = strlen(value);
+    if (needs_quotes(value)) return to + csv_write(to, 2 * n + 2, value, n);
+    memcpy(to, value, n);
+    return to + n;
+}
+
+static char *put_digits(char *to, int n, int64_t digits) {
+    for (int i = n - 1; i >= 0; i--, digits /= 10) to[i] = (char)('0' + digits % 10);
+    return to + n;
+}
+
+char *tn_csv_probability(char *to, float p) {
+    /* A float's 24 bits times 5^17 fit the 64 of a long double: the product is exact, and rounds half to even as printf
+     * does. Numbers from 1e-11 on, then, to 7 significant digits. */
+    _Static_assert(LDBL_MANT_DIG >= 64, "long double is too short");
+    static const long double SCALE[] = {1e7L, 1e8L, 1e9L, 1e10L, 1e11L, 1e12L, 1e13L, 1e14L, 1e15L, 1e16L, 1e17L};
+    static const double BELOW[] = {1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11};
+    enum { SIGNIFICANT = 7, SMALLEST = sizeof SCALE / sizeof *SCALE, PLAIN = 4 };
+    if (p == 1) {
+        *to = '1';
+        return to + 1;
+    }
+    int zeros = 0; /* behind the point */
+    while (zeros < SMALLEST && (double)p < BELOW[zeros]) zeros++;
+    int64_t digits = zeros < SMALLEST && p < 1 ? (int64_t)lrintl((long double)p * SCALE[zeros]) : 0;
+    if (digits < 1000000 || digits >= 10000000) return to + sprintf(to, "%.7g", (double)p);
+    if (zeros < PLAIN) {
+        memcpy(to, "0.000", 5);
+        to = put_digits(to + 2 + zeros, SIGNIFICANT, digits);
+        while (to[-1] == '0') to--;
+        return to;
+    }
+    put_digits(to + 1, SIGNIFICANT, digits);
+    to[0] = to[1];
+    to[1] = '.';
+    to += 1 + SIGNIFICANT;
+    while (to[-1] == '0') to--;
+    if (to[-1] == '.') to--;
+    memcpy(to, "e-", 2);
+    return put_digits(to + 2, 2, zeros + 1);
+}
+
+char *tn_csv_difference(char *to, float x) {
+    TN_ASSERT(x > -2 && x < 2);
+    int64_t millionths = llrint(fabs((double)x) * 1e6); /* exact, as above: 24 bits times 5^6 */
+    if (signbit(x)) *to++ = '-';
+    to = put_digits(to, 1, millionths / 1000000);
+    *to++ = '.';
+    return put_digits(to, 6, millionths % 1000000);
 }

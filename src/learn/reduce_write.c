@@ -16,7 +16,7 @@ typedef struct {
     char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES];
     FILE *file;
     char *text; /* of this rank's block */
-    size_t n_bytes;
+    size_t n_bytes, room;
 } table_file;
 
 struct tn_outputs {
@@ -114,44 +114,70 @@ tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out) 
 
 /* --- this rank's block -------------------------------------------------------------------------------------------- */
 
-static void put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, FILE *f) {
+/* What the path and one line, or its other columns, may need. */
+enum { MOST_LINE_BYTES = 2 * (2 * TN_NAME_BYTES + 3) + TN_MAX_CLASSES * (TN_CSV_NUMBER_BYTES + 1) };
+
+/* A line at `to`, which has room for it; p NULL: nobody predicted the row. Returns the end; `to` where there is no
+ * line.
+ */
+typedef char *put_row(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to);
+
+static char *put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to) {
     int K = o->r->table->n_classes;
-    if (!rows->is_test[i] && rows->label[i] >= 0) return;
+    if (!rows->is_test[i] && rows->label[i] >= 0) return to;
     if (!p) { /* quarantined ones get a line too */
         p = o->shares;
         o->n_unread++;
     }
-    tn_csv_put(f, "", rows->text + rows->path_at[i]);
-    tn_csv_put(f, ",", o->r->table->class_name[tn_argmax(K, p)]);
-    for (int k = 0; k < K; k++) tn_csv_put_p(f, ",", p[k]);
-    fputc('\n', f);
+    to = tn_csv_field(to, rows->text + rows->path_at[i]);
+    *to++ = ',';
+    to = tn_csv_field(to, o->r->table->class_name[tn_argmax(K, p)]);
+    for (int k = 0; k < K; k++) {
+        *to++ = ',';
+        to = tn_csv_probability(to, p[k]);
+    }
+    *to++ = '\n';
+    return to;
 }
 
-static void put_ledger(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, FILE *f) {
+static char *put_ledger(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to) {
+    static const char END[] = ",keep\n";
     const tn_table *t = o->r->table;
     int label = rows->label[i];
     float other = 0;
-    if (rows->fold[i] < 0 || !p) return;
+    if (rows->fold[i] < 0 || !p) return to;
     for (int k = 0; k < t->n_classes; k++)
         if (k != label && p[k] > other) other = p[k];
-    tn_csv_put(f, "", rows->text + rows->path_at[i]);
-    tn_csv_put(f, ",", t->class_name[label]);
-    tn_csv_put(f, ",", t->class_name[tn_argmax(t->n_classes, p)]);
-    fprintf(f, ",%.6f,keep\n", (double)(other - p[label]));
+    to = tn_csv_field(to, rows->text + rows->path_at[i]);
+    *to++ = ',';
+    to = tn_csv_field(to, t->class_name[label]);
+    *to++ = ',';
+    to = tn_csv_field(to, t->class_name[tn_argmax(t->n_classes, p)]);
+    *to++ = ',';
+    to = tn_csv_difference(to, other - p[label]);
+    memcpy(to, END, sizeof END - 1);
+    return to + sizeof END - 1;
 }
 
-/* p NULL: nobody predicted it. */
-typedef void put_row(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, FILE *f);
+static tn_status reserve(table_file *t, size_t n_more) {
+    if (t->n_bytes + n_more <= t->room) return TN_OK;
+    size_t room = 2 * (t->n_bytes + n_more);
+    char *text = realloc(t->text, room);
+    if (!text) return tn_fail_memory(room, "the lines of a block");
+    t->text = text;
+    t->room = room;
+    return TN_OK;
+}
 
 static tn_status format(tn_outputs *o, table_file *t, const tn_rows *rows, const float *p, const uint8_t *known,
                         put_row *put) {
-    free(t->text);
-    t->text = NULL;
     t->n_bytes = 0;
-    FILE *f = open_memstream(&t->text, &t->n_bytes);
-    if (!f) return tn_fail_memory((size_t)rows->n * 64, t->path);
-    for (int64_t i = 0; i < rows->n; i++) put(o, rows, i, known[i] ? p + i * o->r->table->n_classes : NULL, f);
-    return fclose(f) == 0 ? TN_OK : tn_fail_memory((size_t)rows->n * 64, "the lines of a block");
+    for (int64_t i = 0; i < rows->n; i++) {
+        TN_TRY(reserve(t, 2 * (size_t)(rows->path_at[i + 1] - rows->path_at[i]) + MOST_LINE_BYTES));
+        char *end = put(o, rows, i, known[i] ? p + i * o->r->table->n_classes : NULL, t->text + t->n_bytes);
+        t->n_bytes = (size_t)(end - t->text);
+    }
+    return TN_OK;
 }
 
 static tn_status make_room(tn_outputs *o, int64_t n) {
@@ -208,10 +234,9 @@ static void send(tn_run *run, const tn_outputs *o) {
 }
 
 static void receive_text(tn_run *run, int from, int64_t n_bytes, table_file *t) {
-    free(t->text);
+    t->n_bytes = 0;
+    if (reserve(t, (size_t)n_bytes) != TN_OK) tn_die(TN_ENOMEM, "%s", tn_msg);
     t->n_bytes = (size_t)n_bytes;
-    t->text = malloc(t->n_bytes + 1);
-    if (!t->text) tn_die(TN_ENOMEM, "%s", "no memory for the lines of a block");
     MPI_Recv(t->text, (int)n_bytes, MPI_BYTE, from, 0, run->comm, MPI_STATUS_IGNORE);
 }
 

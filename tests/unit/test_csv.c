@@ -3,6 +3,8 @@
 
 #include "base/csv.h"
 
+#include <math.h>
+
 static tn_csv *read_ok(const char *text) {
     tn_csv *t = NULL;
     tn_status st = tn_csv_read(unit_write("t.csv", text), &t);
@@ -96,27 +98,68 @@ static void hostile(void **unused) {
     }
 }
 
-/* As printf writes it, bit patterns of all floats from 0 to 1 in steps, and around powers of ten. */
+static void assert_written(const char *begin, const char *end, const char *expected) {
+    if ((size_t)(end - begin) != strlen(expected) || memcmp(begin, expected, strlen(expected)) != 0)
+        fail_msg("%.*s, not %s", (int)(end - begin), begin, expected);
+    assert_true(end - begin <= TN_CSV_NUMBER_BYTES);
+}
+
+/* As printf writes it: bit patterns of all floats from 0 to 1 in steps, and those around powers of ten. */
 static void probabilities(void **unused) {
     (void)unused;
-    uint32_t last = 0x3F800000; /* 1.0F */
-    for (uint32_t bits = 0; bits <= last; bits += bits % 5 == 0 ? 1 : 2039) {
-        char expected[32], *text = NULL;
-        size_t n = 0;
+    char text[TN_CSV_NUMBER_BYTES], expected[32];
+    uint32_t last = 0x3F800100; /* a little beyond 1.0F */
+    for (uint32_t bits = 0; bits <= last; bits += bits % 5 == 0 ? 1 : 1021) {
         float p;
         memcpy(&p, &bits, sizeof p);
-        FILE *f = open_memstream(&text, &n);
-        tn_csv_put_p(f, ",", p);
+        snprintf(expected, sizeof expected, "%.7g", (double)p);
+        assert_written(text, tn_csv_probability(text, p), expected);
+    }
+    for (float ten = 1; ten > 1e-13F; ten /= 10) {
+        float p = ten;
+        for (int i = 0; i < 100; i++) p = nextafterf(p, 0);
+        for (int i = 0; i < 200; i++, p = nextafterf(p, 2)) {
+            snprintf(expected, sizeof expected, "%.7g", (double)p);
+            assert_written(text, tn_csv_probability(text, p), expected);
+        }
+    }
+}
+
+static void differences(void **unused) {
+    (void)unused;
+    char text[TN_CSV_NUMBER_BYTES], expected[32];
+    for (uint32_t bits = 0; bits < 0x40000000; bits += 1021) { /* 0 to 2, and their negatives */
+        uint32_t sign = bits % 2 ? 0x80000000 : 0, both = bits | sign;
+        float x;
+        memcpy(&x, &both, sizeof x);
+        snprintf(expected, sizeof expected, "%.6f", (double)x);
+        assert_written(text, tn_csv_difference(text, x), expected);
+    }
+    assert_written(text, tn_csv_difference(text, 0.0000005F), "0.000000");        /* just below a half */
+    assert_written(text, tn_csv_difference(text, 0.5F + 0.0078125F), "0.507812"); /* half to even */
+}
+
+static void fields(void **unused) {
+    (void)unused;
+    static const char *const VALUE[] = {"", "plain", "a b", " a", "a ", "a,b", "say \"x\"", "\"\"", "two\nlines", "\r"};
+    for (size_t i = 0; i < sizeof VALUE / sizeof *VALUE; i++) {
+        char *expected = NULL, text[64];
+        size_t n = 0;
+        FILE *f = open_memstream(&expected, &n);
+        tn_csv_put(f, "", VALUE[i]);
         fclose(f);
-        snprintf(expected, sizeof expected, ",%.7g", (double)p);
+        char *end = tn_csv_field(text, VALUE[i]);
+        assert_true((size_t)(end - text) <= 2 * strlen(VALUE[i]) + 2);
+        *end = 0;
         assert_string_equal(text, expected);
-        free(text);
+        free(expected);
     }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(accepted), cmocka_unit_test(refused),
-                                       cmocka_unit_test(round_trip), cmocka_unit_test(hostile),
-                                       cmocka_unit_test(probabilities)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(accepted),      cmocka_unit_test(refused),
+                                       cmocka_unit_test(round_trip),    cmocka_unit_test(hostile),
+                                       cmocka_unit_test(probabilities), cmocka_unit_test(differences),
+                                       cmocka_unit_test(fields)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
