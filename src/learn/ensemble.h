@@ -27,9 +27,6 @@
 tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                      const tn_cell *cell);
 
-/* n members (B rows, K) into one. Pure. */
-void tn_combine(tn_reduce_kind kind, int n, int64_t B, int K, const float *const *p, float *p_out);
-
 /* Collective. Reads RUN/shards, folds and predict/<cell> of all rounds present, in blocks. allow_missing: cells without
  * DONE are left out and said ("9 of 10"); else TN_EUNFINISHED naming them. Rejects members of another data set, fold
  * map or list of classes, of another cell, a model twice, rows missing, numbers that are no probabilities: nothing is

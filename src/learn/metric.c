@@ -5,8 +5,11 @@
 
 int tn_argmax(int K, const float *p) {
     int best = 0;
-    for (int k = 1; k < K; k++)
-        if (p[k] > p[best]) best = k;
+    float most = p[0];
+    for (int k = 1; k < K; k++) { /* without a branch that depends on p */
+        best = p[k] > most ? k : best;
+        most = p[k] > most ? p[k] : most;
+    }
     return best;
 }
 

@@ -92,18 +92,17 @@ void tn_prior_log(const tn_prior *p, int n_folds, int K, int32_t value, int fold
 
 /* --- recipes and blends ------------------------------------------------------------------------------------------- */
 
-void tn_recipe_finish(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int n,
-                      int K, const double *sum, float *p_out) {
-    tn_combine_end(r->kind, n, K, sum, p_out);
+void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
+                    float *p) {
     if (!r->tuned) return;
     double score[TN_MAX_CLASSES] = {0}, most = -INFINITY, total = 0;
     if (counts->prior.level) tn_prior_log(&counts->prior, n_folds, K, value, fold, -1, score);
     for (int k = 0; k < K; k++) {
-        score[k] += tn_log_p(p_out[k]) + r->offset[k];
+        score[k] += tn_log_p(p[k]) + r->offset[k];
         most = fmax(most, score[k]);
     }
     for (int k = 0; k < K; k++) total += score[k] = exp(score[k] - most);
-    for (int k = 0; k < K; k++) p_out[k] = (float)(score[k] / total);
+    for (int k = 0; k < K; k++) p[k] = (float)(score[k] / total);
 }
 
 tn_status tn_blend_new(int n_folds, int K, int n_resamples, tn_blend *out) {

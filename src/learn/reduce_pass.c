@@ -10,7 +10,7 @@
 
 /* A block's probabilities of all columns take at most so much memory on a rank. */
 static const int64_t BLOCK_BYTES = 64 << 20;
-enum { MOST_BLOCK_ROWS = 65536, LEAST_BLOCK_ROWS = 256 };
+enum { MOST_BLOCK_ROWS = 32768, LEAST_BLOCK_ROWS = 256 };
 
 typedef struct {
     tn_reduction *r;
@@ -21,9 +21,11 @@ typedef struct {
     int64_t block_rows;
     int64_t at[TN_MAX_FOLDS + 1]; /* rows of each fold, and of none, before this block: where the files go on */
     int64_t *mine, *read;         /* (block_rows): places in the block of the rows of a file; rows as read */
-    float **p;                    /* (n_columns): (block_rows,K) */
-    double **all;                 /* (n_blends): (block_rows,K) sums over folds, of rows with fold -1 */
-    int32_t **n_all;              /* (n_blends): (block_rows) */
+    float **p;                    /* (n_columns): (block_rows,K), of a fold's files */
+    double *sum;                  /* (block_rows,K) over columns */
+    float **one;                  /* (n_blends): (block_rows,K) what they make of it */
+    double **all;                 /* (n_blends): (block_rows,K) sums over folds, of the rows with fold -1 alone */
+    int *n_all;                   /* (n_blends): members in all */
     float *p_out;                 /* (block_rows,K) of the last blend */
     uint8_t *known;               /* (block_rows) */
     int n_draws;                  /* most resamples of any blend: they all begin with the same */
@@ -44,6 +46,8 @@ static tn_status allocate(pass *x) {
     x->mine = malloc(n * sizeof *x->mine);
     x->read = malloc(n * sizeof *x->read);
     x->p = calloc((size_t)n_columns, sizeof *x->p);
+    x->sum = malloc(floats * sizeof *x->sum);
+    x->one = calloc((size_t)x->n_blends, sizeof *x->one);
     x->all = calloc((size_t)x->n_blends, sizeof *x->all);
     x->n_all = calloc((size_t)x->n_blends, sizeof *x->n_all);
     x->p_out = malloc(floats * sizeof *x->p_out);
@@ -53,12 +57,12 @@ static tn_status allocate(pass *x) {
         x->n_draws = most > x->n_draws ? most : x->n_draws;
     }
     x->w = malloc((size_t)x->n_draws + 1);
-    bool ok = x->mine && x->read && x->p && x->all && x->n_all && x->p_out && x->known && x->w;
+    bool ok = x->mine && x->read && x->p && x->sum && x->one && x->all && x->n_all && x->p_out && x->known && x->w;
     for (int c = 0; ok && c < n_columns; c++) ok = (x->p[c] = malloc(floats * sizeof **x->p)) != NULL;
     for (int b = 0; ok && b < x->n_blends; b++) {
+        x->one[b] = malloc(floats * sizeof **x->one);
         x->all[b] = malloc(floats * sizeof **x->all);
-        x->n_all[b] = malloc(n * sizeof **x->n_all);
-        ok = x->all[b] && x->n_all[b];
+        ok = x->one[b] && x->all[b];
     }
     return ok ? tn_rows_new(x->r->table, x->block_rows, &x->rows)
               : tn_fail_memory((size_t)n_columns * floats * sizeof(float), "a block of predictions");
@@ -66,11 +70,11 @@ static tn_status allocate(pass *x) {
 
 static void release(pass *x) {
     for (int c = 0; x->p && c < x->r->members.n_columns; c++) free(x->p[c]);
-    for (int b = 0; x->all && x->n_all && b < x->n_blends; b++) {
+    for (int b = 0; x->one && x->all && b < x->n_blends; b++) {
+        free(x->one[b]);
         free(x->all[b]);
-        free(x->n_all[b]);
     }
-    void *all[] = {x->mine, x->read, x->p, x->all, x->n_all, x->p_out, x->known, x->w};
+    void *all[] = {x->mine, x->read, x->p, x->sum, x->one, x->all, x->n_all, x->p_out, x->known, x->w};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     tn_rows_free(&x->rows);
 }
@@ -116,16 +120,15 @@ static int32_t category_of(const pass *x, int64_t i) {
     return level ? x->rows.cat[i * x->r->table->n_levels + level - 1] : 0;
 }
 
-/* Row j of the fold's files into sum (K); how many members that is. */
-static int add_columns(const pass *x, const tn_recipe *recipe, int f, int64_t j, double *sum) {
-    int K = x->r->table->n_classes, n = 0;
-    memset(sum, 0, (size_t)K * sizeof *sum);
-    for (int c = 0; c < x->r->members.n_columns; c++) {
-        if (recipe->times[c] == 0 || !x->r->members.column[c].pred[f]) continue;
-        tn_combine_add(recipe->kind, recipe->times[c], K, x->p[c] + j * K, sum);
-        n += recipe->times[c];
-    }
-    return n;
+static bool is_judged_test(const pass *x, int64_t i) {
+    return x->rows.is_test[i] && x->rows.label[i] >= 0;
+}
+
+/* The label of p, which the recipe's offsets and prior have changed. */
+static int label_of(const pass *x, const tn_recipe *recipe, int fold, int64_t i, float *p) {
+    int K = x->r->table->n_classes;
+    tn_recipe_tune(recipe, &x->r->counts, x->r->cfg->folds.count, fold, category_of(x, i), K, p);
+    return tn_argmax(K, p);
 }
 
 static void keep(pass *x, int b, int64_t i, const float *p) {
@@ -135,15 +138,9 @@ static void keep(pass *x, int b, int64_t i, const float *p) {
     x->known[i] = 1;
 }
 
-static void judge_own(pass *x, int b, int f, int64_t i, int64_t j) {
+static void judge_own(pass *x, int b, int f, int64_t i, float *p) {
     tn_blend *blend = x->blend[b];
-    int K = x->r->table->n_classes;
-    double sum[TN_MAX_CLASSES];
-    float p[TN_MAX_CLASSES];
-    int n = blend->by_fold[f] ? add_columns(x, blend->by_fold[f], f, j, sum) : 0;
-    if (n == 0) return;
-    tn_recipe_finish(blend->by_fold[f], &x->r->counts, x->r->cfg->folds.count, f, category_of(x, i), n, K, sum, p);
-    int predicted = tn_argmax(K, p);
+    int predicted = label_of(x, blend->by_fold[f], f, i, p);
     tn_confusion_add(&blend->own[f], x->rows.label[i], predicted);
     tn_bootstrap_add(&blend->own_spread, x->w, x->rows.label[i], predicted);
     if (blend->match.n > 0 && x->r->in_common[f]) tn_bootstrap_add(&blend->match, x->w, x->rows.label[i], predicted);
@@ -151,37 +148,20 @@ static void judge_own(pass *x, int b, int f, int64_t i, int64_t j) {
     keep(x, b, i, p);
 }
 
-static bool is_judged_test(const pass *x, int64_t i) {
-    return x->rows.is_test[i] && x->rows.label[i] >= 0;
-}
-
 /* A row with fold -1: what the members of one fold say of it. */
-static void judge_part(pass *x, int b, int f, int64_t i, int64_t j) {
-    tn_blend *blend = x->blend[b];
-    int K = x->r->table->n_classes;
-    double sum[TN_MAX_CLASSES];
-    int n = blend->whole ? add_columns(x, blend->whole, f, j, sum) : 0;
-    if (n == 0) return;
-    for (int k = 0; k < K; k++) x->all[b][i * K + k] += sum[k];
-    x->n_all[b][i] += n;
-    if (!is_judged_test(x, i)) return;
-    float p[TN_MAX_CLASSES];
-    tn_recipe_finish(blend->whole, &x->r->counts, x->r->cfg->folds.count, -1, category_of(x, i), n, K, sum, p);
-    tn_confusion_add(&blend->test[f], x->rows.label[i], tn_argmax(K, p));
+static void judge_part(pass *x, int b, int f, int64_t i, float *p) {
+    if (is_judged_test(x, i))
+        tn_confusion_add(&x->blend[b]->test[f], x->rows.label[i], label_of(x, x->blend[b]->whole, -1, i, p));
 }
 
 /* ... and what all folds together say. */
-static void judge_whole(pass *x, int b, int64_t i) {
+static void judge_whole(pass *x, int b, int64_t i, float *p) {
     tn_blend *blend = x->blend[b];
-    int K = x->r->table->n_classes;
-    float p[TN_MAX_CLASSES];
-    if (x->n_all[b][i] == 0) return;
-    tn_recipe_finish(blend->whole, &x->r->counts, x->r->cfg->folds.count, -1, category_of(x, i), x->n_all[b][i], K,
-                     x->all[b] + i * K, p);
+    int predicted = label_of(x, blend->whole, -1, i, p);
     keep(x, b, i, p);
     if (!is_judged_test(x, i)) return;
-    tn_confusion_add(&blend->whole_test, x->rows.label[i], tn_argmax(K, p));
-    tn_bootstrap_add(&blend->test_spread, x->w, x->rows.label[i], tn_argmax(K, p));
+    tn_confusion_add(&blend->whole_test, x->rows.label[i], predicted);
+    tn_bootstrap_add(&blend->test_spread, x->w, x->rows.label[i], predicted);
 }
 
 /* Out-of-fold row j of fold f, where chance takes it. */
@@ -196,43 +176,106 @@ static tn_status sample_row(pass *x, int f, int64_t i, int64_t j) {
     return TN_OK;
 }
 
-/* --- a block ------------------------------------------------------------------------------------------------------ */
+/* --- a stretch ---------------------------------------------------------------------------------------------------- */
+
+/* Rows of a fold's files, one behind the other, that are all its own or all of no fold. */
+typedef struct {
+    bool own;
+    int64_t first, n; /* in the block's part of the files */
+    int64_t at;       /* the first one's place among the block's rows with fold -1 */
+} stretch;
+
+static bool is_own(const pass *x, int f, int64_t j) {
+    return x->rows.fold[x->mine[j]] == f;
+}
+
+/* The one behind s, of n rows; {.n = 0} is before the first. */
+static stretch next_stretch(const pass *x, int f, int64_t n, stretch s) {
+    stretch next = {.first = s.first + s.n, .at = s.at + (s.own ? 0 : s.n)};
+    if (next.first == n) return next;
+    next.own = is_own(x, f, next.first);
+    while (next.first + next.n < n && is_own(x, f, next.first + next.n) == next.own) next.n++;
+    return next;
+}
+
+/* How many members a recipe has in a fold. */
+static int count_members(const pass *x, const tn_recipe *recipe, int f) {
+    int n = 0;
+    for (int c = 0; recipe && c < x->r->members.n_columns; c++)
+        if (x->r->members.column[c].pred[f]) n += recipe->times[c];
+    return n;
+}
+
+static bool has_judged(const pass *x, stretch s) {
+    int64_t j = s.first;
+    while (j < s.first + s.n && !is_judged_test(x, x->mine[j])) j++;
+    return s.own || j < s.first + s.n;
+}
+
+/* What blend b makes of the stretch, into x->one[b]; its part of what all folds say. False: no member says anything. */
+static bool combine(pass *x, int b, int f, stretch s) {
+    const tn_recipe *recipe = s.own ? x->blend[b]->by_fold[f] : x->blend[b]->whole;
+    int n = count_members(x, recipe, f), K = x->r->table->n_classes;
+    if (n == 0) return false;
+    int64_t first = s.first * K, n_values = s.n * K;
+    memset(x->sum, 0, (size_t)n_values * sizeof *x->sum);
+    for (int c = 0; c < x->r->members.n_columns; c++)
+        if (recipe->times[c] > 0 && x->r->members.column[c].pred[f])
+            tn_combine_add(recipe->kind, recipe->times[c], n_values, x->p[c] + first, x->sum);
+    for (int64_t v = 0; !s.own && v < n_values; v++) x->all[b][s.at * K + v] += x->sum[v];
+    if (has_judged(x, s)) tn_combine_end(recipe->kind, n, s.n, K, x->sum, x->one[b] + first);
+    return true;
+}
 
 /* How often each resample takes the row: the same for all blends. */
 static void draw(pass *x, int64_t i) {
     if (x->n_draws > 0) tn_bootstrap_weights((uint64_t)x->r->cfg->folds.seed, x->rows.component[i], x->n_draws, x->w);
 }
 
-static tn_status judge_fold(pass *x, int f) {
-    int64_t n = find_rows(x, f);
-    TN_TRY(read_fold(x, f, n));
-    for (int64_t j = 0; j < n; j++) {
+static tn_status judge_stretch(pass *x, int f, stretch s) {
+    bool says[TN_MAX_ROUNDS];
+    int K = x->r->table->n_classes;
+    for (int b = 0; b < x->n_blends; b++) says[b] = combine(x, b, f, s);
+    for (int64_t j = s.first; j < s.first + s.n; j++) {
         int64_t i = x->mine[j];
-        bool own = x->rows.fold[i] == f;
-        if (own) draw(x, i);
+        if (s.own) draw(x, i);
         for (int b = 0; b < x->n_blends; b++)
-            if (own)
-                judge_own(x, b, f, i, j);
-            else
-                judge_part(x, b, f, i, j);
-        if (own && x->sample) TN_TRY(sample_row(x, f, i, j));
+            if (says[b]) (s.own ? judge_own : judge_part)(x, b, f, i, x->one[b] + j * K);
+        if (s.own && x->sample) TN_TRY(sample_row(x, f, i, j));
     }
     return TN_OK;
 }
 
+/* --- a block ------------------------------------------------------------------------------------------------------ */
+
+static tn_status judge_fold(pass *x, int f) {
+    int64_t n = find_rows(x, f);
+    TN_TRY(read_fold(x, f, n));
+    for (stretch s = next_stretch(x, f, n, (stretch){.n = 0}); s.n > 0; s = next_stretch(x, f, n, s))
+        TN_TRY(judge_stretch(x, f, s));
+    return TN_OK;
+}
+
+static void judge_all(pass *x) {
+    int K = x->r->table->n_classes;
+    int64_t n = 0;
+    for (int64_t i = 0; i < x->rows.n; i++)
+        if (x->rows.fold[i] == TN_FOLD_NONE) x->mine[n++] = i;
+    for (int b = 0; b < x->n_blends; b++)
+        if (x->n_all[b] > 0) tn_combine_end(x->blend[b]->whole->kind, x->n_all[b], n, K, x->all[b], x->one[b]);
+    for (int64_t j = 0; j < n; j++) {
+        if (is_judged_test(x, x->mine[j])) draw(x, x->mine[j]);
+        for (int b = 0; b < x->n_blends; b++)
+            if (x->n_all[b] > 0) judge_whole(x, b, x->mine[j], x->one[b] + j * K);
+    }
+}
+
 static tn_status judge_block(pass *x) {
     size_t n = (size_t)x->rows.n, K = (size_t)x->r->table->n_classes;
-    for (int b = 0; b < x->n_blends; b++) {
-        memset(x->all[b], 0, n * K * sizeof **x->all);
-        memset(x->n_all[b], 0, n * sizeof **x->n_all);
-    }
+    for (int b = 0; b < x->n_blends; b++) memset(x->all[b], 0, n * K * sizeof **x->all);
     memset(x->known, 0, n);
     for (int f = 0; f < x->r->cfg->folds.count; f++) TN_TRY(judge_fold(x, f));
-    for (int64_t i = 0; i < x->rows.n; i++) {
-        if (x->rows.fold[i] != TN_FOLD_NONE) continue;
-        if (is_judged_test(x, i)) draw(x, i);
-        for (int b = 0; b < x->n_blends; b++) judge_whole(x, b, i);
-    }
+    judge_all(x);
     return TN_OK;
 }
 
@@ -328,6 +371,8 @@ tn_status tn_reduce_pass(tn_run *run, tn_reduction *r, int n_blends, tn_blend *c
                          tn_outputs *written) {
     pass x = {.r = r, .n_blends = n_blends, .blend = blend, .sample = sample, .block_rows = block_rows_of(r)};
     tn_status st = tn_agree(run, allocate(&x));
+    for (int b = 0; st == TN_OK && b < n_blends; b++)
+        for (int f = 0; f < r->cfg->folds.count; f++) x.n_all[b] += count_members(&x, blend[b]->whole, f);
     if (st == TN_OK) st = waves(run, &x, written);
     release(&x);
     for (int b = 0; st == TN_OK && b < n_blends; b++) add_blend(run, r->cfg->folds.count, blend[b]);

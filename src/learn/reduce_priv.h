@@ -109,9 +109,10 @@ tn_status tn_sample_add(tn_sample *s, int64_t row, int32_t label, int fold, int3
 tn_status tn_sample_gather(tn_run *run, tn_sample *s);
 void tn_sample_free(tn_sample *s);
 
-/* n members' sum (K) of a row into its prediction; fold: whose labels the prior does not know, -1 none. */
-void tn_recipe_finish(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int n,
-                      int K, const double *sum, float *p_out);
+/* Offsets and prior of a row's prediction p (K), where the recipe is tuned; fold: whose labels the prior does not know,
+ * -1 none. */
+void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
+                    float *p);
 /* What the prior of a category's value multiplies p with, as logarithms (K): (n_vk + s q_k) / (n_v + s) / q_k, where
  * n_v and n_vk count training labels with that value, q_k is the share of class k, s is reduce.prior_count; without the
  * labels of two folds (-1: none). */

@@ -68,7 +68,7 @@ static void log_of_rows(const tn_reduction *r, const tn_recipe *recipe, int t, d
             tn_combine_add(recipe->kind, recipe->times[c], s->K, s->p + (i * s->n_columns + c) * s->K, sum);
             n += recipe->times[c];
         }
-        if (n > 0) tn_combine_end(recipe->kind, n, s->K, sum, p);
+        if (n > 0) tn_combine_end(recipe->kind, n, 1, s->K, sum, p);
         if (r->counts.prior.level)
             tn_prior_log(&r->counts.prior, r->cfg->folds.count, s->K, s->value[i], s->fold[i], t, prior);
         for (int k = 0; k < s->K; k++) log_p[i * s->K + k] = n > 0 ? tn_log_p(p[k]) + prior[k] : 0;

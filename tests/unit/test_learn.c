@@ -3,7 +3,7 @@
 
 #include "golden/confident.h"
 #include "learn/ckpt.h"
-#include "learn/ensemble.h"
+#include "learn/combine.h"
 #include "learn/pred.h"
 #include "learn/self.h"
 #include "learn/confident.h"
@@ -123,15 +123,25 @@ static void confident_learning(void **unused) {
     }
 }
 
+/* b counts as often as `times` says. */
+static void combine(tn_reduce_kind kind, int times, const float *a, const float *b, float p[4]) {
+    double sum[4] = {0};
+    tn_combine_add(kind, 1, 4, a, sum);
+    tn_combine_add(kind, times, 4, b, sum);
+    tn_combine_end(kind, 1 + times, 2, 2, sum, p);
+}
+
 static void combining(void **unused) {
     (void)unused;
     const float a[] = {0.5F, 0.5F, 0.9F, 0.1F}, b[] = {0.1F, 0.9F, 0.0F, 1.0F};
-    const float *members[] = {a, b};
     float p[4];
-    tn_combine(TN_REDUCE_MEAN, 2, 2, 2, members, p);
+    combine(TN_REDUCE_MEAN, 3, a, b, p);
+    const double thrice[] = {0.2, 0.8, 0.225, 0.775};
+    for (int i = 0; i < 4; i++) assert_true(fabs((double)p[i] - thrice[i]) < 1e-6);
+    combine(TN_REDUCE_MEAN, 1, a, b, p);
     const double mean[] = {0.3, 0.7, 0.45, 0.55};
     for (int i = 0; i < 4; i++) assert_true(fabs((double)p[i] - mean[i]) < 1e-6);
-    tn_combine(TN_REDUCE_GMEAN, 2, 2, 2, members, p);
+    combine(TN_REDUCE_GMEAN, 1, a, b, p);
     /* sqrt(.05), sqrt(.45) normalised: 0.25, 0.75; a zero counts as 1e-7: sqrt(9e-8) / (sqrt(9e-8) + sqrt(.1)) */
     const double gmean[] = {0.25, 0.75, 0.000947785, 0.999052215};
     for (int i = 0; i < 4; i++) assert_true(fabs((double)p[i] - gmean[i]) < 1e-6);
