@@ -4,7 +4,8 @@
  *   TN_TRY(tn_guard(import_file, &arg, 60, path));
  *
  * For HDF5 files of strangers: libhdf5 loops or crashes on some that are damaged (tests/fuzz found both). What the work
- * prints and publishes counts; what it leaves in memory is lost. Not under MPI: it forks.
+ * prints and publishes counts; what it leaves in memory is lost, but for what is mapped as shared. It forks: under MPI
+ * the work calls nothing of MPI, and touches no memory that MPI is sending or receiving.
  */
 #ifndef TN_BASE_GUARD_H
 #define TN_BASE_GUARD_H
