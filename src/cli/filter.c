@@ -29,6 +29,8 @@ const tn_verb tn_verb_filter = {
         "After a round that did not improve, the next one is skipped.\n"
         "reads   RUN/train/r<round>-*/posteriors.h5, or the FILE of models trained elsewhere\n"
         "writes  RUN/filter/r<round+1> (one overlay per fold, ledger.csv, ledger.h5, posteriors.h5)\n"
+        "memory  of rank 0: 8 bytes per row and class and about 85 per row, and the table: 2 GB for 10^7 rows, 5 "
+        "classes\n"
         "--diff  the words are two ledger.csv: the rows whose verdict changed as CSV on stdout, counts on stderr\n\n"
         "example: tenfold filter jobs/self.cfg --round 0\n"
         "example: tenfold filter --diff results/a/ledger.csv results/b/ledger.csv >changed.csv",

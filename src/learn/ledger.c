@@ -7,6 +7,7 @@
 #include "learn/confident.h"
 #include "learn/metric.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -53,18 +54,19 @@ static void put_row(const tn_ledger *l, const double *t, int64_t i, FILE *f) {
 }
 
 static tn_status write_csv(const tn_ledger *l, const double *t, const char *folder) {
-    char path[TN_PATH_BYTES], *text = NULL;
-    size_t n = 0;
-    FILE *f = open_memstream(&text, &n);
-    if (!f) return tn_fail_memory((size_t)l->ix->n * 96, "the ledger");
+    char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES];
+    TN_TRY(tn_path(path, "%s/ledger.csv", folder));
+    TN_TRY(tn_publish_name(path, tmp));
+    FILE *f = fopen(tmp, "wb");
+    if (!f) return tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
     fprintf(f, "path,label,suggested,margin,verdict,votes_drop,votes_keep,votes,reason,p_label,log_odds,id,round%s\n",
             l->with_truth ? ",truth" : "");
     for (int64_t i = 0; i < l->ix->n; i++)
         if (l->ix->fold[i] >= 0) put_row(l, t, i, f);
-    fclose(f);
-    tn_status st = tn_path(path, "%s/ledger.csv", folder);
-    if (st == TN_OK) st = tn_file_publish(path, text, n);
-    free(text);
+    int failed = ferror(f) | (fclose(f) != 0);
+    if (!failed) return tn_publish_end(path);
+    tn_status st = tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
+    remove(tmp);
     return st;
 }
 

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { BLOCK_ROWS = 16384 };
+
 /* --- of a round --------------------------------------------------------------------------------------------------- */
 
 static tn_status check_row(const char *path, const tn_index *ix, int64_t row, const float *p) {
@@ -26,72 +28,87 @@ static tn_status check_row(const char *path, const tn_index *ix, int64_t row, co
     return TN_OK;
 }
 
-static tn_status read_slab(tn_h5 *f, const char *path, const tn_index *ix, const char *name, float *out) {
+static bool is_of(const tn_index *ix, int64_t row, int fold) {
+    return fold < 0 || ix->fold[row] == fold;
+}
+
+/* Adds the slab's rows of a fold (-1: all rows) to out (N,K); a block of them at a time is in memory. */
+static tn_status add_rows(tn_h5 *f, const char *path, const tn_index *ix, const char *name, int fold, float *block,
+                          float *out) {
+    int K = ix->n_classes;
+    for (int64_t first = 0; first < ix->n; first += BLOCK_ROWS) {
+        int64_t n = ix->n - first < BLOCK_ROWS ? ix->n - first : BLOCK_ROWS;
+        TN_TRY(tn_h5_read_rows(f, name, TN_H5_F32, first, n, block));
+        for (int64_t i = 0; i < n; i++) {
+            if (ix->fold[first + i] >= 0) TN_TRY(check_row(path, ix, first + i, block + i * K));
+            for (int k = 0; k < K && is_of(ix, first + i, fold); k++) out[(first + i) * K + k] += block[i * K + k];
+        }
+    }
+    return TN_OK;
+}
+
+static tn_status add_slab(tn_h5 *f, const char *path, const tn_index *ix, const char *name, int fold, float *out) {
     int64_t shape[2];
     TN_TRY(tn_h5_check_stamp(f, path, "posteriors", 1));
     TN_TRY(tn_h5_shape(f, name, 2, shape));
     if (shape[0] != ix->n || shape[1] != ix->n_classes)
         return tn_fail(TN_EFORMAT, "%s: is of another data set: %lld x %lld, not %lld x %d", path, (long long)shape[0],
                        (long long)shape[1], (long long)ix->n, ix->n_classes);
-    TN_TRY(tn_h5_read_rows(f, name, TN_H5_F32, 0, ix->n, out));
-    for (int64_t i = 0; i < ix->n; i++)
-        if (ix->fold[i] >= 0) TN_TRY(check_row(path, ix, i, out + i * ix->n_classes));
-    return TN_OK;
+    size_t n_bytes = BLOCK_ROWS * (size_t)ix->n_classes * sizeof(float);
+    float *block = malloc(n_bytes);
+    tn_status st = block ? add_rows(f, path, ix, name, fold, block, out) : tn_fail_memory(n_bytes, path);
+    free(block);
+    return st;
 }
 
-tn_status tn_posteriors_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *name, float *out) {
+static tn_status add_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *name, int fold,
+                          float *out) {
     char path[TN_PATH_BYTES];
     tn_h5 *f = NULL;
     TN_TRY(tn_cell_folder(cfg, "train", cell, path));
     TN_TRY(tn_done_file(path, "posteriors.h5", "train", path));
     TN_TRY(tn_h5_open(path, &f));
-    tn_status st = read_slab(f, path, ix, name, out);
+    tn_status st = add_slab(f, path, ix, name, fold, out);
     tn_h5_close(&f);
     return st;
 }
 
-/* Adds up the cells of a fold, in cell order. cell (tn_cell_count), one (N,K). */
-static tn_status add_cells(const tn_cfg *cfg, const tn_index *ix, int fold, const char *name, const tn_cell *cell,
-                           float *one, float *out) {
-    int64_t floats = ix->n * ix->n_classes;
-    int n = 0;
-    memset(out, 0, (size_t)floats * sizeof *out);
-    for (int i = 0; i < tn_cell_count(cfg); i++) {
+static void clear(const tn_index *ix, float *out) {
+    memset(out, 0, (size_t)(ix->n * ix->n_classes) * sizeof *out);
+}
+
+tn_status tn_posteriors_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *name, float *out) {
+    clear(ix, out);
+    return add_cell(cfg, ix, cell, name, -1, out);
+}
+
+/* The mean over the cells of a fold, in cell order, of the rows of fold `only` (-1: all), where out (N,K) is 0. */
+static tn_status mean_of_cells(const tn_cfg *cfg, const tn_index *ix, int round, int fold, const char *name, int only,
+                               float *out) {
+    int n_cells = tn_cell_count(cfg), n = 0, K = ix->n_classes;
+    tn_cell *cell = calloc((size_t)n_cells, sizeof *cell);
+    tn_status st = cell ? TN_OK : tn_fail_memory((size_t)n_cells * sizeof *cell, "the posteriors of a fold");
+    if (st == TN_OK) tn_cell_list(cfg, round, cell);
+    for (int i = 0; st == TN_OK && i < n_cells; i++) {
         if (cell[i].fold != fold) continue;
-        TN_TRY(tn_posteriors_cell(cfg, ix, &cell[i], name, one));
-        for (int64_t j = 0; j < floats; j++) out[j] += one[j];
+        st = add_cell(cfg, ix, &cell[i], name, only, out);
         n++;
     }
-    for (int64_t j = 0; j < floats; j++) out[j] /= (float)n;
-    return TN_OK;
+    for (int64_t i = 0; st == TN_OK && i < ix->n; i++)
+        for (int k = 0; k < K && is_of(ix, i, only); k++) out[i * K + k] /= (float)n;
+    free(cell);
+    return st;
 }
 
 tn_status tn_posteriors_fold(const tn_cfg *cfg, const tn_index *ix, int round, int fold, const char *name, float *out) {
-    size_t n_bytes = (size_t)(ix->n * ix->n_classes) * sizeof(float) + 1;
-    tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);
-    float *one = malloc(n_bytes);
-    tn_status st = cell && one ? TN_OK : tn_fail_memory(n_bytes, "the posteriors of a fold");
-    if (st == TN_OK) {
-        tn_cell_list(cfg, round, cell);
-        st = add_cells(cfg, ix, fold, name, cell, one, out);
-    }
-    free(cell);
-    free(one);
-    return st;
+    clear(ix, out);
+    return mean_of_cells(cfg, ix, round, fold, name, -1, out);
 }
 
 tn_status tn_posteriors_out_of_fold(const tn_cfg *cfg, const tn_index *ix, int round, float *out) {
-    size_t K = (size_t)ix->n_classes, n_bytes = (size_t)ix->n * K * sizeof(float) + 1;
-    float *p = malloc(n_bytes);
-    tn_status st = p ? TN_OK : tn_fail_memory(n_bytes, "the posteriors of a fold");
-    memset(out, 0, n_bytes - 1);
-    for (int f = 0; st == TN_OK && f < cfg->folds.count; f++) {
-        st = tn_posteriors_fold(cfg, ix, round, f, "p", p);
-        for (int64_t i = 0; st == TN_OK && i < ix->n; i++)
-            if (ix->fold[i] == f) memcpy(out + (size_t)i * K, p + (size_t)i * K, K * sizeof *out);
-    }
-    free(p);
-    return st;
+    clear(ix, out);
+    for (int f = 0; f < cfg->folds.count; f++) TN_TRY(mean_of_cells(cfg, ix, round, f, "p", f, out));
+    return TN_OK;
 }
 
 /* --- of models trained elsewhere ---------------------------------------------------------------------------------- */

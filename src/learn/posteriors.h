@@ -20,7 +20,8 @@
 #include "data/index.h"
 #include "learn/cell.h"
 
-/* name: "z" or "p". out (N,K). The cells must be done (tn_train_digest). Local. */
+/* A block of rows is in memory beside out. name: "z" or "p". out (N,K). The cells must be done (tn_train_digest).
+ * Local. */
 tn_status tn_posteriors_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *name, float *out);
 tn_status tn_posteriors_fold(const tn_cfg *cfg, const tn_index *ix, int round, int fold, const char *name, float *out);
 /* out (N,K): rows of fold f from p of fold f; zeros elsewhere. Local. */
