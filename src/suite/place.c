@@ -31,6 +31,16 @@ int tn_rung_folds(const tn_cfg *cfg, int rung, int fold_out[TN_MAX_FOLDS]) {
     return n;
 }
 
+int tn_rung_list(const tn_cfg *cfg, int rung, tn_place *out) {
+    int fold[TN_MAX_FOLDS], n_folds = tn_rung_folds(cfg, rung, fold), n = tn_rung_places(cfg, rung) * n_folds;
+    for (int i = 0; out && i < n; i++) out[i] = (tn_place){rung, i / n_folds, fold[i % n_folds]};
+    return n;
+}
+
+void tn_rung_name(const tn_cfg *cfg, int rung, char out[16]) {
+    snprintf(out, 16, rung == cfg->tune.n_rungs ? "judge" : "q%d", rung);
+}
+
 tn_status tn_rungs_check(const tn_cfg *cfg) {
     for (int t = 0; t < cfg->tune.trials; t++) {
         tn_cfg *trial = NULL;
@@ -41,14 +51,15 @@ tn_status tn_rungs_check(const tn_cfg *cfg) {
 }
 
 tn_status tn_place_trial(const tn_cfg *cfg, int rung, int place, int *trial_out) {
-    char done[TN_PATH_BYTES];
+    char folder[TN_PATH_BYTES], done[TN_PATH_BYTES];
     bool judge = rung == cfg->tune.n_rungs;
     *trial_out = -1;
     if (rung == 0 || (judge && place == 0)) {
         *trial_out = place;
         return TN_OK;
     }
-    TN_TRY(tn_path(done, "%s/tune/rung%d/DONE", cfg->run_dir, rung - 1));
+    TN_TRY(tn_rung_folder(cfg, rung - 1, folder));
+    TN_TRY(tn_path(done, "%s/DONE", folder));
     if (!tn_file_exists(done)) return TN_OK;
     tn_ranked *all = calloc((size_t)cfg->tune.trials, sizeof *all);
     tn_status st = all ? tn_rung_read(cfg, rung - 1, all) : tn_fail_memory(sizeof *all, "a ranking");
@@ -57,12 +68,13 @@ tn_status tn_place_trial(const tn_cfg *cfg, int rung, int place, int *trial_out)
     return st;
 }
 
-/* The settings of what a place stands for; NULL when that is not known yet. */
-static tn_status place_cfg(const tn_cfg *cfg, const tn_place *at, tn_cfg **out) {
-    int trial = -1;
+/* The settings of what a place stands for; NULL when that is not known yet. repeats_out: an earlier place of the rung
+ * stands for the same trial, and trains it: two tasks at the same cell would be in each other's way. */
+static tn_status place_cfg(const tn_cfg *cfg, const tn_place *at, int *trial_out, tn_cfg **out, bool *repeats_out) {
     *out = NULL;
-    TN_TRY(tn_place_trial(cfg, at->rung, at->place, &trial));
-    return trial < 0 ? TN_OK : tn_search_cfg(cfg, trial, tn_rung_images(cfg, at->rung), out);
+    TN_TRY(tn_place_trial(cfg, at->rung, at->place, trial_out));
+    *repeats_out = at->rung == cfg->tune.n_rungs && at->place == 1 && *trial_out == 0;
+    return *trial_out < 0 ? TN_OK : tn_search_cfg(cfg, *trial_out, tn_rung_images(cfg, at->rung), out);
 }
 
 int tn_trial_cells(const tn_cfg *trial_cfg, int fold, tn_cell out[TN_MAX_TRIAL_CELLS]) {
@@ -121,12 +133,13 @@ tn_status tn_place_done(const tn_cfg *cfg, const tn_place *at, bool *done_out) {
     tn_cfg *t = NULL;
     tn_cell cell[TN_MAX_TRIAL_CELLS];
     char why[512] = "";
+    bool done = true, repeats = false;
+    int trial = -1;
     *done_out = false;
-    TN_TRY(place_cfg(cfg, at, &t));
+    TN_TRY(place_cfg(cfg, at, &trial, &t, &repeats));
     if (!t) return TN_OK;
     tn_status st = tn_trial_diverged(t, at->fold, why);
-    bool done = true;
-    int n = tn_trial_cells(t, at->fold, cell);
+    int n = repeats ? 0 : tn_trial_cells(t, at->fold, cell);
     for (int i = 0; i < n && done && st == TN_OK && !*why; i++) st = tn_train_done(t, &cell[i], &done);
     *done_out = st == TN_OK && done;
     tn_cfg_free(&t);
@@ -149,26 +162,43 @@ static tn_status make_folder(const tn_cfg *trial_cfg) {
     return TN_OK;
 }
 
-static tn_status open_place(const tn_cfg *cfg, const tn_place *at, bool make, tn_cfg **out, char why_out[512]) {
-    *why_out = 0;
-    TN_TRY(place_cfg(cfg, at, out));
-    if (!*out)
-        return tn_fail(TN_EUNFINISHED, "rung %d waits for the ranking of rung %d: tenfold rank --rung %d makes it",
-                       at->rung, at->rung - 1, at->rung - 1);
-    if (make) TN_TRY(make_folder(*out));
-    return tn_trial_diverged(*out, at->fold, why_out);
+/* Which trial it is, and why nothing is to be trained there ("": it is to be trained). Local. */
+static tn_status look(const tn_cfg *cfg, const tn_place *at, int *trial_out, char idle_out[600]) {
+    tn_cfg *t = NULL;
+    bool repeats = false;
+    char why[512] = "";
+    TN_TRY(place_cfg(cfg, at, trial_out, &t, &repeats));
+    if (!t)
+        return tn_fail(TN_EARG, "who goes on is not known before rung %d is ranked: run `tenfold rank --rung %d` first",
+                       at->rung - 1, at->rung - 1);
+    tn_status st = repeats ? TN_OK : make_folder(t);
+    if (st == TN_OK) st = tn_trial_diverged(t, at->fold, why);
+    tn_cfg_free(&t);
+    if (repeats) snprintf(idle_out, 600, "the job file as it stands is the best trial: it is trained at place 0");
+    if (*why) snprintf(idle_out, 600, "diverged before: %s", why);
+    return st;
+}
+
+/* Rank 0 looks: what another rank sees of a shared file system may be older. */
+static tn_status open_place(tn_run *run, const tn_cfg *cfg, const tn_place *at, tn_cfg **out, char idle_out[600]) {
+    int trial = -1;
+    *idle_out = 0;
+    TN_TRY(tn_agree(run, run->rank == 0 ? look(cfg, at, &trial, idle_out) : TN_OK));
+    tn_bcast(run, 0, &trial, sizeof trial);
+    tn_bcast(run, 0, idle_out, 600);
+    return tn_agree(run, tn_search_cfg(cfg, trial, tn_rung_images(cfg, at->rung), out));
 }
 
 tn_status tn_place_train(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                          const tn_place *at) {
     tn_cfg *t = NULL;
     tn_cell cell[TN_MAX_TRIAL_CELLS];
-    char why[512] = "";
+    char idle[600], why[512];
     bool diverged = false;
-    tn_status st = tn_agree(run, open_place(cfg, at, run->rank == 0, &t, why));
-    int n = st == TN_OK ? tn_trial_cells(t, at->fold, cell) : 0;
-    if (st == TN_OK && run->rank == 0) tn_say("%s%s%s", t->run_dir, *why ? ": diverged before: " : "", why);
-    for (int i = 0; i < n && st == TN_OK && !*why; i++)
+    tn_status st = open_place(run, cfg, at, &t, idle);
+    int n = st == TN_OK && !*idle ? tn_trial_cells(t, at->fold, cell) : 0;
+    if (st == TN_OK && run->rank == 0) tn_say("%s%s%s", t->run_dir, *idle ? ": " : "", idle);
+    for (int i = 0; i < n && st == TN_OK; i++)
         st = tn_train_cell(run, t, index, shards, &cell[i], &(tn_train_how){.diverged_out = &diverged});
     if (diverged) {
         snprintf(why, sizeof why, "%s", tn_msg);

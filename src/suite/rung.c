@@ -83,7 +83,7 @@ static tn_status add_trial(const tn_cfg *cfg, int rung, tn_ranked *out, FILE *in
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-static tn_status rung_folder(const tn_cfg *cfg, int rung, char out[TN_PATH_BYTES]) {
+tn_status tn_rung_folder(const tn_cfg *cfg, int rung, char out[TN_PATH_BYTES]) {
     if (rung == cfg->tune.n_rungs) return tn_path(out, "%s/tune/judge", cfg->run_dir);
     return tn_path(out, "%s/tune/rung%d", cfg->run_dir, rung);
 }
@@ -119,7 +119,7 @@ static tn_status publish_ranking(const tn_cfg *cfg, int rung, int n, const tn_ra
 tn_status tn_rung_read(const tn_cfg *cfg, int rung, tn_ranked *out) {
     char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *text = NULL;
     size_t n_bytes = 0, i;
-    TN_TRY(rung_folder(cfg, rung, folder));
+    TN_TRY(tn_rung_folder(cfg, rung, folder));
     TN_TRY(tn_done_file(folder, "ranking.json", "rank", path));
     TN_TRY(tn_file_read(path, &text, &n_bytes));
     json_t *j = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES, NULL), *list = json_object_get(j, "trials"), *one;
@@ -174,7 +174,7 @@ static tn_status end_with(const tn_cfg *cfg, const tn_index *index, int rung, tn
     if (!settings) return tn_fail_memory(4096, "the identity of a rung");
     tn_done want = {.stage = judge ? "judge" : "rank", .settings = settings, .inputs = inputs};
     snprintf(name, sizeof name, judge ? "judge" : "rung %d", rung);
-    tn_status st = rung_folder(cfg, rung, folder);
+    tn_status st = tn_rung_folder(cfg, rung, folder);
     if (st == TN_OK) st = tn_done_begin(folder, name, &want, &valid);
     if (st == TN_OK && !valid) {
         if (!judge) {

@@ -9,7 +9,8 @@
  *            q = n_rungs, is the judgement: two trials, 0 (the job file as it stands) and the best, with train.images,
  *            on folds that the search has not used.
  * Place      who is trained is known only when the rung before has ended, how many before anything began: a plan has
- *            places. Place p of rung 0 is trial p; of a later one the trial ranked p-th in the rung before.
+ *            places. Place p of rung 0 is trial p; of a later one the trial ranked p-th in the rung before. Where trial
+ *            0 is the best, place 1 of the judgement stands for it again: there is nothing to do at that place.
  * Score      of a trial: mean over tune.folds (and sizes and seeds) of the validation scores of the best points.
  * Diverged   a trial whose loss is no number has lost: it is ranked last, with the reason. Any other failure (a kill, a
  *            full disk, damaged data) says nothing about a trial: it is made good by going on, and the rung waits.
@@ -32,15 +33,22 @@ typedef struct {
 int64_t tn_rung_images(const tn_cfg *cfg, int rung);
 int tn_rung_places(const tn_cfg *cfg, int rung);
 int tn_rung_folds(const tn_cfg *cfg, int rung, int fold_out[TN_MAX_FOLDS]);
+/* Its places x its folds, place slowest; out: NULL, or room for as many as are returned. */
+int tn_rung_list(const tn_cfg *cfg, int rung, tn_place *out);
+/* "q0", "judge": in names of steps and jobs. */
+void tn_rung_name(const tn_cfg *cfg, int rung, char out[16]);
+
+/* <run>/tune/rung<q>, <run>/tune/judge. */
+tn_status tn_rung_folder(const tn_cfg *cfg, int rung, char out[TN_PATH_BYTES]);
 
 /* Are all trials jobs? Before anything is written. Errors TN_EARG as tn_search_cfg. */
 tn_status tn_rungs_check(const tn_cfg *cfg);
 
 /* -1: not known yet, because the rung before has not ended. Local. */
 tn_status tn_place_trial(const tn_cfg *cfg, int rung, int place, int *trial_out);
-/* Trained, or diverged. Local. */
+/* Trained, diverged, or nothing to do. Local. */
 tn_status tn_place_done(const tn_cfg *cfg, const tn_place *at, bool *done_out);
-/* Train what the place stands for. Collective. Errors TN_EUNFINISHED the rung before has not ended; as tn_train_cell. A
+/* Train what the place stands for. Collective. Errors TN_EARG the rung before is not ranked; as tn_train_cell. A
  * trial that diverges is recorded, and no error. */
 tn_status tn_place_train(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                          const tn_place *at);
