@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # stage.sh - what every job of a run executes. `tenfold submit` writes the command, `tenfold submit --dry-run` prints it:
 #
-#   sbatch [options] stage.sh PROGRAM SITE_ENV RUN LABEL FOLDS/TASKS RANKS_PER_NODE MAX_RESTARTS COMMAND...
+#   sbatch [options] stage.sh PROGRAM SITE_ENV RUN LABEL WHAT/TASKS RANKS_PER_NODE MAX_RESTARTS COMMAND...
 #
 # Each COMMAND ("train --round 0 --part @/10", @ = this task) runs as `PROGRAM VERB RUN ...` in all ranks of the allocation; the
 # next one only when it succeeded. LABEL names this job's record, RUN/slurm/LABEL[.TASK], which `tenfold status` reads.
+# WHAT is what the tasks share: f10 for ten folds, p16 for sixteen places of a search; squeue shows a task with the first of its own.
 #
 # What becomes of an exit code:
 #   0              the next command; after the last one the record says done
@@ -15,7 +16,7 @@
 #   before MPI     a launch that dies before the first collective is tried again at once, three times in all.
 # After SIGTERM (scancel, preemption, the limit itself) nothing is queued again here: Slurm does it where it is wanted.
 set -u
-program=$1 site=$2 run=$3 label=$4 folds=${5%/*} tasks=${5#*/} per_node=$6 max_restarts=$7
+program=$1 site=$2 run=$3 label=$4 what=${5%/*} tasks=${5#*/} per_node=$6 max_restarts=$7
 shift 7
 TENFOLD_LAUNCHER=mpirun
 if [ -n "$site" ]; then
@@ -100,7 +101,7 @@ judge() { # VERB: of an exit code that is not 0
     2 | 4 | 5 | 70 | 127 | *yes) give_up "$code" "$how" ;;
     esac
     case ${asked:-no}:$code:$1 in
-    yes:* | *:6:train | *:6:preprocess) failures=0 && requeue "$code" "$1 is unfinished" ;;
+    yes:* | *:6:train | *:6:trial | *:6:preprocess) failures=0 && requeue "$code" "$1 is unfinished" ;;
     *:6:*) give_up "$code" "$how: something is missing" ;;
     esac
     failures=$((failures + 1))
@@ -111,8 +112,8 @@ judge() { # VERB: of an exit code that is not 0
 read_failures
 name=$SLURM_JOB_NAME
 if [ -n "$task" ]; then
-    name=$name.f$((task * folds / tasks))
-    scontrol update JobId="$id" JobName="$name" 2>/dev/null # so that squeue says which fold; no matter where it is not allowed
+    name=$name.${what:0:1}$((task * ${what:1} / tasks))
+    scontrol update JobId="$id" JobName="$name" 2>/dev/null # no matter where it is not allowed
 fi
 say "$name: job $id, start $restarts: $ranks ranks by $TENFOLD_LAUNCHER on $SLURM_JOB_NODELIST"
 write_record running 0

@@ -47,7 +47,7 @@ typedef enum {
     TN_OPT_FILTER = 512,  /* --posteriors, --diff */
     TN_OPT_DRILL = 4096,  /* --runs, --seed, --node-command */
     TN_OPT_RUNG = 8192,   /* --rung */
-    TN_OPT_PLACE = 16384, /* --place, --folds */
+    TN_OPT_PLACE = 16384, /* --place, --part, --folds */
     TN_OPT_DRY = 1024,    /* --dry-run */
     TN_OPT_SLURM = 2048,  /* --slurm */
     TN_OPT_WATCH = 32768  /* --watch */

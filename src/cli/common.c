@@ -61,15 +61,17 @@ static bool wanted(const tn_args *args, const tn_cell *c) {
     return fold && (args->size_px == 0 || args->size_px == c->size_px) && (args->seed < 0 || args->seed == c->seed);
 }
 
+void tn_part(int n, int part, int n_parts, int *first_out, int *end_out) {
+    *first_out = (int)((int64_t)n * part / n_parts);
+    *end_out = (int)((int64_t)n * (part + 1) / n_parts);
+}
+
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out) {
     TN_TRY(check_wanted(args, cfg));
     int n = 0;
     tn_cell_list(cfg, round, out);
     int all = tn_cell_count(cfg), first = 0, end = all;
-    if (args->n_parts) {
-        first = (int)((int64_t)all * args->part / args->n_parts);
-        end = (int)((int64_t)all * (args->part + 1) / args->n_parts);
-    }
+    if (args->n_parts) tn_part(all, args->part, args->n_parts, &first, &end);
     for (int i = first; i < end; i++)
         if (wanted(args, &out[i])) out[n++] = out[i];
     if (n == 0)

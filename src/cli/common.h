@@ -27,8 +27,11 @@ tn_status tn_job_stage(tn_job *job);
 tn_status tn_job_begin(const tn_args *args, tn_job *out);
 void tn_job_end(tn_job *job, tn_status verdict); /* verdict: as in tn_run_end */
 
-/* Walk the plan of a job file on this machine: the pipeline, or the search. */
-tn_status tn_run_plan(const tn_args *args, bool tune);
+/* The plan of a job file, and how its steps went where it was begun before. make_folder: of the run. */
+tn_status tn_plan_open(const tn_args *args, bool make_folder, tn_cfg **cfg_out, tn_plan **out);
+
+/* [first, end) is the part-th of n_parts equal parts of n cells (tn_task_of is its inverse). */
+void tn_part(int n, int part, int n_parts, int *first_out, int *end_out);
 
 /* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg). Errors TN_EARG
  * a fold, size or seed that the job file does not have. */

@@ -3,23 +3,23 @@
 
 #include "suite/local.h"
 
-tn_status tn_run_plan(const tn_args *args, bool tune) {
+tn_status tn_plan_open(const tn_args *args, bool make_folder, tn_cfg **cfg_out, tn_plan **out) {
+    tn_start start = {.n_set = 0};
+    TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, cfg_out));
+    if (tn_is_search(*cfg_out)) TN_TRY(tn_rungs_check(*cfg_out));
+    TN_TRY(tn_args_start(args, *cfg_out, make_folder, &start));
+    TN_TRY(tn_plan_make(*cfg_out, &start, out));
+    return tn_plan_recall(*out);
+}
+
+static tn_status run(const tn_args *args) {
     tn_cfg *cfg = NULL;
     tn_plan *plan = NULL;
-    tn_start start = {.tune = tune};
-    TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
-    tn_status st = tune ? tn_rungs_check(cfg) : TN_OK;
-    if (st == TN_OK) st = tn_args_start(args, cfg, true, &start);
-    if (st == TN_OK) st = tn_plan_make(cfg, &start, &plan);
-    if (st == TN_OK) st = tn_plan_recall(plan);
+    tn_status st = tn_plan_open(args, true, &cfg, &plan);
     if (st == TN_OK) st = tn_local_run(cfg, plan, args->ranks);
     tn_plan_free(&plan);
     tn_cfg_free(&cfg);
     return st;
-}
-
-static tn_status run(const tn_args *args) {
-    return tn_run_plan(args, false);
 }
 
 const tn_verb tn_verb_run = {
@@ -33,7 +33,8 @@ const tn_verb tn_verb_run = {
         "preprocess, then per round train and filter, then predict, reduce and report: each step in its own processes, "
         "with\n"
         "its log in RUN/log. What is done already is not repeated, so the same command goes on after an interruption.\n"
-        "Ctrl-C: a checkpoint, then exit code 6; `tenfold resume RUN` goes on.\n\n"
+        "Ctrl-C: a checkpoint, then exit code 6; `tenfold resume RUN` goes on.\n"
+        "Where the job file has a tune.space, it is a search: see `tenfold tune --help`.\n\n"
         "example: tenfold run jobs/quickstart.cfg --set train.images=5000 --run results/short",
     .run = run,
 };

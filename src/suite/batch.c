@@ -1,5 +1,5 @@
 /* batch.c - which jobs there are, and what each waits for. batch_words.c has their options. */
-#include "suite/batch.h"
+#include "suite/batch_priv.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,19 +9,7 @@ int tn_task_of(int i, int n_cells, int n_tasks) {
     return (int)((((int64_t)i + 1) * n_tasks - 1) / n_cells);
 }
 
-typedef struct {
-    const tn_cfg *cfg;
-    const tn_missing *m;
-    tn_batches *b;
-    int n_tasks; /* of a round's arrays */
-    bool packed;
-} maker;
-
-static tn_batch *add(maker *k, tn_step_kind kind, int round, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
-/* fmt: the label */
-static tn_batch *add(maker *k, tn_step_kind kind, int round, const char *fmt, ...) {
+tn_batch *tn_batch_add(tn_maker *k, tn_step_kind kind, int round, const char *fmt, ...) {
     tn_batch *b = &k->b->at[k->b->n++];
     va_list args;
     va_start(args, fmt);
@@ -31,91 +19,92 @@ static tn_batch *add(maker *k, tn_step_kind kind, int round, const char *fmt, ..
     return b;
 }
 
-/* before: index of a batch, -1 = there is none to wait for */
-static void wait_for(tn_batch *b, int before, tn_after kind) {
+void tn_batch_wait(tn_batch *b, int before, tn_after kind) {
     if (before < 0) return;
     TN_ASSERT(b->n_after < TN_MAX_AFTER);
     b->after[b->n_after].batch = before;
     b->after[b->n_after++].kind = kind;
 }
 
-static void command(tn_batch *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void command(tn_batch *b, const char *fmt, ...) {
+void tn_batch_command(tn_batch *b, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
     vsnprintf(b->command[b->n_commands++], sizeof b->command[0], fmt, args);
     va_end(args);
 }
 
-static int last(const maker *k) {
+int tn_batch_last(const tn_maker *k) {
     return k->b->n - 1;
 }
 
+void tn_batch_want(tn_batch *b, int i, int n_cells) {
+    int task = tn_task_of(i, n_cells, b->n_tasks);
+    if (!b->wanted) b->wanted = calloc((size_t)b->n_tasks, sizeof *b->wanted);
+    if (!b->wanted || (b->n_wanted && b->wanted[b->n_wanted - 1] == task)) return;
+    b->wanted[b->n_wanted++] = task;
+}
+
 /* An array of the cells that are set in `cell` and whose `other` is set (with) or not; -1 where there are none. */
-static int add_array(maker *k, tn_step_kind kind, int round, const char *prefix, const bool *cell, const bool *other,
+static int add_array(tn_maker *k, tn_step_kind kind, int round, const char *prefix, const bool *cell, const bool *other,
                      bool with) {
     int n_cells = k->m->n_cells, at = -1;
     tn_batch *b = NULL;
     for (int i = 0; i < n_cells; i++) {
         if (!cell[i] || (other && other[i] != with)) continue;
         if (!b) {
-            b = add(k, kind, round, "%s.r%d", prefix, round);
+            b = tn_batch_add(k, kind, round, "%s.r%d", prefix, round);
             b->n_tasks = k->n_tasks;
-            b->wanted = calloc((size_t)k->n_tasks, sizeof *b->wanted);
-            if (!b->wanted) return at;
-            at = last(k);
-            command(b, "%s --round %d --part @/%d", tn_step_verb(kind), round, k->n_tasks);
+            at = tn_batch_last(k);
+            tn_batch_command(b, "%s --round %d --part @/%d", tn_step_verb(kind), round, k->n_tasks);
         }
-        int task = tn_task_of(i, n_cells, k->n_tasks);
-        if (b->n_wanted == 0 || b->wanted[b->n_wanted - 1] != task) b->wanted[b->n_wanted++] = task;
+        tn_batch_want(b, i, n_cells);
     }
     return at;
 }
 
 /* The array that trains a round, and the filter before it; before: the job that must have been done well. */
-static int add_round(maker *k, int round, int before, int previous_train) {
+static int add_round(tn_maker *k, int round, int before, int previous_train) {
     const bool *train = k->m->train + round * k->m->n_cells;
     if (round > 0 && k->m->filter[round]) {
-        tn_batch *b = add(k, TN_STEP_FILTER, round - 1, "filter.r%d", round);
-        command(b, "filter --round %d", round - 1);
-        wait_for(b, previous_train, TN_AFTER_ANY);
-        before = last(k);
+        tn_batch *b = tn_batch_add(k, TN_STEP_FILTER, round - 1, "filter.r%d", round);
+        tn_batch_command(b, "filter --round %d", round - 1);
+        tn_batch_wait(b, previous_train, TN_AFTER_ANY);
+        before = tn_batch_last(k);
     }
     int at = add_array(k, TN_STEP_TRAIN, round, "train", train, NULL, true);
-    if (at >= 0) wait_for(&k->b->at[at], before, TN_AFTER_OK);
+    if (at >= 0) tn_batch_wait(&k->b->at[at], before, TN_AFTER_OK);
     return at;
 }
 
 /* Predictions of a round; those that wait are listed in `finish`. */
-static void add_predictions(maker *k, int round, int train, tn_batch *finish) {
+static void add_predictions(tn_maker *k, int round, int train, tn_batch *finish) {
     const bool *predict = k->m->predict + round * k->m->n_cells, *trained = k->m->train + round * k->m->n_cells;
     if (k->packed) {
-        wait_for(finish, train, TN_AFTER_ANY);
+        tn_batch_wait(finish, train, TN_AFTER_ANY);
         return;
     }
     int with = add_array(k, TN_STEP_PREDICT, round, "predict", predict, trained, true);
-    if (with >= 0) wait_for(&k->b->at[with], train, TN_AFTER_CORR);
+    if (with >= 0) tn_batch_wait(&k->b->at[with], train, TN_AFTER_CORR);
     int rest = add_array(k, TN_STEP_PREDICT, round, "predict-rest", predict, trained, false);
-    wait_for(finish, with, TN_AFTER_ANY);
-    wait_for(finish, rest, TN_AFTER_ANY);
+    tn_batch_wait(finish, with, TN_AFTER_ANY);
+    tn_batch_wait(finish, rest, TN_AFTER_ANY);
 }
 
-static void add_all(maker *k) {
+static void add_all(tn_maker *k) {
     tn_batch finish = {.kind = TN_STEP_REDUCE, .label = "finish"};
     int before = -1, train = -1;
-    k->b->n = 0;
     if (k->m->preprocess) {
-        command(add(k, TN_STEP_PREPROCESS, 0, "preprocess"), "preprocess");
-        before = last(k);
+        tn_batch_command(tn_batch_add(k, TN_STEP_PREPROCESS, 0, "preprocess"), "preprocess");
+        before = tn_batch_last(k);
     }
     for (int round = 0; round < k->m->n_rounds; round++) {
         train = add_round(k, round, round == 0 ? before : -1, train);
         add_predictions(k, round, train, &finish);
     }
     if (!k->m->finish) return;
-    if (k->packed) command(&finish, "predict");
-    command(&finish, "reduce%s", k->cfg->slurm.allow_missing ? " --allow-missing" : "");
-    command(&finish, "report");
+    if (k->packed) tn_batch_command(&finish, "predict");
+    tn_batch_command(&finish, "reduce%s", k->cfg->slurm.allow_missing ? " --allow-missing" : "");
+    tn_batch_command(&finish, "report");
     k->b->at[k->b->n++] = finish;
 }
 
@@ -132,7 +121,7 @@ static int count_jobs(const tn_batches *b) {
     return n;
 }
 
-static bool fits(const maker *k) {
+static bool fits(const tn_maker *k) {
     return k->cfg->slurm.max_jobs == 0 || k->b->n_jobs <= k->cfg->slurm.max_jobs;
 }
 
@@ -142,14 +131,31 @@ static bool has_memory(const tn_batches *b) {
     return true;
 }
 
-/* As loosely as slurm.max_jobs allows. */
-static tn_status make(maker *k, int n_room) {
-    for (int try = 0; try <= k->m->n_cells; try++) {
-        k->packed = try > 0;
-        k->n_tasks = k->m->n_cells - (try > 1 ? try - 1 : 0);
-        clear(k->b, n_room);
+/* How often jobs can be laid out more tightly. */
+static int count_tries(const tn_missing *m) {
+    int n = m->n_cells + 1;
+    for (int q = 0; q < m->n_rungs; q++)
+        if (m->rung[q].n > n) n = m->rung[q].n;
+    return n;
+}
+
+static void lay_out(tn_maker *k, int try) {
+    k->packed = try > 0;
+    k->n_tasks = k->m->n_cells - (try > 1 ? try - 1 : 0);
+    k->per_task = try + 1;
+    k->b->n = 0;
+    if (k->m->n_rungs)
+        tn_batch_search(k);
+    else
         add_all(k);
-        if (!has_memory(k->b)) return tn_fail_memory((size_t)k->n_tasks * sizeof(int), "the jobs");
+}
+
+/* As loosely as slurm.max_jobs allows. */
+static tn_status make(tn_maker *k, int n_room) {
+    for (int try = 0; try < count_tries(k->m); try++) {
+        clear(k->b, n_room);
+        lay_out(k, try);
+        if (!has_memory(k->b)) return tn_fail_memory(4096, "the jobs");
         k->b->n_jobs = count_jobs(k->b);
         if (fits(k)) return TN_OK;
     }
@@ -158,8 +164,8 @@ static tn_status make(maker *k, int n_room) {
 }
 
 tn_status tn_batches_make(const tn_cfg *cfg, const tn_missing *missing, tn_batches **out) {
-    int n_room = 2 + 4 * missing->n_rounds;
-    maker k = {.cfg = cfg, .m = missing, .b = calloc(1, sizeof *k.b)};
+    int n_room = 2 + 4 * missing->n_rounds + 2 * missing->n_rungs;
+    tn_maker k = {.cfg = cfg, .m = missing, .b = calloc(1, sizeof *k.b)};
     if (k.b) k.b->at = calloc((size_t)n_room, sizeof *k.b->at);
     tn_status st = k.b && k.b->at ? make(&k, n_room) : tn_fail_memory((size_t)n_room * sizeof *k.b->at, "the jobs");
     if (st == TN_OK)

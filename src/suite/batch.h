@@ -9,6 +9,10 @@
  *                               |aftercorr                                            |aftercorr
  *                           predict r0 (array) --afterany--> finish (reduce, report) <-- predict r1 (array)
  *
+ *   a search:  preprocess --afterok--> trial q0 (array) --afterany--> rank q0 --afterok--> trial q1 (array) --> ...
+ *              --afterok--> trial judge (array) --afterany--> finish (rank, report). Who stands at a place of a later
+ *              rung is not known now; how many do is. A task has places, and asks the ranking who that is.
+ *
  * afterany   where many become one: a dead fold must not hold up the others for ever. Whether enough is there the stage
  *            itself finds out from the DONE files, and says what is missing.
  * afterok    only behind a single job without which nothing can be done; what waits is cancelled with it. Slurm counts
@@ -32,8 +36,8 @@ enum { TN_MAX_AFTER = 48, TN_MAX_COMMANDS = 3 };
 
 typedef struct {
     tn_step_kind kind; /* REDUCE: the last job */
-    int round;         /* train, predict: theirs; filter: the round it judges */
-    char label[32];    /* "train.r0": in names of jobs, logs and records */
+    int round;         /* train, predict: theirs; filter: the round it judges; of a search: the rung */
+    char label[32];    /* "train.r0", "trial.q0": in names of jobs, logs and records */
     int n_tasks;       /* of the whole array, 0 = no array: task t has the t-th of n_tasks equal parts of the cells */
     int n_wanted;
     int *wanted; /* tasks to submit, ascending */

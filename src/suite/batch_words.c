@@ -8,7 +8,8 @@
 
 /* Nodes and ranks of a cell; the other jobs are one rank. */
 static bool is_wide(const tn_batch *b) {
-    return b->kind != TN_STEP_FILTER && (b->kind != TN_STEP_REDUCE || strcmp(b->command[0], "predict") == 0);
+    return b->kind != TN_STEP_FILTER && b->kind != TN_STEP_RANK &&
+           (b->kind != TN_STEP_REDUCE || strcmp(b->command[0], "predict") == 0);
 }
 
 static int minutes_of(const tn_cfg *cfg, const tn_batch *b) {
@@ -17,8 +18,10 @@ static int minutes_of(const tn_cfg *cfg, const tn_batch *b) {
     case TN_STEP_PREPROCESS:
         return cfg->slurm.preprocess_minutes;
     case TN_STEP_TRAIN:
+    case TN_STEP_TRIAL:
         return cfg->slurm.train_minutes;
     case TN_STEP_FILTER:
+    case TN_STEP_RANK:
         return cfg->slurm.filter_minutes;
     case TN_STEP_PREDICT:
         return cfg->slurm.predict_minutes;
@@ -112,7 +115,10 @@ static tn_status add_script(const tn_batch_about *about, const tn_batch *b, tn_w
     TN_TRY(tn_words_add(out, "%s", about->site->env));
     TN_TRY(tn_words_add(out, "%s", about->plan->start.run_dir));
     TN_TRY(tn_words_add(out, "%s", b->label));
-    TN_TRY(tn_words_add(out, "%d/%d", about->cfg->folds.count, b->n_tasks));
+    if (b->kind == TN_STEP_TRIAL)
+        TN_TRY(tn_words_add(out, "p%d/%d", tn_rung_places(about->cfg, b->round), b->n_tasks));
+    else
+        TN_TRY(tn_words_add(out, "f%d/%d", about->cfg->folds.count, b->n_tasks));
     TN_TRY(tn_words_add(out, "%d", ranks_per_node(about->cfg, b)));
     TN_TRY(tn_words_add(out, "%d", about->cfg->slurm.max_restarts));
     for (int i = 0; i < b->n_commands; i++) TN_TRY(tn_words_add(out, "%s", b->command[i]));

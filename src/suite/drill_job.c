@@ -83,6 +83,7 @@ static void shrink_settings(tn_cfg *c) {
     c->train.sizes_px[0] = SIZE_PX;
     c->self.max_rounds = 0;
     c->self.n_folds = 0;
+    c->tune.n_space = 0;
 }
 
 static tn_status write_job(const tn_cfg *cfg, const char *path) {

@@ -72,7 +72,7 @@ static int ranks_for(const tn_cfg *cfg, const tn_step *s, int wanted) {
 
 /* The report needs no ranks, and its text belongs on stdout. */
 static tn_status run_report(const tn_cfg *cfg, tn_plan *plan, tn_step *s) {
-    TN_TRY(plan->start.tune ? tn_tune_report(cfg) : tn_report(cfg));
+    TN_TRY(tn_is_search(cfg) ? tn_tune_report(cfg) : tn_report(cfg));
     s->state = TN_STEP_DONE;
     return tn_plan_publish(plan);
 }

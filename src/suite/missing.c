@@ -45,40 +45,85 @@ static tn_status find_filter(const tn_cfg *cfg, int round, tn_missing *m) {
     return TN_OK;
 }
 
-static tn_status find_all(const tn_cfg *cfg, tn_cell *cell, tn_missing *m) {
+static tn_status find_last(const tn_cfg *cfg, const char *name, tn_missing *m) {
     char folder[TN_PATH_BYTES];
     bool done = false;
-    TN_TRY(tn_preprocess_done(cfg, &done));
-    m->preprocess = !done;
-    for (int round = 0; round < m->n_rounds; round++) {
-        if (round > 0) TN_TRY(find_filter(cfg, round, m));
-        TN_TRY(find_round(cfg, round, m->preprocess || m->filter[round], cell, m));
-    }
-    TN_TRY(tn_path(folder, "%s/reduce", cfg->run_dir));
-    TN_TRY(has_done(folder, &done));
-    m->finish = m->finish || !done;
-    TN_TRY(tn_path(folder, "%s/report", cfg->run_dir));
+    TN_TRY(tn_path(folder, "%s/%s", cfg->run_dir, name));
     TN_TRY(has_done(folder, &done));
     m->finish = m->finish || !done;
     return TN_OK;
 }
 
-tn_status tn_missing_find(const tn_cfg *cfg, tn_missing **out) {
-    tn_missing *m = calloc(1, sizeof *m);
-    int n_cells = tn_cell_count(cfg), n_rounds = cfg->self.max_rounds + 1;
-    size_t n = (size_t)n_cells * (size_t)n_rounds;
-    tn_cell *cell = calloc((size_t)n_cells, sizeof *cell);
-    bool ok = m && cell;
-    if (ok) {
-        *m = (tn_missing){.n_rounds = n_rounds,
-                          .n_cells = n_cells,
-                          .train = calloc(n, 1),
-                          .predict = calloc(n, 1),
-                          .filter = calloc((size_t)n_rounds, 1)};
-        ok = m->train && m->predict && m->filter;
+static tn_status find_rounds(const tn_cfg *cfg, tn_cell *cell, tn_missing *m) {
+    for (int round = 0; round < m->n_rounds; round++) {
+        if (round > 0) TN_TRY(find_filter(cfg, round, m));
+        TN_TRY(find_round(cfg, round, m->preprocess || m->filter[round], cell, m));
     }
-    tn_status st = ok ? find_all(cfg, cell, m) : tn_fail_memory(n * sizeof *cell, "the plan");
+    TN_TRY(find_last(cfg, "reduce", m));
+    return find_last(cfg, "report", m);
+}
+
+static tn_status find_pipeline(const tn_cfg *cfg, tn_missing *m) {
+    m->n_cells = tn_cell_count(cfg);
+    m->n_rounds = cfg->self.max_rounds + 1;
+    size_t n = (size_t)m->n_cells * (size_t)m->n_rounds;
+    tn_cell *cell = calloc((size_t)m->n_cells, sizeof *cell);
+    m->train = calloc(n, 1);
+    m->predict = calloc(n, 1);
+    m->filter = calloc((size_t)m->n_rounds, 1);
+    tn_status st = cell && m->train && m->predict && m->filter ? find_rounds(cfg, cell, m)
+                                                               : tn_fail_memory(n * sizeof *cell, "the plan");
     free(cell);
+    return st;
+}
+
+/* --- a search ----------------------------------------------------------------------------------------------------- */
+
+/* Place 0 of the judgement is known from the start. */
+static bool is_known(const tn_missing *m, const tn_place *at) {
+    bool judge = at->rung == m->n_rungs - 1;
+    return !m->preprocess && (at->rung == 0 || (judge && at->place == 0) || !m->rung[at->rung - 1].rank);
+}
+
+static tn_status find_rung(const tn_cfg *cfg, int rung, tn_place *at, tn_missing *m) {
+    char folder[TN_PATH_BYTES];
+    bool ranked = true;
+    for (int i = 0; i < m->rung[rung].n; i++) {
+        bool done = false;
+        if (is_known(m, &at[i])) TN_TRY(tn_place_done(cfg, &at[i], &done));
+        m->rung[rung].trial[i] = !done;
+        ranked = ranked && done;
+    }
+    TN_TRY(tn_rung_folder(cfg, rung, folder));
+    if (ranked) TN_TRY(has_done(folder, &ranked));
+    m->rung[rung].rank = !ranked;
+    m->finish = m->finish || !ranked;
+    return TN_OK;
+}
+
+static tn_status find_search(const tn_cfg *cfg, tn_missing *m) {
+    tn_status st = TN_OK;
+    m->n_rungs = cfg->tune.n_rungs + 1;
+    for (int q = 0; q < m->n_rungs && st == TN_OK; q++) {
+        int n = m->rung[q].n = tn_rung_list(cfg, q, NULL);
+        tn_place *at = calloc((size_t)n, sizeof *at);
+        m->rung[q].trial = calloc((size_t)n, 1);
+        if (at) tn_rung_list(cfg, q, at);
+        st = at && m->rung[q].trial ? find_rung(cfg, q, at, m) : tn_fail_memory((size_t)n * sizeof *at, "the plan");
+        free(at);
+    }
+    return st == TN_OK ? find_last(cfg, "tune", m) : st;
+}
+
+/* --- all ---------------------------------------------------------------------------------------------------------- */
+
+tn_status tn_missing_find(const tn_cfg *cfg, tn_missing **out) {
+    bool done = false;
+    TN_TRY(tn_preprocess_done(cfg, &done));
+    tn_missing *m = calloc(1, sizeof *m);
+    if (!m) return tn_fail_memory(sizeof *m, "the plan");
+    m->preprocess = !done;
+    tn_status st = tn_is_search(cfg) ? find_search(cfg, m) : find_pipeline(cfg, m);
     if (st == TN_OK)
         *out = m;
     else
@@ -91,6 +136,7 @@ void tn_missing_free(tn_missing **m) {
     free((*m)->train);
     free((*m)->predict);
     free((*m)->filter);
+    for (int q = 0; q < (*m)->n_rungs; q++) free((*m)->rung[q].trial);
     free(*m);
     *m = NULL;
 }

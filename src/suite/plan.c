@@ -39,38 +39,42 @@ static tn_status add_round(const tn_cfg *cfg, tn_plan *plan, int round, tn_cell 
 }
 
 static tn_status add_place(tn_plan *plan, const tn_cfg *cfg, const tn_place *at) {
-    bool judge = at->rung == cfg->tune.n_rungs;
     tn_step *s = &plan->step[plan->n++];
-    char what[48];
+    char what[48], rung[16];
     s->kind = at->fold < 0 ? TN_STEP_RANK : TN_STEP_TRIAL;
     s->at = *at;
+    tn_rung_name(cfg, at->rung, rung);
     if (s->kind == TN_STEP_RANK)
-        snprintf(what, sizeof what, judge ? "judge" : "q%d", at->rung);
-    else if (judge)
+        snprintf(what, sizeof what, "%s", rung);
+    else if (at->rung == cfg->tune.n_rungs)
         snprintf(what, sizeof what, "%s-f%d", at->place ? "best" : "start", at->fold);
     else
-        snprintf(what, sizeof what, "q%d-p%02d-f%d", at->rung, at->place, at->fold);
+        snprintf(what, sizeof what, "%s-p%02d-f%d", rung, at->place, at->fold);
     snprintf(s->name, sizeof s->name, "%s %s", tn_step_verb(s->kind), what);
     return tn_path(s->log, "%s/log/%s-%s.log", plan->start.run_dir, tn_step_verb(s->kind), what);
 }
 
+static tn_status add_rung(const tn_cfg *cfg, tn_plan *plan, int rung) {
+    int n = tn_rung_list(cfg, rung, NULL);
+    tn_place *at = calloc((size_t)n, sizeof *at);
+    if (!at) return tn_fail_memory((size_t)n * sizeof *at, "the plan");
+    tn_rung_list(cfg, rung, at);
+    tn_status st = TN_OK;
+    for (int i = 0; i < n && st == TN_OK; i++) st = add_place(plan, cfg, &at[i]);
+    free(at);
+    return st == TN_OK ? add_place(plan, cfg, &(tn_place){rung, 0, -1}) : st;
+}
+
 static tn_status add_search(const tn_cfg *cfg, tn_plan *plan) {
     TN_TRY(add_step(plan, TN_STEP_PREPROCESS, NULL));
-    for (int q = 0; q <= cfg->tune.n_rungs; q++) {
-        int fold[TN_MAX_FOLDS], n = tn_rung_folds(cfg, q, fold);
-        for (int p = 0; p < tn_rung_places(cfg, q); p++)
-            for (int f = 0; f < n; f++) TN_TRY(add_place(plan, cfg, &(tn_place){q, p, fold[f]}));
-        TN_TRY(add_place(plan, cfg, &(tn_place){q, 0, -1}));
-    }
+    for (int q = 0; q <= cfg->tune.n_rungs; q++) TN_TRY(add_rung(cfg, plan, q));
     return add_step(plan, TN_STEP_REPORT, NULL);
 }
 
-static size_t most_steps(const tn_cfg *cfg, bool tune) {
-    int fold[TN_MAX_FOLDS];
+static size_t most_steps(const tn_cfg *cfg) {
     size_t n = 4;
-    if (!tune) return n + (size_t)(cfg->self.max_rounds + 1) * ((size_t)tn_cell_count(cfg) + 2);
-    for (int q = 0; q <= cfg->tune.n_rungs; q++)
-        n += (size_t)tn_rung_places(cfg, q) * (size_t)tn_rung_folds(cfg, q, fold) + 1;
+    if (!tn_is_search(cfg)) return n + (size_t)(cfg->self.max_rounds + 1) * ((size_t)tn_cell_count(cfg) + 2);
+    for (int q = 0; q <= cfg->tune.n_rungs; q++) n += (size_t)tn_rung_list(cfg, q, NULL) + 1;
     return n;
 }
 
@@ -94,13 +98,13 @@ static tn_status copy_start(const tn_start *from, tn_start *to) {
 }
 
 tn_status tn_plan_make(const tn_cfg *cfg, const tn_start *start, tn_plan **out) {
-    size_t most = most_steps(cfg, start->tune);
+    size_t most = most_steps(cfg);
     tn_plan *plan = calloc(1, sizeof *plan);
     tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);
     tn_status st = plan && cell && (plan->step = calloc(most, sizeof *plan->step))
                        ? copy_start(start, &plan->start)
                        : tn_fail_memory(most * sizeof *plan->step, "the plan");
-    if (st == TN_OK) st = start->tune ? add_search(cfg, plan) : add_steps(cfg, plan, cell);
+    if (st == TN_OK) st = tn_is_search(cfg) ? add_search(cfg, plan) : add_steps(cfg, plan, cell);
     free(cell);
     if (st == TN_OK)
         *out = plan;
@@ -129,9 +133,8 @@ tn_status tn_plan_publish(const tn_plan *plan) {
                                                STATE[s->state], "job", s->job, "exit_code", s->exit_code, "last_line",
                                                s->last_line, "log", s->log, "seconds", s->seconds));
     }
-    json_t *all = json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o}", "format", "tenfold plan 1", "job_file",
-                            plan->start.job_file, "folder", plan->start.folder, "run_dir", plan->start.run_dir, "tune",
-                            plan->start.tune, "set", sets, "steps", steps);
+    json_t *all = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o}", "format", "tenfold plan 1", "job_file", plan->start.job_file,
+                            "folder", plan->start.folder, "run_dir", plan->start.run_dir, "set", sets, "steps", steps);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(all);
     char path[TN_PATH_BYTES];
@@ -171,14 +174,12 @@ static void recall_steps(json_t *j, tn_plan *plan) {
 static tn_status start_from(json_t *j, const char *path, tn_start *out) {
     const char *job_file = NULL, *folder = NULL, *run_dir = NULL;
     json_t *sets = NULL;
-    int tune = 0;
-    if (json_unpack(j, "{s:s,s:s,s:s,s?b,s:o}", "job_file", &job_file, "folder", &folder, "run_dir", &run_dir, "tune",
-                    &tune, "set", &sets) != 0)
+    if (json_unpack(j, "{s:s,s:s,s:s,s:o}", "job_file", &job_file, "folder", &folder, "run_dir", &run_dir, "set",
+                    &sets) != 0)
         return tn_fail(TN_EFORMAT, "%s: not a plan: start again with `tenfold run JOB.cfg --run` this folder", path);
     TN_TRY(tn_path(out->job_file, "%s", job_file));
     TN_TRY(tn_path(out->folder, "%s", folder));
     TN_TRY(tn_path(out->run_dir, "%s", run_dir));
-    out->tune = tune;
     out->set = calloc(json_array_size(sets) + 1, sizeof *out->set);
     if (!out->set) return tn_fail_memory(json_array_size(sets) * sizeof *out->set, "the plan");
     for (size_t i = 0; i < json_array_size(sets); i++) {

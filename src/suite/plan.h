@@ -10,12 +10,12 @@
  * Order    preprocess; per round: train cells (fold slowest), filter into the next round; per round: predict; reduce;
  *          report.
  *          A train cell depends on preprocess and on the filter step of its round; the other steps on all before them.
- * Search   preprocess; per rung: trials (place slowest), rank; the last rung is the judgement (rung.h); report.
- * Manifest <run>/plan.json: how the run was started (job file, --set, folder), and per step: state, exit code, last
- * line of its log, seconds, Slurm job. It is a record: what is done is decided by DONE files alone (base/done.h).
- * Job file <run>/job.cfg: a copy from when the run was started, or last gone on with. Whatever belongs to the run reads
- *          it (`tenfold VERB RUN`), so that a job that starts hours later does what was submitted, however the job file
- *          was edited since.
+ * Search   where the job file has a search space: preprocess; per rung: trials (place slowest), rank; the last rung is
+ * the judgement (rung.h); report. Manifest <run>/plan.json: how the run was started (job file, --set, folder), and per
+ * step: state, exit code, last line of its log, seconds, Slurm job. It is a record: what is done is decided by DONE
+ * files alone (base/done.h). Job file <run>/job.cfg: a copy from when the run was started, or last gone on with.
+ * Whatever belongs to the run reads it (`tenfold VERB RUN`), so that a job that starts hours later does what was
+ * submitted, however the job file was edited since.
  */
 #ifndef TN_SUITE_PLAN_H
 #define TN_SUITE_PLAN_H
@@ -55,7 +55,6 @@ typedef struct {
     char run_dir[TN_PATH_BYTES];  /* absolute */
     int n_set;
     char **set;
-    bool tune; /* the search of `tenfold tune`, not the pipeline */
 } tn_start;
 
 typedef struct {

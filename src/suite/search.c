@@ -10,6 +10,10 @@
 
 enum { SOBOL_BITS = 30 }; /* GSL's */
 
+bool tn_is_search(const tn_cfg *cfg) {
+    return cfg->tune.n_space > 0;
+}
+
 /* The i-th point of the sequence, whose point 0 is the origin, which GSL leaves out. */
 static void sobol(int64_t i, int n, double *x_out) {
     gsl_qrng *q = gsl_qrng_alloc(gsl_qrng_sobol, (unsigned)n);

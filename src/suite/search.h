@@ -25,6 +25,9 @@ typedef struct {
     char text[TN_MAX_SPACE][2 * TN_NAME_BYTES + TN_VALUE_BYTES];
 } tn_values;
 
+/* A job file with a search space is a search, for `run`, `submit` and what follows them. */
+bool tn_is_search(const tn_cfg *cfg);
+
 /* x (n) in (0,1) of point i >= 0. Pure. */
 void tn_search_point(tn_sampling how, int64_t seed, int64_t i, int n, double *x_out);
 /* What trial t sets; the value alone is behind the '='. Errors TN_EARG there is nothing to tune. */

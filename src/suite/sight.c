@@ -7,7 +7,7 @@
 #include "learn/journal.h"
 #include "learn/train.h"
 #include "suite/launch.h"
-#include "suite/rung.h"
+#include "suite/rung_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static tn_status read_journal(const tn_cfg *cfg, const tn_cell *cell, tn_sight *
     return TN_OK;
 }
 
-/* The budget in whole steps. */
+/* The budget in whole steps. cfg: of a trial, where it is one. */
 static int64_t budget(const tn_cfg *cfg) {
     int64_t step = (int64_t)cfg->train.lanes * cfg->train.lane_images;
     return (cfg->train.images + step - 1) / step * step;
@@ -90,14 +90,47 @@ static tn_status sight_of_predictions(const tn_cfg *cfg, const tn_step *s, bool 
     return st;
 }
 
+/* How far the cells of a trial are, one size and seed after the other. Score: mean of those that have one. */
+static tn_status add_trial_cells(const tn_cfg *trial_cfg, int fold, tn_sight *out) {
+    tn_cell cell[TN_MAX_TRIAL_CELLS];
+    int n = tn_trial_cells(trial_cfg, fold, cell), n_scores = 0;
+    double scores = 0;
+    out->total = n * budget(trial_cfg);
+    for (int i = 0; i < n; i++) {
+        tn_sight one = {.score = -1, .sign = -1};
+        char folder[TN_PATH_BYTES];
+        TN_TRY(tn_cell_folder(trial_cfg, "train", &cell[i], folder));
+        TN_TRY(read_journal(trial_cfg, &cell[i], &one));
+        read_sign(folder, &cell[i], &one);
+        out->done += one.done;
+        if (one.score >= 0) scores += one.score, n_scores++;
+        if (n_scores) out->score = scores / n_scores;
+        if (one.done == 0) continue;
+        out->per_s = one.per_s; /* the last one that was begun is at work */
+        out->sign = one.sign;
+        snprintf(out->doing, sizeof out->doing, "%s", one.doing);
+    }
+    return TN_OK;
+}
+
 /* A place of a search, and the trial that stands there, once that is known. */
 static tn_status sight_of_trial(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_sight *out) {
+    tn_cfg *t = NULL;
+    char why[512];
     TN_TRY(tn_place_trial(cfg, s->at.rung, s->at.place, &out->trial));
     out->total = tn_rung_images(cfg, s->at.rung);
-    if (tn_place_done(cfg, &s->at, done_out) == TN_OK) return TN_OK;
-    out->state = TN_SIGHT_FOREIGN;
-    snprintf(out->why, sizeof out->why, "%.500s", tn_msg);
-    return TN_OK;
+    if (out->trial < 0) return TN_OK;
+    if (tn_place_done(cfg, &s->at, done_out) != TN_OK) {
+        out->state = TN_SIGHT_FOREIGN;
+        snprintf(out->why, sizeof out->why, "%.500s", tn_msg);
+        return TN_OK;
+    }
+    TN_TRY(tn_search_cfg(cfg, out->trial, out->total, &t));
+    tn_status st = add_trial_cells(t, s->at.fold, out);
+    if (st == TN_OK) st = tn_trial_diverged(t, s->at.fold, why);
+    if (st == TN_OK && *why) snprintf(out->why, sizeof out->why, "diverged: %.480s", why);
+    tn_cfg_free(&t);
+    return st;
 }
 
 static tn_status sight_of_folder(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_sight *out) {
@@ -105,10 +138,11 @@ static tn_status sight_of_folder(const tn_cfg *cfg, const tn_step *s, bool *done
     snprintf(name, sizeof name, "%s", tn_step_verb(s->kind));
     if (s->kind == TN_STEP_PREPROCESS) snprintf(name, sizeof name, "folds");
     if (s->kind == TN_STEP_FILTER) snprintf(name, sizeof name, "filter/r%d", s->cell.round + 1);
-    if (s->kind == TN_STEP_RANK && s->at.rung == cfg->tune.n_rungs) snprintf(name, sizeof name, "tune/judge");
-    if (s->kind == TN_STEP_RANK && s->at.rung < cfg->tune.n_rungs)
-        snprintf(name, sizeof name, "tune/rung%d", s->at.rung);
-    TN_TRY(tn_path(folder, "%s/%s", cfg->run_dir, name));
+    if (s->kind == TN_STEP_REPORT && tn_is_search(cfg)) snprintf(name, sizeof name, "tune");
+    if (s->kind == TN_STEP_RANK)
+        TN_TRY(tn_rung_folder(cfg, s->at.rung, folder));
+    else
+        TN_TRY(tn_path(folder, "%s/%s", cfg->run_dir, name));
     TN_TRY(tn_path(path, "%s/DONE", folder));
     *done_out = tn_file_exists(path);
     if (*done_out && tn_done_skipped(folder)) out->state = TN_SIGHT_SKIPPED;
@@ -179,18 +213,23 @@ static void take_queued(const tn_queued *q, tn_sight *out) {
     if (out->state == TN_SIGHT_RUNNING) snprintf(out->why, sizeof out->why, "job %s", q->id);
 }
 
-static void label_of(const tn_step *s, char out[64]) {
+static void label_of(const tn_cfg *cfg, const tn_step *s, char out[64]) {
     const char *task = strchr(s->job, '_');
+    char rung[16];
+    tn_rung_name(cfg, s->at.rung, rung);
     snprintf(out, 64, "%s", tn_step_verb(s->kind));
     if (s->kind == TN_STEP_FILTER) snprintf(out, 64, "filter.r%d", s->cell.round + 1);
     if (s->kind == TN_STEP_TRAIN) snprintf(out, 64, "train.r%d.%s", s->cell.round, task ? task + 1 : "");
     if (s->kind >= TN_STEP_PREDICT) snprintf(out, 64, "finish");
+    if (s->kind == TN_STEP_TRIAL) snprintf(out, 64, "trial.%s.%s", rung, task ? task + 1 : "");
+    if (s->kind == TN_STEP_RANK && s->at.rung < cfg->tune.n_rungs) snprintf(out, 64, "rank.%s", rung);
 }
 
-static void sight_of_job(const tn_plan *plan, const tn_queue *queue, const tn_step *s, tn_sight *out) {
+static void sight_of_job(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *queue, const tn_step *s,
+                         tn_sight *out) {
     char label[64];
     const tn_queued *q = tn_queue_find(queue, s->job);
-    label_of(s, label);
+    label_of(cfg, s, label);
     if (q)
         take_queued(q, out);
     else
@@ -198,7 +237,8 @@ static void sight_of_job(const tn_plan *plan, const tn_queue *queue, const tn_st
 }
 
 /* Arrays of predictions, "14,15": the first task that is not done says why. */
-static void sight_of_predict_jobs(const tn_plan *plan, const tn_queue *queue, const tn_step *s, tn_sight *out) {
+static void sight_of_predict_jobs(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *queue, const tn_step *s,
+                                  tn_sight *out) {
     static const char *const PREFIX[] = {"predict", "predict-rest"};
     char jobs[sizeof s->job], *rest = jobs;
     const tn_queued *best = NULL;
@@ -221,7 +261,7 @@ static void sight_of_predict_jobs(const tn_plan *plan, const tn_queue *queue, co
             sight_of_record(plan, label, r.job, out);
         return;
     }
-    sight_of_job(plan, queue, s, out);
+    sight_of_job(cfg, plan, queue, s, out);
 }
 
 static void sight_of_manifest(const tn_step *s, tn_sight *out) {
@@ -243,15 +283,14 @@ tn_status tn_sight_of(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *qu
            : s->kind == TN_STEP_TRIAL   ? sight_of_trial(cfg, s, &done, out)
            : s->kind == TN_STEP_PREDICT ? sight_of_predictions(cfg, s, &done, out)
                                         : sight_of_folder(cfg, s, &done, out));
-    if (s->kind == TN_STEP_REPORT && plan->start.tune) done = s->state == TN_STEP_DONE; /* it has no folder */
-    if (out->state != TN_SIGHT_STATES) return TN_OK;                                    /* foreign, skipped */
+    if (out->state != TN_SIGHT_STATES) return TN_OK; /* foreign, skipped */
     if (done)
         out->state = TN_SIGHT_DONE;
     else if (!*s->job)
         sight_of_manifest(s, out);
     else if (s->kind == TN_STEP_PREDICT)
-        sight_of_predict_jobs(plan, queue, s, out);
+        sight_of_predict_jobs(cfg, plan, queue, s, out);
     else
-        sight_of_job(plan, queue, s, out);
+        sight_of_job(cfg, plan, queue, s, out);
     return TN_OK;
 }

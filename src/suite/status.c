@@ -80,8 +80,9 @@ static void print_left(const tn_sight *l, FILE *out) {
 static void print_progress(const tn_step *s, const tn_sight *l, FILE *out) {
     bool runs = l->state == TN_SIGHT_RUNNING;
     if (s->kind == TN_STEP_PREDICT && l->done > 0) fprintf(out, " %" PRId64 " of %" PRId64 " cells", l->done, l->total);
-    if (l->trial >= 0) fprintf(out, " trial %d, %" PRId64 " images", l->trial, l->total);
-    if (s->kind != TN_STEP_TRAIN || l->done == 0) return;
+    if (l->trial >= 0) fprintf(out, " trial %d,", l->trial);
+    if (l->trial >= 0 && l->done == 0) fprintf(out, " %" PRId64 " images", l->total);
+    if ((s->kind != TN_STEP_TRAIN && s->kind != TN_STEP_TRIAL) || l->done == 0) return;
     fprintf(out, " %9" PRId64 " of %" PRId64 " images, %4.0f images/s", l->done, l->total, l->per_s);
     if (runs) print_left(l, out);
     if (runs && *l->doing) fprintf(out, ", now %s", l->doing);

@@ -12,12 +12,21 @@
 
 /* --- the manifest ------------------------------------------------------------------------------------------------- */
 
-/* Index of a train step within its round. */
-static int cell_index(const tn_plan *plan, int at) {
-    int first = at;
-    while (first > 0 && plan->step[first - 1].kind == TN_STEP_TRAIN &&
-           plan->step[first - 1].cell.round == plan->step[at].cell.round)
-        first--;
+static bool is_trial(const tn_step *s) {
+    return s->kind == TN_STEP_TRIAL || s->kind == TN_STEP_RANK;
+}
+
+static int round_of(const tn_step *s) {
+    return is_trial(s) ? s->at.rung : s->cell.round;
+}
+
+/* Which cell of its round or rung this step is, of how many. */
+static int cell_index(const tn_plan *plan, int at, int *n_out) {
+    const tn_step *s = plan->step;
+    int first = at, end = at + 1;
+    while (first > 0 && s[first - 1].kind == s[at].kind && round_of(&s[first - 1]) == round_of(&s[at])) first--;
+    while (end < plan->n && s[end].kind == s[at].kind && round_of(&s[end]) == round_of(&s[at])) end++;
+    *n_out = end - first;
     return at - first;
 }
 
@@ -36,14 +45,16 @@ static bool has_verb(const tn_batch *b, tn_step_kind kind) {
 }
 
 /* Does this job do this step, and as which task? task_out -1: as a whole. */
-static bool does(const tn_batch *b, const tn_plan *plan, int at, int n_cells, int *task_out) {
+static bool does(const tn_batch *b, const tn_plan *plan, int at, int *task_out) {
     const tn_step *s = &plan->step[at];
+    bool whole = b->kind == TN_STEP_REDUCE || b->kind == TN_STEP_PREPROCESS;
+    int n_cells = 0;
     *task_out = -1;
     if (!has_verb(b, s->kind)) return false;
-    if (b->kind == TN_STEP_REDUCE || b->kind == TN_STEP_PREPROCESS) return true;
-    if (b->round != s->cell.round) return false;
-    if (s->kind != TN_STEP_TRAIN) return true;
-    *task_out = tn_task_of(cell_index(plan, at), n_cells, b->n_tasks);
+    if ((!whole || is_trial(s)) && b->round != round_of(s)) return false;
+    if (s->kind != TN_STEP_TRAIN && s->kind != TN_STEP_TRIAL) return true;
+    int i = cell_index(plan, at, &n_cells);
+    *task_out = tn_task_of(i, n_cells, b->n_tasks);
     return wants(b, *task_out);
 }
 
@@ -60,10 +71,10 @@ static tn_status record_step(tn_plan *plan, tn_step *s, const tn_batch *b, int t
     return tn_path(s->log, "%s/log/%s-%s%s.log", plan->start.run_dir, b->label, id, b->n_tasks && task < 0 ? "_*" : "");
 }
 
-static tn_status record(tn_plan *plan, const tn_batch *b, int n_cells) {
+static tn_status record(tn_plan *plan, const tn_batch *b) {
     int task;
     for (int i = 0; i < plan->n; i++)
-        if (does(b, plan, i, n_cells, &task)) TN_TRY(record_step(plan, &plan->step[i], b, task));
+        if (does(b, plan, i, &task)) TN_TRY(record_step(plan, &plan->step[i], b, task));
     return tn_plan_publish(plan);
 }
 
@@ -108,7 +119,7 @@ static void cancel(const tn_batches *b, int n) {
 static tn_status submit_all(const tn_batch_about *about, tn_plan *plan, tn_batches *b) {
     for (int i = 0; i < b->n; i++) {
         tn_status st = submit_one(about, b, i);
-        if (st == TN_OK) st = record(plan, &b->at[i], tn_cell_count(about->cfg));
+        if (st == TN_OK) st = record(plan, &b->at[i]);
         if (st != TN_OK) {
             cancel(b, i + (*b->at[i].id != 0));
             return st;
@@ -128,17 +139,21 @@ static void remove_done(const tn_plan *plan, const char *folder) {
     if (tn_path(path, "%s/%s/DONE", plan->start.run_dir, folder) == TN_OK) remove(path);
 }
 
-/* What will be made again does not count as done until it is: a reduction of nine folds, a filter of other cells. Cells
+/* What will be made again does not count as done until it is: a reduction of nine folds, a filter of other cells, the
+ * ranking of a rung. Cells
  * and shards know their inputs, and are not thrown away here. */
 static void forget(const tn_plan *plan, const tn_batches *b) {
     for (int i = 0; i < b->n; i++) {
-        char filter[32];
+        char filter[32], rung[32];
+        bool search = has_verb(&b->at[i], TN_STEP_RANK);
         snprintf(filter, sizeof filter, "filter/r%d", b->at[i].round + 1);
+        snprintf(rung, sizeof rung, "tune/rung%d", b->at[i].round);
         if (b->at[i].kind == TN_STEP_PREPROCESS) remove_done(plan, "folds");
         if (b->at[i].kind == TN_STEP_FILTER) remove_done(plan, filter);
+        if (b->at[i].kind == TN_STEP_RANK) remove_done(plan, rung);
         if (b->at[i].kind != TN_STEP_REDUCE) continue;
-        remove_done(plan, "reduce");
-        remove_done(plan, "report");
+        remove_done(plan, search ? "tune/judge" : "reduce");
+        remove_done(plan, search ? "tune" : "report");
     }
 }
 
@@ -177,9 +192,6 @@ tn_status tn_submit(tn_cfg *cfg, tn_plan *plan, bool dry_run) {
     char program[TN_PATH_BYTES];
     tn_missing *missing = NULL;
     tn_batches *b = NULL;
-    if (plan->start.tune)
-        return tn_fail(TN_EARG, "%s is a search: it runs on one machine or inside one allocation: tenfold resume %s",
-                       plan->start.run_dir, plan->start.run_dir);
     if (!realpath("/proc/self/exe", program)) return tn_fail(TN_EIO, "/proc/self/exe: cannot be read");
     TN_TRY(tn_site_find(&site));
     TN_TRY(tn_site_read(&site, cfg));

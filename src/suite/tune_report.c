@@ -47,8 +47,18 @@ static int place_of(const search *s, int rung, int trial) {
     return -1;
 }
 
-static const char *value_in(const tn_values *v, int d) {
-    return d < v->n ? strchr(v->text[d], '=') + 1 : "";
+/* For people and tables: a word without the quotes that a job file wants. */
+static const char *value_in(tn_values *v, int d) {
+    if (d >= v->n) return "";
+    char *value = strchr(v->text[d], '=') + 1;
+    if (*value != '"') return value;
+    char *to = ++value;
+    for (const char *c = value; *c && *c != '"'; c++) {
+        if (*c == '\\' && c[1]) c++;
+        *to++ = *c;
+    }
+    *to = 0;
+    return value;
 }
 
 /* --- trials.csv --------------------------------------------------------------------------------------------------- */
@@ -205,6 +215,7 @@ static tn_status write_best(const search *s, FILE *f) {
     int best = s->ranked[s->cfg->tune.n_rungs - 1][0].trial;
     tn_cfg *t = NULL;
     TN_TRY(tn_search_cfg(s->cfg, best, s->cfg->train.images, &t));
+    t->tune.n_space = 0; /* what was found is no search */
     make_absolute(t->data.metadata);
     make_absolute(t->data.images);
     make_absolute(t->model.pretrained);
@@ -230,12 +241,27 @@ static tn_status publish(const search *s, const char *name, tn_status (*write)(c
     return st;
 }
 
+static tn_status publish_done(const tn_cfg *cfg) {
+    char folder[TN_PATH_BYTES], judge[TN_PATH_BYTES], digest[TN_HEX_BYTES], inputs[TN_HEX_BYTES + 8];
+    TN_TRY(tn_path(folder, "%s/tune", cfg->run_dir));
+    TN_TRY(tn_path(judge, "%s/judge", folder));
+    TN_TRY(tn_done_digest(judge, "rank", digest));
+    snprintf(inputs, sizeof inputs, "judge %s\n", digest);
+    char *settings = tn_cfg_canonical(cfg, TN_STAGE_TUNE);
+    if (!settings) return tn_fail_memory(4096, "the identity of a search");
+    tn_done done = {.stage = "report", .settings = settings, .inputs = inputs};
+    tn_status st = tn_done_publish(folder, &done, digest, (const char *[]){"trials.csv", "best.cfg", "tune.md", NULL});
+    free(settings);
+    return st;
+}
+
 tn_status tn_tune_report(const tn_cfg *cfg) {
     search s = {.cfg = cfg};
     tn_status st = open_search(&s);
     if (st == TN_OK) st = publish(&s, "trials.csv", write_csv, NULL);
     if (st == TN_OK) st = publish(&s, "best.cfg", write_best, NULL);
     if (st == TN_OK) st = publish(&s, "tune.md", write_md, stdout);
+    if (st == TN_OK) st = publish_done(cfg);
     close_search(&s);
     return st;
 }

@@ -2,7 +2,8 @@
  *
  * trials.csv   one line per trial: values, per rung rank and score, empty where it did not take part
  * tune.md      the same as a table, and the comparison on the judge folds
- * best.cfg     the best trial as a complete job file, its paths absolute */
+ * best.cfg     the best trial as a complete job file, its paths absolute, without the search
+ * DONE         vouches for them; its input is the judgement */
 #ifndef TN_SUITE_TUNE_REPORT_H
 #define TN_SUITE_TUNE_REPORT_H
 

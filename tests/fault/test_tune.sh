@@ -56,7 +56,8 @@ test "$(awk -F, 'NR > 1 { print $4, $1 }' whole/tune/trials.csv | sort -n | cut 
 "$tenfold" check whole/tune/best.cfg | grep -q "^  weight_decay = 10;"
 "$tenfold" status whole >status
 test "$(grep -c ' done' status)" = 19
-grep -q "trial q0-p03-f1 .* trial 3, 64 images" status
+grep -q "trial q0-p01-f1 .* done .* trial 1, .* 64 of *64 images" status
+grep -q "trial q0-p03-f1 .* done .* trial 3, .*(diverged: r0-f1-s32-x1: .*)" status
 
 # killed in mid-training, then resumed: the same survivors and digests
 "$tenfold" tune job.cfg --run killed --ranks 2 --set train.checkpoint_images=32 >/dev/null 2>&1 &

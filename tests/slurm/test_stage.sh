@@ -21,7 +21,7 @@ stage() { # NAME ENDS COMMAND...: the job's id; ENDS: how the first, second, ...
     printf '%s\n' $2 >"ends.$name"
     shift 2
     sbatch --parsable --requeue --open-mode=append --job-name="$name" --output="run/log/$name-%j.log" --nodes=1 \
-        --time=5 "$source/slurm/stage.sh" "$PWD/program" "${site-}" "$PWD/run" "$name" 1/0 "${ranks-1}" 2 "$@"
+        --time=5 "$source/slurm/stage.sh" "$PWD/program" "${site-}" "$PWD/run" "$name" f1/0 "${ranks-1}" 2 "$@"
 }
 record() { sed -n "s/^$2 //p" "run/slurm/$1"; }
 starts() { wc -l <"starts.$1"; }
@@ -37,7 +37,7 @@ two=$(stage two "0 3 0 0" preprocess train)
 stop=$(stage stop "sleep 0" predict)
 term=$(stage term sleep train)
 array=$(printf '0\n0\n0\n' >ends.array && sbatch --parsable --requeue --open-mode=append --job-name=array --output=run/log/array-%A_%a.log \
-    --array=0,2 --nodes=1 "$source/slurm/stage.sh" "$PWD/program" "" "$PWD/run" array 6/3 1 4 "train --part @/3")
+    --array=0,2 --nodes=1 "$source/slurm/stage.sh" "$PWD/program" "" "$PWD/run" array f6/3 1 4 "train --part @/3")
 
 wait_job 60 "$bad" FAILED # settings: never again
 test "$(starts bad)" = 1

@@ -1,31 +1,77 @@
-# A search as arrays of Slurm: a task per place of a rung, a job that ranks when the array has ended, the next array behind it.
-# Who goes on is not known when the jobs are submitted. Then `tenfold tune` finds everything done, and its digests the local ones.
+# A search submitted at once: an array per rung, a job that ranks behind each. The survivors and bits of `tenfold run`, although a rank
+# is killed and a task cancelled; and where the job file as it stands wins, only one task trains it for the judgement.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 . "$source/tests/slurm/slurm.sh"
-export tenfold
 cat >tune.cfg <<'CFG'
-tune: { trials = 3; folds = [ 0 ]; judge_folds = [ 2 ]; rungs = [ 64, 160 ]; keep = 0.667;
+tune: { trials = 3; folds = [ 0 ]; judge_folds = [ 2 ]; rungs = [ 480, 640 ]; keep = 0.667;
   space = ( { key = "train.learning_rate"; log_uniform = ( 0.001, 0.02 ); },
             { key = "train.sampler"; choice = ( "natural", "balanced_down" ); } ); };
 CFG
-sed 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 2/' tiny.cfg | cat - tune.cfg >job.cfg
-digests() { (cd $1/tune && md5sum rung*/ranking.json judge/judge.json t*/train/*/posteriors.h5); }
-"$tenfold" preprocess job.cfg --run array 2>/dev/null
-mkdir local && cp -r array/shards array/folds local
-"$tenfold" tune job.cfg --run local --ranks 2 >report 2>log || { cat log; exit 1; }
-digests local >expected
+sed 's/images = 2400/images = 640/; s/evaluation_points = 3/evaluation_points = 2; checkpoint_images = 32/' tiny.cfg | cat - tune.cfg >job.cfg
+digests() { (cd "$1/tune" && md5sum rung*/ranking.json judge/judge.json trials.csv tune.md t*/train/*/posteriors.h5); }
+job_of() { tr '\n' ' ' <"$1/plan.json" | grep -o "\"name\": \"$2\"[^}]*" | sed 's/.*"job": "\([^"]*\)".*/\1/'; }
+ended() { # RUN: exit code of its `status --watch` in $code
+    code=0
+    timeout 500 "$tenfold" status "$1" --watch >watch 2>&1 || code=$?
+    cat watch
+}
 
+"$tenfold" run job.cfg --run local --ranks 1 >report 2>log || { cat log; exit 1; }
+digests local >expected
 slurm_up
-after="" last=""
-for rung in 0 1 2; do
-    places=$((rung == 0 ? 3 : 2))
-    trials=$(submit $after --array=0-$((places - 1)) --output="q$rung-%a.log" \
-        --wrap "exec \"$tenfold\" trial job.cfg --run array --rung $rung --place \$SLURM_ARRAY_TASK_ID")
-    last=$(submit --dependency=afterany:$trials --output="rank$rung.log" --wrap "exec \"$tenfold\" rank job.cfg --run array --rung $rung")
-    after="--dependency=afterok:$last --kill-on-invalid-dep=yes"
-done
-wait_job 300 "$last" COMPLETED
-digests array | cmp - expected
-"$tenfold" tune job.cfg --run array 2>log | cmp report -
-if grep -q "trained\|made anew" log; then cat log && exit 1; fi
+
+"$tenfold" submit job.cfg --run out --dry-run >dry
+test "$(grep -c '=\$(sbatch ' dry)" = 7
+bash -n dry
+test ! -e out
+"$tenfold" submit job.cfg --run out >ids
+cat ids
+test "$(sed 's/ *job [0-9]*//' ids | tr '\n' ';')" = "preprocess;trial.q0, 3 tasks;rank.q0;trial.q1, 2 tasks;rank.q1;trial.judge, 2 tasks;finish;"
+code=0
+"$tenfold" resume out --slurm >log 2>&1 || code=$?
+test $code = 2
+grep -q "jobs of this run still wait or run: [0-9]" log
+
+# a rank of trial 1 is killed: that task alone is queued again, and goes on
+wait_for 400 "a checkpoint of trial 1" test -e out/tune/t001-i480/train/r0-f0-s32-x1/checkpoint.safetensors
+one=$(job_of out "trial q0-p01-f0")
+node=$(job_field "$one" BatchHost)
+"$cluster" on "$node" sh -c 'for p in $(pgrep -x tenfold); do if grep -qz "^1/3$" /proc/$p/cmdline; then kill -KILL $p; fi; done'
+"$tenfold" status out >table
+grep "^trial q0-p01-f0 .* trial 1, " table
+grep "^rank q0 .* waiting" table
+ended out
+test $code = 0
+grep -q "job $one is queued again, restart 1 of at most 50" "out/log/trial.q0-$one.log"
+grep -q "goes on after" "out/log/trial.q0-$one.log"
+test "$(job_field "$one" JobName)" = out.trial.q0.p1
+test "$(grep -l 'start 1: ' out/log/*.log)" = "out/log/trial.q0-$one.log"
+digests out | cmp - expected
+"$tenfold" resume out --slurm 2>&1 | grep -q "nothing is missing"
+"$tenfold" report out | cmp report -
+"$tenfold" status out | grep "^report .* done"
+
+# trial 1 cannot win: the job file as it stands is judged beside itself. A task that is cancelled by hand is missing, and no trial has
+# lost by it: nobody is ranked, what waits is cancelled; resume submits the rest.
+sed 's/trials = 3/trials = 2/; s/rungs = [^;]*/rungs = [ 64 ]/; s/images = 640/images = 128/; s/log_uniform = [^;]*/choice = ( 100.0, 99.0 )/; s/lanes = 4/weight_decay = 10.0; &/; s/warmup_images = 200/warmup_images = 0/' \
+    job.cfg >wins.cfg
+"$tenfold" submit wins.cfg --run wins >ids
+scancel "$(job_of wins "trial q0-p00-f0")"
+ended wins
+test $code = 6
+test ! -e wins/tune/rung0/DONE
+grep "^rank q0 .* failed" watch
+grep "trial 0, r0-f0-s32-x1, is not trained yet" watch
+"$tenfold" resume wins --slurm >ids
+cat ids
+test "$(sed 's/ *job [0-9]*//' ids | tr '\n' ';')" = "trial.q0, 1 tasks;rank.q0;trial.judge, 2 tasks;finish;"
+ended wins
+test $code = 0
+grep -q "Trial 1 diverged" wins/tune/tune.md
+grep -q "the job file as it stands is the best trial: it is trained at place 0" wins/log/trial.judge-*_1.log
+if grep "start 1: " wins/log/trial.judge-*.log; then exit 1; fi
+"$tenfold" run wins.cfg --run wins-local --ranks 1 >/dev/null 2>log || { cat log; exit 1; }
+digests wins-local >expected
+digests wins | cmp - expected
+"$tenfold" check wins/tune/best.cfg | grep -q "^  space = ( *);"

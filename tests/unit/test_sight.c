@@ -15,22 +15,31 @@ typedef struct {
     tn_plan *plan;
 } run;
 
-static run begin(const char *name) {
+static run begin_as(const char *name, const char *job, int n_steps) {
     run r = {.cfg = NULL};
     tn_start start = {.n_set = 0};
-    assert_int_equal(tn_cfg_read(unit_write("my.cfg", JOB), 0, NULL, unit_path(name), &r.cfg), TN_OK);
+    if (tn_cfg_read(unit_write("my.cfg", job), 0, NULL, unit_path(name), &r.cfg) != TN_OK) fail_msg("%s", tn_msg);
     strcpy(start.job_file, unit_path("my.cfg"));
     strcpy(start.run_dir, unit_path(name));
-    const char *folder[] = {"slurm", "log", "train/r0-f0-s224-x1", "train/r0-f1-s224-x1", "predict/r0-f1-s224-x1",
-                            "folds"};
+    const char *folder[] = {"slurm",
+                            "log",
+                            "train/r0-f0-s224-x1",
+                            "train/r0-f1-s224-x1",
+                            "predict/r0-f1-s224-x1",
+                            "folds",
+                            "tune/t000-i50/train/r0-f0-s224-x1"};
     for (size_t i = 0; i < sizeof folder / sizeof *folder; i++) {
         char path[300];
         snprintf(path, sizeof path, "%s/%s", start.run_dir, folder[i]);
         assert_int_equal(tn_folder_make(path), TN_OK);
     }
     assert_int_equal(tn_plan_make(r.cfg, &start, &r.plan), TN_OK);
-    assert_int_equal(r.plan->n, N_STEPS);
+    assert_int_equal(r.plan->n, n_steps);
     return r;
+}
+
+static run begin(const char *name) {
+    return begin_as(name, JOB, N_STEPS);
 }
 
 static void end(run *r) {
@@ -130,6 +139,53 @@ static void after_it(void **unused) {
     end(&r);
 }
 
+static void a_search(void **unused) {
+    (void)unused;
+    enum { SHARDS, T0, T1, RANK, START, BEST, JUDGE, TABLE, N };
+    char job[1024];
+    snprintf(job, sizeof job,
+             "%stune: { trials = 2; folds = [ 0 ]; judge_folds = [ 1 ]; rungs = [ 50 ]; space = ( { key = "
+             "\"train.learning_rate\"; uniform = [ 0.1, 0.2 ]; } ); };\n",
+             JOB);
+    run r = begin_as("s", job, N);
+    put("s", "tune/t000-i50/train/r0-f0-s224-x1/journal.jsonl",
+        "{\"images\": 32, \"best\": true, \"validation\": {\"geometric_mean\": 0.5}, \"training_seconds\": 4}\n");
+    put("s", "slurm/trial.q0.1", "job 2_1\nstate failed\nexit_code 5\nfailures 0\nrestarts 0\n");
+    put("s", "slurm/rank.q0", "job 3\nstate failed\nexit_code 6\nfailures 0\nrestarts 0\n");
+    put("s", "slurm/finish", "job 5\nstate ended\nexit_code 6\nfailures 0\nrestarts 0\n");
+    submitted(&r, T0, "2_0", "trial.q0-2_0.log");
+    submitted(&r, T1, "2_1", "trial.q0-2_1.log");
+    submitted(&r, RANK, "3", "rank.q0-3.log");
+    submitted(&r, START, "4_0", "trial.judge-4_0.log");
+    submitted(&r, BEST, "4_1", "trial.judge-4_1.log");
+    submitted(&r, JUDGE, "5", "finish-5.log");
+    submitted(&r, TABLE, "5", "finish-5.log");
+    tn_sight s = sight_of(&r, "2|0|RUNNING|s.trial.q0.p0|None\n", T0);
+    assert_int_equal(s.state, TN_SIGHT_RUNNING);
+    assert_int_equal(s.trial, 0);
+    assert_int_equal(s.done, 32);
+    assert_int_equal(s.total, 64); /* 50 in whole steps */
+    assert_true(s.score == 0.5 && s.per_s == 8);
+    s = sight_of(&r, "", T1);
+    assert_int_equal(s.state, TN_SIGHT_FAILED);
+    assert_int_equal(s.trial, 1);
+    assert_string_equal(s.why, "exit code 5");
+    s = sight_of(&r, "", RANK);
+    assert_int_equal(s.state, TN_SIGHT_FAILED);
+    assert_string_equal(s.why, "exit code 6");
+    s = sight_of(&r, "4|0|PENDING|s.trial.judge|Dependency\n", START);
+    assert_int_equal(s.state, TN_SIGHT_WAITING);
+    assert_int_equal(s.trial, 0);
+    s = sight_of(&r, "", BEST);
+    assert_int_equal(s.state, TN_SIGHT_FAILED); /* never began */
+    assert_int_equal(s.trial, -1);              /* nobody is ranked */
+    assert_int_equal(sight_of(&r, "", JUDGE).state, TN_SIGHT_STOPPED);
+    assert_int_equal(sight_of(&r, "", TABLE).state, TN_SIGHT_STOPPED);
+    put("s", "tune/DONE", "");
+    assert_int_equal(sight_of(&r, "", TABLE).state, TN_SIGHT_DONE);
+    end(&r);
+}
+
 static void on_this_machine(void **unused) {
     (void)unused;
     run r = begin("m");
@@ -175,6 +231,7 @@ static void signs(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(in_the_queue), cmocka_unit_test(after_it),
-                                       cmocka_unit_test(on_this_machine), cmocka_unit_test(signs)};
+                                       cmocka_unit_test(on_this_machine), cmocka_unit_test(a_search),
+                                       cmocka_unit_test(signs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
