@@ -15,9 +15,9 @@
  *
  * Cost     N x K x F additions on rank 0; the others wait.
  * Memory   grows with the rows, on rank 0: floors and rankings need all rows of a class at once. 8 K + F + 20 bytes a
- *          row and, while the ledger is written, some 50 more: 124 with 5 classes and 10 folds (tests/bench/
- *          bench_filter, 2 x 10^6 rows), 1.2 GB for 10^7 rows, whatever the number of sizes and seeds; beside the
- * index, which every rank holds: 90 bytes a row with paths of 15 letters. More ranks need no less.
+ *          row and, while the ledger is written, some 50 more, whatever the number of sizes and seeds. Measured with 5
+ *          classes, 10 folds, 2 x 10^6 rows (tests/bench/bench_filter): 124 bytes a row, 1.2 GB for 10^7. Beside it the
+ *          index, on every rank: 90 bytes a row with paths of 15 letters. More ranks need no less.
  */
 #ifndef TN_LEARN_SELF_H
 #define TN_LEARN_SELF_H
