@@ -74,10 +74,10 @@ static tn_status number_rows(int64_t n, const char *const *text, int64_t n_value
 
 /* --- columns ------------------------------------------------------------------------------------------------------ */
 
-/* Level m: value 0 is "unknown", then the values of rows that can be trained on. */
-static tn_status fill_level(const tn_meta *meta, int m, const uint8_t *trainable, value *values, int32_t *id,
+/* Level m: value 0 is "unknown", then the values of rows that count. */
+static tn_status fill_level(const tn_meta *meta, int m, const uint8_t *counts, value *values, int32_t *id,
                             tn_index *ix) {
-    int64_t n_values = first_rows(meta->n, meta->cat[m], trainable, values);
+    int64_t n_values = first_rows(meta->n, meta->cat[m], counts, values);
     const char **names = malloc((size_t)(n_values + 1) * sizeof *names);
     if (!names) return tn_fail_memory((size_t)n_values * sizeof *names, "the categories");
     names[0] = "unknown";
@@ -99,28 +99,28 @@ static tn_status fill_groups(const tn_meta *meta, value *values, tn_index *ix) {
     return TN_OK;
 }
 
-tn_status tn_index_fill_columns(const tn_cfg *cfg, const tn_meta *meta, tn_index *ix) {
+tn_status tn_index_fill_columns(const tn_cfg *cfg, const tn_meta *meta, bool all_values, tn_index *ix) {
     const char *classes[TN_MAX_CLASSES];
     for (int k = 0; k < cfg->data.n_classes; k++) classes[k] = cfg->data.classes[k];
     ix->n_classes = cfg->data.n_classes;
     ix->class_name = copy_strings(ix->n_classes, classes);
     ix->path = copy_strings(meta->n, meta->path);
     value *values = malloc((size_t)meta->n * sizeof *values + 1);
-    uint8_t *trainable = malloc((size_t)meta->n + 1);
+    uint8_t *counts = malloc((size_t)meta->n + 1);
     int32_t *id = malloc((size_t)meta->n * sizeof *id + 1);
-    tn_status st = ix->class_name && ix->path && values && trainable && id
+    tn_status st = ix->class_name && ix->path && values && counts && id
                        ? TN_OK
                        : tn_fail_memory((size_t)meta->n * 64, "the index");
     for (int64_t i = 0; st == TN_OK && i < meta->n; i++) {
         ix->label[i] = meta->label[i];
         ix->truth[i] = meta->truth[i];
         ix->is_test[i] = meta->is_test[i];
-        trainable[i] = meta->label[i] >= 0 && !meta->is_test[i];
+        counts[i] = all_values || (meta->label[i] >= 0 && !meta->is_test[i]);
     }
-    for (int m = 0; st == TN_OK && m < meta->n_levels; m++) st = fill_level(meta, m, trainable, values, id, ix);
+    for (int m = 0; st == TN_OK && m < meta->n_levels; m++) st = fill_level(meta, m, counts, values, id, ix);
     if (st == TN_OK) st = fill_groups(meta, values, ix);
     free(values);
-    free(trainable);
+    free(counts);
     free(id);
     return st;
 }

@@ -334,12 +334,13 @@ static void hash_origin(const tn_done *done, char hex_out[TN_HEX_BYTES]) {
 
 static tn_status shards_anew(tn_run *run, const tn_cfg *cfg, const tn_meta *meta, const char *folder,
                              const tn_done *done) {
+    bool all_values = strcmp(done->stage, TN_NEW_DATA) == 0;
     int64_t per = cfg->preprocess.shard_rows;
     work w = {.cfg = cfg, .meta = meta, .n_shards = (int)((meta->n + per - 1) / per)};
     hash_origin(done, w.made_from);
     tn_status st = tn_path(w.folder, "%s", folder);
     if (st == TN_OK) st = tn_index_new(meta->n, meta->n_levels, &w.index);
-    if (st == TN_OK) st = tn_index_fill_columns(cfg, meta, w.index);
+    if (st == TN_OK) st = tn_index_fill_columns(cfg, meta, all_values, w.index);
     st = tn_agree(run, st);
     if (st == TN_OK) st = fill_shards(run, &w, done);
     free(w.bad.text);
@@ -347,7 +348,7 @@ static tn_status shards_anew(tn_run *run, const tn_cfg *cfg, const tn_meta *meta
     return st;
 }
 
-static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *folder) {
+static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *stage, const char *folder) {
     tn_meta *meta = NULL;
     char hex[TN_HEX_BYTES], inputs[128];
     char *settings = tn_cfg_canonical(cfg, TN_STAGE_PREPROCESS);
@@ -356,7 +357,7 @@ static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *
     st = tn_agree(run, st);
     if (st == TN_OK) {
         snprintf(inputs, sizeof inputs, "metadata %s\n", hex);
-        tn_done want = {.stage = "preprocess", .settings = settings, .inputs = inputs};
+        tn_done want = {.stage = stage, .settings = settings, .inputs = inputs};
         bool valid = false;
         st = tn_done_begin_all(run, folder, folder, &want, &valid);
         if (st == TN_OK && !valid) st = shards_anew(run, cfg, meta, folder, &want);
@@ -415,8 +416,14 @@ static tn_status make_folds_folder(tn_run *run, const tn_cfg *cfg, const char *s
 tn_status tn_preprocess(tn_run *run, const tn_cfg *cfg) {
     char shards[TN_PATH_BYTES];
     TN_TRY(tn_path(shards, "%s/shards", cfg->run_dir));
-    TN_TRY(make_shards_folder(run, cfg, shards));
+    TN_TRY(make_shards_folder(run, cfg, "preprocess", shards));
     return make_folds_folder(run, cfg, shards);
+}
+
+tn_status tn_preprocess_new(tn_run *run, const tn_cfg *cfg) {
+    char shards[TN_PATH_BYTES];
+    TN_TRY(tn_path(shards, "%s/shards", cfg->run_dir));
+    return make_shards_folder(run, cfg, TN_NEW_DATA, shards);
 }
 
 /* --- is it done? -------------------------------------------------------------------------------------------------- */

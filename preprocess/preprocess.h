@@ -21,6 +21,11 @@
  * named, quarantine.csv lists all); TN_EIO. */
 tn_status tn_preprocess(tn_run *run, const tn_cfg *cfg);
 
+/* The same for new pictures that a finished run shall predict: shards alone, no folds; rows may all be labelled, or
+ * none; the vocabulary has the values of all rows. cfg: the models' with another data.metadata and run_dir. The stage
+ * in DONE is TN_NEW_DATA, so that neither kind of folder passes for the other. Collective. Errors as above. */
+tn_status tn_preprocess_new(tn_run *run, const tn_cfg *cfg);
+
 /* Are both folders done, with the settings and the table of now? Local. TN_EARG: made with other settings. */
 tn_status tn_preprocess_done(const tn_cfg *cfg, bool *out);
 

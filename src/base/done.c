@@ -91,10 +91,11 @@ tn_status tn_settings_same(const char *where, const char *have, const char *want
     }
     for (const char *at = want; *at; at += strcspn(at, "\n"), at += *at == '\n')
         if (!line_of_key(have, at)) note(&d, at, at);
-    return tn_fail(TN_EARG,
-                   "%s was made with other settings:%s%s\nuse another run folder (--run DIR), or delete that folder to "
-                   "make it again",
-                   where, d.text, d.n > 3 ? "\n  ..." : "");
+    return tn_fail(
+        TN_EARG,
+        "%s was made with other settings:%s%s\nuse another folder (--run DIR, --data DIR), or delete that one "
+        "to make it again",
+        where, d.text, d.n > 3 ? "\n  ..." : "");
 }
 
 /* --- the marker --------------------------------------------------------------------------------------------------- */
@@ -108,7 +109,7 @@ tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out)
     TN_TRY(read_done(dir, &j));
     tn_status st = TN_OK;
     if (strcmp(word(j, "stage"), want->stage) != 0)
-        st = tn_fail(TN_EARG, "%s belongs to stage %s, not to %s: use another run folder (--run DIR)", dir,
+        st = tn_fail(TN_EARG, "%s belongs to stage %s, not to %s: use another folder (--run DIR, --data DIR)", dir,
                      word(j, "stage"), want->stage);
     if (st == TN_OK) st = tn_settings_same(dir, word(j, "settings"), want->settings);
     if (st == TN_OK) *out = strcmp(word(j, "inputs"), want->inputs) == 0 ? TN_DONE_VALID : TN_DONE_STALE;
@@ -214,6 +215,16 @@ tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out
     if (st == TN_OK) snprintf(hex_out, TN_HEX_BYTES, "%s", word(j, "digest"));
     json_decref(j);
     return st;
+}
+
+tn_status tn_done_stage(const char *dir, const char *made_by_verb, char out[TN_STAGE_NAME_BYTES]) {
+    char hex[TN_HEX_BYTES];
+    json_t *j = NULL;
+    TN_TRY(tn_done_digest(dir, made_by_verb, hex));
+    TN_TRY(read_done(dir, &j));
+    snprintf(out, TN_STAGE_NAME_BYTES, "%s", word(j, "stage"));
+    json_decref(j);
+    return TN_OK;
 }
 
 bool tn_done_skipped(const char *dir) {

@@ -60,6 +60,10 @@ tn_status tn_done_publish(const char *dir, const tn_done *done, const char *dige
 /* The digest of a finished folder; TN_EARG when there is no DONE: the message names dir and the verb that makes it. */
 tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out[TN_HEX_BYTES]);
 
+/* The stage that made a finished folder. Errors as tn_done_digest. */
+enum { TN_STAGE_NAME_BYTES = 32 };
+tn_status tn_done_stage(const char *dir, const char *made_by_verb, char out[TN_STAGE_NAME_BYTES]);
+
 /* Is dir finished, and was it skipped? */
 bool tn_done_skipped(const char *dir);
 

@@ -12,7 +12,8 @@
  *   length i32 checksum u64 (xxh3 of the stored bytes)
  *   classes (strings)  levels: cat_values_<m> (strings), value 0 = "unknown" (empty or unseen in training)
  * File folds/folds.h5, version 1: fold i32 (N): 0..F-1; -1 test or unlabelled; -2 quarantined. component i32 (N).
- * Invariant  the category vocabulary holds values of labelled, non-test rows only, in order of first appearance.
+ * Invariant  the category vocabulary holds values of labelled, non-test rows only (of new pictures to predict: of all
+ *            rows), in order of first appearance.
  */
 #ifndef TN_DATA_INDEX_H
 #define TN_DATA_INDEX_H
@@ -43,6 +44,9 @@ typedef struct tn_index {
     char shards_digest[33];
     char digest[33]; /* of shards and folds, for the identity of predictions and checkpoints */
 } tn_index;
+
+/* Stage in the DONE of shards/ that a finished run predicts (tn_preprocess_new); of a run's own it is "preprocess". */
+#define TN_NEW_DATA "new data"
 
 /* Collective. folds_dir may be NULL (a data set to predict). TN_EARG when either folder has no DONE. */
 tn_status tn_index_open(tn_run *run, const char *shards_dir, const char *folds_dir, tn_index **out);

@@ -145,6 +145,7 @@ struct tn_shards {
     int *fd;        /* (n) */
     int64_t *start; /* (n) of the payload in the file */
     bool raw;
+    int size_px;
 };
 
 static tn_status open_one(tn_shards *s, int i) {
@@ -155,10 +156,13 @@ static tn_status open_one(tn_shards *s, int i) {
     TN_TRY(tn_h5_open(path, &f));
     tn_status st = tn_h5_check_stamp(f, path, "shard", SHARD_VERSION);
     if (st == TN_OK) st = tn_h5_offset(f, "payload", &s->start[i]);
+    int64_t size_px = 0;
+    if (st == TN_OK) st = tn_h5_get_int(f, "size_px", &size_px);
     if (st == TN_OK) st = tn_h5_get_text(f, "store", &store);
     tn_h5_close(&f);
     if (st != TN_OK) return st;
     s->raw = strcmp(store, "raw") == 0;
+    s->size_px = (int)size_px;
     free(store);
     s->fd[i] = open(path, O_RDONLY | O_CLOEXEC);
     return s->fd[i] >= 0 ? TN_OK : tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
@@ -213,6 +217,10 @@ void tn_shards_close(tn_shards **at) {
 
 bool tn_shards_raw(const tn_shards *s) {
     return s->raw;
+}
+
+int tn_shards_size_px(const tn_shards *s) {
+    return s->size_px;
 }
 
 static tn_status read_at(int fd, void *buf, size_t n, int64_t at) {

@@ -38,7 +38,8 @@ tn_status tn_shard_recall(const char *path, const tn_shard_spec *spec, tn_index 
 typedef struct tn_shards tn_shards;
 tn_status tn_shards_open(const tn_index *ix, tn_shards **out); /* local, main thread: uses HDF5 to find the payloads */
 void tn_shards_close(tn_shards **s);
-bool tn_shards_raw(const tn_shards *s); /* payloads are raw pixels, not JPEG */
+bool tn_shards_raw(const tn_shards *s);    /* payloads are raw pixels, not JPEG */
+int tn_shards_size_px(const tn_shards *s); /* short side that larger pictures were scaled down to */
 /* Stored bytes of row id into buf (grown by realloc, *capacity updated). Checks length and checksum.
  * TN_EFORMAT "damaged: row ID path P in shard S". Any thread. */
 tn_status tn_shards_read(const tn_shards *s, int64_t id, unsigned char **buf, size_t *capacity, int32_t *n_bytes_out);

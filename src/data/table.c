@@ -77,9 +77,17 @@ void tn_table_close(tn_table **at) {
     if (!t) return;
     tn_h5_close(&t->dataset);
     tn_h5_close(&t->folds);
+    for (int m = 0; m < TN_MAX_LEVELS; m++) free(t->map[m]);
     free(t->class_name);
     free(t);
     *at = NULL;
+}
+
+tn_status tn_table_values(tn_table *t, int level, char ***name_out) {
+    char name[32];
+    int64_t n = 0;
+    snprintf(name, sizeof name, "cat_values_%d", level + 1);
+    return tn_h5_read_strings(t->dataset, name, &n, name_out);
 }
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
@@ -129,13 +137,28 @@ static tn_status read_labels(tn_table *t, tn_rows *r) {
     TN_TRY(tn_h5_read_rows(t->dataset, "is_test", TN_H5_U8, r->first, r->n, r->is_test));
     TN_TRY(tn_h5_read_rows(t->dataset, "state", TN_H5_U8, r->first, r->n, r->state));
     if (t->folds) return tn_h5_read_rows(t->folds, "fold", TN_H5_I32, r->first, r->n, r->fold);
-    for (int64_t i = 0; i < r->n; i++) r->fold[i] = r->state[i] ? TN_FOLD_QUARANTINED : TN_FOLD_NONE;
+    for (int64_t i = 0; i < r->n; i++) {
+        r->fold[i] = r->state[i] ? TN_FOLD_QUARANTINED : TN_FOLD_NONE;
+        r->is_test[i] = 1;
+    }
     return TN_OK;
 }
 
 static tn_status read_components(tn_table *t, tn_rows *r) {
     if (t->folds) return tn_h5_read_rows(t->folds, "component", TN_H5_I32, r->first, r->n, r->component);
-    for (int64_t i = 0; i < r->n; i++) r->component[i] = (int32_t)(r->first + i);
+    TN_TRY(tn_h5_read_rows(t->dataset, "group", TN_H5_I32, r->first, r->n, r->component));
+    for (int64_t i = 0; i < r->n; i++)
+        if (r->component[i] < 0) r->component[i] = (int32_t)(-1 - r->first - i); /* apart from the groups' numbers */
+    return TN_OK;
+}
+
+static tn_status read_categories(tn_table *t, tn_rows *r) {
+    TN_TRY(tn_h5_read_rows(t->dataset, "cat", TN_H5_I32, r->first, r->n, r->cat));
+    for (int m = 0; m < t->n_levels; m++)
+        for (int64_t i = 0; t->map[m] && i < r->n; i++) {
+            int32_t *value = &r->cat[i * t->n_levels + m];
+            *value = t->map[m][*value];
+        }
     return TN_OK;
 }
 
@@ -147,6 +170,6 @@ tn_status tn_table_read(tn_table *t, unsigned columns, int64_t first, int64_t n,
     if (columns & TN_COLUMN_LABEL) TN_TRY(read_labels(t, r));
     if (columns & TN_COLUMN_TRUTH) TN_TRY(tn_h5_read_rows(t->dataset, "truth", TN_H5_I32, first, n, r->truth));
     if (columns & TN_COLUMN_COMPONENT) TN_TRY(read_components(t, r));
-    if (columns & TN_COLUMN_CAT) TN_TRY(tn_h5_read_rows(t->dataset, "cat", TN_H5_I32, first, n, r->cat));
+    if (columns & TN_COLUMN_CAT) TN_TRY(read_categories(t, r));
     return columns & TN_COLUMN_PATH ? read_paths(t, r) : TN_OK;
 }

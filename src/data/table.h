@@ -6,8 +6,8 @@
  *   TN_TRY(tn_table_read(t, TN_COLUMN_LABEL | TN_COLUMN_PATH, first, n, &rows));
  *   tn_rows_free(&rows);  tn_table_close(&t);
  *
- * The same files as index.h reads whole; every rank opens them for itself. Without folds_dir (a data set to predict):
- * fold TN_FOLD_NONE, component = the row.
+ * The same files as index.h reads whole; every rank opens them for itself. Without folds_dir (new pictures to predict):
+ * fold TN_FOLD_NONE, is_test 1, since nobody was trained on them; component = the given group, else the row alone.
  */
 #ifndef TN_DATA_TABLE_H
 #define TN_DATA_TABLE_H
@@ -21,6 +21,7 @@ typedef struct tn_table {
     int32_t n_values[TN_MAX_LEVELS];
     char **class_name;                                      /* (K) */
     char digest[TN_HEX_BYTES], shards_digest[TN_HEX_BYTES]; /* as tn_index's */
+    int32_t *map[TN_MAX_LEVELS]; /* (n_values) what values of a level are read as (vocabulary.h); NULL: as they are */
     struct tn_h5 *dataset, *folds;
 } tn_table;
 
@@ -45,6 +46,9 @@ typedef struct {
 /* Collective: rank 0 compares the files' bytes with what DONE says, then every rank opens them. TN_EARG no DONE. */
 tn_status tn_table_open(tn_run *run, const char *shards_dir, const char *folds_dir, tn_table **out);
 void tn_table_close(tn_table **t);
+
+/* Names of the values of a level (0..): one block, caller frees. TN_EFORMAT. Local. */
+tn_status tn_table_values(tn_table *t, int level, char ***name_out);
 
 tn_status tn_rows_new(const tn_table *t, int64_t room, tn_rows *out); /* TN_ENOMEM */
 void tn_rows_free(tn_rows *rows);

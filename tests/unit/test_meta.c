@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "data/meta.h"
+#include "data/vocabulary.h"
 #include "preprocess/columns.h"
 
 static tn_cfg config_of(int levels, const char *truth) {
@@ -88,7 +89,7 @@ static void vocabulary(void **unused) {
                         "f,worn,hat,,test,\n");
     assert_int_equal(tn_meta_read(&cfg, &m), TN_OK);
     assert_int_equal(tn_index_new(m->n, m->n_levels, &ix), TN_OK);
-    assert_int_equal(tn_index_fill_columns(&cfg, m, ix), TN_OK);
+    assert_int_equal(tn_index_fill_columns(&cfg, m, false, ix), TN_OK);
     assert_int_equal(ix->n_values[0], 3);
     const char *names[] = {"unknown", "hat", "coat"};
     for (int v = 0; v < 3; v++) assert_string_equal(ix->value_name[0][v], names[v]);
@@ -107,8 +108,32 @@ static void vocabulary(void **unused) {
     tn_meta_free(&m);
 }
 
+/* New pictures bring all their values, which are then those of the models by name: in other numbers, or unknown. A
+ * value that is called "unknown" is one like others. */
+static void translated(void **unused) {
+    (void)unused;
+    tn_cfg cfg = config_of(1, "");
+    tn_meta *m = NULL;
+    tn_index *ix = NULL;
+    int64_t n_unknown = -1;
+    char *models[] = {"unknown", "coat", "unknown", "hat"};
+    unit_write("m.csv", "path,cat1\na,hat\nb,boots\nc,\nd,coat\ne,boots\nf,unknown\n");
+    assert_int_equal(tn_meta_read(&cfg, &m), TN_OK);
+    assert_int_equal(tn_index_new(m->n, m->n_levels, &ix), TN_OK);
+    assert_int_equal(tn_index_fill_columns(&cfg, m, true, ix), TN_OK);
+    const int32_t own[] = {1, 2, 0, 3, 2, 4}, theirs[] = {3, 0, 0, 1, 0, 2};
+    assert_memory_equal(ix->cat, own, sizeof own);
+    ix->state[4] = 1; /* quarantined: not counted */
+    assert_int_equal(tn_index_translate(ix, 0, 4, models, &n_unknown), TN_OK);
+    assert_memory_equal(ix->cat, theirs, sizeof theirs);
+    assert_int_equal(n_unknown, 1);
+    assert_int_equal(ix->n_values[0], 4);
+    tn_index_free(&ix);
+    tn_meta_free(&m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(columns), cmocka_unit_test(refused),
-                                       cmocka_unit_test(vocabulary)};
+                                       cmocka_unit_test(vocabulary), cmocka_unit_test(translated)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
