@@ -15,6 +15,9 @@ typedef struct {
 static const option OPTION[] = {
     {"--set", "group.key=value", TN_OPT_SET, "override a key of the job file; may be given several times"},
     {"--run", "DIR", TN_OPT_SET, "run folder (default: results/<job file's name>)"},
+    {"--data", "DIR", TN_OPT_DATA, "folder of new pictures, in place of the run's own data set"},
+    {"--table", "FILE", TN_OPT_TABLE, "with --data: the table of the new pictures, as data.metadata"},
+    {"--images", "DIR", TN_OPT_TABLE, "with --data: folder that the table's paths start from (default: the table's)"},
     {"--folds", "LIST", TN_OPT_CELLS | TN_OPT_PLACE, "only these folds, e.g. 0,3-5 (default: all)"},
     {"--round", "N", TN_OPT_CELLS | TN_OPT_ROUND, "round of filtering, 0 = all given labels (default: 0)"},
     {"--rung", "N", TN_OPT_RUNG, "rung of the search, from 0; the number of tune.rungs means the judgement"},
@@ -140,6 +143,13 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->against = value;
     } else if (strcmp(name, "--posteriors") == 0) {
         out->posteriors = value;
+    } else if (strcmp(name, "--data") == 0) {
+        if (!*value) return tn_fail(TN_EARG, "--data: the folder has no name");
+        out->data = value;
+    } else if (strcmp(name, "--table") == 0) {
+        out->table = value;
+    } else if (strcmp(name, "--images") == 0) {
+        out->images = value;
     } else {
         out->allow_other_bits |= strcmp(name, "--allow-other-bits") == 0;
         out->profile |= strcmp(name, "--profile") == 0;

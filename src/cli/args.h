@@ -30,6 +30,7 @@ typedef struct {
     const char *node_command;            /* NULL = not given                     */
     const char *net, *padding, *against; /* NULL = not given           */
     const char *posteriors;              /* NULL = not given                     */
+    const char *data, *table, *images;   /* NULL = not given                     */
     bool diff;
     bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, help;
 } tn_args;
@@ -50,7 +51,9 @@ typedef enum {
     TN_OPT_PLACE = 16384, /* --place, --part, --folds */
     TN_OPT_DRY = 1024,    /* --dry-run */
     TN_OPT_SLURM = 2048,  /* --slurm */
-    TN_OPT_WATCH = 32768  /* --watch */
+    TN_OPT_WATCH = 32768, /* --watch */
+    TN_OPT_DATA = 65536,  /* --data */
+    TN_OPT_TABLE = 131072 /* --table, --images */
 } tn_options;
 
 typedef struct {

@@ -4,12 +4,43 @@
 #include "base/done.h"
 #include "base/h5.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
 tn_status tn_job_begin(const tn_args *args, tn_job *out) {
     *out = (tn_job){.cfg = NULL};
     TN_TRY(tn_run_begin(&out->run));
     tn_status st = tn_agree(&out->run, tn_args_cfg(args, &out->cfg));
     if (st != TN_OK) tn_job_end(out, st);
     return st;
+}
+
+tn_status tn_data_folder(const tn_cfg *cfg, const char *dir) {
+    struct stat own, other;
+    bool same = stat(cfg->run_dir, &own) == 0 && stat(dir, &other) == 0 && own.st_dev == other.st_dev &&
+                own.st_ino == other.st_ino;
+    return same ? tn_fail(TN_EARG,
+                          "--data %s: is the run folder of the models: give new pictures a folder of their own", dir)
+                : TN_OK;
+}
+
+/* Pictures that were stored smaller than those that the models learned from would be blown up. */
+static tn_status check_size(const tn_job *job, const char *dir) {
+    int have = tn_shards_size_px(job->shards), want = job->cfg->preprocess.size_px;
+    return have >= want ? TN_OK
+                        : tn_fail(TN_EARG,
+                                  "%s/shards: was stored with a short side of %d px, the models of %s learned from %d "
+                                  "px: preprocess the pictures for these models, into another folder",
+                                  dir, have, job->cfg->run_dir, want);
+}
+
+static tn_status open_new(tn_job *job, const char *dir) {
+    TN_TRY(tn_agree(&job->run, tn_data_folder(job->cfg, dir)));
+    TN_TRY(tn_chosen_open(&job->run, job->cfg, &job->chosen));
+    TN_TRY(tn_chosen_index(&job->run, job->cfg, &job->chosen, dir, &job->index));
+    tn_status st = tn_shards_open(job->index, &job->shards);
+    return tn_agree(&job->run, st == TN_OK ? check_size(job, dir) : st);
 }
 
 static tn_status open_data(tn_job *job) {
@@ -33,6 +64,7 @@ void tn_job_end(tn_job *job, tn_status verdict) {
     tn_shards_close(&job->shards);
     tn_staging_end(&job->run, &job->stage);
     tn_index_free(&job->index);
+    tn_chosen_close(&job->chosen);
     tn_cfg_free(&job->cfg);
     tn_done_leave();
     tn_run_end(&job->run, verdict, tn_h5_broken());
@@ -41,7 +73,7 @@ void tn_job_end(tn_job *job, tn_status verdict) {
 tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const tn_args *args)) {
     tn_job job;
     TN_TRY(tn_job_begin(args, &job));
-    tn_status st = open_data(&job);
+    tn_status st = args->data ? open_new(&job, args->data) : open_data(&job);
     if (st == TN_OK) st = work(&job, args);
     tn_job_end(&job, st);
     return st;
@@ -58,7 +90,8 @@ static tn_status check_wanted(const tn_args *args, const tn_cfg *cfg) {
 static bool wanted(const tn_args *args, const tn_cell *c) {
     bool fold = args->n_folds == 0;
     for (int i = 0; i < args->n_folds; i++) fold |= args->fold[i] == c->fold;
-    return fold && (args->size_px == 0 || args->size_px == c->size_px) && (args->seed < 0 || args->seed == c->seed);
+    return fold && (args->round < 0 || args->round == c->round) &&
+           (args->size_px == 0 || args->size_px == c->size_px) && (args->seed < 0 || args->seed == c->seed);
 }
 
 void tn_part(int n, int part, int n_parts, int *first_out, int *end_out) {
@@ -66,17 +99,25 @@ void tn_part(int n, int part, int n_parts, int *first_out, int *end_out) {
     *end_out = (int)((int64_t)n * (part + 1) / n_parts);
 }
 
-tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out) {
+tn_status tn_cells_pick(const tn_args *args, const tn_cfg *cfg, int n, const tn_cell *cell, bool *take_out) {
+    int first = 0, end = n, n_taken = 0;
     TN_TRY(check_wanted(args, cfg));
-    int n = 0;
+    if (args->n_parts) tn_part(n, args->part, args->n_parts, &first, &end);
+    for (int i = 0; i < n; i++) {
+        take_out[i] = i >= first && i < end && wanted(args, &cell[i]);
+        n_taken += take_out[i];
+    }
+    return n_taken > 0 ? TN_OK : tn_fail(TN_EARG, "no cell fits the options: there are %d", n);
+}
+
+tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out) {
+    int all = tn_cell_count(cfg), n = 0;
+    bool *take = calloc((size_t)all, sizeof *take);
     tn_cell_list(cfg, round, out);
-    int all = tn_cell_count(cfg), first = 0, end = all;
-    if (args->n_parts) tn_part(all, args->part, args->n_parts, &first, &end);
-    for (int i = first; i < end; i++)
-        if (wanted(args, &out[i])) out[n++] = out[i];
-    if (n == 0)
-        return tn_fail(TN_EARG, "no cell fits the options: the round has %d = %d folds x %d sizes x %d seeds", all,
-                       cfg->folds.count, cfg->train.n_sizes, cfg->train.n_seeds);
+    tn_status st = take ? tn_cells_pick(args, cfg, all, out, take) : tn_fail_memory(4096, "the cells");
+    for (int i = 0; st == TN_OK && i < all; i++)
+        if (take[i]) out[n++] = out[i];
+    free(take);
     *n_out = n;
-    return TN_OK;
+    return st;
 }

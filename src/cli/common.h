@@ -7,17 +7,21 @@
 #include "data/index.h"
 #include "data/shard.h"
 #include "data/staging.h"
-#include "learn/cell.h"
+#include "learn/chosen.h"
 
 typedef struct {
     tn_run run;
     tn_cfg *cfg;
-    tn_index *index; /* NULL in tn_job_begin */
+    tn_chosen chosen; /* with --data: the ensemble that shall be applied */
+    tn_index *index;  /* NULL in tn_job_begin */
     tn_shards *shards;
     tn_staging *stage;
 } tn_job;
 
-/* Begin, index and shards of the run folder, the verb's own work, end. Collective. */
+/* Is dir a folder for new pictures? Local. TN_EARG: it is the models' own run folder. */
+tn_status tn_data_folder(const tn_cfg *cfg, const char *dir);
+
+/* Begin, index and shards of the run folder, or of --data, the verb's own work, end. Collective. */
 tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const tn_args *args));
 
 /* For verbs that read many images: the shards of data.stage_folder from here on, where that is set. Collective. */
@@ -36,5 +40,7 @@ void tn_part(int n, int part, int n_parts, int *first_out, int *end_out);
 /* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg). Errors TN_EARG
  * a fold, size or seed that the job file does not have. */
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out);
+/* The same of a list of cells. take_out (n): which of them. */
+tn_status tn_cells_pick(const tn_args *args, const tn_cfg *cfg, int n, const tn_cell *cell, bool *take_out);
 
 #endif

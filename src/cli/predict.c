@@ -7,6 +7,13 @@
 
 #include <stdlib.h>
 
+static tn_status stop_wanted(void) {
+    return tn_stop_wanted()
+               ? tn_fail(TN_EUNFINISHED, "predict: stopped on request; finished cells are published: run the "
+                                         "same command again")
+               : TN_OK;
+}
+
 /* Cells that are not trained are passed over (`reduce` counts what is missing), unless they were asked for by --folds
  * or --part.
  */
@@ -16,10 +23,7 @@ static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_c
     TN_TRY(tn_agree(&job->run, tn_cells_wanted(args, job->cfg, round, cell, &n)));
     for (int i = 0; i < n; i++) {
         bool done = false;
-        tn_status stop = tn_stop_wanted() ? tn_fail(TN_EUNFINISHED, "predict: stopped on request; finished cells are "
-                                                                    "published: run the same command again")
-                                          : TN_OK;
-        TN_TRY(tn_agree(&job->run, stop));
+        TN_TRY(tn_agree(&job->run, stop_wanted()));
         bool looks = job->run.rank == 0; /* the others may see it later */
         TN_TRY(tn_agree(&job->run, looks ? tn_train_done(job->cfg, &cell[i], &done) : TN_OK));
         int wanted = done || args->n_folds > 0 || args->n_parts > 0;
@@ -46,8 +50,32 @@ static tn_status predict(tn_job *job, const tn_args *args) {
     return st;
 }
 
+/* The cells of the ensemble that the run decided on, over new pictures. */
+static tn_status predict_picked(tn_job *job, const char *data_dir, const bool *take) {
+    for (int i = 0; i < job->chosen.n_members; i++) {
+        if (!take[i]) continue;
+        TN_TRY(tn_agree(&job->run, stop_wanted()));
+        TN_TRY(tn_predict_new(&job->run, job->cfg, data_dir, job->index, job->shards, &job->chosen.member[i]));
+    }
+    return TN_OK;
+}
+
+static tn_status predict_new(tn_job *job, const tn_args *args) {
+    int n = job->chosen.n_members;
+    tn_cell *cell = calloc((size_t)n, sizeof *cell);
+    bool *take = calloc((size_t)n, sizeof *take);
+    tn_status st = cell && take ? TN_OK : tn_fail_memory((size_t)n * sizeof *cell, "the cells");
+    for (int i = 0; st == TN_OK && i < n; i++) cell[i] = job->chosen.member[i].cell;
+    st = tn_agree(&job->run, st == TN_OK ? tn_cells_pick(args, job->cfg, n, cell, take) : st);
+    if (st == TN_OK) st = tn_job_stage(job);
+    if (st == TN_OK) st = predict_picked(job, args->data, take);
+    free(cell);
+    free(take);
+    return st;
+}
+
 static tn_status run(const tn_args *args) {
-    return tn_job_run(args, predict);
+    return tn_job_run(args, args->data ? predict_new : predict);
 }
 
 const tn_verb tn_verb_predict = {
@@ -55,7 +83,7 @@ const tn_verb tn_verb_predict = {
     .words = "JOB.cfg|RUN",
     .least_words = 1,
     .most_words = 1,
-    .options = TN_OPT_SET | TN_OPT_CELLS,
+    .options = TN_OPT_SET | TN_OPT_CELLS | TN_OPT_DATA,
     .mpi = true,
     .summary = "best models -> class probabilities                        (MPI)",
     .help =
@@ -64,6 +92,10 @@ const tn_verb tn_verb_predict = {
         "writes  RUN/predict/<cell>/predictions.h5\n\n"
         "Without --round: the cells of all rounds. Cells that are not trained yet are passed over, unless --folds "
         "or\n--part names them.\n\n"
-        "example: mpirun -n 2 tenfold predict jobs/baseline.cfg",
+        "With --data: the models of the ensemble that `tenfold reduce` decided on, over all new pictures in "
+        "DIR/shards\n"
+        "(`tenfold preprocess RUN --data DIR --table FILE`), into DIR/predict. Nothing of the run is touched.\n\n"
+        "example: mpirun -n 2 tenfold predict jobs/baseline.cfg\n"
+        "         tenfold predict results/baseline --data results/new",
     .run = run,
 };

@@ -13,7 +13,8 @@
  *       DONE
  *   filter/r1/                      filter: overlay-f<F>.h5 per fold, ledger.csv, DONE      (round r+1)
  *   predict/r0-f3-s64-x1/           predict: predictions.h5, DONE
- *   reduce/DONE                     reduce: and ensemble.h5, submission.csv, metrics.json, ledger.csv in the run folder
+ *   reduce/                         reduce: chosen.json (for new pictures), DONE; and ensemble.h5, submission.csv,
+ *                                   metrics.json, ledger.csv in the run folder
  *   report/                         report.md, report.html, scores.csv, DONE
  *   log/<cell>.log                  of cells started by `run` and `resume`
  *   slurm/<label>[.<task>]          how a Slurm job ended (slurm/stage.sh)

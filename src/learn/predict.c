@@ -17,6 +17,7 @@ typedef struct {
     const tn_index *ix;
     const tn_shards *shards;
     const tn_cell *cell;
+    const char *data_dir; /* new pictures: whose folder is written; NULL: the run's own data set */
     char label[TN_CELL_NAME_BYTES + 16], folder[TN_PATH_BYTES], model_digest[TN_HEX_BYTES];
     tn_model model;
     tn_image_view view[TN_MAX_SINGLE_VIEWS];
@@ -128,6 +129,10 @@ static tn_status begin(const tn_run *run, prediction *x, int isa) {
     x->sum = malloc((size_t)x->n_wave * K * sizeof *x->sum);
     if (!x->rows || !x->p || !x->sum) return tn_fail_memory((size_t)x->n_wave * K * 12, "the predictions");
     TN_TRY(open_model(x, isa));
+    int units = tn_extra_units(x->ix, x->cfg->model.metadata_levels);
+    if (units != x->model.about.net.extra_units)
+        return tn_fail(TN_EARG, "%s: its model knows %d values of categories, the data set has %d: train it again",
+                       x->label, x->model.about.net.extra_units, units);
     return run->rank == 0 ? open_writer(x) : TN_OK;
 }
 
@@ -162,30 +167,63 @@ static tn_status skip(tn_run *run, const prediction *x, const tn_done *done) {
     return tn_agree(run, st);
 }
 
-static tn_status identity(const prediction *x, char settings[TN_PATH_BYTES], char inputs[160]) {
-    char name[TN_CELL_NAME_BYTES], *keys = tn_cfg_canonical(x->cfg, TN_STAGE_PREDICT);
-    if (!keys) return tn_fail_memory(4096, "the settings");
+/* A folder of new pictures belongs to one run's models: their settings are in it, too. Caller frees. */
+static tn_status settings_of(const prediction *x, char **out) {
+    char name[TN_CELL_NAME_BYTES];
+    char *keys = x->data_dir ? tn_chosen_settings(x->cfg) : tn_cfg_canonical(x->cfg, TN_STAGE_PREDICT);
+    size_t n = 0;
+    FILE *f = open_memstream(out, &n);
     tn_cell_name(x->cell, name);
-    tn_status st = tn_path(settings, "cell = %s\n%s", name, keys);
-    snprintf(inputs, 160, "train %s\nindex %s\nformat %d\n", x->model_digest, x->ix->digest, TN_PRED_VERSION);
+    if (f && keys) fprintf(f, "cell = %s\n%s", name, keys);
+    bool ok = f && fclose(f) == 0 && keys;
     free(keys);
+    return ok ? TN_OK : tn_fail_memory(4096, "the settings");
+}
+
+/* model_digest is there; x->folder is set. */
+static tn_status predict_cell(tn_run *run, prediction *x) {
+    char *settings = NULL, inputs[160];
+    bool valid = false;
+    snprintf(inputs, sizeof inputs, "train %s\nindex %s\nformat %d\n", x->model_digest, x->ix->digest, TN_PRED_VERSION);
+    tn_status st = tn_agree(run, settings_of(x, &settings));
+    tn_done want = {.stage = "predict", .settings = settings, .inputs = inputs};
+    if (st == TN_OK) st = tn_done_begin_all(run, x->folder, x->label, &want, &valid);
+    if (st == TN_OK && !valid)
+        st = strcmp(x->model_digest, TN_SKIPPED) == 0 ? skip(run, x, &want) : predict_anew(run, x, &want);
+    free(settings);
     return st;
+}
+
+/* The digest of rank 0 on every rank. */
+static tn_status find_model(tn_run *run, prediction *x) {
+    char name[TN_CELL_NAME_BYTES];
+    tn_cell_name(x->cell, name);
+    snprintf(x->label, sizeof x->label, "predict %s", name);
+    TN_TRY(tn_agree(run, run->rank == 0 ? tn_train_digest(x->cfg, x->cell, x->model_digest) : TN_OK));
+    MPI_Bcast(x->model_digest, sizeof x->model_digest, MPI_CHAR, 0, run->comm);
+    return TN_OK;
 }
 
 tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                      const tn_cell *cell) {
-    char name[TN_CELL_NAME_BYTES], settings[TN_PATH_BYTES], inputs[160];
     prediction x = {.cfg = cfg, .ix = index, .shards = shards, .cell = cell};
-    tn_cell_name(cell, name);
-    snprintf(x.label, sizeof x.label, "predict %s", name);
-    tn_status st = tn_cell_folder(cfg, "predict", cell, x.folder);
-    if (st == TN_OK && run->rank == 0) st = tn_train_digest(cfg, cell, x.model_digest);
+    TN_TRY(find_model(run, &x));
+    TN_TRY(tn_agree(run, tn_cell_folder(cfg, "predict", cell, x.folder)));
+    return predict_cell(run, &x);
+}
+
+tn_status tn_predict_new(tn_run *run, const tn_cfg *cfg, const char *data_dir, const tn_index *index,
+                         const tn_shards *shards, const tn_chosen_member *member) {
+    char name[TN_CELL_NAME_BYTES];
+    prediction x = {.cfg = cfg, .ix = index, .shards = shards, .cell = &member->cell, .data_dir = data_dir};
+    TN_TRY(find_model(run, &x));
+    tn_cell_name(x.cell, name);
+    tn_status st = tn_path(x.folder, "%s/predict/%s", data_dir, name);
+    if (st == TN_OK && strcmp(x.model_digest, member->model_digest) != 0)
+        st = tn_fail(TN_EARG,
+                     "%s was trained again since %s was reduced: run `tenfold predict` and `tenfold reduce` on "
+                     "that run first",
+                     name, cfg->run_dir);
     TN_TRY(tn_agree(run, st));
-    MPI_Bcast(x.model_digest, sizeof x.model_digest, MPI_CHAR, 0, run->comm);
-    TN_TRY(tn_agree(run, identity(&x, settings, inputs)));
-    tn_done want = {.stage = "predict", .settings = settings, .inputs = inputs};
-    bool valid = false;
-    TN_TRY(tn_done_begin_all(run, x.folder, x.label, &want, &valid));
-    if (!valid && strcmp(x.model_digest, TN_SKIPPED) == 0) return skip(run, &x, &want);
-    return valid ? TN_OK : predict_anew(run, &x, &want);
+    return predict_cell(run, &x);
 }

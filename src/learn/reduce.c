@@ -160,7 +160,7 @@ static tn_status both_passes(tn_run *run, tn_reduction *r, tn_outputs **written)
 
 /* --- identity and the verb ---------------------------------------------------------------------------------------- */
 
-static void put_digest(FILE *f, const char *folder, const char *name) {
+void tn_reduce_put_digest(FILE *f, const char *folder, const char *name) {
     char digest[TN_HEX_BYTES], done[TN_PATH_BYTES];
     if (tn_path(done, "%s/DONE", folder) == TN_OK && tn_file_exists(done) &&
         tn_done_digest(folder, "", digest) == TN_OK)
@@ -195,11 +195,11 @@ static tn_status inputs_of(const tn_cfg *cfg, tn_table *t, char **out) {
         for (int i = 0; i < tn_cell_count(cfg); i++) {
             char name[TN_CELL_NAME_BYTES];
             tn_cell_name(&cell[i], name);
-            if (tn_cell_folder(cfg, "predict", &cell[i], folder) == TN_OK) put_digest(f, folder, name);
+            if (tn_cell_folder(cfg, "predict", &cell[i], folder) == TN_OK) tn_reduce_put_digest(f, folder, name);
         }
         char name[32];
         snprintf(name, sizeof name, "filter-r%d", round);
-        if (round > 0 && tn_filter_folder(cfg, round, folder) == TN_OK) put_digest(f, folder, name);
+        if (round > 0 && tn_filter_folder(cfg, round, folder) == TN_OK) tn_reduce_put_digest(f, folder, name);
     }
     if (f) fprintf(f, "index %s\ntruth %s\n", t->digest, truth);
     if (f) fclose(f);
@@ -209,12 +209,10 @@ static tn_status inputs_of(const tn_cfg *cfg, tn_table *t, char **out) {
 }
 
 /* They lie outside the folder that DONE stands for: what was deleted is made again. */
-static bool has_outputs(const tn_cfg *cfg) {
-    static const char *const NAME[] = {"ensemble.h5", "submission.csv", "ledger.csv", "metrics.json"};
+static bool has_outputs(const tn_cfg *cfg, const char *const *name) {
     char path[TN_PATH_BYTES];
     bool all = true;
-    for (size_t i = 0; i < sizeof NAME / sizeof *NAME; i++)
-        all = all && tn_path(path, "%s/%s", cfg->run_dir, NAME[i]) == TN_OK && tn_file_exists(path);
+    for (; all && *name; name++) all = tn_path(path, "%s/%s", cfg->run_dir, *name) == TN_OK && tn_file_exists(path);
     if (!all) tn_say("reduce: %s is missing: made again", path);
     return all;
 }
@@ -234,7 +232,7 @@ static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HE
     tn_hash_free(&h);
 }
 
-static void release(tn_reduction *r) {
+void tn_reduce_release(tn_reduction *r) {
     for (int i = 0; r->of_round && r->round && i < r->members.n_rounds; i++) {
         free(r->of_round[i].times);
         tn_blend_free(&r->round[i]);
@@ -263,19 +261,21 @@ static tn_status reduce_anew(tn_run *run, tn_reduction *r, const char *folder, c
     tn_outputs_drop(&written);
     if (st == TN_OK && run->rank == 0) {
         st = tn_reduce_metrics(r);
+        if (st == TN_OK) st = tn_reduce_chosen(r, folder);
         digest_of(r, outputs, digest);
-        if (st == TN_OK) st = tn_done_publish(folder, done, digest, NULL);
+        if (st == TN_OK) st = tn_done_publish(folder, done, digest, (const char *[]){"chosen.json", NULL});
         if (st == TN_OK)
             tn_say("reduce: %s/submission.csv, metrics.json, ledger.csv, ensemble.h5 (digest %s)", cfg->run_dir,
                    digest);
     }
-    release(r);
+    tn_reduce_release(r);
     return tn_agree(run, st);
 }
 
-static tn_status begin_done(tn_run *run, const tn_cfg *cfg, const char *folder, const tn_done *want, bool *valid_out) {
+tn_status tn_reduce_begin(tn_run *run, const tn_cfg *cfg, const char *folder, const tn_done *want,
+                          const char *const *output, bool *valid_out) {
     TN_TRY(tn_done_begin_all(run, folder, "reduce", want, valid_out));
-    int valid = run->rank == 0 && *valid_out && has_outputs(cfg);
+    int valid = run->rank == 0 && *valid_out && has_outputs(cfg, output);
     MPI_Bcast(&valid, 1, MPI_INT, 0, run->comm);
     *valid_out = valid != 0;
     return TN_OK;
@@ -290,7 +290,9 @@ static tn_status reduce_table(tn_run *run, tn_reduction *r, bool allow_missing) 
     if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? inputs_of(r->cfg, r->table, &inputs) : TN_OK);
     if (st == TN_OK) {
         tn_done want = {.stage = "reduce", .settings = settings, .inputs = inputs};
-        st = begin_done(run, r->cfg, folder, &want, &valid);
+        static const char *const OUTPUT[] = {"ensemble.h5",  "submission.csv",     "ledger.csv",
+                                             "metrics.json", "reduce/chosen.json", NULL};
+        st = tn_reduce_begin(run, r->cfg, folder, &want, OUTPUT, &valid);
         if (st == TN_OK && !valid) st = reduce_anew(run, r, folder, &want);
     }
     tn_members_close(&r->members);

@@ -177,8 +177,16 @@ static const char *method_of(const tn_cfg *cfg) {
     return NAME[cfg->reduce.method];
 }
 
-tn_status tn_reduce_metrics(const tn_reduction *r) {
+static tn_status publish(const tn_cfg *cfg, json_t *all) {
     char path[TN_PATH_BYTES];
+    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
+    tn_status st = text ? tn_path(path, "%s/metrics.json", cfg->run_dir) : tn_fail_memory(4096, "metrics.json");
+    if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
+    free(text);
+    return st;
+}
+
+tn_status tn_reduce_metrics(const tn_reduction *r) {
     json_t *classes = json_array(), *rounds = json_array(), *filters = json_array();
     for (int k = 0; k < r->table->n_classes; k++) json_array_append_new(classes, json_string(r->table->class_name[k]));
     for (int i = 0; i < r->members.n_rounds; i++) json_array_append_new(rounds, round_json(r, i));
@@ -191,11 +199,38 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
                   r->members.round[r->chosen].round, "chosen_because", r->reason, "round_comparisons", matches_json(r),
                   "rounds_skipped", skipped_json(r->cfg), "resamples", r->cfg->reduce.bootstrap, "rounds", rounds,
                   "tuned", r->tunes ? tuned_json(r) : json_null(), "filter", filters);
-    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
+    if (st == TN_OK) st = publish(r->cfg, all);
     json_decref(all);
-    if (st == TN_OK && !text) st = tn_fail_memory(4096, "metrics.json");
-    if (st == TN_OK) st = tn_path(path, "%s/metrics.json", r->cfg->run_dir);
-    if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
-    free(text);
+    return st;
+}
+
+/* Of each fold's models alone, by the labels that new pictures have: none, no list. */
+static json_t *new_folds_json(const tn_reduction *r) {
+    json_t *folds = json_array();
+    for (int f = 0; f < r->cfg->folds.count && tn_score_of(&r->round[0].whole_test).N > 0; f++)
+        if (r->members.round[0].in_fold[f] > 0)
+            json_array_append_new(folds,
+                                  json_pack("{s:i,s:i,s:o}", "fold", f, "members", r->members.round[0].in_fold[f],
+                                            "score", score_json(r->table, &r->round[0].test[f], NULL)));
+    return folds;
+}
+
+tn_status tn_reduce_metrics_new(const tn_reduction *r) {
+    const tn_round_members *m = &r->members.round[0];
+    const tn_blend *b = &r->round[0];
+    json_t *classes = json_array(), *unknown = json_array();
+    for (int k = 0; k < r->table->n_classes; k++) json_array_append_new(classes, json_string(r->table->class_name[k]));
+    for (int l = 0; l < r->given->n_levels; l++) json_array_append_new(unknown, json_integer(r->n_unknown[l]));
+    json_t *all = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:b,s:i,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o}", "format",
+        "tenfold metrics of new data 1", "run", r->cfg->name, "version", tn_build_version(), "commit",
+        tn_build_commit(), "libraries", tn_build_libraries(), "classes", classes, "method", method_of(r->cfg), "tuned",
+        (int)r->given->tuned, "chosen_round", m->round, "members", m->n_members, "planned", r->given->n_members,
+        "missing", lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
+        (json_int_t)r->counts.predicted, "unknown_categories", unknown, "resamples", r->cfg->reduce.bootstrap, "score",
+        score_json(r->table, &b->whole_test, &b->test_spread), "confusion",
+        tn_score_of(&b->whole_test).N > 0 ? confusion_json(&b->whole_test) : json_null(), "folds", new_folds_json(r));
+    tn_status st = publish(r->cfg, all);
+    json_decref(all);
     return st;
 }

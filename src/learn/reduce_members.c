@@ -27,17 +27,9 @@ static tn_status is_there(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
     return TN_OK;
 }
 
-static tn_status incomplete(const tn_round_members *r, int n_planned) {
-    return tn_fail(
-        TN_EUNFINISHED,
-        "round %d: %d of %d predictions are there; missing:\n%sfinish them (tenfold resume, tenfold predict) "
-        "or give --allow-missing",
-        r->round, r->n_members, n_planned, r->missing);
-}
-
-/* there (tn_cell_count): of all cells of the round. Rank 0 alone looks, so that all ranks see the same. */
-static tn_status look(const tn_cfg *cfg, const tn_cell *cell, bool allow_missing, tn_round_members *r, uint8_t *there) {
-    int n = tn_cell_count(cfg);
+/* what: "round 1". cell, there (n): all that are wanted. Rank 0 alone looks, so that all ranks see the same. */
+static tn_status look(const tn_cfg *cfg, const char *what, int n, const tn_cell *cell, bool allow_missing,
+                      tn_round_members *r, uint8_t *there) {
     size_t n_bytes = 0;
     FILE *missing = open_memstream(&r->missing, &n_bytes);
     tn_status st = missing ? TN_OK : tn_fail_memory(4096, "the ensemble");
@@ -52,8 +44,12 @@ static tn_status look(const tn_cfg *cfg, const tn_cell *cell, bool allow_missing
     }
     if (missing) fclose(missing);
     if (st != TN_OK || r->n_members == n) return st;
-    if (!allow_missing) return incomplete(r, n);
-    tn_warn("round %d: %d of %d predictions are there", r->round, r->n_members, n);
+    if (!allow_missing)
+        return tn_fail(TN_EUNFINISHED,
+                       "%s: %d of %d predictions are there; missing:\n%sfinish them (tenfold resume, tenfold predict) "
+                       "or give --allow-missing",
+                       what, r->n_members, n, r->missing);
+    tn_warn("%s: %d of %d predictions are there", what, r->n_members, n);
     return TN_OK;
 }
 
@@ -191,7 +187,10 @@ static tn_status find_rounds(tn_run *run, const tn_cfg *cfg, bool allow_missing,
         *r = (tn_round_members){.round = round};
         m->n_rounds++; /* so that it is freed */
         tn_cell_list(cfg, round, cell);
-        TN_TRY(tn_agree(run, run->rank == 0 ? look(cfg, cell, allow_missing, r, there) : TN_OK));
+        char what[32];
+        snprintf(what, sizeof what, "round %d", round);
+        TN_TRY(
+            tn_agree(run, run->rank == 0 ? look(cfg, what, tn_cell_count(cfg), cell, allow_missing, r, there) : TN_OK));
         TN_TRY(share_text(run, &r->missing));
         MPI_Bcast(&r->n_members, 1, MPI_INT, 0, run->comm);
         MPI_Bcast(there, tn_cell_count(cfg), MPI_UINT8_T, 0, run->comm);
@@ -205,6 +204,46 @@ static tn_status find_rounds(tn_run *run, const tn_cfg *cfg, bool allow_missing,
     return m->n_rounds > 0
                ? TN_OK
                : tn_fail(TN_EUNFINISHED, "there are no predictions in %s: run `tenfold predict`", cfg->run_dir);
+}
+
+/* A column per round, size and seed, in the order in which they were chosen: sums have the same bits. */
+static tn_column *column_of(const tn_cell *cell, tn_members *m) {
+    for (int c = 0; c < m->n_columns; c++) {
+        const tn_cell *have = &m->column[c].cell;
+        if (have->round == cell->round && have->size_px == cell->size_px && have->seed == cell->seed)
+            return &m->column[c];
+    }
+    m->column[m->n_columns].cell = *cell;
+    m->column[m->n_columns].cell.fold = 0;
+    return &m->column[m->n_columns++];
+}
+
+tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_chosen *chosen, bool allow_missing, tn_members *out) {
+    int n = chosen->n_members;
+    *out = (tn_members){.column = calloc((size_t)n, sizeof *out->column), .n_rounds = 1};
+    tn_round_members *r = &out->round[0];
+    r->round = chosen->round;
+    tn_cell *cell = calloc((size_t)n, sizeof *cell);
+    uint8_t *there = calloc((size_t)n, 1);
+    tn_status st = out->column && cell && there ? TN_OK : tn_fail_memory((size_t)n * 64, "the members");
+    for (int i = 0; st == TN_OK && i < n; i++) cell[i] = chosen->member[i].cell;
+    if (st == TN_OK && run->rank == 0) st = look(cfg, cfg->run_dir, n, cell, allow_missing, r, there);
+    st = tn_agree(run, st);
+    if (st == TN_OK) st = share_text(run, &r->missing);
+    if (st == TN_OK) {
+        MPI_Bcast(there, n, MPI_UINT8_T, 0, run->comm);
+        for (int i = 0; i < n; i++) {
+            column_of(&cell[i], out)->there[cell[i].fold] = there[i];
+            r->in_fold[cell[i].fold] += there[i];
+        }
+        MPI_Bcast(&r->n_members, 1, MPI_INT, 0, run->comm);
+        if (r->n_members == 0)
+            st = tn_fail(TN_EUNFINISHED, "there are no predictions in %s: run `tenfold predict RUN --data DIR`",
+                         cfg->run_dir);
+    }
+    free(cell);
+    free(there);
+    return st;
 }
 
 tn_status tn_members_find(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_members *out) {

@@ -1,6 +1,7 @@
 /*
- * reduce_priv.h - shared by reduce.c (the verb), reduce_members.c (what is combined), reduce_pass.c (one pass over all
- * rows), reduce_tune.c (weights and offsets), reduce_write.c (files that grow with N), reduce_json.c (metrics.json).
+ * reduce_priv.h - shared by reduce.c (the verb), reduce_new.c (the verb on new pictures), reduce_members.c (what is
+ * combined), reduce_pass.c (one pass over all rows), reduce_tune.c (weights and offsets), reduce_write.c (files that
+ * grow with N), reduce_json.c (metrics.json), reduce_chosen.c (what was decided).
  *
  * A *column* is a combination of round, image size and seed: F cells, one per fold. A *recipe* makes one prediction of
  * a row's columns. A *blend* is what is judged: a recipe per fold for out-of-fold rows, one for rows that nobody saw.
@@ -10,9 +11,11 @@
 #ifndef TN_LEARN_REDUCE_PRIV_H
 #define TN_LEARN_REDUCE_PRIV_H
 
+#include "base/done.h"
 #include "base/hash.h"
 #include "data/table.h"
 #include "learn/bootstrap.h"
+#include "learn/chosen.h"
 #include "learn/ensemble.h"
 #include "learn/metric.h"
 #include "learn/pred.h"
@@ -47,6 +50,8 @@ typedef struct {
 int tn_last_round(const tn_cfg *cfg);
 /* Collective. What is there, the same on every rank. TN_EUNFINISHED none, or (unless allow_missing) not all; named. */
 tn_status tn_members_find(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_members *out);
+/* Collective. The same for new pictures: the cells that were chosen, as one round; cfg->run_dir is their folder. */
+tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_chosen *chosen, bool allow_missing, tn_members *out);
 /* Collective. Opens them on every rank, and refuses what does not belong together: bytes that were not published,
  * another data set, fold map or list of classes, a file of another cell, one model twice. */
 tn_status tn_members_open(tn_run *run, const tn_cfg *cfg, const tn_table *table, tn_members *m);
@@ -146,6 +151,8 @@ typedef struct {
     tn_sample sample;
     tn_recipe final, nested[TN_MAX_FOLDS]; /* tuned on all folds; on all but one */
     tn_blend tuned, in_sample;             /* nested + final; final on the rows it was tuned on */
+    const tn_chosen *given;                /* new pictures: what was decided before; else NULL */
+    int64_t n_unknown[TN_MAX_LEVELS];      /* new pictures: usable rows whose category the models do not know */
 } tn_reduction;
 
 /* Collective. Counts classes, categories, lines. */
@@ -168,5 +175,16 @@ void tn_outputs_drop(tn_outputs **o); /* what is not published is removed */
 
 /* reduce_json.c. Local, rank 0. */
 tn_status tn_reduce_metrics(const tn_reduction *r);
+tn_status tn_reduce_metrics_new(const tn_reduction *r); /* of new pictures */
+
+/* reduce_chosen.c: folder/chosen.json (chosen.h). Local, rank 0. */
+tn_status tn_reduce_chosen(const tn_reduction *r, const char *folder);
+
+/* reduce.c. begin: is it done, with all of `output` (names in the run folder, NULL at the end) still there? Collective.
+ */
+tn_status tn_reduce_begin(tn_run *run, const tn_cfg *cfg, const char *folder, const tn_done *want,
+                          const char *const *output, bool *valid_out);
+void tn_reduce_put_digest(FILE *f, const char *folder, const char *name); /* "NAME DIGEST" where folder is done */
+void tn_reduce_release(tn_reduction *r);
 
 #endif

@@ -103,7 +103,7 @@ tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out) 
     if (st == TN_OK && run->rank == 0) st = has_filter(r->cfg, &filter);
     TN_TRY(tn_agree(run, st));
     *out = o;
-    int makes = !filter;
+    int makes = !filter && !r->given; /* of new pictures nobody keeps a ledger */
     MPI_Bcast(&makes, 1, MPI_INT, 0, run->comm);
     o->r = r;
     o->makes_ledger = makes != 0;
