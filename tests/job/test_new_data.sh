@@ -51,23 +51,31 @@ quiet "$tenfold" reduce out --data back
 grep -q "reduce: already done" log
 grep -c "already done" log | grep -qx 1
 
-# labels judge, counted here from the two tables; a kill; pictures that cannot be read
+# labels judge, counted here from the two tables; asked to stop, or killed; pictures that cannot be read
 awk -F, 'NR == 1 { print; next } { print; for (i = 0; i < 4; i++) { p = $1; sub(/images/, "images" i, p); print p "," $2 "," $3 "," $4 ",,," } }' data/metadata.csv >many.csv
 for i in 0 1 2 3; do ln -s images data/images$i; done
 echo "images/none.png,disc,a0,b0,,," >>many.csv
 new many many.csv "mpirun -n 2" --images data
-mkdir killed && cp -r many/shards killed/
-first=$(ls many/predict | head -n 1)
-mpirun -n 2 "$tenfold" predict out --data killed >log 2>&1 &
-for _ in $(seq 600); do [ "$(ls killed/predict/*/DONE 2>/dev/null | wc -l)" -ge 1 ] && break; sleep 0.02; done
-kill -KILL $(pgrep -P $! -x tenfold)
-wait $! && exit 1
-ls killed/predict/*/DONE >finished
-test "$(wc -l <finished)" -lt "$(ls many/predict | wc -l)"
-quiet "$tenfold" predict out --data killed
-test "$(grep -c 'already done' log)" = "$(wc -l <finished)"
-quiet "$tenfold" reduce out --data killed
-for f in ensemble.h5 submission.csv metrics.json; do cmp many/$f killed/$f; done
+for signal in TERM KILL; do
+    mkdir $signal && cp -r many/shards $signal/
+    mpirun -n 2 "$tenfold" predict out --data $signal >log 2>&1 &
+    for _ in $(seq 6000); do ls $signal/predict/*/DONE >/dev/null 2>&1 && break; sleep 0.02; done
+    kill -$signal $(pgrep -P $! -x tenfold)
+    code=0
+    wait $! || code=$?
+    if [ $signal = TERM ]; then
+        cat log
+        test $code = 6
+        grep -q "stopped on request" log
+    fi
+    test $code != 0
+    n=$(ls $signal/predict/*/DONE | wc -l)
+    test $n -lt "$(ls many/predict | wc -l)"
+    quiet "$tenfold" predict out --data $signal
+    test "$(grep -c 'already done' log)" = $n
+    quiet "$tenfold" reduce out --data $signal
+    for f in ensemble.h5 submission.csv metrics.json; do cmp many/$f $signal/$f; done
+done
 accuracy=$(awk -F, 'NR == FNR { label[$1] = $2; next } FNR > 1 && $1 != "images/none.png" { n++; ok += label[$1] == $2 } END { printf "%.15g", ok / n }' many.csv many/submission.csv)
 grep -m 1 -A 4 '"score": {' many/metrics.json | grep -q "\"accuracy\": $accuracy"
 grep -q '"rows": 1201' many/metrics.json && grep -q '"predicted": 1200' many/metrics.json
