@@ -1,12 +1,13 @@
 /*
  * reduce_rows.c - a run folder with made-up predictions of any length, for `tenfold reduce`.
  *
- *   reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing]
+ *   reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing | twice]
  *
  * Everything that `reduce` reads, for all cells of JOB.cfg: shards/dataset.h5 (only the columns that it needs), folds/
  * and predict/<cell>/. Rows come in groups of four, TEST_PERCENT of them are test rows. A member is right or wrong by a
  * hash of its row and cell, with a skill of its own, and shy of the last class. Memory does not grow with ROWS.
- * nan: the first number of every file is none; missing: every file lacks its third row.
+ * nan: the first number of every file is none; missing: every file lacks its third row; twice: all seeds of a fold and
+ * size are of one model.
  */
 #include "base/done.h"
 #include "base/h5.h"
@@ -203,7 +204,9 @@ static tn_status write_cell(const made *m, const tn_cell *cell, int64_t n_rows) 
     const char *class_name[TN_MAX_CLASSES];
     tn_pred_writer *w = NULL;
     tn_pred_info info = {.cell = *cell, .n = n_rows - (strcmp(m->flaw, "missing") == 0), .K = m->cfg->data.n_classes};
-    tn_cell_name(cell, name);
+    tn_cell model = *cell;
+    if (strcmp(m->flaw, "twice") == 0) model.seed = m->cfg->train.seeds[0];
+    tn_cell_name(&model, name);
     for (int k = 0; k < info.K; k++) class_name[k] = m->cfg->data.classes[k];
     tn_pred_classes(info.K, (char *const *)(uintptr_t)class_name, info.classes);
     memcpy(info.shards_digest, m->shards_digest, sizeof info.shards_digest);
@@ -243,7 +246,7 @@ static tn_status write_run(made *m) {
 
 int main(int argc, char **argv) {
     if (argc < 5 || argc > 6) {
-        fprintf(stderr, "usage: reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing]\n");
+        fprintf(stderr, "usage: reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing | twice]\n");
         return TN_EARG;
     }
     tn_run run;

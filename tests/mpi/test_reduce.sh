@@ -89,6 +89,8 @@ put folds.cfg 20000
 refused 2 "$cell/predictions.h5: was made with another fold map"
 put job.cfg 20000 nan
 refused 4 "$cell/predictions.h5: row [0-9]*: nan is no probability"
+put job.cfg 20000 twice
+refused 2 "predict/$cell and predict/r0-f1-s16-x1 are of the same model: train one of them again"
 put job.cfg 20000 missing
 refused 4 "predict/$cell: row [0-9]* of the data set is missing"
 rm -r run/predict/$cell
