@@ -111,7 +111,14 @@ static tn_status check_classes(const filter *s, int f) {
     return TN_OK;
 }
 
+static tn_status check_stop(const filter *s) {
+    return tn_stop_wanted()
+               ? tn_fail(TN_EUNFINISHED, "filter r%d: stopped on request: run the same command again", s->round + 1)
+               : TN_OK;
+}
+
 static tn_status write_overlay(filter *s, int f) {
+    TN_TRY(check_stop(s));
     TN_TRY(check_classes(s, f));
     return tn_overlay_write(s->folder, f, s->round + 1, s->ix->n, &s->out, s->overlays);
 }
@@ -140,6 +147,7 @@ static tn_status shared_view(filter *s) {
     rows_with_fold(s);
     for (int f = 0; f < s->cfg->folds.count; f++) {
         if (!tn_self_uses_fold(s->cfg, f)) continue;
+        TN_TRY(check_stop(s));
         TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
         add_to_ledger(s, f);
     }

@@ -77,6 +77,7 @@ static void log_of_rows(const tn_reduction *r, const tn_recipe *recipe, int t, d
 
 /* One tuning, without the rows of fold t (-1: with all). */
 static tn_status tune(const tn_reduction *r, const double *weight, int t, tn_recipe *out) {
+    if (tn_stop_wanted()) return tn_fail(TN_EUNFINISHED, "reduce: stopped on request: run the same command again");
     const tn_sample *s = &r->sample;
     uint8_t *use = malloc((size_t)s->n + 1);
     double *log_p = malloc((size_t)(s->n * s->K) * sizeof *log_p + 1);

@@ -17,6 +17,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <signal.h>
 
 enum { N = 96, K = 3, F = 3, S = 16 };
 
@@ -368,6 +369,27 @@ static void assert_improvement(const job *j) {
     assert_non_null(strstr(why, wanted));
 }
 
+/* The last test: the wish stays. Filter and reduce leave as unfinished, and leave nothing. */
+static void asked_to_stop(job *j) {
+    static const char *const GONE[] = {"filter/r1", "reduce", "submission.csv", "ensemble.h5", "metrics.json"};
+    char path[TN_PATH_BYTES];
+    for (size_t i = 0; i < sizeof GONE / sizeof *GONE; i++) {
+        assert_int_equal(tn_path(path, "%s/%s", j->cfg->run_dir, GONE[i]), TN_OK);
+        if (strchr(GONE[i], '.'))
+            remove(path);
+        else
+            assert_int_equal(tn_folder_remove(path), TN_OK);
+    }
+    raise(SIGTERM);
+    assert_int_equal(tn_filter(&j->run, j->cfg, j->ix, 0, NULL), TN_EUNFINISHED);
+    assert_int_equal(tn_reduce(&j->run, j->cfg, false), TN_EUNFINISHED);
+    for (size_t i = 0; i < sizeof GONE / sizeof *GONE; i++) {
+        if (strcmp(GONE[i], "reduce") == 0) continue; /* a folder without DONE */
+        assert_int_equal(tn_path(path, "%s/%s", j->cfg->run_dir, GONE[i]), TN_OK);
+        assert_false(tn_file_exists(path));
+    }
+}
+
 static void rounds(tn_run run) {
     job j;
     tn_confusion c[2] = {{.K = K}, {.K = K}};
@@ -396,6 +418,7 @@ static void rounds(tn_run run) {
     for (int round = 0; round < 2; round++) assert_scored(&j, round, &c[round]);
     assert_improvement(&j);
     other_posteriors(&j);
+    asked_to_stop(&j);
     end(&j);
 }
 
