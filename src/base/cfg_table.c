@@ -58,7 +58,7 @@ const tn_key tn_keys[] = {
     {"folds", "duplicate_bits", KEY_INT, AT(folds.duplicate_bits), 0, "0", 0, 8, 0, NULL, FOLDS,
      "images whose 64-bit perceptual hashes differ in at most so many bits share a fold"},
     {"folds", "validation_share", KEY_DOUBLE, AT(folds.validation_share), 0, "0.1", 0.01, 0.5, 0, NULL, TRAIN,
-     "share of a model's training folds set aside to choose its best evaluation point"},
+     "share of a model's training folds set aside to choose the evaluation point that is kept"},
     {"folds", "validation", KEY_WORD, AT(folds.validation), 0, "\"slice\"", 0, 0, 0, VALIDATION, TRAIN,
      "choose on that slice, or (optimistic) on the held-out fold itself"},
 

@@ -12,7 +12,7 @@ typedef struct {
     int n_cells;
 } mean_score;
 
-/* The score that chose the cell's best point, once more: p of that point on the validation rows, given labels. */
+/* The score of the cell's kept point, once more: p of that point on the validation rows, given labels. */
 static tn_status score_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, float *p, uint8_t *validation,
                             mean_score *sum) {
     tn_confusion c = {.K = ix->n_classes};

@@ -54,7 +54,7 @@ static json_t *caveats(const tn_cfg *cfg, int round) {
     if (cfg->folds.validation == TN_VALIDATION_HELD_OUT)
         json_object_set_new(
             marks, "optimistic",
-            json_string("the best evaluation point was chosen on the same fold (folds.validation = held_out)"));
+            json_string("the evaluation point was chosen on the same fold (folds.validation = held_out)"));
     bool shared = cfg->self.view == TN_VIEW_SHARED || cfg->self.method != TN_SELF_SELF;
     if (round > 0 && shared)
         json_object_set_new(

@@ -35,3 +35,9 @@ tn_match_result tn_match_end(const tn_match *m) {
     r.worse = r.high < 0;
     return r;
 }
+
+bool tn_match_keeps(const tn_match *m, bool *highest_out) {
+    tn_score older = tn_score_of(&m->older_rows), newer = tn_score_of(&m->newer_rows);
+    *highest_out = tn_score_better(&newer, &older);
+    return *highest_out || !tn_match_end(m).worse;
+}

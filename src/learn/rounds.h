@@ -1,7 +1,8 @@
 /*
- * rounds.h - is a round of models worse than an earlier one?                 layer: learn, uses: base, bootstrap
+ * rounds.h - is a newer model (a round, an evaluation point) worse than an older one?    layer: learn, uses: base,
+ * bootstrap
  *
- *   tn_match m = {.K = 0};
+ *   tn_match m = {.seed = 0};
  *   TN_TRY(tn_match_new(K, seed, &m));
  *   tn_match_add(&m, component, label, predicted_old, predicted_new);      // every row that both rounds predict
  *   tn_match_result r = tn_match_end(&m);   if (!r.worse) the newer one is kept
@@ -9,9 +10,10 @@
  *
  * Formula  d = S(new) - S(old) over the same rows; S = geometric mean of the F1 values, or macro F1 where that is 0 in
  *          both. Its 95 % interval is by paired resamples of groups (bootstrap.h, TN_MATCH_RESAMPLES of them).
- * Rule     the newer round is kept unless it is worse; worse: the whole interval lies below 0. Filtering has removed
+ * Rule     the newer one is kept unless it is worse; worse: the whole interval lies below 0. Filtering has removed
  *          labels that were judged wrong, so that a loss by the given labels may be none by the true ones: a round is
- *          given up only on evidence.
+ *          given up only on evidence. Of evaluation points the highest maximum is mostly luck:
+ * docs/decisions/kept-point.md.
  */
 #ifndef TN_LEARN_ROUNDS_H
 #define TN_LEARN_ROUNDS_H
@@ -39,5 +41,9 @@ tn_status tn_match_new(int K, uint64_t seed, tn_match *out);
 void tn_match_free(tn_match *m);
 void tn_match_add(tn_match *m, int32_t component, int label, int predicted_old, int predicted_new);
 tn_match_result tn_match_end(const tn_match *m);
+
+/* Points of one training, each matched against the one that scores highest so far: is this one kept? highest_out: it is
+ * the highest now (tn_score_better). */
+bool tn_match_keeps(const tn_match *m, bool *highest_out);
 
 #endif

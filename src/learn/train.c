@@ -249,7 +249,7 @@ static tn_status finish(tn_run *run, tn_train *t) {
         st = tn_done_publish(t->folder, &done, t->clock.best_digest,
                              (const char *[]){"best.safetensors", "posteriors.h5", NULL});
         if (st == TN_OK)
-            tn_say("%s: best at evaluation point %d of %d, validation geometric mean F1 %.4f (macro %.4f, accuracy "
+            tn_say("%s: evaluation point %d of %d is kept, validation geometric mean F1 %.4f (macro %.4f, accuracy "
                    "%.4f), digest %s",
                    t->name, t->clock.best_point + 1, t->cfg->train.evaluation_points, t->clock.best.gmean,
                    t->clock.best.macro, t->clock.best.accuracy, t->clock.best_digest);

@@ -8,9 +8,12 @@
  * teacher (evaluation mode, on the lane before CutMix) for every row of the lane (net/consistency.h). Writes
  * train/<cell>/ (cell.h), DONE last. Done already: says so and returns. Interrupted: goes on from
  *          checkpoint.safetensors, to the same bits.
- * Judged   by the validation slice (fold.h); best point = lexicographic tn_score_better; the labels used are the
- * original ones of all rows, in every round. Invariant The bits of every output depend on the settings and the data,
- * never on the number of ranks, on loader threads, or on where the run was killed.
+ * Judged   by the validation slice (fold.h), by the original labels of its rows in every round. Kept is the latest
+ *          evaluation point that is not shown to be worse (rounds.h) than the one that scores highest
+ * (tn_score_better): docs/decisions/kept-point.md.
+ *
+ * Invariant The bits of every output depend on the settings and the data, never on the number of ranks, on loader
+ * threads, or on where the run was killed.
  */
 #ifndef TN_LEARN_TRAIN_H
 #define TN_LEARN_TRAIN_H

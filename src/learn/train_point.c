@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/h5.h"
+#include "learn/rounds.h"
 
 #include <errno.h>
 #include <math.h>
@@ -34,16 +35,33 @@ static tn_status check_finite(const tn_train *t) {
         t->name, t->clock.points_done + 1, (long long)t->clock.images_seen);
 }
 
-static tn_score validation_score(const tn_train *t) {
+/* --- which point is kept ------------------------------------------------------------------------------------------ */
+
+/* This point's score on the validation slice, and whether it is kept: it scores highest, or is not shown to be worse
+ * than the one that does. */
+static tn_status judge_point(tn_train *t, tn_score *score_out, bool *keep_out) {
     int K = t->index->n_classes;
-    tn_confusion c = {.K = K};
-    for (int64_t i = 0; i < t->n_judged; i++)
-        if (t->is_validation[t->judged[i]])
-            tn_confusion_add(&c, t->index->label[t->judged[i]], tn_argmax(K, t->p + i * K));
-    return tn_score_of(&c);
+    tn_match m = {.seed = 0};
+    tn_status st = tn_match_new(K, (uint64_t)t->cfg->folds.seed, &m);
+    for (int64_t i = 0, v = 0; st == TN_OK && i < t->n_judged; i++) {
+        int64_t row = t->judged[i];
+        if (t->is_validation[row])
+            tn_match_add(&m, t->index->component[row], t->index->label[row], (int)t->top[v++],
+                         tn_argmax(K, t->p + i * K));
+    }
+    if (st == TN_OK) {
+        bool highest = false, first = t->clock.best_point < 0;
+        *score_out = tn_score_of(&m.newer_rows);
+        *keep_out = tn_match_keeps(&m, &highest) || first;
+        highest = highest || first;
+        for (int64_t i = 0, v = 0; highest && i < t->n_judged; i++)
+            if (t->is_validation[t->judged[i]]) t->top[v++] = (float)tn_argmax(K, t->p + i * K);
+    }
+    tn_match_free(&m);
+    return st;
 }
 
-/* --- the best model ----------------------------------------------------------------------------------------------- */
+/* --- the model that is kept --------------------------------------------------------------------------------------- */
 
 /* Rows of the judged list spread over all rows of the data set: this rank's share of (N,K). */
 static float *spread(const tn_train *t, const float *x, int64_t first, int64_t n) {
@@ -164,8 +182,10 @@ tn_status tn_train_point(tn_run *run, tn_train *t) {
     TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->n_judged, t->judged, NULL, t->p));
     TN_TRY(check_finite(t));
     ensemble_in_time(t);
-    tn_score score = validation_score(t);
-    if (t->clock.best_point < 0 || tn_score_better(&score, &t->clock.best)) TN_TRY(publish_best(run, t, &score));
+    tn_score score = {.K = 0};
+    bool keep = false;
+    TN_TRY(tn_agree(run, judge_point(t, &score, &keep)));
+    if (keep) TN_TRY(publish_best(run, t, &score));
     TN_TRY(tn_agree(run, run->rank == 0 ? append_journal(t, &score) : TN_OK));
     t->clock.points_done++;
     t->clock.loss_sum = 0;

@@ -18,7 +18,7 @@
 typedef struct {
     int64_t step, images_seen;
     int points_done;                /* evaluation points behind us                        */
-    int best_point;                 /* -1 before the first                                */
+    int best_point;                 /* the one that is kept (train.h); -1 before the first */
     tn_score best;                  /* validation score there                             */
     char best_digest[TN_HEX_BYTES]; /* of best.safetensors and posteriors.h5 together   */
     double loss_sum;                /* of the steps since the last point                  */
@@ -62,8 +62,10 @@ typedef struct tn_train {
     tn_loader_spec train_spec, eval_spec;
     int64_t n_judged; /* rows with fold >= 0, ascending: what is evaluated */
     int64_t *judged;
-    uint8_t *is_validation;                /* (N) */
-    int32_t *label;                        /* (N) to train with; -1 = none */
+    uint8_t *is_validation; /* (N) */
+    int64_t n_validation;   /* rows of it, all of them judged */
+    float *top;             /* (n_validation): the class that the point with the highest score names; whole numbers */
+    int32_t *label;         /* (N) to train with; -1 = none */
     int64_t rows_by_class[TN_MAX_CLASSES]; /* rows to train on, by that label */
     int64_t rows_unlabeled;
     float *z, *p; /* (n_judged,K): prediction ensemble, latest posteriors */

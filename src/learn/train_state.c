@@ -94,7 +94,7 @@ static tn_status write_checkpoint(tn_train *t) {
     part parts[MOST_PARTS];
     int n_parts = parts_of(t, parts), n_tensors = tn_net_tensors(t->net), n = 0;
     int64_t n_vector = t->n_params + t->n_state;
-    tn_ckpt_entry *entry = calloc((size_t)(n_parts * n_tensors + 1), sizeof *entry);
+    tn_ckpt_entry *entry = calloc((size_t)(n_parts * n_tensors + 2), sizeof *entry);
     float *host = malloc((size_t)(n_parts * n_vector) * sizeof *host);
     json_t *meta = checkpoint_words(t);
     tn_status st = TN_OK;
@@ -112,6 +112,7 @@ static tn_status write_checkpoint(tn_train *t) {
             n = kept;
         }
         entry[n++] = (tn_ckpt_entry){.name = "z", .n_dims = 2, .dim = {t->n_judged, t->index->n_classes}, .data = t->z};
+        entry[n++] = (tn_ckpt_entry){.name = "top", .n_dims = 1, .dim = {t->n_validation}, .data = t->top};
         st = tn_ckpt_write(t->ckpt_path, n, entry, meta);
     }
     json_decref(meta);
@@ -156,6 +157,7 @@ static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
     if (st == TN_OK && t->v) st = load_moments(t, ck, "v.", params, t->v);
     int64_t dim[2] = {t->n_judged, t->index->n_classes};
     if (st == TN_OK) st = tn_ckpt_copy(ck, "z", 2, dim, t->z);
+    if (st == TN_OK) st = tn_ckpt_copy(ck, "top", 1, &t->n_validation, t->top);
     free(params);
     free(state);
     return st;
@@ -281,7 +283,7 @@ static tn_status make_labels(tn_train *t) {
 /* Rows to train on, to judge, to validate on. */
 static tn_status make_rows(tn_train *t) {
     const tn_index *ix = t->index;
-    int64_t N = ix->n, n_train = 0, n_validation = 0;
+    int64_t N = ix->n, n_train = 0;
     int64_t *rows = malloc((size_t)N * sizeof *rows);
     t->is_validation = calloc((size_t)N, 1);
     t->judged = malloc((size_t)N * sizeof *t->judged);
@@ -290,7 +292,7 @@ static tn_status make_rows(tn_train *t) {
     for (int64_t i = 0; st == TN_OK && i < N; i++) {
         if (ix->fold[i] < 0) continue;
         t->judged[t->n_judged++] = i;
-        n_validation += t->is_validation[i];
+        t->n_validation += t->is_validation[i];
         if (ix->fold[i] != t->cell.fold && !t->is_validation[i] && t->label[i] != TN_LABEL_OUT) {
             rows[n_train++] = i;
             *(t->label[i] >= 0 ? &t->rows_by_class[t->label[i]] : &t->rows_unlabeled) += 1;
@@ -298,7 +300,7 @@ static tn_status make_rows(tn_train *t) {
     }
     if (st == TN_OK && t->n_judged == 0)
         st = tn_fail(TN_EARG, "there are no rows to train on: all are test, unlabelled or unreadable");
-    if (st == TN_OK && n_validation == 0)
+    if (st == TN_OK && t->n_validation == 0)
         st = tn_fail(TN_EARG, "fold %d has no validation rows: raise folds.validation_share", t->cell.fold);
     if (st == TN_OK)
         st = tn_sampler_new(t->cfg->train.sampler, (uint64_t)t->cell.seed, ix->n_classes, ix->class_name, rows, n_train,
@@ -308,7 +310,8 @@ static tn_status make_rows(tn_train *t) {
     size_t floats = (size_t)t->n_judged * (size_t)ix->n_classes;
     t->z = calloc(floats, sizeof *t->z);
     t->p = calloc(floats, sizeof *t->p);
-    return t->z && t->p ? TN_OK : tn_fail_memory(2 * floats * sizeof *t->z, "the posteriors");
+    t->top = calloc((size_t)t->n_validation, sizeof *t->top);
+    return t->z && t->p && t->top ? TN_OK : tn_fail_memory(2 * floats * sizeof *t->z, "the posteriors");
 }
 
 static void make_specs(tn_train *t) {
@@ -448,6 +451,7 @@ void tn_train_close(tn_train *t) {
     free(t->is_validation);
     free(t->z);
     free(t->p);
+    free(t->top);
     free(t->settings);
     if (t->journal) fclose(t->journal);
 }

@@ -12,7 +12,7 @@
 
 /* --- scores ------------------------------------------------------------------------------------------------------- */
 
-/* Validation score of the best evaluation point: the last point of the journal that was the best so far. */
+/* Validation score of the evaluation point that is kept: the last one that was kept so far. */
 static tn_status add_journal(const tn_cfg *trial_cfg, const tn_cell *cell, tn_ranked *sum) {
     char folder[TN_PATH_BYTES];
     json_t *points = NULL, *point;
@@ -33,8 +33,8 @@ static tn_status add_journal(const tn_cfg *trial_cfg, const tn_cell *cell, tn_ra
     }
     json_decref(points);
     if (!found)
-        return tn_fail(TN_EFORMAT, "%s/journal.jsonl: no best evaluation point: delete %s and run again", folder,
-                       folder);
+        return tn_fail(TN_EFORMAT, "%s/journal.jsonl: no evaluation point that was kept: delete %s and run again",
+                       folder, folder);
     sum->gmean += gmean;
     sum->macro += macro;
     sum->accuracy += accuracy;

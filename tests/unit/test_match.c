@@ -9,10 +9,9 @@ enum { N = 2000 };
 
 /* N rows of two classes in turn. Of each ten rows both are wrong on one. Of those both have right, the older alone
  * loses `gained` rows and the newer `lost`, spread evenly. Rows of lost ones share a group of `kin` rows. */
-static tn_match_result match(int lost, int gained, int kin) {
-    tn_match m;
+static void fill(int lost, int gained, int kin, tn_match *m) {
     int n_lost = 0, n_gained = 0;
-    assert_int_equal(tn_match_new(2, 5, &m), TN_OK);
+    assert_int_equal(tn_match_new(2, 5, m), TN_OK);
     for (int i = 0; i < N; i++) {
         int label = i % 2, older = label, newer = label, group = i;
         if (i / 2 % 10 == 0) {
@@ -24,9 +23,14 @@ static tn_match_result match(int lost, int gained, int kin) {
             older = 1 - label;
             n_gained++;
         }
-        tn_match_add(&m, group, label, older, newer);
+        tn_match_add(m, group, label, older, newer);
     }
     assert_true(n_lost == lost && n_gained == gained);
+}
+
+static tn_match_result match(int lost, int gained, int kin) {
+    tn_match m;
+    fill(lost, gained, kin, &m);
     tn_match_result r = tn_match_end(&m);
     tn_match_free(&m);
     return r;
@@ -54,6 +58,24 @@ static void kept_unless_worse(void **unused) {
     assert_true(!kin.worse && kin.newer < kin.older); /* all that was lost is one family: no evidence */
 }
 
+static bool keeps(int lost, int gained, bool *highest) {
+    tn_match m;
+    fill(lost, gained, 1, &m);
+    bool kept = tn_match_keeps(&m, highest);
+    tn_match_free(&m);
+    return kept;
+}
+
+/* By the standard error of the test above: 4 of 2000 rows less are within it, 40 are not. */
+static void a_later_point_is_kept_unless_worse(void **unused) {
+    (void)unused;
+    bool highest = false;
+    assert_true(keeps(8, 12, &highest) && highest);
+    assert_true(keeps(12, 8, &highest) && !highest);
+    assert_true(keeps(0, 0, &highest) && !highest); /* the same score: the later one */
+    assert_true(!keeps(60, 20, &highest) && !highest);
+}
+
 /* A class that nobody finds makes both geometric means 0: macro F1 decides. F1 of class 0: 2 * 4 / (6 + 4 + 1) and so
  * on, worked out from the ten rows. */
 static void macro_decides_between_zeros(void **unused) {
@@ -73,6 +95,7 @@ static void macro_decides_between_zeros(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(interval_is_mcnemars), cmocka_unit_test(kept_unless_worse),
+                                       cmocka_unit_test(a_later_point_is_kept_unless_worse),
                                        cmocka_unit_test(macro_decides_between_zeros)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
