@@ -43,6 +43,9 @@ tn_status tn_folder_make(const char *path) {
 }
 
 tn_status tn_folder_remove(const char *path) {
+    struct stat self;
+    if (lstat(path, &self) == 0 && S_ISLNK(self.st_mode)) /* what it points to is somebody else's */
+        return unlink(path) == 0 ? TN_OK : tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
     DIR *d = opendir(path);
     if (!d) return errno == ENOENT ? TN_OK : tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
     tn_status st = TN_OK;

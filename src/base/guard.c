@@ -35,9 +35,12 @@ static void read_message(int from, char text[TN_MSG_BYTES]) {
     text[n] = 0;
 }
 
-static tn_status verdict(int how, const char *text, const char *what) {
+/* how, used_s: how the child ended, and what it computed. */
+static tn_status verdict(int how, double used_s, unsigned limit_s, const char *text, const char *what) {
     if (WIFEXITED(how) && WEXITSTATUS(how) == 0) return TN_OK;
     if (WIFEXITED(how) && *text) return tn_fail((tn_status)WEXITSTATUS(how), "%s", text);
+    if (WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL && used_s < limit_s)
+        return tn_fail(TN_ENOMEM, "%s: the process that reads it was killed, most likely for lack of memory", what);
     if (WIFSIGNALED(how) && (WTERMSIG(how) == SIGXCPU || WTERMSIG(how) == SIGKILL))
         return tn_fail(TN_EFORMAT, "%s: reading it came to no end: damaged", what);
     return tn_fail(TN_EFORMAT, "%s: reading it crashed the library that does it: damaged", what);
@@ -61,7 +64,10 @@ tn_status tn_guard(tn_status (*work)(void *arg), void *arg, unsigned limit_s, co
     close(ends[1]);
     read_message(ends[0], text);
     close(ends[0]);
-    while (waitpid(pid, &how, 0) < 0 && errno == EINTR) {
+    struct rusage used = {.ru_utime.tv_sec = 0};
+    pid_t ended;
+    while ((ended = wait4(pid, &how, 0, &used)) < 0 && errno == EINTR) {
     }
-    return verdict(how, text, what);
+    if (ended < 0) return tn_fail(TN_EIO, "%s: no news of the process that reads it: %s", what, strerror(errno));
+    return verdict(how, (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 1, limit_s, text, what);
 }

@@ -13,7 +13,7 @@
 #include "base/status.h"
 
 /* The status and message of work(arg); TN_EFORMAT, "WHAT: ...", when it crashed or computed (waiting for disks does not
- * count) for more than limit_s. */
+ * count) for more than limit_s; TN_ENOMEM when it was killed before. */
 tn_status tn_guard(tn_status (*work)(void *arg), void *arg, unsigned limit_s, const char *what);
 
 #endif

@@ -107,7 +107,10 @@ tn_status tn_cells_pick(const tn_args *args, const tn_cfg *cfg, int n, const tn_
         take_out[i] = i >= first && i < end && wanted(args, &cell[i]);
         n_taken += take_out[i];
     }
-    return n_taken > 0 ? TN_OK : tn_fail(TN_EARG, "no cell fits the options: there are %d", n);
+    return n_taken > 0
+               ? TN_OK
+               : tn_fail(TN_EARG, "no cell fits the options: there are %d (tenfold check lists folds, sizes and seeds)",
+                         n);
 }
 
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out) {

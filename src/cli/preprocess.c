@@ -4,8 +4,19 @@
 #include "base/utf8.h"
 #include "preprocess/preprocess.h"
 
+#include <errno.h>
 #include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* How DONE names a path: the same from wherever it is typed. */
+static tn_status whole_path(const char *path, char out[TN_PATH_BYTES]) {
+    char *whole = *path ? realpath(path, NULL) : NULL;
+    if (*path && !whole) return tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
+    tn_status st = tn_path(out, "%s", whole ? whole : "");
+    free(whole);
+    return st;
+}
 
 /* The settings of the models' run, with another table, for another folder. The truth column stays behind: labels of new
  * pictures, where there are any, are what judges. */
@@ -17,8 +28,8 @@ static tn_status settings_for(const tn_args *args, tn_cfg *cfg) {
     if (!tn_is_utf8(args->table, strlen(args->table)) || !tn_is_utf8(images, strlen(images)))
         return tn_fail(TN_EARG, "%s: the path is not UTF-8, and could not be kept in DONE: rename it", args->table);
     TN_TRY(tn_path(cfg->data.metadata, "%s", args->table));
-    TN_TRY(tn_path(cfg->data.metadata_given, "%s", args->table));
-    TN_TRY(tn_path(cfg->data.images_given, "%s", images));
+    TN_TRY(whole_path(args->table, cfg->data.metadata_given));
+    TN_TRY(whole_path(images, cfg->data.images_given));
     TN_TRY(tn_path(copy, "%s", args->table));
     TN_TRY(tn_path(cfg->data.images, "%s", *images ? images : dirname(copy)));
     cfg->data.truth_column[0] = 0;

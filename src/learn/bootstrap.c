@@ -10,7 +10,9 @@ enum { MOST_WEIGHT = 12 }; /* P(Poisson(1) > 12) = 6e-11, less than one step of 
 tn_status tn_bootstrap_new(int K, int n, tn_bootstrap *out) {
     size_t n_counts = (size_t)K * (size_t)K * (size_t)n;
     *out = (tn_bootstrap){.K = K, .n = n, .count = calloc(n_counts + 1, sizeof *out->count)};
-    return out->count ? TN_OK : tn_fail_memory(n_counts * sizeof *out->count, "the bootstrap: lower reduce.bootstrap");
+    return out->count ? TN_OK
+                      : tn_fail_memory(n_counts * sizeof *out->count,
+                                       "resampled confusion matrices (in reduce: lower reduce.bootstrap)");
 }
 
 void tn_bootstrap_free(tn_bootstrap *b) {

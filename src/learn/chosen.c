@@ -113,7 +113,12 @@ static tn_status parse(const tn_cfg *cfg, const char *folder, const char *text, 
 
 /* Rank 0 reads; the bytes are those that DONE vouches for. */
 static tn_status read_text(const char *folder, char **text_out, size_t *n_out) {
-    char path[TN_PATH_BYTES];
+    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    TN_TRY(tn_done_digest(folder, "reduce", digest));
+    TN_TRY(tn_path(path, "%s/chosen.json", folder));
+    if (!tn_file_exists(path))
+        return tn_fail(TN_EARG,
+                       "%s: is not there: the run was reduced by an earlier version: run `tenfold reduce` again", path);
     TN_TRY(tn_done_file(folder, "chosen.json", "reduce", path));
     return tn_file_read(path, text_out, n_out);
 }

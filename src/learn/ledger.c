@@ -63,7 +63,8 @@ static tn_status write_csv(const tn_ledger *l, const double *t, const char *fold
             l->with_truth ? ",truth" : "");
     for (int64_t i = 0; i < l->ix->n; i++)
         if (l->ix->fold[i] >= 0) put_row(l, t, i, f);
-    int failed = ferror(f) | (fclose(f) != 0);
+    bool failed = ferror(f) != 0;
+    failed = fclose(f) != 0 || failed;
     if (!failed) return tn_publish_end(path);
     tn_status st = tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
     remove(tmp);

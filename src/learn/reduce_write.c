@@ -266,7 +266,8 @@ tn_status tn_outputs_add(tn_run *run, tn_outputs *o, const tn_rows *rows, const 
 
 static tn_status close_table(table_file *t) {
     if (!t->file) return TN_OK;
-    int failed = ferror(t->file) | (fclose(t->file) != 0);
+    bool failed = ferror(t->file) != 0;
+    failed = fclose(t->file) != 0 || failed;
     t->file = NULL;
     return failed ? tn_fail(TN_EIO, "%s: cannot be written: %s", t->tmp, strerror(errno)) : TN_OK;
 }

@@ -5,7 +5,7 @@
  *
  * Posteriors   self.method = self, own view: overlay f is judged by z of model f, for the training rows of model f
  * only; rows of fold f are not judged by it. Shared view: the mean z of self.folds, one overlay for all. confident,
- * disagreement: a row by p of its own fold's models at their best point (out-of-fold), one overlay for all. Sizes and
+ * disagreement: a row by p of its own fold's models at their kept point (out-of-fold), one overlay for all. Sizes and
  * seeds of a fold are averaged first, in list order. posteriors FILE: those of models trained elsewhere, by any method,
  * one overlay for all. Always the original labels: a dropped row can come back. Judgement    judge.h. Ledger: ledger.h,
  * by the mean of all slabs that judge a row. Rounds       the filter after round r >= 1 asks first whether round r was

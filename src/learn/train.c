@@ -5,7 +5,7 @@
  *          tn_lane_sum        -> the same sum on every rank, in the same bits; gradients travel while those of the
  *                                layers before them are still computed
  *          optimiser, running moments, EMA: computed by every rank alike, nothing is sent
- *   point: EMA teacher on all judged rows, z, validation score, best model, journal, checkpoint
+ *   point: EMA teacher on all judged rows, z, validation score, model to keep, journal, checkpoint
  *
  * Invariants 1. A rank-local failure inside a step goes into the FAILED slot of the sum, so that all ranks leave the
  *               loop in the same step; it takes part in the sum as every other. 2. A stop signal goes into the STOP
@@ -209,7 +209,7 @@ static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
         st = advance(run, t, f, &stop);
         if (run->rank == 0) {
             char note[96];
-            snprintf(note, sizeof note, "loss %.3f, best %.4f, waited %.0f s",
+            snprintf(note, sizeof note, "loss %.3f, score %.4f, waited %.0f s",
                      t->clock.loss_steps ? t->clock.loss_sum / (double)t->clock.loss_steps : 0.0, t->clock.best.gmean,
                      tn_loader_waited_s(f->loader));
             tn_progress_at(&bar, t->clock.images_seen, note);

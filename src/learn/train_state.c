@@ -157,7 +157,11 @@ static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
     if (st == TN_OK && t->v) st = load_moments(t, ck, "v.", params, t->v);
     int64_t dim[2] = {t->n_judged, t->index->n_classes};
     if (st == TN_OK) st = tn_ckpt_copy(ck, "z", 2, dim, t->z);
-    if (st == TN_OK) st = tn_ckpt_copy(ck, "top", 1, &t->n_validation, t->top);
+    if (st == TN_OK && tn_ckpt_copy(ck, "top", 1, &t->n_validation, t->top) != TN_OK)
+        st = tn_fail(TN_EFORMAT,
+                     "%s: is of an earlier version, which kept another evaluation point: delete %s and run again; the "
+                     "cell starts anew",
+                     t->ckpt_path, t->folder);
     free(params);
     free(state);
     return st;

@@ -11,7 +11,7 @@
  * Place      who is trained is known only when the rung before has ended, how many before anything began: a plan has
  *            places. Place p of rung 0 is trial p; of a later one the trial ranked p-th in the rung before. Where trial
  *            0 is the best, place 1 of the judgement stands for it again: there is nothing to do at that place.
- * Score      of a trial: mean over tune.folds (and sizes and seeds) of the validation scores of the best points.
+ * Score      of a trial: mean over tune.folds (and sizes and seeds) of the validation scores of the kept points.
  * Diverged   a trial whose loss is no number has lost: it is ranked last, with the reason. Any other failure (a kill, a
  *            full disk, damaged data) says nothing about a trial: it is made good by going on, and the rung waits.
  * Files      <run>/tune/t007-i2000/   a run folder: links to shards and folds, train/<cell>/, diverged-f<fold>.json

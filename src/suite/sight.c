@@ -20,7 +20,7 @@ const char *tn_sight_name(tn_sight_state state) {
 
 /* --- how far a cell is -------------------------------------------------------------------------------------------- */
 
-/* Last point for progress, last best one for the score. */
+/* Last point for progress, last kept one for the score. */
 static tn_status read_journal(const tn_cfg *cfg, const tn_cell *cell, tn_sight *out) {
     json_t *points = NULL, *point;
     size_t i;

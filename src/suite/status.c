@@ -86,7 +86,7 @@ static void print_progress(const tn_step *s, const tn_sight *l, FILE *out) {
     fprintf(out, " %9" PRId64 " of %" PRId64 " images, %4.0f images/s", l->done, l->total, l->per_s);
     if (runs) print_left(l, out);
     if (runs && *l->doing) fprintf(out, ", now %s", l->doing);
-    if (l->score >= 0) fprintf(out, ", best score %.4f", l->score);
+    if (l->score >= 0) fprintf(out, ", score %.4f", l->score);
 }
 
 static void print_row(const tn_step *s, const table *t, int i, FILE *out) {

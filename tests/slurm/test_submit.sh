@@ -48,7 +48,7 @@ grep -q "goes on after" "out/log/train.r0-$one.log"
 grep -q "job $one is queued again, restart 1 of at most 50" "out/log/train.r0-$one.log"
 test "$(grep -l 'start 1: ' out/log/*.log)" = "out/log/train.r0-$one.log"
 test "$(job_field "$one" JobName)" = out.train.r0.f1
-step out "train r0-f1-s32-x1" | grep -q ' done .* best score'
+step out "train r0-f1-s32-x1" | grep -q ' done .*, score'
 test "$(sed -n 's/^state //p' out/slurm/train.r0.1)" = "done"
 if grep "Slurm refuses" out/log/*.log; then exit 1; fi
 code=0
