@@ -86,16 +86,14 @@ static bool is_known(const tn_missing *m, const tn_place *at) {
 }
 
 static tn_status find_rung(const tn_cfg *cfg, int rung, tn_place *at, tn_missing *m) {
-    char folder[TN_PATH_BYTES];
-    bool ranked = true;
+    bool ranked = false;
+    if (!m->preprocess) TN_TRY(tn_rung_done(cfg, rung, &ranked));
     for (int i = 0; i < m->rung[rung].n; i++) {
         bool done = false;
         if (is_known(m, &at[i])) TN_TRY(tn_place_done(cfg, &at[i], &done));
         m->rung[rung].trial[i] = !done;
         ranked = ranked && done;
     }
-    TN_TRY(tn_rung_folder(cfg, rung, folder));
-    if (ranked) TN_TRY(has_done(folder, &ranked));
     m->rung[rung].rank = !ranked;
     m->finish = m->finish || !ranked;
     return TN_OK;

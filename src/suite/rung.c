@@ -166,45 +166,70 @@ static tn_status say_best(int rung, int n, tn_ranked *all) {
     return TN_OK;
 }
 
-static tn_status end_with(const tn_cfg *cfg, const tn_index *index, int rung, tn_ranked *all, const char *inputs) {
-    char folder[TN_PATH_BYTES], digest[TN_HEX_BYTES] = "", name[32];
-    bool judge = rung == cfg->tune.n_rungs, valid = false;
-    int n = tn_rung_places(cfg, rung);
-    char *settings = tn_cfg_canonical(cfg, TN_STAGE_TUNE);
-    if (!settings) return tn_fail_memory(4096, "the identity of a rung");
-    tn_done want = {.stage = judge ? "judge" : "rank", .settings = settings, .inputs = inputs};
-    snprintf(name, sizeof name, judge ? "judge" : "rung %d", rung);
-    tn_status st = tn_rung_folder(cfg, rung, folder);
-    if (st == TN_OK) st = tn_done_begin(folder, name, &want, &valid);
-    if (st == TN_OK && !valid) {
-        if (!judge) {
-            tn_search_rank(n, all);
-            st = say_best(rung, n, all);
-            if (st == TN_OK) st = publish_ranking(cfg, rung, n, all, folder, digest);
-        } else {
-            st = tn_rung_judge(cfg, index, all, folder, digest);
-        }
-        if (st == TN_OK)
-            st = tn_done_publish(folder, &want, digest, (const char *[]){judge ? "judge.json" : "ranking.json", NULL});
-    }
-    free(settings);
+/* The trials of a rung and what its ranking is made from. */
+typedef struct {
+    tn_ranked *all; /* (places) */
+    char *settings, *inputs, folder[TN_PATH_BYTES];
+    tn_done want;
+} rung_end;
+
+static void close_end(rung_end *e) {
+    free(e->all);
+    free(e->settings);
+    free(e->inputs);
+}
+
+/* Errors TN_EUNFINISHED not all are trained: all but the inputs, which are cut short, is there. */
+static tn_status open_end(const tn_cfg *cfg, int rung, rung_end *e) {
+    size_t n_bytes = 0;
+    *e = (rung_end){.all = calloc((size_t)tn_rung_places(cfg, rung), sizeof *e->all),
+                    .settings = tn_cfg_canonical(cfg, TN_STAGE_TUNE)};
+    FILE *f = open_memstream(&e->inputs, &n_bytes);
+    tn_status st = e->all && e->settings && f ? TN_OK : tn_fail_memory(sizeof *e->all, "a ranking");
+    if (st == TN_OK) st = tn_rung_folder(cfg, rung, e->folder);
+    if (st == TN_OK) st = collect(cfg, rung, e->all, f);
+    if (f && fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n_bytes, "a ranking");
+    e->want = (tn_done){rung == cfg->tune.n_rungs ? "judge" : "rank", e->settings, e->inputs};
     return st;
 }
 
+static tn_status publish_end(const tn_cfg *cfg, const tn_index *index, int rung, rung_end *e) {
+    char digest[TN_HEX_BYTES] = "";
+    int n = tn_rung_places(cfg, rung);
+    if (rung == cfg->tune.n_rungs) {
+        TN_TRY(tn_rung_judge(cfg, index, e->all, e->folder, digest));
+        return tn_done_publish(e->folder, &e->want, digest, (const char *[]){"judge.json", NULL});
+    }
+    tn_search_rank(n, e->all);
+    TN_TRY(say_best(rung, n, e->all));
+    TN_TRY(publish_ranking(cfg, rung, n, e->all, e->folder, digest));
+    return tn_done_publish(e->folder, &e->want, digest, (const char *[]){"ranking.json", NULL});
+}
+
 static tn_status end_here(const tn_cfg *cfg, const tn_index *index, int rung) {
-    char *inputs = NULL;
-    size_t n_bytes = 0;
-    tn_ranked *all = calloc((size_t)tn_rung_places(cfg, rung), sizeof *all);
-    FILE *f = open_memstream(&inputs, &n_bytes);
-    tn_status st = all && f ? TN_OK : tn_fail_memory(sizeof *all, "a ranking");
-    if (st == TN_OK) st = collect(cfg, rung, all, f);
-    if (f && fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n_bytes, "a ranking");
-    if (st == TN_OK) st = end_with(cfg, index, rung, all, inputs);
-    free(inputs);
-    free(all);
+    rung_end e;
+    char name[32];
+    bool valid = false;
+    snprintf(name, sizeof name, rung == cfg->tune.n_rungs ? "judge" : "rung %d", rung);
+    tn_status st = open_end(cfg, rung, &e);
+    if (st == TN_OK) st = tn_done_begin(e.folder, name, &e.want, &valid);
+    if (st == TN_OK && !valid) st = publish_end(cfg, index, rung, &e);
+    close_end(&e);
     return st;
 }
 
 tn_status tn_rung_end(tn_run *run, const tn_cfg *cfg, const tn_index *index, int rung) {
     return tn_agree(run, run->rank == 0 ? end_here(cfg, index, rung) : TN_OK);
+}
+
+/* Where a trial is missing the settings are compared all the same. */
+tn_status tn_rung_done(const tn_cfg *cfg, int rung, bool *done_out) {
+    rung_end e;
+    tn_done_state state = TN_DONE_ABSENT;
+    tn_status st = open_end(cfg, rung, &e);
+    bool trained = st == TN_OK;
+    if (st == TN_OK || st == TN_EUNFINISHED) st = tn_done_find(e.folder, &e.want, &state);
+    *done_out = st == TN_OK && trained && state == TN_DONE_VALID;
+    close_end(&e);
+    return st;
 }

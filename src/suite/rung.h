@@ -53,6 +53,8 @@ tn_status tn_place_done(const tn_cfg *cfg, const tn_place *at, bool *done_out);
 tn_status tn_place_train(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                          const tn_place *at);
 
+/* Is the ranking there, and of the cells as they are now? Local. Errors TN_EARG made with other settings. */
+tn_status tn_rung_done(const tn_cfg *cfg, int rung, bool *done_out);
 /* Rank, or judge; publish. Collective; rank 0 works. Errors TN_EUNFINISHED names the first that is not trained. */
 tn_status tn_rung_end(tn_run *run, const tn_cfg *cfg, const tn_index *index, int rung);
 /* The ranking of a rung < n_rungs; out: caller's array of tn_rung_places. Errors as tn_done_file. */

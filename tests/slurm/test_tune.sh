@@ -49,6 +49,12 @@ test "$(job_field "$one" JobName)" = out.trial.q0.p1
 test "$(grep -l 'start 1: ' out/log/*.log)" = "out/log/trial.q0-$one.log"
 digests out | cmp - expected
 "$tenfold" resume out --slurm 2>&1 | grep -q "nothing is missing"
+sed -i 's/trials = 3/trials = 4/' job.cfg # a search of its own
+code=0
+"$tenfold" resume out --slurm >log 2>&1 || code=$?
+sed -i 's/trials = 4/trials = 3/' job.cfg
+test $code = 2
+grep -q 'tune.trials = 3 (now: 4)' log
 "$tenfold" report out | cmp report -
 "$tenfold" status out | grep "^report .* done"
 
