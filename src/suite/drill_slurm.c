@@ -5,8 +5,10 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "suite/command.h"
+#include "suite/launch.h"
 #include "suite/queue.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -54,8 +56,24 @@ static tn_status call(const char *const *word, tn_said *said_out) {
     return st;
 }
 
+/* All jobs or none, and all of them recorded: a stop signal waits until `tenfold submit` has ended. */
+static tn_status call_whole(const char *const *word) {
+    sigset_t stop, before;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGINT);
+    sigaddset(&stop, SIGTERM);
+    sigprocmask(SIG_BLOCK, &stop, &before);
+    tn_status st = call(word, NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return st;
+}
+
 static tn_status submit(const drill *d, const char *folder) {
-    return call((const char *[]){d->program, "submit", d->job, "--run", folder, NULL}, NULL);
+    return call_whole((const char *[]){d->program, "submit", d->job, "--run", folder, NULL});
+}
+
+static tn_status resume(const drill *d, const char *folder) {
+    return call_whole((const char *[]){d->program, "resume", folder, "--slurm", NULL});
 }
 
 /* --- what is in the queue ----------------------------------------------------------------------------------------- */
@@ -69,6 +87,25 @@ static tn_status read_queue(const tn_plan *plan, tn_queue **out) {
         nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
     }
     return st;
+}
+
+/* Of a run that is not waited for any more; the message of why stays. */
+static void cancel_jobs(const tn_plan *plan) {
+    tn_words w = {.n = 0};
+    tn_said said = {.exit_code = -1};
+    tn_queue *q = NULL;
+    char why[TN_MSG_BYTES];
+    snprintf(why, sizeof why, "%s", tn_msg);
+    tn_status st = read_queue(plan, &q);
+    if (st == TN_OK) st = tn_words_add(&w, "scancel");
+    for (int i = 0; st == TN_OK && i < q->n; i++) st = tn_words_add(&w, "%s", q->at[i].id);
+    if (st == TN_OK && q->n > 0) st = tn_command(&w, &said);
+    if (st != TN_OK || (q->n > 0 && said.exit_code != 0))
+        tn_warn("drill: jobs of %s could not be cancelled: use scancel", plan->start.run_dir);
+    tn_queue_free(&q);
+    tn_words_free(&w);
+    tn_said_free(&said);
+    snprintf(tn_msg, TN_MSG_BYTES, "%s", why);
 }
 
 static tn_status find_node(const char *task, char out[64]) {
@@ -118,6 +155,7 @@ static tn_status watch_queue(const drill *d, const tn_plan *plan, bool disturb, 
         n = q->n;
         if (disturb && !o->hit && tn_now_s() - begin >= o->point_s) strike_some(d, q, which, o);
         tn_queue_free(&q);
+        if (tn_launch_stopped()) return tn_fail(TN_EUNFINISHED, "drill: stopped on request");
         if (tn_now_s() - begin > LONGEST_S)
             return tn_fail(TN_EBUG, "drill: %s: jobs still wait or run after %.0f s: see squeue and its log/",
                            plan->start.run_dir, LONGEST_S);
@@ -126,12 +164,13 @@ static tn_status watch_queue(const drill *d, const tn_plan *plan, bool disturb, 
     return TN_OK;
 }
 
-/* Until no job of the run waits or runs; disturbs once on the way. */
+/* Until no job of the run waits or runs, else they are cancelled; disturbs once on the way. */
 static tn_status watch(const drill *d, const char *folder, bool disturb, uint32_t which, outcome *o) {
     tn_cfg *cfg = NULL;
     tn_plan *plan = NULL;
     TN_TRY(tn_plan_read(folder, false, &cfg, &plan));
     tn_status st = watch_queue(d, plan, disturb, which, o);
+    if (st != TN_OK) cancel_jobs(plan);
     tn_plan_free(&plan);
     tn_cfg_free(&cfg);
     return st;
@@ -167,7 +206,7 @@ static tn_status run_once(drill *d, int number, outcome *o) {
     TN_TRY(watch(d, folder, true, which, o));
     tn_status st = digest_of(d, folder, hex);
     for (; st != TN_OK && o->n_resumes < MOST_RESUMES; o->n_resumes++) {
-        TN_TRY(call((const char *[]){d->program, "resume", folder, "--slurm", NULL}, NULL));
+        TN_TRY(resume(d, folder));
         TN_TRY(watch(d, folder, !o->hit, which, o));
         st = digest_of(d, folder, hex);
     }
@@ -266,7 +305,11 @@ tn_status tn_drill_slurm(const tn_cfg *cfg, const tn_drill_how *how) {
                          : tn_fail_memory((size_t)how->n_runs * sizeof *d.run, "the drill");
     if (st == TN_OK) st = tn_path(d.base, "%s/undisturbed", cfg->run_dir);
     if (st == TN_OK && !realpath("/proc/self/exe", d.program)) st = tn_fail(TN_EIO, "/proc/self/exe: cannot be read");
+    tn_launch_begin();
     if (st == TN_OK) st = run_all(&d);
+    if (st != TN_OK && tn_launch_stopped())
+        st = tn_fail(TN_EUNFINISHED, "drill: stopped on request after %d of %d runs; its jobs are cancelled", d.n_done,
+                     how->n_runs);
     free(d.run);
     return st;
 }
