@@ -105,6 +105,7 @@ static tn_status fill_shard(work *w, const char *path, const tn_shard_spec *spec
         st = tn_shard_writer_close(&writer, w->index, reason);
     else
         tn_shard_writer_drop(&writer);
+    if (st == TN_OK && n == spec->n_rows) tn_run_got_further();
     free(reason);
     return st;
 }

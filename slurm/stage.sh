@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # stage.sh - what every job of a run executes. `tenfold submit` writes the command, `tenfold submit --dry-run` prints it:
 #
-#   sbatch [options] stage.sh PROGRAM SITE_ENV RUN LABEL WHAT/TASKS RANKS_PER_NODE MAX_RESTARTS COMMAND...
+#   sbatch [options] stage.sh PROGRAM SITE_ENV RUN LABEL WHAT/TASKS RANKS_PER_NODE COMMAND...
 #
 # Each COMMAND ("train --round 0 --part @/10", @ = this task) runs as `PROGRAM VERB RUN ...` in all ranks of the allocation; the
 # next one only when it succeeded. LABEL names this job's record, RUN/slurm/LABEL[.TASK], which `tenfold status` reads.
@@ -10,14 +10,16 @@
 # What becomes of an exit code:
 #   0              the next command; after the last one the record says done
 #   2 4 5 70 127   bad settings, a bad file, no memory, a bug, no launcher: the same would come again. Failed, never queued again.
-#   6              unfinished, with a checkpoint (a signal before the time limit): this task alone is queued again.
-#   others         a killed rank, a lost node (mpirun: 205), a disk, another process at it: queued again, at most twice in a
-#                  row. A crash (SIGSEGV and its like) of a program that had begun is a bug: failed.
+#   7              another process makes the same folder, and lives: this task alone is queued again until that one has ended.
+#   others         6, unfinished (a signal before the time limit); a killed rank, a lost node (mpirun: 205), a disk: this task alone
+#                  is queued again, as often as it takes, as long as it gets further. Three starts in a row that published nothing
+#                  (no checkpoint, shard, finished cell) are the end. A crash (SIGSEGV and its like) of a program that had begun
+#                  is a bug: failed.
 #   before MPI     a launch that dies before the first collective is tried again at once, three times in all.
 # After SIGTERM (scancel, preemption, the limit itself) nothing is queued again here: Slurm does it where it is wanted.
 set -u
-program=$1 site=$2 run=$3 label=$4 what=${5%/*} tasks=${5#*/} per_node=$6 max_restarts=$7
-shift 7
+program=$1 site=$2 run=$3 label=$4 what=${5%/*} tasks=${5#*/} per_node=$6
+shift 6
 TENFOLD_LAUNCHER=mpirun
 if [ -n "$site" ]; then
     # a job without a login shell has no `module` yet
@@ -35,7 +37,7 @@ record=$run/slurm/$label${task:+.$task}
 ranks=$((SLURM_JOB_NUM_NODES * per_node))
 export SLURM_TASKS_PER_NODE="$per_node(x$SLURM_JOB_NUM_NODES)" # mpirun's slots; to sbatch a node's share was one task
 restarts=${SLURM_RESTART_COUNT:-0}
-failures=0 asked="" ended="" interrupted="" child=""
+failures=0 asked="" ended="" interrupted="" child="" further=""
 
 say() { echo "tenfold: $*" >&2; }
 write_record() { # STATE EXIT_CODE
@@ -57,8 +59,7 @@ queue_again() (
     scontrol requeue "$id" || [ "$(squeue --noheader --jobs="$id" --format=%T)" = PENDING ]
 )
 requeue() { # EXIT_CODE WHY
-    [ "$restarts" -lt "$max_restarts" ] || give_up "$1" "$2, and slurm.max_restarts = $max_restarts is reached: tenfold resume --slurm"
-    say "$2: job $id is queued again, restart $((restarts + 1)) of at most $max_restarts"
+    say "$2: job $id is queued again, restart $((restarts + 1))"
     write_record requeued "$1"
     queue_again || give_up "$1" "$2, and Slurm refuses to queue it again: tenfold resume --slurm"
     exit "$1"
@@ -91,6 +92,7 @@ launch() { # VERB OPTIONS...: its exit code in $code
         [ $code -gt 128 ] || break # else it was the trap that ended the wait, not the child
     done
     child=""
+    [ ! -s "$record.begun" ] || further=yes
 }
 
 judge() { # VERB: of an exit code that is not 0
@@ -101,11 +103,13 @@ judge() { # VERB: of an exit code that is not 0
     2 | 4 | 5 | 70 | 127 | *yes) give_up "$code" "$how" ;;
     esac
     case ${asked:-no}:$code:$1 in
-    yes:* | *:6:train | *:6:trial | *:6:preprocess) failures=0 && requeue "$code" "$1 is unfinished" ;;
+    *:7:*) requeue "$code" "$1: another process is at work there" ;;
+    yes:* | *:6:train | *:6:trial | *:6:preprocess) how="$1 is unfinished" ;;
     *:6:*) give_up "$code" "$how: something is missing" ;;
     esac
     failures=$((failures + 1))
-    [ $failures -lt 3 ] || give_up "$code" "$how, the third failure in a row"
+    [ -z "$further" ] || failures=0
+    [ $failures -lt 3 ] || give_up "$code" "$how, the third failure in a row that got no further"
     requeue "$code" "$how"
 }
 
@@ -127,7 +131,6 @@ for command in "$@"; do
         say "${words[0]} died with exit code $code before MPI was up, try $try of 3"
     done
     [ "$code" = 0 ] || judge "${words[0]}"
-    failures=0
 done
 rm -f "$record.begun"
 write_record "done" 0

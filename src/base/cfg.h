@@ -189,8 +189,8 @@ typedef struct tn_cfg {
         int ranks_per_node, cpus_per_rank; /* 1; 0 = lane_threads + loader_threads           */
         int gpus_per_node, memory_gib;     /* 0; 0 = Slurm's default                         */
         int preprocess_minutes, train_minutes, filter_minutes, predict_minutes, reduce_minutes; /* 0 = default  */
-        int max_running, max_jobs, max_restarts; /* 0 = no limit; 0 = no limit; 50                 */
-        bool allow_missing;                      /* false */
+        int max_running, max_jobs;                                                              /* 0 = no limit */
+        bool allow_missing;                                                                     /* false */
     } slurm;
 } tn_cfg;
 

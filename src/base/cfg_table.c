@@ -219,8 +219,6 @@ const tn_key tn_keys[] = {
      "most cells of an array that run at a time; 0: no limit"},
     {"slurm", "max_jobs", KEY_INT, AT(slurm.max_jobs), 0, "0", 0, 1e6, 0, NULL, 0,
      "most jobs and array tasks to submit: short stages, then cells share a job until they fit; 0: no limit"},
-    {"slurm", "max_restarts", KEY_INT, AT(slurm.max_restarts), 0, "50", 0, 10000, 0, NULL, 0,
-     "how often a job is queued again at most"},
     {"slurm", "allow_missing", KEY_BOOL, AT(slurm.allow_missing), 0, "false", 0, 0, 0, NULL, 0,
      "where folds were given up, reduce what is there, and say how many of how many; false: refuse"},
 };

@@ -197,6 +197,7 @@ tn_status tn_done_publish(const char *dir, const tn_done *done, const char *dige
                   done->settings, "inputs", done->inputs, "digest", digest, "files", files, "version",
                   tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries());
     if (st == TN_OK) st = write_done(dir, j);
+    if (st == TN_OK) tn_run_got_further();
     tn_lock_drop(&held);
     json_decref(j);
     return st;

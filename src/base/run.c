@@ -29,12 +29,23 @@ static void know_ranks(tn_run *run) {
     MPI_Comm_size(run->comm, &run->n_ranks);
 }
 
-/* For slurm/stage.sh: from here on the launch has succeeded, and a death is not the launcher's. */
-static void mark_begun(const tn_run *run) {
+/* The file that slurm/stage.sh looks at: it is there when the launch has succeeded, so that a death is not the
+ * launcher's; a line of it is something published. */
+static void mark(const char *text) {
     const char *path = getenv("TENFOLD_BEGUN");
+    FILE *f = path ? fopen(path, "a") : NULL;
+    if (!f) return;
+    fputs(text, f);
+    fclose(f);
+}
+
+static void mark_begun(const tn_run *run) {
     MPI_Barrier(run->comm);
-    FILE *f = path && run->rank == 0 ? fopen(path, "w") : NULL;
-    if (f) fclose(f);
+    if (run->rank == 0) mark("");
+}
+
+void tn_run_got_further(void) {
+    mark("published\n");
 }
 
 tn_status tn_run_begin(tn_run *run) {

@@ -24,6 +24,10 @@ typedef struct tn_run {
 /* MPI_Init_thread(FUNNELED), errors fatal, SIGTERM and SIGUSR1 recorded (tn_stop_wanted). Collective over all. */
 tn_status tn_run_begin(tn_run *run);
 
+/* Something was published that the next start goes on from: slurm/stage.sh queues a job again as long as its starts get
+ * further. Local. */
+void tn_run_got_further(void);
+
 /* MPI_Finalize. verdict: the same on every rank; rank 0 prints a failure before any rank leaves, because launchers end
  * the others as soon as one exits with an error. broken: on this rank, a library would crash at its end
  * (tn_h5_broken): then every rank leaves at once, with the verdict as its exit code. Collective. */

@@ -123,7 +123,9 @@ static tn_status write_checkpoint(tn_train *t) {
 
 tn_status tn_train_checkpoint(tn_run *run, tn_train *t) {
     t->checkpoint_at_s = tn_now_s();
-    return tn_agree(run, run->rank == 0 ? write_checkpoint(t) : TN_OK);
+    tn_status st = run->rank == 0 ? write_checkpoint(t) : TN_OK;
+    if (st == TN_OK && run->rank == 0) tn_run_got_further();
+    return tn_agree(run, st);
 }
 
 /* --- resume ------------------------------------------------------------------------------------------------------- */

@@ -120,7 +120,6 @@ static tn_status add_script(const tn_batch_about *about, const tn_batch *b, tn_w
     else
         TN_TRY(tn_words_add(out, "f%d/%d", about->cfg->folds.count, b->n_tasks));
     TN_TRY(tn_words_add(out, "%d", ranks_per_node(about->cfg, b)));
-    TN_TRY(tn_words_add(out, "%d", about->cfg->slurm.max_restarts));
     for (int i = 0; i < b->n_commands; i++) TN_TRY(tn_words_add(out, "%s", b->command[i]));
     return TN_OK;
 }

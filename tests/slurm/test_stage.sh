@@ -12,6 +12,7 @@ code=$(sed -n "$(($(wc -l <"starts.$SLURM_JOB_NAME")))p" "ends.$SLURM_JOB_NAME")
 case $code in
 sleep) trap 'exit 6' USR1; for _ in $(seq 600); do sleep 0.1; done ;;
 crash) kill -SEGV $$ ;;
+*+) echo published >>"$TENFOLD_BEGUN" && exit "${code%+}" ;; # got further
 *) exit "$code" ;;
 esac
 SH
@@ -21,7 +22,7 @@ stage() { # NAME ENDS COMMAND...: the job's id; ENDS: how the first, second, ...
     printf '%s\n' $2 >"ends.$name"
     shift 2
     sbatch --parsable --requeue --open-mode=append --job-name="$name" --output="run/log/$name-%j.log" --nodes=1 \
-        --time=5 "$source/slurm/stage.sh" "$PWD/program" "${site-}" "$PWD/run" "$name" f1/0 "${ranks-1}" 2 "$@"
+        --time=5 "$source/slurm/stage.sh" "$PWD/program" "${site-}" "$PWD/run" "$name" f1/0 "${ranks-1}" "$@"
 }
 record() { sed -n "s/^$2 //p" "run/slurm/$1"; }
 starts() { wc -l <"starts.$1"; }
@@ -29,7 +30,9 @@ starts() { wc -l <"starts.$1"; }
 bad=$(stage bad 2 train)
 lost=$(stage lost "205 205 205" train)
 once=$(stage once "205 0" train)
-often=$(stage often "6 6 6 6" train)
+stuck=$(stage stuck "6 6 6 6" train)
+long=$(stage long "6 205+ 205 7 0" train)
+last=$(stage last "0 3 0 3 0 3" reduce report)
 part=$(stage part 6 reduce)
 crash=$(stage crash crash train)
 early=$(stage early "crash crash 0 0" early train)
@@ -37,7 +40,7 @@ two=$(stage two "0 3 0 0" preprocess train)
 stop=$(stage stop "sleep 0" predict)
 term=$(stage term sleep train)
 array=$(printf '0\n0\n0\n' >ends.array && sbatch --parsable --requeue --open-mode=append --job-name=array --output=run/log/array-%A_%a.log \
-    --array=0,2 --nodes=1 "$source/slurm/stage.sh" "$PWD/program" "" "$PWD/run" array f6/3 1 4 "train --part @/3")
+    --array=0,2 --nodes=1 "$source/slurm/stage.sh" "$PWD/program" "" "$PWD/run" array f6/3 1 "train --part @/3")
 
 wait_job 60 "$bad" FAILED # settings: never again
 test "$(starts bad)" = 1
@@ -73,9 +76,13 @@ test "$(job_field "$stop" Restarts)" = 1
 wait_job 120 "$lost" FAILED
 test "$(starts lost)" = 3
 test "$(record lost failures)" = 3
-wait_job 120 "$often" FAILED
-test "$(starts often)" = 3 # slurm.max_restarts = 2
-grep -q "slurm.max_restarts = 2 is reached" run/log/often-*.log
+wait_job 120 "$stuck" FAILED # a time limit that is too short for anything
+test "$(starts stuck)" = 3
+grep -q "train is unfinished, the third failure in a row that got no further" run/log/stuck-*.log
+wait_job 120 "$last" FAILED # what was done by an earlier start does not count again
+test "$(starts last)" = 6
+wait_job 180 "$long" COMPLETED # as long as it gets further; another process at it is no failure
+test "$(starts long)" = 5
 test "$(job_field "$term" Restarts)" = 0
 
 # srun as the launcher, and a site.env that is bash

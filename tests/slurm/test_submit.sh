@@ -45,7 +45,7 @@ test $code = 0
 test "$(tail -n 1 out/log/finish-*.log)" = "tenfold: all done; results in $PWD/out"
 grep -q "start 0: 2 ranks by mpirun on node" out/log/train.r0-*_0.log
 grep -q "goes on after" "out/log/train.r0-$one.log"
-grep -q "job $one is queued again, restart 1 of at most 50" "out/log/train.r0-$one.log"
+grep -q "job $one is queued again, restart 1" "out/log/train.r0-$one.log"
 test "$(grep -l 'start 1: ' out/log/*.log)" = "out/log/train.r0-$one.log"
 test "$(job_field "$one" JobName)" = out.train.r0.f1
 step out "train r0-f1-s32-x1" | grep -q ' done .*, score'

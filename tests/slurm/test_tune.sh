@@ -43,7 +43,7 @@ grep "^trial q0-p01-f0 .* trial 1, " table
 grep "^rank q0 .* waiting" table
 ended out
 test $code = 0
-grep -q "job $one is queued again, restart 1 of at most 50" "out/log/trial.q0-$one.log"
+grep -q "job $one is queued again, restart 1" "out/log/trial.q0-$one.log"
 grep -q "goes on after" "out/log/trial.q0-$one.log"
 test "$(job_field "$one" JobName)" = out.trial.q0.p1
 test "$(grep -l 'start 1: ' out/log/*.log)" = "out/log/trial.q0-$one.log"

@@ -67,27 +67,27 @@ static void whole_run(void **unused) {
                  "gpus_per_node = 2; memory_gib = 8;");
     prints(cfg, missing(&s, 63, 63, true, true, true), "/data/my",
            "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
-           "--signal=B:USR1@120 " WIDE "--mem=8G " RUN "preprocess f3/0 2 50 preprocess)\n"
+           "--signal=B:USR1@120 " WIDE "--mem=8G " RUN "preprocess f3/0 2 preprocess)\n"
            "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log "
            "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
            "--mem=8G --gres=gpu:a100:2 --dependency=afterok:$preprocess " RUN
-           "train.r0 f3/3 2 50 'train --round 0 --part @/3')\n"
+           "train.r0 f3/3 2 'train --round 0 --part @/3')\n"
            "predict_r0=" SBATCH "--job-name=my.predict.r0 --chdir=/data --output=/data/my/log/predict.r0-%A_%a.log "
            "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8G --gres=gpu:a100:2 --dependency=aftercorr:$train_r0 " RUN
-           "predict.r0 f3/3 2 50 'predict --round 0 --part @/3')\n"
+           "predict.r0 f3/3 2 'predict --round 0 --part @/3')\n"
            "filter_r1=" SBATCH "--job-name=my.filter.r1 --chdir=/data --output=/data/my/log/filter.r1-%j.log "
            "--time=4 --signal=B:USR1@120 " ONE "--mem=8G --dependency=afterany:$train_r0 " RUN
-           "filter.r1 f3/0 1 50 'filter --round 0')\n"
+           "filter.r1 f3/0 1 'filter --round 0')\n"
            "train_r1=" SBATCH "--job-name=my.train.r1 --chdir=/data --output=/data/my/log/train.r1-%A_%a.log "
            "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
            "--mem=8G --gres=gpu:a100:2 --dependency=afterok:$filter_r1 " RUN
-           "train.r1 f3/3 2 50 'train --round 1 --part @/3')\n"
+           "train.r1 f3/3 2 'train --round 1 --part @/3')\n"
            "predict_r1=" SBATCH "--job-name=my.predict.r1 --chdir=/data --output=/data/my/log/predict.r1-%A_%a.log "
            "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8G --gres=gpu:a100:2 --dependency=aftercorr:$train_r1 " RUN
-           "predict.r1 f3/3 2 50 'predict --round 1 --part @/3')\n"
+           "predict.r1 f3/3 2 'predict --round 1 --part @/3')\n"
            "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
            "--signal=B:USR1@120 " ONE "--mem=8G --dependency=afterany:$predict_r0,afterany:$predict_r1 " RUN
-           "finish f3/0 1 50 reduce report)\n");
+           "finish f3/0 1 reduce report)\n");
     tn_cfg_free(&cfg);
 }
 
@@ -96,25 +96,25 @@ static void whole_run(void **unused) {
 static void rest_of_a_run(void **unused) {
     (void)unused;
     some s;
-    tn_cfg *cfg = read_job("partition = \"a b\"; account = \"x'$(rm -rf .)\"; allow_missing = true; max_restarts = 7;");
+    tn_cfg *cfg = read_job("partition = \"a b\"; account = \"x'$(rm -rf .)\"; allow_missing = true;");
     prints(
         cfg, missing(&s, 8 | 32, 2 | 8 | 32, false, false, true), "/data/50% of it",
         "predict_rest_r0=" SBATCH "'--job-name=50% of it.predict-rest.r0' --chdir=/data "
         "'--output=/data/50%% of it/log/predict-rest.r0-%A_%a.log' --array=1 --signal=B:USR1@120 " ONE
         "'--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
-        "predict-rest.r0 f3/3 1 7 'predict --round 0 --part @/3')\n"
+        "predict-rest.r0 f3/3 1 'predict --round 0 --part @/3')\n"
         "train_r1=" SBATCH "'--job-name=50% of it.train.r1' --chdir=/data "
         "'--output=/data/50%% of it/log/train.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
         "'--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
-        "train.r1 f3/3 1 7 'train --round 1 --part @/3')\n"
+        "train.r1 f3/3 1 'train --round 1 --part @/3')\n"
         "predict_r1=" SBATCH "'--job-name=50% of it.predict.r1' --chdir=/data "
         "'--output=/data/50%% of it/log/predict.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
         "'--partition=a b' '--account=x'\\''$(rm -rf .)' --dependency=aftercorr:$train_r1 /opt/stage.sh /opt/tenfold "
-        "'' '/data/50% of it' predict.r1 f3/3 1 7 'predict --round 1 --part @/3')\n"
+        "'' '/data/50% of it' predict.r1 f3/3 1 'predict --round 1 --part @/3')\n"
         "finish=" SBATCH "'--job-name=50% of it.finish' --chdir=/data '--output=/data/50%% of it/log/finish-%j.log' "
         "--signal=B:USR1@120 " ONE "'--partition=a b' '--account=x'\\''$(rm -rf .)' "
         "--dependency=afterany:$predict_rest_r0,afterany:$predict_r1 /opt/stage.sh /opt/tenfold '' "
-        "'/data/50% of it' finish f3/0 1 7 'reduce --allow-missing' report)\n");
+        "'/data/50% of it' finish f3/0 1 'reduce --allow-missing' report)\n");
     prints(cfg, missing(&s, 0, 0, false, false, false), "/data/my", "");
     tn_cfg_free(&cfg);
 }
@@ -132,27 +132,26 @@ static void search(void **unused) {
         .preprocess = true, .finish = true, .n_rungs = 3, .rung = {{8, q0, true}, {4, q1, true}, {2, judge, true}}};
     for (int i = 0; i < 8; i++) q0[i] = true;
 #define TWO "--nodes=2 --cpus-per-task=2 "
-    prints(cfg, &m, "/data/my",
-           "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
-           "--signal=B:USR1@120 " TWO RUN "preprocess f3/0 1 50 preprocess)\n"
-           "trial_q0=" SBATCH "--job-name=my.trial.q0 --chdir=/data --output=/data/my/log/trial.q0-%A_%a.log "
-           "--array=0-7 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$preprocess " RUN
-           "trial.q0 p4/8 1 50 'trial --rung 0 --part @/8')\n"
-           "rank_q0=" SBATCH "--job-name=my.rank.q0 --chdir=/data --output=/data/my/log/rank.q0-%j.log "
-           "--time=4 --signal=B:USR1@120 " ONE "--dependency=afterany:$trial_q0 " RUN
-           "rank.q0 f3/0 1 50 'rank --rung 0')\n"
-           "trial_q1=" SBATCH "--job-name=my.trial.q1 --chdir=/data --output=/data/my/log/trial.q1-%A_%a.log "
-           "--array=0-3 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q0 " RUN
-           "trial.q1 p2/4 1 50 'trial --rung 1 --part @/4')\n"
-           "rank_q1=" SBATCH "--job-name=my.rank.q1 --chdir=/data --output=/data/my/log/rank.q1-%j.log "
-           "--time=4 --signal=B:USR1@120 " ONE "--dependency=afterany:$trial_q1 " RUN
-           "rank.q1 f3/0 1 50 'rank --rung 1')\n"
-           "trial_judge=" SBATCH "--job-name=my.trial.judge --chdir=/data --output=/data/my/log/trial.judge-%A_%a.log "
-           "--array=1 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q1 " RUN
-           "trial.judge p2/2 1 50 'trial --rung 2 --part @/2')\n"
-           "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
-           "--time=9 --signal=B:USR1@270 " ONE "--dependency=afterany:$trial_judge " RUN
-           "finish f3/0 1 50 'rank --rung 2' report)\n");
+    prints(
+        cfg, &m, "/data/my",
+        "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
+        "--signal=B:USR1@120 " TWO RUN "preprocess f3/0 1 preprocess)\n"
+        "trial_q0=" SBATCH "--job-name=my.trial.q0 --chdir=/data --output=/data/my/log/trial.q0-%A_%a.log "
+        "--array=0-7 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$preprocess " RUN
+        "trial.q0 p4/8 1 'trial --rung 0 --part @/8')\n"
+        "rank_q0=" SBATCH "--job-name=my.rank.q0 --chdir=/data --output=/data/my/log/rank.q0-%j.log "
+        "--time=4 --signal=B:USR1@120 " ONE "--dependency=afterany:$trial_q0 " RUN "rank.q0 f3/0 1 'rank --rung 0')\n"
+        "trial_q1=" SBATCH "--job-name=my.trial.q1 --chdir=/data --output=/data/my/log/trial.q1-%A_%a.log "
+        "--array=0-3 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q0 " RUN
+        "trial.q1 p2/4 1 'trial --rung 1 --part @/4')\n"
+        "rank_q1=" SBATCH "--job-name=my.rank.q1 --chdir=/data --output=/data/my/log/rank.q1-%j.log "
+        "--time=4 --signal=B:USR1@120 " ONE "--dependency=afterany:$trial_q1 " RUN "rank.q1 f3/0 1 'rank --rung 1')\n"
+        "trial_judge=" SBATCH "--job-name=my.trial.judge --chdir=/data --output=/data/my/log/trial.judge-%A_%a.log "
+        "--array=1 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q1 " RUN
+        "trial.judge p2/2 1 'trial --rung 2 --part @/2')\n"
+        "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
+        "--time=9 --signal=B:USR1@270 " ONE "--dependency=afterany:$trial_judge " RUN
+        "finish f3/0 1 'rank --rung 2' report)\n");
     tn_cfg_free(&cfg);
 
     cfg = read_job("max_jobs = 11; " TUNE); /* 17 as it is, 11 with two cells per task */
