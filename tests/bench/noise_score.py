@@ -144,8 +144,8 @@ def retrained(folder):
             if name:
                 models = [f["test"]["accuracy"] for f in r["folds"] if f["test"]]
                 out[name] = {"one model": statistics.mean(models), "ensemble": r["test"]["accuracy"]}
-    base = out.get("unfiltered", {}).get("ensemble", float("nan"))
-    return {name: x | {"gain of the ensemble": x["ensemble"] - base} for name, x in out.items()}
+    base = out.get("unfiltered", {"one model": float("nan"), "ensemble": float("nan")})
+    return {name: x | {f"gain of {'the ' if k == 'ensemble' else ''}{k}": x[k] - base[k] for k in base} for name, x in out.items()}
 
 
 def print_table(measures, seeds, digits):
@@ -176,7 +176,7 @@ def table(work):
         print_table(("precision", "recall", "F1", "average precision"), seeds, 4)
         print_verdict(seeds)
         print("Accuracy on the clean test split, each trained with as many images seen:\n")
-        print_table(("one model", "ensemble", "gain of the ensemble"), [retrained(f) for f in folders], 4)
+        print_table(("one model", "gain of one model", "ensemble", "gain of the ensemble"), [retrained(f) for f in folders], 4)
 
 
 def flag(folder):
