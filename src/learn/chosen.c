@@ -168,6 +168,13 @@ static tn_status check_folder(const char *shards) {
                          MAKE);
 }
 
+/* Collective. */
+static tn_status find_pictures(tn_run *run, const char *data_dir, char shards_out[TN_PATH_BYTES]) {
+    tn_status st = tn_path(shards_out, "%s/shards", data_dir);
+    if (st == TN_OK && run->rank == 0) st = check_folder(shards_out);
+    return tn_agree(run, st);
+}
+
 static void join(int n, char *const *name, char out[512]) {
     size_t at = 0;
     out[0] = 0;
@@ -211,11 +218,9 @@ static void warn_unknown(const tn_run *run, const char *shards, int level, int64
 tn_status tn_chosen_index(tn_run *run, const tn_cfg *cfg, const tn_chosen *c, const char *data_dir, tn_index **out) {
     char shards[TN_PATH_BYTES];
     tn_index *ix = NULL;
-    tn_status st = tn_path(shards, "%s/shards", data_dir);
-    if (st == TN_OK && run->rank == 0) st = check_folder(shards);
-    TN_TRY(tn_agree(run, st));
+    TN_TRY(find_pictures(run, data_dir, shards));
     TN_TRY(tn_index_open(run, shards, NULL, &ix));
-    st = check_terms(cfg, c, shards, ix->n_classes, ix->class_name, ix->n_levels);
+    tn_status st = check_terms(cfg, c, shards, ix->n_classes, ix->class_name, ix->n_levels);
     for (int m = 0; st == TN_OK && m < c->n_levels; m++) {
         int64_t n_unknown = 0;
         st = tn_index_translate(ix, m, c->n_values[m], c->value_name[m], &n_unknown);
@@ -274,12 +279,10 @@ tn_status tn_chosen_table(tn_run *run, const tn_cfg *cfg, const tn_chosen *c, co
                           int64_t *n_unknown_out) {
     char shards[TN_PATH_BYTES];
     tn_table *t = NULL;
-    tn_status st = tn_path(shards, "%s/shards", data_dir);
-    if (st == TN_OK && run->rank == 0) st = check_folder(shards);
-    TN_TRY(tn_agree(run, st));
+    TN_TRY(find_pictures(run, data_dir, shards));
     TN_TRY(tn_table_open(run, shards, NULL, &t));
     memset(n_unknown_out, 0, TN_MAX_LEVELS * sizeof *n_unknown_out);
-    st = check_terms(cfg, c, shards, t->n_classes, t->class_name, t->n_levels);
+    tn_status st = check_terms(cfg, c, shards, t->n_classes, t->class_name, t->n_levels);
     st = tn_agree(run, st == TN_OK ? translate_table(run, t, c, n_unknown_out) : st);
     if (st == TN_OK) {
         MPI_Allreduce(MPI_IN_PLACE, n_unknown_out, TN_MAX_LEVELS, MPI_INT64_T, MPI_SUM, run->comm);

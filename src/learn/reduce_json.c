@@ -31,6 +31,12 @@ static json_t *score_json(const tn_table *t, const tn_confusion *c, const tn_boo
     return score;
 }
 
+static json_t *classes_json(const tn_table *t) {
+    json_t *list = json_array();
+    for (int k = 0; k < t->n_classes; k++) json_array_append_new(list, json_string(t->class_name[k]));
+    return list;
+}
+
 static json_t *lines_json(const char *text) {
     json_t *list = json_array();
     for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
@@ -187,8 +193,7 @@ static tn_status publish(const tn_cfg *cfg, json_t *all) {
 }
 
 tn_status tn_reduce_metrics(const tn_reduction *r) {
-    json_t *classes = json_array(), *rounds = json_array(), *filters = json_array();
-    for (int k = 0; k < r->table->n_classes; k++) json_array_append_new(classes, json_string(r->table->class_name[k]));
+    json_t *classes = classes_json(r->table), *rounds = json_array(), *filters = json_array();
     for (int i = 0; i < r->members.n_rounds; i++) json_array_append_new(rounds, round_json(r, i));
     tn_status st = TN_OK;
     for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
@@ -218,8 +223,7 @@ static json_t *new_folds_json(const tn_reduction *r) {
 tn_status tn_reduce_metrics_new(const tn_reduction *r) {
     const tn_round_members *m = &r->members.round[0];
     const tn_blend *b = &r->round[0];
-    json_t *classes = json_array(), *unknown = json_array();
-    for (int k = 0; k < r->table->n_classes; k++) json_array_append_new(classes, json_string(r->table->class_name[k]));
+    json_t *classes = classes_json(r->table), *unknown = json_array();
     for (int l = 0; l < r->given->n_levels; l++) json_array_append_new(unknown, json_integer(r->n_unknown[l]));
     json_t *all = json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:b,s:i,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o}", "format",
