@@ -31,11 +31,13 @@ wait_job 60 "$job" COMPLETED
 grep -q "node2 1" out
 "$cluster" revive node1
 
-# a node is cut off and healed; slurmctld restarts; a job of two nodes lives through it
+# a node is cut off and healed; slurmctld restarts; a job of two nodes lives through it. Only what runs on both by then does: srun
+# would wait two minutes before it asks slurmctld for its step again.
 node2_listens() { timeout 2 bash -c ": </dev/tcp/$(cat "$TN_CLUSTER/net").12/16818" 2>/dev/null; }
 node2_listens
-job=$(submit --nodes=2 --output=long --wrap 'srun --kill-on-bad-exit=1 bash -c "until test -e done; do sleep 0.2; done"; echo "rc $?"')
-wait_for 20 "the job to run" job_is "$job" RUNNING
+job=$(submit --nodes=2 --output=long --wrap 'srun --kill-on-bad-exit=1 bash -c "touch runs-\$SLURM_PROCID; until test -e done; do sleep 0.2; done"; echo "rc $?"')
+wait_for 60 "the first task" test -e runs-0
+wait_for 60 "the second task" test -e runs-1
 "$cluster" restart-controller
 "$cluster" cut node2
 node2_listens && exit 1
