@@ -55,7 +55,8 @@ void tn_cfg_print_reference(FILE *out) {
           "JOB.cfg`\n"
           "prints everything that will be used. `--set group.key=value` overrides a key on the command line. Paths in "
           "a job\n"
-          "file are relative to its folder. This page is printed by `tenfold check --reference`.\n",
+          "file are relative to its folder, those in `--set` to the current folder. This page is printed by\n"
+          "`tenfold check --reference`.\n",
           out);
     for (int k = 0; k < tn_n_keys; k++) {
         if (begins_group(k))

@@ -202,7 +202,7 @@ const tn_key tn_keys[] = {
     {"slurm", "cpus_per_rank", KEY_INT, AT(slurm.cpus_per_rank), 0, "0", 0, 1024, 0, NULL, 0,
      "CPUs of a rank; 0: train.lane_threads + train.loader_threads"},
     {"slurm", "gpus_per_node", KEY_INT, AT(slurm.gpus_per_node), 0, "0", 0, 64, 0, NULL, 0,
-     "GPUs on each node, for training and prediction"},
+     "GPUs to ask for on each node that trains or predicts; no device uses them yet"},
     {"slurm", "memory_gib", KEY_INT, AT(slurm.memory_gib), 0, "0", 0, 1e6, 0, NULL, 0,
      "memory on each node in GiB; 0: Slurm's default"},
     {"slurm", "preprocess_minutes", KEY_INT, AT(slurm.preprocess_minutes), 0, "0", 0, 1e6, 0, NULL, 0,

@@ -20,7 +20,7 @@ enum { N_VERBS = sizeof VERB / sizeof *VERB };
 static void print_help(FILE *out) {
     fputs("tenfold turns a folder of images and a table with noisy labels into a final ensemble prediction.\n\n"
           "usage: tenfold VERB JOB.cfg [options]\n"
-          "       tenfold VERB RUN [options]      as the run in that folder was started\n\n",
+          "       tenfold VERB RUN [options]      as that run was started (not run, submit, tune, drill)\n\n",
           out);
     for (int i = 0; i < N_VERBS; i++) fprintf(out, "  %-11s %s\n", VERB[i]->name, VERB[i]->summary);
     fputs("\n  tenfold VERB --help      what a verb reads and writes, and its options\n"

@@ -39,6 +39,6 @@ const tn_verb tn_verb_train = {
         "A cell that is done is left alone; an interrupted one goes on from its checkpoint, to the same bits on any\n"
         "number of ranks up to train.lanes. SIGTERM or SIGUSR1: checkpoint, then exit code 6.\n\n"
         "example: mpirun -n 2 tenfold train jobs/baseline.cfg --folds 0,3-5\n"
-        "         srun -n 40 tenfold train jobs/baseline.cfg --ranks-per-fold 4",
+        "         srun -n 40 --mpi=pmix tenfold train jobs/baseline.cfg --ranks-per-fold 4",
     .run = run,
 };

@@ -89,7 +89,7 @@ static tn_status trial(const tn_args *args) {
 
 const tn_verb tn_verb_trial = {
     .name = "trial",
-    .words = "JOB.cfg",
+    .words = "JOB.cfg|RUN",
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_RUNG | TN_OPT_PLACE,
@@ -119,7 +119,7 @@ static tn_status rank(const tn_args *args) {
 
 const tn_verb tn_verb_rank = {
     .name = "rank",
-    .words = "JOB.cfg",
+    .words = "JOB.cfg|RUN",
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_RUNG,

@@ -1,7 +1,7 @@
 /*
  * reduce_rows.c - a run folder with made-up predictions of any length, for `tenfold reduce`.
  *
- *   reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing | twice]
+ *   tn_reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing | twice]
  *
  * Everything that `reduce` reads, for all cells of JOB.cfg: shards/dataset.h5 (only the columns that it needs), folds/
  * and predict/<cell>/. Rows come in groups of four, TEST_PERCENT of them are test rows. A member is right or wrong by a
