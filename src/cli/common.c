@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/h5.h"
+#include "data/fold.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static tn_status open_data(tn_job *job) {
     if (st == TN_OK) st = tn_path(folds, "%s/folds", job->cfg->run_dir);
     st = tn_agree(&job->run, st);
     if (st == TN_OK) st = tn_index_open(&job->run, shards, folds, &job->index);
+    if (st == TN_OK) st = tn_agree(&job->run, tn_fold_check(job->cfg, job->index->n_folds));
     if (st == TN_OK) st = tn_agree(&job->run, tn_shards_open(job->index, &job->shards));
     return st;
 }

@@ -164,6 +164,15 @@ tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *c
     return st;
 }
 
+tn_status tn_fold_check(const tn_cfg *cfg, int n_folds) {
+    return n_folds == cfg->folds.count
+               ? TN_OK
+               : tn_fail(TN_EARG,
+                         "%s/folds: the rows were dealt to %d folds, folds.count = %d: set folds.count = %d, or use "
+                         "another folder (--run DIR)",
+                         cfg->run_dir, n_folds, cfg->folds.count, n_folds);
+}
+
 void tn_fold_certificate_print(const tn_cfg *cfg, const tn_fold_certificate *c, FILE *out) {
     fprintf(out, "fold");
     for (int k = 0; k < cfg->data.n_classes; k++) fprintf(out, " %s", cfg->data.classes[k]);

@@ -27,6 +27,9 @@ typedef struct {
  * Warns   (tn_warn) a component above 1 % of the rows, with an example path. */
 tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *cert_out);
 
+/* Is the map, of n_folds (index.h, table.h), one of cfg? Errors TN_EARG both numbers. */
+tn_status tn_fold_check(const tn_cfg *cfg, int n_folds);
+
 /* The certificate as text, one per line, ends with "leakage: 0 groups, 0 duplicate pairs across folds". */
 void tn_fold_certificate_print(const tn_cfg *cfg, const tn_fold_certificate *c, FILE *out);
 

@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/progress.h"
+#include "data/fold.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -310,6 +311,7 @@ tn_status tn_reduce(tn_run *run, const tn_cfg *cfg, bool allow_missing) {
     if (st == TN_OK) {
         r->cfg = cfg;
         st = tn_table_open(run, shards, folds, &r->table);
+        if (st == TN_OK) st = tn_agree(run, tn_fold_check(cfg, r->table->n_folds));
         if (st == TN_OK) st = reduce_table(run, r, allow_missing);
         tn_table_close(&r->table);
     }

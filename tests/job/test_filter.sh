@@ -56,6 +56,7 @@ refused 2 "--diff wants two ledgers" filter --diff out/ledger.csv
 refused 2 "one word too many" filter tiny.cfg out
 refused 2 "set self.consistency_weight above 0" check tiny.cfg --set self.dropped=unlabeled
 refused 2 'only self.method = "self" has views' check tiny.cfg --set self.method=confident --set self.view=shared
+refused 2 "out/folds: the rows were dealt to 3 folds, folds.count = 4: set folds.count = 3" filter tiny.cfg --run out $rounds --set folds.count=4
 refused 3 "none.h5: cannot be read" filter tiny.cfg --run out $rounds --posteriors none.h5
 rm -r confident/filter
 refused 4 "attribute \`classes\` names 0 classes, data.classes has 3" filter tiny.cfg --run confident --posteriors out/ensemble.h5

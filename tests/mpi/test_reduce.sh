@@ -102,5 +102,13 @@ grep -q "^$cell$" log
 mpirun -n 2 "$tenfold" reduce job.cfg --run run --allow-missing >log 2>&1 || { cat log; exit 1; }
 grep -q "11 of 12 predictions are there" log
 grep -q "\"$cell\"" run/metrics.json
+# a fold map of four: three of its folds are no ensemble
+sed 's/count = 3/count = 4/' job.cfg >four.cfg
+"$TN_REDUCE_ROWS" four.cfg four 400 30
+mv run none
+mv four run
+refused 2 "run/folds: the rows were dealt to 4 folds, folds.count = 3: set folds.count = 4"
+rm -r run
+mv none run
 mv run/predict none
 refused 6 "there are no predictions" --allow-missing
