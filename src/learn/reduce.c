@@ -98,6 +98,7 @@ static tn_status begin_tuned(tn_reduction *r) {
     TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->in_sample));
     r->tuned.whole = &r->final;
     for (int f = 0; f < F; f++) {
+        if (r->members.round[r->chosen].in_fold[f] == 0) continue; /* scores are of the rows that it judges, too */
         r->tuned.by_fold[f] = &r->nested[f];
         r->in_sample.by_fold[f] = &r->final;
     }

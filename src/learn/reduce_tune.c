@@ -13,30 +13,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A row stands for as many as its class has in the table for each one in the sample. */
+/* Rows of a fold that the chosen round has no members of are not judged: they are not tuned on either. */
+static void keep_judged(const tn_reduction *r, tn_sample *s) {
+    const int *in_fold = r->members.round[r->chosen].in_fold;
+    size_t floats = (size_t)s->n_columns * (size_t)s->K;
+    int64_t n = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+        if (in_fold[s->fold[i]] == 0) continue;
+        s->row[n] = s->row[i];
+        s->label[n] = s->label[i];
+        s->fold[n] = s->fold[i];
+        s->value[n] = s->value[i];
+        memmove(s->p + (size_t)n++ * floats, s->p + (size_t)i * floats, floats * sizeof *s->p);
+    }
+    s->n = n;
+}
+
+/* A row stands for as many as its class has among those judged for each one in the sample. */
 static tn_status weights_of(const tn_reduction *r, double **out) {
     const tn_sample *s = &r->sample;
-    int64_t taken[TN_MAX_CLASSES] = {0};
+    tn_confusion judged = tn_blend_pooled(&r->round[r->chosen], r->cfg->folds.count);
+    int64_t taken[TN_MAX_CLASSES] = {0}, all[TN_MAX_CLASSES] = {0};
     double *weight = malloc((size_t)s->n * sizeof *weight + 1);
     if (!weight) return tn_fail_memory((size_t)s->n * sizeof *weight, "the rows to tune on: lower reduce.tune_rows");
+    for (int k = 0; k < s->K; k++)
+        for (int j = 0; j < s->K; j++) all[k] += judged.n[k][j];
     for (int64_t i = 0; i < s->n; i++) taken[s->label[i]]++;
-    for (int64_t i = 0; i < s->n; i++) {
-        int k = s->label[i];
-        weight[i] = s->share[k] >= 1 ? 1 : (double)r->counts.trainable[k] / (double)taken[k];
-    }
+    for (int64_t i = 0; i < s->n; i++) weight[i] = (double)all[s->label[i]] / (double)taken[s->label[i]];
     *out = weight;
     return TN_OK;
 }
 
-/* Members of every fold that has any: with a fold missing, greedy selection would compare different rows. */
+/* Members of every fold that is judged: with one missing, greedy selection would compare different rows. */
 static void usable_columns(const tn_reduction *r, uint8_t *usable) {
     for (int c = 0; c < r->members.n_columns; c++) {
         usable[c] = 1;
-        for (int f = 0; f < r->cfg->folds.count; f++) {
-            bool any = false;
-            for (int d = 0; d < r->members.n_columns; d++) any = any || r->members.column[d].there[f];
-            usable[c] = usable[c] && (!any || r->members.column[c].there[f]);
-        }
+        for (int f = 0; f < r->cfg->folds.count; f++)
+            usable[c] &= r->members.round[r->chosen].in_fold[f] == 0 || r->members.column[c].there[f];
     }
 }
 
@@ -51,7 +64,8 @@ static tn_status choose_members(const tn_reduction *r, const double *weight, con
     tn_status st = n_usable > 0
                        ? tn_blend_greedy(&rows, use, usable, times)
                        : tn_fail(TN_EUNFINISHED, "reduce.method = greedy: no combination of size, seed and round has "
-                                                 "predictions for all folds: finish them (tenfold resume)");
+                                                 "predictions for all folds of the chosen round: finish them "
+                                                 "(tenfold resume)");
     free(usable);
     return st;
 }
@@ -68,10 +82,10 @@ static void log_of_rows(const tn_reduction *r, const tn_recipe *recipe, int t, d
             tn_combine_add(recipe->kind, recipe->times[c], s->K, s->p + (i * s->n_columns + c) * s->K, sum);
             n += recipe->times[c];
         }
-        if (n > 0) tn_combine_end(recipe->kind, n, 1, s->K, sum, p);
+        tn_combine_end(recipe->kind, n, 1, s->K, sum, p);
         if (r->counts.prior.level)
             tn_prior_log(&r->counts.prior, r->cfg->folds.count, s->K, s->value[i], s->fold[i], t, prior);
-        for (int k = 0; k < s->K; k++) log_p[i * s->K + k] = n > 0 ? tn_log_p(p[k]) + prior[k] : 0;
+        for (int k = 0; k < s->K; k++) log_p[i * s->K + k] = tn_log_p(p[k]) + prior[k];
     }
 }
 
@@ -107,6 +121,7 @@ static tn_status recipe_new(const tn_reduction *r, tn_recipe *out) {
 tn_status tn_reduce_tune(tn_run *run, tn_reduction *r) {
     int F = r->cfg->folds.count;
     double *weight = NULL;
+    keep_judged(r, &r->sample);
     tn_status st = weights_of(r, &weight);
     for (int t = 0; st == TN_OK && t <= F; t++) st = recipe_new(r, t < F ? &r->nested[t] : &r->final);
     st = tn_agree(run, st);

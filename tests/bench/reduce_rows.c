@@ -1,13 +1,13 @@
 /*
  * reduce_rows.c - a run folder with made-up predictions of any length, for `tenfold reduce`.
  *
- *   tn_reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing | twice]
+ *   tn_reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing | twice | absent]
  *
  * Everything that `reduce` reads, for all cells of JOB.cfg: shards/dataset.h5 (only the columns that it needs), folds/
  * and predict/<cell>/. Rows come in groups of four, TEST_PERCENT of them are test rows. A member is right or wrong by a
  * hash of its row and cell, with a skill of its own, and shy of the last class. Memory does not grow with ROWS.
  * nan: the first number of every file is none; missing: every file lacks its third row; twice: all seeds of a fold and
- * size are of one model.
+ * size are of one model; absent: the rows of the last fold are quarantined.
  */
 #include "base/done.h"
 #include "base/h5.h"
@@ -49,9 +49,9 @@ static bool is_test(const made *m, int64_t i) {
     return mix((uint64_t)i / 4 + 1000000007U) % 100 < m->test_percent;
 }
 static int fold_of(const made *m, int64_t i) {
-    return is_test(m, i)
-               ? TN_FOLD_NONE
-               : (int)(mix((uint64_t)i / 4 + 77 * (uint64_t)m->cfg->folds.seed) % (uint64_t)m->cfg->folds.count);
+    int F = m->cfg->folds.count, fold = (int)(mix((uint64_t)i / 4 + 77 * (uint64_t)m->cfg->folds.seed) % (uint64_t)F);
+    if (is_test(m, i)) return TN_FOLD_NONE;
+    return fold == F - 1 && strcmp(m->flaw, "absent") == 0 ? TN_FOLD_QUARANTINED : fold;
 }
 static int category_of(const made *m, int64_t i) { /* tells something of the class */
     uint64_t h = mix((uint64_t)i + 4242);
@@ -231,7 +231,8 @@ static tn_status write_run(made *m) {
     TN_TRY(publish(m, "folds", "folds.h5", fill_folds, digest[1]));
     memcpy(m->shards_digest, digest[0], sizeof digest[0]);
     tn_hash_once(digest, sizeof digest, m->index_digest);
-    for (int64_t i = 0; i < m->n; i++) n_rows[fold_of(m, i) < 0 ? TN_MAX_FOLDS : fold_of(m, i)]++;
+    for (int64_t i = 0; i < m->n; i++)
+        if (fold_of(m, i) != TN_FOLD_QUARANTINED) n_rows[fold_of(m, i) < 0 ? TN_MAX_FOLDS : fold_of(m, i)]++;
     tn_cell *cell = calloc((size_t)tn_cell_count(m->cfg), sizeof *cell);
     if (!cell) return tn_fail_memory(4096, "the cells");
     tn_status st = TN_OK;
@@ -246,7 +247,7 @@ static tn_status write_run(made *m) {
 
 int main(int argc, char **argv) {
     if (argc < 5 || argc > 6) {
-        fprintf(stderr, "usage: reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing | twice]\n");
+        fprintf(stderr, "usage: reduce_rows JOB.cfg RUN ROWS TEST_PERCENT [nan | missing | twice | absent]\n");
         return TN_EARG;
     }
     tn_run run;
