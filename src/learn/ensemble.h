@@ -13,8 +13,10 @@
  * ensemble of all folds: on labelled test rows only. Original labels, and again against the truth column where there is
  * one (reported beside, never chosen by). Tuned: each fold by what was chosen without it (honest), by what was chosen
  * with it (in sample), and untuned; written is the tuned one, unless its honest score is below the untuned one: then
- * the mean. Intervals: bootstrap.h. Round     the last finished round, or an earlier one whose out-of-fold score over
- * the folds that both have is better (said and recorded). Greedy selection chooses among the members of all rounds.
+ * the mean. Intervals: bootstrap.h. Round     the last one that is not worse (rounds.h) than the one kept before it,
+ * over the out-of-fold rows of the folds that all rounds have; with fewer than half of the members of the fullest
+ * round, or without a common fold, it is given up (said and recorded). Greedy selection chooses among the members of
+ * all rounds.
  */
 #ifndef TN_LEARN_ENSEMBLE_H
 #define TN_LEARN_ENSEMBLE_H

@@ -11,13 +11,23 @@
 
 /* --- the choice of the round -------------------------------------------------------------------------------------- */
 
-/* Rounds are compared on the folds that all of them have: with folds missing, pooled scores are of other rows. */
+static int fullest_round(const tn_members *m) {
+    int fullest = 0;
+    for (int i = 1; i < m->n_rounds; i++)
+        if (m->round[i].n_members > m->round[fullest].n_members) fullest = i;
+    return fullest;
+}
+
+/* Rounds are compared on the folds that all of them have: with folds missing, pooled scores are of other rows. One with
+ * fewer than half of the members of another takes no part: it would leave few rows to compare the others on. */
 static int find_common(tn_reduction *r) {
-    int n = 0;
+    const tn_members *m = &r->members;
+    int n = 0, most = m->round[fullest_round(m)].n_members;
+    for (int i = 0; i < m->n_rounds; i++) r->takes_part[i] = 2 * m->round[i].n_members >= most;
     for (int f = 0; f < r->cfg->folds.count; f++) {
         r->in_common[f] = true;
-        for (int i = 0; i < r->members.n_rounds; i++)
-            r->in_common[f] = r->in_common[f] && r->members.round[i].in_fold[f] > 0;
+        for (int i = 0; i < m->n_rounds; i++)
+            r->in_common[f] = r->in_common[f] && (!r->takes_part[i] || m->round[i].in_fold[f] > 0);
         n += r->in_common[f];
     }
     return n;
@@ -40,33 +50,41 @@ static tn_match_result match_rounds(const tn_reduction *r, int older, int newer)
     return tn_match_end(&m);
 }
 
-static void explain_choice(tn_reduction *r) {
-    if (r->n_matches == 0) {
-        snprintf(r->reason, sizeof r->reason, "the only round with predictions");
-        return;
-    }
-    const tn_round_match *m = &r->match[r->n_matches - 1];
+static void explain_match(const tn_reduction *r, int older, int newer, tn_round_match *m) {
     const tn_match_result *d = &m->result;
-    snprintf(r->reason, sizeof r->reason,
-             "round %d is %s than round %d over the out-of-fold rows of their %d common folds: %s %.4f against %.4f, "
-             "difference %+.4f (95 %% interval %+.4f to %+.4f by resampled groups)",
-             m->newer, d->worse ? "worse" : "not worse", m->older, m->n_folds, d->metric, d->newer, d->older,
-             d->newer - d->older, d->low, d->high);
+    const tn_round_members *lacks = &r->members.round[r->takes_part[newer] ? older : newer];
+    if (m->n_folds > 0)
+        snprintf(m->why, sizeof m->why,
+                 "round %d is %s than round %d over the out-of-fold rows of their %d common folds: %s %.4f against "
+                 "%.4f, difference %+.4f (95 %% interval %+.4f to %+.4f by resampled groups)",
+                 m->newer, d->worse ? "worse" : "not worse", m->older, m->n_folds, d->metric, d->newer, d->older,
+                 d->newer - d->older, d->low, d->high);
+    else if (r->takes_part[older] && r->takes_part[newer])
+        snprintf(m->why, sizeof m->why, "no fold has predictions of all rounds, to compare them on");
+    else
+        snprintf(m->why, sizeof m->why, "round %d has %d of %d predictions, fewer than half as many as round %d",
+                 lacks->round, lacks->n_members, tn_cell_count(r->cfg),
+                 r->members.round[fullest_round(&r->members)].round);
 }
 
-/* The newer one is kept unless it is worse (rounds.h). */
+/* The newer one is kept unless it is worse (rounds.h), or cannot be compared: the fuller one is kept then. */
 static void choose_round(tn_reduction *r) {
     int n_folds = find_common(r);
     r->chosen = 0;
     for (int i = 1; i < r->members.n_rounds; i++) {
         tn_round_match *m = &r->match[r->n_matches++];
+        bool both = r->takes_part[r->chosen] && r->takes_part[i];
         *m = (tn_round_match){.older = r->members.round[r->chosen].round,
                               .newer = r->members.round[i].round,
-                              .n_folds = n_folds,
-                              .result = match_rounds(r, r->chosen, i)};
-        if (!m->result.worse) r->chosen = i;
+                              .n_folds = both ? n_folds : 0,
+                              .kept = r->takes_part[i] && !both};
+        if (m->n_folds > 0) {
+            m->result = match_rounds(r, r->chosen, i);
+            m->kept = !m->result.worse;
+        }
+        explain_match(r, r->chosen, i, m);
+        if (m->kept) r->chosen = i;
     }
-    explain_choice(r);
 }
 
 /* --- the passes --------------------------------------------------------------------------------------------------- */
@@ -85,7 +103,7 @@ static tn_status begin_rounds(tn_reduction *r) {
         for (int c = 0; c < r->members.n_columns; c++)
             plain->times[c] = r->members.column[c].cell.round == r->members.round[i].round;
         TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->round[i]));
-        if (n > 1) TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, &r->round[i].match));
+        if (n > 1 && r->takes_part[i]) TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, &r->round[i].match));
         r->round[i].whole = plain;
         for (int f = 0; f < F; f++) r->round[i].by_fold[f] = plain;
     }

@@ -168,12 +168,15 @@ static json_t *matches_json(const tn_reduction *r) {
     for (int i = 0; i < r->n_matches; i++) {
         const tn_round_match *m = &r->match[i];
         const tn_match_result *d = &m->result;
-        json_array_append_new(list,
-                              json_pack("{s:i,s:i,s:b,s:s,s:i,s:I,s:f,s:f,s:f,s:[f,f],s:f,s:i}", "round", m->newer,
-                                        "against", m->older, "kept", !d->worse, "metric", d->metric, "folds",
-                                        m->n_folds, "rows", (json_int_t)d->rows, "score", d->newer, "score_against",
-                                        d->older, "difference", d->newer - d->older, "interval_95", d->low, d->high,
-                                        "share_of_resamples_worse", d->share_worse, "resamples", TN_MATCH_RESAMPLES));
+        json_t *match = json_pack("{s:i,s:i,s:b}", "round", m->newer, "against", m->older, "kept", m->kept);
+        json_t *how = m->n_folds > 0
+                          ? json_pack("{s:s,s:i,s:I,s:f,s:f,s:f,s:[f,f],s:f,s:i}", "metric", d->metric, "folds",
+                                      m->n_folds, "rows", (json_int_t)d->rows, "score", d->newer, "score_against",
+                                      d->older, "difference", d->newer - d->older, "interval_95", d->low, d->high,
+                                      "share_of_resamples_worse", d->share_worse, "resamples", TN_MATCH_RESAMPLES)
+                          : json_pack("{s:s}", "not_compared", m->why);
+        json_object_update_new(match, how);
+        json_array_append_new(list, match);
     }
     return list;
 }
@@ -197,13 +200,13 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
     for (int i = 0; i < r->members.n_rounds; i++) json_array_append_new(rounds, round_json(r, i));
     tn_status st = TN_OK;
     for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
-    json_t *all =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run",
-                  r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries",
-                  tn_build_libraries(), "classes", classes, "method", method_of(r->cfg), "chosen_round",
-                  r->members.round[r->chosen].round, "chosen_because", r->reason, "round_comparisons", matches_json(r),
-                  "rounds_skipped", skipped_json(r->cfg), "resamples", r->cfg->reduce.bootstrap, "rounds", rounds,
-                  "tuned", r->tunes ? tuned_json(r) : json_null(), "filter", filters);
+    json_t *all = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run",
+        r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries(),
+        "classes", classes, "method", method_of(r->cfg), "chosen_round", r->members.round[r->chosen].round,
+        "chosen_because", r->n_matches ? r->match[r->n_matches - 1].why : "the only round with predictions",
+        "round_comparisons", matches_json(r), "rounds_skipped", skipped_json(r->cfg), "resamples",
+        r->cfg->reduce.bootstrap, "rounds", rounds, "tuned", r->tunes ? tuned_json(r) : json_null(), "filter", filters);
     if (st == TN_OK) st = publish(r->cfg, all);
     json_decref(all);
     return st;

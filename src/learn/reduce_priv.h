@@ -129,9 +129,11 @@ typedef struct tn_outputs tn_outputs;
 
 /* A later round against the one that was chosen before it. */
 typedef struct {
-    int older, newer; /* numbers of the rounds */
-    int n_folds;      /* in common */
-    tn_match_result result;
+    int older, newer;       /* numbers of the rounds */
+    int n_folds;            /* in common; 0: not compared */
+    tn_match_result result; /* where they were compared */
+    bool kept;              /* the newer one */
+    char why[320];
 } tn_round_match;
 
 typedef struct {
@@ -139,13 +141,13 @@ typedef struct {
     tn_table *table;
     tn_members members;
     tn_table_counts counts;
-    tn_recipe *of_round;          /* (n_rounds): the plain mean of a round's members */
-    tn_blend *round;              /* (n_rounds) */
-    bool in_common[TN_MAX_FOLDS]; /* folds that all rounds have members of */
-    int chosen;                   /* index of the round */
+    tn_recipe *of_round;            /* (n_rounds): the plain mean of a round's members */
+    tn_blend *round;                /* (n_rounds) */
+    bool takes_part[TN_MAX_ROUNDS]; /* it has members enough to be compared with others */
+    bool in_common[TN_MAX_FOLDS];   /* folds that all rounds that take part have members of */
+    int chosen;                     /* index of the round */
     int n_matches;
     tn_round_match match[TN_MAX_ROUNDS - 1];
-    char reason[320];
     bool tunes;      /* the job file asks for something tuned */
     bool uses_tuned; /* and it is what is written: honest is not below untuned (tn_score_better) */
     tn_sample sample;

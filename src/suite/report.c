@@ -135,6 +135,12 @@ static void choice(report *r) {
     json_t *m, *list = json_object_get(r->metrics, "round_comparisons");
     json_array_foreach(list, i, m) {
         json_t *interval = json_object_get(m, "interval_95");
+        if (!interval) {
+            fprintf(r->text, "Round %lld against round %lld: not compared, %s: %s.\n", integer(m, "round"),
+                    integer(m, "against"), word(m, "not_compared"),
+                    json_is_true(json_object_get(m, "kept")) ? "kept" : "given up");
+            continue;
+        }
         fprintf(
             r->text,
             "Round %lld against round %lld, out-of-fold: %s %.4f against %.4f, difference %+.4f, 95 %% interval %+.4f "

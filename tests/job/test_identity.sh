@@ -44,6 +44,9 @@ rm -r b/train b/predict/r1-f1-* b/predict/r1-f2-*
 say reduce tiny.cfg --run b --allow-missing
 test $code = 0 || { cat log; exit 1; }
 grep -q "round 1: 1 of 3 predictions are there" log
+say report tiny.cfg --run b
+grep -q "^Round 1 against round 0: not compared, round 1 has 1 of 3 predictions, fewer than half as many as round 0: given up.$" out
+grep -q "^The submission uses round 0: " out
 cp a/predict/r0-f0-s32-x1/predictions.h5 a/predict/r0-f0-s32-x1/DONE b/predict/r1-f0-s32-x1/
 say reduce tiny.cfg --run b --allow-missing
 test $code = 2

@@ -86,6 +86,27 @@ done
 in_sample() { tuned whole "$@" | sed -n '/"in_sample"/,$s/.*"geometric_mean": \([0-9.]*\).*/\1/p' | head -n 1; }
 awk -v all=$(in_sample) -v few=$(in_sample --set reduce.tune_rows=8000) 'BEGIN { print all, few; exit !(few > all - 0.001) }'
 
+# a round with few members does not replace a full one, nor keep others from being compared on all folds; without a fold in
+# common the earlier one stays
+sed 's/^reduce.*/self: { max_rounds = 2; };/' job.cfg >rounds.cfg
+"$TN_REDUCE_ROWS" rounds.cfg rounds 400 30
+chosen() { # ROUND REASON
+    rm -rf rounds/reduce
+    mpirun -n 2 "$tenfold" reduce rounds.cfg --run rounds --allow-missing >log 2>&1 || { cat log; exit 1; }
+    grep "\"chosen_round\": $1,\|\"chosen_because\": \"$2\|\"folds\": [0-9]" rounds/metrics.json >why || true
+    test "$(wc -l <why)" = $3 || { cat why rounds/metrics.json; exit 1; }
+}
+chosen 2 "round 2 is not worse than round 1 over the out-of-fold rows of their 3 common folds" 4
+mkdir kept-rounds
+mv rounds/predict/r2-f[12]-* kept-rounds/
+chosen 1 "round 2 has 4 of 12 predictions, fewer than half as many as round 0" 3
+grep -q '"folds": 3' why
+mv rounds/predict/r[01]-f0-* kept-rounds/
+chosen 0 "no fold has predictions of all rounds" 2
+mv rounds/predict/r0-f1-* kept-rounds/
+mv kept-rounds/r2-* rounds/predict/
+chosen 2 "round 2 is not worse than round 1 over the out-of-fold rows of their 2 common folds" 3
+
 # bad members: nothing is written, one message
 refused() { # CODE TEXT [options]
     code=$1 text=$2 got=0
