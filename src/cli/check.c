@@ -40,7 +40,7 @@ static tn_status print_search(const tn_cfg *cfg) {
     int64_t images = 0;
     int fold[TN_MAX_FOLDS];
     if (cfg->tune.n_space == 0) return TN_OK;
-    TN_TRY(tn_rungs_check(cfg));
+    TN_TRY(tn_rungs_check(cfg, NULL));
     for (int q = 0; q <= cfg->tune.n_rungs; q++) {
         int places = tn_rung_places(cfg, q), folds = tn_rung_folds(cfg, q, fold);
         bool judge = q == cfg->tune.n_rungs;
@@ -106,6 +106,7 @@ static tn_status run(const tn_args *args) {
     TN_TRY(tn_args_cfg(args, &cfg));
     tn_cfg_print(cfg, stdout);
     tn_status st = print_cost(cfg);
+    if (st == TN_OK) st = tn_train_check(cfg);
     if (st == TN_OK) st = print_memory(cfg);
     if (st == TN_OK) st = print_pretrained(cfg);
     if (st == TN_OK) st = print_search(cfg);

@@ -51,6 +51,15 @@ int tn_extra_units(const tn_index *ix, int metadata_levels) {
     return M;
 }
 
+tn_status tn_levels_check(const tn_cfg *cfg, const tn_index *ix) {
+    return cfg->model.metadata_levels <= ix->n_levels
+               ? TN_OK
+               : tn_fail(TN_EARG,
+                         "model.metadata_levels = %d, but the table has %d category columns (cat1, ...): give at most "
+                         "%d, or preprocess a table that has them",
+                         cfg->model.metadata_levels, ix->n_levels, ix->n_levels);
+}
+
 static const tn_augment *find(const tn_loader_spec *spec, tn_augment_kind kind) {
     for (int i = 0; spec->training && i < spec->n_augment; i++)
         if (spec->augment[i].kind == kind) return &spec->augment[i];

@@ -51,5 +51,7 @@ tn_status tn_loader_pop(tn_loader *ld, tn_lane *out);
 int tn_loader_pending(const tn_loader *ld);
 double tn_loader_waited_s(const tn_loader *ld);              /* total time pop blocked */
 int tn_extra_units(const tn_index *ix, int metadata_levels); /* M */
+/* Has the data set the model.metadata_levels that the head is to join? Errors TN_EARG both numbers. */
+tn_status tn_levels_check(const tn_cfg *cfg, const tn_index *ix);
 
 #endif

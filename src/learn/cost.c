@@ -1,6 +1,7 @@
 /* cost.c - see cost.h. */
 #include "learn/cost.h"
 
+#include "learn/weights.h"
 #include "net/net.h"
 
 #include <string.h>
@@ -27,7 +28,7 @@ static bool mixes(const tn_cfg *cfg) {
     return false;
 }
 
-tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int extra_units, tn_train_cost *out) {
+static tn_net_spec spec_of(const tn_cfg *cfg, int extra_units) {
     tn_net_spec spec = {.width = cfg->model.width,
                         .depth = cfg->model.depth,
                         .stem_stride = cfg->model.stem_stride,
@@ -36,6 +37,11 @@ tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int e
                         .head_units = cfg->model.head_units,
                         .dropout = cfg->model.dropout};
     memcpy(spec.name, cfg->model.net, sizeof spec.name);
+    return spec;
+}
+
+tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int extra_units, tn_train_cost *out) {
+    tn_net_spec spec = spec_of(cfg, extra_units);
     tn_net *net = NULL;
     TN_TRY(tn_net_new(&spec, &net));
     tn_status st = with_device(cfg, net, size_px, &out->lane_bytes);
@@ -50,5 +56,31 @@ tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int e
     size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)size_px * (size_t)size_px * 3 * sizeof(float);
     out->loader_bytes = lane_pixels * (size_t)(2 * lanes_here + 2) * (teacher && mixes(cfg) ? 2 : 1);
     out->program_bytes = PROGRAM_BYTES;
+    return st;
+}
+
+tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out) {
+    int64_t images = (int64_t)cfg->train.lanes * cfg->train.lane_images;
+    *out = (cfg->train.images + images - 1) / images;
+    return *out >= cfg->train.evaluation_points
+               ? TN_OK
+               : tn_fail(TN_EARG,
+                         "train.images = %lld are %lld steps of %d x %d images, fewer than train.evaluation_points = "
+                         "%d",
+                         (long long)cfg->train.images, (long long)*out, cfg->train.lanes, cfg->train.lane_images,
+                         cfg->train.evaluation_points);
+}
+
+tn_status tn_train_check(const tn_cfg *cfg) {
+    int64_t n_steps;
+    tn_train_cost cost;
+    tn_net_spec spec = spec_of(cfg, 0);
+    tn_input_norm norm;
+    tn_ckpt *ck = NULL;
+    TN_TRY(tn_train_steps(cfg, &n_steps));
+    for (int i = 0; i < cfg->train.n_sizes; i++) TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], 1, 0, &cost));
+    if (!*cfg->model.pretrained || !tn_file_exists(cfg->model.pretrained)) return TN_OK;
+    tn_status st = tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &ck);
+    tn_ckpt_free(&ck);
     return st;
 }

@@ -1,5 +1,6 @@
 /*
- * cost.h - the memory that training will take, before it is taken.                   layer: learn, uses: net, data
+ * cost.h - whether training can be done, and the memory that it will take, before it begins.
+ *                                                                                     layer: learn, uses: net, data
  *
  *   TN_TRY(tn_train_cost_of(cfg, size_px, lanes_here, extra_units, &cost));   printf("%zu",
  * tn_train_cost_bytes(&cost));
@@ -23,6 +24,13 @@ typedef struct {
 
 /* Of a rank with lanes_here lanes. extra_units: of the metadata head. Errors of tn_net_new and tn_exec_new. */
 tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int extra_units, tn_train_cost *out);
+
+/* Steps of a cell. Errors TN_EARG fewer than train.evaluation_points. */
+tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out);
+
+/* Can a cell be trained, as far as that shows without data? Errors those of tn_train_steps, of tn_train_cost_of for
+ * each size, and of tn_pretrained_open where the file is there. */
+tn_status tn_train_check(const tn_cfg *cfg);
 
 static inline size_t tn_train_cost_bytes(const tn_train_cost *c) {
     return c->lane_bytes + c->weights_bytes + c->loader_bytes + c->program_bytes;

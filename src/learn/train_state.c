@@ -4,6 +4,7 @@
 #include "base/done.h"
 #include "base/h5.h"
 #include "base/seen.h"
+#include "learn/cost.h"
 #include "learn/weights.h"
 
 #include <errno.h>
@@ -224,6 +225,7 @@ static tn_status start_anew(tn_train *t) {
 
 static tn_status make_net(tn_train *t) {
     const tn_cfg *c = t->cfg;
+    TN_TRY(tn_levels_check(c, t->index));
     tn_net_spec spec = {.width = c->model.width,
                         .depth = c->model.depth,
                         .stem_stride = c->model.stem_stride,
@@ -346,10 +348,6 @@ static tn_status make_all(tn_train *t, int n_ranks, int rank) {
     TN_TRY(make_teacher(t));
     TN_TRY(make_rows(t));
     make_specs(t);
-    if (t->n_steps < t->cfg->train.evaluation_points)
-        return tn_fail(
-            TN_EARG, "train.images = %lld are %lld steps of %d x %d images, fewer than train.evaluation_points = %d",
-            (long long)t->cfg->train.images, (long long)t->n_steps, t->L, t->B, t->cfg->train.evaluation_points);
     return TN_OK;
 }
 
@@ -414,7 +412,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
                        "folds at once with --ranks-per-fold",
                        run->n_ranks, t->L, t->L);
     t->mine = tn_lanes_of(t->L, run->n_ranks, run->rank);
-    t->n_steps = (t->cfg->train.images + (int64_t)t->L * t->B - 1) / ((int64_t)t->L * t->B);
+    TN_TRY(tn_train_steps(t->cfg, &t->n_steps));
     t->clock.best_point = -1;
 
     tn_ckpt *ck = NULL;

@@ -3,6 +3,8 @@
 
 #include "base/done.h"
 #include "base/progress.h"
+#include "data/batch.h"
+#include "learn/cost.h"
 #include "learn/train.h"
 
 #include <errno.h>
@@ -41,11 +43,14 @@ void tn_rung_name(const tn_cfg *cfg, int rung, char out[16]) {
     snprintf(out, 16, rung == cfg->tune.n_rungs ? "judge" : "q%d", rung);
 }
 
-tn_status tn_rungs_check(const tn_cfg *cfg) {
+/* With the budget of rung 0: every other one has more steps. */
+tn_status tn_rungs_check(const tn_cfg *cfg, const tn_index *index) {
     for (int t = 0; t < cfg->tune.trials; t++) {
         tn_cfg *trial = NULL;
         TN_TRY(tn_search_cfg(cfg, t, tn_rung_images(cfg, 0), &trial));
+        tn_status st = index ? tn_levels_check(trial, index) : tn_train_check(trial);
         tn_cfg_free(&trial);
+        if (st != TN_OK) return tn_search_no_job(st, t);
     }
     return TN_OK;
 }
@@ -179,11 +184,14 @@ static tn_status look(const tn_cfg *cfg, const tn_place *at, int *trial_out, cha
     return st;
 }
 
-/* Rank 0 looks: what another rank sees of a shared file system may be older. */
-static tn_status open_place(tn_run *run, const tn_cfg *cfg, const tn_place *at, tn_cfg **out, char idle_out[600]) {
+/* Rank 0 looks: what another rank sees of a shared file system may be older. A trial that these data do not fit would
+ * keep its rung from ever ending: that is told before any of them is trained. */
+static tn_status open_place(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_place *at, tn_cfg **out,
+                            char idle_out[600]) {
     int trial = -1;
     *idle_out = 0;
-    TN_TRY(tn_agree(run, run->rank == 0 ? look(cfg, at, &trial, idle_out) : TN_OK));
+    tn_status st = run->rank == 0 && at->rung == 0 ? tn_rungs_check(cfg, index) : TN_OK;
+    TN_TRY(tn_agree(run, st == TN_OK && run->rank == 0 ? look(cfg, at, &trial, idle_out) : st));
     tn_bcast(run, 0, &trial, sizeof trial);
     tn_bcast(run, 0, idle_out, 600);
     return tn_agree(run, tn_search_cfg(cfg, trial, tn_rung_images(cfg, at->rung), out));
@@ -195,7 +203,7 @@ tn_status tn_place_train(tn_run *run, const tn_cfg *cfg, const tn_index *index, 
     tn_cell cell[TN_MAX_TRIAL_CELLS];
     char idle[600], why[512];
     bool diverged = false;
-    tn_status st = open_place(run, cfg, at, &t, idle);
+    tn_status st = open_place(run, cfg, index, at, &t, idle);
     int n = st == TN_OK && !*idle ? tn_trial_cells(t, at->fold, cell) : 0;
     if (st == TN_OK && run->rank == 0) tn_say("%s%s%s", t->run_dir, *idle ? ": " : "", idle);
     for (int i = 0; i < n && st == TN_OK; i++)

@@ -41,8 +41,9 @@ void tn_rung_name(const tn_cfg *cfg, int rung, char out[16]);
 /* <run>/tune/rung<q>, <run>/tune/judge. */
 tn_status tn_rung_folder(const tn_cfg *cfg, int rung, char out[TN_PATH_BYTES]);
 
-/* Are all trials jobs? Before anything is written. Errors TN_EARG as tn_search_cfg. */
-tn_status tn_rungs_check(const tn_cfg *cfg);
+/* Can all trials be trained? index NULL: as far as that shows without data (tn_train_check), before anything is
+ * written; else with these data (tn_levels_check). Errors TN_EARG names the trial and what does not fit. */
+tn_status tn_rungs_check(const tn_cfg *cfg, const tn_index *index);
 
 /* -1: not known yet, because the rung before has not ended. Local. */
 tn_status tn_place_trial(const tn_cfg *cfg, int rung, int place, int *trial_out);

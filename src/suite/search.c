@@ -74,6 +74,12 @@ static void shrink(tn_cfg *t, int64_t images) {
     t->train.images = images;
 }
 
+tn_status tn_search_no_job(tn_status st, int trial) {
+    char why[1024];
+    snprintf(why, sizeof why, "%s", tn_msg);
+    return tn_fail(st, "trial %d of tune.space is no job: %s", trial, why);
+}
+
 tn_status tn_search_cfg(const tn_cfg *cfg, int trial, int64_t images, tn_cfg **out) {
     tn_values v;
     tn_cfg *t = NULL;
@@ -81,11 +87,7 @@ tn_status tn_search_cfg(const tn_cfg *cfg, int trial, int64_t images, tn_cfg **o
     TN_TRY(tn_search_values(cfg, trial, &v));
     for (int d = 0; d < v.n; d++) set[d] = v.text[d];
     tn_status st = tn_cfg_derive(cfg, v.n, set, &t);
-    if (st != TN_OK) {
-        char why[1024];
-        snprintf(why, sizeof why, "%s", tn_msg);
-        return tn_fail(st, "trial %d of tune.space is no job: %s", trial, why);
-    }
+    if (st != TN_OK) return tn_search_no_job(st, trial);
     shrink(t, images);
     st = tn_path(t->run_dir, "%s/tune/t%03d-i%lld", cfg->run_dir, trial, (long long)images);
     if (st == TN_OK)

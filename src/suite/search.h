@@ -35,6 +35,9 @@ tn_status tn_search_values(const tn_cfg *cfg, int trial, tn_values *out);
 /* Its settings, and <run>/tune/t007-i2000 as its run folder. Errors TN_EARG names the trial and what does not fit. */
 tn_status tn_search_cfg(const tn_cfg *cfg, int trial, int64_t images, tn_cfg **out);
 
+/* A failure of what a trial sets: tn_msg with the trial's number before it. Returns st. */
+tn_status tn_search_no_job(tn_status st, int trial);
+
 /* How a trial did in a rung: means over its folds, sizes and seeds. */
 typedef struct {
     int trial;

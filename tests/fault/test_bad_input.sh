@@ -78,6 +78,10 @@ refused 2 "unknown option --fold" train tiny.cfg --fold 1
 refused 2 "tenfold check does not take --folds" check tiny.cfg --folds 1
 refused 2 "--run: the folder has no name" preprocess tiny.cfg --run=
 refused 2 "--folds 2-1" train tiny.cfg --folds 2-1
+refused 2 'did you mean `efficientnet-b0`?' run tiny.cfg --run never --set model.net=efficientnet-bo
+refused 2 "fewer than train.evaluation_points" run tiny.cfg --run never --set train.images=40 --set train.warmup_images=0
+refused 2 "fewer than train.evaluation_points" check tiny.cfg --set train.images=40 --set train.warmup_images=0
+test ! -e never
 refused 2 'did you mean `efficientnet-b0`?' weights describe efficientnet-b9
 refused 3 "cannot be read" weights digest none.safetensors
 refused 4 "not a checkpoint" weights digest tiny.cfg
@@ -93,6 +97,7 @@ refused 2 "no plan.json" resume one
 "$tenfold" preprocess tiny.cfg --run one 2>&1 | grep -q "already done"
 refused 2 "--folds names fold 3" train tiny.cfg --run one --folds 3
 refused 2 "fewer than train.evaluation_points" train tiny.cfg --run one --set train.images=40 --set train.warmup_images=0
+refused 2 "model.metadata_levels = 4, but the table has 2 category columns" train tiny.cfg --run one --set model.metadata_levels=4
 
 # --- a results folder that cannot be made (a file is in the way; root may write anywhere)
 echo >file

@@ -22,8 +22,15 @@ refused() { # SAYS OPTIONS...
 refused "did you mean train.momentum" --set 'tune.space=( { key = "train.momentun"; uniform = ( 0, 0.5 ); } )'
 refused "tune.space is empty" --set 'tune.space=( )'
 refused "is no job" --set 'tune.space=( { key = "train.warmup_images"; choice = ( 0, 320 ); } )'
+# trials that could never be trained, so that their rung would never end
+refused "did you mean .efficientnet-b0" --set 'tune.space=( { key = "model.net"; choice = ( "efficientnet-b0", "efficientnet-bo" ); } )'
+refused "train.images = 64 are 2 steps" --set 'tune.space=( { key = "train.evaluation_points"; choice = ( 1, 3 ); } )'
 
 "$tenfold" preprocess job.cfg --run whole 2>/dev/null
+levels='tune.space=( { key = "model.metadata_levels"; integer = ( 0, 4 ); } )' code=0
+"$tenfold" trial job.cfg --run whole --rung 0 --place 0 --set "$levels" 2>log || code=$?
+cat log
+test $code = 2 && grep -q "is no job: model.metadata_levels = [34], but the table has 2 category columns" log && test ! -e whole/tune
 mkdir killed && cp -r whole/shards whole/folds killed
 "$tenfold" tune job.cfg --run whole --ranks 2 >report 2>log || { cat log; exit 1; }
 cat report

@@ -107,7 +107,7 @@ static void trials(void **unused) {
     assert_int_equal(t->train.warmup_images, 200); /* 1200 x 4000 / 24000 */
     assert_true(t->train.learning_rate == cfg->train.learning_rate);
     tn_cfg_free(&t);
-    assert_int_equal(tn_rungs_check(cfg), TN_OK);
+    assert_int_equal(tn_rungs_check(cfg, NULL), TN_OK);
     /* 17 x 0.333 = 5.66 -> 6; then two are judged, on the other eight folds, with the whole budget */
     assert_int_equal(tn_rung_places(cfg, 0), 17);
     assert_int_equal(tn_rung_places(cfg, 1), 6);
@@ -122,13 +122,13 @@ static void trials(void **unused) {
     /* each value is fine, together they are no job: told before anything runs */
     char *set[] = {"tune.space=( { key = \"train.warmup_images\"; choice = ( 0, 24000 ); } )"};
     assert_int_equal(tn_cfg_read(unit_write("job.cfg", JOB), 1, set, "run", &cfg), TN_OK);
-    assert_int_equal(tn_rungs_check(cfg), TN_EARG);
+    assert_int_equal(tn_rungs_check(cfg, NULL), TN_EARG);
     unit_says("of tune.space is no job");
     unit_says("train.warmup_images = 24000: give less than train.images");
     tn_cfg_free(&cfg);
     char *none[] = {"tune.space=( )"};
     assert_int_equal(tn_cfg_read(unit_write("job.cfg", JOB), 1, none, "run", &cfg), TN_OK);
-    assert_int_equal(tn_rungs_check(cfg), TN_EARG);
+    assert_int_equal(tn_rungs_check(cfg, NULL), TN_EARG);
     unit_says("tune.space is empty");
     tn_cfg_free(&cfg);
 }
