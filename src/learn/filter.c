@@ -92,11 +92,11 @@ static tn_status judge(filter *s, const float *z, const uint8_t *judged) {
     return tn_judge(&rows, &rules, &s->out);
 }
 
-/* A class that had judged rows keeps some to train on. */
+/* A class with judged rows among those that model f trains on, s->judged, keeps some of them. */
 static tn_status check_classes(const filter *s, int f) {
     int64_t before[TN_MAX_CLASSES] = {0}, after[TN_MAX_CLASSES] = {0};
     for (int64_t i = 0; i < s->ix->n; i++) {
-        if (s->out.verdict[i] == TN_VERDICT_NOT_JUDGED) continue;
+        if (!s->judged[i] || s->out.verdict[i] == TN_VERDICT_NOT_JUDGED) continue;
         int32_t label = tn_label_after(s->out.verdict[i], s->ix->label[i], s->out.suggested[i]);
         before[s->ix->label[i]]++;
         if (label >= 0) after[label]++;
@@ -105,9 +105,9 @@ static tn_status check_classes(const filter *s, int f) {
         if (before[k] > 0 && after[k] == 0)
             return tn_fail(TN_EARG,
                            "filter r%d: of the %" PRId64
-                           " rows of class %s that the model of fold %d may train on, none would keep its label: set "
-                           "self.class_floor above 0, or train the models better before they judge",
-                           s->round + 1, before[k], s->ix->class_name[k], f);
+                           " rows of class %s that the model of fold %d may train on, none would keep its label: raise "
+                           "self.class_floor = %g, or train the models better before they judge",
+                           s->round + 1, before[k], s->ix->class_name[k], f, s->cfg->self.class_floor);
     return TN_OK;
 }
 
@@ -119,7 +119,6 @@ static tn_status check_stop(const filter *s) {
 
 static tn_status write_overlay(filter *s, int f) {
     TN_TRY(check_stop(s));
-    TN_TRY(check_classes(s, f));
     return tn_overlay_write(s->folder, f, s->round + 1, s->ix->n, &s->out, s->overlays);
 }
 
@@ -128,6 +127,7 @@ static tn_status own_view(filter *s) {
         TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
         TN_TRY(training_rows(s, f));
         TN_TRY(judge(s, s->z, s->judged));
+        TN_TRY(check_classes(s, f));
         TN_TRY(write_overlay(s, f));
         rows_with_fold(s); /* the ledger hears all models: nobody trains by it */
         add_to_ledger(s, f);
@@ -139,6 +139,10 @@ static tn_status own_view(filter *s) {
 /* One judgement, of s->slab, for every fold. */
 static tn_status same_for_all(filter *s) {
     TN_TRY(judge(s, s->slab, s->any));
+    for (int f = 0; f < s->cfg->folds.count; f++) {
+        TN_TRY(training_rows(s, f));
+        TN_TRY(check_classes(s, f));
+    }
     for (int f = 0; f < s->cfg->folds.count; f++) TN_TRY(write_overlay(s, f));
     return TN_OK;
 }

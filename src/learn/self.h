@@ -32,8 +32,8 @@
 /* Collective. posteriors: NULL = of the round's cells. Writes overlay-f<f>.h5 for every fold, ledger.csv, ledger.h5,
  * posteriors.h5 (posteriors.h) and DONE in filter/r<round+1>. Done already: says so. The digest in DONE is of the
  * overlays. Prints one line: suspicious by class, and, with a truth column, found of planted, precision, against
- * chance. Errors  TN_EARG a cell of the round without DONE (named); a class of which nothing would be left; those of
- * posteriors.h. Nothing is published then. */
+ * chance. Errors  TN_EARG a cell of the round without DONE (named); a class of which a model would have no row left;
+ * those of posteriors.h. Nothing is published then. */
 tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round, const char *posteriors);
 
 /* Do the models of this fold decide? */
