@@ -26,7 +26,7 @@ const tn_verb tn_verb_reduce = {
     .mpi = true,
     .summary = "all predictions -> ensemble, submission.csv, metrics.json  (MPI)",
     .help = "Combines the predictions of all folds, sizes and seeds, and scores what may honestly be scored.\n"
-            "reads   RUN/predict/*/predictions.h5, RUN/filter/*/ledger.csv\n"
+            "reads   RUN/predict/*/predictions.h5, RUN/filter/*/ledger.{csv,h5}\n"
             "writes  RUN/ensemble.h5, RUN/submission.csv, RUN/metrics.json, RUN/ledger.csv, RUN/reduce/chosen.json\n\n"
             "With --data: the same ensemble of DIR/predict, for new pictures, with the members, weights, offsets and\n"
             "priors that this run decided on (RUN/reduce/chosen.json). Writes ensemble.h5, submission.csv and\n"

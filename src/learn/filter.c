@@ -171,12 +171,14 @@ static tn_status out_of_fold(filter *s) {
 
 /* --- what it says ------------------------------------------------------------------------------------------------- */
 
-static tn_status say_result(const filter *s) {
+static void say_result(const filter *s) {
     int64_t judged[TN_MAX_CLASSES] = {0}, suspicious[TN_MAX_CLASSES] = {0}, n_judged = 0, n_suspicious = 0;
+    tn_filter_score score = {.judged = 0};
     for (int64_t i = 0; i < s->ix->n; i++) {
         if (s->out.verdict[i] == TN_VERDICT_NOT_JUDGED) continue;
         judged[s->ix->label[i]]++;
         suspicious[s->ix->label[i]] += s->out.verdict[i] != TN_VERDICT_KEEP;
+        tn_filter_score_add(&score, s->out.verdict[i], s->ix->label[i], s->ix->truth[i]);
     }
     char text[1024] = "";
     for (int k = 0; k < s->ix->n_classes; k++) {
@@ -188,13 +190,10 @@ static tn_status say_result(const filter *s) {
     }
     tn_say("filter r%d: %" PRId64 " of %" PRId64 " labels found suspicious (%s)", s->round + 1, n_suspicious, n_judged,
            text);
-    if (!*s->cfg->data.truth_column) return TN_OK;
-    tn_filter_score score;
-    TN_TRY(tn_filter_judge(s->cfg, s->round + 1, &score));
-    tn_say("filter r%d: %" PRId64 " of %" PRId64 " wrong labels found; as many drops by chance would have found %.0f",
-           s->round + 1, score.found, score.wrong,
-           score.judged ? (double)score.dropped * (double)score.wrong / (double)score.judged : 0.0);
-    return TN_OK;
+    if (*s->cfg->data.truth_column)
+        tn_say("filter r%d: %" PRId64 " of %" PRId64
+               " wrong labels found; as many drops by chance would have found %.0f",
+               s->round + 1, score.found, score.wrong, tn_share(score.dropped, score.judged) * (double)score.wrong);
 }
 
 /* --- the work of rank 0 ------------------------------------------------------------------------------------------- */
@@ -296,7 +295,7 @@ static tn_status make_all(filter *s, const tn_done *done) {
                         .votes = s->votes};
     TN_TRY(tn_ledger_write(&ledger, s->folder));
     if (!s->posteriors) TN_TRY(tn_posteriors_join(s->cfg, s->ix, s->round, s->folder));
-    TN_TRY(say_result(s));
+    say_result(s);
     tn_hash_hex(s->overlays, digest);
     return publish_done(s, done, digest);
 }

@@ -2,10 +2,10 @@
 #include "learn/ledger.h"
 
 #include "base/csv.h"
+#include "base/done.h"
 #include "base/h5.h"
 #include "learn/cell.h"
 #include "learn/confident.h"
-#include "learn/metric.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -167,33 +167,73 @@ tn_status tn_ledger_write(const tn_ledger *l, const char *folder) {
     return write_csv(l, t, folder);
 }
 
-/* --- by the truth ------------------------------------------------------------------------------------------------- */
+/* --- finding it again --------------------------------------------------------------------------------------------- */
 
-static bool is_verdict(const char *word, tn_verdict v) {
-    return strcmp(word, tn_verdict_words[v]) == 0;
+tn_status tn_ledger_file(const tn_cfg *cfg, int round, const char *name, char path_out[TN_PATH_BYTES]) {
+    char folder[TN_PATH_BYTES];
+    TN_TRY(tn_filter_folder(cfg, round, folder));
+    TN_TRY(tn_path(path_out, "%s/DONE", folder));
+    if (tn_file_exists(path_out) && !tn_done_skipped(folder)) return tn_done_file(folder, name, "filter", path_out);
+    *path_out = 0;
+    return TN_OK;
 }
 
-tn_status tn_filter_judge(const tn_cfg *cfg, int round, tn_filter_score *out) {
-    char path[TN_PATH_BYTES];
-    tn_csv *t = NULL;
-    TN_TRY(tn_filter_folder(cfg, round, path));
-    TN_TRY(tn_path(path, "%s/ledger.csv", path));
-    TN_TRY(tn_csv_read(path, &t));
-    int label = tn_csv_column(t, "label"), verdict = tn_csv_column(t, "verdict"), truth = tn_csv_column(t, "truth");
-    tn_status st =
-        label < 0 || verdict < 0 || truth < 0 ? tn_fail(TN_EARG, "%s: has no truth column to judge by", path) : TN_OK;
+tn_status tn_ledger_last(const tn_cfg *cfg, char path_out[TN_PATH_BYTES]) {
+    *path_out = 0;
+    for (int round = cfg->self.max_rounds; !*path_out && round > 0; round--)
+        TN_TRY(tn_ledger_file(cfg, round, "ledger.csv", path_out));
+    return TN_OK;
+}
+
+/* --- by the truth ------------------------------------------------------------------------------------------------- */
+
+void tn_filter_score_add(tn_filter_score *s, uint8_t verdict, int32_t label, int32_t truth) {
+    if (verdict == TN_VERDICT_NOT_JUDGED || truth < 0) return;
+    bool wrong = truth != label, suspicious = verdict != TN_VERDICT_KEEP;
+    s->judged++;
+    s->wrong += wrong;
+    s->dropped += suspicious;
+    s->found += wrong && suspicious;
+}
+
+static tn_status check_digest(tn_h5 *f, const char *path, const char *wanted) {
+    char *digest = NULL;
+    TN_TRY(tn_h5_check_stamp(f, path, "ledger", 1));
+    TN_TRY(tn_h5_get_text(f, "index_digest", &digest));
+    bool same = strcmp(digest, wanted) == 0;
+    free(digest);
+    return same ? TN_OK
+                : tn_fail(TN_EARG, "%s: was made with another data set or fold map: run `tenfold filter` again", path);
+}
+
+/* rows: a block of the table; at: the place of its first row among those with a fold, and of the next block's. */
+static tn_status judge_block(tn_h5 *f, const tn_rows *rows, uint8_t *verdict, int64_t *at, tn_filter_score *out) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < rows->n; i++) n += rows->fold[i] >= 0;
+    TN_TRY(tn_h5_read_rows(f, "verdict", TN_H5_U8, *at, n, verdict));
+    for (int64_t i = 0; i < rows->n; i++)
+        if (rows->fold[i] >= 0) tn_filter_score_add(out, *verdict++, rows->label[i], rows->truth[i]);
+    *at += n;
+    return TN_OK;
+}
+
+tn_status tn_filter_judge(const char *path, tn_table *t, tn_filter_score *out) {
+    enum { BLOCK = 65536 };
+    tn_h5 *f = NULL;
+    tn_rows rows = {.room = 0};
+    uint8_t *verdict = malloc(BLOCK);
+    int64_t at = 0;
     *out = (tn_filter_score){.judged = 0};
-    for (int64_t i = 0; st == TN_OK && i < tn_csv_rows(t); i++) {
-        const char *v = tn_csv_at(t, i, verdict), *known = tn_csv_at(t, i, truth);
-        if (is_verdict(v, TN_VERDICT_NOT_JUDGED) || !*known) continue;
-        bool wrong = strcmp(known, tn_csv_at(t, i, label)) != 0, suspicious = !is_verdict(v, TN_VERDICT_KEEP);
-        out->judged++;
-        out->wrong += wrong;
-        out->dropped += suspicious;
-        out->found += wrong && suspicious;
+    tn_status st = verdict ? tn_h5_open(path, &f) : tn_fail_memory(BLOCK, "the ledger");
+    if (st == TN_OK) st = check_digest(f, path, t->digest);
+    if (st == TN_OK) st = tn_rows_new(t, BLOCK, &rows);
+    for (int64_t first = 0; st == TN_OK && first < t->n; first += BLOCK) {
+        int64_t n = t->n - first < BLOCK ? t->n - first : BLOCK;
+        st = tn_table_read(t, TN_COLUMN_LABEL | TN_COLUMN_TRUTH, first, n, &rows);
+        if (st == TN_OK) st = judge_block(f, &rows, verdict, &at, out);
     }
-    out->precision = tn_share(out->found, out->dropped);
-    out->recall = tn_share(out->found, out->wrong);
-    tn_csv_free(&t);
+    tn_h5_close(&f);
+    tn_rows_free(&rows);
+    free(verdict);
     return st;
 }

@@ -21,6 +21,7 @@
 #define TN_LEARN_LEDGER_H
 
 #include "data/index.h"
+#include "data/table.h"
 #include "learn/judge.h"
 
 enum { TN_VOTE_NONE, TN_VOTE_KEEP, TN_VOTE_DROP };
@@ -38,13 +39,21 @@ typedef struct {
 /* Publishes ledger.csv and ledger.h5 in folder. Local. */
 tn_status tn_ledger_write(const tn_ledger *l, const char *folder);
 
-/* How well the ledger of filter/r<round> finds wrong labels, by the truth column. */
+/* A file of the ledger of filter/r<round>, after its bytes were compared with what DONE says: TN_EFORMAT. "" where
+ * there is no ledger: the filter did not run or did not finish, or the round was skipped. Local. */
+tn_status tn_ledger_file(const tn_cfg *cfg, int round, const char *name, char path_out[TN_PATH_BYTES]);
+/* The same for ledger.csv of the last filter that made one. */
+tn_status tn_ledger_last(const tn_cfg *cfg, char path_out[TN_PATH_BYTES]);
+
+/* How well a filter finds wrong labels, by the truth column. */
 typedef struct {
-    int64_t judged, wrong;    /* judged rows with known truth, and those of them whose label is wrong */
-    int64_t dropped, found;   /* suspicious and not brought back by a floor, and those of them that are wrong */
-    double precision, recall; /* found / dropped, found / wrong; 0 where 0/0 */
-} tn_filter_score;            /* chance: dropped * wrong / judged */
-tn_status tn_filter_judge(const tn_cfg *cfg, int round, tn_filter_score *out); /* reads ledger.csv; TN_EARG no truth */
+    int64_t judged, wrong;  /* judged rows with known truth, and those of them whose label is wrong */
+    int64_t dropped, found; /* suspicious and not brought back by a floor, and those of them that are wrong */
+} tn_filter_score;          /* precision: found / dropped; recall: found / wrong; chance: dropped * wrong / judged */
+void tn_filter_score_add(tn_filter_score *s, uint8_t verdict, int32_t label, int32_t truth);
+/* By the truth as the table has it now, which may have been learnt after the filter ran. path: ledger.h5, which goes by
+ * in blocks as the table does. Errors  TN_EARG it is of another data set or fold map; TN_EFORMAT. Local. */
+tn_status tn_filter_judge(const char *path, tn_table *t, tn_filter_score *out);
 
 /* Two ledger.csv of the same data set: how many rows changed from which verdict to which, by class, as a markdown table
  * on counts; the changed rows as CSV on rows: path, label, verdict_a, verdict_b, suggested_a, suggested_b, margin_a,

@@ -133,18 +133,17 @@ static json_t *tuned_json(const tn_reduction *r) {
 
 /* Only with a truth column can a filter be judged. */
 static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
-    char folder[TN_PATH_BYTES];
+    char path[TN_PATH_BYTES];
     tn_filter_score s;
-    TN_TRY(tn_filter_folder(r->cfg, round, folder));
-    if (!*r->cfg->data.truth_column || tn_done_skipped(folder)) return TN_OK;
-    TN_TRY(tn_path(folder, "%s/DONE", folder));
-    if (!tn_file_exists(folder)) return TN_OK;
-    TN_TRY(tn_filter_judge(r->cfg, round, &s));
+    if (!*r->cfg->data.truth_column) return TN_OK;
+    TN_TRY(tn_ledger_file(r->cfg, round, "ledger.h5", path));
+    if (!*path) return TN_OK;
+    TN_TRY(tn_filter_judge(path, r->table, &s));
     json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "round", round, "judged",
                                           (json_int_t)s.judged, "wrong", (json_int_t)s.wrong, "dropped",
                                           (json_int_t)s.dropped, "found", (json_int_t)s.found, "found_by_chance",
-                                          tn_share(s.dropped, s.judged) * (double)s.wrong, "precision", s.precision,
-                                          "recall", s.recall));
+                                          tn_share(s.dropped, s.judged) * (double)s.wrong, "precision",
+                                          tn_share(s.found, s.dropped), "recall", tn_share(s.found, s.wrong)));
     return TN_OK;
 }
 

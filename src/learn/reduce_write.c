@@ -26,6 +26,7 @@ struct tn_outputs {
     int64_t n_written, n_unread;
     tn_hash *hash;
     table_file submission, ledger;
+    char ledger_made[TN_PATH_BYTES]; /* rank 0: the last filter's; "" none */
     bool makes_ledger; /* no filter ran: what the out-of-fold predictions think of the labels; nothing was dropped */
     float shares[TN_MAX_CLASSES];
     int64_t n_here, room; /* this rank's rows with fold -1, or those that rank 0 received */
@@ -85,25 +86,15 @@ static tn_status open_here(tn_outputs *o) {
     return TN_OK;
 }
 
-static tn_status has_filter(const tn_cfg *cfg, bool *out) {
-    char path[TN_PATH_BYTES];
-    *out = false;
-    for (int round = cfg->self.max_rounds; !*out && round > 0; round--) {
-        TN_TRY(tn_filter_folder(cfg, round, path));
-        TN_TRY(tn_path(path, "%s/ledger.csv", path));
-        *out = tn_file_exists(path);
-    }
-    return TN_OK;
-}
-
 tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out) {
     tn_outputs *o = calloc(1, sizeof *o);
-    bool filter = false;
     tn_status st = o ? TN_OK : tn_fail_memory(sizeof *o, "the outputs");
-    if (st == TN_OK && run->rank == 0) st = has_filter(r->cfg, &filter);
-    TN_TRY(tn_agree(run, st));
+    if (st == TN_OK && run->rank == 0 && !r->given) st = tn_ledger_last(r->cfg, o->ledger_made);
+    st = tn_agree(run, st);
+    if (st != TN_OK) free(o);
+    TN_TRY(st);
     *out = o;
-    int makes = !filter && !r->given; /* of new pictures nobody keeps a ledger */
+    int makes = run->rank == 0 && !*o->ledger_made && !r->given; /* of new pictures nobody keeps a ledger */
     MPI_Bcast(&makes, 1, MPI_INT, 0, run->comm);
     o->r = r;
     o->makes_ledger = makes != 0;
@@ -272,6 +263,13 @@ static tn_status close_table(table_file *t) {
     return failed ? tn_fail(TN_EIO, "%s: cannot be written: %s", t->tmp, strerror(errno)) : TN_OK;
 }
 
+/* The ledger of the last filter, as it is. */
+static tn_status copy_ledger(const tn_outputs *o) {
+    char path[TN_PATH_BYTES];
+    TN_TRY(tn_path(path, "%s/ledger.csv", o->r->cfg->run_dir));
+    return tn_file_copy(o->ledger_made, path);
+}
+
 /* All are complete before the first is published. */
 static tn_status publish_here(tn_outputs *o) {
     tn_status st = tn_h5_close(&o->ensemble);
@@ -279,26 +277,14 @@ static tn_status publish_here(tn_outputs *o) {
     if (st == TN_OK) st = close_table(&o->ledger);
     if (st == TN_OK) st = tn_publish_end(o->path);
     if (st == TN_OK) st = tn_publish_end(o->submission.path);
+    if (st == TN_OK && *o->ledger_made) st = copy_ledger(o);
     return st == TN_OK && o->makes_ledger ? tn_publish_end(o->ledger.path) : st;
-}
-
-/* The ledger of the last filter, as it is. */
-static tn_status copy_ledger(const tn_cfg *cfg) {
-    char path[TN_PATH_BYTES], from[TN_PATH_BYTES];
-    TN_TRY(tn_path(path, "%s/ledger.csv", cfg->run_dir));
-    for (int round = cfg->self.max_rounds; round > 0; round--) {
-        TN_TRY(tn_filter_folder(cfg, round, from));
-        TN_TRY(tn_path(from, "%s/ledger.csv", from));
-        if (tn_file_exists(from)) return tn_file_copy(from, path);
-    }
-    return TN_OK;
 }
 
 tn_status tn_outputs_publish(tn_run *run, tn_outputs *o, char digest_out[TN_HEX_BYTES]) {
     int64_t n_unread = 0;
     MPI_Reduce(&o->n_unread, &n_unread, 1, MPI_INT64_T, MPI_SUM, 0, run->comm);
     tn_status st = run->rank == 0 ? publish_here(o) : TN_OK;
-    if (st == TN_OK && run->rank == 0 && !o->makes_ledger) st = copy_ledger(o->r->cfg);
     if (n_unread)
         tn_warn("submission.csv: %" PRId64
                 " images could not be read; they get the most frequent class and the class shares",

@@ -4,6 +4,7 @@
 #include "base/csv.h"
 #include "base/done.h"
 #include "learn/journal.h"
+#include "learn/ledger.h"
 #include "suite/report_page.h"
 
 #include <stdlib.h>
@@ -194,9 +195,8 @@ static tn_status ledger_table(report *r, int round) {
     char path[TN_PATH_BYTES];
     tn_csv *t = NULL;
     int64_t judged[TN_MAX_CLASSES] = {0}, dropped[TN_MAX_CLASSES] = {0};
-    TN_TRY(tn_filter_folder(r->cfg, round, path));
-    TN_TRY(tn_path(path, "%s/ledger.csv", path));
-    if (!tn_file_exists(path)) return TN_OK;
+    TN_TRY(tn_ledger_file(r->cfg, round, "ledger.csv", path));
+    if (!*path) return TN_OK;
     TN_TRY(tn_csv_read(path, &t));
     int label = tn_csv_column(t, "label"), verdict = tn_csv_column(t, "verdict");
     for (int64_t i = 0; label >= 0 && verdict >= 0 && i < tn_csv_rows(t); i++)

@@ -5,6 +5,7 @@
 #include "data/jpeg.h"
 #include "data/shard.h"
 #include "learn/journal.h"
+#include "learn/ledger.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -258,13 +259,8 @@ static tn_status put_ledger(const tn_cfg *cfg, const tn_csv *t, const char *path
 static tn_status put_pictures(const tn_cfg *cfg, FILE *f) {
     char path[TN_PATH_BYTES];
     tn_csv *t = NULL;
-    int round = cfg->self.max_rounds;
-    for (; round > 0; round--) {
-        TN_TRY(tn_filter_folder(cfg, round, path));
-        TN_TRY(tn_path(path, "%s/ledger.csv", path));
-        if (tn_file_exists(path)) break;
-    }
-    if (round == 0) return TN_OK;
+    TN_TRY(tn_ledger_last(cfg, path));
+    if (!*path) return TN_OK;
     TN_TRY(tn_csv_read(path, &t));
     tn_status st = put_ledger(cfg, t, path, f);
     tn_csv_free(&t);

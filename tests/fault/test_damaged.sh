@@ -39,6 +39,17 @@ damaged train/$cell/posteriors.h5 filter filter
 damaged train/$cell/best.safetensors predict/$cell predict
 damaged filter/r1/overlay-f0.h5 train/r1-f0-s32-x1 train --round 1
 damaged predict/$cell/predictions.h5 reduce reduce
+damaged filter/r1/ledger.csv reduce reduce
+damaged filter/r1/ledger.h5 reduce reduce
+damaged filter/r1/ledger.csv report report
+
+# a filter that was killed before its DONE is none: neither its ledger nor its table is shown
+cp -r whole hurt && rm -r hurt/reduce hurt/filter/r1/DONE
+refused 0 "ledger.csv" reduce tiny.cfg --run hurt
+test "$(head -n 1 hurt/ledger.csv)" = path,label,suggested,margin,verdict
+"$tenfold" report tiny.cfg --run hurt >log 2>&1
+if grep "^Before round 1:\|By the truth column" log; then exit 1; fi
+rm -r hurt
 
 # a checkpoint in mid-way: another clock is no clock; without its best model it does not go on; a lost journal is only told
 cp -r whole hurt && rm hurt/train/$cell/DONE

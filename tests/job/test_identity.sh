@@ -15,6 +15,7 @@ test "$(head -n 1 a/ledger.csv)" = "path,label,suggested,margin,verdict,votes_dr
 cp a/filter/r1/overlay-f0.h5 overlay
 
 # the truth is learnt later: it judges, and no model or prediction is made again
+cp -r a late
 rm -r a/shards a/folds
 say run tiny.cfg --run a --ranks 1
 test $code = 0 || { cat log; exit 1; }
@@ -24,6 +25,15 @@ head -n 1 a/ledger.csv | grep -q ',truth$'
 grep -q '"found_by_chance"' a/metrics.json
 grep -q "By the truth column" out
 grep -q '^| class | training rows | images seen | times each |$' out
+# ... nor a filter: its ledger is judged as it is
+rm -r late/shards late/folds
+say preprocess tiny.cfg --run late
+say reduce tiny.cfg --run late
+test $code = 0 || { cat log; exit 1; }
+for run in a late; do sed -n '/^ "filter"/,$p' $run/metrics.json >judged-$run; done
+cmp judged-a judged-late
+found=$(awk -F, 'NR == FNR { if ($2 != $7) bad[$1]; next } FNR > 1 && $5 == "drop" && $1 in bad { n++ } END { print n + 0 }' data/metadata.csv late/ledger.csv)
+grep -q "\"found\": $found,$" judged-late
 
 # scores that are not what they seem are marked, in every table
 say reduce tiny.cfg --run shared --set self.view=shared --set folds.validation=held_out --allow-missing
