@@ -234,6 +234,15 @@ bool tn_done_skipped(const char *dir) {
            strcmp(digest, TN_SKIPPED) == 0;
 }
 
+bool tn_done_made_from(const char *dir, const char *input) {
+    char path[TN_PATH_BYTES];
+    json_t *j = NULL;
+    if (done_path(dir, path) != TN_OK || !tn_file_exists(path) || read_done(dir, &j) != TN_OK) return false;
+    bool found = line_of_key(word(j, "inputs"), input) != NULL;
+    json_decref(j);
+    return found;
+}
+
 tn_status tn_done_file(const char *dir, const char *name, const char *made_by_verb, char path_out[TN_PATH_BYTES]) {
     char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
     json_t *j = NULL;

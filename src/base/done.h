@@ -67,6 +67,9 @@ tn_status tn_done_stage(const char *dir, const char *made_by_verb, char out[TN_S
 /* Is dir finished, and was it skipped? */
 bool tn_done_skipped(const char *dir);
 
+/* Is dir finished, and has it an input of this name? */
+bool tn_done_made_from(const char *dir, const char *input);
+
 /* The path of a file of a finished folder, after its bytes were compared with what DONE says: a flipped bit never
  * becomes a number. Errors  as tn_done_digest; TN_EFORMAT where the file is missing or other bytes than published. */
 tn_status tn_done_file(const char *dir, const char *name, const char *made_by_verb, char path_out[TN_PATH_BYTES]);

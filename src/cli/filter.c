@@ -27,7 +27,9 @@ const tn_verb tn_verb_filter = {
     .help =
         "Keeps a label where the posteriors believe it (self.method); what happens to the others says self.dropped.\n"
         "After a round that did not improve, the next one is skipped.\n"
-        "reads   RUN/train/r<round>-*/posteriors.h5, or the FILE of models trained elsewhere\n"
+        "reads   RUN/train/r<round>-*/posteriors.h5, or the FILE of models trained elsewhere: run, resume and submit, "
+        "which\n"
+        "        judge by the run's own models, refuse such a folder\n"
         "writes  RUN/filter/r<round+1> (one overlay per fold, ledger.csv, ledger.h5, posteriors.h5)\n"
         "memory  of rank 0: 8 bytes per row and class and about 85 per row, and the table: 2 GB for 10^7 rows, 5 "
         "classes\n"

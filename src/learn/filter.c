@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FOREIGN "posteriors" /* the input of models trained elsewhere, in DONE */
+
 typedef struct {
     const tn_cfg *cfg;
     const tn_index *ix;
@@ -246,7 +248,7 @@ static tn_status put_cells(filter *s, int round, FILE *f) {
 static tn_status put_file(const char *path, FILE *f) {
     char digest[TN_HEX_BYTES];
     TN_TRY(tn_hash_file(path, digest));
-    fprintf(f, "posteriors %s\n", digest);
+    fprintf(f, FOREIGN " %s\n", digest);
     return TN_OK;
 }
 
@@ -335,7 +337,9 @@ static tn_status make(filter *s, const tn_done *done) {
 static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round, const char *posteriors) {
     filter s = {.cfg = cfg, .ix = index, .round = round, .posteriors = posteriors};
     char *settings = tn_cfg_canonical(cfg, TN_STAGE_FILTER);
-    tn_status st = settings ? find_inputs(&s) : tn_fail_memory(4096, "the settings");
+    tn_status st = settings ? TN_OK : tn_fail_memory(4096, "the settings");
+    if (st == TN_OK && !posteriors) st = tn_filter_own(cfg, round);
+    if (st == TN_OK) st = find_inputs(&s);
     if (st == TN_OK) st = tn_filter_folder(cfg, round + 1, s.folder);
     if (st == TN_OK) {
         tn_done want = {.stage = "filter", .settings = settings, .inputs = s.inputs};
@@ -348,6 +352,18 @@ static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round
     free(settings);
     release(&s);
     return st;
+}
+
+tn_status tn_filter_own(const tn_cfg *cfg, int round) {
+    char folder[TN_PATH_BYTES];
+    TN_TRY(tn_filter_folder(cfg, round + 1, folder));
+    return !tn_done_made_from(folder, FOREIGN)
+               ? TN_OK
+               : tn_fail(TN_EARG,
+                         "%s is by --posteriors, of models trained elsewhere; a filter by the models of round %d would "
+                         "replace it: delete that folder for one, or keep it: train, predict and reduce go on from it, "
+                         "and filter --posteriors makes it again",
+                         folder, round);
 }
 
 tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round, const char *posteriors) {

@@ -36,6 +36,10 @@
  * those of posteriors.h. Nothing is published then. */
 tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round, const char *posteriors);
 
+/* What --posteriors judged is not replaced by a judgement of the round's own cells: TN_EARG where that would happen.
+ * Local. */
+tn_status tn_filter_own(const tn_cfg *cfg, int round);
+
 /* Do the models of this fold decide? */
 bool tn_self_uses_fold(const tn_cfg *cfg, int fold);
 

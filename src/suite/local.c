@@ -3,6 +3,7 @@
 
 #include "base/lock.h"
 #include "base/progress.h"
+#include "learn/self.h"
 #include "learn/train.h"
 #include "suite/launch.h"
 #include "suite/queue.h"
@@ -169,6 +170,7 @@ static tn_status walk(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
 tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
     char path[TN_PATH_BYTES];
     tn_lock *lock = NULL;
+    for (int round = 0; round < cfg->self.max_rounds; round++) TN_TRY(tn_filter_own(cfg, round));
     TN_TRY(tn_path(path, "%s/log", plan->start.run_dir));
     TN_TRY(tn_folder_make(path));
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));

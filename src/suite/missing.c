@@ -1,6 +1,7 @@
 /* missing.c - walks over the DONE files of a run folder. */
 #include "suite/missing.h"
 
+#include "learn/self.h"
 #include "learn/train.h"
 #include "preprocess/preprocess.h"
 
@@ -38,6 +39,7 @@ static tn_status find_round(const tn_cfg *cfg, int round, bool inputs_missing, t
 static tn_status find_filter(const tn_cfg *cfg, int round, tn_missing *m) {
     char folder[TN_PATH_BYTES];
     bool done = true;
+    TN_TRY(tn_filter_own(cfg, round - 1));
     for (int i = 0; i < m->n_cells; i++) done = done && !m->train[(round - 1) * m->n_cells + i];
     TN_TRY(tn_filter_folder(cfg, round, folder));
     if (done) TN_TRY(has_done(folder, &done));

@@ -21,7 +21,7 @@ typedef struct {
     } rung[TN_MAX_RUNGS + 1];
 } tn_missing;
 
-/* Errors TN_EARG something was made with other settings: names the keys. */
+/* Errors TN_EARG something was made with other settings: names the keys; as tn_filter_own. */
 tn_status tn_missing_find(const tn_cfg *cfg, tn_missing **out);
 void tn_missing_free(tn_missing **m);
 

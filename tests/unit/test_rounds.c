@@ -14,6 +14,8 @@
 #include "learn/self.h"
 #include "learn/train.h"
 #include "preprocess/preprocess.h"
+#include "suite/local.h"
+#include "suite/missing.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -287,6 +289,28 @@ static const char *write_foreign(const job *j, const float *p) {
     return path;
 }
 
+/* What models trained elsewhere judged is replaced neither by `filter` nor by the plan of a whole run. */
+static void assert_kept(job *j) {
+    char path[TN_PATH_BYTES], before[TN_HEX_BYTES], after[TN_HEX_BYTES];
+    tn_start start = {.n_set = 0};
+    tn_plan *plan = NULL;
+    tn_missing *missing = NULL;
+    assert_int_equal(tn_filter_folder(j->cfg, 1, path), TN_OK);
+    assert_int_equal(tn_path(path, "%s/DONE", path), TN_OK);
+    assert_int_equal(tn_hash_file(path, before), TN_OK);
+    assert_int_equal(tn_filter(&j->run, j->cfg, j->ix, 0, NULL), TN_EARG);
+    unit_says("filter/r1 is by --posteriors");
+    assert_int_equal(tn_path(start.run_dir, "%s", j->cfg->run_dir), TN_OK);
+    assert_int_equal(tn_plan_make(j->cfg, &start, &plan), TN_OK);
+    assert_int_equal(tn_local_run(j->cfg, plan, 1), TN_EARG);
+    unit_says("filter/r1 is by --posteriors");
+    tn_plan_free(&plan);
+    assert_int_equal(tn_missing_find(j->cfg, &missing), TN_EARG); /* of `submit` and `resume --slurm` */
+    unit_says("filter/r1 is by --posteriors");
+    assert_int_equal(tn_hash_file(path, after), TN_OK);
+    assert_string_equal(before, after);
+}
+
 /* Disagreement: argmax of the own fold's p. The same numbers from a file judge alike; where they deny a class, nothing
  * is written. */
 static void other_posteriors(job *j) {
@@ -318,6 +342,7 @@ static void other_posteriors(job *j) {
             }
         }
     }
+    assert_kept(j);
     for (int i = 0; i < N; i++)
         for (int k = 0; k < K; k++) own[i * K + k] = k == 1 ? 0.5F : 0.25F;
     assert_int_equal(filter_again(j, TN_SELF_DISAGREEMENT, 0, write_foreign(j, own)), TN_EARG);
