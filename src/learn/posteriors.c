@@ -4,6 +4,7 @@
 #include "base/done.h"
 #include "base/guard.h"
 #include "base/h5.h"
+#include "learn/self.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -244,6 +245,15 @@ static tn_status fill_joined(tn_h5 *f, const tn_index *ix, int64_t n, const tn_c
     return tn_h5_write_virtual(f, "p", TN_H5_F32, n, at, 2, dim);
 }
 
+/* The cells of the round that the filter judges by come first. Returns how many they are. */
+static int64_t used_cells(const tn_cfg *cfg, int round, tn_cell *cell) {
+    int64_t n = 0;
+    tn_cell_list(cfg, round, cell);
+    for (int i = 0; i < tn_cell_count(cfg); i++)
+        if (tn_self_uses_fold(cfg, cell[i].fold)) cell[n++] = cell[i];
+    return n;
+}
+
 tn_status tn_posteriors_join(const tn_cfg *cfg, const tn_index *ix, int round, const char *folder) {
     size_t n = (size_t)tn_cell_count(cfg);
     char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES], (*file)[RELATIVE_BYTES] = calloc(n, sizeof *file);
@@ -253,11 +263,10 @@ tn_status tn_posteriors_join(const tn_cfg *cfg, const tn_index *ix, int round, c
     int32_t *number = calloc(2 * n, sizeof *number);
     tn_h5 *f = NULL;
     tn_status st = file && at && cell && seed && number ? TN_OK : tn_fail_memory(n * sizeof *file, "the posteriors");
-    if (st == TN_OK) tn_cell_list(cfg, round, cell);
     if (st == TN_OK) st = tn_path(path, "%s/posteriors.h5", folder);
     if (st == TN_OK) st = tn_publish_name(path, tmp);
     if (st == TN_OK) st = tn_h5_create(tmp, &f);
-    if (st == TN_OK) st = fill_joined(f, ix, (int64_t)n, cell, file, at, seed, number);
+    if (st == TN_OK) st = fill_joined(f, ix, used_cells(cfg, round, cell), cell, file, at, seed, number);
     tn_status closed = tn_h5_close(&f);
     if (st == TN_OK) st = closed;
     free(file);

@@ -31,7 +31,8 @@ tn_status tn_posteriors_out_of_fold(const tn_cfg *cfg, const tn_index *ix, int r
 tn_status tn_posteriors_foreign(const char *path, const tn_index *ix, float *out);
 
 /* One file for all slabs of a round: <folder>/posteriors.h5, virtual datasets z and p (C,N,K) over the files of the C
- * cells in cell order, which stay where they are, with fold, size_px, seed (C). Local. */
+ * cells that are judged by (tn_self_uses_fold) in cell order, which stay where they are, with fold, size_px, seed (C).
+ * Local. */
 tn_status tn_posteriors_join(const tn_cfg *cfg, const tn_index *ix, int round, const char *folder);
 
 #endif

@@ -364,22 +364,36 @@ static void other_posteriors(job *j) {
     assert_false(tn_file_exists(folder));
 }
 
-/* The joined file has the slabs of all folds. */
-static void assert_joined(const job *j) {
+/* The joined file has the slabs of these folds, and no others. */
+static void assert_joined(const job *j, int n_folds, const int32_t *fold) {
     static float all[F * N * K], z[N * K], p[N * K];
     char path[TN_PATH_BYTES];
     int64_t shape[3];
+    int32_t named[F];
     tn_h5 *f = NULL;
     assert_int_equal(tn_path(path, "%s/filter/r1/posteriors.h5", j->cfg->run_dir), TN_OK);
     assert_int_equal(tn_h5_open(path, &f), TN_OK);
     assert_int_equal(tn_h5_shape(f, "z", 3, shape), TN_OK);
-    assert_true(shape[0] == F && shape[1] == N && shape[2] == K);
-    assert_int_equal(tn_h5_read_rows(f, "z", TN_H5_F32, 0, F, all), TN_OK);
+    assert_true(shape[0] == n_folds && shape[1] == N && shape[2] == K);
+    assert_int_equal(tn_h5_read_rows(f, "z", TN_H5_F32, 0, n_folds, all), TN_OK);
+    assert_int_equal(tn_h5_read_rows(f, "fold", TN_H5_I32, 0, n_folds, named), TN_OK);
     tn_h5_close(&f);
-    for (int fold = 0; fold < F; fold++) {
-        read_posteriors(j, &(tn_cell){.fold = fold, .size_px = 16, .seed = 1}, z, p);
-        assert_memory_equal(all + fold * N * K, z, sizeof z);
+    assert_memory_equal(named, fold, (size_t)n_folds * sizeof *fold);
+    for (int i = 0; i < n_folds; i++) {
+        read_posteriors(j, &(tn_cell){.fold = fold[i], .size_px = 16, .seed = 1}, z, p);
+        assert_memory_equal(all + i * N * K, z, sizeof z);
     }
+}
+
+static void shared_view(job *j) {
+    j->cfg->self.view = TN_VIEW_SHARED;
+    j->cfg->self.n_folds = 2;
+    j->cfg->self.folds[0] = 0;
+    j->cfg->self.folds[1] = 2;
+    if (filter_again(j, TN_SELF_SELF, 0.5, NULL) != TN_OK) fail_msg("%s", tn_msg);
+    assert_joined(j, 2, (const int32_t[]){0, 2});
+    j->cfg->self.view = TN_VIEW_OWN;
+    j->cfg->self.n_folds = 0;
 }
 
 /* Scores of validation rows, counted here from the p of both rounds. */
@@ -436,7 +450,7 @@ static void rounds(tn_run run) {
     for (int f = 0; f < F; f++) train(&j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1});
     assert_int_equal(tn_filter(&j.run, j.cfg, j.ix, 0, NULL), TN_OK);
     assert_ledger(&j);
-    assert_joined(&j);
+    assert_joined(&j, F, (const int32_t[]){0, 1, 2});
     for (int f = 0; f < F; f++) {
         uint8_t verdict[N];
         tn_cell cell = {.round = 1, .fold = f, .size_px = 16, .seed = 1};
@@ -455,6 +469,7 @@ static void rounds(tn_run run) {
     assert_int_equal(tn_reduce(&j.run, j.cfg, false), TN_OK);
     for (int round = 0; round < 2; round++) assert_scored(&j, round, &c[round]);
     assert_improvement(&j);
+    shared_view(&j);
     other_posteriors(&j);
     asked_to_stop(&j);
     end(&j);
