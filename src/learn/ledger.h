@@ -57,7 +57,8 @@ tn_status tn_filter_judge(const char *path, tn_table *t, tn_filter_score *out);
 
 /* Two ledger.csv of the same data set: how many rows changed from which verdict to which, by class, as a markdown table
  * on counts; the changed rows as CSV on rows: path, label, verdict_a, verdict_b, suggested_a, suggested_b, margin_a,
- * margin_b. Errors  TN_EARG a column is missing; other rows or other given labels (the first is named). Local. */
+ * margin_b. Errors  TN_EARG a column is missing; other rows or other given labels (the first is named); TN_EIO rows
+ * cannot be written. Local. */
 tn_status tn_ledger_diff(const char *path_a, const char *path_b, FILE *counts, FILE *rows);
 
 #endif

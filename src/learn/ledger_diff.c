@@ -3,6 +3,7 @@
 
 #include "base/csv.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +92,9 @@ static tn_status compare(const side *a, const side *b, FILE *counts, FILE *rows)
     }
     put_counts(n, c, counts);
     free(c);
-    return TN_OK;
+    return fflush(rows) == 0 && !ferror(rows)
+               ? TN_OK
+               : tn_fail(TN_EIO, "the rows whose verdict changed could not be written: %s", strerror(errno));
 }
 
 tn_status tn_ledger_diff(const char *path_a, const char *path_b, FILE *counts, FILE *rows) {

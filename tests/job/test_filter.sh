@@ -52,6 +52,9 @@ refused() { # CODE TEXT VERB [options]
 sed 2d out/ledger.csv >short.csv
 refused 2 "the ledgers are of different data sets" filter --diff out/ledger.csv short.csv
 refused 3 "none.csv: cannot be read" filter --diff out/ledger.csv none.csv
+code=0
+"$tenfold" filter --diff confident/filter/r1/ledger.csv disagreement/filter/r1/ledger.csv >/dev/full 2>log || code=$?
+test $code = 3 && grep -q "could not be written: No space left" log
 refused 2 "--diff wants two ledgers" filter --diff out/ledger.csv
 refused 2 "one word too many" filter tiny.cfg out
 refused 2 "set self.consistency_weight above 0" check tiny.cfg --set self.dropped=unlabeled
