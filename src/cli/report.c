@@ -25,7 +25,7 @@ const tn_verb tn_verb_report = {
             "writes  RUN/report/report.md, RUN/report/scores.csv, and RUN/report/report.html: one page with curves and "
             "the\n"
             "        pictures whose labels are believed least\n"
-            "of a search, where the job file has a tune.space: RUN/tune/tune.md, trials.csv, best.cfg\n\n"
+            "of a search, where the job file has a tune.space: RUN/tune/tune.md, trials.csv, best*.cfg\n\n"
             "example: tenfold report jobs/quickstart.cfg",
     .run = run,
 };

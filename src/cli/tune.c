@@ -31,7 +31,8 @@ const tn_verb tn_verb_tune = {
         "last\n"
         "one with the job file as it stands on folds that the search has not used. A job file with a tune.space is a\n"
         "search: `run` means the same, `submit` does it through Slurm, `status` and `resume` work on its folder.\n"
-        "writes  RUN/tune: tune.md, trials.csv, best.cfg (a complete job file), one run folder per trial and budget\n\n"
+        "writes  RUN/tune: tune.md, trials.csv, best.cfg (a complete job file), best-2.cfg, ... (of the others in the\n"
+        "        last rung), one run folder per trial and budget\n\n"
         "example: tenfold tune jobs/tune.cfg --run results/tune",
     .run = tune,
 };

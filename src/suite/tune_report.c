@@ -1,18 +1,21 @@
-/* tune_report.c - trials.csv, tune.md, best.cfg. */
+/* tune_report.c - trials.csv, tune.md, best.cfg, best-2.cfg and so on. */
 #include "suite/tune_report.h"
 
 #include "base/csv.h"
 #include "base/done.h"
 #include "suite/rung.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     const tn_cfg *cfg;
     tn_ranked *ranked[TN_MAX_RUNGS]; /* (places) best first */
     json_t *judge;
+    int place; /* of the last rung: whose job file is written */
 } search;
 
 static void close_search(search *s) {
@@ -204,25 +207,28 @@ static tn_status write_md(const search *s, FILE *f) {
 
 /* --- best.cfg ----------------------------------------------------------------------------------------------------- */
 
-/* The file goes elsewhere than the one it comes from. */
-static void make_absolute(char path[TN_PATH_BYTES]) {
-    char *whole = *path ? realpath(path, NULL) : NULL;
-    if (whole && strlen(whole) < TN_PATH_BYTES) strcpy(path, whole);
-    free(whole);
+/* The file goes elsewhere than the one it comes from. Not by realpath: the folder to stage in need not be there yet,
+ * and may be a link to another disk on each node. */
+static tn_status make_absolute(char path[TN_PATH_BYTES]) {
+    char given[TN_PATH_BYTES], here[TN_PATH_BYTES];
+    if (!*path || *path == '/') return TN_OK;
+    if (!getcwd(here, sizeof here)) return tn_fail(TN_EIO, "the working folder: %s", strerror(errno));
+    strcpy(given, path);
+    return tn_path(path, "%s/%s", here, given);
 }
 
 static tn_status write_best(const search *s, FILE *f) {
-    int best = s->ranked[s->cfg->tune.n_rungs - 1][0].trial;
+    int trial = s->ranked[s->cfg->tune.n_rungs - 1][s->place].trial;
     tn_cfg *t = NULL;
-    TN_TRY(tn_search_cfg(s->cfg, best, s->cfg->train.images, &t));
+    TN_TRY(tn_search_cfg(s->cfg, trial, s->cfg->train.images, &t));
+    char *path[] = {t->data.metadata, t->data.images, t->data.stage_folder, t->model.pretrained};
+    tn_status st = TN_OK;
+    for (size_t i = 0; st == TN_OK && i < sizeof path / sizeof *path; i++) st = make_absolute(path[i]);
     t->tune.n_space = 0; /* what was found is no search */
-    make_absolute(t->data.metadata);
-    make_absolute(t->data.images);
-    make_absolute(t->model.pretrained);
-    fprintf(f, "# trial %d of the search of %s\n", best, s->cfg->name);
+    fprintf(f, "# trial %d of the search of %s\n", trial, s->cfg->name);
     tn_cfg_print(t, f);
     tn_cfg_free(&t);
-    return TN_OK;
+    return st;
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
@@ -239,6 +245,18 @@ static tn_status publish(const search *s, const char *name, tn_status (*write)(c
     if (st == TN_OK && copy) fwrite(text, 1, n, copy);
     free(text);
     return st;
+}
+
+/* The trials of the last rung, the best first; who diverged there is no job to go on with. */
+static tn_status publish_best(search *s) {
+    int last = s->cfg->tune.n_rungs - 1;
+    TN_TRY(publish(s, "best.cfg", write_best, NULL));
+    for (s->place = 1; s->place < tn_rung_places(s->cfg, last); s->place++) {
+        char name[32];
+        snprintf(name, sizeof name, "best-%d.cfg", s->place + 1);
+        if (!s->ranked[last][s->place].diverged) TN_TRY(publish(s, name, write_best, NULL));
+    }
+    return TN_OK;
 }
 
 static tn_status publish_done(const tn_cfg *cfg) {
@@ -259,7 +277,7 @@ tn_status tn_tune_report(const tn_cfg *cfg) {
     search s = {.cfg = cfg};
     tn_status st = open_search(&s);
     if (st == TN_OK) st = publish(&s, "trials.csv", write_csv, NULL);
-    if (st == TN_OK) st = publish(&s, "best.cfg", write_best, NULL);
+    if (st == TN_OK) st = publish_best(&s);
     if (st == TN_OK) st = publish(&s, "tune.md", write_md, stdout);
     if (st == TN_OK) st = publish_done(cfg);
     close_search(&s);

@@ -3,7 +3,8 @@
  * trials.csv   one line per trial: values, per rung rank and score, empty where it did not take part
  * tune.md      the same as a table, and the comparison on the judge folds
  * best.cfg     the best trial as a complete job file, its paths absolute, without the search
- * DONE         vouches for them; its input is the judgement */
+ * best-2.cfg   the next best of the last rung, and so on to its last that did not diverge
+ * DONE         vouches for the first three; its input is the judgement */
 #ifndef TN_SUITE_TUNE_REPORT_H
 #define TN_SUITE_TUNE_REPORT_H
 

@@ -61,6 +61,14 @@ test "$(awk -F, 'NR > 1 { print $4, $1 }' whole/tune/trials.csv | sort -n | cut 
 "$tenfold" check job.cfg | grep -q "^# tune: 1792 training images in all"
 # the best trial is a job file of its own
 "$tenfold" check whole/tune/best.cfg | grep -q "^  weight_decay = 10;"
+# so is the other one of the last rung
+test "$(head -n 1 whole/tune/best-2.cfg)" = "# trial $(awk -F, '$8 == 2 { print $1 }' whole/tune/trials.csv) of the search of job"
+"$tenfold" check whole/tune/best-2.cfg | grep -q "^  images = 320;"
+test ! -e whole/tune/best-3.cfg
+# from elsewhere they mean the same files, those that are not there yet among them
+(mkdir elsewhere && cd elsewhere && "$tenfold" report ../job.cfg --run ../whole --set data.stage_folder=not/yet >/dev/null)
+grep -q "^  stage_folder = \"$PWD/elsewhere/not/yet\";" whole/tune/best.cfg
+"$tenfold" check whole/tune/best.cfg | grep -q "^# rows 240:"
 "$tenfold" status whole >status
 test "$(grep -c ' done' status)" = 19
 grep -q "trial q0-p01-f1 .* done .* trial 1, .* 64 of *64 images" status
