@@ -1,8 +1,8 @@
 # kill -9 in mid-training, then resume: the digests of the undisturbed run. And SIGTERM: a checkpoint and exit code 6.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-wait_for() { # FILE: at most 60 s
-    for _ in $(seq 600); do [ -e "$1" ] && return; sleep 0.1; done
+wait_for() { # FILE: at most 300 s
+    for _ in $(seq 3000); do [ -e "$1" ] && return; sleep 0.1; done
     echo "$1 did not come" >&2
     return 1
 }

@@ -52,7 +52,7 @@ late() { # FILE SECONDS OLD VERB [options]: rank 1 sees FILE late
         { cat log; exit 1; }
     cat log
 }
-short="--set train.images=320 --set train.warmup_images=0 --set train.evaluation_points=2"
+short="--set train.images=1280 --set train.warmup_images=0 --set train.evaluation_points=2"
 mpirun -n 2 "$tenfold" preprocess tiny.cfg --run whole >log 2>&1
 mkdir late && cp -r whole/shards whole/folds late/
 for round in 0 1; do
@@ -69,9 +69,9 @@ cmp late/$cell/posteriors.h5 whole/$cell/posteriors.h5
 # an older checkpoint: resuming from it on one rank alone would be another model
 rm -r late/train
 mpirun -n 2 "$tenfold" train tiny.cfg --run late --folds 0 --set train.checkpoint_images=32 $short >log 2>&1 &
-for _ in $(seq 600); do [ -e late/$cell/checkpoint.safetensors ] && break; sleep 0.02; done
+for _ in $(seq 6000); do [ -e late/$cell/checkpoint.safetensors ] && break; sleep 0.02; done
 cp late/$cell/checkpoint.safetensors old.safetensors
-for _ in $(seq 600); do [ -s late/$cell/journal.jsonl ] && break; sleep 0.02; done
+for _ in $(seq 6000); do [ -s late/$cell/journal.jsonl ] && break; sleep 0.02; done
 pkill -KILL -P $! -x tenfold
 wait $! && exit 1
 cmp -s old.safetensors late/$cell/checkpoint.safetensors && exit 1

@@ -43,11 +43,17 @@ grep -q "a killed job's copy of shards is removed" log
 test -z "$(ls local)"
 
 # two jobs of one node at once: one copies, the other uses that copy, the last one removes it
-"$tenfold" train tiny.cfg --run staged --folds 0 $on >log1 2>&1 &
-"$tenfold" train tiny.cfg --run staged --folds 1 $on >log2 2>&1 &
-wait -n && wait -n || { cat log1 log2; exit 1; }
+"$tenfold" train tiny.cfg --run staged --folds 0 $on --set train.images=320000 >log1 2>&1 &
+first=$!
+for _ in $(seq 600); do grep -q staged, log1 && break; sleep 0.05; done
+"$tenfold" train tiny.cfg --run staged --folds 1 $on >log2 2>&1 || { cat log1 log2; exit 1; }
+if grep staged, log2; then exit 1; fi
+test -e local/tenfold-*/COPIED # the first one still reads it
+kill -TERM $first
+wait $first || true
 test -z "$(ls local)"
-train --folds 2 $on
+rm -r staged/train/r0-f0-*
+train --folds 0,2 $on
 same
 
 # too small, or no folder at all: one warning

@@ -7,7 +7,7 @@ for i in $(seq 0 7); do ln -s images data/images$i; done
 sed -i 's/images = 2400/images = 64/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/
     s/metadata.csv/many.csv/; s/shard_rows = 50/shard_rows = 90/' tiny.cfg
 stop_one_rank() { # SIGNAL FILE LOG: when FILE is there, the last rank of the mpirun that was started last gets the signal
-    for _ in $(seq 600); do [ -e "$2" ] && break; sleep 0.1; done
+    for _ in $(seq 3000); do [ -e "$2" ] && break; sleep 0.02; done
     kill -$1 $(pgrep -P $! -x tenfold | tail -n 1)
     code=0
     wait $! || code=$?

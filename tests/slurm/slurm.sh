@@ -4,6 +4,7 @@
 #   wait_for 60 "the first checkpoint" test -e FILE    no wait without a bound
 #   job=$(submit sbatch options)                       prints the job's id
 #   wait_job 60 $job COMPLETED                         until the job is in that state; any other final state is an error
+#   wait_for 60 "an empty queue" none_left             until no job waits, runs or completes; `none_left NAME`: none whose name begins so
 set -eu
 cluster=$source/tests/slurm/cluster
 
@@ -34,6 +35,9 @@ wait_job() { # SECONDS JOB STATE
     wait_for "$1" "the end of job $2" job_over "$2"
     job_is "$2" "$3" || { scontrol show job "$2" && return 1; } >&2
 }
+
+# jobs that end keep their nodes for a moment; an squeue that fails says nothing
+none_left() { local jobs; jobs=$(squeue --noheader --format=%j) && ! grep -q -- "^${1-.}" <<<"$jobs"; }
 
 # the text $2 in the file $1, which may not be there yet
 says() { grep -qs -- "$2" "$1"; }

@@ -16,6 +16,8 @@ test "$(SLURM_CONF=$PWD/other/slurm.conf sinfo -h -o %D)" = 1
 TN_CLUSTER=$PWD/other "$cluster" down
 "$cluster" status
 
+wait_for 60 "an empty queue" none_left # nodes that complete are not taken
+
 # nodes share files, but not processes, memory and local disk
 srun --nodes=2 bash -c 'echo x >"$TN_CLUSTER/local/mine"; echo x >"/dev/shm/mine"; touch "shared-$(hostname)"'
 test -e shared-node1 && test -e shared-node2
@@ -24,6 +26,7 @@ test "$("$cluster" on node2 cat "$TN_CLUSTER/local/mine")" = x
 test ! -e "$TN_CLUSTER/nodes/node3/local/mine"
 
 # a node fails: its job is requeued on another one, and it comes back
+wait_for 60 "an empty queue" none_left
 job=$(submit --output=out --wrap 'echo "$(hostname) ${SLURM_RESTART_COUNT:-0}"; [ "${SLURM_RESTART_COUNT:-0}" = 1 ] || sleep 600')
 wait_for 20 "the first start" says out "node1 0"
 "$cluster" fail node1

@@ -14,5 +14,5 @@ cat log
 test $code = 6
 grep -q "stopped on request after 0 of 1 runs; its jobs are cancelled" log
 if grep "could not be cancelled" log; then exit 1; fi
-none_left() { [ -z "$(squeue --noheader)" ]; }
 wait_for 60 "the end of its jobs" none_left
+squeue --noheader --states=CANCELLED --format=%j | grep -q '^undisturbed-slurm\.finish$'

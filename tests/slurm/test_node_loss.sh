@@ -7,8 +7,7 @@ sed -i 's/images = 2400/images = 1600/; s/evaluation_points = 3/&; checkpoint_im
 slurm_up
 short="--set self.max_rounds=0 --set train.images=800"
 cell() { echo "train/r0-f$1-s32-x1"; }
-no_jobs() { ! squeue --noheader --format=%j | grep -q "^$1\."; }
-finished() { wait_for 400 "the end of the jobs of $1" no_jobs "$1"; } # RUN
+finished() { wait_for 400 "the end of the jobs of $1" none_left "$1\."; } # RUN
 # RUN FOLD: "12_1 node3", the task that trains the fold now and its node
 task_of() { squeue --noheader --array --states=RUNNING --format="%F_%K %B %j" | awk -v name="$1.train.r0" -v task="_$2$" 'index($3, name) == 1 && $1 ~ task { print $1, $2 }'; }
 trains() { [ -n "$(task_of "$1" "$2")" ] && [ -s "$1/$(cell "$2")/checkpoint.safetensors" ]; }
@@ -26,10 +25,9 @@ wait_for 90 "the second start of fold 1" says "crashed/log/train.r0-$id.log" "st
 "$cluster" revive "$node"
 
 # a fold fails three times: the others go on, the run says which one is missing, resume does the rest
-"$tenfold" submit tiny.cfg --run gap $short >submitted
-wait_for 300 "the shards" test -e gap/folds/DONE
 mkdir -p gap/train
 echo "in the way" >"gap/$(cell 2)"
+"$tenfold" submit tiny.cfg --run gap $short >submitted
 
 # a dependency that can never be met
 sed '2s/,[a-z]*,/,neither,/' data/metadata.csv >data/wrong.csv

@@ -96,4 +96,8 @@ wait_job 90 "$job" COMPLETED
 grep -q "1 ranks by srun on node" run/log/srun-*.log
 site=$PWD/wrong.env
 echo 'TENFOLD_LAUNCHER=mpiexec' >wrong.env
-wait_job 60 "$(stage wrong 0 train)" FAILED
+job=$(stage wrong 0 train)
+wait_job 60 "$job" FAILED
+test "$(record wrong exit_code)" = 2
+grep -q "TENFOLD_LAUNCHER=mpiexec in .*: give mpirun or srun" run/log/wrong-*.log
+test ! -e starts.wrong

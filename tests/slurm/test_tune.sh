@@ -15,6 +15,7 @@ ended() { # RUN: exit code of its `status --watch` in $code
     code=0
     timeout 500 "$tenfold" status "$1" --watch >watch 2>&1 || code=$?
     cat watch
+    wait_for 60 "the end of the jobs of $1" none_left "$1\." # over is what has its DONE; its job still says so
 }
 
 "$tenfold" run job.cfg --run local --ranks 1 >report 2>log || { cat log; exit 1; }
@@ -34,10 +35,10 @@ test $code = 2
 grep -q "jobs of this run still wait or run: [0-9]" log
 
 # a rank of trial 1 is killed: that task alone is queued again, and goes on
-wait_for 400 "a checkpoint of trial 1" test -e out/tune/t001-i480/train/r0-f0-s32-x1/checkpoint.safetensors
 one=$(job_of out "trial q0-p01-f0")
+wait_for 400 "a checkpoint of trial 1" test -e out/tune/t001-i480/train/r0-f0-s32-x1/checkpoint.safetensors
 node=$(job_field "$one" BatchHost)
-"$cluster" on "$node" sh -c 'for p in $(pgrep -x tenfold); do if grep -qz "^1/3$" /proc/$p/cmdline; then kill -KILL $p; fi; done'
+"$cluster" on "$node" sh -c 'for p in $(pgrep -x tenfold); do if grep -qz "^1/3$" /proc/$p/cmdline; then kill -KILL $p && hit=1; fi; done; [ "${hit-}" ]'
 "$tenfold" status out >table
 grep "^trial q0-p01-f0 .* trial 1, " table
 grep "^rank q0 .* waiting" table
