@@ -19,8 +19,7 @@ static char **copy_strings(int64_t n, const char *const *s) {
     return out;
 }
 
-/* --- ids of distinct values in order of first appearance: sort, then number
- * ------------------------------------------------ */
+/* --- ids of distinct values in order of first appearance: sort, then number --------------------------------------- */
 
 typedef struct {
     const char *text;

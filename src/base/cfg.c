@@ -67,8 +67,7 @@ static void unknown_group(const char *group, int line, tn_problems *problems) {
                near ? "?" : ": the groups are data, preprocess, folds, model, train, self, reduce, tune, slurm");
 }
 
-/* --- sources of values: the file, --set, defaults
- * --------------------------------------------------------------------- */
+/* --- sources of values: the file, --set, defaults ----------------------------------------------------------------- */
 
 static void take_group(tn_cfg *cfg, const config_setting_t *group, const char *base_dir, tn_problems *problems) {
     const char *group_name = config_setting_name(group);

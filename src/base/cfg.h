@@ -55,7 +55,8 @@ typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
 
 typedef enum { TN_AUG_CROP, TN_AUG_FLIP, TN_AUG_CUTMIX } tn_augment_kind;
 /* augment = ( { op = "random_resized_crop"; probability = 1.0; area_min = 0.08; area_max = 1.0; ratio_min = 0.75;
- *               ratio_max = 1.3333; }, { op = "horizontal_flip"; probability = 0.5; },
+ *               ratio_max = 1.3333; },
+ *             { op = "horizontal_flip"; probability = 0.5; },
  *             { op = "cutmix"; probability = 0.5; alpha = 1.0; } );   in this order, each at most once */
 typedef struct {
     tn_augment_kind kind;
@@ -228,8 +229,8 @@ int tn_cfg_places(const tn_cfg *cfg, int rung);
 tn_status tn_cfg_read_copy(const char *path, const char *copy, int n_set, char **set, const char *run_dir,
                            tn_cfg **out);
 
-/* A value for a key that neither the job file nor --set has given, from line `line` of the file `where`. Errors
- * TN_EARG no such key (with the nearest spelling), not an accepted value. */
+/* A value for a key that neither the job file nor --set has given, from line `line` of the file `where`.
+ * Errors  TN_EARG no such key (with the nearest spelling), not an accepted value. */
 tn_status tn_cfg_default(tn_cfg *cfg, const char *group, const char *name, const char *value, const char *where,
                          int line);
 

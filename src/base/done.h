@@ -11,8 +11,9 @@
  * `name digest` per line), digest (of the outputs), files (hash of each), tenfold version and source commit, library
  * versions, check (hash of all that).
  * Invariants 1. A folder without DONE is absent.
- *            2. DONE is published last. 3. Other settings than the wanted are an error that shows the first
- *            differing keys; other inputs only make the folder stale, to be made again.
+ *            2. DONE is published last.
+ *            3. Other settings than the wanted are an error that shows the first differing keys; other inputs only make
+ *               the folder stale, to be made again.
  */
 #ifndef TN_BASE_DONE_H
 #define TN_BASE_DONE_H
@@ -42,7 +43,8 @@ tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out)
 
 /* Looks at dir and makes it ready: valid: says "NAME: already done"; stale: says so and empties it; else makes it, and
  * removes the temporary files of dead writers. What is not valid is locked until it is published, the process ends or
- * begins another folder. Local. Errors  TN_EBUSY another process is making it */
+ * begins another folder. Local.
+ * Errors  TN_EBUSY another process is making it */
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out);
 /* The same by rank 0, with the verdict on every rank. Collective. */
 tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, const tn_done *want, bool *valid_out);
@@ -53,8 +55,8 @@ tn_status tn_done_check(void);
 /* Gives up the folder that was begun and not published, so that the next one need not wait. Local. */
 void tn_done_leave(void);
 
-/* Errors  TN_EBUSY as tn_done_check. file: names of the files in dir whose bytes DONE vouches for, NULL at the end;
- * NULL: none. */
+/* Errors  TN_EBUSY as tn_done_check.
+ * file: names of the files in dir whose bytes DONE vouches for, NULL at the end; NULL: none. */
 tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *const *file);
 
 /* The digest of a finished folder; TN_EARG when there is no DONE: the message names dir and the verb that makes it. */
@@ -71,7 +73,8 @@ bool tn_done_skipped(const char *dir);
 bool tn_done_made_from(const char *dir, const char *input);
 
 /* The path of a file of a finished folder, after its bytes were compared with what DONE says: a flipped bit never
- * becomes a number. Errors  as tn_done_digest; TN_EFORMAT where the file is missing or other bytes than published. */
+ * becomes a number.
+ * Errors  as tn_done_digest; TN_EFORMAT where the file is missing or other bytes than published. */
 tn_status tn_done_file(const char *dir, const char *name, const char *made_by_verb, char path_out[TN_PATH_BYTES]);
 
 /* The same comparison of settings for other carriers (a checkpoint): TN_EARG with the differing keys. */

@@ -96,8 +96,8 @@ tn_status tn_h5_close(tn_h5 **f) {
     if (!*f) return TN_OK;
     bool ok = !(*f)->writing || H5Fflush((*f)->file, H5F_SCOPE_GLOBAL) >= 0;
     /* A close that fails leaves HDF5 1.10 with a freed file in its tables: so a file that cannot be flushed is not
-     * closed. HDF5 tries once more at its own end, inside MPI_Finalize, and crashes there: no process may come to that.
-     */
+     * closed. HDF5 tries once more at its own end, inside MPI_Finalize, and crashes there: no process may come to
+     * that. */
     if (ok) ok = H5Fclose((*f)->file) >= 0;
     broken |= !ok;
     tn_status st = ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written to its end: is the disk full?", (*f)->path);
@@ -106,8 +106,7 @@ tn_status tn_h5_close(tn_h5 **f) {
     return st;
 }
 
-/* --- attributes of the root group
- * ------------------------------------------------------------------------------------- */
+/* --- attributes of the root group --------------------------------------------------------------------------------- */
 
 static tn_status set_attribute(tn_h5 *f, const char *name, hid_t file_type, hid_t memory_type, const void *value) {
     hid_t space = H5Screate(H5S_SCALAR);

@@ -10,8 +10,9 @@
  *
  * Between begin and end each rank works at its own pace. A rank that was asked to stop (tn_stop_wanted) or failed sends
  * one empty message to each other rank; all leave with their next piece, in the time that one piece takes. The rank
- * that called has the reason; those that heard it are fine, so that tn_agree finds the reason. Invariant  after
- * tn_halt_end no message is on its way. Cost       one MPI_Test per piece; R messages of 0 bytes per rank that calls.
+ * that called has the reason; those that heard it are fine, so that tn_agree finds the reason.
+ * Invariant  after tn_halt_end no message is on its way.
+ * Cost       one MPI_Test per piece; R messages of 0 bytes per rank that calls.
  */
 #ifndef TN_BASE_HALT_H
 #define TN_BASE_HALT_H

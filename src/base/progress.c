@@ -49,8 +49,7 @@ void tn_progress_begin(tn_progress *p, const char *label, int64_t total, const c
     p->drawn_s = p->terminal ? 0 : p->begin_s;
 }
 
-/* --- signs of life --------------------------------------------------------------------------------------------------
- */
+/* --- signs of life ------------------------------------------------------------------------------------------------ */
 
 static struct {
     char path[4096];

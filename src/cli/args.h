@@ -71,8 +71,9 @@ extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_f
     tn_verb_report, tn_verb_run, tn_verb_submit, tn_verb_tune, tn_verb_trial, tn_verb_rank, tn_verb_status,
     tn_verb_resume, tn_verb_weights, tn_verb_drill;
 
-/* argv behind the verb. Errors TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong
- * count of words; args->help is set when --help was given (nothing else is checked then). */
+/* argv behind the verb.
+ * Errors  TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong count of words;
+ *         args->help is set when --help was given (nothing else is checked then). */
 tn_status tn_args_parse(const tn_verb *verb, int argc, char **argv, tn_args *out);
 
 /* Settings of word[0]: a job file with --set and --run, or the folder of a run as it was started. Errors TN_EARG. */

@@ -37,8 +37,8 @@ tn_status tn_plan_open(const tn_args *args, bool make_folder, tn_cfg **cfg_out, 
 /* [first, end) is the part-th of n_parts equal parts of n cells (tn_task_of is its inverse). */
 void tn_part(int n, int part, int n_parts, int *first_out, int *end_out);
 
-/* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg). Errors TN_EARG
- * a fold, size or seed that the job file does not have. */
+/* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg).
+ * Errors  TN_EARG a fold, size or seed that the job file does not have. */
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out);
 /* The same of a list of cells. take_out (n): which of them. */
 tn_status tn_cells_pick(const tn_args *args, const tn_cfg *cfg, int n, const tn_cell *cell, bool *take_out);

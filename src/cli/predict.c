@@ -15,8 +15,7 @@ static tn_status stop_wanted(void) {
 }
 
 /* Cells that are not trained are passed over (`reduce` counts what is missing), unless they were asked for by --folds
- * or --part.
- */
+ * or --part. */
 static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_cell *cell, int *n_done,
                                int *n_missing) {
     int n = 0;

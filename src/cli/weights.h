@@ -1,5 +1,4 @@
-/* weights.h - parts of the verb `weights` in files of their own.                     layer: cli, uses: learn,
- * preprocess */
+/* weights.h - parts of the verb `weights` in files of their own.            layer: cli, uses: learn, preprocess */
 #ifndef TN_CLI_WEIGHTS_H
 #define TN_CLI_WEIGHTS_H
 

@@ -44,8 +44,8 @@ typedef struct {
 typedef struct tn_loader tn_loader;
 tn_status tn_loader_new(const tn_loader_spec *spec, tn_loader **out);
 void tn_loader_free(tn_loader **ld); /* joins the threads; pending lanes are dropped */
-/* rows (B) copied; sample i of the lane stands at stream position + i. Asserts that fewer than depth - 1 are pending.
- */
+/* rows (B) copied; sample i of the lane stands at stream position + i. Asserts that fewer than depth - 1 are
+ * pending. */
 void tn_loader_push(tn_loader *ld, const int64_t *rows, int B, int64_t position);
 tn_status tn_loader_pop(tn_loader *ld, tn_lane *out);
 int tn_loader_pending(const tn_loader *ld);

@@ -191,8 +191,7 @@ void tn_fold_certificate_print(const tn_cfg *cfg, const tn_fold_certificate *c, 
             (long long)c->duplicates_across);
 }
 
-/* --- validation slice
- * -------------------------------------------------------------------------------------------------- */
+/* --- validation slice --------------------------------------------------------------------------------------------- */
 
 static int permutation_order(const void *a, const void *b) {
     const kin *x = a, *y = b;

@@ -68,8 +68,7 @@ static void near_pairs(const tn_index *ix, int bits, const keyed *look, int64_t 
     }
 }
 
-/* --- components: union-find with the lowest row as root
- * ------------------------------------------------------------------ */
+/* --- components: union-find with the lowest row as root ----------------------------------------------------------- */
 
 static int32_t root_of(int32_t *parent, int32_t i) {
     while (parent[i] != i) i = parent[i] = parent[parent[i]];

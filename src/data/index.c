@@ -213,8 +213,7 @@ tn_status tn_index_read(const char *shards_dir, const char *folds_dir, tn_index 
     return st == TN_OK ? tn_path((*out)->shards_dir, "%s", shards_dir) : st;
 }
 
-/* --- rank 0 reads, the others receive
- * ---------------------------------------------------------------------------------- */
+/* --- rank 0 reads, the others receive ----------------------------------------------------------------------------- */
 
 /* A string table as one block: the pointers are made anew on each rank. */
 static tn_status cast_strings(tn_run *run, int64_t n, char ***s) {

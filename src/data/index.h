@@ -9,7 +9,7 @@
  *   path (strings)  label i32 (-1 none)  truth i32 (-1 none)  is_test u8  cat i32 (N,M) value id per level
  *   state u8 (0 good, 1 quarantined)  width height u16 stored size  content_hash u64 (xxh3 of the source bytes)
  *   perceptual_hash u64  group i32 (-1 none; connected components are made later: fold.h)  shard i32  offset i64
- *   length i32 checksum u64 (xxh3 of the stored bytes)
+ *   length i32  checksum u64 (xxh3 of the stored bytes)
  *   classes (strings)  levels: cat_values_<m> (strings), value 0 = "unknown" (empty or unseen in training)
  * File folds/folds.h5, version 1: fold i32 (N): 0..F-1; -1 test or unlabelled; -2 quarantined. component i32 (N).
  * Invariant  the category vocabulary holds values of labelled, non-test rows only (of new pictures to predict: of all

@@ -91,8 +91,7 @@ static tn_status fill(const columns *c, tn_meta *m) {
     return TN_OK;
 }
 
-/* --- duplicate paths: sort row numbers by path
- * ------------------------------------------------------------------------- */
+/* --- duplicate paths: sort row numbers by path -------------------------------------------------------------------- */
 
 typedef struct {
     const char *path;

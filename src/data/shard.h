@@ -5,7 +5,8 @@
  *   with length 0. Datasets: payload u8 (bytes, contiguous, unfiltered); what index.h knows of the rows: state, width,
  *   height, content_hash, perceptual_hash, length, offset, checksum (n); reason (strings, "" for good ones).
  *   Attributes: first_row, store (jpeg | original | raw), size_px, made_from. raw = (H,W,3) uint8.
- * Invariants 1. The bytes depend on the rows and settings alone, not on ranks. 2. One writer per file, no locks.
+ * Invariants 1. The bytes depend on the rows and settings alone, not on ranks.
+ *            2. One writer per file, no locks.
  *            3. Loader threads pread() the payload; HDF5 is only called here, by the main thread.
  */
 #ifndef TN_DATA_SHARD_H

@@ -6,8 +6,8 @@
  *   ...  tn_shards_close(&shards);  tn_staging_end(run, &stage);
  *
  * FOLDER/tenfold-<digest of the index>/      the shard files; `COPIED` when all are there
- * FOLDER/tenfold-<digest of the index>.lock  flock: exclusive while copying or removing, shared while using. The disk
- * is the node's own, where flock is the truth and ends with its process.
+ * FOLDER/tenfold-<digest of the index>.lock  flock: exclusive while copying or removing, shared while using.
+ * The disk is the node's own, where flock is the truth and ends with its process.
  *
  * The first rank of each node copies, compares each copy's hash with the bytes that it read, and the node's other ranks
  * wait for it. Jobs of the same data set on one node share one copy; the last one removes it, and what a killed job

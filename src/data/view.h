@@ -1,8 +1,8 @@
 /*
  * view.h - the views of an image that prediction averages over.              layer: data, uses: base (cfg), augment
  *
- *   tn_image_view view[TN_MAX_SINGLE_VIEWS];   int n = tn_views_of(cfg, view);   tn_box box = tn_view_box(&view[i], w,
- * h);
+ *   tn_image_view view[TN_MAX_SINGLE_VIEWS];   int n = tn_views_of(cfg, view);
+ *   tn_box box = tn_view_box(&view[i], w, h);
  *
  * identity          the centre square of the whole image, as in evaluation
  * horizontal_flip   the same, mirrored

@@ -12,16 +12,18 @@
  * table.
  *
  * Stored and read  Activations lie in memory as a convolution left them, in the device's precision (`void *`). Batch
- * norm, activation and squeeze-and-excitation are applied when they are read (tn_view), so that the value after batch
- *            norm is never written; on the way back the gradient through batch norm is applied in the same manner
- *            (tn_grad_view). Vectors, weights and their gradients are float32 and accumulation is float32 or better.
- * Layouts    activations (B,H,W,C), channels innermost. `M` = B*H*W pixels. Weights as PyTorch stores them: dense
- *            convolution (O,I,R,R), depthwise (C,1,R,R), linear (O,I).
- * Aliasing   outputs never overlap inputs unless a comment allows it.
- * Bits       the result of every operation depends on its arguments, n_threads, isa and precision, and on nothing else:
- *            reductions run in a fixed order, and a row of a batch in evaluation does not depend on the other rows.
- * Errors     *_new functions return a status; a failure while computing is fatal (tn_die): peers are waiting.
- * Threads    one caller at a time; the device uses n_threads threads inside.
+ *                  norm, activation and squeeze-and-excitation are applied when they are read (tn_view), so that the
+ *                  value after batch norm is never written; on the way back the gradient through batch norm is applied
+ *                  in the same manner (tn_grad_view). Vectors, weights and their gradients are float32 and accumulation
+ *                  is float32 or better.
+ * Layouts          activations (B,H,W,C), channels innermost. `M` = B*H*W pixels. Weights as PyTorch stores them: dense
+ *                  convolution (O,I,R,R), depthwise (C,1,R,R), linear (O,I).
+ * Aliasing         outputs never overlap inputs unless a comment allows it.
+ * Bits             the result of every operation depends on its arguments, n_threads, isa and precision, and on nothing
+ *                  else: reductions run in a fixed order, and a row of a batch in evaluation does not depend on the
+ *                  other rows.
+ * Errors           *_new functions return a status; a failure while computing is fatal (tn_die): peers are waiting.
+ * Threads          one caller at a time; the device uses n_threads threads inside.
  */
 #ifndef TN_DEV_DEV_H
 #define TN_DEV_DEV_H
@@ -85,8 +87,7 @@ typedef struct {
     void (*load)(tn_dev *dev, int64_t n, const void *x, float *host);
     void (*fill)(tn_dev *dev, int64_t n, float value, float *x);
 
-    /* --- convolution, no bias; B images, at most those of the shape ------------------------------------------------
-     */
+    /* --- convolution, no bias; B images, at most those of the shape ----------------------------------------------- */
     tn_status (*conv_new)(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out);
     void (*conv_free)(tn_dev *dev, tn_conv **conv);
     /* After the weights w changed and before they are used. w must stay valid until the next call. */
@@ -102,8 +103,7 @@ typedef struct {
     void (*conv_backward)(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                           bool add, double *sums, float *dw);
 
-    /* --- batch norm over M pixels and C channels -------------------------------------------------------------------
-     */
+    /* --- batch norm over M pixels and C channels ------------------------------------------------------------------ */
     /* a, b of the view: gamma (x - mean) / sqrt(var + eps) + beta = a x + b. */
     void (*bn_affine)(tn_dev *dev, int C, const float *gamma, const float *beta, const float *mean, const float *var,
                       float eps, float *a, float *b);
@@ -117,8 +117,7 @@ typedef struct {
     void (*read_backward)(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, const float *keep,
                           const float *dpool, void *dz, double *sums);
 
-    /* --- squeeze-and-excitation, pooling, residual ------------------------------------------------------------------
-     */
+    /* --- squeeze-and-excitation, pooling, residual ---------------------------------------------------------------- */
     /* y(B,C) = mean over the HW pixels of the view */
     void (*pool_forward)(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, float *y);
     /* ds(B,C) = sum over HW of g v, v: the view without its scale */

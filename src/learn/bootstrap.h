@@ -10,8 +10,8 @@
  *            sender, a duplicate) come and go together. A score's interval is the percentiles 2.5 and 97.5 over the
  *            resamples (linear between two); a class that a resample lacks has F1 0.
  * Invariants 1. One pass, memory of n confusion matrices whatever the number of rows; counts of parts (ranks, blocks)
- *               are added, in any order, to the same bits. 2. The same seed gives two models the same resamples:
- *               differences are paired.
+ *               are added, in any order, to the same bits.
+ *            2. The same seed gives two models the same resamples: differences are paired.
  * Source     Efron 1979; Poisson weights: Oza and Russell 2001, Chamandy et al. 2012 ("Estimating uncertainty for
  *            massive data streams"); they agree with drawing groups with replacement as groups grow many
  * Cost       n draws (about 6 ns each) per row; 8 n K^2 bytes
@@ -41,8 +41,8 @@ void tn_bootstrap_add(tn_bootstrap *b, const uint8_t *w, int label, int predicte
 
 /* n >= 1. */
 tn_interval tn_bootstrap_interval(const tn_bootstrap *b, tn_metric metric);
-/* Of metric(b) - metric(a), paired. better_out (may be NULL): share of resamples in which b is better by more than 0.
- */
+/* Of metric(b) - metric(a), paired. better_out (may be NULL): share of resamples in which b is better by more than
+ * 0. */
 tn_interval tn_bootstrap_difference(const tn_bootstrap *a, const tn_bootstrap *b, tn_metric metric, double *better_out);
 
 #endif

@@ -7,8 +7,9 @@
  *   tn_chosen_close(&c);
  *
  * File       reduce/chosen.json, "tenfold chosen 1" (docs/file-formats.md). Numbers have 17 digits: what is read is
- * what was written. Invariant  new rows change nothing of it: neither members nor weights, offsets, priors. Decision
- * docs/decisions/new-pictures.md
+ *            what was written.
+ * Invariant  new rows change nothing of it: neither members nor weights, offsets, priors.
+ * Decision   docs/decisions/new-pictures.md
  */
 #ifndef TN_LEARN_CHOSEN_H
 #define TN_LEARN_CHOSEN_H
@@ -46,13 +47,15 @@ typedef struct {
     int64_t *prior_labels; /* (n_values of the level, K) */
 } tn_chosen;
 
-/* Collective. Errors TN_EARG the run is not reduced, or was with other settings of predict and reduce than cfg's;
- * TN_EFORMAT damaged. Close it in any case. */
+/* Collective.
+ * Errors  TN_EARG the run is not reduced, or was with other settings of predict and reduce than cfg's; TN_EFORMAT
+ *         damaged. Close it in any case. */
 tn_status tn_chosen_open(tn_run *run, const tn_cfg *cfg, tn_chosen *out);
 void tn_chosen_close(tn_chosen *c);
 
 /* Collective. Shards of DIR that tn_preprocess_new made. Values that the models do not know become unknown, and are
- * counted in a warning. Errors TN_EARG a folder of another kind, other classes or their order, levels missing. */
+ * counted in a warning.
+ * Errors  TN_EARG a folder of another kind, other classes or their order, levels missing. */
 tn_status tn_chosen_index(tn_run *run, const tn_cfg *cfg, const tn_chosen *c, const char *data_dir, tn_index **out);
 /* The same as a table; n_unknown_out (TN_MAX_LEVELS): usable rows with unknown values, by level. */
 tn_status tn_chosen_table(tn_run *run, const tn_cfg *cfg, const tn_chosen *c, const char *data_dir, tn_table **out,

@@ -12,8 +12,8 @@
  *        Decision: docs/decisions/checkpoint-format.md
  * Local: rank 0 writes, every rank may read.
  * Errors TN_EFORMAT truncated, absurd header length, offsets outside, overlapping or leaving holes, a name twice, wrong
- * type, hash differs: "PATH: ... " and what
- * to do (delete it: the cell restarts from its last published checkpoint or from the beginning).
+ *        type, hash differs: "PATH: ... " and what to do (delete it: the cell restarts from its last published
+ *        checkpoint or from the beginning).
  */
 #ifndef TN_LEARN_CKPT_H
 #define TN_LEARN_CKPT_H

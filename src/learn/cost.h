@@ -2,11 +2,11 @@
  * cost.h - whether training can be done, and the memory that it will take, before it begins.
  *                                                                                     layer: learn, uses: net, data
  *
- *   TN_TRY(tn_train_cost_of(cfg, size_px, lanes_here, extra_units, &cost));   printf("%zu",
- * tn_train_cost_bytes(&cost));
+ *   TN_TRY(tn_train_cost_of(cfg, size_px, lanes_here, extra_units, &cost));
+ *   printf("%zu", tn_train_cost_bytes(&cost));
  *
  * Accuracy  within 10 % of the peak resident size of a rank (measured in docs/performance.md); the data set's index is
- * not in it: about 100 bytes a row.
+ *           not in it: about 100 bytes a row.
  */
 #ifndef TN_LEARN_COST_H
 #define TN_LEARN_COST_H
@@ -28,8 +28,9 @@ tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int e
 /* Steps of a cell. Errors TN_EARG fewer than train.evaluation_points. */
 tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out);
 
-/* Can a cell be trained, as far as that shows without data? Errors those of tn_train_steps, of tn_train_cost_of for
- * each size, and of tn_pretrained_open where the file is there. */
+/* Can a cell be trained, as far as that shows without data?
+ * Errors  those of tn_train_steps, of tn_train_cost_of for each size, and of tn_pretrained_open where the file is
+ *         there. */
 tn_status tn_train_check(const tn_cfg *cfg);
 
 static inline size_t tn_train_cost_bytes(const tn_train_cost *c) {

@@ -6,17 +6,19 @@
  *   TN_TRY(tn_predict_new(run, cfg, data_dir, index, shards, &chosen.member[i]));  TN_TRY(tn_reduce_new(...));
  *
  * predict   rows: the cell's own fold (out-of-fold) and all rows with fold -1 (test, unlabelled), ascending; the mean
- * over predict.views. Rank 0 writes block after block: memory is the index and one wave of lanes. Formula   mean: p =
- * (1/n) sum p_m; gmean: p_c ~ exp((1/n) sum log max(p_mc, 1e-7)), normalised over c; members in cell order, in double.
- * Tuned: p_c ~ p_c * prior_c * e^b_c (blend.h: greedy and offsets; reduce_priv.h: prior). Scores    fold f: out-of-fold
- * rows by the members of fold f (their sizes and seeds combined); pooled: all folds' rows together, the headline;
- * ensemble of all folds: on labelled test rows only. Original labels, and again against the truth column where there is
- * one (reported beside, never chosen by). Tuned: each fold by what was chosen without it (honest), by what was chosen
- * with it (in sample), and untuned; written is the tuned one, unless its honest score is below the untuned one: then
- * the mean. Intervals: bootstrap.h. Round     the last one that is not worse (rounds.h) than the one kept before it,
- * over the out-of-fold rows of the folds that all rounds have; with fewer than half of the members of the fullest
- * round, or without a common fold, it is given up (said and recorded). Greedy selection chooses among the members of
- * all rounds.
+ *           over predict.views. Rank 0 writes block after block: memory is the index and one wave of lanes.
+ * Formula   mean: p = (1/n) sum p_m; gmean: p_c ~ exp((1/n) sum log max(p_mc, 1e-7)), normalised over c; members in
+ *           cell order, in double.
+ *           Tuned: p_c ~ p_c * prior_c * e^b_c (blend.h: greedy and offsets; reduce_priv.h: prior).
+ * Scores    fold f: out-of-fold rows by the members of fold f (their sizes and seeds combined); pooled: all folds' rows
+ *           together, the headline; ensemble of all folds: on labelled test rows only. Original labels, and again
+ *           against the truth column where there is one (reported beside, never chosen by).
+ *           Tuned: each fold by what was chosen without it (honest), by what was chosen with it (in sample), and
+ *           untuned; written is the tuned one, unless its honest score is below the untuned one: then the mean.
+ *           Intervals: bootstrap.h.
+ * Round     the last one that is not worse (rounds.h) than the one kept before it, over the out-of-fold rows of the
+ *           folds that all rounds have; with fewer than half of the members of the fullest round, or without a common
+ *           fold, it is given up (said and recorded). Greedy selection chooses among the members of all rounds.
  */
 #ifndef TN_LEARN_ENSEMBLE_H
 #define TN_LEARN_ENSEMBLE_H
@@ -31,8 +33,9 @@
 tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                      const tn_cell *cell);
 
-/* The same of new pictures (index of tn_chosen_index, its shards) into data_dir/predict/<cell>: all usable rows. Errors
- * TN_EARG the model was trained again since the run was reduced; data_dir/predict/<cell> is of another run's models. */
+/* The same of new pictures (index of tn_chosen_index, its shards) into data_dir/predict/<cell>: all usable rows.
+ * Errors  TN_EARG the model was trained again since the run was reduced; data_dir/predict/<cell> is of another run's
+ *         models. */
 tn_status tn_predict_new(tn_run *run, const tn_cfg *cfg, const char *data_dir, const tn_index *index,
                          const tn_shards *shards, const tn_chosen_member *member);
 

@@ -17,8 +17,8 @@
 void tn_eval_share(int64_t n, int block, int n_ranks, int rank, int64_t *first_out, int64_t *n_out);
 
 /* Collective. ex: weights set, B = spec->lane_images; spec->training false. p_out (n,K): all rows, on every rank.
- * label (for the progress bar on rank 0) NULL = silent. Errors TN_EUNFINISHED, within the time of a block, when a rank
- * is asked to stop. */
+ * label (for the progress bar on rank 0) NULL = silent.
+ * Errors  TN_EUNFINISHED, within the time of a block, when a rank is asked to stop. */
 tn_status tn_eval_rows(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int64_t n, const int64_t *rows,
                        const char *label, float *p_out);
 

@@ -52,13 +52,15 @@ typedef struct {
 } tn_filter_score;          /* precision: found / dropped; recall: found / wrong; chance: dropped * wrong / judged */
 void tn_filter_score_add(tn_filter_score *s, uint8_t verdict, int32_t label, int32_t truth);
 /* By the truth as the table has it now, which may have been learnt after the filter ran. path: ledger.h5, which goes by
- * in blocks as the table does. Errors  TN_EARG it is of another data set or fold map; TN_EFORMAT. Local. */
+ * in blocks as the table does.
+ * Errors  TN_EARG it is of another data set or fold map; TN_EFORMAT. Local. */
 tn_status tn_filter_judge(const char *path, tn_table *t, tn_filter_score *out);
 
 /* Two ledger.csv of the same data set: how many rows changed from which verdict to which, by class, as a markdown table
  * on counts; the changed rows as CSV on rows: path, label, verdict_a, verdict_b, suggested_a, suggested_b, margin_a,
- * margin_b. Errors  TN_EARG a column is missing; other rows or other given labels (the first is named); TN_EIO rows
- * cannot be written. Local. */
+ * margin_b.
+ * Errors  TN_EARG a column is missing; other rows or other given labels (the first is named); TN_EIO rows cannot be
+ *         written. Local. */
 tn_status tn_ledger_diff(const char *path_a, const char *path_b, FILE *counts, FILE *rows);
 
 #endif

@@ -17,8 +17,8 @@ void tn_overlay_name(int fold, char out[TN_OVERLAY_NAME_BYTES]);
 /* Publishes it in folder and adds what it says to the digest. */
 tn_status tn_overlay_write(const char *folder, int fold, int round, int64_t N, const tn_judgement *j, tn_hash *digest);
 
-/* Of this cell's round and fold. verdict_out (N), suggested_out (N; may be NULL). Round 0: all kept. Errors  TN_EARG no
- * such filter; TN_EFORMAT damaged, of another data set. */
+/* Of this cell's round and fold. verdict_out (N), suggested_out (N; may be NULL). Round 0: all kept.
+ * Errors  TN_EARG no such filter; TN_EFORMAT damaged, of another data set. */
 tn_status tn_overlay_read(const tn_cfg *cfg, const tn_cell *cell, int64_t N, uint8_t *verdict_out,
                           int32_t *suggested_out);
 

@@ -8,8 +8,9 @@
  * File predictions.h5, version 2: row i64 (n) ascending rows of the data set; p f32 (n,K); attributes: cell name, fold,
  *   round, size_px, seed, classes, shards digest, index digest (data set + fold map), model digest. fold = the fold the
  *   model did not see: rows of that fold are out-of-fold; rows with fold -1 no model saw.
- * Invariants 1. Both ends stream: memory does not grow with n. 2. No number that is not a probability goes in or comes
- *            out. The bytes are vouched for by DONE (base/done.h).
+ * Invariants 1. Both ends stream: memory does not grow with n.
+ *            2. No number that is not a probability goes in or comes out.
+ *            The bytes are vouched for by DONE (base/done.h).
  */
 #ifndef TN_LEARN_PRED_H
 #define TN_LEARN_PRED_H

@@ -1,5 +1,5 @@
-/* reduce_write.c - ensemble.h5, submission.csv, ledger.csv: written by rank 0 as the blocks come, in the order of rows.
- */
+/* reduce_write.c - ensemble.h5, submission.csv, ledger.csv: written by rank 0 as the blocks come, in the order of
+ * rows. */
 #include "learn/reduce_priv.h"
 
 #include "base/csv.h"
@@ -109,8 +109,7 @@ tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out) 
 enum { MOST_LINE_BYTES = 2 * (2 * TN_NAME_BYTES + 3) + TN_MAX_CLASSES * (TN_CSV_NUMBER_BYTES + 1) };
 
 /* A line at `to`, which has room for it; p NULL: nobody predicted the row. Returns the end; `to` where there is no
- * line.
- */
+ * line. */
 typedef char *put_row(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to);
 
 static char *put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to) {

@@ -1,6 +1,6 @@
 /*
- * rounds.h - is a newer model (a round, an evaluation point) worse than an older one?    layer: learn, uses: base,
- * bootstrap
+ * rounds.h - is a newer model (a round, an evaluation point) worse than an older one?
+ *                                                                              layer: learn, uses: base, bootstrap
  *
  *   tn_match m = {.seed = 0};
  *   TN_TRY(tn_match_new(K, seed, &m));
@@ -13,7 +13,7 @@
  * Rule     the newer one is kept unless it is worse; worse: the whole interval lies below 0. Filtering has removed
  *          labels that were judged wrong, so that a loss by the given labels may be none by the true ones: a round is
  *          given up only on evidence. Of evaluation points the highest maximum is mostly luck:
- * docs/decisions/kept-point.md.
+ *          docs/decisions/kept-point.md.
  */
 #ifndef TN_LEARN_ROUNDS_H
 #define TN_LEARN_ROUNDS_H

@@ -8,10 +8,11 @@
  *   point: EMA teacher on all judged rows, z, validation score, model to keep, journal, checkpoint
  *
  * Invariants 1. A rank-local failure inside a step goes into the FAILED slot of the sum, so that all ranks leave the
- *               loop in the same step; it takes part in the sum as every other. 2. A stop signal goes into the STOP
- *               slot: all ranks finish the step, publish a checkpoint and return TN_EUNFINISHED; in mid-evaluation they
- *               drop the evaluation (learn/eval.h) and do the same. 3. Checkpoints exist only at step boundaries. When
- *               the wall clock asks for one, rank 0 alone looks at its clock and tells the others by the SAVE slot.
+ *               loop in the same step; it takes part in the sum as every other.
+ *            2. A stop signal goes into the STOP slot: all ranks finish the step, publish a checkpoint and return
+ *               TN_EUNFINISHED; in mid-evaluation they drop the evaluation (learn/eval.h) and do the same.
+ *            3. Checkpoints exist only at step boundaries. When the wall clock asks for one, rank 0 alone looks at its
+ *               clock and tells the others by the SAVE slot.
  */
 #include "learn/train_priv.h"
 

@@ -3,17 +3,17 @@
  *
  *   TN_TRY(tn_train_cell(run, cfg, index, shards, &cell));
  *
- * Reads    shards/, folds/, for round >= 1 filter/r<round>/overlay-f<fold>.h5
- * Labels   those of the overlay: given, suggested, none. With self.consistency_weight the averaged weights are a
- * teacher (evaluation mode, on the lane before CutMix) for every row of the lane (net/consistency.h). Writes
- * train/<cell>/ (cell.h), DONE last. Done already: says so and returns. Interrupted: goes on from
- *          checkpoint.safetensors, to the same bits.
- * Judged   by the validation slice (fold.h), by the original labels of its rows in every round. Kept is the latest
- *          evaluation point that is not shown to be worse (rounds.h) than the one that scores highest
- * (tn_score_better): docs/decisions/kept-point.md.
+ * Reads      shards/, folds/, for round >= 1 filter/r<round>/overlay-f<fold>.h5
+ * Labels     those of the overlay: given, suggested, none. With self.consistency_weight the averaged weights are a
+ *            teacher (evaluation mode, on the lane before CutMix) for every row of the lane (net/consistency.h).
+ * Writes     train/<cell>/ (cell.h), DONE last. Done already: says so and returns. Interrupted: goes on from
+ *            checkpoint.safetensors, to the same bits.
+ * Judged     by the validation slice (fold.h), by the original labels of its rows in every round. Kept is the latest
+ *            evaluation point that is not shown to be worse (rounds.h) than the one that scores highest
+ *            (tn_score_better): docs/decisions/kept-point.md.
  *
- * Invariant The bits of every output depend on the settings and the data, never on the number of ranks, on loader
- * threads, or on where the run was killed.
+ * Invariant  The bits of every output depend on the settings and the data, never on the number of ranks, on loader
+ *            threads, or on where the run was killed.
  */
 #ifndef TN_LEARN_TRAIN_H
 #define TN_LEARN_TRAIN_H
@@ -31,9 +31,9 @@ typedef struct {
         diverged_out; /* set when the cell fails because a loss, gradient or prediction is no number; NULL: not asked */
 } tn_train_how;
 
-/* Collective over run. A cell of a round whose filter was skipped is published as skipped. Errors TN_EARG more ranks
- * than train.lanes, other settings in the folder; TN_EUNFINISHED after SIGTERM or SIGUSR1, with a checkpoint;
- * TN_EFORMAT a loss or gradient that is not finite (names step, images seen, layer). */
+/* Collective over run. A cell of a round whose filter was skipped is published as skipped.
+ * Errors  TN_EARG more ranks than train.lanes, other settings in the folder; TN_EUNFINISHED after SIGTERM or SIGUSR1,
+ *         with a checkpoint; TN_EFORMAT a loss or gradient that is not finite (names step, images seen, layer). */
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                         const tn_cell *cell, const tn_train_how *how);
 

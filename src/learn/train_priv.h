@@ -84,8 +84,8 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits);
 void tn_train_close(tn_train *t);
 tn_status tn_train_checkpoint(tn_run *run, tn_train *t); /* collective: rank 0 publishes */
 
-/* train_point.c: evaluation point: posteriors, ensemble z, validation score, best model, journal, checkpoint. Errors
- * TN_EUNFINISHED asked to stop in mid-evaluation: nothing has changed, the point is still to be done. */
+/* train_point.c: evaluation point: posteriors, ensemble z, validation score, best model, journal, checkpoint.
+ * Errors  TN_EUNFINISHED asked to stop in mid-evaluation: nothing has changed, the point is still to be done. */
 tn_status tn_train_point(tn_run *run, tn_train *t);
 /* The step after which evaluation point j stands. */
 int64_t tn_train_point_step(const tn_train *t, int j);

@@ -46,8 +46,9 @@ tn_status tn_weights_export(const tn_weights *w, const char *path);
 
 /* --- model.pretrained of a job file ------------------------------------------------------------------------------ */
 
-/* The file, and its padding, batch norm and input into spec and norm_out; spec is otherwise the job file's. Errors
- * TN_EARG the file is of another net, width or depth; TN_EFORMAT not a file of ours. Caller frees with tn_ckpt_free. */
+/* The file, and its padding, batch norm and input into spec and norm_out; spec is otherwise the job file's.
+ * Errors  TN_EARG the file is of another net, width or depth; TN_EFORMAT not a file of ours. Caller frees with
+ *         tn_ckpt_free. */
 tn_status tn_pretrained_open(const char *path, tn_net_spec *spec, tn_input_norm *norm_out, tn_ckpt **out);
 /* All tensors but the head's, which stay as they are. */
 tn_status tn_pretrained_load(const tn_ckpt *ck, const tn_net *net, float *params, float *state);

@@ -8,8 +8,8 @@
  *        hold standard deviations where variances belong; for them the graph has a second Rescaling layer, by
  *        1 / sqrt(std), which is not in the file of weights. So: where the "variances" are ImageNet's deviations, or a
  *        second Rescaling layer is listed, the input is divided once more by sqrt(std). A graph with neither layer
- * leaves the input to its user, who is taken to have normalised by ImageNet's mean and deviation. Source
- * keras/src/applications/efficientnet.py, keras/src/legacy/saving/legacy_h5_format.py, tensorflow#49930
+ *        leaves the input to its user, who is taken to have normalised by ImageNet's mean and deviation.
+ * Source keras/src/applications/efficientnet.py, keras/src/legacy/saving/legacy_h5_format.py, tensorflow#49930
  */
 #include "learn/weights_priv.h"
 

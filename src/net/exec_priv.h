@@ -7,7 +7,8 @@
  *   exec_run.c   the tape forwards and backwards
  *
  * Values     Stored activations are what a convolution wrote, or a block's output. Batch norm and activation of the
- * former belong to the value and are applied by whoever reads it (tn_view in dev.h). Others are float vectors (B,C).
+ *            former belong to the value and are applied by whoever reads it (tn_view in dev.h). Others are float
+ *            vectors (B,C).
  * Time       operation i of n runs forward at time i, the loss at n, its backward at 2n - i. A buffer is alive from the
  *            first to the last time it is touched; buffers alive at the same time never overlap.
  * In place   evaluation: activations of vectors, and a block's output over its last convolution. Training: only the

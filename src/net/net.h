@@ -17,7 +17,7 @@
  * dense layer is left out.
  *
  * Source  Tan & Le 2019 (EfficientNet), table in effnet.c; SE Hu et al. 2018; drop-connect (stochastic depth) Huang
- * 2016
+ *         2016
  */
 #ifndef TN_NET_NET_H
 #define TN_NET_NET_H
@@ -86,8 +86,9 @@ void tn_net_init(const tn_net *net, uint64_t seed, float *params, float *state);
 typedef struct tn_exec tn_exec;
 
 /* All memory is planned and allocated here, once. size_px square input. training: keeps what backward needs; such an
- * exec also evaluates (tn_exec_eval). Errors TN_ENOMEM; TN_EARG size below tn_net_least_px, B < 1, or training with
- * a single value per channel somewhere. */
+ * exec also evaluates (tn_exec_eval).
+ * Errors  TN_ENOMEM; TN_EARG size below tn_net_least_px, B < 1, or training with a single value per channel
+ *         somewhere. */
 tn_status tn_exec_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, tn_exec **out);
 void tn_exec_free(tn_exec **ex);
 size_t tn_exec_bytes(const tn_exec *ex); /* device memory it holds */

@@ -131,8 +131,8 @@ void tn_lane_sum_ready(tn_run *run, tn_lane_sum *s, int64_t from) {
     s->hidden_s += tn_now_s() - begin_s;
 }
 
-/* Waits for any message. Other ranks may need long, and on a shared core this one's spinning: after a while it sleeps.
- */
+/* Waits for any message. Other ranks may need long, and on a shared core this one's spinning: after a while it
+ * sleeps. */
 static int wait_any(const tn_lane_sum *s) {
     enum { SPIN_US = 200, SLEEP_US = 50 };
     double begin_s = tn_now_s();

@@ -16,11 +16,12 @@
  * afterany   where many become one: a dead fold must not hold up the others for ever. Whether enough is there the stage
  *            itself finds out from the DONE files, and says what is missing.
  * afterok    only behind a single job without which nothing can be done; what waits is cancelled with it. Slurm counts
- * a job that it has forgotten as done well: then, too, the stage finds out by itself. aftercorr  task by task, for
- * cells that this submission trains too; the others are predicted by an array that waits for nothing, because Slurm
- * never starts a task whose counterpart does not exist. Packing    with slurm.max_jobs: predict, reduce and report
- * become one job; then a task takes several cells, the fewest that fit. reduce and report are always one job: the
- * report takes a second, a place in the queue hours.
+ *            a job that it has forgotten as done well: then, too, the stage finds out by itself.
+ * aftercorr  task by task, for cells that this submission trains too; the others are predicted by an array that waits
+ *            for nothing, because Slurm never starts a task whose counterpart does not exist.
+ * Packing    with slurm.max_jobs: predict, reduce and report become one job; then a task takes several cells, the
+ *            fewest that fit. reduce and report are always one job: the report takes a second, a place in the queue
+ *            hours.
  */
 #ifndef TN_SUITE_BATCH_H
 #define TN_SUITE_BATCH_H

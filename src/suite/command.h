@@ -28,8 +28,8 @@ typedef struct {
     char *text, *errs; /* stdout, stderr; never NULL after TN_OK */
 } tn_said;
 
-/* Searches the PATH; waits for the end, at most two minutes. Errors TN_EIO it is not there, does not start or does not
- * end. An exit code is none. */
+/* Searches the PATH; waits for the end, at most two minutes.
+ * Errors  TN_EIO it is not there, does not start or does not end. An exit code is none. */
 tn_status tn_command(const tn_words *w, tn_said *out);
 void tn_said_free(tn_said *said);
 

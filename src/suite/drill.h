@@ -17,10 +17,10 @@
  *          stop-one       SIGTERM to one rank
  *          twin           a second copy is started beside the first, which lives
  * Slurm    Whole runs, submitted, and compared with one on this machine, all folds and the ensemble. A running task,
- * any of them, is hit once: requeue (scontrol), time-limit (SIGUSR1 to its script), term (SIGTERM to all of it),
- *          cancel, node (node_command with the name of its node, then the run is waited for). What is missing when the
- *          queue is empty is resumed. Asked to stop, it cancels the jobs that are left. Which task it is depends on the
- * cluster: kind and time are drawn from the seed.
+ *          any of them, is hit once: requeue (scontrol), time-limit (SIGUSR1 to its script), term (SIGTERM to all of
+ *          it), cancel, node (node_command with the name of its node, then the run is waited for). What is missing when
+ *          the queue is empty is resumed. Asked to stop, it cancels the jobs that are left. Which task it is depends on
+ *          the cluster: kind and time are drawn from the seed.
  */
 #ifndef TN_SUITE_DRILL_H
 #define TN_SUITE_DRILL_H

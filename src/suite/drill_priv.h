@@ -13,7 +13,8 @@ typedef enum { TN_DRILL_PREPROCESS, TN_DRILL_TRAIN, TN_DRILL_PREDICT, TN_DRILL_S
 const char *tn_drill_stage_name(tn_drill_stage s); /* "train" */
 
 /* Everything that the stage published in the run folder, for that fold: bytes of files and tensors, not what records
- * the build or the time. Errors where it is not done or damaged. */
+ * the build or the time.
+ * Errors  where it is not done or damaged. */
 tn_status tn_drill_digest(const tn_cfg *cfg, tn_drill_stage s, int fold, const char *folder,
                           char hex_out[TN_HEX_BYTES]);
 

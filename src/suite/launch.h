@@ -22,7 +22,8 @@ void tn_launch_begin(void);
 
 /* argv: verb and arguments, NULL at the end; the program is this one. Output is appended to log_path (progress bars
  * left out) and copied to stderr. exit_code_out: of the verb; 128 + signal when killed. last_line_out: last complete
- * line. Errors TN_EIO cannot start (mpirun absent: names the package), log not writable. */
+ * line.
+ * Errors  TN_EIO cannot start (mpirun absent: names the package), log not writable. */
 tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *exit_code_out, char last_line_out[256]);
 
 /* The same, watched and disturbed (drill.h). */

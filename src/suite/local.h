@@ -12,7 +12,7 @@
 
 /* n_ranks 0: as many as the cores allow with train.lane_threads threads each, at most train.lanes.
  * Errors  as tn_filter_own; TN_EUNFINISHED stopped on request, or train cells failed; otherwise the status of the step
- * that failed. */
+ *         that failed. */
 tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks);
 
 #endif

@@ -11,11 +11,13 @@
  *          report.
  *          A train cell depends on preprocess and on the filter step of its round; the other steps on all before them.
  * Search   where the job file has a search space: preprocess; per rung: trials (place slowest), rank; the last rung is
- * the judgement (rung.h); report. Manifest <run>/plan.json: how the run was started (job file, --set, folder), and per
- * step: state, exit code, last line of its log, seconds, Slurm job. It is a record: what is done is decided by DONE
- * files alone (base/done.h). Job file <run>/job.cfg: a copy from when the run was started, or last gone on with.
- * Whatever belongs to the run reads it (`tenfold VERB RUN`), so that a job that starts hours later does what was
- * submitted, however the job file was edited since.
+ *          the judgement (rung.h); report.
+ * Manifest <run>/plan.json: how the run was started (job file, --set, folder), and per step: state, exit code, last
+ *          line of its log, seconds, Slurm job. It is a record: what is done is decided by DONE files alone
+ *          (base/done.h).
+ * Job file <run>/job.cfg: a copy from when the run was started, or last gone on with. Whatever belongs to the run reads
+ *          it (`tenfold VERB RUN`), so that a job that starts hours later does what was submitted, however the job file
+ *          was edited since.
  */
 #ifndef TN_SUITE_PLAN_H
 #define TN_SUITE_PLAN_H
@@ -69,7 +71,8 @@ const char *tn_step_state_name(tn_step_state state); /* "running" */
 tn_status tn_plan_make(const tn_cfg *cfg, const tn_start *start, tn_plan **out); /* copies start */
 tn_status tn_plan_publish(const tn_plan *plan);
 /* Settings and plan of a run folder. edited: by the job file as it is now, else by the run's copy of it. The working
- * folder becomes that in which the run was started. Errors TN_EARG no manifest: names the folder and `tenfold run`. */
+ * folder becomes that in which the run was started.
+ * Errors  TN_EARG no manifest: names the folder and `tenfold run`. */
 tn_status tn_plan_read(const char *run_dir, bool edited, tn_cfg **cfg_out, tn_plan **out);
 /* How its steps went, as the manifest of its run folder says, where there is one. */
 tn_status tn_plan_recall(tn_plan *plan);

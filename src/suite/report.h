@@ -8,7 +8,8 @@
 #include "base/cfg.h"
 
 /* Reads <run>/metrics.json, journals, ledgers and shards; writes <run>/report/{report.md,report.html,scores.csv,DONE}
- * and prints the text. Local, one process. Errors TN_EARG reduce has not run. */
+ * and prints the text. Local, one process.
+ * Errors  TN_EARG reduce has not run. */
 tn_status tn_report(const tn_cfg *cfg);
 
 #endif

@@ -42,15 +42,16 @@ void tn_rung_name(const tn_cfg *cfg, int rung, char out[16]);
 tn_status tn_rung_folder(const tn_cfg *cfg, int rung, char out[TN_PATH_BYTES]);
 
 /* Can all trials be trained? index NULL: as far as that shows without data (tn_train_check), before anything is
- * written; else with these data (tn_levels_check). Errors TN_EARG names the trial and what does not fit. */
+ * written; else with these data (tn_levels_check).
+ * Errors  TN_EARG names the trial and what does not fit. */
 tn_status tn_rungs_check(const tn_cfg *cfg, const tn_index *index);
 
 /* -1: not known yet, because the rung before has not ended. Local. */
 tn_status tn_place_trial(const tn_cfg *cfg, int rung, int place, int *trial_out);
 /* Trained, diverged, or nothing to do. Local. */
 tn_status tn_place_done(const tn_cfg *cfg, const tn_place *at, bool *done_out);
-/* Train what the place stands for. Collective. Errors TN_EARG the rung before is not ranked; as tn_train_cell. A
- * trial that diverges is recorded, and no error. */
+/* Train what the place stands for. Collective.
+ * Errors  TN_EARG the rung before is not ranked; as tn_train_cell. A trial that diverges is recorded, and no error. */
 tn_status tn_place_train(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                          const tn_place *at);
 

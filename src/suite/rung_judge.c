@@ -1,6 +1,5 @@
 /* rung_judge.c - the best trial beside the job file as it stands, on the out-of-fold rows of folds that no search has
- * seen.
- */
+ * seen. */
 #include "suite/rung_priv.h"
 
 #include "base/done.h"

@@ -6,14 +6,15 @@
  *   tn_cfg *t = NULL;  TN_TRY(tn_search_cfg(cfg, 7, 2000, &t));  // the job of trial 7 with a budget of 2000 images
  *
  * Trials     0 is the job file as it stands: the search must find better. Trial t >= 1 is point t - 1 of the sequence.
- * Points     sobol: x_d = (S_d + shift_d) with S the Sobol sequence from its point 0 on, + the digital (XOR) sum of
- *            30 bits, shift_d = Philox(tune.seed, TN_STREAM_SEARCH, 0, d); the middle of the 2^-30 wide cell. Any 2^m
- *            trials from the first lie one in each 2^-m of every key. random: Philox(tune.seed, TN_STREAM_SEARCH, t,
- * d). Values     uniform a + x (b - a); log_uniform a (b/a)^x; both to six digits, so that they do not depend on the
- * last digit of a mathematical library; integer a + floor(x (b - a + 1)); choice number floor(x n). Budget     a trial
- * is trained from the start for each budget, with the schedule of that budget: train.warmup_images and
- * self.rampup_images shrink with it (docs/decisions/rungs-from-the-start.md). Source     Bratley and Fox 1988 (GSL's
- * gsl_qrng_sobol); Owen 2003 on digital shifts
+ * Points     sobol: x_d = (S_d + shift_d) with S the Sobol sequence from its point 0 on, + the digital (XOR) sum of 30
+ *            bits, shift_d = Philox(tune.seed, TN_STREAM_SEARCH, 0, d); the middle of the 2^-30 wide cell. Any 2^m
+ *            trials from the first lie one in each 2^-m of every key.
+ *            random: Philox(tune.seed, TN_STREAM_SEARCH, t, d).
+ * Values     uniform a + x (b - a); log_uniform a (b/a)^x; both to six digits, so that they do not depend on the last
+ *            digit of a mathematical library; integer a + floor(x (b - a + 1)); choice number floor(x n).
+ * Budget     a trial is trained from the start for each budget, with the schedule of that budget: train.warmup_images
+ *            and self.rampup_images shrink with it (docs/decisions/rungs-from-the-start.md).
+ * Source     Bratley and Fox 1988 (GSL's gsl_qrng_sobol); Owen 2003 on digital shifts
  */
 #ifndef TN_SUITE_SEARCH_H
 #define TN_SUITE_SEARCH_H

@@ -5,8 +5,8 @@
  *   for (int i = 0; i < plan->n; i++) TN_TRY(tn_sight_of(cfg, plan, queue, i, &sight));
  *
  * What is trusted, in this order: a valid DONE; Slurm's queue for who waits and runs; the record of a job that ended
- * (slurm/stage.sh); the manifest for runs on this machine. How far a
- * cell is: its sign of life (base/progress.h) while it runs, else its journal.
+ * (slurm/stage.sh); the manifest for runs on this machine. How far a cell is: its sign of life (base/progress.h) while
+ * it runs, else its journal.
  */
 #ifndef TN_SUITE_SIGHT_H
 #define TN_SUITE_SIGHT_H

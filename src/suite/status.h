@@ -14,7 +14,8 @@
 tn_status tn_status_print(const tn_cfg *cfg, const tn_plan *plan, FILE *out);
 
 /* Looks every few seconds until nothing waits or runs any more. On a terminal the table is drawn anew; else a line for
- * every change of a state, and a summary every minute. Errors TN_EUNFINISHED it ended and something is missing. */
+ * every change of a state, and a summary every minute.
+ * Errors  TN_EUNFINISHED it ended and something is missing. */
 tn_status tn_status_watch(const tn_cfg *cfg, tn_plan *plan, FILE *out);
 
 #endif

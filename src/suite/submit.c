@@ -140,8 +140,7 @@ static void remove_done(const tn_plan *plan, const char *folder) {
 }
 
 /* What will be made again does not count as done until it is: a reduction of nine folds, a filter of other cells, the
- * ranking of a rung. Cells
- * and shards know their inputs, and are not thrown away here. */
+ * ranking of a rung. Cells and shards know their inputs, and are not thrown away here. */
 static void forget(const tn_plan *plan, const tn_batches *b) {
     for (int i = 0; i < b->n; i++) {
         char filter[32], rung[32];

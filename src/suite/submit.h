@@ -10,8 +10,9 @@
 #include "suite/plan.h"
 
 /* dry_run: prints the commands as a script and touches nothing. cfg: what its slurm group leaves open is filled from
- * site.env. Errors TN_EARG jobs of the run still wait or run (names them), settings differ from what is done; TN_EIO
- * Slurm refuses, with its words. */
+ * site.env.
+ * Errors  TN_EARG jobs of the run still wait or run (names them), settings differ from what is done; TN_EIO Slurm
+ *         refuses, with its words. */
 tn_status tn_submit(tn_cfg *cfg, tn_plan *plan, bool dry_run);
 
 #endif

@@ -1,8 +1,7 @@
 /*
  * bench_filter.c - memory and time of `filter` over a made-up table.
  *
- *   bench_filter JOB.cfg RUN ROWS        one process; RUN must not be there; 24 bytes of disk per row, class pair and
- * cell
+ *   bench_filter JOB.cfg RUN ROWS   one process; RUN must not be there; 24 bytes of disk per row, class pair and cell
  *
  * The rows and posteriors of all cells of round 0 by formula: a fifth of the labels is not believed. Prints the peak
  * memory before the filter (the index, as every rank holds it) and after it.

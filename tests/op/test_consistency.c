@@ -1,5 +1,5 @@
-/* test_consistency.c - the consistency loss against PyTorch, and its gradient through a whole net against differences.
- */
+/* test_consistency.c - the consistency loss against PyTorch, and its gradient through a whole net against
+ * differences. */
 #include "unit.h"
 
 #include "net/consistency.h"

@@ -84,8 +84,7 @@ static double bound(double fp32) {
     return cpu->precision == TN_BF16 ? 1e-2 : fp32;
 }
 
-/* --- convolutions
- * ------------------------------------------------------------------------------------------------------ */
+/* --- convolutions ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     int B, H, W, C, K, R, stride, pad; /* pad: at the beginning; what the end needs follows from P, Q */

@@ -56,8 +56,8 @@ static void judgement(void **unused) {
 
 static void floors(void **unused) {
     (void)unused;
-    /* half of the 4 rows of class 0 must stay: row 2 comes back, its label is believed most (0.3 against 0.1 and 0.2)
-     */
+    /* half of the 4 rows of class 0 must stay: row 2 comes back, its label is believed most (0.3 against 0.1 and
+     * 0.2) */
     judged j = judge(Z, BUT_THE_LAST, NULL, (tn_judge_rules){.class_floor = 0.5});
     assert_true(j.verdict[2] == TN_VERDICT_KEEP && j.reason[2] == TN_REASON_CLASS_FLOOR);
     assert_true(j.verdict[1] == TN_VERDICT_DROP && j.verdict[3] == TN_VERDICT_DROP);
@@ -192,8 +192,7 @@ static void predictions(void **unused) {
     assert_false(tn_file_exists(unit_path("n.h5")) || tn_file_exists(unit_path("n.h5.tmp")));
 }
 
-/* --- checkpoint container
- * ---------------------------------------------------------------------------------------------- */
+/* --- checkpoint container ----------------------------------------------------------------------------------------- */
 
 static void write_sample(const char *path, bool swapped) {
     const float a[] = {1, 2, 3, 4, 5, 6}, b[] = {7};

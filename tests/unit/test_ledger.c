@@ -144,8 +144,7 @@ static void compared(void **unused) {
     tn_index_free(&ix);
 }
 
-/* --- models trained elsewhere --------------------------------------------------------------------------------------
- */
+/* --- models trained elsewhere ------------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *digest, *classes[K + 1];
@@ -243,8 +242,7 @@ static void damaged(void **unused) {
     tn_index_free(&ix);
 }
 
-/* --- many files as one ---------------------------------------------------------------------------------------------
- */
+/* --- many files as one -------------------------------------------------------------------------------------------- */
 
 static void joined(void **unused) {
     (void)unused;

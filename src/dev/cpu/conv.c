@@ -96,8 +96,7 @@ void tn_cpu_conv_weights(tn_dev *dev, tn_conv *conv, const float *w) {
     if (conv->backward) k->pack_pairs(s->K, s->C, rows, s->C, 1, conv->backward);
 }
 
-/* --- blocks of pixels ----------------------------------------------------------------------------------------------
- */
+/* --- blocks of pixels --------------------------------------------------------------------------------------------- */
 
 typedef struct {
     int64_t M, rows; /* pixels in all, and in a block */
@@ -144,8 +143,8 @@ static const void *input_rows(tn_dev *dev, const tn_conv *c, const tn_view *x, i
     return room;
 }
 
-/* out (n, ld_out) = in (n, n_summed) times weights: as given (n_columns, n_summed) or its transpose, or panels of them.
- */
+/* out (n, ld_out) = in (n, n_summed) times weights: as given (n_columns, n_summed) or its transpose, or panels of
+ * them. */
 static void multiply(tn_dev *dev, int64_t n, int64_t n_summed, int64_t n_columns, const void *in, int64_t ld,
                      const float *w, bool transpose_w, const uint32_t *panels, float *out, int64_t ld_out) {
     if (dev->precision == TN_BF16)

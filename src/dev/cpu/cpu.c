@@ -61,8 +61,7 @@ static void load(tn_dev *dev, int64_t n, const void *x, float *host) {
     tn_cpu_real(dev)->load(n, x, host);
 }
 
-/* --- batch norm ----------------------------------------------------------------------------------------------------
- */
+/* --- batch norm --------------------------------------------------------------------------------------------------- */
 
 void tn_moments_merge(tn_dev *dev, int n_pieces, int64_t rows, int64_t M, int K, const float *moments, float *mean,
                       float *var) {
@@ -108,8 +107,7 @@ static void bn_backward(tn_dev *dev, int64_t M, int C, const double *sums, const
     }
 }
 
-/* --- passes over stored activations: images in pieces of rows -------------------------------------------------------
- */
+/* --- passes over stored activations: images in pieces of rows ----------------------------------------------------- */
 
 enum { PIECE_ROWS = 256 };
 
@@ -183,8 +181,7 @@ static void residual(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, co
     }
 }
 
-/* --- vectors -------------------------------------------------------------------------------------------------------
- */
+/* --- vectors ------------------------------------------------------------------------------------------------------ */
 
 static void act_forward(tn_dev *dev, int64_t n, tn_act act, const float *x, float *y) {
     tn_cpu_of(dev)->k->act_forward(n, act, x, y);
@@ -213,8 +210,7 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
     tn_cpu_of(dev)->k->adamw(dev->n_threads, n, rate, beta1, beta2, eps, decay, (float)c1, (float)c2, g, m, v, w);
 }
 
-/* --- head: small, so products by oneDNN and the rest as in ref
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- head: small, so products by oneDNN and the rest as in ref ---------------------------------------------------- */
 
 static void dense_forward(tn_dev *dev, int B, int I, int O, const float *x, const float *w, const float *bias,
                           float *y) {

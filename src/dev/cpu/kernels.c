@@ -41,8 +41,7 @@ INLINE v16 bf16_round(v16 v) { /* the value as stored */
 #undef PUT
 #undef N
 
-/* --- vectors of the head -------------------------------------------------------------------------------------------
- */
+/* --- vectors of the head ------------------------------------------------------------------------------------------ */
 
 INLINE void act_forward_of(tn_act kind, int64_t n, const float *x, float *y) {
 #define BODY(c, k) put_f32(y + at + (c), activate(kind, true, get_f32(x + at + (c), k), NULL), k)

@@ -30,8 +30,8 @@ typedef struct {
                           const float *keep, const float *dpool, void *dz, float *sums);
     void (*residual_rows)(const tn_view *x, int C, int64_t first, int64_t n, float keep, const void *side, void *y);
 
-    /* depthwise: channels [c, c+n), n <= TN_DW_CHANNELS, of image b; weights (R*R,C); scratch: tn_dw_scratch(s) floats
-     */
+    /* depthwise: channels [c, c+n), n <= TN_DW_CHANNELS, of image b; weights (R*R,C); scratch: tn_dw_scratch(s)
+     * floats */
     void (*dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w,
                        const tn_finish *finish, void *y, float *moments, float *scratch);
     void (*dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_grad_view *dy,

@@ -83,8 +83,7 @@ static void act_backward(tn_dev *dev, int64_t n, tn_act kind, const float *x, co
     for (int64_t i = 0; i < n; i++) dx[i] = (float)((double)dy[i] * act_slope(kind, x[i]));
 }
 
-/* --- reading stored activations ------------------------------------------------------------------------------------
- */
+/* --- reading stored activations ----------------------------------------------------------------------------------- */
 
 double tn_ref_read(const tn_view *x, int64_t HW, int C, int64_t m, int c) {
     double v = (double)((const float *)x->x)[m * C + c];
@@ -148,8 +147,7 @@ static void bn_backward(tn_dev *dev, int64_t M, int C, const double *sums, const
     }
 }
 
-/* --- squeeze-and-excitation, pooling, residual ----------------------------------------------------------------------
- */
+/* --- squeeze-and-excitation, pooling, residual -------------------------------------------------------------------- */
 
 static void pool_forward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, float *y) {
     (void)dev;

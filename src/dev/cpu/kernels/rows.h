@@ -170,8 +170,7 @@ static void N(load)(int64_t n, const void *x, float *host) {
 #undef BODY
 }
 
-/* --- passes: rows [first, first+n) of image b, HW rows an image ----------------------------------------------------
- */
+/* --- passes: rows [first, first+n) of image b, HW rows an image --------------------------------------------------- */
 
 /* sum (C) of v, or of g v where g is given, over the rows. */
 INLINE void N(sum_tile)(tn_act kind, int rows, const tn_view *x, int C, const REAL *in, const REAL *g, float *sum) {
