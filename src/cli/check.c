@@ -8,7 +8,6 @@
 #include "suite/rung.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 /* What the run will cost, in images: training and evaluation. */
 static tn_status print_cost(const tn_cfg *cfg) {
@@ -79,14 +78,9 @@ static tn_status print_pretrained(const tn_cfg *cfg) {
         printf("\n# %s is not there yet: the pretrained weights are not checked\n", path);
         return TN_OK;
     }
-    tn_net_spec spec = {.width = cfg->model.width,
-                        .depth = cfg->model.depth,
-                        .stem_stride = cfg->model.stem_stride,
-                        .n_classes = cfg->data.n_classes,
-                        .dropout = cfg->model.dropout};
+    tn_net_spec spec = tn_train_net(cfg, 0);
     tn_input_norm norm;
     tn_ckpt *ck = NULL;
-    memcpy(spec.name, cfg->model.net, sizeof spec.name);
     TN_TRY(tn_pretrained_open(path, &spec, &norm, &ck));
     tn_ckpt_free(&ck);
     printf("\n# pretrained: padding %s, batch norm eps %g momentum %g, input mean %g %g %g std %g %g %g\n",
@@ -105,8 +99,9 @@ static tn_status run(const tn_args *args) {
     tn_cfg *cfg = NULL;
     TN_TRY(tn_args_cfg(args, &cfg));
     tn_cfg_print(cfg, stdout);
+    int64_t n_steps;
     tn_status st = print_cost(cfg);
-    if (st == TN_OK) st = tn_train_check(cfg);
+    if (st == TN_OK) st = tn_train_steps(cfg, &n_steps); /* memory and weights show the rest of tn_train_check */
     if (st == TN_OK) st = print_memory(cfg);
     if (st == TN_OK) st = print_pretrained(cfg);
     if (st == TN_OK) st = print_search(cfg);

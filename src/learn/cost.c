@@ -2,7 +2,6 @@
 #include "learn/cost.h"
 
 #include "learn/weights.h"
-#include "net/net.h"
 
 #include <string.h>
 
@@ -28,20 +27,21 @@ static bool mixes(const tn_cfg *cfg) {
     return false;
 }
 
-static tn_net_spec spec_of(const tn_cfg *cfg, int extra_units) {
+tn_net_spec tn_train_net(const tn_cfg *cfg, int extra_units) {
     tn_net_spec spec = {.width = cfg->model.width,
                         .depth = cfg->model.depth,
                         .stem_stride = cfg->model.stem_stride,
                         .n_classes = cfg->data.n_classes,
                         .extra_units = extra_units,
                         .head_units = cfg->model.head_units,
-                        .dropout = cfg->model.dropout};
+                        .dropout = cfg->model.dropout,
+                        .drop_connect = cfg->model.drop_connect};
     memcpy(spec.name, cfg->model.net, sizeof spec.name);
     return spec;
 }
 
 tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int extra_units, tn_train_cost *out) {
-    tn_net_spec spec = spec_of(cfg, extra_units);
+    tn_net_spec spec = tn_train_net(cfg, extra_units);
     tn_net *net = NULL;
     TN_TRY(tn_net_new(&spec, &net));
     tn_status st = with_device(cfg, net, size_px, &out->lane_bytes);
@@ -74,7 +74,7 @@ tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out) {
 tn_status tn_train_check(const tn_cfg *cfg) {
     int64_t n_steps;
     tn_train_cost cost;
-    tn_net_spec spec = spec_of(cfg, 0);
+    tn_net_spec spec = tn_train_net(cfg, 0);
     tn_input_norm norm;
     tn_ckpt *ck = NULL;
     TN_TRY(tn_train_steps(cfg, &n_steps));

@@ -12,6 +12,7 @@
 #define TN_LEARN_COST_H
 
 #include "base/cfg.h"
+#include "net/net.h"
 
 #include <stddef.h>
 
@@ -22,7 +23,10 @@ typedef struct {
     size_t program_bytes; /* the program, its libraries and buffers of the kernels */
 } tn_train_cost;
 
-/* Of a rank with lanes_here lanes. extra_units: of the metadata head. Errors of tn_net_new and tn_exec_new. */
+/* The net that the job file describes. extra_units: of the metadata head. */
+tn_net_spec tn_train_net(const tn_cfg *cfg, int extra_units);
+
+/* Of a rank with lanes_here lanes. Errors of tn_net_new and tn_exec_new. */
 tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int extra_units, tn_train_cost *out);
 
 /* Steps of a cell. Errors TN_EARG fewer than train.evaluation_points. */

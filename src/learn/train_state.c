@@ -226,15 +226,8 @@ static tn_status start_anew(tn_train *t) {
 static tn_status make_net(tn_train *t) {
     const tn_cfg *c = t->cfg;
     TN_TRY(tn_levels_check(c, t->index));
-    tn_net_spec spec = {.width = c->model.width,
-                        .depth = c->model.depth,
-                        .stem_stride = c->model.stem_stride,
-                        .n_classes = t->index->n_classes,
-                        .extra_units = tn_extra_units(t->index, c->model.metadata_levels),
-                        .head_units = c->model.head_units,
-                        .dropout = c->model.dropout,
-                        .drop_connect = c->model.drop_connect};
-    memcpy(spec.name, c->model.net, sizeof spec.name);
+    tn_net_spec spec = tn_train_net(c, tn_extra_units(t->index, c->model.metadata_levels));
+    spec.n_classes = t->index->n_classes;
     tn_input_norm norm = IMAGENET;
     if (*c->model.pretrained) TN_TRY(tn_pretrained_open(c->model.pretrained, &spec, &norm, &t->pretrained));
     TN_TRY(tn_net_new(&spec, &t->net));

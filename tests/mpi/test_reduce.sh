@@ -90,7 +90,7 @@ awk -v all=$(in_sample) -v few=$(in_sample --set reduce.tune_rows=8000) 'BEGIN {
 # common the earlier one stays
 sed 's/^reduce.*/self: { max_rounds = 2; };/' job.cfg >rounds.cfg
 "$TN_REDUCE_ROWS" rounds.cfg rounds 400 30
-chosen() { # ROUND REASON
+chosen() { # ROUND REASON LINES: how many lines of metrics.json say so, or a number of folds
     rm -rf rounds/reduce
     mpirun -n 2 "$tenfold" reduce rounds.cfg --run rounds --allow-missing >log 2>&1 || { cat log; exit 1; }
     grep "\"chosen_round\": $1,\|\"chosen_because\": \"$2\|\"folds\": [0-9]" rounds/metrics.json >why || true
