@@ -127,6 +127,8 @@ const tn_key tn_keys[] = {
      "images between checkpoints; 0: not by images; there is one at each evaluation point anyway"},
     {"train", "checkpoint_seconds", KEY_DOUBLE, AT(train.checkpoint_seconds), 0, "600", 0, 1e6, 0, NULL, 0,
      "seconds of rank 0's clock between checkpoints: what a killed job loses at most; 0: not by the clock"},
+    {"train", "hang_seconds", KEY_DOUBLE, AT(train.hang_seconds), 0, "1800", 0, 1e6, 0, NULL, 0,
+     "of any stage: a process ends with exit code 6 when no rank of its host has made progress for so long; 0: never"},
 
     {"self", "max_rounds", KEY_INT, AT(self.max_rounds), 0, "1", 0, 20, 0, NULL, 0,
      "rounds of filtering and training again; 0: none"},

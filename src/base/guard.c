@@ -1,6 +1,8 @@
 /* guard.c - a child does the work, and says through a pipe how it went. */
 #include "base/guard.h"
 
+#include "base/stop.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -12,6 +14,7 @@
 
 _Noreturn static void child(tn_status (*work)(void *arg), void *arg, unsigned limit_s, int out) {
     struct rlimit limit = {limit_s, limit_s + 1}, no_core = {0, 0};
+    tn_stop_child();
     setrlimit(RLIMIT_CPU, &limit);
     setrlimit(RLIMIT_CORE, &no_core);
     tn_status st = work(arg);

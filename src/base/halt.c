@@ -1,6 +1,8 @@
 /* halt.c - empty messages: one says it all. */
 #include "base/halt.h"
 
+#include "base/watch.h"
+
 enum { TAG_HALT = 73 };
 
 void tn_halt_begin(tn_run *run, tn_halt *h) {
@@ -26,6 +28,7 @@ bool tn_halt_wanted(tn_halt *h) {
 void tn_halt_end(tn_halt *h, tn_status mine) {
     if (mine != TN_OK) call(h);
     int n_callers = h->called;
+    tn_watch_wait("ranks that still work");
     MPI_Allreduce(MPI_IN_PLACE, &n_callers, 1, MPI_INT, MPI_SUM, h->run->comm);
     int left = n_callers - h->called - h->heard;
     for (; left > 0; left--) {
@@ -35,6 +38,7 @@ void tn_halt_end(tn_halt *h, tn_status mine) {
             MPI_Wait(&h->incoming, MPI_STATUS_IGNORE);
         h->heard = true;
     }
+    tn_watch_go();
     if (h->heard) return;
     MPI_Cancel(&h->incoming);
     MPI_Wait(&h->incoming, MPI_STATUS_IGNORE);

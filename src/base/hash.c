@@ -1,6 +1,8 @@
 /* hash.c - XXH3 by the xxHash library. */
 #include "base/hash.h"
 
+#include "base/watch.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +59,7 @@ tn_status tn_hash_file(const char *path, char hex_out[TN_HEX_BYTES]) {
     if (!f) return tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
     tn_hash *h = tn_hash_new();
     char piece[1 << 16];
-    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0;) tn_hash_add(h, piece, n);
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0; tn_watch_go()) tn_hash_add(h, piece, n);
     tn_hash_hex(h, hex_out);
     tn_hash_free(&h);
     int failed = ferror(f);

@@ -1,6 +1,8 @@
 /* progress.c - a bar where someone looks, lines where nobody does. */
 #include "base/progress.h"
 
+#include "base/watch.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -105,6 +107,7 @@ static void draw(const tn_progress *p, int64_t done, const char *note) {
 }
 
 void tn_progress_at(tn_progress *p, int64_t done, const char *note) {
+    tn_watch_at(p->label, done);
     if (!p->begun) { /* the first report says where a resumed run stands */
         p->begun = true;
         p->first = done;

@@ -1,5 +1,5 @@
 /*
- * progress.h - progress of long work: a bar on a terminal, sparse lines in a log.   layer: base, uses: -
+ * progress.h - progress of long work: a bar on a terminal, sparse lines in a log.   layer: base, uses: watch
  *
  *   tn_progress p;
  *   tn_progress_begin(&p, "fold 3 round 0", n_images, "images");   // rank 0 only

@@ -1,28 +1,13 @@
-/* run.c - MPI begin and end, agreement, stop signals. */
+/* run.c - MPI begin and end, agreement. */
 #include "base/run.h"
 
-#include <signal.h>
+#include "base/watch.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static volatile sig_atomic_t stop_wanted;
-static void on_stop(int signal_number) {
-    (void)signal_number;
-    stop_wanted = 1;
-}
-
-bool tn_stop_wanted(void) {
-    return stop_wanted != 0;
-}
-
-void tn_stop_install(void) {
-    struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL);
-}
 
 static void know_ranks(tn_run *run) {
     MPI_Comm_rank(run->comm, &run->rank);
@@ -48,16 +33,31 @@ void tn_run_got_further(void) {
     mark("published\n");
 }
 
+static tn_status watch_each_other(tn_run *run) {
+    MPI_Comm host = MPI_COMM_NULL;
+    int n = 0;
+    tn_watch_peer me = {.rank = run->rank, .pid = (int)getpid(), .fd = tn_watch_file()};
+    MPI_Comm_split_type(run->comm, MPI_COMM_TYPE_SHARED, run->rank, MPI_INFO_NULL, &host);
+    MPI_Comm_size(host, &n);
+    tn_watch_peer *all = calloc((size_t)n, sizeof *all);
+    tn_status st = tn_agree(run, all ? TN_OK : tn_fail_memory((size_t)n * sizeof *all, "the ranks of this host"));
+    if (st == TN_OK) MPI_Allgather(&me, sizeof me, MPI_BYTE, all, sizeof me, MPI_BYTE, host);
+    if (st == TN_OK) tn_watch_peers(n, all);
+    MPI_Comm_free(&host);
+    free(all);
+    return st;
+}
+
 tn_status tn_run_begin(tn_run *run) {
     int provided = 0;
-    tn_stop_install(); /* before MPI begins: starting many ranks takes a while */
+    TN_TRY(tn_stop_begin()); /* before MPI begins: it starts threads, and starting many ranks takes a while */
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED)
         return tn_fail(
             TN_EIO, "MPI does not start, or without thread support (MPI_THREAD_FUNNELED): check the MPI installation");
     run->comm = MPI_COMM_WORLD;
     know_ranks(run);
     mark_begun(run);
-    return TN_OK;
+    return watch_each_other(run);
 }
 
 void tn_run_end(tn_run *run, tn_status verdict, bool broken) {
@@ -86,7 +86,9 @@ tn_status tn_agree(tn_run *run, tn_status mine) {
     struct {
         int st, rank;
     } in = {(int)mine, run->rank}, worst;
+    tn_watch_wait("the verdict of all ranks");
     MPI_Allreduce(&in, &worst, 1, MPI_2INT, MPI_MAXLOC, run->comm);
+    tn_watch_go();
     if (worst.st == TN_OK) return TN_OK;
     char text[TN_MSG_BYTES];
     memcpy(text, tn_msg, sizeof text);
@@ -100,8 +102,10 @@ tn_status tn_agree(tn_run *run, tn_status mine) {
 
 void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes) {
     enum { PIECE = 1 << 30 };
+    tn_watch_wait(run->rank == root ? "ranks that it sends to" : "a rank that sends");
     for (size_t at = 0; at < n_bytes; at += PIECE)
         MPI_Bcast((char *)data + at, (int)(n_bytes - at < PIECE ? n_bytes - at : PIECE), MPI_BYTE, root, run->comm);
+    tn_watch_go();
 }
 
 void tn_die(tn_status st, const char *fmt, ...) {

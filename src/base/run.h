@@ -1,5 +1,5 @@
 /*
- * run.h - the communicator, agreement of errors over ranks, stop signals.       layer: base, uses: status
+ * run.h - the communicator, and agreement of errors over ranks.            layer: base, uses: status, stop, watch
  *
  *   tn_run run;
  *   TN_TRY(tn_run_begin(&run));  ...  st = tn_agree(&run, st);  ...  tn_run_end(&run, st, false);
@@ -11,6 +11,7 @@
 #define TN_BASE_RUN_H
 
 #include "base/status.h"
+#include "base/stop.h"
 
 #include <mpi.h>
 #include <stdbool.h>
@@ -21,7 +22,8 @@ typedef struct tn_run {
     int rank, n_ranks;
 } tn_run;
 
-/* MPI_Init_thread(FUNNELED), errors fatal, SIGTERM and SIGUSR1 recorded (tn_stop_wanted). Collective over all. */
+/* tn_stop_begin, MPI_Init_thread(FUNNELED), errors fatal; the ranks of a host watch each other (watch.h). Collective over
+ * all. */
 tn_status tn_run_begin(tn_run *run);
 
 /* Something was published that the next start goes on from: slurm/stage.sh queues a job again as long as its starts get
@@ -46,11 +48,5 @@ void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes);
 
 /* Failure while peers may be inside a collective: print rank, host, text; MPI_Abort with st as exit code. */
 _Noreturn void tn_die(tn_status st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* Has SIGTERM or SIGUSR1 arrived on this rank? Local: agree on it (the step loop puts it into the gradient sum). */
-bool tn_stop_wanted(void);
-
-/* Install the handlers without MPI (the local executor). tn_run_begin does it by itself. */
-void tn_stop_install(void);
 
 #endif

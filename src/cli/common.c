@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/h5.h"
+#include "base/watch.h"
 #include "data/fold.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ tn_status tn_job_begin(const tn_args *args, tn_job *out) {
     *out = (tn_job){.cfg = NULL};
     TN_TRY(tn_run_begin(&out->run));
     tn_status st = tn_agree(&out->run, tn_args_cfg(args, &out->cfg));
+    if (st == TN_OK) tn_watch_limit(out->cfg->train.hang_seconds);
     if (st != TN_OK) tn_job_end(out, st);
     return st;
 }

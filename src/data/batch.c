@@ -8,6 +8,7 @@
 #include "data/batch.h"
 
 #include "base/progress.h"
+#include "base/stop.h"
 #include "data/jpeg.h"
 
 #include <pthread.h>
@@ -152,6 +153,7 @@ static void note_failure(slot *x, tn_status st) {
 static void *work(void *context) {
     tn_loader *ld = context;
     scratch s = {.stored = NULL};
+    tn_stop_thread();
     pthread_mutex_lock(&ld->lock);
     while (!ld->stop) {
         slot *x = find_work(ld);

@@ -3,6 +3,7 @@
 
 #include "base/halt.h"
 #include "base/progress.h"
+#include "base/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +38,13 @@ static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec,
                                              : tn_fail_memory((size_t)B * image_floats * sizeof *image, "evaluation");
     tn_progress bar;
     bool first_rank = run->rank == 0;
-    if (first_rank) tn_progress_begin(&bar, label ? label : "evaluation", n, "images");
+    tn_progress_begin(&bar, label ? label : "evaluation", n, "images");
     bar.quiet = !label;
     int64_t pushed = 0, done = 0;
     tn_halt halt;
     tn_halt_begin(run, &halt);
     while (st == TN_OK && done < n) {
+        tn_watch_at(bar.label, done);
         if (tn_halt_wanted(&halt)) {
             if (halt.called) st = stopped(label, done, n);
             break;

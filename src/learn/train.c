@@ -17,6 +17,7 @@
 #include "learn/train_priv.h"
 
 #include "base/done.h"
+#include "base/watch.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -66,6 +67,7 @@ static void on_grads(void *context, int64_t from) {
 
 /* summing: when it is the last lane of this rank, else NULL. */
 static tn_status run_lane(tn_train *t, tn_feed *f, int i, tn_summing *summing) {
+    tn_watch_at(t->name, t->clock.images_seen);
     feed(t, f);
     tn_lane in;
     TN_TRY(tn_loader_pop(f->loader, &in));

@@ -2,6 +2,7 @@
 #include "net/sync_priv.h"
 
 #include "base/progress.h"
+#include "base/watch.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -146,8 +147,10 @@ static int wait_any(const tn_lane_sum *s) {
 
 void tn_lane_sum_finish(tn_run *run, tn_lane_sum *s) {
     double begin_s = tn_now_s();
+    tn_watch_wait("the sum over lanes");
     begin_from(run, s, 0);
     while (s->n_done < s->n_buckets) arrived(run, s, wait_any(s));
+    tn_watch_go();
     s->n_begun = s->n_done = 0;
     s->waited_s += tn_now_s() - begin_s;
     s->n_sums++;

@@ -3,6 +3,7 @@
 #include "suite/command.h"
 
 #include "base/progress.h"
+#include "base/stop.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -62,7 +63,10 @@ void tn_words_print(const tn_words *w, FILE *out) {
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
+/* In a process group of its own: Ctrl-C stops this program, not what it has asked Slurm in mid-sentence. */
 static void become(const tn_words *w, FILE *text, FILE *errs) {
+    setpgid(0, 0);
+    tn_stop_child();
     dup2(fileno(text), STDOUT_FILENO);
     dup2(fileno(errs), STDERR_FILENO);
     execvp(w->at[0], w->at);

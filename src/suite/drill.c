@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "base/rng.h"
+#include "base/stop.h"
 #include "suite/launch.h"
 
 #include <dirent.h>
@@ -16,11 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_RANKS = 4, MOST_STARTS = 8, MOST_DRAWS = 6 };
+enum { MOST_RANKS = 4, MOST_STARTS = 8, MOST_DRAWS = 6, STORM_SIGNALS = 30 };
 static const double LONGEST_S = 300; /* of one start: longer is a hang, and said so */
 
-typedef enum { KILL_RANK, KILL_NODE, KILL_LAUNCHER, STOP_ALL, STOP_ONE, TWIN, N_KINDS } kind;
-static const char *const KIND[] = {"kill-rank", "kill-node", "kill-launcher", "stop-all", "stop-one", "twin"};
+typedef enum { KILL_RANK, KILL_NODE, KILL_LAUNCHER, STOP_ALL, STOP_ONE, STOP_STORM, TWIN, N_KINDS } kind;
+static const char *const KIND[] = {"kill-rank", "kill-node",  "kill-launcher", "stop-all",
+                                   "stop-one",  "stop-storm", "twin"};
 
 typedef struct {
     tn_drill_stage stage;
@@ -73,6 +75,11 @@ static int ranks_of(pid_t launcher, pid_t out[MOST_RANKS]) {
     return n;
 }
 
+static void storm(pid_t rank) {
+    for (int i = 0; i < STORM_SIGNALS && kill(rank, SIGTERM) == 0; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 2 * 1000 * 1000}, NULL);
+}
+
 static void strike(disturbance *x, pid_t launcher) {
     pid_t rank[MOST_RANKS];
     int n = ranks_of(launcher, rank);
@@ -82,8 +89,9 @@ static void strike(disturbance *x, pid_t launcher) {
         for (int i = 0; i < n; i++) kill(rank[i], SIGKILL);
     if (x->kind == KILL_RANK && n > 0) kill(rank[x->which % (uint32_t)n], SIGKILL);
     if (x->kind == STOP_ONE && n > 0) kill(rank[x->which % (uint32_t)n], SIGTERM);
+    if (x->kind == STOP_STORM && n > 0) storm(rank[x->which % (uint32_t)n]);
     if (x->kind == TWIN) x->twin = tn_launch_start(x->argv, x->n_ranks, x->log);
-    bool needs_ranks = x->kind == KILL_RANK || x->kind == STOP_ONE;
+    bool needs_ranks = x->kind == KILL_RANK || x->kind == STOP_ONE || x->kind == STOP_STORM;
     x->done = !needs_ranks || n > 0; /* else the launcher has not come so far: soon */
 }
 
@@ -183,7 +191,7 @@ static disturbance draw(const drill *d, tn_drill_stage s, tn_rng *rng, double la
 static tn_status run_once(const drill *d, const char *folder, tn_rng *rng, double latest, outcome *o) {
     TN_TRY(prepare(d, o->stage, folder));
     double begin = tn_now_s();
-    while (!o->ended && o->n_starts < MOST_STARTS && !tn_launch_stopped()) {
+    while (!o->ended && o->n_starts < MOST_STARTS && !tn_stop_wanted()) {
         int n_ranks = 1 << tn_rng_below(rng, 3), code = 0;
         disturbance x = draw(d, o->stage, rng, latest);
         x.wanted = o->n_starts == 0 || (o->n_hits < 2 && x.which % 4 == 0);
@@ -214,14 +222,14 @@ static tn_status run_and_compare(drill *d, int number, outcome *o) {
     char folder[TN_PATH_BYTES], hex[TN_HEX_BYTES];
     double latest = 1;
     TN_TRY(tn_path(folder, "%s/%d", d->cfg->run_dir, number));
-    for (uint64_t i = 0; i < MOST_DRAWS && !tn_launch_stopped(); i++, latest *= 0.6) {
+    for (uint64_t i = 0; i < MOST_DRAWS && !tn_stop_wanted(); i++, latest *= 0.6) {
         tn_rng rng = tn_rng_at(d->how->seed, TN_STREAM_DRILL, (uint64_t)number, i);
         uint32_t dice = tn_rng_below(&rng, 5);
         *o = (outcome){.stage = dice == 0 ? TN_DRILL_PREPROCESS : dice == 1 ? TN_DRILL_PREDICT : TN_DRILL_TRAIN};
         TN_TRY(run_once(d, folder, &rng, latest, o));
         if (o->n_hits > 0 || !o->ended) break;
     }
-    if (tn_launch_stopped()) return TN_OK;
+    if (tn_stop_wanted()) return TN_OK;
     tn_status st = o->ended ? tn_drill_digest(d->cfg, o->stage, 0, folder, hex) : TN_OK;
     o->equal = o->ended && st == TN_OK && strcmp(hex, d->digest[o->stage]) == 0;
     if (st != TN_OK) tn_warn("drill: run %d: %s", number, tn_msg);
@@ -301,7 +309,7 @@ static tn_status run_undisturbed(drill *d) {
         double begin = tn_now_s();
         TN_TRY(start(d, s, d->base, 2, &none, &code));
         d->stage_s[s] = tn_now_s() - begin;
-        if (tn_launch_stopped()) return TN_OK;
+        if (tn_stop_wanted()) return TN_OK;
         char how[64];
         tn_status st = code < 0 ? TN_EBUG : code > 0 ? tn_exit_status(code, how, sizeof how) : TN_OK;
         if (st != TN_OK)
@@ -315,10 +323,10 @@ static tn_status run_undisturbed(drill *d) {
 
 static tn_status run_all(drill *d) {
     TN_TRY(run_undisturbed(d));
-    while (d->n_done < d->how->n_runs && !tn_launch_stopped()) {
+    while (d->n_done < d->how->n_runs && !tn_stop_wanted()) {
         outcome *o = &d->run[d->n_done];
         TN_TRY(run_and_compare(d, d->n_done + 1, o));
-        if (tn_launch_stopped()) break;
+        if (tn_stop_wanted()) break;
         d->n_done++;
         tn_say("drill: run %d of %d: %s, %s at %s s, ranks %s, exit codes %s: same bits: %s", d->n_done, d->how->n_runs,
                tn_drill_stage_name(o->stage), *o->kinds ? o->kinds : "not disturbed", o->points, o->ranks, o->codes,
@@ -326,7 +334,7 @@ static tn_status run_all(drill *d) {
         TN_TRY(tn_drill_publish(d->cfg, "drill.csv", print_csv, d));
         TN_TRY(tn_drill_publish(d->cfg, "drill.md", print_markdown, d));
     }
-    if (tn_launch_stopped())
+    if (tn_stop_wanted())
         return tn_fail(TN_EUNFINISHED, "drill: stopped on request after %d of %d runs", d->n_done, d->how->n_runs);
     return tn_drill_verdict(d->cfg, count_equal(d), d->n_done);
 }
@@ -336,7 +344,7 @@ tn_status tn_drill(const tn_cfg *cfg, const tn_drill_how *how) {
     tn_status st = d.run ? tn_path(d.job, "%s/drill.cfg", cfg->run_dir)
                          : tn_fail_memory((size_t)how->n_runs * sizeof *d.run, "the drill");
     if (st == TN_OK) st = tn_path(d.base, "%s/undisturbed", cfg->run_dir);
-    tn_launch_begin();
+    if (st == TN_OK) st = tn_launch_begin();
     if (st == TN_OK) st = run_all(&d);
     free(d.run);
     return st;

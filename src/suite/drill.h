@@ -15,6 +15,7 @@
  *          kill-launcher  SIGKILL of mpirun alone
  *          stop-all       SIGUSR1 through mpirun to all ranks
  *          stop-one       SIGTERM to one rank
+ *          stop-storm     30 stop signals to one rank, one every 2 ms
  *          twin           a second copy is started beside the first, which lives
  * Slurm    Whole runs, submitted, and compared with one on this machine, all folds and the ensemble. A running task,
  *          any of them, is hit once: requeue (scontrol), time-limit (SIGUSR1 to its script), term (SIGTERM to all of

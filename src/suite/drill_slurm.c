@@ -4,11 +4,11 @@
 #include "base/done.h"
 #include "base/progress.h"
 #include "base/rng.h"
+#include "base/stop.h"
 #include "suite/command.h"
 #include "suite/launch.h"
 #include "suite/queue.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -56,24 +56,12 @@ static tn_status call(const char *const *word, tn_said *said_out) {
     return st;
 }
 
-/* All jobs or none, and all of them recorded: a stop signal waits until `tenfold submit` has ended. */
-static tn_status call_whole(const char *const *word) {
-    sigset_t stop, before;
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGINT);
-    sigaddset(&stop, SIGTERM);
-    sigprocmask(SIG_BLOCK, &stop, &before);
-    tn_status st = call(word, NULL);
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return st;
-}
-
 static tn_status submit(const drill *d, const char *folder) {
-    return call_whole((const char *[]){d->program, "submit", d->job, "--run", folder, NULL});
+    return call((const char *[]){d->program, "submit", d->job, "--run", folder, NULL}, NULL);
 }
 
 static tn_status resume(const drill *d, const char *folder) {
-    return call_whole((const char *[]){d->program, "resume", folder, "--slurm", NULL});
+    return call((const char *[]){d->program, "resume", folder, "--slurm", NULL}, NULL);
 }
 
 /* --- what is in the queue ----------------------------------------------------------------------------------------- */
@@ -155,7 +143,7 @@ static tn_status watch_queue(const drill *d, const tn_plan *plan, bool disturb, 
         n = q->n;
         if (disturb && !o->hit && tn_now_s() - begin >= o->point_s) strike_some(d, q, which, o);
         tn_queue_free(&q);
-        if (tn_launch_stopped()) return tn_fail(TN_EUNFINISHED, "drill: stopped on request");
+        if (tn_stop_wanted()) return tn_fail(TN_EUNFINISHED, "drill: stopped on request");
         if (tn_now_s() - begin > LONGEST_S)
             return tn_fail(TN_EBUG, "drill: %s: jobs still wait or run after %.0f s: see squeue and its log/",
                            plan->start.run_dir, LONGEST_S);
@@ -305,9 +293,9 @@ tn_status tn_drill_slurm(const tn_cfg *cfg, const tn_drill_how *how) {
                          : tn_fail_memory((size_t)how->n_runs * sizeof *d.run, "the drill");
     if (st == TN_OK) st = tn_path(d.base, "%s/undisturbed", cfg->run_dir);
     if (st == TN_OK && !realpath("/proc/self/exe", d.program)) st = tn_fail(TN_EIO, "/proc/self/exe: cannot be read");
-    tn_launch_begin();
+    if (st == TN_OK) st = tn_launch_begin();
     if (st == TN_OK) st = run_all(&d);
-    if (st != TN_OK && tn_launch_stopped())
+    if (st != TN_OK && tn_stop_wanted())
         st = tn_fail(TN_EUNFINISHED, "drill: stopped on request after %d of %d runs; its jobs are cancelled", d.n_done,
                      how->n_runs);
     free(d.run);

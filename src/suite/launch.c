@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "suite/launch.h"
 
+#include "base/stop.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -16,21 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t n_asked; /* how often a stop was asked for */
-static void on_signal(int signal_number) {
-    (void)signal_number;
-    n_asked++;
-}
-
-void tn_launch_begin(void) {
-    struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
-    sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGTERM, &stop, NULL);
+tn_status tn_launch_begin(void) {
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
-}
-
-bool tn_launch_stopped(void) {
-    return n_asked > 0;
+    return tn_stop_begin();
 }
 
 int tn_cores(void) {
@@ -70,9 +60,8 @@ static void set_environment(void) {
 _Noreturn static void child(char *const *argv, int n_ranks, int out) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
+    tn_stop_child();
     char self[TN_PATH_BYTES], ranks[16];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n < 0) _exit(127);
@@ -134,13 +123,13 @@ static void relay_all(relay *r, int in, pid_t pid, const tn_launch_how *how) {
     int passed = 0;
     char data[4096];
     for (;;) {
-        if (n_asked > passed) {
+        if (tn_stop_count() > passed) {
             kill(pid, passed == 0 ? SIGUSR1 : SIGTERM);
             passed++;
         }
         if (how->tick) how->tick(how->context, pid);
         struct pollfd p = {.fd = in, .events = POLLIN};
-        if (poll(&p, 1, how->tick ? 20 : 200) <= 0) continue; /* time-out or signal: look at n_asked again */
+        if (poll(&p, 1, how->tick ? 20 : 200) <= 0) continue; /* look for a stop again */
         ssize_t n = read(in, data, sizeof data);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return;

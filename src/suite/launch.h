@@ -2,11 +2,11 @@
  * launch.h - run one verb in R processes under mpirun, with its output in a log and on the terminal.
  *                                                                                   layer: suite, uses: base
  *
- *   tn_launch_begin();
+ *   TN_TRY(tn_launch_begin());
  *   int code;
  *   TN_TRY(tn_launch(argv, n_ranks, log_path, &code, last_line));
  *
- * The child gets a process group of its own. When this process is asked to stop (SIGINT, SIGTERM), the ranks get
+ * The child gets a process group of its own. When this process is asked to stop (base/stop.h), the ranks get
  * SIGUSR1: they publish a checkpoint and exit with 6; asked a second time, they are ended. A parent that dies takes
  * them along.
  */
@@ -17,8 +17,8 @@
 
 #include <sys/types.h>
 
-/* From here on SIGINT and SIGTERM ask to stop, and a reader of our output that goes away (SIGPIPE) stops nothing. */
-void tn_launch_begin(void);
+/* tn_stop_begin; and a reader of our output that goes away (SIGPIPE) stops nothing. Before any other thread. */
+tn_status tn_launch_begin(void);
 
 /* argv: verb and arguments, NULL at the end; the program is this one. Output is appended to log_path (progress bars
  * left out) and copied to stderr. exit_code_out: of the verb; 128 + signal when killed. last_line_out: last complete
@@ -46,8 +46,5 @@ int tn_cores(void);
  * kernel for its memory or by someone, is unfinished; one that crashed is a bug; another code is mpirun's own, which
  * could not start it. how_out: in words, for a message. */
 tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes);
-
-/* Was this process asked to stop? */
-bool tn_launch_stopped(void);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/lock.h"
 #include "base/progress.h"
+#include "base/stop.h"
 #include "learn/self.h"
 #include "learn/train.h"
 #include "suite/launch.h"
@@ -146,7 +147,7 @@ static bool is_cell(const tn_step *s) {
 static tn_status verdict(const tn_plan *plan, int at) {
     const tn_step *s = &plan->step[at];
     bool round_ends = at + 1 == plan->n || !is_cell(&plan->step[at + 1]);
-    if (s->state == TN_STEP_STOPPED || tn_launch_stopped()) return stopped(plan);
+    if (s->state == TN_STEP_STOPPED || tn_stop_wanted()) return stopped(plan);
     if (!is_cell(s) && s->state == TN_STEP_FAILED) return failed(s);
     return round_ends && count(plan, TN_STEP_FAILED) > 0 ? cells_failed(plan) : TN_OK;
 }
@@ -170,13 +171,13 @@ static tn_status walk(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
 tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
     char path[TN_PATH_BYTES];
     tn_lock *lock = NULL;
+    TN_TRY(tn_launch_begin());
     for (int round = 0; round < cfg->self.max_rounds; round++) TN_TRY(tn_filter_own(cfg, round));
     TN_TRY(tn_path(path, "%s/log", plan->start.run_dir));
     TN_TRY(tn_folder_make(path));
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
     TN_TRY(tn_lock_take(path, plan->start.run_dir, &lock));
     tn_status st = tn_queue_check_empty(plan);
-    tn_launch_begin();
     if (st == TN_OK) st = walk(cfg, plan, n_ranks);
     tn_lock_drop(&lock);
     return st;

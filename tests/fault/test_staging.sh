@@ -21,7 +21,7 @@ test -z "$(ls local)"
 rm -r staged/train
 mpirun -n 2 "$tenfold" train tiny.cfg --run staged --folds 0 $on --set train.images=320000 >log 2>&1 &
 pid=$!
-for _ in $(seq 600); do grep -q staged, log && break; sleep 0.05; done
+for _ in $(seq 600); do [ -d staged/train ] && break; sleep 0.05; done
 for f in local/tenfold-*/shard-*.h5; do dd if=/dev/zero of=$f bs=1000 seek=8 count=100000 conv=notrunc iflag=count_bytes 2>/dev/null; done
 wait $pid && exit 1
 cat log
@@ -32,7 +32,7 @@ test -z "$(ls local)"
 rm -r staged/train
 mpirun -n 2 "$tenfold" train tiny.cfg --run staged --folds 0 $on --set train.images=320000 >log 2>&1 &
 pid=$!
-for _ in $(seq 600); do grep -q staged, log && break; sleep 0.05; done
+for _ in $(seq 600); do [ -d staged/train ] && break; sleep 0.05; done
 kill -KILL $(pgrep -P $pid -x tenfold)
 wait $pid && exit 1
 test -e local/tenfold-*/COPIED

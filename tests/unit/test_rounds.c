@@ -20,6 +20,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <signal.h>
+#include <time.h>
 
 enum { N = 96, K = 3, F = 3, S = 16 };
 
@@ -432,7 +433,8 @@ static void asked_to_stop(job *j) {
         else
             assert_int_equal(tn_folder_remove(path), TN_OK);
     }
-    raise(SIGTERM);
+    kill(getpid(), SIGTERM);
+    while (!tn_stop_wanted()) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     assert_int_equal(tn_filter(&j->run, j->cfg, j->ix, 0, NULL), TN_EUNFINISHED);
     assert_int_equal(tn_reduce(&j->run, j->cfg, false), TN_EUNFINISHED);
     for (size_t i = 0; i < sizeof GONE / sizeof *GONE; i++) {

@@ -273,6 +273,8 @@ tn_status tn_cpu_begin(tn_dev *dev) {
     dev->op = &tn_cpu_table;
     omp_set_dynamic(0);
     omp_set_num_threads(dev->n_threads);
+#pragma omp parallel num_threads(dev->n_threads)
+    tn_stop_thread();
     return tn_gemm_begin(dev->isa);
 }
 
