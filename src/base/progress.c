@@ -1,6 +1,8 @@
 /* progress.c - a bar where someone looks, lines where nobody does. */
 #include "base/progress.h"
 
+#include "base/fs.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,7 +75,7 @@ static void give_sign(const tn_progress *p, int64_t done, double now) {
     if (!*signs.path || now - signs.last_s < SIGN_EVERY_S) return;
     signs.last_s = now;
     snprintf(tmp, sizeof tmp, "%s.tmp", signs.path);
-    FILE *f = fopen(tmp, "w");
+    FILE *f = tn_file_create(tmp);
     if (!f) return;
     fprintf(f, "%" PRId64 " %" PRId64 " %" PRId64 " %.6g %s\n", ++signs.count, done, p->total, rate_of(p, done, now),
             p->label);
