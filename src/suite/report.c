@@ -3,6 +3,7 @@
 
 #include "base/csv.h"
 #include "base/done.h"
+#include "base/progress.h"
 #include "learn/journal.h"
 #include "learn/ledger.h"
 #include "suite/report_page.h"
@@ -312,7 +313,7 @@ static tn_status write_report(const tn_cfg *cfg, json_t *metrics, const char *re
         tn_done done = {.stage = "report", .settings = "", .inputs = inputs};
         st = tn_done_publish(folder, &done, digest, (const char *[]){"report.md", "scores.csv", "report.html", NULL});
     }
-    if (st == TN_OK) fputs(text, stdout);
+    if (st == TN_OK) tn_print(stdout, "%s", text);
     free(text);
     free(csv);
     return st;

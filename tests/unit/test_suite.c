@@ -1,6 +1,7 @@
-/* test_suite.c - what exit codes mean for a run, and text that must fit into JSON. */
+/* test_suite.c - what exit codes mean for a run, text that must fit into JSON or onto a terminal. */
 #include "unit.h"
 
+#include "base/progress.h"
 #include "base/utf8.h"
 #include "suite/launch.h"
 
@@ -45,7 +46,32 @@ static void utf8(void **unused) {
     assert_string_equal(whole, "a\xC3\xA9\xED\x95\x9C\xF0\x9F\x98\x80");
 }
 
+static void printable(void **unused) {
+    (void)unused;
+    char out[64], *text = NULL;
+    size_t n = 0;
+    tn_utf8_printable("a\tb\n\x1B[2J\x7F\r \xC3\xA9 \xC2\x9B\xC2\xA0 \xFC\xE9", out, sizeof out);
+    assert_string_equal(out, "a\tb\n\\x1b[2J\\x7f\\x0d \xC3\xA9 \\xc2\\x9b\xC2\xA0 \\xfc\\xe9");
+    memset(out, 'x', sizeof out);
+    tn_utf8_printable("12\x07", out, 7);
+    assert_string_equal(out, "12\\x07");
+    tn_utf8_printable("12\x07", out, 6); /* never half of one */
+    assert_string_equal(out, "12");
+    tn_utf8_printable("12\xC3\xA9", out, 4);
+    assert_string_equal(out, "12");
+    tn_fail(TN_EIO, "%s: is damaged", "x\x1B[2J.png");
+    assert_string_equal(tn_msg, "x\\x1b[2J.png: is damaged");
+    tn_fail(TN_EIO, "row 3: %s", tn_msg); /* once is enough */
+    assert_string_equal(tn_msg, "row 3: x\\x1b[2J.png: is damaged");
+    FILE *f = open_memstream(&text, &n);
+    tn_print(f, "%5d | %s |\n", 7, "\x07label");
+    fclose(f);
+    assert_string_equal(text, "    7 | \\x07label |\n");
+    free(text);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(exit_codes), cmocka_unit_test(utf8)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(exit_codes), cmocka_unit_test(utf8),
+                                       cmocka_unit_test(printable)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
