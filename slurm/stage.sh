@@ -20,6 +20,21 @@
 set -u
 program=$1 site=$2 run=$3 label=$4 what=${5%/*} tasks=${5#*/} per_node=$6
 shift 6
+failures=0 asked="" ended="" interrupted="" child="" reminder="" further=""
+
+# The ranks publish a checkpoint and leave with 6. bash runs a trap only between commands: so the launcher runs in the background.
+# From here on no signal is lost: one that finds no child is remembered, and looked for before a launch and behind it. A launcher
+# that is just starting forgets a signal (bash before its exec, mpirun before its ranks): so it is sent until the launcher ends.
+remind() { while kill -USR1 "$1" 2>/dev/null; do sleep 0.5; done; }
+pass_on() {
+    interrupted=yes
+    [ -n "$child" ] && [ -z "$reminder" ] || return 0
+    remind "$child" &
+    reminder=$!
+}
+trap 'asked=yes; pass_on' USR1
+trap 'ended=yes; pass_on' TERM
+
 TENFOLD_LAUNCHER=mpirun
 if [ -n "$site" ]; then
     # a job without a login shell has no `module` yet
@@ -37,19 +52,25 @@ record=$run/slurm/$label${task:+.$task}
 ranks=$((SLURM_JOB_NUM_NODES * per_node))
 export SLURM_TASKS_PER_NODE="$per_node(x$SLURM_JOB_NUM_NODES)" # mpirun's slots; to sbatch a node's share was one task
 restarts=${SLURM_RESTART_COUNT:-0}
-failures=0 asked="" ended="" interrupted="" child="" further=""
 
 say() { echo "tenfold: $*" >&2; }
-write_record() { # STATE EXIT_CODE
+write_record() ( # STATE EXIT_CODE; a signal to the whole job shall not end mv
+    trap '' USR1 TERM
+    rm -f "$record.tmp" # of a start that was killed; a link is not followed
     printf 'job %s\nstate %s\nexit_code %d\nfailures %d\nrestarts %d\n' "$id" "$1" "$2" "$failures" "$restarts" >"$record.tmp" &&
         mv -f "$record.tmp" "$record"
-}
+)
 read_failures() { # of the same job's earlier starts
     [ "$(sed -n 's/^job //p' "$record" 2>/dev/null)" = "$id" ] && failures=$(sed -n 's/^failures //p' "$record")
 }
 give_up() { # EXIT_CODE WHY
     say "$2; log: $run/log, job $id"
     write_record failed "$1"
+    exit "$1"
+}
+end() { # EXIT_CODE HOW: SIGTERM came
+    say "$2 after SIGTERM"
+    write_record ended "$1"
     exit "$1"
 }
 # While Slurm ends this job it ends scontrol with it: that shall first hear the answer. Where a node was lost, Slurm may have queued
@@ -61,17 +82,10 @@ queue_again() (
 requeue() { # EXIT_CODE WHY
     say "$2: job $id is queued again, restart $((restarts + 1))"
     write_record requeued "$1"
+    [ -z "$ended" ] || end "$1" "$2"
     queue_again || give_up "$1" "$2, and Slurm refuses to queue it again: tenfold resume --slurm"
     exit "$1"
 }
-
-# The ranks publish a checkpoint and leave with 6. bash runs a trap only between commands: so the launcher runs in the background.
-pass_on() {
-    interrupted=yes
-    [ -z "$child" ] || kill -USR1 "$child" 2>/dev/null
-}
-trap 'asked=yes; pass_on' USR1
-trap 'ended=yes; pass_on' TERM
 
 case $TENFOLD_LAUNCHER in
 mpirun) launcher=(mpirun -q --bind-to none -n "$ranks") ;;
@@ -84,6 +98,7 @@ launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"
     TENFOLD_BEGUN=$record.begun "${launcher[@]}" "$program" "$1" "$run" "${@:2}" &
     child=$!
+    [ -z "$asked$ended" ] || pass_on # came before child was known
     while :; do
         interrupted=""
         wait "$child"
@@ -92,13 +107,15 @@ launch() { # VERB OPTIONS...: its exit code in $code
         [ $code -gt 128 ] || break # else it was the trap that ended the wait, not the child
     done
     child=""
+    [ -z "$reminder" ] || kill "$reminder" 2>/dev/null
+    reminder=""
     [ ! -s "$record.begun" ] || further=yes
 }
 
 judge() { # VERB: of an exit code that is not 0
     local how="$1 ended with exit code $code" crashed=""
     case $code in 132 | 134 | 135 | 136 | 139) [ ! -e "$record.begun" ] || crashed=yes ;; esac
-    [ -z "$ended" ] || { write_record ended "$code" && say "$how after SIGTERM" && exit "$code"; }
+    [ -z "$ended" ] || end "$code" "$how"
     case $code$crashed in
     2 | 4 | 5 | 70 | 127 | *yes) give_up "$code" "$how" ;;
     esac
@@ -124,10 +141,10 @@ write_record running 0
 for command in "$@"; do
     read -ra words <<<"${command//@/$task}"
     for try in 1 2 3; do
+        [ -z "$asked$ended" ] || { code=6 && break; } # between two commands
         launch "${words[@]}"
         case $code in 0 | [2-7] | 70 | 127) break ;; esac
         [ ! -e "$record.begun" ] || break
-        [ -z "$asked$ended" ] || break
         say "${words[0]} died with exit code $code before MPI was up, try $try of 3"
     done
     [ "$code" = 0 ] || judge "${words[0]}"

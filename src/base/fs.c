@@ -42,27 +42,43 @@ tn_status tn_folder_make(const char *path) {
     return TN_OK;
 }
 
-tn_status tn_folder_remove(const char *path) {
-    struct stat self;
-    if (lstat(path, &self) == 0 && S_ISLNK(self.st_mode)) /* what it points to is somebody else's */
-        return unlink(path) == 0 ? TN_OK : tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
-    DIR *d = opendir(path);
-    if (!d) return errno == ENOENT ? TN_OK : tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
+static tn_status not_removed(const char *path) {
+    return tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
+}
+
+/* Takes fd. */
+static tn_status empty_folder(int fd, const char *path) {
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return tn_fail_memory(sizeof(struct dirent), path);
+    }
     tn_status st = TN_OK;
     for (struct dirent *e; st == TN_OK && (e = readdir(d));) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
         char inside[TN_PATH_BYTES];
-        struct stat info;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
         st = tn_path(inside, "%s/%s", path, e->d_name);
-        if (st != TN_OK) break;
-        if (lstat(inside, &info) == 0 && S_ISDIR(info.st_mode))
-            st = tn_folder_remove(inside);
-        else if (unlink(inside) != 0)
-            st = tn_fail(TN_EIO, "%s: cannot be removed: %s", inside, strerror(errno));
+        if (st == TN_OK && unlinkat(fd, e->d_name, 0) != 0 && errno != ENOENT)
+            st = errno == EISDIR ? tn_folder_remove_at(fd, e->d_name, inside) : not_removed(inside);
     }
     closedir(d);
-    if (st == TN_OK && rmdir(path) != 0) st = tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
     return st;
+}
+
+/* A link is removed, never followed: what it points to is somebody else's. Folders are opened without following and
+ * emptied by their descriptors, so that a link that takes a folder's place meanwhile leads nowhere. */
+tn_status tn_folder_remove_at(int parent, const char *name, const char *path) {
+    struct stat self;
+    if (fstatat(parent, name, &self, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(self.st_mode))
+        return unlinkat(parent, name, 0) == 0 ? TN_OK : not_removed(path);
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return errno == ENOENT ? TN_OK : not_removed(path);
+    TN_TRY(empty_folder(fd, path));
+    return unlinkat(parent, name, AT_REMOVEDIR) == 0 ? TN_OK : not_removed(path);
+}
+
+tn_status tn_folder_remove(const char *path) {
+    return tn_folder_remove_at(AT_FDCWD, path, path);
 }
 
 void tn_folder_clean(const char *path) {
@@ -125,7 +141,7 @@ tn_status tn_file_copy(const char *from, const char *to) {
     TN_TRY(tn_publish_name(to, tmp));
     FILE *in = fopen(from, "rb");
     if (!in) return tn_fail(TN_EIO, "%s: cannot be read: %s", from, strerror(errno));
-    FILE *out = fopen(tmp, "wb");
+    FILE *out = tn_file_create(tmp);
     bool ok = out != NULL;
     for (size_t n; ok && (n = fread(piece, 1, sizeof piece, in)) > 0;) ok = fwrite(piece, 1, n, out) == n;
     tn_status st = ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
@@ -143,8 +159,13 @@ tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]) {
     return tn_path(tmp_out, "%s.tmp", path);
 }
 
+FILE *tn_file_create(const char *path) {
+    unlink(path);
+    return fopen(path, "wbxe"); /* x: O_EXCL, which fails at a link */
+}
+
 static tn_status sync_path(const char *path, int flags) {
-    int fd = open(path, flags);
+    int fd = open(path, flags | O_CLOEXEC);
     if (fd < 0) return tn_fail(TN_EIO, "%s: %s", path, strerror(errno));
     int failed = fsync(fd) != 0 && errno != EINVAL; /* some file systems cannot sync a folder */
     int cause = errno;
@@ -167,7 +188,7 @@ static tn_status sync_folder_of(const char *path) {
 tn_status tn_publish_end(const char *path) {
     char tmp[TN_PATH_BYTES];
     TN_TRY(tn_publish_name(path, tmp));
-    tn_status st = sync_path(tmp, O_RDONLY);
+    tn_status st = sync_path(tmp, O_RDONLY | O_NOFOLLOW);
     if (st == TN_OK && rename(tmp, path) != 0)
         st = tn_fail(TN_EIO, "%s: cannot be published: %s", path, strerror(errno));
     if (st == TN_OK) return sync_folder_of(path);
@@ -176,22 +197,14 @@ tn_status tn_publish_end(const char *path) {
 }
 
 static tn_status write_tmp(const char *tmp, const void *data, size_t n_bytes) {
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
-    const char *at = data;
-    while (n_bytes > 0) {
-        ssize_t n = write(fd, at, n_bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) break;
-        at += n;
-        n_bytes -= (size_t)n;
-    }
+    FILE *f = tn_file_create(tmp);
+    bool ok = f && fwrite(data, 1, n_bytes, f) == n_bytes;
     int cause = errno;
-    if (close(fd) != 0 && n_bytes == 0) {
-        n_bytes = 1;
+    if (f && fclose(f) != 0 && ok) {
+        ok = false;
         cause = errno;
     }
-    return n_bytes == 0 ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(cause));
+    return ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(cause));
 }
 
 tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes) {

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { TN_PATH_BYTES = 4096 };
 
@@ -25,8 +26,11 @@ tn_status tn_path(char out[TN_PATH_BYTES], const char *fmt, ...) __attribute__((
 
 /* Create a folder and its parents; existing ones are fine. Checks that it can be written to. TN_EIO. */
 tn_status tn_folder_make(const char *path);
-/* Remove a folder and everything in it; absent is fine. TN_EIO. */
+/* Remove a folder and everything in it; absent is fine. Links in it, and a link at path, are removed and never followed,
+ * whoever exchanges them meanwhile. TN_EIO. */
 tn_status tn_folder_remove(const char *path);
+/* The same for an entry `name` of an open folder; path: for the message. */
+tn_status tn_folder_remove_at(int parent, const char *name, const char *path);
 /* Remove what dead writers left in a folder that nobody else writes to: files that end with .tmp. Absent is fine. */
 void tn_folder_clean(const char *path);
 bool tn_file_exists(const char *path);
@@ -40,8 +44,11 @@ tn_status tn_file_copy(const char *from, const char *to);
 /* Publish n_bytes at path. TN_EIO names path and errno ("No space left on device"), and removes the .tmp. */
 tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes);
 
-/* For writers that write by themselves (HDF5): write to tn_publish_name, close it, then tn_publish_end. */
+/* For writers that write by themselves: write to tn_publish_name (tn_file_create, tn_h5_create), close it, then
+ * tn_publish_end. */
 tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]);
 tn_status tn_publish_end(const char *path);
+/* A new file for writing; what a dead writer left at path is removed first, a link there is not followed. NULL: errno. */
+FILE *tn_file_create(const char *path);
 
 #endif

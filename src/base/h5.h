@@ -36,7 +36,7 @@ typedef enum {
     TN_H5_F64
 } tn_h5_type;
 
-tn_status tn_h5_create(const char *path, tn_h5 **out); /* truncates; TN_EIO */
+tn_status tn_h5_create(const char *path, tn_h5 **out); /* a new file in place of an old one; TN_EIO */
 tn_status tn_h5_open(const char *path, tn_h5 **out);   /* read only; TN_EIO absent, TN_EFORMAT not HDF5 or damaged */
 /* Collective over run: every rank opens the same file by MPI-IO. */
 tn_status tn_h5_create_all(tn_run *run, const char *path, tn_h5 **out);

@@ -46,7 +46,9 @@ static tn_status create(const tn_run *run, const char *path, tn_h5 **out) {
     if (!f) return tn_fail_memory(sizeof *f, path);
     hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = access_list(run);
     H5Pset_obj_track_times(creation, 0);
-    f->file = H5Fcreate(path, H5F_ACC_TRUNC, creation, access);
+    if (!run || run->rank == 0) unlink(path); /* a dead writer's; a link is not followed */
+    if (run) MPI_Barrier(run->comm);
+    f->file = H5Fcreate(path, H5F_ACC_EXCL, creation, access);
     H5Pclose(creation);
     H5Pclose(access);
     if (f->file < 0) {

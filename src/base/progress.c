@@ -1,6 +1,8 @@
 /* progress.c - a bar where someone looks, lines where nobody does. */
 #include "base/progress.h"
 
+#include "base/fs.h"
+#include "base/utf8.h"
 #include "base/watch.h"
 
 #include <inttypes.h>
@@ -20,9 +22,10 @@ double tn_now_s(void) {
 }
 
 static void say(const char *kind, const char *fmt, va_list args) {
-    char text[2048];
+    char text[2048], shown[2048];
     vsnprintf(text, sizeof text, fmt, args);
-    fprintf(stderr, "tenfold: %s%s\n", kind, text); /* one write: lines of several ranks do not mix */
+    tn_utf8_printable(text, shown, sizeof shown);
+    fprintf(stderr, "tenfold: %s%s\n", kind, shown); /* one write: lines of several ranks do not mix */
 }
 
 void tn_say(const char *fmt, ...) {
@@ -37,6 +40,23 @@ void tn_warn(const char *fmt, ...) {
     va_start(args, fmt);
     say("warning: ", fmt, args);
     va_end(args);
+}
+
+void tn_print(FILE *out, const char *fmt, ...) {
+    va_list args, again;
+    va_start(args, fmt);
+    va_copy(again, args);
+    size_t n = (size_t)vsnprintf(NULL, 0, fmt, args) + 1;
+    char *text = malloc(n), *shown = malloc(4 * n);
+    if (text && shown) {
+        vsnprintf(text, n, fmt, again);
+        tn_utf8_printable(text, shown, 4 * n);
+        fputs(shown, out);
+    }
+    va_end(args);
+    va_end(again);
+    free(text);
+    free(shown);
 }
 
 /* TENFOLD_TERMINAL: `tenfold run` sits at a terminal and passes our output on (suite/launch.c). */
@@ -75,7 +95,7 @@ static void give_sign(const tn_progress *p, int64_t done, double now) {
     if (!*signs.path || now - signs.last_s < SIGN_EVERY_S) return;
     signs.last_s = now;
     snprintf(tmp, sizeof tmp, "%s.tmp", signs.path);
-    FILE *f = fopen(tmp, "w");
+    FILE *f = tn_file_create(tmp);
     if (!f) return;
     fprintf(f, "%" PRId64 " %" PRId64 " %" PRId64 " %.6g %s\n", ++signs.count, done, p->total, rate_of(p, done, now),
             p->label);
@@ -96,12 +116,14 @@ static void draw(const tn_progress *p, int64_t done, const char *note) {
     char bar[BAR_CHARS + 1] = "", left[32] = "";
     for (int i = 0; i < BAR_CHARS; i++) bar[i] = i < (int)(share * BAR_CHARS) ? '#' : '.';
     if (rate > 0 && done < p->total) snprintf(left, sizeof left, ", %.0f s left", (double)(p->total - done) / rate);
-    if (p->terminal)
-        fprintf(stderr, "\r\033[K%s [%s] ", p->label, bar);
-    else
-        fprintf(stderr, "tenfold: %s: ", p->label);
-    fprintf(stderr, "%" PRId64 " of %" PRId64 " %s, %.*f/s%s%s%s", done, p->total, p->unit, rate < 10 ? 1 : 0, rate,
-            left, note && *note ? ", " : "", note ? note : "");
+    if (p->terminal) {
+        fputs("\r\033[K", stderr);
+        tn_print(stderr, "%s [%s] ", p->label, bar);
+    } else {
+        tn_print(stderr, "tenfold: %s: ", p->label);
+    }
+    tn_print(stderr, "%" PRId64 " of %" PRId64 " %s, %.*f/s%s%s%s", done, p->total, p->unit, rate < 10 ? 1 : 0, rate,
+             left, note && *note ? ", " : "", note ? note : "");
     if (!p->terminal) fputc('\n', stderr);
     fflush(stderr);
 }
@@ -125,6 +147,6 @@ void tn_progress_at(tn_progress *p, int64_t done, const char *note) {
 void tn_progress_end(tn_progress *p, const char *note) {
     if (p->quiet) return;
     if (p->terminal) fputs("\r\033[K", stderr);
-    fprintf(stderr, "tenfold: %s: %s, %.1f s\n", p->label, note && *note ? note : "done", tn_now_s() - p->begin_s);
+    tn_print(stderr, "tenfold: %s: %s, %.1f s\n", p->label, note && *note ? note : "done", tn_now_s() - p->begin_s);
     fflush(stderr);
 }

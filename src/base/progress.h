@@ -1,5 +1,6 @@
 /*
- * progress.h - progress of long work: a bar on a terminal, sparse lines in a log.   layer: base, uses: watch
+ * progress.h - progress of long work: a bar on a terminal, sparse lines in a log.
+ *                                                                     layer: base, uses: fs, utf8, watch
  *
  *   tn_progress p;
  *   tn_progress_begin(&p, "fold 3 round 0", n_images, "images");   // rank 0 only
@@ -13,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef struct {
     char label[96], unit[16];
@@ -44,5 +46,9 @@ bool tn_sign_read(const char *path, tn_sign *out); /* false: there is none */
 /* One line "tenfold: ..." to stderr. */
 void tn_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void tn_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* fprintf for tables that a terminal may show and that hold words of files: their control characters become \xNN. Without
+ * memory it prints nothing. */
+void tn_print(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

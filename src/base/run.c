@@ -1,6 +1,7 @@
 /* run.c - MPI begin and end, agreement. */
 #include "base/run.h"
 
+#include "base/utf8.h"
 #include "base/watch.h"
 
 #include <stdarg.h>
@@ -109,16 +110,17 @@ void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes) {
 }
 
 void tn_die(tn_status st, const char *fmt, ...) {
-    char text[TN_MSG_BYTES], host[256] = "?";
+    char text[TN_MSG_BYTES], line[4 * TN_MSG_BYTES], host[256] = "?";
     int rank = 0, ready = 0;
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    tn_utf8_printable(text, line, sizeof line);
     gethostname(host, sizeof host - 1);
     MPI_Initialized(&ready);
     if (ready) MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    fprintf(stderr, "tenfold: error: rank %d on %s: %s\n", rank, host, text);
+    fprintf(stderr, "tenfold: error: rank %d on %s: %s\n", rank, host, line);
     fflush(stderr);
     if (ready) MPI_Abort(MPI_COMM_WORLD, (int)st);
     _exit((int)st);

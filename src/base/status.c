@@ -1,6 +1,8 @@
 /* status.c - the last failure's text. */
 #include "base/status.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@ tn_status tn_fail(tn_status st, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    snprintf(tn_msg, sizeof tn_msg, "%s", text);
+    tn_utf8_printable(text, tn_msg, sizeof tn_msg);
     return st;
 }
 

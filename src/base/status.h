@@ -1,5 +1,5 @@
 /*
- * status.h - what can go wrong, and how it is said.                                 layer: base, uses: -
+ * status.h - what can go wrong, and how it is said.                                 layer: base, uses: utf8
  *
  *   if (n < 1) return tn_fail(TN_EARG, "%s:%d: folds.count is %d: give 3 or more", file, line, n);
  *   TN_TRY(tn_file_read(path, &text, &n_bytes));
@@ -31,7 +31,8 @@ enum { TN_MSG_BYTES = 2048 };
 /* Text of this thread's last failure; empty when there was none. */
 extern _Thread_local char tn_msg[TN_MSG_BYTES];
 
-/* Write tn_msg and return st, so that `return tn_fail(...)` reads as one statement. */
+/* Write tn_msg and return st, so that `return tn_fail(...)` reads as one statement. Control characters of file names and
+ * labels become \xNN (utf8.h), here and in tn_say, tn_warn, tn_print: a terminal shall not obey them. */
 tn_status tn_fail(tn_status st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* TN_ENOMEM with the size and purpose in the message. */

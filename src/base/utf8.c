@@ -19,15 +19,43 @@ bool tn_is_utf8(const void *text, size_t n) {
     return true;
 }
 
+/* Length of the character at text, which ends after n bytes; 0: it is no UTF-8. */
+static size_t character(const char *text, size_t n) {
+    for (size_t length = 1; length <= 4 && length <= n; length++)
+        if (tn_is_utf8(text, length)) return length;
+    return 0;
+}
+
 void tn_utf8_mend(char *text) {
     size_t n = strlen(text);
-    for (size_t i = 0; i < n;) {
-        size_t length = 1; /* of the sequence that begins here: the shortest that is UTF-8 */
-        while (length <= 4 && i + length <= n && !tn_is_utf8(text + i, length)) length++;
-        if (length > 4 || i + length > n) {
-            text[i] = '?';
-            length = 1;
-        }
-        i += length;
+    for (size_t i = 0, length; i < n; i += length ? length : 1) {
+        length = character(text + i, n - i);
+        if (length == 0) text[i] = '?';
     }
+}
+
+static bool is_control(const unsigned char *c, size_t length) {
+    if (length == 1) return (*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7F;
+    return length == 2 && c[0] == 0xC2 && c[1] < 0xA0;
+}
+
+void tn_utf8_printable(const char *text, char *out, size_t room) {
+    static const char DIGIT[] = "0123456789abcdef";
+    size_t n = strlen(text), at = 0;
+    for (size_t i = 0, length; i < n; i += length) {
+        const unsigned char *c = (const unsigned char *)text + i;
+        length = character(text + i, n - i);
+        bool plain = length > 0 && !is_control(c, length);
+        if (length == 0) length = 1;
+        if (at + (plain ? length : 4 * length) >= room) break;
+        if (plain) {
+            memcpy(out + at, c, length);
+            at += length;
+        }
+        for (size_t k = 0; !plain && k < length; k++) {
+            memcpy(out + at, (char[]){'\\', 'x', DIGIT[c[k] >> 4], DIGIT[c[k] & 15]}, 4);
+            at += 4;
+        }
+    }
+    out[at] = 0;
 }

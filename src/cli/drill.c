@@ -1,6 +1,7 @@
 /* drill.c - tenfold drill: a small run, disturbed at random points, proves that its bits stay the same. */
 #include "cli/args.h"
 
+#include "base/progress.h"
 #include "suite/drill.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ static tn_status print_table(const tn_cfg *cfg) {
     TN_TRY(tn_path(path, "%s/drill.md", cfg->run_dir));
     if (!tn_file_exists(path)) return TN_OK;
     TN_TRY(tn_file_read(path, &text, &n));
-    fputs(text, stdout);
+    tn_print(stdout, "%s", text);
     free(text);
     return TN_OK;
 }

@@ -1,10 +1,28 @@
 /* filter.c - tenfold filter: posteriors of round r -> label overlay of round r+1. */
 #include "cli/common.h"
 
+#include "base/progress.h"
 #include "learn/self.h"
+
+#include <stdlib.h>
+#include <unistd.h>
 
 static tn_status filter(tn_job *job, const tn_args *args) {
     return tn_filter(&job->run, job->cfg, job->index, args->round < 0 ? 0 : args->round, args->posteriors);
+}
+
+/* The rows are data, byte for byte; but a terminal shall not obey what stands in a path. */
+static tn_status diff(const char *a, const char *b) {
+    if (!isatty(STDOUT_FILENO)) return tn_ledger_diff(a, b, stderr, stdout);
+    char *text = NULL;
+    size_t n = 0;
+    FILE *rows = open_memstream(&text, &n);
+    if (!rows) return tn_fail_memory(4096, "the comparison");
+    tn_status st = tn_ledger_diff(a, b, stderr, rows);
+    fclose(rows);
+    if (st == TN_OK) tn_print(stdout, "%s", text);
+    free(text);
+    return st;
 }
 
 static tn_status run(const tn_args *args) {
@@ -13,7 +31,7 @@ static tn_status run(const tn_args *args) {
                        args->word[1]);
     if (!args->diff) return tn_job_run(args, filter);
     if (args->n_words < 2) return tn_fail(TN_EARG, "--diff wants two ledgers: tenfold filter --diff A.csv B.csv");
-    return tn_ledger_diff(args->word[0], args->word[1], stderr, stdout);
+    return diff(args->word[0], args->word[1]);
 }
 
 const tn_verb tn_verb_filter = {

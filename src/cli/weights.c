@@ -3,6 +3,7 @@
 
 #include "base/guard.h"
 #include "base/h5.h"
+#include "base/progress.h"
 #include "learn/weights.h"
 
 #include <string.h>
@@ -43,8 +44,9 @@ static tn_status describe_file(const char *path) {
     if (st == TN_OK) st = tn_net_new(&model.net, &net);
     if (st == TN_OK) {
         const char *cell = tn_ckpt_word(ck, "cell"), *clock = tn_ckpt_word(ck, "clock");
-        printf("%s: cell %s, input %d px, %d tensors\n", path, cell ? cell : "?", model.size_px, tn_ckpt_count(ck));
-        if (clock) printf("clock %s\n", clock);
+        tn_print(stdout, "%s: cell %s, input %d px, %d tensors\n", path, cell ? cell : "?", model.size_px,
+                 tn_ckpt_count(ck));
+        if (clock) tn_print(stdout, "clock %s\n", clock);
         tn_net_describe(net, model.size_px, stdout);
     }
     tn_net_free(&net);

@@ -18,44 +18,120 @@
 
 /* A copier that lives is waited for; this long is a disk that hangs. */
 static const double WAIT_S = 1800, LOOK_EVERY_S = 0.2;
-enum { COPY_BYTES = 1 << 20, SPARE_BYTES = 16 << 20 };
+enum { COPY_BYTES = 1 << 20, SPARE_BYTES = 16 << 20, NAME_BYTES = TN_HEX_BYTES + 8 };
 
 struct tn_staging {
     tn_run node;
-    char folder[TN_PATH_BYTES], lock_path[TN_PATH_BYTES], marker[TN_PATH_BYTES];
-    int lock; /* of the first rank of the node; else < 0 */
+    char own[TN_PATH_BYTES], folder[TN_PATH_BYTES]; /* FOLDER/tenfold-UID, and the copy in it */
+    char name[NAME_BYTES], lock_name[NAME_BYTES];   /* of the copy, of its lock, in own */
+    int own_fd, lock;                               /* of the first rank of the node; else < 0 */
 };
 
 /* --- locks -------------------------------------------------------------------------------------------------------- */
 
 enum { HELD = -1, NO_FILE = -2 };
 
+/* What is open has not been removed since. */
+static bool is_there(int fd, int folder, const char *name) {
+    struct stat mine, there;
+    return fstat(fd, &mine) == 0 && fstatat(folder, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
+}
+
 /* The lock file may be removed between open and flock: then it is another file's lock. HELD by another, NO_FILE: it
  * cannot be made. */
-static int lock_now(const char *path, int how) {
+static int lock_now(int folder, const char *name, int how) {
     for (;;) {
-        struct stat mine, there;
-        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        int fd = openat(folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0) return NO_FILE;
         bool locked = flock(fd, how | LOCK_NB) == 0;
-        if (locked && fstat(fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_ino == there.st_ino) return fd;
+        if (locked && is_there(fd, folder, name)) return fd;
         close(fd);
         if (!locked) return HELD;
     }
 }
 
+/* --- a folder of our own ------------------------------------------------------------------------------------------ */
+
+/* Nobody else may be able to put files into our folder or to exchange it: HDF5 opens what lies there in this process. */
+static tn_status check_shared(int fd, const char *folder) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) return tn_fail(TN_EIO, "%s: %s", folder, strerror(errno));
+    if (!(info.st_mode & S_IWOTH) || (info.st_mode & S_ISVTX)) return TN_OK;
+    return tn_fail(TN_EIO,
+                   "%s: everybody may exchange what is in this folder: set its sticky bit (chmod +t), or give a folder "
+                   "of your own",
+                   folder);
+}
+
+/* Others may not even open it: their lock on it could be waited for in vain. */
+static tn_status check_own(int fd, const char *own) {
+    struct stat info;
+    if (fstat(fd, &info) != 0) return tn_fail(TN_EIO, "%s: %s", own, strerror(errno));
+    if (info.st_uid != geteuid())
+        return tn_fail(TN_EIO, "%s: belongs to user %lld and is left alone: remove it, or give another folder", own,
+                       (long long)info.st_uid);
+    if (info.st_mode & (S_IRWXG | S_IRWXO))
+        return tn_fail(TN_EIO, "%s: other users may enter it: chmod 700, or remove it", own);
+    return TN_OK;
+}
+
+static int open_folder(int parent, const char *name) {
+    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Whoever uses it has a shared lock on it. The last one removes it, which may be between our open and flock: again. */
+static tn_status open_own(const char *own, int parent, int *out) {
+    const char *name = strrchr(own, '/') + 1;
+    for (;;) {
+        if (mkdirat(parent, name, 0700) != 0 && errno != EEXIST)
+            return tn_fail(TN_EIO, "%s: cannot be made: %s", own, strerror(errno));
+        int fd = open_folder(parent, name);
+        if (fd < 0 && errno == ENOENT) continue;
+        if (fd < 0) return tn_fail(TN_EIO, "%s: is no folder of ours and is left alone: %s", own, strerror(errno));
+        tn_status st = check_own(fd, own);
+        if (st == TN_OK && flock(fd, LOCK_SH) != 0)
+            st = tn_fail(TN_EIO, "%s: cannot be locked: %s", own, strerror(errno));
+        if (st == TN_OK && is_there(fd, parent, name)) {
+            *out = fd;
+            return TN_OK;
+        }
+        close(fd);
+        TN_TRY(st);
+    }
+}
+
+static tn_status enter(tn_staging *s, const char *folder) {
+    TN_TRY(tn_folder_make(folder));
+    int parent = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0) return tn_fail(TN_EIO, "%s: cannot be opened: %s", folder, strerror(errno));
+    tn_status st = check_shared(parent, folder);
+    if (st == TN_OK) st = open_own(s->own, parent, &s->own_fd);
+    close(parent);
+    return st;
+}
+
+static void leave(tn_staging *s) {
+    if (s->own_fd < 0) return;
+    flock(s->own_fd, LOCK_UN);
+    if (flock(s->own_fd, LOCK_EX | LOCK_NB) == 0) rmdir(s->own); /* where nothing is left in it */
+    close(s->own_fd);
+}
+
 /* What jobs left that were killed: nobody holds their locks. */
-static void remove_leftovers(const char *stage_folder, const char *but) {
-    DIR *d = opendir(stage_folder);
+static void remove_leftovers(const tn_staging *s) {
+    int fd = open_folder(s->own_fd, ".");
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
     for (struct dirent *e; d && (e = readdir(d));) {
-        char path[TN_PATH_BYTES], copy[TN_PATH_BYTES];
-        size_t n = strlen(e->d_name);
-        if (strncmp(e->d_name, "tenfold-", 8) != 0 || n < 14 || strcmp(e->d_name + n - 5, ".lock") != 0) continue;
-        if (tn_path(path, "%s/%s", stage_folder, e->d_name) != TN_OK || strcmp(path, but) == 0) continue;
-        int lock = lock_now(path, LOCK_EX);
+        char name[NAME_BYTES], copy[TN_PATH_BYTES];
+        int n = (int)strlen(e->d_name) - 5;
+        if (n < 1 || n >= NAME_BYTES || strcmp(e->d_name + n, ".lock") != 0 || strcmp(e->d_name, s->lock_name) == 0)
+            continue;
+        snprintf(name, sizeof name, "%.*s", n, e->d_name);
+        int lock = lock_now(s->own_fd, e->d_name, LOCK_EX);
         if (lock < 0) continue;
-        if (tn_path(copy, "%.*s", (int)(strlen(path) - 5), path) == TN_OK && tn_folder_remove(copy) == TN_OK) {
-            unlink(path);
+        if (tn_path(copy, "%s/%s", s->own, name) == TN_OK && tn_folder_remove_at(s->own_fd, name, copy) == TN_OK) {
+            unlinkat(s->own_fd, e->d_name, 0);
             tn_say("%s: a killed job's copy of shards is removed", copy);
         }
         close(lock);
@@ -85,9 +161,18 @@ static tn_status copy_bytes(int in, int out, const char *from, const char *to, c
     return st;
 }
 
-static tn_status copy_file(const char *from, const char *to) {
-    char read_hex[TN_HEX_BYTES], copy_hex[TN_HEX_BYTES];
-    int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+static void shard_name(int i, char out[24]) {
+    snprintf(out, 24, "shard-%05d.h5", i);
+}
+
+/* folder: descriptor of the copy at s->folder. */
+static tn_status copy_file(const tn_staging *s, const char *shards, int folder, int i) {
+    char read_hex[TN_HEX_BYTES], copy_hex[TN_HEX_BYTES], from[TN_PATH_BYTES], to[TN_PATH_BYTES], name[24];
+    shard_name(i, name);
+    TN_TRY(tn_path(from, "%s/%s", shards, name));
+    TN_TRY(tn_path(to, "%s/%s", s->folder, name));
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     tn_status st = in < 0    ? tn_fail(TN_EIO, "%s: cannot be read: %s", from, strerror(errno))
                    : out < 0 ? tn_fail(TN_EIO, "%s: cannot be written: %s", to, strerror(errno))
                              : copy_bytes(in, out, from, to, read_hex);
@@ -100,45 +185,50 @@ static tn_status copy_file(const char *from, const char *to) {
     return st;
 }
 
-static tn_status shard_path(const char *folder, int i, char out[TN_PATH_BYTES]) {
-    return tn_path(out, "%s/shard-%05d.h5", folder, i);
-}
-
-static tn_status check_room(const char *folder, const char *shards, int n_shards, int64_t *n_bytes_out) {
+static tn_status check_room(const tn_staging *s, const char *shards, int n_shards, int64_t *n_bytes_out) {
     struct statvfs disk;
     struct stat info;
-    char path[TN_PATH_BYTES];
+    char path[TN_PATH_BYTES], name[24];
     int64_t n_bytes = 0;
     for (int i = 0; i < n_shards; i++) {
-        TN_TRY(shard_path(shards, i, path));
+        shard_name(i, name);
+        TN_TRY(tn_path(path, "%s/%s", shards, name));
         if (stat(path, &info) != 0) return tn_fail(TN_EIO, "%s: %s", path, strerror(errno));
         n_bytes += info.st_size;
     }
     *n_bytes_out = n_bytes;
-    if (statvfs(folder, &disk) != 0) return tn_fail(TN_EIO, "%s: %s", folder, strerror(errno));
+    if (fstatvfs(s->own_fd, &disk) != 0) return tn_fail(TN_EIO, "%s: %s", s->own, strerror(errno));
     int64_t room = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
     if (room >= n_bytes + SPARE_BYTES) return TN_OK;
-    return tn_fail(TN_EIO, "%s has room for %" PRId64 " MiB, the shards are %" PRId64 " MiB", folder, room >> 20,
+    return tn_fail(TN_EIO, "%s has room for %" PRId64 " MiB, the shards are %" PRId64 " MiB", s->own, room >> 20,
                    (n_bytes >> 20) + 1);
+}
+
+/* COPIED is made last. */
+static tn_status copy_into(const tn_staging *s, const char *shards, int folder, int n_shards) {
+    for (int i = 0; i < n_shards; i++) TN_TRY(copy_file(s, shards, folder, i));
+    int marker = openat(folder, "COPIED", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (marker < 0) return tn_fail(TN_EIO, "%s/COPIED: cannot be made: %s", s->folder, strerror(errno));
+    close(marker);
+    return TN_OK;
 }
 
 /* Under the exclusive lock. */
 static tn_status copy_all(const tn_staging *s, const char *shards, int n_shards) {
-    char from[TN_PATH_BYTES], to[TN_PATH_BYTES];
     int64_t n_bytes = 0;
     double begin = tn_now_s();
-    TN_TRY(tn_folder_remove(s->folder));
-    TN_TRY(tn_folder_make(s->folder));
-    TN_TRY(check_room(s->folder, shards, n_shards, &n_bytes));
-    for (int i = 0; i < n_shards; i++) {
-        TN_TRY(shard_path(shards, i, from));
-        TN_TRY(shard_path(s->folder, i, to));
-        TN_TRY(copy_file(from, to));
-    }
-    TN_TRY(tn_file_publish(s->marker, "", 0));
-    tn_say("%s: %d shards staged, %.1f MiB in %.1f s", s->folder, n_shards, (double)n_bytes / 1048576.0,
-           tn_now_s() - begin);
-    return TN_OK;
+    TN_TRY(tn_folder_remove_at(s->own_fd, s->name, s->folder));
+    TN_TRY(check_room(s, shards, n_shards, &n_bytes));
+    if (mkdirat(s->own_fd, s->name, 0700) != 0)
+        return tn_fail(TN_EIO, "%s: cannot be made: %s", s->folder, strerror(errno));
+    int folder = open_folder(s->own_fd, s->name);
+    if (folder < 0) return tn_fail(TN_EIO, "%s: cannot be opened: %s", s->folder, strerror(errno));
+    tn_status st = copy_into(s, shards, folder, n_shards);
+    close(folder);
+    if (st == TN_OK)
+        tn_say("%s: %d shards staged, %.1f MiB in %.1f s", s->folder, n_shards, (double)n_bytes / 1048576.0,
+               tn_now_s() - begin);
+    return st;
 }
 
 /* --- one node ----------------------------------------------------------------------------------------------------- */
@@ -150,13 +240,24 @@ static int count_shards(const tn_index *ix) {
     return n;
 }
 
+/* Under the exclusive lock. */
+static void remove_copy(const tn_staging *s) {
+    tn_folder_remove_at(s->own_fd, s->name, s->folder);
+    unlinkat(s->own_fd, s->lock_name, 0);
+}
+
+static bool is_copied(const tn_staging *s) {
+    char marker[NAME_BYTES + 8];
+    snprintf(marker, sizeof marker, "%s/COPIED", s->name);
+    return faccessat(s->own_fd, marker, F_OK, 0) == 0;
+}
+
 static tn_status copy_under_lock(tn_staging *s, const tn_index *ix) {
     tn_status st = copy_all(s, ix->shards_dir, count_shards(ix));
     if (st == TN_OK) return TN_OK;
     char why[TN_MSG_BYTES];
     memcpy(why, tn_msg, sizeof why);
-    tn_folder_remove(s->folder);
-    unlink(s->lock_path);
+    remove_copy(s);
     return tn_fail(st, "%s", why);
 }
 
@@ -164,15 +265,15 @@ static tn_status copy_under_lock(tn_staging *s, const tn_index *ix) {
 static tn_status copy_or_share(tn_staging *s, const tn_index *ix) {
     bool said = false;
     for (double begin = tn_now_s(); tn_now_s() - begin < WAIT_S;) {
-        int lock = lock_now(s->lock_path, LOCK_EX);
-        if (lock == NO_FILE) return tn_fail(TN_EIO, "%s: cannot be made: %s", s->lock_path, strerror(errno));
+        int lock = lock_now(s->own_fd, s->lock_name, LOCK_EX);
+        if (lock == NO_FILE) return tn_fail(TN_EIO, "%s.lock: cannot be made: %s", s->folder, strerror(errno));
         if (lock >= 0) {
             tn_status st = copy_under_lock(s, ix);
             close(lock);
             if (st != TN_OK) return st;
         }
-        s->lock = lock_now(s->lock_path, LOCK_SH);
-        if (s->lock >= 0 && tn_file_exists(s->marker)) return TN_OK;
+        s->lock = lock_now(s->own_fd, s->lock_name, LOCK_SH);
+        if (s->lock >= 0 && is_copied(s)) return TN_OK;
         if (s->lock >= 0) close(s->lock);
         s->lock = HELD;
         if (tn_stop_wanted()) return tn_fail(TN_EUNFINISHED, "stopped on request while another job stages the shards");
@@ -184,15 +285,16 @@ static tn_status copy_or_share(tn_staging *s, const tn_index *ix) {
 }
 
 static tn_status stage_here(tn_staging *s, const char *stage_folder, const tn_index *ix) {
-    TN_TRY(tn_folder_make(stage_folder));
-    remove_leftovers(stage_folder, s->lock_path);
+    TN_TRY(enter(s, stage_folder));
+    remove_leftovers(s);
     return copy_or_share(s, ix);
 }
 
 static tn_status name_paths(tn_staging *s, const char *stage_folder, const tn_index *ix) {
-    TN_TRY(tn_path(s->folder, "%s/tenfold-%s", stage_folder, ix->digest));
-    TN_TRY(tn_path(s->lock_path, "%s.lock", s->folder));
-    return tn_path(s->marker, "%s/COPIED", s->folder);
+    snprintf(s->name, sizeof s->name, "%s", ix->digest);
+    snprintf(s->lock_name, sizeof s->lock_name, "%s.lock", ix->digest);
+    TN_TRY(tn_path(s->own, "%s/tenfold-%lld", stage_folder, (long long)geteuid()));
+    return tn_path(s->folder, "%s/%s", s->own, s->name);
 }
 
 tn_status tn_staging_begin(tn_run *run, const char *folder, tn_index *ix, tn_staging **out) {
@@ -200,7 +302,7 @@ tn_status tn_staging_begin(tn_run *run, const char *folder, tn_index *ix, tn_sta
     if (!*folder) return TN_OK;
     tn_staging *s = calloc(1, sizeof *s);
     TN_TRY(tn_agree(run, s ? name_paths(s, folder, ix) : tn_fail_memory(sizeof *s, "staging")));
-    s->lock = HELD;
+    s->lock = s->own_fd = HELD;
     MPI_Comm_split_type(run->comm, MPI_COMM_TYPE_SHARED, run->rank, MPI_INFO_NULL, &s->node.comm);
     MPI_Comm_rank(s->node.comm, &s->node.rank);
     MPI_Comm_size(s->node.comm, &s->node.n_ranks);
@@ -224,13 +326,13 @@ void tn_staging_end(tn_run *run, tn_staging **at) {
     MPI_Barrier(s->node.comm);
     if (s->lock >= 0) {
         close(s->lock);
-        int lock = lock_now(s->lock_path, LOCK_EX); /* nobody else uses it */
+        int lock = lock_now(s->own_fd, s->lock_name, LOCK_EX); /* nobody else uses it */
         if (lock >= 0) {
-            tn_folder_remove(s->folder);
-            unlink(s->lock_path);
+            remove_copy(s);
             close(lock);
         }
     }
+    leave(s);
     tn_run_leave(&s->node);
     free(s);
     *at = NULL;

@@ -5,14 +5,19 @@
  *   TN_TRY(tn_agree(run, tn_shards_open(index, &shards)));
  *   ...  tn_shards_close(&shards);  tn_staging_end(run, &stage);
  *
- * FOLDER/tenfold-<digest of the index>/      the shard files; `COPIED` when all are there
- * FOLDER/tenfold-<digest of the index>.lock  flock: exclusive while copying or removing, shared while using.
+ * FOLDER/tenfold-<user number>/  mode 0700; flock: shared by all who use it, the last one removes it; in it
+ *     <digest of the index>/      the shard files; `COPIED` when all are there
+ *     <digest of the index>.lock  flock: exclusive while copying or removing, shared while using.
  * The disk is the node's own, where flock is the truth and ends with its process.
  *
+ * FOLDER may be everybody's, like /tmp, if it has the sticky bit, else others could exchange our folder. That one must
+ * belong to this user and be closed to others. A folder that fails this is left alone. So only this user's processes put
+ * files there, and nothing of others is removed.
+ *
  * The first rank of each node copies, compares each copy's hash with the bytes that it read, and the node's other ranks
- * wait for it. Jobs of the same data set on one node share one copy; the last one removes it, and what a killed job
- * left is removed by the next start of any job there. A disk that is too small, or fails, is one warning per node, and
- * that node uses the shared shards. The bytes are the same, and so are all results.
+ * wait for it. A user's jobs of the same data set on one node share one copy; the last one removes it, and what a killed
+ * job left is removed by that user's next start of any job there. A disk that is too small, or fails, is one warning per
+ * node, and that node uses the shared shards. The bytes are the same, and so are all results.
  */
 #ifndef TN_DATA_STAGING_H
 #define TN_DATA_STAGING_H

@@ -62,7 +62,7 @@ static char *header_text(int n, const tn_ckpt_entry *entry, json_t *meta, uint64
 }
 
 static tn_status write_all(const char *tmp, const char *header, uint64_t n_header, int n, const tn_ckpt_entry *entry) {
-    FILE *f = fopen(tmp, "wb");
+    FILE *f = tn_file_create(tmp);
     if (!f) return tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
     bool ok = fwrite(&n_header, sizeof n_header, 1, f) == 1 && fwrite(header, 1, n_header, f) == n_header;
     for (int i = 0; ok && i < n; i++) {

@@ -57,7 +57,7 @@ static tn_status write_csv(const tn_ledger *l, const double *t, const char *fold
     char path[TN_PATH_BYTES], tmp[TN_PATH_BYTES];
     TN_TRY(tn_path(path, "%s/ledger.csv", folder));
     TN_TRY(tn_publish_name(path, tmp));
-    FILE *f = fopen(tmp, "wb");
+    FILE *f = tn_file_create(tmp);
     if (!f) return tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
     fprintf(f, "path,label,suggested,margin,verdict,votes_drop,votes_keep,votes,reason,p_label,log_odds,id,round%s\n",
             l->with_truth ? ",truth" : "");

@@ -2,6 +2,7 @@
 #include "learn/ledger.h"
 
 #include "base/csv.h"
+#include "base/progress.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -65,7 +66,7 @@ static void put_counts(int64_t n, change *c, FILE *out) {
     fputs("| class | verdict before | verdict after | rows |\n| --- | --- | --- | ---: |\n", out);
     for (int64_t i = 0, end; i < n; i = end) {
         for (end = i; end < n && by_words(&c[i], &c[end]) == 0;) end++;
-        fprintf(out, "| %s | %s | %s | %" PRId64 " |\n", c[i].label, c[i].from, c[i].to, end - i);
+        tn_print(out, "| %s | %s | %s | %" PRId64 " |\n", c[i].label, c[i].from, c[i].to, end - i);
         if (strcmp(c[i].from, c[i].to) != 0) n_changed += end - i;
     }
     fprintf(out, "\n%" PRId64 " of %" PRId64 " verdicts changed\n", n_changed, n);

@@ -47,7 +47,7 @@ static void class_shares(const tn_reduction *r, float *out) {
 static tn_status open_table(const tn_cfg *cfg, const char *name, table_file *t) {
     TN_TRY(tn_path(t->path, "%s/%s", cfg->run_dir, name));
     TN_TRY(tn_publish_name(t->path, t->tmp));
-    t->file = fopen(t->tmp, "wb");
+    t->file = tn_file_create(t->tmp);
     return t->file ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written: %s", t->tmp, strerror(errno));
 }
 

@@ -352,7 +352,7 @@ static tn_status open_journal(tn_train *t) {
         tn_warn("%s: lines are missing; it begins anew", t->journal_path);
         t->clock.journal_bytes = 0;
     }
-    t->journal = fopen(t->journal_path, t->clock.journal_bytes > 0 ? "r+b" : "wb");
+    t->journal = t->clock.journal_bytes > 0 ? fopen(t->journal_path, "r+b") : tn_file_create(t->journal_path);
     if (!t->journal || ftruncate(fileno(t->journal), t->clock.journal_bytes) != 0 ||
         fseek(t->journal, 0, SEEK_END) != 0)
         return tn_fail(TN_EIO, "%s: cannot be written: %s", t->journal_path, strerror(errno));

@@ -1,6 +1,8 @@
 /* weights.c - which net a file of weights is of, whether it fits, and its values. */
 #include "learn/weights_priv.h"
 
+#include "base/progress.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@ __attribute__((format(printf, 3, 4))) static void problem(problems *p, problem_k
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    if (p->list) fprintf(p->list, "%s: %s\n", WORD[kind], text);
+    if (p->list) tn_print(p->list, "%s: %s\n", WORD[kind], text);
     p->n++;
     size_t at = strlen(p->first[kind]);
     if (p->of[kind]++ < SHOWN) snprintf(p->first[kind] + at, sizeof p->first[kind] - at, "\n    %.110s", text);

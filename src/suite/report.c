@@ -3,6 +3,7 @@
 
 #include "base/csv.h"
 #include "base/done.h"
+#include "base/progress.h"
 #include "learn/journal.h"
 #include "learn/ledger.h"
 #include "suite/report_page.h"
@@ -130,6 +131,46 @@ static void name_zeros(report *r, json_t *round, const char *key, const char *wh
                 what, json_string_value(name));
 }
 
+/* Members of a round in the list of metrics.json, and their share of the weight. */
+static int members_of(json_t *members, long long round, double *weight_out) {
+    size_t i;
+    json_t *m;
+    int n = 0;
+    *weight_out = 0;
+    json_array_foreach(members, i, m) {
+        if (integer(m, "round") != round) continue;
+        *weight_out += number(m, "weight");
+        n++;
+    }
+    return n;
+}
+
+/* Greedy selection takes members of all rounds. */
+static void used(report *r) {
+    size_t i;
+    json_t *round, *tuned = json_object_get(r->metrics, "tuned");
+    json_t *members = json_is_true(json_object_get(tuned, "used")) ? json_object_get(tuned, "members") : NULL;
+    long long chosen = integer(r->metrics, "chosen_round");
+    const char *because = word(r->metrics, "chosen_because"), *sep = " ";
+    double weight = 0;
+    if (members_of(members, chosen, &weight) == (int)json_array_size(members)) {
+        fprintf(r->text, "The submission uses round %lld: %s.\n\n", chosen, because);
+        return;
+    }
+    fputs("The submission uses members of", r->text);
+    json_array_foreach(json_object_get(r->metrics, "rounds"), i, round) {
+        int n = members_of(members, integer(round, "round"), &weight);
+        if (n == 0) continue;
+        fprintf(r->text, "%sround %lld (%d of %zu, with %.1f %% of the weight)", sep, integer(round, "round"), n,
+                json_array_size(members), 100 * weight);
+        sep = ", ";
+    }
+    fprintf(r->text,
+            ": greedy selection chose them among all rounds; a member is the models of all folds with one image size "
+            "and seed. Without selection it would use round %lld: %s.\n\n",
+            chosen, because);
+}
+
 /* Why a round was kept or given up. */
 static void choice(report *r) {
     size_t i;
@@ -156,8 +197,7 @@ static void choice(report *r) {
     if (json_is_object(skipped))
         fprintf(r->text, "Rounds from %lld on were skipped: %s.\n", integer(skipped, "first"),
                 word(skipped, "because"));
-    fprintf(r->text, "The submission uses round %lld: %s.\n\n", integer(r->metrics, "chosen_round"),
-            word(r->metrics, "chosen_because"));
+    used(r);
 }
 
 static void scores(report *r) {
@@ -258,8 +298,9 @@ static tn_status exposure(report *r) {
             integer(last, "images"));
     json_object_foreach(by_class, name, count) {
         long long seen = (long long)json_integer_value(count), n_rows = integer(rows, name);
-        fprintf(r->text, "| %s | %lld | %lld | %.1f |\n", name, n_rows, seen,
-                n_rows ? (double)seen / (double)n_rows : 0.0);
+        fputs("| ", r->text);
+        put_name(r->text, name);
+        fprintf(r->text, " | %lld | %lld | %.1f |\n", n_rows, seen, n_rows ? (double)seen / (double)n_rows : 0.0);
     }
     fputc('\n', r->text);
     json_decref(points);
@@ -312,7 +353,7 @@ static tn_status write_report(const tn_cfg *cfg, json_t *metrics, const char *re
         tn_done done = {.stage = "report", .settings = "", .inputs = inputs};
         st = tn_done_publish(folder, &done, digest, (const char *[]){"report.md", "scores.csv", "report.html", NULL});
     }
-    if (st == TN_OK) fputs(text, stdout);
+    if (st == TN_OK) tn_print(stdout, "%s", text);
     free(text);
     free(csv);
     return st;

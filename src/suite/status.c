@@ -85,20 +85,20 @@ static void print_progress(const tn_step *s, const tn_sight *l, FILE *out) {
     if ((s->kind != TN_STEP_TRAIN && s->kind != TN_STEP_TRIAL) || l->done == 0) return;
     fprintf(out, " %9" PRId64 " of %" PRId64 " images, %4.0f images/s", l->done, l->total, l->per_s);
     if (runs) print_left(l, out);
-    if (runs && *l->doing) fprintf(out, ", now %s", l->doing);
+    if (runs && *l->doing) tn_print(out, ", now %s", l->doing);
     if (l->score >= 0) fprintf(out, ", score %.4f", l->score);
 }
 
 static void print_row(const tn_step *s, const table *t, int i, FILE *out) {
     const tn_sight *l = &t->at[i];
     double silent_s = tn_now_s() - t->changed_s[i];
-    fprintf(out, "%-28s %-8s", s->name, tn_sight_name(l->state));
+    tn_print(out, "%-28s %-8s", s->name, tn_sight_name(l->state));
     print_progress(s, l, out);
     if (l->state == TN_SIGHT_RUNNING && l->sign >= 0 && silent_s > SILENT_AFTER_S)
         fprintf(out, ", no sign of life for %.0f s", silent_s);
     bool below = l->state == TN_SIGHT_FAILED || l->state == TN_SIGHT_STOPPED || l->state == TN_SIGHT_FOREIGN;
-    if (*l->why) fprintf(out, below ? "\n    %s" : "  (%s)", l->why);
-    if (below && l->state != TN_SIGHT_FOREIGN) fprintf(out, "\n    log: %s", l->log);
+    if (*l->why) tn_print(out, below ? "\n    %s" : "  (%s)", l->why);
+    if (below && l->state != TN_SIGHT_FOREIGN) tn_print(out, "\n    log: %s", l->log);
     fputc('\n', out);
 }
 

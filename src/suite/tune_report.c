@@ -3,6 +3,7 @@
 
 #include "base/csv.h"
 #include "base/done.h"
+#include "base/progress.h"
 #include "suite/rung.h"
 
 #include <errno.h>
@@ -242,7 +243,7 @@ static tn_status publish(const search *s, const char *name, tn_status (*write)(c
     if (fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n, name);
     if (st == TN_OK) st = tn_path(path, "%s/tune/%s", s->cfg->run_dir, name);
     if (st == TN_OK) st = tn_file_publish(path, text, n);
-    if (st == TN_OK && copy) fwrite(text, 1, n, copy);
+    if (st == TN_OK && copy) tn_print(copy, "%s", text);
     free(text);
     return st;
 }

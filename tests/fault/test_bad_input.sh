@@ -26,6 +26,14 @@ sed -i '4s/^[^,]*/images\/0001.png/' data/metadata.csv;         pre 2 "data/meta
 sed -i '4s/^[^,]*/..\/secret.png/' data/metadata.csv;           pre 2 "data/metadata.csv:4: ../secret.png leads out"
 sed -i '4s/^[^,]*/\/etc\/passwd/' data/metadata.csv;            pre 2 "data/metadata.csv:4: /etc/passwd is an absolute path"
 sed -i '4s/,[a-z]*,/,discs,/' data/metadata.csv;   pre 2 'data/metadata.csv:4: label `discs` is not in data.classes: did you mean `disc`?'
+# control characters of names and labels do not reach the terminal
+quiet() { if grep -q "$(printf '[\007\033]')" log; then cat -v log && exit 1; fi; }
+sed -i "4s/,[a-z]*,/,di$(printf '\007')sc,/" data/metadata.csv;  pre 2 'data/metadata.csv:4: label `di\x07sc` is not in data.classes'
+quiet
+sed -i "2s/^[^,]*/images\/$(printf '\033')[2J.png/" data/metadata.csv
+refused 4 '0,images/\x1b[2J.png,cannot be read: No such file' preprocess tiny.cfg --run quiet --set data.max_bad_fraction=0.001
+quiet
+cp good/metadata.csv data/
 awk -F, '$2 != "stripes" || ++c < 3' good/metadata.csv >data/metadata.csv
 refused 2 "class stripes has 2 labelled rows in " preprocess tiny.cfg --run few
 test ! -e few/folds/DONE

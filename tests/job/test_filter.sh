@@ -52,6 +52,13 @@ refused() { # CODE TEXT VERB [options]
 sed 2d out/ledger.csv >short.csv
 refused 2 "the ledgers are of different data sets" filter --diff out/ledger.csv short.csv
 refused 3 "none.csv: cannot be read" filter --diff out/ledger.csv none.csv
+# the rows are data; a terminal does not obey them
+sed "2s/^[^,]*/x$(printf '\033')[2J.png/" out/ledger.csv >esc-a.csv
+awk -F, -v OFS=, 'NR == 2 { $5 = $5 == "keep" ? "drop" : "keep" } { print }' esc-a.csv >esc-b.csv
+"$tenfold" filter --diff esc-a.csv esc-b.csv 2>log >rows
+test "$(sed -n 2p rows | cut -d, -f1)" = "x$(printf '\033')[2J.png"
+script -qec "'$tenfold' filter --diff esc-a.csv esc-b.csv 2>log" rows >/dev/null
+grep -q '^x\\x1b\[2J.png,' rows
 code=0
 "$tenfold" filter --diff confident/filter/r1/ledger.csv disagreement/filter/r1/ledger.csv >/dev/full 2>log || code=$?
 test $code = 3 && grep -q "could not be written: No space left" log

@@ -1,8 +1,63 @@
 # stage.sh and exit codes: which ones are queued again, how often, and what the record says. The program is a script here.
 tenfold=$1 source=$2
 . "$source/tests/slurm/slurm.sh"
-slurm_up
 mkdir -p run/slurm run/log
+
+# A signal before each single command of the script, with stand-ins for Slurm and mpirun: site.env can have a DEBUG trap. Number 0
+# comes while site.env is read. The stand-in for mpirun ends when its script waits for it, and after the signal only when it is told.
+mkdir stand-ins
+cat >stand-ins/mpirun <<'SH'
+#!/bin/bash
+trap 'echo told >>story; exit 6' USR1
+touch "$TENFOLD_BEGUN"
+for _ in $(seq 500); do
+    [ ! -e go ] || { rm go && echo "$7 ended" >>story && exit "$ENDS"; }
+    sleep 0.01
+done
+echo "$7 was never told" >>story
+SH
+echo 'echo "scontrol $*" >>story' >stand-ins/scontrol
+echo : >stand-ins/squeue
+chmod +x stand-ins/*
+cat >windows.env <<'SH'
+PATH=$PWD/stand-ins:$PATH
+before() { # COMMAND, of a subshell too
+    local n
+    read -r n <count && echo $((n + 1)) >count
+    if [ "$n" = "$AT" ]; then echo "$1" >sent && kill -s "$SIGNAL" $$; fi
+    [ "$1" != 'wait "$child"' ] || [ -e sent ] || touch go
+}
+before site.env
+set -T
+trap '[ -e sent ] || before "$BASH_COMMAND"' DEBUG
+SH
+walk() { # SIGNAL ENDS COMMAND...: ENDS: how a command ends that is not told; how each start ended goes to outcomes
+    rm -f outcomes
+    for ((at = 0; ; at++)); do
+        rm -f run/slurm/* sent go
+        : >story
+        echo 0 >count
+        AT=$at SIGNAL=$1 ENDS=$2 SLURM_JOB_ID=1 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NAME=walk SLURM_JOB_NODELIST=node \
+            "$source/slurm/stage.sh" program "$PWD/windows.env" "$PWD/run" walk f1/0 1 "${@:3}" 2>log && code=0 || code=$?
+        [ -e sent ] || break
+        echo "$(sed -n 's/^state //p' run/slurm/walk) $code $(tr '\n' ' ' <story)at: $(tr '\n' ' ' <sent)" >>outcomes
+    done
+    cat outcomes
+    grep -q 'at: child=\$!' outcomes # a window that only a DEBUG trap hits
+    if grep 'never told' outcomes; then exit 1; fi
+}
+# queued again once with an exit code, or all is done; nothing begins after the signal and ends as if there had been none
+walk USR1 0 preprocess train
+if grep -v "^requeued 6 \(preprocess ended \|\)\(told \|\)scontrol requeue 1 at: \|^done 0 preprocess ended train ended at: " outcomes; then exit 1; fi
+grep -q "^requeued 6 scontrol" outcomes
+grep -q "^requeued 6 preprocess ended scontrol" outcomes
+grep -q "^requeued 6 preprocess ended told scontrol" outcomes
+grep -q "^done" outcomes
+# SIGTERM: never queued again, but where that was asked for already
+walk TERM 3 preprocess
+if grep -v "^ended [36] \(preprocess ended \|told \|\)at: \|^requeued 3 preprocess ended scontrol requeue 1 at: \(queue_again\|trap\|scontrol\|exit\)" outcomes; then exit 1; fi
+
+slurm_up
 cat >program <<'SH'
 #!/bin/bash
 # program VERB RUN [--part I/N]: ends as `ends` says, a line per start

@@ -1,4 +1,5 @@
 /* test_base.c - status, files, hash, random numbers, words: against published vectors and hand-made cases. */
+#define _GNU_SOURCE /* renameat2 */
 #include "unit.h"
 
 #include "base/guard.h"
@@ -8,8 +9,11 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 static void messages(void **unused) {
     (void)unused;
@@ -40,6 +44,84 @@ static void publishing(void **unused) {
     assert_int_equal(tn_folder_remove(unit_path("a")), TN_OK);
     assert_false(tn_file_exists(unit_path("a")));
     assert_int_equal(tn_folder_remove(unit_path("a")), TN_OK);
+}
+
+/* A link that somebody planted where a file is written first: it is replaced, and what it leads to stays. */
+static void planted_links(void **unused) {
+    (void)unused;
+    char *text = NULL;
+    size_t n = 0;
+    unit_write("theirs", "precious");
+    unit_write("source", "new");
+    const char *theirs = unit_path("theirs"), *to = unit_path("mine"), *tmp = unit_path("mine.tmp");
+    for (int copy = 0; copy < 2; copy++) {
+        assert_int_equal(symlink(theirs, tmp), 0);
+        assert_int_equal(copy ? tn_file_copy(unit_path("source"), to) : tn_file_publish(to, "new", 3), TN_OK);
+        assert_int_equal(tn_file_read(theirs, &text, &n), TN_OK);
+        assert_string_equal(text, "precious");
+        free(text);
+        assert_int_equal(tn_file_read(to, &text, &n), TN_OK);
+        assert_string_equal(text, "new");
+        free(text);
+        assert_int_equal(unlink(to), 0); /* a link itself, had it been published */
+    }
+    unit_write("mine.tmp", "of a dead writer");
+    assert_int_equal(tn_file_publish(to, "new", 3), TN_OK);
+    assert_int_equal(symlink(theirs, tmp), 0);
+    FILE *f = tn_file_create(tmp);
+    assert_non_null(f);
+    fputs("x", f);
+    fclose(f);
+    assert_int_equal(tn_file_read(theirs, &text, &n), TN_OK);
+    assert_string_equal(text, "precious");
+    free(text);
+}
+
+static atomic_bool exchanging;
+
+/* Exchanges the folder "box/inner" and a link, as fast as it goes. */
+static void *exchange(void *arg) {
+    const char *const *path = arg;
+    while (exchanging) renameat2(AT_FDCWD, path[0], AT_FDCWD, path[1], RENAME_EXCHANGE);
+    return NULL;
+}
+
+/* Whoever exchanges a folder for a link while it is removed loses nothing outside. */
+static void remove_while_exchanged(void **unused) {
+    (void)unused;
+    const char *theirs = unit_path("outside"), *file = unit_path("outside/precious");
+    char box[256], inner[256], link[256];
+    snprintf(box, sizeof box, "%s", unit_path("box"));
+    snprintf(inner, sizeof inner, "%s", unit_path("box/inner"));
+    snprintf(link, sizeof link, "%s", unit_path("link"));
+    assert_int_equal(tn_folder_make(theirs), TN_OK);
+    unit_write("outside/precious", "");
+    const char *path[] = {inner, link};
+    pthread_t thread;
+    exchanging = true;
+    assert_int_equal(pthread_create(&thread, NULL, exchange, path), 0);
+    for (int i = 0; i < 1000 && access(file, F_OK) == 0; i++) {
+        tn_folder_make(box);
+        mkdir(inner, 0777);
+        if (symlink(theirs, link) != 0) { /* it was left over */
+        }
+        tn_folder_remove(box); /* may fail: the other one puts things back */
+        tn_folder_remove(link);
+    }
+    exchanging = false;
+    pthread_join(thread, NULL);
+    assert_int_equal(access(file, F_OK), 0);
+    assert_int_equal(tn_folder_remove(box), TN_OK);
+    assert_int_equal(tn_folder_make(inner), TN_OK);
+    unlink(link);
+    assert_int_equal(symlink(theirs, unit_path("box/inner/link")), 0);
+    assert_int_equal(symlink(theirs, link), 0);
+    assert_int_equal(tn_folder_remove(box), TN_OK);
+    assert_int_equal(tn_folder_remove(link), TN_OK); /* the link itself */
+    assert_int_equal(access(link, F_OK), -1);
+    assert_int_equal(access(file, F_OK), 0);
+    assert_int_equal(tn_folder_remove(file), TN_EIO); /* is no folder */
+    unit_says("precious: cannot be removed: Not a directory");
 }
 
 /* A disk that takes no more: the old file stays, no .tmp is left. */
@@ -221,10 +303,18 @@ static void guard(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages),   cmocka_unit_test(publishing), cmocka_unit_test(full_disk),
-        cmocka_unit_test(long_paths), cmocka_unit_test(hashes),     cmocka_unit_test(philox),
-        cmocka_unit_test(draws),      cmocka_unit_test(long_draws), cmocka_unit_test(shuffle),
-        cmocka_unit_test(nearest),    cmocka_unit_test(guard)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(messages),
+                                       cmocka_unit_test(publishing),
+                                       cmocka_unit_test(full_disk),
+                                       cmocka_unit_test(planted_links),
+                                       cmocka_unit_test(remove_while_exchanged),
+                                       cmocka_unit_test(long_paths),
+                                       cmocka_unit_test(hashes),
+                                       cmocka_unit_test(philox),
+                                       cmocka_unit_test(draws),
+                                       cmocka_unit_test(long_draws),
+                                       cmocka_unit_test(shuffle),
+                                       cmocka_unit_test(nearest),
+                                       cmocka_unit_test(guard)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

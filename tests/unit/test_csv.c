@@ -66,15 +66,15 @@ static void refused(void **unused) {
 
 static void round_trip(void **unused) {
     (void)unused;
-    const char *fields[] = {"", "a,b", "say \"x\"", "two\r\nlines", " space ", "\xED\x95\x9C"};
+    const char *fields[] = {"", "a,b", "say \"x\"", "two\r\nlines", " space ", "\xED\x95\x9C", "=cmd()"};
     FILE *f = fopen(unit_path("out.csv"), "wb");
-    fputs("1,2,3,4,5,6\n", f);
-    for (int i = 0; i < 6; i++) tn_csv_put(f, i ? "," : "", fields[i]);
+    fputs("1,2,3,4,5,6,7\n", f);
+    for (int i = 0; i < 7; i++) tn_csv_put(f, i ? "," : "", fields[i]);
     fputc('\n', f);
     fclose(f);
     tn_csv *t = NULL;
     assert_int_equal(tn_csv_read(unit_path("out.csv"), &t), TN_OK);
-    for (int i = 0; i < 6; i++) assert_string_equal(tn_csv_at(t, 0, i), fields[i]);
+    for (int i = 0; i < 7; i++) assert_string_equal(tn_csv_at(t, 0, i), fields[i]);
     tn_csv_free(&t);
 }
 

@@ -90,6 +90,20 @@ static void damaged(void **unused) {
     assert_int_equal(tn_h5_create(unit_path("no/folder.h5"), &f), TN_EIO);
 }
 
+/* A link that somebody planted where the file is written: it is replaced, and what it leads to stays. */
+static void planted_link(void **unused) {
+    (void)unused;
+    char *text = NULL;
+    size_t n = 0;
+    const char *theirs = unit_write("theirs", "precious");
+    assert_int_equal(symlink(theirs, unit_path("x.h5.tmp")), 0);
+    write_sample(unit_path("x.h5.tmp"));
+    write_sample(unit_path("x.h5.tmp")); /* of a dead writer */
+    assert_int_equal(tn_file_read(theirs, &text, &n), TN_OK);
+    assert_string_equal(text, "precious");
+    free(text);
+}
+
 static void full_disk(void **unused) {
     (void)unused;
     tn_h5 *f = NULL;
@@ -170,6 +184,7 @@ static void done(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(equal_bytes),
-                                       cmocka_unit_test(damaged), cmocka_unit_test(full_disk), cmocka_unit_test(done)};
+                                       cmocka_unit_test(damaged),    cmocka_unit_test(planted_link),
+                                       cmocka_unit_test(full_disk),  cmocka_unit_test(done)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "suite/sight.h"
+#include "suite/status.h"
 
 static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
                           "folds: { count = 3; };\n"
@@ -205,6 +206,29 @@ static void on_this_machine(void **unused) {
     end(&r);
 }
 
+/* Words of files with control characters: a terminal shall show them, not obey them. */
+static void the_table(void **unused) {
+    (void)unused;
+    run r = begin("t");
+    char *text = NULL;
+    size_t n = 0;
+    put("t", "train/r0-f0-s224-x1/journal.jsonl",
+        "{\"images\": 32, \"best\": true, \"validation\": {\"geometric_mean\": 0.5}, \"training_seconds\": 4}\n");
+    put("t", "train/r0-f0-s224-x1/sign", "8 5 9 2 images\x1B[2J of\x07\n");
+    r.plan->step[F0].state = TN_STEP_RUNNING;
+    r.plan->step[F1].state = TN_STEP_FAILED;
+    r.plan->step[F1].exit_code = 4;
+    strcpy(r.plan->step[F1].last_line, "x\x1B[2J.png is damaged");
+    FILE *f = open_memstream(&text, &n);
+    assert_int_equal(tn_status_print(r.cfg, r.plan, f), TN_OK);
+    fclose(f);
+    assert_non_null(strstr(text, ", now images\\x1b[2J of\\x07"));
+    assert_non_null(strstr(text, "\n    exit code 4: x\\x1b[2J.png is damaged\n    log: "));
+    assert_null(strpbrk(text, "\x1B\x07"));
+    free(text);
+    end(&r);
+}
+
 /* The count rises only where there is news, and the file goes with the cell. */
 static void signs(void **unused) {
     (void)unused;
@@ -230,8 +254,8 @@ static void signs(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_the_queue), cmocka_unit_test(after_it),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(in_the_queue),    cmocka_unit_test(after_it),
                                        cmocka_unit_test(on_this_machine), cmocka_unit_test(a_search),
-                                       cmocka_unit_test(signs)};
+                                       cmocka_unit_test(the_table),       cmocka_unit_test(signs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

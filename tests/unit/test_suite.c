@@ -1,8 +1,11 @@
-/* test_suite.c - what exit codes mean for a run, and text that must fit into JSON. */
+/* test_suite.c - what exit codes mean for a run, text that must fit into JSON or onto a terminal, the report's words. */
 #include "unit.h"
 
+#include "base/done.h"
+#include "base/progress.h"
 #include "base/utf8.h"
 #include "suite/launch.h"
+#include "suite/report.h"
 
 #include <string.h>
 
@@ -45,7 +48,73 @@ static void utf8(void **unused) {
     assert_string_equal(whole, "a\xC3\xA9\xED\x95\x9C\xF0\x9F\x98\x80");
 }
 
+static void printable(void **unused) {
+    (void)unused;
+    char out[64], *text = NULL;
+    size_t n = 0;
+    tn_utf8_printable("a\tb\n\x1B[2J\x7F\r \xC3\xA9 \xC2\x9B\xC2\xA0 \xFC\xE9", out, sizeof out);
+    assert_string_equal(out, "a\tb\n\\x1b[2J\\x7f\\x0d \xC3\xA9 \\xc2\\x9b\xC2\xA0 \\xfc\\xe9");
+    memset(out, 'x', sizeof out);
+    tn_utf8_printable("12\x07", out, 7);
+    assert_string_equal(out, "12\\x07");
+    tn_utf8_printable("12\x07", out, 6); /* never half of one */
+    assert_string_equal(out, "12");
+    tn_utf8_printable("12\xC3\xA9", out, 4);
+    assert_string_equal(out, "12");
+    tn_fail(TN_EIO, "%s: is damaged", "x\x1B[2J.png");
+    assert_string_equal(tn_msg, "x\\x1b[2J.png: is damaged");
+    tn_fail(TN_EIO, "row 3: %s", tn_msg); /* once is enough */
+    assert_string_equal(tn_msg, "row 3: x\\x1b[2J.png: is damaged");
+    FILE *f = open_memstream(&text, &n);
+    tn_print(f, "%5d | %s |\n", 7, "\x07label");
+    fclose(f);
+    assert_string_equal(text, "    7 | \\x07label |\n");
+    free(text);
+}
+
+/* What the report says that the submission is made of, for these members that were chosen. */
+static void assert_used(const tn_cfg *cfg, const char *used, const char *members, const char *says) {
+    char path[TN_PATH_BYTES], metrics[1024], *text = NULL;
+    size_t n = 0;
+    snprintf(metrics, sizeof metrics,
+             "{\"chosen_round\": 1, \"chosen_because\": \"it is fine\", \"rounds\": [{\"round\": 0}, {\"round\": 1}], "
+             "\"tuned\": {\"used\": %s, \"members\": [%s]}}",
+             used, members);
+    assert_int_equal(tn_path(path, "%s/metrics.json", cfg->run_dir), TN_OK);
+    assert_int_equal(tn_file_publish(path, metrics, strlen(metrics)), TN_OK);
+    assert_int_equal(tn_report(cfg), TN_OK);
+    assert_int_equal(tn_path(path, "%s/report/report.html", cfg->run_dir), TN_OK);
+    assert_int_equal(tn_file_read(path, &text, &n), TN_OK);
+    if (!strstr(text, says)) fail_msg("wanted: %s\nreport: %s", says, text);
+    free(text);
+}
+
+static void members_of_rounds(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = NULL;
+    char folder[TN_PATH_BYTES];
+    const char *job = unit_write(
+        "my.cfg", "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 100; };\n");
+    const char *both =
+        "{\"round\": 0, \"weight\": 0.25}, {\"round\": 1, \"weight\": 0.5}, {\"round\": 1, \"weight\": 0.25}";
+    assert_int_equal(tn_cfg_read(job, 0, NULL, unit_path("run"), &cfg), TN_OK);
+    assert_int_equal(tn_path(folder, "%s/reduce", cfg->run_dir), TN_OK);
+    assert_int_equal(tn_folder_make(folder), TN_OK);
+    const tn_done done = {.stage = "reduce", .settings = "", .inputs = ""};
+    assert_int_equal(tn_done_publish(folder, &done, "0", (const char *[]){NULL}), TN_OK);
+    assert_used(cfg, "true", both,
+                "<p>The submission uses members of round 0 (1 of 3, with 25.0 % of the weight), round 1 (2 of 3, with "
+                "75.0 % of the weight): ");
+    assert_used(cfg, "true", both, " Without selection it would use round 1: it is fine.</p>");
+    assert_used(cfg, "true", "{\"round\": 0, \"weight\": 1}",
+                "<p>The submission uses members of round 0 (1 of 1, with 100.0 % of the weight): ");
+    assert_used(cfg, "true", "{\"round\": 1, \"weight\": 1}", "<p>The submission uses round 1: it is fine.</p>");
+    assert_used(cfg, "false", both, "<p>The submission uses round 1: it is fine.</p>");
+    tn_cfg_free(&cfg);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(exit_codes), cmocka_unit_test(utf8)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(exit_codes), cmocka_unit_test(utf8),
+                                       cmocka_unit_test(printable), cmocka_unit_test(members_of_rounds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
