@@ -9,7 +9,7 @@
 #include "data/meta.h"
 #include "data/shard.h"
 #include "preprocess/columns.h"
-#include "preprocess/image.h"
+#include "preprocess/decoder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,6 +34,7 @@ typedef struct {
     char (*reason)[TN_REASON_BYTES]; /* of the rows of one shard; "" for good ones */
     quarantine bad;
     tn_halt halt;
+    tn_decoder *decoder;
     int n_shards, n_kept; /* kept: made by an interrupted preprocess (on this rank) */
     tn_progress bar;
     int64_t n_done;
@@ -53,41 +54,44 @@ static void note_bad(work *w, int64_t row, const char *reason) {
     fwrite("\n", 1, 2, w->bad.lines); /* with its 0: records are gathered and sorted as strings */
 }
 
-static tn_status add_image(work *w, tn_shard_writer *writer, int64_t row, const tn_image *image) {
+static tn_status add_found(work *w, tn_shard_writer *writer, int64_t row, const tn_found *found) {
     tn_index *ix = w->index;
-    unsigned char *bytes = NULL;
-    size_t n = 0;
-    if (*image->reason) {
-        note_bad(w, row, image->reason);
+    if (*found->reason) {
+        note_bad(w, row, found->reason);
         return tn_shard_writer_add(writer, NULL, 0, &ix->offset[row]);
     }
-    TN_TRY(tn_image_store(w->cfg, image, &bytes, &n));
-    ix->width[row] = (uint16_t)image->w;
-    ix->height[row] = (uint16_t)image->h;
-    ix->content_hash[row] = image->content_hash;
-    ix->perceptual_hash[row] = image->perceptual_hash;
-    ix->length[row] = (int32_t)n;
-    ix->checksum[row] = tn_hash64(bytes, n);
-    tn_status st = n <= INT32_MAX ? tn_shard_writer_add(writer, bytes, (int32_t)n, &ix->offset[row])
-                                  : tn_fail(TN_EARG, "%s is larger than 2 GiB as it is stored", w->meta->path[row]);
-    free(bytes);
-    return st;
+    if (found->n_bytes > INT32_MAX)
+        return tn_fail(TN_EARG, "%s is larger than 2 GiB as it is stored", w->meta->path[row]);
+    ix->width[row] = (uint16_t)found->w;
+    ix->height[row] = (uint16_t)found->h;
+    ix->content_hash[row] = found->content_hash;
+    ix->perceptual_hash[row] = found->perceptual_hash;
+    ix->length[row] = (int32_t)found->n_bytes;
+    ix->checksum[row] = tn_hash64(found->bytes, found->n_bytes);
+    return tn_shard_writer_add(writer, found->bytes, (int32_t)found->n_bytes, &ix->offset[row]);
 }
 
-static tn_status add_row(work *w, tn_shard_writer *writer, int64_t row, char reason_out[TN_REASON_BYTES]) {
+static tn_status read_row(const work *w, int64_t row, tn_found *out) {
     char path[TN_PATH_BYTES];
-    tn_image image;
     TN_TRY(tn_path(path, "%s/%s", w->cfg->data.images, w->meta->path[row]));
-    TN_TRY(tn_image_read(w->cfg, path, &image));
-    memcpy(reason_out, image.reason, TN_REASON_BYTES);
-    tn_status st = add_image(w, writer, row, &image);
-    tn_image_free(&image);
-    return st;
+    return tn_decoder_read(w->decoder, path, out);
 }
 
 static void show(work *w, int64_t n_more) {
     w->n_done += n_more;
     if (w->shown) tn_progress_at(&w->bar, w->n_done, NULL);
+}
+
+/* *n_rows: of the shard, one more unless there was a halt. */
+static tn_status add_row(work *w, tn_shard_writer *writer, int64_t row, int64_t *n_rows) {
+    tn_found found;
+    TN_TRY(read_row(w, row, &found));
+    if (found.halted) return TN_OK;
+    memcpy(w->reason[(*n_rows)++], found.reason, TN_REASON_BYTES);
+    tn_status st = add_found(w, writer, row, &found);
+    free(found.bytes);
+    show(w, 1);
+    return st;
 }
 
 /* Half a shard is nothing: where a stop is wanted it is dropped. */
@@ -96,11 +100,9 @@ static tn_status fill_shard(work *w, const char *path, const tn_shard_spec *spec
     const char **reason = calloc((size_t)spec->n_rows, sizeof *reason);
     tn_status st = reason ? tn_shard_writer_open(path, spec, &writer) : tn_fail_memory((size_t)spec->n_rows * 8, path);
     int64_t n = 0;
-    for (; st == TN_OK && n < spec->n_rows && !tn_halt_wanted(&w->halt); n++) {
-        st = add_row(w, writer, spec->first_row + n, w->reason[n]);
-        reason[n] = w->reason[n];
-        show(w, 1);
-    }
+    for (int64_t i = 0; reason && i < spec->n_rows; i++) reason[i] = w->reason[i];
+    while (st == TN_OK && n < spec->n_rows && !tn_halt_wanted(&w->halt))
+        st = add_row(w, writer, spec->first_row + n, &n);
     if (st == TN_OK && n == spec->n_rows)
         st = tn_shard_writer_close(&writer, w->index, reason);
     else
@@ -140,8 +142,7 @@ static tn_status stopped(void) {
 /* Shards s % R == rank; returns this rank's verdict. */
 static tn_status make_shards_here(tn_run *run, work *w) {
     int64_t per = w->cfg->preprocess.shard_rows, n_here = 0;
-    TN_TRY(tn_image_begin());
-    tn_status st = TN_OK;
+    tn_status st = tn_decoder_open(w->cfg, &w->halt, &w->decoder);
     w->shown = run->rank == 0;
     for (int64_t shard = run->rank; shard < w->n_shards; shard += run->n_ranks)
         n_here += w->meta->n - shard * per < per ? w->meta->n - shard * per : per;
@@ -151,7 +152,7 @@ static tn_status make_shards_here(tn_run *run, work *w) {
         st = make_shard(w, shard);
     if (st == TN_OK && w->halt.called) st = stopped();
     if (w->shown) tn_progress_end(&w->bar, w->n_done == n_here ? "decoded and stored" : "stopped");
-    tn_image_end();
+    tn_decoder_close(&w->decoder);
     return st;
 }
 

@@ -18,7 +18,8 @@
 
 /* Collective. Idempotent: what is done is said and left alone.
  * Errors  TN_EARG metadata, settings, folder of another job file, fewer groups of a class than folds; TN_EFORMAT more
- *         bad images than data.max_bad_fraction (the first ones are named, quarantine.csv lists all); TN_EIO. */
+ *         bad images than data.max_bad_fraction (the first ones are named, quarantine.csv lists all); TN_EIO, among
+ *         others an image that is there and cannot be read: failures of the moment quarantine nothing (decoder.h). */
 tn_status tn_preprocess(tn_run *run, const tn_cfg *cfg);
 
 /* The same for new pictures that a finished run shall predict: shards alone, no folds; rows may all be labelled, or
