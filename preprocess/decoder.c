@@ -46,7 +46,7 @@ static tn_status cannot_read(const char *path, int error, tn_found *out) {
     if (!is_fact(error))
         return tn_fail(TN_EIO, "%s: cannot be read: %s: mend that and run the same command again", path,
                        strerror(error));
-    snprintf(out->reason, sizeof out->reason, "cannot be read: %s", strerror(error));
+    snprintf(out->reason, sizeof out->reason, TN_REASON_UNREAD "%s", strerror(error));
     return TN_OK;
 }
 

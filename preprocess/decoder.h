@@ -35,6 +35,9 @@ typedef struct {
     bool halted;                  /* left because of a halt: nothing is known */
 } tn_found;
 
+/* How the reason of a file begins that is not there. */
+#define TN_REASON_UNREAD "cannot be read: "
+
 typedef struct tn_decoder tn_decoder;
 /* halt: asked once a second while an image is decoded. Both live as long as the decoder. TN_ENOMEM. */
 tn_status tn_decoder_open(const tn_cfg *cfg, tn_halt *halt, tn_decoder **out);

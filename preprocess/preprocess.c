@@ -112,6 +112,27 @@ static tn_status fill_shard(work *w, const char *path, const tn_shard_spec *spec
     return st;
 }
 
+/* Rows without an image are tried again: what was missing or half copied may be there now. *out: each fails as before.
+ */
+static tn_status fail_again(const work *w, const tn_shard_spec *spec, char *const *reason, bool *out) {
+    *out = true;
+    for (int64_t i = 0; *out && i < spec->n_rows; i++) {
+        tn_found found;
+        if (!w->index->state[spec->first_row + i]) continue;
+        TN_TRY(read_row(w, spec->first_row + i, &found));
+        *out = !found.halted && strcmp(found.reason, reason[i]) == 0;
+        free(found.bytes);
+    }
+    return TN_OK;
+}
+
+static void keep_shard(work *w, const tn_shard_spec *spec, char *const *reason) {
+    for (int64_t i = 0; i < spec->n_rows; i++)
+        if (w->index->state[spec->first_row + i]) note_bad(w, spec->first_row + i, reason[i]);
+    w->n_kept++;
+    show(w, spec->n_rows);
+}
+
 /* A whole one that an interrupted preprocess left is kept. */
 static tn_status make_shard(work *w, int shard) {
     static const char *const STORE[] = {"jpeg", "original", "raw"};
@@ -122,16 +143,16 @@ static tn_status make_shard(work *w, int shard) {
                           .size_px = w->cfg->preprocess.size_px,
                           .made_from = w->made_from};
     char path[TN_PATH_BYTES], **reason = NULL;
+    bool keep = false;
     TN_TRY(tn_path(path, "%s/shard-%05d.h5", w->folder, shard));
     for (int64_t row = first; row < first + spec.n_rows; row++) w->index->shard[row] = shard;
-    TN_TRY(tn_shard_recall(path, &spec, w->index, &reason));
-    if (!reason) return fill_shard(w, path, &spec);
-    for (int64_t i = 0; i < spec.n_rows; i++)
-        if (w->index->state[first + i]) note_bad(w, first + i, reason[i]);
+    tn_status st = tn_shard_recall(path, &spec, w->index, &reason);
+    if (st == TN_OK && reason) st = fail_again(w, &spec, reason, &keep);
+    if (st == TN_OK && keep) keep_shard(w, &spec, reason);
     free(reason);
-    w->n_kept++;
-    show(w, spec.n_rows);
-    return TN_OK;
+    if (st != TN_OK || keep) return st;
+    tn_index_clear_found(w->index, first, spec.n_rows);
+    return fill_shard(w, path, &spec);
 }
 
 static tn_status stopped(void) {
@@ -286,14 +307,17 @@ static tn_status gather_quarantine(tn_run *run, work *w, int64_t *n_bad, char fi
 
 static tn_status judge_quarantine(const tn_cfg *cfg, int64_t n, int64_t n_bad, const char *folder, const char *first) {
     if (n_bad > 0 && (double)n_bad > cfg->data.max_bad_fraction * (double)n)
-        return tn_fail(TN_EFORMAT,
-                       "%" PRId64 " of %" PRId64
-                       " images cannot be used, more than data.max_bad_fraction = %g allows:%s\n"
-                       "all are listed in %s/quarantine.csv: mend them or raise data.max_bad_fraction",
-                       n_bad, n, cfg->data.max_bad_fraction, first, folder);
+        return tn_fail(
+            TN_EFORMAT,
+            "%" PRId64 " of %" PRId64 " images cannot be used, more than data.max_bad_fraction = %g allows:%s\n"
+            "all are listed in %s/quarantine.csv: mend them, or raise data.max_bad_fraction to go on without "
+            "them, and run the same command again: it tries them anew",
+            n_bad, n, cfg->data.max_bad_fraction, first, folder);
     if (n_bad > 0)
-        tn_warn("%" PRId64 " of %" PRId64 " images cannot be used and are left out; see %s/quarantine.csv", n_bad, n,
-                folder);
+        tn_warn("%" PRId64 " of %" PRId64
+                " images cannot be used and are left out, see %s/quarantine.csv; to take them in later, mend them, "
+                "delete that folder and preprocess again",
+                n_bad, n, folder);
     return TN_OK;
 }
 
@@ -350,6 +374,25 @@ static tn_status shards_anew(tn_run *run, const tn_cfg *cfg, const tn_meta *meta
     return st;
 }
 
+/* Done is done, also without the rows whose images were missing: all that was trained on it would be lost. But it is
+ * told. */
+static void tell_restored(const tn_cfg *cfg, const char *folder) {
+    char path[TN_PATH_BYTES];
+    tn_csv *t = NULL;
+    int64_t n = 0;
+    if (tn_path(path, "%s/quarantine.csv", folder) != TN_OK || tn_csv_read(path, &t) != TN_OK) return;
+    int name = tn_csv_column(t, "path"), reason = tn_csv_column(t, "reason");
+    for (int64_t i = 0; name >= 0 && reason >= 0 && i < tn_csv_rows(t); i++)
+        n += strncmp(tn_csv_at(t, i, reason), TN_REASON_UNREAD, strlen(TN_REASON_UNREAD)) == 0 &&
+             tn_path(path, "%s/%s", cfg->data.images, tn_csv_at(t, i, name)) == TN_OK && tn_file_exists(path);
+    if (n > 0)
+        tn_warn("%s: %" PRId64
+                " images that were missing are there now, and still left out: to take them in, delete that folder and "
+                "preprocess again",
+                folder, n);
+    tn_csv_free(&t);
+}
+
 static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *stage, const char *folder) {
     tn_meta *meta = NULL;
     char hex[TN_HEX_BYTES], inputs[128];
@@ -362,6 +405,7 @@ static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *
         tn_done want = {.stage = stage, .settings = settings, .inputs = inputs};
         bool valid = false;
         st = tn_done_begin_all(run, folder, folder, &want, &valid);
+        if (st == TN_OK && valid && run->rank == 0) tell_restored(cfg, folder);
         if (st == TN_OK && !valid) st = shards_anew(run, cfg, meta, folder, &want);
     }
     free(settings);

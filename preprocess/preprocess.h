@@ -8,6 +8,8 @@
  * Two artefacts, so that another folds.seed needs no new decoding (docs/decisions/shards-and-folds.md).
  * Identity   shards: settings of the stage, digest of metadata.csv. The image files are taken as unchanging: reading
  *            them all to find out would cost as much as preprocessing. folds: settings of the stage, digest of shards.
+ * Holes      Before DONE, rows without an image are tried again with every start. With DONE they stay: another start
+ *            only says which missing files are there now.
  * Invariant  The bytes of all files are the same for any number of ranks.
  */
 #ifndef TN_PREPROCESS_PREPROCESS_H

@@ -31,7 +31,26 @@ pre="$tenfold preprocess tiny.cfg"
 $pre --run whole >log 2>&1 || { cat log; exit 1; }
 (cd whole && md5sum shards/*.h5 shards/quarantine.csv folds/folds.h5) >expected
 
+# --- missing, cut off, and mended: the shards that were made without them are made again, the others are kept
 cp -r data/images good
+rm data/images/000*
+head -c 500 good/0060.jpg >data/images/0060.jpg
+fails 4 "11 of 240 images cannot be used.*" mpirun -n 2 $pre --run missing
+grep -q "mend them, or raise data.max_bad_fraction .* run the same command again" log
+fails 4 "11 of 240 images cannot be used" $pre --run missing
+grep -q "5 of 5 shards were there already" log
+cp good/* data/images/
+mpirun -n 2 $pre --run missing >log 2>&1 || { cat log; exit 1; }
+grep -q "3 of 5 shards were there already" log
+like_whole missing
+# what is done stays done; that an image is there now is said
+rm data/images/0003.png
+$pre --run done >log 2>&1 || { cat log; exit 1; }
+grep -q "1 of 240 images cannot be used and are left out.* delete that folder and preprocess again" log
+$pre --run done 2>&1 | grep -q "still left out" && exit 1
+cp good/0003.png data/images/
+$pre --run done >log 2>&1 || { cat log; exit 1; }
+grep -q "done/shards: 1 images that were missing are there now, and still left out: to take them in, delete that folder" log
 
 # --- errors of the moment fail the run, and name the file; files of the kernel have them for everybody
 unread() { # FILE TEXT
