@@ -1,12 +1,8 @@
 /* image.c - libvips pipeline of one image. */
 #include "preprocess/image.h"
 
-#include "base/hash.h"
-
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <vips/vips.h>
 
 tn_status tn_image_begin(void) {
@@ -14,10 +10,6 @@ tn_status tn_image_begin(void) {
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     return TN_OK;
-}
-
-void tn_image_end(void) {
-    vips_thread_shutdown();
 }
 
 static void refuse(tn_image *image, const char *what, const char *detail) {
@@ -50,12 +42,14 @@ static bool kind_accepted(const tn_image *image) {
     return false;
 }
 
+/* "memory": what cannot be decoded line by line would go through a file in /tmp, and a full /tmp look like a bad image.
+ */
 static VipsImage *load(const tn_image *image, int shrink) {
     if (shrink > 1)
-        return vips_image_new_from_buffer(image->file, image->n_file, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-                                          VIPS_FAIL_ON_ERROR, "shrink", shrink, NULL);
-    return vips_image_new_from_buffer(image->file, image->n_file, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-                                      VIPS_FAIL_ON_ERROR, NULL);
+        return vips_image_new_from_buffer(image->file, image->n_file, "", "access", VIPS_ACCESS_SEQUENTIAL, "memory",
+                                          TRUE, "fail_on", VIPS_FAIL_ON_ERROR, "shrink", shrink, NULL);
+    return vips_image_new_from_buffer(image->file, image->n_file, "", "access", VIPS_ACCESS_SEQUENTIAL, "memory", TRUE,
+                                      "fail_on", VIPS_FAIL_ON_ERROR, NULL);
 }
 
 /* JPEG decodes at 1/2, 1/4, 1/8 for little; at least twice the wanted size is left for the filter. */
@@ -161,25 +155,7 @@ static uint64_t difference_hash(const tn_image *image) {
     return bits;
 }
 
-/* --- one file ----------------------------------------------------------------------------------------------------- */
-
-static tn_status read_bytes(const char *path, tn_image *out) {
-    struct stat info;
-    char *bytes = NULL;
-    if (stat(path, &info) != 0) {
-        refuse(out, "cannot be read", strerror(errno));
-    } else if (!S_ISREG(info.st_mode)) {
-        refuse(out, "is not a file", "");
-    } else if (info.st_size == 0) {
-        refuse(out, "is empty", "");
-    } else {
-        tn_status st = tn_file_read(path, &bytes, &out->n_file);
-        out->file = (unsigned char *)bytes;
-        if (st == TN_ENOMEM) return st;
-        if (st != TN_OK) refuse(out, "cannot be read", strerror(errno));
-    }
-    return TN_OK;
-}
+/* --- one image ---------------------------------------------------------------------------------------------------- */
 
 static bool has_one_size(const VipsImage *x) {
     return x->Xsize > 0 && x->Ysize > 0 && x->Xsize <= 65535 && x->Ysize <= 65535;
@@ -216,24 +192,17 @@ static void decode(const tn_cfg *cfg, tn_image *out) {
     g_object_unref(header);
 }
 
-tn_status tn_image_read(const tn_cfg *cfg, const char *path, tn_image *out) {
-    *out = (tn_image){.w = 0};
-    TN_TRY(read_bytes(path, out));
-    if (*out->reason) return TN_OK;
+void tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out) {
+    *out = (tn_image){.file = file, .n_file = n_file};
     vips_error_clear();
     if (kind_accepted(out))
         decode(cfg, out);
     else
         refuse(out, "is not a JPEG, PNG, WebP, GIF, TIFF or BMP image", "");
-    if (*out->reason) return TN_OK;
-    out->content_hash = tn_hash64(out->file, out->n_file);
-    out->perceptual_hash = difference_hash(out);
-    return TN_OK;
+    if (!*out->reason) out->perceptual_hash = difference_hash(out);
 }
 
 void tn_image_free(tn_image *image) {
     g_free(image->pixels);
-    free(image->file);
     image->pixels = NULL;
-    image->file = NULL;
 }

@@ -1,10 +1,12 @@
 /*
- * image.h - one image file to upright sRGB pixels (libvips), and pixels to stored bytes (libjpeg).
+ * image.h - one image file's bytes to upright sRGB pixels (libvips), and pixels to stored bytes (libjpeg).
  *                                                                        layer: preprocess, uses: base, data
  *
  * Reads JPEG, PNG, WebP, GIF (first frame), TIFF, BMP by content, whatever the file's name says. Applies EXIF
  * orientation, converts by embedded profile to sRGB, 8 bit, composes alpha over preprocess.background, scales the short
  * side down to preprocess.size_px (Lanczos), never up.
+ * A damaged image may crash a library, or keep it busy for ever: preprocess calls it in a process of its own
+ * (decoder.h).
  */
 #ifndef TN_PREPROCESS_IMAGE_H
 #define TN_PREPROCESS_IMAGE_H
@@ -17,24 +19,22 @@ enum { TN_REASON_BYTES = 256 };
 
 typedef struct {
     int w, h;
-    unsigned char *pixels; /* (h,w,3) sRGB */
-    unsigned char *file;   /* bytes of the file */
+    unsigned char *pixels;     /* (h,w,3) sRGB */
+    const unsigned char *file; /* its bytes, the caller's */
     size_t n_file;
-    bool storable;         /* the file's own bytes are a JPEG that decodes to just these pixels' size, sRGB, upright */
-    uint64_t content_hash; /* xxh3 of the file's bytes */
+    bool storable; /* the file's own bytes are a JPEG that decodes to just these pixels' size, sRGB, upright */
     uint64_t perceptual_hash;     /* dHash, 0 for a constant image */
     char reason[TN_REASON_BYTES]; /* why it cannot be used; "" = good */
 } tn_image;
 
-/* Once per process, before and after. One thread, no cache: equal bytes everywhere. */
+/* Once per process, before the first. One thread, no cache: equal bytes everywhere. TN_EIO. */
 tn_status tn_image_begin(void);
-void tn_image_end(void);
 
-/* A file that cannot be used is not an error: out->reason says why. Errors TN_ENOMEM. */
-tn_status tn_image_read(const tn_cfg *cfg, const char *path, tn_image *out);
+/* An image that cannot be used is not an error: out->reason says why. file must live as long as out. */
+void tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out);
 void tn_image_free(tn_image *image);
 
-/* What goes into the shard: bytes_out is malloc'd, caller frees. */
+/* What goes into the shard: bytes_out is malloc'd, caller frees. TN_ENOMEM. */
 tn_status tn_image_store(const tn_cfg *cfg, const tn_image *image, unsigned char **bytes_out, size_t *n_out);
 
 #endif

@@ -9,7 +9,7 @@
 #include "data/meta.h"
 #include "data/shard.h"
 #include "preprocess/columns.h"
-#include "preprocess/image.h"
+#include "preprocess/decoder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -34,6 +34,7 @@ typedef struct {
     char (*reason)[TN_REASON_BYTES]; /* of the rows of one shard; "" for good ones */
     quarantine bad;
     tn_halt halt;
+    tn_decoder *decoder;
     int n_shards, n_kept; /* kept: made by an interrupted preprocess (on this rank) */
     tn_progress bar;
     int64_t n_done;
@@ -53,41 +54,44 @@ static void note_bad(work *w, int64_t row, const char *reason) {
     fwrite("\n", 1, 2, w->bad.lines); /* with its 0: records are gathered and sorted as strings */
 }
 
-static tn_status add_image(work *w, tn_shard_writer *writer, int64_t row, const tn_image *image) {
+static tn_status add_found(work *w, tn_shard_writer *writer, int64_t row, const tn_found *found) {
     tn_index *ix = w->index;
-    unsigned char *bytes = NULL;
-    size_t n = 0;
-    if (*image->reason) {
-        note_bad(w, row, image->reason);
+    if (*found->reason) {
+        note_bad(w, row, found->reason);
         return tn_shard_writer_add(writer, NULL, 0, &ix->offset[row]);
     }
-    TN_TRY(tn_image_store(w->cfg, image, &bytes, &n));
-    ix->width[row] = (uint16_t)image->w;
-    ix->height[row] = (uint16_t)image->h;
-    ix->content_hash[row] = image->content_hash;
-    ix->perceptual_hash[row] = image->perceptual_hash;
-    ix->length[row] = (int32_t)n;
-    ix->checksum[row] = tn_hash64(bytes, n);
-    tn_status st = n <= INT32_MAX ? tn_shard_writer_add(writer, bytes, (int32_t)n, &ix->offset[row])
-                                  : tn_fail(TN_EARG, "%s is larger than 2 GiB as it is stored", w->meta->path[row]);
-    free(bytes);
-    return st;
+    if (found->n_bytes > INT32_MAX)
+        return tn_fail(TN_EARG, "%s is larger than 2 GiB as it is stored", w->meta->path[row]);
+    ix->width[row] = (uint16_t)found->w;
+    ix->height[row] = (uint16_t)found->h;
+    ix->content_hash[row] = found->content_hash;
+    ix->perceptual_hash[row] = found->perceptual_hash;
+    ix->length[row] = (int32_t)found->n_bytes;
+    ix->checksum[row] = tn_hash64(found->bytes, found->n_bytes);
+    return tn_shard_writer_add(writer, found->bytes, (int32_t)found->n_bytes, &ix->offset[row]);
 }
 
-static tn_status add_row(work *w, tn_shard_writer *writer, int64_t row, char reason_out[TN_REASON_BYTES]) {
+static tn_status read_row(const work *w, int64_t row, tn_found *out) {
     char path[TN_PATH_BYTES];
-    tn_image image;
     TN_TRY(tn_path(path, "%s/%s", w->cfg->data.images, w->meta->path[row]));
-    TN_TRY(tn_image_read(w->cfg, path, &image));
-    memcpy(reason_out, image.reason, TN_REASON_BYTES);
-    tn_status st = add_image(w, writer, row, &image);
-    tn_image_free(&image);
-    return st;
+    return tn_decoder_read(w->decoder, path, out);
 }
 
 static void show(work *w, int64_t n_more) {
     w->n_done += n_more;
     if (w->shown) tn_progress_at(&w->bar, w->n_done, NULL);
+}
+
+/* *n_rows: of the shard, one more unless there was a halt. */
+static tn_status add_row(work *w, tn_shard_writer *writer, int64_t row, int64_t *n_rows) {
+    tn_found found;
+    TN_TRY(read_row(w, row, &found));
+    if (found.halted) return TN_OK;
+    memcpy(w->reason[(*n_rows)++], found.reason, TN_REASON_BYTES);
+    tn_status st = add_found(w, writer, row, &found);
+    free(found.bytes);
+    show(w, 1);
+    return st;
 }
 
 /* Half a shard is nothing: where a stop is wanted it is dropped. */
@@ -96,11 +100,9 @@ static tn_status fill_shard(work *w, const char *path, const tn_shard_spec *spec
     const char **reason = calloc((size_t)spec->n_rows, sizeof *reason);
     tn_status st = reason ? tn_shard_writer_open(path, spec, &writer) : tn_fail_memory((size_t)spec->n_rows * 8, path);
     int64_t n = 0;
-    for (; st == TN_OK && n < spec->n_rows && !tn_halt_wanted(&w->halt); n++) {
-        st = add_row(w, writer, spec->first_row + n, w->reason[n]);
-        reason[n] = w->reason[n];
-        show(w, 1);
-    }
+    for (int64_t i = 0; reason && i < spec->n_rows; i++) reason[i] = w->reason[i];
+    while (st == TN_OK && n < spec->n_rows && !tn_halt_wanted(&w->halt))
+        st = add_row(w, writer, spec->first_row + n, &n);
     if (st == TN_OK && n == spec->n_rows)
         st = tn_shard_writer_close(&writer, w->index, reason);
     else
@@ -108,6 +110,27 @@ static tn_status fill_shard(work *w, const char *path, const tn_shard_spec *spec
     if (st == TN_OK && n == spec->n_rows) tn_run_got_further();
     free(reason);
     return st;
+}
+
+/* Rows without an image are tried again: what was missing or half copied may be there now. *out: each fails as before.
+ */
+static tn_status fail_again(const work *w, const tn_shard_spec *spec, char *const *reason, bool *out) {
+    *out = true;
+    for (int64_t i = 0; *out && i < spec->n_rows; i++) {
+        tn_found found;
+        if (!w->index->state[spec->first_row + i]) continue;
+        TN_TRY(read_row(w, spec->first_row + i, &found));
+        *out = !found.halted && strcmp(found.reason, reason[i]) == 0;
+        free(found.bytes);
+    }
+    return TN_OK;
+}
+
+static void keep_shard(work *w, const tn_shard_spec *spec, char *const *reason) {
+    for (int64_t i = 0; i < spec->n_rows; i++)
+        if (w->index->state[spec->first_row + i]) note_bad(w, spec->first_row + i, reason[i]);
+    w->n_kept++;
+    show(w, spec->n_rows);
 }
 
 /* A whole one that an interrupted preprocess left is kept. */
@@ -120,16 +143,16 @@ static tn_status make_shard(work *w, int shard) {
                           .size_px = w->cfg->preprocess.size_px,
                           .made_from = w->made_from};
     char path[TN_PATH_BYTES], **reason = NULL;
+    bool keep = false;
     TN_TRY(tn_path(path, "%s/shard-%05d.h5", w->folder, shard));
     for (int64_t row = first; row < first + spec.n_rows; row++) w->index->shard[row] = shard;
-    TN_TRY(tn_shard_recall(path, &spec, w->index, &reason));
-    if (!reason) return fill_shard(w, path, &spec);
-    for (int64_t i = 0; i < spec.n_rows; i++)
-        if (w->index->state[first + i]) note_bad(w, first + i, reason[i]);
+    tn_status st = tn_shard_recall(path, &spec, w->index, &reason);
+    if (st == TN_OK && reason) st = fail_again(w, &spec, reason, &keep);
+    if (st == TN_OK && keep) keep_shard(w, &spec, reason);
     free(reason);
-    w->n_kept++;
-    show(w, spec.n_rows);
-    return TN_OK;
+    if (st != TN_OK || keep) return st;
+    tn_index_clear_found(w->index, first, spec.n_rows);
+    return fill_shard(w, path, &spec);
 }
 
 static tn_status stopped(void) {
@@ -140,8 +163,7 @@ static tn_status stopped(void) {
 /* Shards s % R == rank; returns this rank's verdict. */
 static tn_status make_shards_here(tn_run *run, work *w) {
     int64_t per = w->cfg->preprocess.shard_rows, n_here = 0;
-    TN_TRY(tn_image_begin());
-    tn_status st = TN_OK;
+    tn_status st = tn_decoder_open(w->cfg, &w->halt, &w->decoder);
     w->shown = run->rank == 0;
     for (int64_t shard = run->rank; shard < w->n_shards; shard += run->n_ranks)
         n_here += w->meta->n - shard * per < per ? w->meta->n - shard * per : per;
@@ -151,7 +173,7 @@ static tn_status make_shards_here(tn_run *run, work *w) {
         st = make_shard(w, shard);
     if (st == TN_OK && w->halt.called) st = stopped();
     if (w->shown) tn_progress_end(&w->bar, w->n_done == n_here ? "decoded and stored" : "stopped");
-    tn_image_end();
+    tn_decoder_close(&w->decoder);
     return st;
 }
 
@@ -285,14 +307,17 @@ static tn_status gather_quarantine(tn_run *run, work *w, int64_t *n_bad, char fi
 
 static tn_status judge_quarantine(const tn_cfg *cfg, int64_t n, int64_t n_bad, const char *folder, const char *first) {
     if (n_bad > 0 && (double)n_bad > cfg->data.max_bad_fraction * (double)n)
-        return tn_fail(TN_EFORMAT,
-                       "%" PRId64 " of %" PRId64
-                       " images cannot be used, more than data.max_bad_fraction = %g allows:%s\n"
-                       "all are listed in %s/quarantine.csv: mend them or raise data.max_bad_fraction",
-                       n_bad, n, cfg->data.max_bad_fraction, first, folder);
+        return tn_fail(
+            TN_EFORMAT,
+            "%" PRId64 " of %" PRId64 " images cannot be used, more than data.max_bad_fraction = %g allows:%s\n"
+            "all are listed in %s/quarantine.csv: mend them, or raise data.max_bad_fraction to go on without "
+            "them, and run the same command again: it tries them anew",
+            n_bad, n, cfg->data.max_bad_fraction, first, folder);
     if (n_bad > 0)
-        tn_warn("%" PRId64 " of %" PRId64 " images cannot be used and are left out; see %s/quarantine.csv", n_bad, n,
-                folder);
+        tn_warn("%" PRId64 " of %" PRId64
+                " images cannot be used and are left out, see %s/quarantine.csv; to take them in later, mend them, "
+                "delete that folder and preprocess again",
+                n_bad, n, folder);
     return TN_OK;
 }
 
@@ -349,6 +374,25 @@ static tn_status shards_anew(tn_run *run, const tn_cfg *cfg, const tn_meta *meta
     return st;
 }
 
+/* Done is done, also without the rows whose images were missing: all that was trained on it would be lost. But it is
+ * told. */
+static void tell_restored(const tn_cfg *cfg, const char *folder) {
+    char path[TN_PATH_BYTES];
+    tn_csv *t = NULL;
+    int64_t n = 0;
+    if (tn_path(path, "%s/quarantine.csv", folder) != TN_OK || tn_csv_read(path, &t) != TN_OK) return;
+    int name = tn_csv_column(t, "path"), reason = tn_csv_column(t, "reason");
+    for (int64_t i = 0; name >= 0 && reason >= 0 && i < tn_csv_rows(t); i++)
+        n += strncmp(tn_csv_at(t, i, reason), TN_REASON_UNREAD, strlen(TN_REASON_UNREAD)) == 0 &&
+             tn_path(path, "%s/%s", cfg->data.images, tn_csv_at(t, i, name)) == TN_OK && tn_file_exists(path);
+    if (n > 0)
+        tn_warn("%s: %" PRId64
+                " images that were missing are there now, and still left out: to take them in, delete that folder and "
+                "preprocess again",
+                folder, n);
+    tn_csv_free(&t);
+}
+
 static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *stage, const char *folder) {
     tn_meta *meta = NULL;
     char hex[TN_HEX_BYTES], inputs[128];
@@ -361,6 +405,7 @@ static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *
         tn_done want = {.stage = stage, .settings = settings, .inputs = inputs};
         bool valid = false;
         st = tn_done_begin_all(run, folder, folder, &want, &valid);
+        if (st == TN_OK && valid && run->rank == 0) tell_restored(cfg, folder);
         if (st == TN_OK && !valid) st = shards_anew(run, cfg, meta, folder, &want);
     }
     free(settings);

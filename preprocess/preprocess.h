@@ -8,6 +8,8 @@
  * Two artefacts, so that another folds.seed needs no new decoding (docs/decisions/shards-and-folds.md).
  * Identity   shards: settings of the stage, digest of metadata.csv. The image files are taken as unchanging: reading
  *            them all to find out would cost as much as preprocessing. folds: settings of the stage, digest of shards.
+ * Holes      Before DONE, rows without an image are tried again with every start. With DONE they stay: another start
+ *            only says which missing files are there now.
  * Invariant  The bytes of all files are the same for any number of ranks.
  */
 #ifndef TN_PREPROCESS_PREPROCESS_H
@@ -18,7 +20,8 @@
 
 /* Collective. Idempotent: what is done is said and left alone.
  * Errors  TN_EARG metadata, settings, folder of another job file, fewer groups of a class than folds; TN_EFORMAT more
- *         bad images than data.max_bad_fraction (the first ones are named, quarantine.csv lists all); TN_EIO. */
+ *         bad images than data.max_bad_fraction (the first ones are named, quarantine.csv lists all); TN_EIO, among
+ *         others an image that is there and cannot be read: failures of the moment quarantine nothing (decoder.h). */
 tn_status tn_preprocess(tn_run *run, const tn_cfg *cfg);
 
 /* The same for new pictures that a finished run shall predict: shards alone, no folds; rows may all be labelled, or

@@ -1,5 +1,5 @@
 /*
- * h5.h - the few HDF5 calls this project makes; h5.c is the only user of hdf5.h.    layer: base, uses: status, run
+ * h5.h - the few HDF5 calls this project makes; h5.c is the only user of hdf5.h.    layer: base, uses: status
  *
  *   tn_h5 *f = NULL;
  *   TN_TRY(tn_h5_create(path, &f));                                  // local: one writer
@@ -10,12 +10,11 @@
  * file locking off (HDF5_USE_FILE_LOCKING=FALSE semantics, by the access property list), little-endian types.
  * Datasets are contiguous and unfiltered, in the root group. Strings: one dataset of bytes + one of int64 offsets.
  * Files of other programs may have groups: a name is then a path, `a/b/c` (h5_tree.c).
- * The local functions serve one process; tn_h5_*_all are collective.
+ * Every file has one writer; no function is collective (docs/decisions/one-writer.md).
  */
 #ifndef TN_BASE_H5_H
 #define TN_BASE_H5_H
 
-#include "base/run.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -38,11 +37,7 @@ typedef enum {
 
 tn_status tn_h5_create(const char *path, tn_h5 **out); /* a new file in place of an old one; TN_EIO */
 tn_status tn_h5_open(const char *path, tn_h5 **out);   /* read only; TN_EIO absent, TN_EFORMAT not HDF5 or damaged */
-/* Collective over run: every rank opens the same file by MPI-IO. */
-tn_status tn_h5_create_all(tn_run *run, const char *path, tn_h5 **out);
-tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out);
-/* Closes; on a file being written returns TN_EIO when the last bytes could not be written (full disk). NULL fine.
- * Collective for files of the _all functions. */
+/* Closes; on a file being written returns TN_EIO when the last bytes could not be written (full disk). NULL fine. */
 tn_status tn_h5_close(tn_h5 **f);
 
 /* Did a close fail, so that HDF5 may not survive its own end? For tn_run_end. */
@@ -61,12 +56,6 @@ tn_status tn_h5_read_new(tn_h5 *f, const char *name, tn_h5_type type, int64_t *n
 /* Contiguous dataset, created without data (space allocated early) and filled row range by row range. */
 tn_status tn_h5_reserve(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, const int64_t *dim);
 tn_status tn_h5_write_rows(tn_h5 *f, const char *name, tn_h5_type type, int64_t first, int64_t n, const void *data);
-/* The same, collective (one collective transfer; n may be 0 here and differ per rank). f from an _all function.
- * A failure inside is fatal (tn_die): peers are in the collective. */
-tn_status tn_h5_write_rows_all(tn_run *run, tn_h5 *f, const char *name, tn_h5_type type, int64_t first, int64_t n,
-                               const void *data);
-tn_status tn_h5_read_rows_all(tn_run *run, tn_h5 *f, const char *name, tn_h5_type type, int64_t first, int64_t n,
-                              void *out);
 /* File offset of a contiguous dataset's first byte, for pread by loader threads. */
 tn_status tn_h5_offset(tn_h5 *f, const char *name, int64_t *offset_bytes_out);
 

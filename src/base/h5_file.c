@@ -28,26 +28,19 @@ static tn_h5 *file_new(const char *path, bool writing) {
     return f;
 }
 
-/* run NULL: one process. */
-static hid_t access_list(const tn_run *run) {
+static hid_t access_list(void) {
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110);
     H5Pset_file_locking(list, 0, 1); /* locks fail or lie on parallel file systems; every file has one writer */
-    if (run) {
-        H5Pset_fapl_mpio(list, run->comm, MPI_INFO_NULL);
-        H5Pset_all_coll_metadata_ops(list, 1);
-        H5Pset_coll_metadata_write(list, 1);
-    }
     return list;
 }
 
-static tn_status create(const tn_run *run, const char *path, tn_h5 **out) {
+tn_status tn_h5_create(const char *path, tn_h5 **out) {
     tn_h5 *f = file_new(path, true);
     if (!f) return tn_fail_memory(sizeof *f, path);
-    hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = access_list(run);
+    hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = access_list();
     H5Pset_obj_track_times(creation, 0);
-    if (!run || run->rank == 0) unlink(path); /* a dead writer's; a link is not followed */
-    if (run) MPI_Barrier(run->comm);
+    unlink(path); /* a dead writer's; a link is not followed */
     f->file = H5Fcreate(path, H5F_ACC_EXCL, creation, access);
     H5Pclose(creation);
     H5Pclose(access);
@@ -60,11 +53,11 @@ static tn_status create(const tn_run *run, const char *path, tn_h5 **out) {
     return TN_OK;
 }
 
-static tn_status open_file(const tn_run *run, const char *path, tn_h5 **out) {
+tn_status tn_h5_open(const char *path, tn_h5 **out) {
     if (!tn_file_exists(path)) return tn_fail(TN_EIO, "%s: is not there", path);
     tn_h5 *f = file_new(path, false);
     if (!f) return tn_fail_memory(sizeof *f, path);
-    hid_t access = access_list(run);
+    hid_t access = access_list();
     f->file = H5Fopen(path, H5F_ACC_RDONLY, access);
     H5Pclose(access);
     if (f->file < 0) {
@@ -74,19 +67,6 @@ static tn_status open_file(const tn_run *run, const char *path, tn_h5 **out) {
     }
     *out = f;
     return TN_OK;
-}
-
-tn_status tn_h5_create(const char *path, tn_h5 **out) {
-    return create(NULL, path, out);
-}
-tn_status tn_h5_open(const char *path, tn_h5 **out) {
-    return open_file(NULL, path, out);
-}
-tn_status tn_h5_create_all(tn_run *run, const char *path, tn_h5 **out) {
-    return create(run, path, out);
-}
-tn_status tn_h5_open_all(tn_run *run, const char *path, tn_h5 **out) {
-    return open_file(run, path, out);
 }
 
 static bool broken;

@@ -1,4 +1,4 @@
-/* h5_priv.h - shared by h5.c (datasets), h5_file.c (files, attributes), h5_all.c (collective). */
+/* h5_priv.h - shared by h5.c (datasets) and h5_file.c (files, attributes). */
 #ifndef TN_BASE_H5_PRIV_H
 #define TN_BASE_H5_PRIV_H
 

@@ -62,11 +62,10 @@ static bool is_owner(const tn_lock *l, const char *line) {
     return strncmp(line, l->owner, n) == 0 && line[n] == ' ';
 }
 
-/* A disk that is full now may be empty later: a beat that fails is only late. */
-static void beat(tn_lock *l) {
+static bool beat(tn_lock *l) {
     char text[LINE_BYTES + 32];
     int n = snprintf(text, sizeof text, "%s %020lld\n", l->owner, (long long)l->n_beats++);
-    if (pwrite(l->fd, text, (size_t)n, 0) == n) fsync(l->fd);
+    return pwrite(l->fd, text, (size_t)n, 0) == n && fsync(l->fd) == 0;
 }
 
 /* Never over another's line: whoever took over did so because this process looked dead. */
@@ -81,7 +80,7 @@ static void *beat_on(void *context) {
         char line[LINE_BYTES];
         read_line(l->path, line);
         if (!is_owner(l, line)) break;
-        beat(l);
+        (void)beat(l); /* a disk that is full now may be empty later: a beat that fails is only late */
     }
     pthread_mutex_unlock(&l->mutex);
     return NULL;
@@ -150,13 +149,13 @@ static tn_status wait_for(const tn_lock *l) {
 }
 
 static tn_status begin_to_beat(tn_lock *l) {
+    if (!beat(l)) return tn_fail(TN_EIO, "%s: the lock cannot be written: %s", l->path, strerror(errno));
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&l->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&l->mutex, NULL);
-    beat(l);
     if (pthread_create(&l->thread, NULL, beat_on, l) == 0) return TN_OK;
     return tn_fail(TN_ENOMEM, "%s: no thread can be started for its heartbeat", l->what);
 }

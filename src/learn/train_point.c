@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/h5.h"
+#include "base/watch.h"
 #include "learn/rounds.h"
 
 #include <errno.h>
@@ -63,43 +64,39 @@ static tn_status judge_point(tn_train *t, tn_score *score_out, bool *keep_out) {
 
 /* --- the model that is kept --------------------------------------------------------------------------------------- */
 
-/* Rows of the judged list spread over all rows of the data set: this rank's share of (N,K). */
-static float *spread(const tn_train *t, const float *x, int64_t first, int64_t n) {
-    int K = t->index->n_classes;
-    float *out = calloc((size_t)(n * K) + 1, sizeof *out);
-    if (!out) return NULL;
-    for (int64_t i = 0; i < t->n_judged; i++) {
-        int64_t row = t->judged[i];
-        if (row >= first && row < first + n) memcpy(out + (row - first) * K, x + i * K, (size_t)K * sizeof *out);
+enum { BLOCK_ROWS = 1 << 16 };
+
+/* x (n_judged,K) as dataset (N,K): the rows between the judged ones are zeros. room (BLOCK_ROWS,K). */
+static tn_status write_spread(const tn_train *t, tn_h5 *f, const char *name, const float *x, float *room) {
+    int64_t N = t->index->n, K = t->index->n_classes, i = 0;
+    TN_TRY(tn_h5_reserve(f, name, TN_H5_F32, 2, (int64_t[]){N, K}));
+    for (int64_t first = 0; first < N; first += BLOCK_ROWS) {
+        int64_t n = N - first < BLOCK_ROWS ? N - first : BLOCK_ROWS;
+        memset(room, 0, (size_t)(n * K) * sizeof *room);
+        for (; i < t->n_judged && t->judged[i] < first + n; i++)
+            memcpy(room + (t->judged[i] - first) * K, x + i * K, (size_t)K * sizeof *room);
+        TN_TRY(tn_h5_write_rows(f, name, TN_H5_F32, first, n, room));
+        tn_watch_go();
     }
-    return out;
+    return TN_OK;
 }
 
-/* posteriors.h5, written by all ranks of the cell together: each its share of the rows. */
-static tn_status write_posteriors(tn_run *run, tn_train *t) {
-    int64_t N = t->index->n, K = t->index->n_classes;
-    int64_t first = N * run->rank / run->n_ranks, n = N * (run->rank + 1) / run->n_ranks - first;
-    float *z = spread(t, t->z, first, n), *p = spread(t, t->p, first, n);
+/* One rank writes: docs/decisions/one-writer.md. */
+static tn_status write_posteriors(const tn_train *t) {
     char tmp[TN_PATH_BYTES];
-    tn_status st =
-        z && p ? tn_publish_name(t->posteriors_path, tmp) : tn_fail_memory((size_t)(n * K * 8), "posteriors");
-    st = tn_agree(run, st);
     tn_h5 *f = NULL;
-    if (st == TN_OK) st = tn_agree(run, tn_h5_create_all(run, tmp, &f));
-    if (st == TN_OK) {
-        int64_t dim[2] = {N, K};
-        st = tn_h5_stamp(f, "posteriors", 1);
-        if (st == TN_OK) st = tn_h5_reserve(f, "z", TN_H5_F32, 2, dim);
-        if (st == TN_OK) st = tn_h5_reserve(f, "p", TN_H5_F32, 2, dim);
-        st = tn_agree(run, st);
-        if (st == TN_OK) st = tn_h5_write_rows_all(run, f, "z", TN_H5_F32, first, n, z);
-        if (st == TN_OK) st = tn_h5_write_rows_all(run, f, "p", TN_H5_F32, first, n, p);
-        tn_status closed = tn_h5_close(&f);
-        st = tn_agree(run, st == TN_OK ? closed : st);
-    }
-    if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? tn_publish_end(t->posteriors_path) : TN_OK);
-    free(z);
-    free(p);
+    size_t n_bytes = (size_t)BLOCK_ROWS * (size_t)t->index->n_classes * sizeof(float);
+    TN_TRY(tn_publish_name(t->posteriors_path, tmp));
+    float *room = malloc(n_bytes);
+    tn_status st = room ? tn_h5_create(tmp, &f) : tn_fail_memory(n_bytes, "posteriors");
+    if (st == TN_OK) st = tn_h5_stamp(f, "posteriors", 1);
+    if (st == TN_OK) st = write_spread(t, f, "z", t->z, room);
+    if (st == TN_OK) st = write_spread(t, f, "p", t->p, room);
+    tn_status closed = tn_h5_close(&f);
+    if (st == TN_OK) st = closed;
+    if (st == TN_OK) st = tn_publish_end(t->posteriors_path);
+    if (st != TN_OK) unlink(tmp);
+    free(room);
     return st;
 }
 
@@ -135,10 +132,12 @@ static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
 }
 
 static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
-    TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_check() : TN_OK));
-    TN_TRY(write_posteriors(run, t));
     char digest[TN_HEX_BYTES] = "";
-    TN_TRY(tn_agree(run, run->rank == 0 ? write_best(t, digest) : TN_OK));
+    tn_status st = TN_OK;
+    if (run->rank == 0) st = tn_done_check();
+    if (run->rank == 0 && st == TN_OK) st = write_posteriors(t);
+    if (run->rank == 0 && st == TN_OK) st = write_best(t, digest);
+    TN_TRY(tn_agree(run, st));
     MPI_Bcast(digest, sizeof digest, MPI_CHAR, 0, run->comm);
     memcpy(t->clock.best_digest, digest, sizeof digest);
     t->clock.best = *score;

@@ -27,6 +27,29 @@ rm small/filler
 "$tenfold" train tiny.cfg --run small/run --folds 0 >log 2>&1 || { cat log; exit 1; }
 test -e small/run/train/r0-f0-s32-x1/DONE
 
+# every number of ranks, at every place where the room may end: nothing is published that the disk did not take, and no rank waits
+mount -o remount,size=40m small
+short="--set train.images=64 --set train.warmup_images=0 --set train.evaluation_points=1"
+rm -r small/run/train
+mpirun -n 2 "$tenfold" train tiny.cfg --run small/run --folds 0 $short >log 2>&1 || { cat log; exit 1; }
+cell=small/run/train/r0-f0-s32-x1
+md5sum $cell/posteriors.h5 >undisturbed
+for ranks in 1 2 3 4; do
+    for kb in 0 4 8 16 400; do
+        rm -r small/run/train
+        head -c $((($(df --output=avail -k small | tail -n 1) - kb) * 1024)) /dev/zero >small/filler
+        code=0
+        timeout -s KILL 120 mpirun -n $ranks "$tenfold" train tiny.cfg --run small/run --folds 0 $short >log 2>&1 || code=$?
+        rm small/filler
+        test $code = 3 || { cat log; exit 1; }
+        grep -q "No space left on device\|disk .*full" log
+        test ! -e $cell/DONE
+        test -z "$(find small/run -name '*.tmp')"
+    done
+    mpirun -n $ranks "$tenfold" train tiny.cfg --run small/run --folds 0 $short >log 2>&1 || { cat log; exit 1; }
+    md5sum -c --quiet undisturbed
+done
+
 # the later stages, with a little more room each time: HDF5 once crashed at its end after a file that could not be closed
 refused_for_room() { # FOLDER VERB [options]: exit code 3 or, where the room is enough, 0
     folder=$1

@@ -1,0 +1,142 @@
+# Images that cannot be had now, and decoders that die: no row is lost to a failure of the moment, none keeps a run from ending.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+# a progressive JPEG of 8192 x 8192 and $1 scans that say nothing; each takes about 10 ms of computing
+slow_image() {
+    printf '\377\330\377\333\0\103\0'
+    head -c 64 /dev/zero | tr '\0' '\1'
+    printf '\377\302\0\013\010\040\0\040\0\001\001\021\0'
+    printf '\377\304\0\024\0\001\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+    printf '\377\304\0\024\020\001\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\340'
+    printf '\377\332\0\010\001\001\0\0\0\0'
+    head -c 131072 /dev/zero
+    for _ in $(seq $1); do
+        printf '\377\332\0\010\001\001\0\001\077\0'
+        head -c 120 /dev/zero
+    done
+    printf '\377\331'
+}
+fails() { # CODE TEXT COMMAND...
+    want=$1 text=$2 code=0
+    shift 2
+    "$@" >log 2>&1 || code=$?
+    if [ $code != $want ] || ! grep -q -- "$text" log; then
+        echo "$*: exit code $code, wanted $want and: $text"
+        cat log
+        exit 1
+    fi
+}
+like_whole() { (cd $1 && md5sum -c --quiet ../expected); } # RUN: its files are those of an undisturbed run
+pre="$tenfold preprocess tiny.cfg"
+$pre --run whole >log 2>&1 || { cat log; exit 1; }
+(cd whole && md5sum shards/*.h5 shards/quarantine.csv folds/folds.h5) >expected
+
+# --- missing, cut off, and mended: the shards that were made without them are made again, the others are kept
+cp -r data/images good
+rm data/images/000*
+head -c 500 good/0060.jpg >data/images/0060.jpg
+fails 4 "11 of 240 images cannot be used.*" mpirun -n 2 $pre --run missing
+grep -q "mend them, or raise data.max_bad_fraction .* run the same command again" log
+fails 4 "11 of 240 images cannot be used" $pre --run missing
+grep -q "5 of 5 shards were there already" log
+cp good/* data/images/
+mpirun -n 2 $pre --run missing >log 2>&1 || { cat log; exit 1; }
+grep -q "3 of 5 shards were there already" log
+like_whole missing
+# what is done stays done; that an image is there now is said
+rm data/images/0003.png
+$pre --run done >log 2>&1 || { cat log; exit 1; }
+grep -q "1 of 240 images cannot be used and are left out.* delete that folder and preprocess again" log
+$pre --run done 2>&1 | grep -q "still left out" && exit 1
+cp good/0003.png data/images/
+$pre --run done >log 2>&1 || { cat log; exit 1; }
+grep -q "done/shards: 1 images that were missing are there now, and still left out: to take them in, delete that folder" log
+
+# --- errors of the moment fail the run, and name the file; files of the kernel have them for everybody
+unread() { # FILE TEXT
+    [ -e "$1" ] || return 0
+    ln -sf "$1" data/images/0100.jpg
+    fails 3 "data/images/0100.jpg: cannot be read: $2: .* run the same command again" mpirun -n 2 $pre --run unread --set data.max_bad_fraction=1
+    test ! -e unread/shards/DONE
+}
+unread /sys/class/net/lo/speed "Invalid argument"
+unread /sys/bus/cpu/uevent "Permission denied"
+cp --remove-destination good/0100.jpg data/images/
+$pre --run unread >log 2>&1 || { cat log; exit 1; }
+like_whole unread
+
+# --- the decoder holds one image for long
+slow_image 3000 >data/images/0120.jpg
+begin() { # RUN: a process that decodes the slow image: $job, and its child
+    $pre --run $1 >log 2>&1 &
+    job=$!
+    next_child 0
+    for _ in $(seq 3000); do # the others take less than a second together
+        [ "$(awk '{ print ($14 > 100) }' /proc/$child/stat)" = 1 ] && return
+        sleep 0.02
+    done
+    exit 1
+}
+next_child() { # NOT_THIS; MPI has a child of its own
+    for _ in $(seq 3000); do
+        child=$(pgrep -P $job -x tenfold) && [ "$child" != "$1" ] && return
+        sleep 0.01
+    done
+    cat log
+    exit 1
+}
+end_child() { kill -$1 $child; } # SIGNAL
+ended() { # CODE
+    code=0
+    wait $job || code=$?
+    [ $code = $1 ] || { echo "exit code $code, wanted $1"; cat log; exit 1; }
+}
+
+# a crash, twice with the same image: the image is quarantined, the rest is as ever
+begin crash
+end_child SEGV
+next_child $child
+end_child SEGV
+ended 0
+test "$(sed 1d crash/shards/quarantine.csv)" = "120,images/0120.jpg,the decoder crashed on it: signal 11"
+# out of time, likewise
+begin endless
+end_child PROF
+next_child $child
+end_child PROF
+ended 0
+test "$(sed 1d endless/shards/quarantine.csv)" = "120,images/0120.jpg,decoding it came to no end in 127 s"
+# killed from outside twice: the image may be fine
+begin killed
+end_child KILL
+next_child $child
+end_child KILL
+ended 5
+grep -q "data/images/0120.jpg: the process that decodes it was killed twice (signal 9)" log
+test ! -e killed/shards/DONE
+# the child dies with its parent
+begin orphan
+kill -KILL $job
+ended 137
+for _ in $(seq 500); do [ -e /proc/$child ] || break; sleep 0.01; done
+test ! -e /proc/$child
+# a stop does not wait for the image
+begin stopped
+kill -TERM $job
+ended 6
+grep -q "stopped on request; the shards that are finished are kept" log
+
+# once is no proof: a fresh child decodes it
+slow_image 300 >data/images/0120.jpg
+$pre --run slow >log 2>&1 || { cat log; exit 1; }
+(cd slow && md5sum shards/*.h5 shards/quarantine.csv folds/folds.h5) >expected
+begin once
+end_child SEGV
+ended 0
+like_whole once
+# too many open files, from the slow image on: the next one cannot be opened
+begin few
+prlimit --pid $job --nofile=3:3
+ended 3
+grep -q "data/images/0121.png: cannot be read: Too many open files" log
+test ! -e few/shards/DONE
