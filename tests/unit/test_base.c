@@ -66,6 +66,21 @@ static void full_disk(void **unused) {
     assert_false(tn_file_exists(unit_path("full.tmp")));
 }
 
+/* A loop of links stands for a file system that cannot tell: whether the file is there is not known. */
+static void unknown_files(void **unused) {
+    (void)unused;
+    char *text = NULL;
+    size_t n = 0;
+    const char *loop = unit_path("loop");
+    assert_int_equal(symlink(loop, loop), 0);
+    assert_true(tn_file_exists(loop));
+    assert_true(tn_file_exists(unit_path("loop/inside")));
+    assert_int_equal(tn_file_read(loop, &text, &n), TN_EIO);
+    assert_false(tn_file_exists(unit_path("none")));
+    unit_write("file", "x");
+    assert_false(tn_file_exists(unit_path("file/inside")));
+}
+
 static void long_paths(void **unused) {
     (void)unused;
     static char name[5000];
@@ -225,6 +240,6 @@ int main(void) {
         cmocka_unit_test(messages),   cmocka_unit_test(publishing), cmocka_unit_test(full_disk),
         cmocka_unit_test(long_paths), cmocka_unit_test(hashes),     cmocka_unit_test(philox),
         cmocka_unit_test(draws),      cmocka_unit_test(long_draws), cmocka_unit_test(shuffle),
-        cmocka_unit_test(nearest),    cmocka_unit_test(guard)};
+        cmocka_unit_test(nearest),    cmocka_unit_test(guard),      cmocka_unit_test(unknown_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
