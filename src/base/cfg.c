@@ -254,7 +254,7 @@ static tn_status read_tree(const char *path, config_t *tree) {
     char *text = NULL;
     size_t n = 0;
     tn_status st = tn_file_read(path, &text, &n);
-    if (st != TN_OK) return tn_fail(TN_EARG, "job file %s", tn_msg);
+    if (st != TN_OK) return tn_fail(tn_file_exists(path) ? st : TN_EARG, "job file %s", tn_msg);
     if (strlen(text) != n)
         st = tn_fail(TN_EARG, "%s: holds a 0 byte: not a job file", path);
     else if (!tn_is_utf8(text, n))

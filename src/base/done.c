@@ -228,19 +228,26 @@ tn_status tn_done_stage(const char *dir, const char *made_by_verb, char out[TN_S
     return TN_OK;
 }
 
-bool tn_done_skipped(const char *dir) {
+tn_status tn_done_skipped(const char *dir, bool *out) {
     char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
-    return done_path(dir, path) == TN_OK && tn_file_exists(path) && tn_done_digest(dir, "", digest) == TN_OK &&
-           strcmp(digest, TN_SKIPPED) == 0;
+    *out = false;
+    TN_TRY(done_path(dir, path));
+    if (!tn_file_exists(path)) return TN_OK;
+    TN_TRY(tn_done_digest(dir, "", digest));
+    *out = strcmp(digest, TN_SKIPPED) == 0;
+    return TN_OK;
 }
 
-bool tn_done_made_from(const char *dir, const char *input) {
+tn_status tn_done_made_from(const char *dir, const char *input, bool *out) {
     char path[TN_PATH_BYTES];
     json_t *j = NULL;
-    if (done_path(dir, path) != TN_OK || !tn_file_exists(path) || read_done(dir, &j) != TN_OK) return false;
-    bool found = line_of_key(word(j, "inputs"), input) != NULL;
+    *out = false;
+    TN_TRY(done_path(dir, path));
+    if (!tn_file_exists(path)) return TN_OK;
+    TN_TRY(read_done(dir, &j));
+    *out = line_of_key(word(j, "inputs"), input) != NULL;
     json_decref(j);
-    return found;
+    return TN_OK;
 }
 
 tn_status tn_done_file(const char *dir, const char *name, const char *made_by_verb, char path_out[TN_PATH_BYTES]) {

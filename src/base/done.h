@@ -66,11 +66,11 @@ tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out
 enum { TN_STAGE_NAME_BYTES = 32 };
 tn_status tn_done_stage(const char *dir, const char *made_by_verb, char out[TN_STAGE_NAME_BYTES]);
 
-/* Is dir finished, and was it skipped? */
-bool tn_done_skipped(const char *dir);
+/* Is dir finished, and was it skipped? TN_EIO where DONE cannot be read, TN_EFORMAT where it is damaged. */
+tn_status tn_done_skipped(const char *dir, bool *out);
 
-/* Is dir finished, and has it an input of this name? */
-bool tn_done_made_from(const char *dir, const char *input);
+/* Is dir finished, and has it an input of this name? Errors as tn_done_skipped. */
+tn_status tn_done_made_from(const char *dir, const char *input, bool *out);
 
 /* The path of a file of a finished folder, after its bytes were compared with what DONE says: a flipped bit never
  * becomes a number.

@@ -90,18 +90,22 @@ void tn_folder_clean(const char *path) {
     if (d) closedir(d);
 }
 
+static bool is_absent(const char *path) {
+    return access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 /* A network file system may remember that a file was absent; opening its folder makes it ask again. */
 bool tn_file_exists(const char *path) {
-    if (access(path, F_OK) == 0) return true;
+    if (!is_absent(path)) return true;
     char folder[TN_PATH_BYTES];
     const char *slash = strrchr(path, '/');
     int n = slash ? (int)(slash - path) : 0;
     if (n == 0 || n >= TN_PATH_BYTES) return false;
     snprintf(folder, sizeof folder, "%.*s", n, path);
     DIR *d = opendir(folder);
-    if (!d) return false;
+    if (!d) return errno != ENOENT && errno != ENOTDIR;
     closedir(d);
-    return access(path, F_OK) == 0;
+    return !is_absent(path);
 }
 
 static tn_status read_open(const char *path, FILE *f, char **text_out, size_t *n_bytes_out) {

@@ -33,6 +33,8 @@ tn_status tn_folder_remove(const char *path);
 tn_status tn_folder_remove_at(int parent, const char *name, const char *path);
 /* Remove what dead writers left in a folder that nobody else writes to: files that end with .tmp. Absent is fine. */
 void tn_folder_clean(const char *path);
+/* True, too, where nobody can tell (an I/O error, a folder that may not be searched): whoever opens the file says why. A
+ * checkpoint that cannot be seen for a moment must not look like none. */
 bool tn_file_exists(const char *path);
 
 /* Whole file into malloc'd memory, with a 0 byte after it that n_bytes_out does not count. Caller frees. */

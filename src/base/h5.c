@@ -38,14 +38,19 @@ static tn_status create(tn_h5 *f, const char *name, tn_h5_type type, int n_dims,
     *out = H5Dcreate2(f->file, name, tn_h5_file_type(type), space, H5P_DEFAULT, list, H5P_DEFAULT);
     H5Pclose(list);
     H5Sclose(space);
-    return *out >= 0 ? TN_OK : tn_fail(TN_EIO, "%s: dataset %s cannot be made: is the disk full?", f->path, name);
+    return *out >= 0 ? TN_OK : tn_h5_fail(TN_EIO, f->path, "dataset %s cannot be made: is the disk full?", name);
+}
+
+/* Small pieces wait in a buffer of the dataset until it is closed: only then it is known whether they were written. */
+static tn_status close_written(tn_h5 *f, const char *name, hid_t dataset, bool ok) {
+    ok = H5Dclose(dataset) >= 0 && ok;
+    return ok ? TN_OK : tn_h5_fail(TN_EIO, f->path, "dataset %s cannot be written: is the disk full?", name);
 }
 
 tn_status tn_h5_reserve(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, const int64_t *dim) {
     hid_t dataset;
     TN_TRY(create(f, name, type, n_dims, dim, &dataset));
-    H5Dclose(dataset);
-    return TN_OK;
+    return close_written(f, name, dataset, true);
 }
 
 tn_status tn_h5_write(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, const int64_t *dim, const void *data) {
@@ -54,22 +59,21 @@ tn_status tn_h5_write(tn_h5 *f, const char *name, tn_h5_type type, int n_dims, c
     for (int d = 0; d < n_dims; d++) n *= dim[d];
     TN_TRY(create(f, name, type, n_dims, dim, &dataset));
     bool ok = n == 0 || H5Dwrite(dataset, tn_h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
-    H5Dclose(dataset);
-    return ok ? TN_OK : tn_fail(TN_EIO, "%s: dataset %s cannot be written: is the disk full?", f->path, name);
+    return close_written(f, name, dataset, ok);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 tn_status tn_h5_dataset(tn_h5 *f, const char *name, hid_t *out, int *n_dims_out, hsize_t dim_out[4]) {
     hid_t dataset = tn_h5_has(f, name) ? H5Dopen2(f->file, name, H5P_DEFAULT) : -1;
-    if (dataset < 0) return tn_fail(TN_EFORMAT, "%s: has no dataset `%s`: damaged, or of another kind", f->path, name);
+    if (dataset < 0) return tn_h5_fail(TN_EFORMAT, f->path, "has no dataset `%s`: damaged, or of another kind", name);
     hid_t space = H5Dget_space(dataset);
     int n_dims = H5Sget_simple_extent_ndims(space);
     bool ok = n_dims >= 0 && n_dims <= MOST_DIMS && H5Sget_simple_extent_dims(space, dim_out, NULL) >= 0;
     H5Sclose(space);
     if (!ok) {
         H5Dclose(dataset);
-        return tn_fail(TN_EFORMAT, "%s: dataset `%s` has an unexpected shape", f->path, name);
+        return tn_h5_fail(TN_EFORMAT, f->path, "dataset `%s` has an unexpected shape", name);
     }
     if (n_dims_out) *n_dims_out = n_dims;
     *out = dataset;
@@ -122,19 +126,19 @@ static tn_status transfer(tn_h5 *f, const char *name, tn_h5_type type, int64_t f
     hsize_t dim[MOST_DIMS];
     TN_TRY(tn_h5_dataset(f, name, &dataset, NULL, dim));
     tn_status st = tn_h5_row_spaces(f, name, dataset, first, n, &memory, &file);
+    bool ok = true;
     if (st == TN_OK) {
         hid_t t = tn_h5_memory_type(type);
-        bool ok = n == 0 || (out ? H5Dread(dataset, t, memory, file, H5P_DEFAULT, out)
-                                 : H5Dwrite(dataset, t, memory, file, H5P_DEFAULT, in)) >= 0;
+        ok = n == 0 || (out ? H5Dread(dataset, t, memory, file, H5P_DEFAULT, out)
+                            : H5Dwrite(dataset, t, memory, file, H5P_DEFAULT, in)) >= 0;
         H5Sclose(memory);
         H5Sclose(file);
-        if (!ok)
-            st = tn_fail(out ? TN_EFORMAT : TN_EIO, "%s: rows %lld to %lld of dataset `%s` cannot be %s", f->path,
-                         (long long)first, (long long)(first + n), name,
-                         out ? "read: damaged?" : "written: is the disk full?");
     }
-    H5Dclose(dataset);
-    return st;
+    ok = (H5Dclose(dataset) >= 0 || out) && ok; /* as above */
+    if (st != TN_OK || ok) return st;
+    return tn_h5_fail(out ? TN_EFORMAT : TN_EIO, f->path, "rows %lld to %lld of dataset `%s` cannot be %s",
+                      (long long)first, (long long)(first + n), name,
+                      out ? "read: damaged?" : "written: is the disk full?");
 }
 
 tn_status tn_h5_read_rows(tn_h5 *f, const char *name, tn_h5_type type, int64_t first, int64_t n, void *out) {
@@ -155,7 +159,7 @@ tn_status tn_h5_read_new(tn_h5 *f, const char *name, tn_h5_type type, int64_t *n
     void *data = malloc((size_t)n * tn_h5_bytes(type) + 1);
     tn_status st = data ? TN_OK : tn_fail_memory((size_t)n * tn_h5_bytes(type), name);
     if (data && n > 0 && H5Dread(dataset, tn_h5_memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
-        st = tn_fail(TN_EFORMAT, "%s: dataset `%s` cannot be read: damaged?", f->path, name);
+        st = tn_h5_fail(TN_EFORMAT, f->path, "dataset `%s` cannot be read: damaged?", name);
     H5Dclose(dataset);
     if (st != TN_OK) {
         free(data);

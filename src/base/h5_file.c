@@ -2,6 +2,8 @@
 #include "base/build.h"
 #include "base/h5_priv.h"
 
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +17,42 @@ const char *tn_h5_library(void) {
     return text;
 }
 
+/* --- failures ----------------------------------------------------------------------------------------------------- */
+
+static int cause; /* errno of the system call that the last failure began with; 0: there was none */
+
+static herr_t look_for_errno(unsigned depth, const H5E_error2_t *e, void *context) {
+    (void)depth;
+    const char *text = e->desc ? e->desc : "", *at = strstr(text, "errno = ");
+    if (at) *(int *)context = atoi(at + strlen("errno = "));
+    if (strstr(text, "can't retrieve stat info")) *(int *)context = EIO; /* the one that is told without its errno */
+    return 0;
+}
+
+/* HDF5 calls this when one of its functions fails. What it tells of errno is only in the text. */
+static herr_t on_failure(hid_t stack, void *context) {
+    (void)context;
+    cause = 0;
+    return H5Ewalk2(stack, H5E_WALK_UPWARD, look_for_errno, &cause);
+}
+
+tn_status tn_h5_fail(tn_status st, const char *path, const char *fmt, ...) {
+    char text[TN_MSG_BYTES];
+    int error = cause;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    cause = 0;
+    return error ? tn_fail(TN_EIO, "%s: cannot be read or written: %s", path, strerror(error))
+                 : tn_fail(st, "%s: %s", path, text);
+}
+
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
 static tn_h5 *file_new(const char *path, bool writing) {
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* every failure is said by us, once */
+    H5Eset_auto2(H5E_DEFAULT, on_failure, NULL); /* every failure is said by us, once */
+    cause = 0;
     tn_h5 *f = calloc(1, sizeof *f);
     if (!f || tn_path(f->path, "%s", path) != TN_OK) {
         free(f);
@@ -47,7 +81,7 @@ tn_status tn_h5_create(const char *path, tn_h5 **out) {
     if (f->file < 0) {
         free(f);
         unlink(path); /* what a full disk left of it */
-        return tn_fail(TN_EIO, "%s: cannot be made: is the folder there, writable, and the disk not full?", path);
+        return tn_h5_fail(TN_EIO, path, "cannot be made: is the folder there, writable, and the disk not full?");
     }
     *out = f;
     return TN_OK;
@@ -62,8 +96,8 @@ tn_status tn_h5_open(const char *path, tn_h5 **out) {
     H5Pclose(access);
     if (f->file < 0) {
         free(f);
-        return tn_fail(TN_EFORMAT, "%s: not an HDF5 file, or damaged: delete it and run the verb that makes it again",
-                       path);
+        return tn_h5_fail(TN_EFORMAT, path,
+                          "not an HDF5 file, or damaged: delete it and run the verb that makes it again");
     }
     *out = f;
     return TN_OK;
@@ -82,7 +116,7 @@ tn_status tn_h5_close(tn_h5 **f) {
      * that. */
     if (ok) ok = H5Fclose((*f)->file) >= 0;
     broken |= !ok;
-    tn_status st = ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be written to its end: is the disk full?", (*f)->path);
+    tn_status st = ok ? TN_OK : tn_h5_fail(TN_EIO, (*f)->path, "cannot be written to its end: is the disk full?");
     free(*f);
     *f = NULL;
     return st;
@@ -96,7 +130,7 @@ static tn_status set_attribute(tn_h5 *f, const char *name, hid_t file_type, hid_
     bool ok = attribute >= 0 && H5Awrite(attribute, memory_type, value) >= 0;
     if (attribute >= 0) H5Aclose(attribute);
     H5Sclose(space);
-    return ok ? TN_OK : tn_fail(TN_EIO, "%s: attribute %s cannot be written", f->path, name);
+    return ok ? TN_OK : tn_h5_fail(TN_EIO, f->path, "attribute %s cannot be written", name);
 }
 
 tn_status tn_h5_set_int(tn_h5 *f, const char *name, int64_t value) {
@@ -119,7 +153,7 @@ tn_status tn_h5_get_int(tn_h5 *f, const char *name, int64_t *out) {
     hid_t attribute = open_attribute(f, name);
     bool ok = attribute >= 0 && H5Aread(attribute, H5T_NATIVE_INT64, out) >= 0;
     if (attribute >= 0) H5Aclose(attribute);
-    return ok ? TN_OK : tn_fail(TN_EFORMAT, "%s: has no number `%s`: not a file of the expected kind", f->path, name);
+    return ok ? TN_OK : tn_h5_fail(TN_EFORMAT, f->path, "has no number `%s`: not a file of the expected kind", name);
 }
 
 tn_status tn_h5_get_text(tn_h5 *f, const char *name, char **out) {
@@ -135,7 +169,7 @@ tn_status tn_h5_get_text(tn_h5 *f, const char *name, char **out) {
         return TN_OK;
     }
     free(text);
-    return tn_fail(TN_EFORMAT, "%s: has no text `%s`: not a file of the expected kind", f->path, name);
+    return tn_h5_fail(TN_EFORMAT, f->path, "has no text `%s`: not a file of the expected kind", name);
 }
 
 tn_status tn_h5_stamp(tn_h5 *f, const char *kind, int version) {

@@ -17,6 +17,10 @@ hid_t tn_h5_file_type(tn_h5_type type);   /* little-endian */
 hid_t tn_h5_memory_type(tn_h5_type type); /* of this machine */
 size_t tn_h5_bytes(tn_h5_type type);
 
+/* What to return after an HDF5 call on a file has failed: where a system call failed, TN_EIO with path and its cause, as
+ * a file that cannot be read now is not damaged; else st with path and text. Says what failed since it was asked last. */
+tn_status tn_h5_fail(tn_status st, const char *path, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /* Dataset `name` opened, with its shape; TN_EFORMAT. n_dims_out may be NULL. Close with H5Dclose. */
 tn_status tn_h5_dataset(tn_h5 *f, const char *name, hid_t *out, int *n_dims_out, hsize_t dim_out[4]);
 

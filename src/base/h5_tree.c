@@ -128,7 +128,7 @@ tn_status tn_h5_attribute_strings(tn_h5 *f, const char *group, const char *name,
     char **s = ok ? block_of(&l) : NULL;
     int64_t n = l.n;
     list_free(&l);
-    if (!s) return tn_fail(TN_EFORMAT, "%s: group `%s` has no readable list `%s`: damaged?", f->path, group, name);
+    if (!s) return tn_h5_fail(TN_EFORMAT, f->path, "group `%s` has no readable list `%s`: damaged?", group, name);
     *n_out = n;
     *out = s;
     return TN_OK;
@@ -145,14 +145,14 @@ static bool is_dataset(tn_h5 *f, const char *path) {
 tn_status tn_h5_float_shape(tn_h5 *f, const char *path, int *n_dims_out, int64_t dim_out[4]) {
     hid_t dataset;
     hsize_t dim[MOST_DIMS] = {0};
-    if (!is_dataset(f, path)) return tn_fail(TN_EFORMAT, "%s: has no dataset `%s`", f->path, path);
+    if (!is_dataset(f, path)) return tn_h5_fail(TN_EFORMAT, f->path, "has no dataset `%s`", path);
     TN_TRY(tn_h5_dataset(f, path, &dataset, n_dims_out, dim));
     hid_t type = H5Dget_type(dataset);
     bool floats = type >= 0 && H5Tget_class(type) == H5T_FLOAT;
     if (type >= 0) H5Tclose(type);
     H5Dclose(dataset);
     for (int d = 0; d < MOST_DIMS; d++) dim_out[d] = dim[d] > INT64_MAX ? INT64_MAX : (int64_t)dim[d];
-    return floats ? TN_OK : tn_fail(TN_EFORMAT, "%s: dataset `%s` does not hold floating-point numbers", f->path, path);
+    return floats ? TN_OK : tn_h5_fail(TN_EFORMAT, f->path, "dataset `%s` does not hold floating-point numbers", path);
 }
 
 tn_status tn_h5_read_floats(tn_h5 *f, const char *path, int64_t n, float *out) {
@@ -165,5 +165,5 @@ tn_status tn_h5_read_floats(tn_h5 *f, const char *path, int64_t n, float *out) {
               H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0;
     if (space >= 0) H5Sclose(space);
     H5Dclose(dataset);
-    return ok ? TN_OK : tn_fail(TN_EFORMAT, "%s: dataset `%s` cannot be read: damaged?", f->path, path);
+    return ok ? TN_OK : tn_h5_fail(TN_EFORMAT, f->path, "dataset `%s` cannot be read: damaged?", path);
 }

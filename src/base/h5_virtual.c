@@ -20,5 +20,5 @@ tn_status tn_h5_write_virtual(tn_h5 *f, const char *name, tn_h5_type type, int64
     H5Pclose(list);
     H5Sclose(part);
     H5Sclose(space);
-    return ok ? TN_OK : tn_fail(TN_EIO, "%s: virtual dataset %s cannot be made: is the disk full?", f->path, name);
+    return ok ? TN_OK : tn_h5_fail(TN_EIO, f->path, "virtual dataset %s cannot be made: is the disk full?", name);
 }

@@ -212,7 +212,9 @@ static tn_status parse_header(reader *r, const char *text, size_t n_text, tn_ckp
 
 static tn_status read_parts(reader *r, FILE *f, int64_t file_bytes, tn_ckpt *ck) {
     uint64_t n_header = 0;
-    if (file_bytes < 8 || fread(&n_header, sizeof n_header, 1, f) != 1) return damaged(r, "it is too short");
+    bool begins = file_bytes >= 8 && fread(&n_header, sizeof n_header, 1, f) == 1;
+    if (ferror(f)) return tn_fail(TN_EIO, "%s: cannot be read: %s", r->path, strerror(errno));
+    if (!begins) return damaged(r, "it is too short");
     if (n_header > TN_CKPT_HEADER_BYTES || (int64_t)n_header > file_bytes - 8)
         return damaged(r, "the length of its header is impossible");
     r->n_bytes = file_bytes - 8 - (int64_t)n_header;

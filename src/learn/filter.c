@@ -356,8 +356,10 @@ static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round
 
 tn_status tn_filter_own(const tn_cfg *cfg, int round) {
     char folder[TN_PATH_BYTES];
+    bool foreign = false;
     TN_TRY(tn_filter_folder(cfg, round + 1, folder));
-    return !tn_done_made_from(folder, FOREIGN)
+    TN_TRY(tn_done_made_from(folder, FOREIGN, &foreign));
+    return !foreign
                ? TN_OK
                : tn_fail(TN_EARG,
                          "%s is by --posteriors, of models trained elsewhere; a filter by the models of round %d would "

@@ -171,9 +171,11 @@ tn_status tn_ledger_write(const tn_ledger *l, const char *folder) {
 
 tn_status tn_ledger_file(const tn_cfg *cfg, int round, const char *name, char path_out[TN_PATH_BYTES]) {
     char folder[TN_PATH_BYTES];
+    bool skipped = false;
     TN_TRY(tn_filter_folder(cfg, round, folder));
+    TN_TRY(tn_done_skipped(folder, &skipped));
     TN_TRY(tn_path(path_out, "%s/DONE", folder));
-    if (tn_file_exists(path_out) && !tn_done_skipped(folder)) return tn_done_file(folder, name, "filter", path_out);
+    if (tn_file_exists(path_out) && !skipped) return tn_done_file(folder, name, "filter", path_out);
     *path_out = 0;
     return TN_OK;
 }

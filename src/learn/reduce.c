@@ -180,11 +180,13 @@ static tn_status both_passes(tn_run *run, tn_reduction *r, tn_outputs **written)
 
 /* --- identity and the verb ---------------------------------------------------------------------------------------- */
 
-void tn_reduce_put_digest(FILE *f, const char *folder, const char *name) {
+tn_status tn_reduce_put_digest(FILE *f, const char *folder, const char *name) {
     char digest[TN_HEX_BYTES], done[TN_PATH_BYTES];
-    if (tn_path(done, "%s/DONE", folder) == TN_OK && tn_file_exists(done) &&
-        tn_done_digest(folder, "", digest) == TN_OK)
-        fprintf(f, "%s %s\n", name, digest);
+    TN_TRY(tn_path(done, "%s/DONE", folder));
+    if (!tn_file_exists(done)) return TN_OK;
+    TN_TRY(tn_done_digest(folder, "", digest));
+    fprintf(f, "%s %s\n", name, digest);
+    return TN_OK;
 }
 
 /* Of the truth column, block by block: the same as tn_truth_digest. */
@@ -203,29 +205,33 @@ static tn_status truth_digest(tn_table *t, char hex_out[TN_HEX_BYTES]) {
     return st;
 }
 
+static tn_status put_round(const tn_cfg *cfg, int round, tn_cell *cell, FILE *f) {
+    char folder[TN_PATH_BYTES], name[TN_CELL_NAME_BYTES];
+    tn_cell_list(cfg, round, cell);
+    for (int i = 0; i < tn_cell_count(cfg); i++) {
+        tn_cell_name(&cell[i], name);
+        TN_TRY(tn_cell_folder(cfg, "predict", &cell[i], folder));
+        TN_TRY(tn_reduce_put_digest(f, folder, name));
+    }
+    if (round == 0) return TN_OK;
+    snprintf(name, sizeof name, "filter-r%d", round);
+    TN_TRY(tn_filter_folder(cfg, round, folder));
+    return tn_reduce_put_digest(f, folder, name);
+}
+
 /* What is there now: cells and filters of all planned rounds. Caller frees. */
 static tn_status inputs_of(const tn_cfg *cfg, tn_table *t, char **out) {
-    char folder[TN_PATH_BYTES], truth[TN_HEX_BYTES];
+    char truth[TN_HEX_BYTES];
     size_t n = 0;
     TN_TRY(truth_digest(t, truth));
     FILE *f = open_memstream(out, &n);
     tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);
-    for (int round = 0; f && cell && round <= cfg->self.max_rounds; round++) {
-        tn_cell_list(cfg, round, cell);
-        for (int i = 0; i < tn_cell_count(cfg); i++) {
-            char name[TN_CELL_NAME_BYTES];
-            tn_cell_name(&cell[i], name);
-            if (tn_cell_folder(cfg, "predict", &cell[i], folder) == TN_OK) tn_reduce_put_digest(f, folder, name);
-        }
-        char name[32];
-        snprintf(name, sizeof name, "filter-r%d", round);
-        if (round > 0 && tn_filter_folder(cfg, round, folder) == TN_OK) tn_reduce_put_digest(f, folder, name);
-    }
-    if (f) fprintf(f, "index %s\ntruth %s\n", t->digest, truth);
-    if (f) fclose(f);
-    bool ok = f && cell;
+    tn_status st = f && cell ? TN_OK : tn_fail_memory(4096, "the inputs");
+    for (int round = 0; st == TN_OK && round <= cfg->self.max_rounds; round++) st = put_round(cfg, round, cell, f);
+    if (st == TN_OK) fprintf(f, "index %s\ntruth %s\n", t->digest, truth);
+    if (f && fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n, "the inputs");
     free(cell);
-    return ok ? TN_OK : tn_fail_memory(4096, "the inputs");
+    return st;
 }
 
 /* They lie outside the folder that DONE stands for: what was deleted is made again. */

@@ -148,18 +148,22 @@ static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
 }
 
 /* Why there are no more rounds: of the first that was skipped; null where none was. */
-static json_t *skipped_json(const tn_cfg *cfg) {
+static tn_status skipped_json(const tn_cfg *cfg, json_t **out) {
     char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
-    for (int round = 1; round <= cfg->self.max_rounds; round++) {
-        if (tn_filter_folder(cfg, round, folder) != TN_OK || !tn_done_skipped(folder)) continue;
-        if (tn_done_file(folder, "skipped.txt", "filter", path) != TN_OK || tn_file_read(path, &text, &n) != TN_OK)
-            break;
-        json_t *why = json_pack("{s:i,s:o}", "first", round, "because", json_stringn(text, n));
-        free(text);
-        return why;
+    bool skipped = false;
+    int round = 0;
+    while (!skipped && round++ < cfg->self.max_rounds) {
+        TN_TRY(tn_filter_folder(cfg, round, folder));
+        TN_TRY(tn_done_skipped(folder, &skipped));
     }
-    return json_null();
+    *out = json_null();
+    if (!skipped) return TN_OK;
+    TN_TRY(tn_done_file(folder, "skipped.txt", "filter", path));
+    TN_TRY(tn_file_read(path, &text, &n));
+    *out = json_pack("{s:i,s:o}", "first", round, "because", json_stringn(text, n));
+    free(text);
+    return TN_OK;
 }
 
 static json_t *matches_json(const tn_reduction *r) {
@@ -197,15 +201,16 @@ static tn_status publish(const tn_cfg *cfg, json_t *all) {
 tn_status tn_reduce_metrics(const tn_reduction *r) {
     json_t *classes = classes_json(r->table), *rounds = json_array(), *filters = json_array();
     for (int i = 0; i < r->members.n_rounds; i++) json_array_append_new(rounds, round_json(r, i));
-    tn_status st = TN_OK;
+    json_t *skipped = NULL;
+    tn_status st = skipped_json(r->cfg, &skipped);
     for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
     json_t *all = json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run",
         r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries(),
         "classes", classes, "method", method_of(r->cfg), "chosen_round", r->members.round[r->chosen].round,
         "chosen_because", r->n_matches ? r->match[r->n_matches - 1].why : "the only round with predictions",
-        "round_comparisons", matches_json(r), "rounds_skipped", skipped_json(r->cfg), "resamples",
-        r->cfg->reduce.bootstrap, "rounds", rounds, "tuned", r->tunes ? tuned_json(r) : json_null(), "filter", filters);
+        "round_comparisons", matches_json(r), "rounds_skipped", skipped, "resamples", r->cfg->reduce.bootstrap,
+        "rounds", rounds, "tuned", r->tunes ? tuned_json(r) : json_null(), "filter", filters);
     if (st == TN_OK) st = publish(r->cfg, all);
     json_decref(all);
     return st;

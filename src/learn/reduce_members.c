@@ -10,13 +10,15 @@
 /* --- which are there ---------------------------------------------------------------------------------------------- */
 
 /* Rounds end with the first that was skipped. */
-int tn_last_round(const tn_cfg *cfg) {
+tn_status tn_last_round(const tn_cfg *cfg, int *out) {
     char folder[TN_PATH_BYTES];
-    int round = 0;
-    while (round < cfg->self.max_rounds && tn_filter_folder(cfg, round + 1, folder) == TN_OK &&
-           !tn_done_skipped(folder))
-        round++;
-    return round;
+    bool skipped = false;
+    for (*out = 0; *out < cfg->self.max_rounds; ++*out) {
+        TN_TRY(tn_filter_folder(cfg, *out + 1, folder));
+        TN_TRY(tn_done_skipped(folder, &skipped));
+        if (skipped) break;
+    }
+    return TN_OK;
 }
 
 static tn_status is_there(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
@@ -180,7 +182,8 @@ static void add_columns(const tn_cfg *cfg, const tn_cell *cell, const uint8_t *t
 
 static tn_status find_rounds(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_cell *cell, uint8_t *there,
                              tn_members *m) {
-    int last = run->rank == 0 ? tn_last_round(cfg) : 0;
+    int last = 0;
+    TN_TRY(tn_agree(run, run->rank == 0 ? tn_last_round(cfg, &last) : TN_OK));
     MPI_Bcast(&last, 1, MPI_INT, 0, run->comm);
     for (int round = 0; round <= last; round++) {
         tn_round_members *r = &m->round[m->n_rounds];

@@ -112,13 +112,14 @@ static tn_status inputs_of(const tn_reduction *r, char **out) {
     char folder[TN_PATH_BYTES], name[TN_CELL_NAME_BYTES];
     FILE *f = open_memstream(out, &n);
     if (!f) return tn_fail_memory(4096, "the inputs");
-    for (int i = 0; i < r->given->n_members; i++) {
+    tn_status st = TN_OK;
+    for (int i = 0; st == TN_OK && i < r->given->n_members; i++) {
         tn_cell_name(&r->given->member[i].cell, name);
-        if (tn_cell_folder(r->cfg, "predict", &r->given->member[i].cell, folder) == TN_OK)
-            tn_reduce_put_digest(f, folder, name);
+        st = tn_cell_folder(r->cfg, "predict", &r->given->member[i].cell, folder);
+        if (st == TN_OK) st = tn_reduce_put_digest(f, folder, name);
     }
     fprintf(f, "chosen %s\nindex %s\n", r->given->digest, r->table->digest);
-    return fclose(f) == 0 ? TN_OK : tn_fail_memory(4096, "the inputs");
+    return fclose(f) == 0 || st != TN_OK ? st : tn_fail_memory(4096, "the inputs");
 }
 
 static tn_status settings_of(const tn_cfg *cfg, char **out) {

@@ -46,8 +46,8 @@ typedef struct {
     tn_column *column;
 } tn_members;
 
-/* Number of the last round that was not skipped. Local. */
-int tn_last_round(const tn_cfg *cfg);
+/* Number of the last round that was not skipped. Local. Errors as tn_done_skipped. */
+tn_status tn_last_round(const tn_cfg *cfg, int *out);
 /* Collective. What is there, the same on every rank. TN_EUNFINISHED none, or (unless allow_missing) not all; named. */
 tn_status tn_members_find(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_members *out);
 /* Collective. The same for new pictures: the cells that were chosen, as one round; cfg->run_dir is their folder. */
@@ -186,7 +186,8 @@ tn_status tn_reduce_chosen(const tn_reduction *r, const char *folder);
  * Collective. */
 tn_status tn_reduce_begin(tn_run *run, const tn_cfg *cfg, const char *folder, const tn_done *want,
                           const char *const *output, bool *valid_out);
-void tn_reduce_put_digest(FILE *f, const char *folder, const char *name); /* "NAME DIGEST" where folder is done */
+/* "NAME DIGEST" where folder is done. */
+tn_status tn_reduce_put_digest(FILE *f, const char *folder, const char *name);
 void tn_reduce_release(tn_reduction *r);
 
 #endif

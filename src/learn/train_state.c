@@ -367,11 +367,12 @@ static tn_status check_best(const tn_train *t) {
     if (st == TN_OK) st = tn_h5_open(t->posteriors_path, &posteriors);
     tn_h5_close(&posteriors);
     tn_ckpt_free(&best);
-    return st == TN_OK ? st
-                       : tn_fail(TN_EFORMAT,
-                                 "%s\nthe checkpoint goes on from that file: delete the folder %s and run "
-                                 "again: the cell starts over",
-                                 tn_msg, t->folder);
+    bool there = tn_file_exists(t->best_path) && tn_file_exists(t->posteriors_path);
+    if (st == TN_OK || (there && st != TN_EFORMAT)) return st; /* what cannot be read now is not lost */
+    return tn_fail(
+        TN_EFORMAT,
+        "%s\nthe checkpoint goes on from that file: delete the folder %s and run again: the cell starts over", tn_msg,
+        t->folder);
 }
 
 /* Every rank reads the overlay of its round, and DONE that vouches for it. */

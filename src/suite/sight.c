@@ -62,6 +62,7 @@ static void read_sign(const char *folder, const tn_cell *cell, tn_sight *out) {
 
 static tn_status sight_of_cell(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_sight *out) {
     char folder[TN_PATH_BYTES];
+    bool skipped = false;
     out->total = budget(cfg);
     TN_TRY(tn_cell_folder(cfg, "train", &s->cell, folder));
     TN_TRY(read_journal(cfg, &s->cell, out));
@@ -69,7 +70,7 @@ static tn_status sight_of_cell(const tn_cfg *cfg, const tn_step *s, bool *done_o
         out->state = TN_SIGHT_FOREIGN;
         snprintf(out->why, sizeof out->why, "%.500s", tn_msg);
     }
-    if (*done_out && tn_done_skipped(folder)) out->state = TN_SIGHT_SKIPPED;
+    if (*done_out && tn_done_skipped(folder, &skipped) == TN_OK && skipped) out->state = TN_SIGHT_SKIPPED;
     if (!*done_out) read_sign(folder, &s->cell, out);
     return TN_OK;
 }
@@ -135,6 +136,7 @@ static tn_status sight_of_trial(const tn_cfg *cfg, const tn_step *s, bool *done_
 
 static tn_status sight_of_folder(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_sight *out) {
     char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], name[32];
+    bool skipped = false;
     snprintf(name, sizeof name, "%s", tn_step_verb(s->kind));
     if (s->kind == TN_STEP_PREPROCESS) snprintf(name, sizeof name, "folds");
     if (s->kind == TN_STEP_FILTER) snprintf(name, sizeof name, "filter/r%d", s->cell.round + 1);
@@ -145,7 +147,7 @@ static tn_status sight_of_folder(const tn_cfg *cfg, const tn_step *s, bool *done
         TN_TRY(tn_path(folder, "%s/%s", cfg->run_dir, name));
     TN_TRY(tn_path(path, "%s/DONE", folder));
     *done_out = tn_file_exists(path);
-    if (*done_out && tn_done_skipped(folder)) out->state = TN_SIGHT_SKIPPED;
+    if (*done_out && tn_done_skipped(folder, &skipped) == TN_OK && skipped) out->state = TN_SIGHT_SKIPPED;
     return TN_OK;
 }
 

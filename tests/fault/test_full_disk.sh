@@ -9,7 +9,7 @@ code=0
 "$tenfold" preprocess tiny.cfg --run small/run --set preprocess.store=raw >log 2>&1 || code=$?
 cat log
 test $code = 3
-grep -q "small/run/shards/shard-.*: .*disk full" log
+grep -q "small/run/shards/shard-.*: .*No space left on device" log
 test ! -e small/run/shards/DONE
 rm -r small/run
 

@@ -148,6 +148,21 @@ static void full_disk(void **unused) {
     assert_false(tn_file_exists(unit_path("full.tmp")));
 }
 
+/* A loop of links stands for a file system that cannot tell: whether the file is there is not known. */
+static void unknown_files(void **unused) {
+    (void)unused;
+    char *text = NULL;
+    size_t n = 0;
+    const char *loop = unit_path("loop");
+    assert_int_equal(symlink(loop, loop), 0);
+    assert_true(tn_file_exists(loop));
+    assert_true(tn_file_exists(unit_path("loop/inside")));
+    assert_int_equal(tn_file_read(loop, &text, &n), TN_EIO);
+    assert_false(tn_file_exists(unit_path("none")));
+    unit_write("file", "x");
+    assert_false(tn_file_exists(unit_path("file/inside")));
+}
+
 static void long_paths(void **unused) {
     (void)unused;
     static char name[5000];
@@ -315,6 +330,7 @@ int main(void) {
                                        cmocka_unit_test(long_draws),
                                        cmocka_unit_test(shuffle),
                                        cmocka_unit_test(nearest),
-                                       cmocka_unit_test(guard)};
+                                       cmocka_unit_test(guard),
+                                       cmocka_unit_test(unknown_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
