@@ -72,6 +72,10 @@ static void floors(void **unused) {
     j = judge(Z, BUT_THE_LAST, category, (tn_judge_rules){.class_floor = 0.7, .category_floor = 0.5});
     assert_int_equal(j.reason[3], TN_REASON_CLASS_FLOOR); /* counted for its category too */
     assert_int_equal(j.verdict[1], TN_VERDICT_DROP);
+    /* a row of no category is no category's */
+    const int32_t none[] = {0, 1, 0, -1, 0, 1};
+    j = judge(Z, BUT_THE_LAST, none, (tn_judge_rules){.category_floor = 0.5});
+    assert_true(j.reason[1] == TN_REASON_CATEGORY_FLOOR && j.reason[3] == TN_REASON_SUSPICIOUS);
 }
 
 static void what_happens_to_the_dropped(void **unused) {
