@@ -4,6 +4,7 @@
 #include "base/run.h"
 
 #include <dnnl.h>
+#include <omp.h>
 #include <stdio.h>
 
 const char *tn_cpu_library(void) {
@@ -23,8 +24,11 @@ tn_status tn_gemm_begin(tn_isa isa) {
 
 void tn_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
              const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
+    int n_threads = omp_get_max_threads();
+    omp_set_num_threads(1);
     dnnl_status_t st =
         dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0F, a, lda, b, ldb, beta, c, ldc);
+    omp_set_num_threads(n_threads);
     if (st != dnnl_success)
         tn_die(TN_EBUG, "oneDNN matrix product %lld x %lld x %lld failed with status %d", (long long)m, (long long)n,
                (long long)k, (int)st);
