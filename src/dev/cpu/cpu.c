@@ -2,10 +2,12 @@
 #include "dev/cpu/cpu_priv.h"
 
 #include "base/run.h"
+#include "base/thread.h"
 #include "dev/ref/ref.h"
 
 #include <math.h>
 #include <omp.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -284,21 +286,32 @@ const tn_dev_table tn_cpu_table = {
 
 /* --- begin and end ------------------------------------------------------------------------------------------------ */
 
-/* Fewer threads would compute the same, and take several times as long without a word. */
+static tn_status check_team(int n_wanted, int n_there, size_t least_stack) {
+    if (n_there < n_wanted) /* they would compute the same, and take several times as long without a word */
+        return tn_fail(TN_EARG,
+                       "OpenMP gives %d of %d threads to a device (train.lane_threads): the environment variable "
+                       "OMP_THREAD_LIMIT must be %d or more, or unset",
+                       n_there, n_wanted, n_wanted);
+    if (least_stack < TN_STACK_NEED_BYTES)
+        return tn_fail(
+            TN_EARG,
+            "a thread that computes has %zu KiB of stack left and takes %d KiB: set the environment variable "
+            "OMP_STACKSIZE to 1M or more, and `ulimit -s` to 1024 or more",
+            least_stack >> 10, TN_STACK_NEED_BYTES >> 10);
+    return TN_OK;
+}
+
 static tn_status start_team(int n_threads) {
     int n_there = 0;
+    size_t least_stack = SIZE_MAX;
     omp_set_dynamic(0);
-#pragma omp parallel num_threads(n_threads) reduction(+ : n_there)
+#pragma omp parallel num_threads(n_threads) reduction(+ : n_there) reduction(min : least_stack)
     {
         n_there = 1;
+        least_stack = tn_stack_left();
         tn_stop_thread();
     }
-    return n_there == n_threads
-               ? TN_OK
-               : tn_fail(TN_EARG,
-                         "OpenMP gives %d of %d threads to a device (train.lane_threads): the environment variable "
-                         "OMP_THREAD_LIMIT must be %d or more, or unset",
-                         n_there, n_threads, n_threads);
+    return check_team(n_threads, n_there, least_stack);
 }
 
 tn_status tn_cpu_begin(tn_dev *dev) {
