@@ -3,10 +3,10 @@
 
 #include "base/fs.h"
 #include "base/progress.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,8 +156,8 @@ static tn_status begin_to_beat(tn_lock *l) {
     pthread_cond_init(&l->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&l->mutex, NULL);
-    if (pthread_create(&l->thread, NULL, beat_on, l) == 0) return TN_OK;
-    return tn_fail(TN_ENOMEM, "%s: no thread can be started for its heartbeat", l->what);
+    tn_status st = tn_thread_start(beat_on, l, &l->thread);
+    return st == TN_OK ? TN_OK : tn_fail(st, "%s: its heartbeat: %s", l->what, tn_msg);
 }
 
 tn_status tn_lock_take(const char *path, const char *what, tn_lock **lock_out) {
