@@ -46,6 +46,25 @@ static tn_status not_removed(const char *path) {
     return tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
 }
 
+/* Some file systems cannot sync a folder. */
+static bool is_synced(int fd) {
+    return fsync(fd) == 0 || errno == EINVAL;
+}
+
+/* A file that says that its folder is whole goes first, and for good: a process that dies in between must not leave half
+ * a folder that looks whole. */
+static tn_status remove_markers(int fd, const char *path) {
+    static const char *const MARKER[] = {"DONE", "COPIED"};
+    bool any = false;
+    for (size_t i = 0; i < sizeof MARKER / sizeof *MARKER; i++) {
+        if (unlinkat(fd, MARKER[i], 0) == 0)
+            any = true;
+        else if (errno != ENOENT && errno != EISDIR)
+            return tn_fail(TN_EIO, "%s/%s: cannot be removed: %s", path, MARKER[i], strerror(errno));
+    }
+    return !any || is_synced(fd) ? TN_OK : not_removed(path);
+}
+
 /* Takes fd. */
 static tn_status empty_folder(int fd, const char *path) {
     DIR *d = fdopendir(fd);
@@ -53,7 +72,7 @@ static tn_status empty_folder(int fd, const char *path) {
         close(fd);
         return tn_fail_memory(sizeof(struct dirent), path);
     }
-    tn_status st = TN_OK;
+    tn_status st = remove_markers(fd, path);
     for (struct dirent *e; st == TN_OK && (e = readdir(d));) {
         char inside[TN_PATH_BYTES];
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
@@ -171,8 +190,7 @@ FILE *tn_file_create(const char *path) {
 static tn_status sync_path(const char *path, int flags) {
     int fd = open(path, flags | O_CLOEXEC);
     if (fd < 0) return tn_fail(TN_EIO, "%s: %s", path, strerror(errno));
-    int failed = fsync(fd) != 0 && errno != EINVAL; /* some file systems cannot sync a folder */
-    int cause = errno;
+    int failed = !is_synced(fd), cause = errno;
     if (close(fd) != 0 && !failed) {
         failed = 1;
         cause = errno;
@@ -187,6 +205,11 @@ static tn_status sync_folder_of(const char *path) {
     if (!slash) return sync_path(".", O_RDONLY | O_DIRECTORY);
     slash[slash == folder] = 0;
     return sync_path(folder, O_RDONLY | O_DIRECTORY);
+}
+
+tn_status tn_file_remove(const char *path) {
+    if (unlink(path) == 0) return sync_folder_of(path);
+    return errno == ENOENT || errno == ENOTDIR ? TN_OK : not_removed(path);
 }
 
 tn_status tn_publish_end(const char *path) {

@@ -26,8 +26,9 @@ tn_status tn_path(char out[TN_PATH_BYTES], const char *fmt, ...) __attribute__((
 
 /* Create a folder and its parents; existing ones are fine. Checks that it can be written to. TN_EIO. */
 tn_status tn_folder_make(const char *path);
-/* Remove a folder and everything in it; absent is fine. Links in it, and a link at path, are removed and never followed,
- * whoever exchanges them meanwhile. TN_EIO. */
+/* Remove a folder and everything in it; absent is fine. The file that says that it is whole (DONE, COPIED) goes first, and
+ * the folder is fsynced before anything else goes. Links in it, and a link at path, are removed and never followed, whoever
+ * exchanges them meanwhile. TN_EIO. */
 tn_status tn_folder_remove(const char *path);
 /* The same for an entry `name` of an open folder; path: for the message. */
 tn_status tn_folder_remove_at(int parent, const char *name, const char *path);
@@ -39,6 +40,9 @@ bool tn_file_exists(const char *path);
 
 /* Whole file into malloc'd memory, with a 0 byte after it that n_bytes_out does not count. Caller frees. */
 tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out);
+
+/* Take back a published file: it is removed and its folder fsynced; absent is fine. TN_EIO. */
+tn_status tn_file_remove(const char *path);
 
 /* Publish a copy, whatever its size. TN_EIO. */
 tn_status tn_file_copy(const char *from, const char *to);
