@@ -1,6 +1,8 @@
 /* fs.c - paths, whole files, atomic publication. */
 #include "base/fs.h"
 
+#include "base/done.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -172,14 +174,19 @@ tn_status tn_file_copy(const char *from, const char *to) {
     if (out && fclose(out) != 0 && st == TN_OK) st = tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
     fclose(in);
     if (st == TN_OK) return tn_publish_end(to);
-    unlink(tmp);
+    tn_publish_drop(to);
     return st;
 }
 
 /* --- publication -------------------------------------------------------------------------------------------------- */
 
+static tn_status tmp_of(const char *path, char out[TN_PATH_BYTES]) {
+    return tn_path(out, "%s.tmp", path);
+}
+
 tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]) {
-    return tn_path(tmp_out, "%s.tmp", path);
+    TN_TRY(tn_done_check());
+    return tmp_of(path, tmp_out);
 }
 
 FILE *tn_file_create(const char *path) {
@@ -219,8 +226,15 @@ tn_status tn_publish_end(const char *path) {
     if (st == TN_OK && rename(tmp, path) != 0)
         st = tn_fail(TN_EIO, "%s: cannot be published: %s", path, strerror(errno));
     if (st == TN_OK) return sync_folder_of(path);
-    unlink(tmp);
+    tn_publish_drop(path);
     return st;
+}
+
+void tn_publish_drop(const char *path) {
+    char tmp[TN_PATH_BYTES], why[TN_MSG_BYTES];
+    memcpy(why, tn_msg, sizeof why);
+    if (tn_done_check() == TN_OK && tmp_of(path, tmp) == TN_OK) unlink(tmp);
+    memcpy(tn_msg, why, sizeof why);
 }
 
 static tn_status write_tmp(const char *tmp, const void *data, size_t n_bytes) {
@@ -239,6 +253,6 @@ tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes) {
     TN_TRY(tn_publish_name(path, tmp));
     tn_status st = write_tmp(tmp, data, n_bytes);
     if (st == TN_OK) return tn_publish_end(path);
-    unlink(tmp);
+    tn_publish_drop(path);
     return st;
 }

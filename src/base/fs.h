@@ -51,9 +51,12 @@ tn_status tn_file_copy(const char *from, const char *to);
 tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes);
 
 /* For writers that write by themselves: write to tn_publish_name (tn_file_create, tn_h5_create), close it, then
- * tn_publish_end. */
+ * tn_publish_end; where that cannot be, tn_publish_drop removes what was written, and tn_msg stays.
+ * Errors  TN_EBUSY the folder that this process began has been taken over (done.h): the .tmp there is another's, and is
+ *         neither written, published nor removed */
 tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]);
 tn_status tn_publish_end(const char *path);
+void tn_publish_drop(const char *path);
 /* A new file for writing; what a dead writer left at path is removed first, a link there is not followed. NULL: errno. */
 FILE *tn_file_create(const char *path);
 

@@ -182,6 +182,7 @@ static tn_status submit_locked(const tn_batch_about *about, tn_plan *plan, tn_ba
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
     TN_TRY(tn_lock_take(path, plan->start.run_dir, &lock));
     tn_status st = tn_queue_check_empty(plan);
+    if (st == TN_OK) st = tn_lock_check(lock);
     if (st == TN_OK) st = prepare(plan, b);
     if (st == TN_OK) st = submit_all(about, plan, b);
     tn_lock_drop(&lock);

@@ -107,8 +107,57 @@ static void one_file(void **unused) {
     unit_says("folder: cannot be removed");
 }
 
+static void same_text(const char *name, const char *want) {
+    char *text = NULL;
+    size_t n = 0;
+    assert_int_equal(tn_file_read(unit_path(name), &text, &n), TN_OK);
+    assert_string_equal(text, want);
+    free(text);
+}
+
+/* Another host took the folder over: what lies there now is its, half a file that it writes as well as its results. */
+static void taken_over(void **unused) {
+    (void)unused;
+    char folder[256], file[256], tmp[TN_PATH_BYTES];
+    bool valid = true;
+    snprintf(folder, sizeof folder, "%s", unit_path("shared"));
+    snprintf(file, sizeof file, "%s", unit_path("shared/file"));
+    assert_int_equal(tn_done_begin(folder, "shared", &NEW, &valid), TN_OK);
+    assert_int_equal(tn_publish_name(file, tmp), TN_OK);
+    unit_write("shared/file.tmp", "mine");
+    assert_int_equal(tn_publish_end(file), TN_OK);
+    same_text("shared/file", "mine");
+    unit_write(".shared.lock", "other-kernel host-b 4711 0123 00000000000000000001\n");
+    unit_write("shared/file", "theirs");
+    unit_write("shared/file.tmp", "half of theirs");
+    unit_write("source", "mine");
+    tn_fail(TN_EIO, "why it failed");
+    tn_publish_drop(file);
+    tn_done_undo(folder);
+    unit_says("why it failed");
+    assert_true(tn_file_exists(file));
+    assert_int_equal(tn_done_begin(unit_path("own"), "own", &NEW, &valid), TN_OK);
+    tn_done_undo(unit_path("own"));
+    assert_false(tn_file_exists(unit_path("own")));
+
+    unit_write(".shared.lock", "");
+    assert_int_equal(tn_done_begin(folder, "shared", &NEW, &valid), TN_OK); /* which removes the .tmp of the dead */
+    unit_write("shared/file.tmp", "half of theirs");
+    unit_write(".shared.lock", "other-kernel host-b 4711 0123 00000000000000000001\n");
+    assert_int_equal(tn_publish_end(file), TN_EBUSY);
+    unit_says("shared: this process was held up for so long that another tenfold took it over: other-kernel host-b");
+    assert_int_equal(tn_publish_name(file, tmp), TN_EBUSY);
+    assert_int_equal(tn_file_publish(file, "mine", 4), TN_EBUSY);
+    assert_int_equal(tn_file_copy(unit_path("source"), file), TN_EBUSY);
+    tn_publish_drop(file);
+    assert_int_equal(tn_done_publish(folder, &NEW, "digest", NULL), TN_EBUSY);
+    tn_done_undo(folder);
+    same_text("shared/file", "theirs");
+    same_text("shared/file.tmp", "half of theirs");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(stale_folders), cmocka_unit_test(nested_folders),
-                                       cmocka_unit_test(one_file)};
+                                       cmocka_unit_test(one_file), cmocka_unit_test(taken_over)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
