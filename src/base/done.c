@@ -125,7 +125,6 @@ static tn_status hold(const char *dir) {
     char path[TN_PATH_BYTES];
     const char *slash = strrchr(dir, '/');
     int n_parent = slash ? (int)(slash + 1 - dir) : 0;
-    tn_lock_drop(&held);
     TN_TRY(tn_path(path, "%.*s.%s.lock", n_parent, dir, dir + n_parent));
     return tn_lock_take(path, dir, &held);
 }
@@ -138,8 +137,17 @@ void tn_done_leave(void) {
     tn_lock_drop(&held);
 }
 
+void tn_done_undo(const char *dir) {
+    char why[TN_MSG_BYTES];
+    memcpy(why, tn_msg, sizeof why);
+    if (tn_done_check() == TN_OK) tn_folder_remove(dir);
+    memcpy(tn_msg, why, sizeof why);
+    tn_done_leave();
+}
+
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out) {
     tn_done_state state = TN_DONE_ABSENT;
+    tn_done_leave(); /* one that failed */
     TN_TRY(tn_done_find(dir, want, &state));
     if (state != TN_DONE_VALID) {
         TN_TRY(tn_folder_make(dir));
@@ -197,8 +205,10 @@ tn_status tn_done_publish(const char *dir, const tn_done *done, const char *dige
                   done->settings, "inputs", done->inputs, "digest", digest, "files", files, "version",
                   tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries());
     if (st == TN_OK) st = write_done(dir, j);
-    if (st == TN_OK) tn_run_got_further();
-    tn_lock_drop(&held);
+    if (st == TN_OK) {
+        tn_run_got_further();
+        tn_done_leave();
+    }
     json_decref(j);
     return st;
 }

@@ -105,7 +105,7 @@ void tn_pred_drop(tn_pred_writer **at) {
     tn_pred_writer *w = *at;
     if (!w) return;
     tn_h5_close(&w->file);
-    if (*w->tmp) remove(w->tmp); /* absent where it was published */
+    if (*w->tmp) tn_publish_drop(w->path); /* absent where it was published */
     tn_hash_free(&w->rows);
     tn_hash_free(&w->p);
     free(w);

@@ -91,7 +91,6 @@ static json_t *checkpoint_words(const tn_train *t) {
 }
 
 static tn_status write_checkpoint(tn_train *t) {
-    TN_TRY(tn_done_check());
     part parts[MOST_PARTS];
     int n_parts = parts_of(t, parts), n_tensors = tn_net_tensors(t->net), n = 0;
     int64_t n_vector = t->n_params + t->n_state;
