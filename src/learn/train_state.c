@@ -5,9 +5,11 @@
 #include "base/h5.h"
 #include "base/seen.h"
 #include "learn/cost.h"
+#include "learn/probability.h"
 #include "learn/weights.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -142,6 +144,20 @@ static tn_status load_moments(const tn_train *t, const tn_ckpt *ck, const char *
     return TN_OK;
 }
 
+/* What the filter will judge by, and the classes that the next point is compared with. */
+static tn_status check_judged(const tn_train *t) {
+    int K = t->index->n_classes;
+    for (int64_t i = 0; t->clock.points_done > 0 && i < t->n_judged; i++)
+        TN_TRY(tn_probability_check(t->ckpt_path, t->index, t->judged[i], t->z + i * K,
+                                    "delete it: the cell starts anew"));
+    for (int64_t i = 0; i < t->n_validation; i++)
+        if (!(t->top[i] >= 0 && t->top[i] < (float)K && t->top[i] == floorf(t->top[i])))
+            return tn_fail(TN_EFORMAT,
+                           "%s: top %lld: %g is no class, there are 0 to %d: delete it: the cell starts anew",
+                           t->ckpt_path, (long long)i, (double)t->top[i], K - 1);
+    return TN_OK;
+}
+
 static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
     float *params = malloc((size_t)t->n_params * sizeof *params), *state = malloc((size_t)t->n_state * sizeof *state);
     tn_status st = params && state ? TN_OK : tn_fail_memory((size_t)t->n_params * sizeof *params, "the weights");
@@ -164,6 +180,7 @@ static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
                      "%s: is of an earlier version, which kept another evaluation point: delete %s and run again; the "
                      "cell starts anew",
                      t->ckpt_path, t->folder);
+    if (st == TN_OK) st = check_judged(t);
     free(params);
     free(state);
     return st;
