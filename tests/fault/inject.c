@@ -5,7 +5,7 @@
  *
  *   --below FOLDER   counts only calls on paths at or below this folder
  *   --call KIND      open read write fsync rename mmap truncate unlink mkdir close stat list, or memory: mmap of 64 KiB
- *                    or more without a file, in processes whose program is called tenfold
+ *                    or more without a file, in processes whose program is called tenfold; all: to count them in one go
  *   --nth N          the one to hit, from 1 on; 0: none, the calls are only counted (default)
  *   --on             hit all calls from there on: a disk that stays full
  *   --error NAME     ENOSPC EDQUOT EIO ESTALE EINTR ENOMEM EACCES EMFILE ENOENT EROFS
@@ -14,8 +14,8 @@
  *   --rank R         counts only calls of this rank; `none`: of processes that are no rank
  *   --skip GLOB      does not count files with such a name
  *   --limit SECONDS  then everything is killed: exit code 124
- *   --report FILE    a line `call N PATH rank R` of each call, `hit N PATH rank R` of those hit, `left N` when processes outlive
- *                    the command by five seconds (they are killed), `calls N` at the end
+ *   --report FILE    a line `call KIND RANK PATH` of each call, `hit KIND RANK PATH` of those hit; `left N` when processes outlive
+ *                    the command by five seconds (they are killed); `calls N` at the end
  *
  * Exit code: the command's; 128 + signal; 124 limit; 125 a mistake in the words; 77 the kernel allows no such thing here.
  *
@@ -95,14 +95,16 @@ static void rank_of(unsigned tid, char out[16]) {
         if (strncmp(at, NAME, sizeof NAME - 1) == 0) snprintf(out, 16, "%s", at + sizeof NAME - 1);
 }
 
-static bool is_counted(const struct seccomp_notif *call, char path[IN_PATH_BYTES], char rank[16]) {
-    if (!in_call_path(call, path)) return false;
+/* Returns its kind; NULL: it is not counted. */
+static const char *counted(const struct seccomp_notif *call, char path[IN_PATH_BYTES], char rank[16]) {
+    const char *kind = in_call_path(call, want.kind, path);
+    if (!kind) return NULL;
     size_t n = strlen(want.below);
     const char *name = strrchr(path, '/');
-    if (*path != '(' && (strncmp(path, want.below, n) != 0 || (path[n] && path[n] != '/'))) return false;
-    if (want.skip && fnmatch(want.skip, name ? name + 1 : path, 0) == 0) return false;
+    if (*path != '(' && (strncmp(path, want.below, n) != 0 || (path[n] && path[n] != '/'))) return NULL;
+    if (want.skip && fnmatch(want.skip, name ? name + 1 : path, 0) == 0) return NULL;
     rank_of(call->pid, rank);
-    return !want.rank || strcmp(rank, want.rank) == 0;
+    return !want.rank || strcmp(rank, want.rank) == 0 ? kind : NULL;
 }
 
 static void answer(int listener, uint64_t id, int64_t value, int error, bool go_on) {
@@ -128,13 +130,14 @@ static void serve(int listener) {
     char path[IN_PATH_BYTES], rank[16];
     memset(&call, 0, sizeof call);
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) return;
-    if (!is_counted(&call, path, rank)) {
+    const char *kind = counted(&call, path, rank);
+    if (!kind) {
         answer(listener, call.id, 0, 0, true);
         return;
     }
     n_calls++;
     bool is_it = want.nth > 0 && (n_calls == want.nth || (want.on && n_calls > want.nth));
-    say("%s %d %s rank %s\n", is_it ? "hit" : "call", n_calls, path, rank);
+    say("%s %s %s %s\n", is_it ? "hit" : "call", kind, rank, path);
     if (is_it)
         hit(listener, &call);
     else

@@ -42,14 +42,13 @@ static const call_kind CALL[] = {
 };
 enum { N_CALLS = sizeof CALL / sizeof *CALL };
 
-static const char *filtered; /* the kind that in_filter was asked for */
+static bool is_of(const call_kind *c, const char *kind) {
+    return strcmp(kind, "all") == 0 || strcmp(kind, c->kind) == 0;
+}
 
 bool in_kind_exists(const char *kind) {
     for (int i = 0; i < N_CALLS; i++)
-        if (strcmp(CALL[i].kind, kind) == 0) {
-            filtered = CALL[i].kind;
-            return true;
-        }
+        if (is_of(&CALL[i], kind)) return true;
     return false;
 }
 
@@ -58,7 +57,7 @@ int in_filter(const char *kind) {
     unsigned short n = 0;
     code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (int i = 0; i < N_CALLS; i++) {
-        if (strcmp(CALL[i].kind, kind) != 0) continue;
+        if (!is_of(&CALL[i], kind)) continue;
         code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)CALL[i].number, 0, 1);
         code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
     }
@@ -105,31 +104,35 @@ static bool read_text(unsigned tid, uint64_t at, char out[IN_PATH_BYTES / 2]) {
     return false;
 }
 
-static const call_kind *find(int number) {
+/* mmap is in the table twice: with a file and without. */
+static const call_kind *find(const struct seccomp_data *call, const char *kind) {
+    bool without_file = call->nr == SYS_mmap && call->args[3] & MAP_ANONYMOUS;
     for (int i = 0; i < N_CALLS; i++)
-        if (CALL[i].number == number && CALL[i].kind == filtered) return &CALL[i];
+        if (CALL[i].number == call->nr && is_of(&CALL[i], kind) &&
+            (call->nr != SYS_mmap || without_file == (CALL[i].fd < 0)))
+            return &CALL[i];
     return NULL;
 }
 
 static bool is_memory(const struct seccomp_notif *call, char out[IN_PATH_BYTES]) {
-    if (!(call->data.args[3] & MAP_ANONYMOUS) || call->data.args[1] < LEAST_MEMORY) return false;
-    if (!read_link(call->pid, "exe", out)) return false;
+    bool of_loader = call->data.args[3] & MAP_FIXED; /* a library's zeros */
+    if (of_loader || call->data.args[1] < LEAST_MEMORY || !read_link(call->pid, "exe", out)) return false;
     bool is_ours = strcmp(strrchr(out, '/'), "/tenfold") == 0;
     snprintf(out, IN_PATH_BYTES, "(memory)");
     return is_ours;
 }
 
-bool in_call_path(const struct seccomp_notif *call, char out[IN_PATH_BYTES]) {
-    const call_kind *c = find(call->data.nr);
+const char *in_call_path(const struct seccomp_notif *call, const char *kind, char out[IN_PATH_BYTES]) {
+    const call_kind *c = find(&call->data, kind);
     char text[IN_PATH_BYTES / 2], folder[IN_PATH_BYTES];
-    if (!c) return false;
-    if (strcmp(c->kind, "memory") == 0) return is_memory(call, out);
-    if (c->fd >= 0) return fd_path(call->pid, (int)call->data.args[c->fd], out);
-    if (!read_text(call->pid, call->data.args[c->path], text)) return false;
+    if (!c) return NULL;
+    if (c->fd < 0 && c->path < 0) return is_memory(call, out) ? c->kind : NULL;
+    if (c->fd >= 0) return fd_path(call->pid, (int)call->data.args[c->fd], out) ? c->kind : NULL;
+    if (!read_text(call->pid, call->data.args[c->path], text)) return NULL;
     int fd = c->folder >= 0 ? (int)call->data.args[c->folder] : AT_FDCWD;
-    if (*text == '/') return snprintf(out, IN_PATH_BYTES, "%s", text) > 0;
-    if (!fd_path(call->pid, fd, folder)) return false;
-    return snprintf(out, IN_PATH_BYTES, "%.4000s%s%s", folder, *text ? "/" : "", text) > 0;
+    if (*text == '/') return snprintf(out, IN_PATH_BYTES, "%s", text) > 0 ? c->kind : NULL;
+    if (!fd_path(call->pid, fd, folder)) return NULL;
+    return snprintf(out, IN_PATH_BYTES, "%.4000s%s%s", folder, *text ? "/" : "", text) > 0 ? c->kind : NULL;
 }
 
 /* --- half a write ------------------------------------------------------------------------------------------------- */
