@@ -58,3 +58,6 @@ try predict 2 0 truncate run/predict/r0-f0-s16-x1/predictions.h5.tmp EIO 3
 try reduce 1 none fsync run/submission.csv.tmp EDQUOT 3
 try staged 2 1 read run/shards/shard-00002.h5 EIO 3
 try run 1 none rename run/plan.json ENOSPC 3
+
+# what could not be looked at was taken for a journal that had lost its lines
+try resume 1 none stat $cell/journal.jsonl EIO 3
