@@ -64,3 +64,5 @@ try resume 1 none stat $cell/journal.jsonl EIO 3
 # a file that cannot be closed crashed HDF5 at the end of a verb without MPI; with it, the launcher made exit code 1 of it
 try report 1 none close run/shards/dataset.h5 EDQUOT 0
 try train 2 1 close run/shards/shard-00001.h5 EIO 3
+# the message did not say why
+try report 1 none stat run/metrics.json EIO 3
