@@ -38,7 +38,8 @@ tn_status tn_folder_make(const char *path) {
         if (!was) break;
     }
     struct stat info;
-    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) return tn_fail(TN_EIO, "%s: is not a folder", path);
+    if (stat(path, &info) != 0) return tn_fail(TN_EIO, "%s: the folder cannot be looked at: %s", path, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) return tn_fail(TN_EIO, "%s: is not a folder", path);
     if (access(path, W_OK | X_OK) != 0)
         return tn_fail(TN_EIO, "%s: the folder cannot be written to: %s", path, strerror(errno));
     return TN_OK;
@@ -131,8 +132,8 @@ bool tn_file_exists(const char *path) {
 
 static tn_status read_open(const char *path, FILE *f, char **text_out, size_t *n_bytes_out) {
     struct stat info;
-    if (fstat(fileno(f), &info) != 0 || S_ISDIR(info.st_mode))
-        return tn_fail(TN_EIO, "%s: is not a file that can be read", path);
+    if (fstat(fileno(f), &info) != 0) return tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
+    if (S_ISDIR(info.st_mode)) return tn_fail(TN_EIO, "%s: is not a file that can be read: it is a folder", path);
     size_t room = (size_t)info.st_size + 1, n = 0;
     char *text = malloc(room);
     while (text) { /* the size of a pipe or of a growing file is not known before */

@@ -1,6 +1,7 @@
 /* h5_file.c - opening and closing files, attributes, the stamp. */
 #include "base/build.h"
 #include "base/h5_priv.h"
+#include "base/progress.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -119,6 +120,7 @@ tn_status tn_h5_close(tn_h5 **f) {
     if (ok) ok = H5Fclose((*f)->file) >= 0;
     broken |= !ok;
     tn_status st = ok ? TN_OK : tn_h5_fail(TN_EIO, (*f)->path, "cannot be written to its end: is the disk full?");
+    if (!ok && !(*f)->writing) tn_warn("%s", tn_msg); /* what was read is right: few callers end for that */
     free(*f);
     *f = NULL;
     return st;

@@ -61,14 +61,23 @@ tn_status tn_run_begin(tn_run *run) {
     return watch_each_other(run);
 }
 
+/* Launchers take leaving without MPI_Finalize for a failure, and have a code of their own for it. */
+_Noreturn static void leave(tn_run *run, tn_status verdict) {
+    if (verdict == TN_OK) {
+        verdict = tn_fail(TN_EIO, "an HDF5 file that was read could not be closed: look at its file system. What is "
+                                  "published is whole: run again, to go on from there");
+        if (run->rank == 0) tn_fail_print();
+        MPI_Barrier(run->comm);
+    }
+    fflush(NULL);
+    _exit((int)verdict);
+}
+
 void tn_run_end(tn_run *run, tn_status verdict, bool broken) {
     int any_broken = broken;
     if (verdict != TN_OK && run->rank == 0) tn_fail_print();
     MPI_Allreduce(MPI_IN_PLACE, &any_broken, 1, MPI_INT, MPI_MAX, run->comm);
-    if (any_broken) {
-        fflush(NULL);
-        _exit((int)verdict);
-    }
+    if (any_broken) leave(run, verdict);
     run->comm = MPI_COMM_NULL;
     MPI_Finalize();
 }

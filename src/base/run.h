@@ -32,7 +32,7 @@ void tn_run_got_further(void);
 
 /* MPI_Finalize. verdict: the same on every rank; rank 0 prints a failure before any rank leaves, because launchers end
  * the others as soon as one exits with an error. broken: on this rank, a library would crash at its end
- * (tn_h5_broken): then every rank leaves at once, with the verdict as its exit code. Collective. */
+ * (tn_h5_broken): then every rank leaves at once, with the verdict as its exit code; TN_OK becomes TN_EIO. Collective. */
 void tn_run_end(tn_run *run, tn_status verdict, bool broken);
 
 /* A part of run: ranks with the same colour share out. Collective over run; end with tn_run_leave. */

@@ -6,10 +6,12 @@
  */
 #include "cli/args.h"
 
+#include "base/h5.h"
 #include "base/run.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const tn_verb *const VERB[] = {&tn_verb_run,        &tn_verb_submit, &tn_verb_tune,   &tn_verb_trial,
                                       &tn_verb_rank,       &tn_verb_status, &tn_verb_resume, &tn_verb_check,
@@ -48,6 +50,13 @@ static int fail(tn_status st) {
     return st;
 }
 
+/* HDF5 tries once more to close what it could not, when the process ends, and crashes there. Verbs without MPI come to this. */
+static int leave(int code) {
+    if (!tn_h5_broken()) return code;
+    fflush(NULL);
+    _exit(code);
+}
+
 int main(int argc, char **argv) {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         print_help(argc < 2 ? stderr : stdout);
@@ -64,5 +73,5 @@ int main(int argc, char **argv) {
         return 0;
     }
     st = verb->run(&args);
-    return st == TN_OK ? 0 : fail(st);
+    return leave(st == TN_OK ? 0 : fail(st));
 }

@@ -363,8 +363,10 @@ static tn_status make_all(tn_train *t, int n_ranks, int rank) {
 /* The journal goes on where the checkpoint knew it: lines behind that belong to lost steps, which are done again. It
  * is only told, never read by the training: one that was lost begins anew. */
 static tn_status open_journal(tn_train *t) {
-    struct stat info;
-    if (t->clock.journal_bytes > 0 && (stat(t->journal_path, &info) != 0 || info.st_size < t->clock.journal_bytes)) {
+    struct stat info = {.st_size = 0};
+    if (stat(t->journal_path, &info) != 0 && errno != ENOENT)
+        return tn_fail(TN_EIO, "%s: cannot be read: %s", t->journal_path, strerror(errno));
+    if (info.st_size < t->clock.journal_bytes) {
         tn_warn("%s: lines are missing; it begins anew", t->journal_path);
         t->clock.journal_bytes = 0;
     }

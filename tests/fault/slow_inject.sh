@@ -21,7 +21,7 @@ faults_of() { # KIND: those that such a call can meet
     truncate) echo ENOSPC EIO stall ;;
     mkdir) echo ENOSPC EDQUOT EIO ESTALE stall ;;
     close) echo EIO ENOSPC EDQUOT stall ;;
-    *) echo EIO ESTALE stall EIO+ ;;
+    *) echo EIO ESTALE stall ;;
     esac
 }
 
@@ -72,7 +72,7 @@ done
 
 # `| first words | tried | ... |` by the columns of cases.csv that are named
 table() { # HEADING COLUMNS
-    echo "| $1 | calls tried | unharmed | failed cleanly | not reached | wrong |"
+    echo "| $1 | calls tried | unharmed | failed, with exit code | not reached | wrong |"
     echo "| --- | --- | --- | --- | --- | --- |"
     awk -F, -v columns="$2" '
         BEGIN { n = split(columns, column, " ") }
@@ -90,7 +90,7 @@ table() { # HEADING COLUMNS
             for (i = 1; i <= keys; i++) {
                 key = order[i]
                 failed = ""
-                for (code = 2; code <= 70; code++) if (codes[key, code]) failed = failed (failed ? ", " : "") codes[key, code] " with " code
+                for (code = 1; code <= 255; code++) if (codes[key, code]) failed = failed (failed ? ", " : "") codes[key, code] " with " code
                 printf "| %s | %d | %d | %s | %d | %d |\n", key, tried[key], count[key, "unharmed"], failed ? failed : 0, count[key, "not reached"], count[key, "wrong"]
             }
         }' cases.csv
