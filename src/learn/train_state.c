@@ -401,9 +401,20 @@ static tn_status see_overlay(tn_run *run, const tn_train *t) {
     TN_TRY(tn_filter_folder(t->cfg, t->cell.round, folder));
     TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_file(folder, name, "filter", path) : TN_OK));
     TN_TRY(tn_path(path, "%s/%s", folder, name));
-    TN_TRY(tn_seen_by_all(run, path));
+    TN_TRY(tn_seen_by_all(run, path, NULL));
     TN_TRY(tn_path(path, "%s/DONE", folder));
-    return tn_seen_by_all(run, path);
+    return tn_seen_by_all(run, path, NULL);
+}
+
+/* Every rank reads the weights it begins from: those that the cell's identity names. */
+static tn_status see_pretrained(tn_run *run, const tn_train *t) {
+    const char *path = t->cfg->model.pretrained;
+    char hex[TN_HEX_BYTES], line[TN_HEX_BYTES + 16];
+    if (!*path) return TN_OK;
+    TN_TRY(tn_seen_by_all(run, path, hex));
+    snprintf(line, sizeof line, "pretrained %s\n", hex);
+    return strstr(t->inputs, line) ? TN_OK
+                                   : tn_fail(TN_EIO, "model.pretrained: %s: it is being replaced: run again", path);
 }
 
 /* Rank 0 decides whether there is a checkpoint, and which, so that all ranks do the same. */
@@ -411,7 +422,7 @@ static tn_status read_checkpoint(tn_run *run, tn_train *t, tn_ckpt **out) {
     int there = run->rank == 0 && tn_file_exists(t->ckpt_path);
     MPI_Bcast(&there, 1, MPI_INT, 0, run->comm);
     if (!there) return TN_OK;
-    TN_TRY(tn_seen_by_all(run, t->ckpt_path));
+    TN_TRY(tn_seen_by_all(run, t->ckpt_path, NULL));
     return tn_agree(run, tn_ckpt_read(t->ckpt_path, out));
 }
 
@@ -430,6 +441,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
     tn_ckpt *ck = NULL;
     bool resumed = false;
     tn_status st = see_overlay(run, t);
+    if (st == TN_OK) st = see_pretrained(run, t);
     if (st == TN_OK) st = read_checkpoint(run, t, &ck);
     if (st == TN_OK) st = tn_agree(run, choose_isa(run, t, ck));
     if (st == TN_OK) st = tn_agree(run, make_all(t, run->n_ranks, run->rank));
