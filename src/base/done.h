@@ -59,7 +59,8 @@ void tn_done_leave(void);
 void tn_done_undo(const char *dir);
 
 /* Errors  TN_EBUSY as tn_done_check.
- * file: names of the files in dir whose bytes DONE vouches for, NULL at the end; NULL: none. */
+ * file: names of the files in dir whose bytes DONE vouches for, NULL at the end; NULL: none. "../name": beside dir; where one
+ *       of these is missing or has other bytes, tn_done_begin finds the folder stale. */
 tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *const *file);
 
 /* The digest of a finished folder; TN_EARG when there is no DONE: the message names dir and the verb that makes it. */

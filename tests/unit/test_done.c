@@ -156,8 +156,45 @@ static void taken_over(void **unused) {
     same_text("shared/file.tmp", "half of theirs");
 }
 
+/* DONE vouches for results beside its folder. Where one is gone or edited the folder is made again, under its lock. */
+static void beside(void **unused) {
+    (void)unused;
+    char folder[256], path[TN_PATH_BYTES], *text = NULL;
+    size_t n = 0;
+    const char *const files[] = {"../result.csv", "inside", NULL};
+    snprintf(folder, sizeof folder, "%s", unit_path("beside"));
+    const char *changed[] = {"", "result.csv", "result.csv", "beside/inside"};
+    for (int i = 0; i < 4; i++) {
+        bool valid = true;
+        assert_int_equal(tn_done_begin(folder, "beside", &NEW, &valid), TN_OK);
+        assert_int_equal(valid, false);
+        assert_int_equal(tn_file_read(unit_path(".beside.lock"), &text, &n), TN_OK);
+        assert_true(n > 0); /* held */
+        free(text);
+        assert_false(tn_file_exists(unit_path("beside/DONE")));
+        unit_write("result.csv", "result");
+        unit_write("beside/inside", "inside");
+        assert_int_equal(tn_done_publish(folder, &NEW, "digest", files), TN_OK);
+        assert_int_equal(tn_done_begin(folder, "beside", &NEW, &valid), TN_OK);
+        assert_int_equal(valid, true);
+        assert_int_equal(tn_done_file(folder, "../result.csv", "verb", path), TN_OK);
+        assert_string_equal(path, unit_path("result.csv"));
+        if (i == 0) unlink(unit_path("result.csv"));
+        if (i > 0) unit_write(changed[i], "edited");
+        if (i > 2) break;
+        assert_int_equal(tn_done_file(folder, "../result.csv", "verb", path), TN_EFORMAT);
+        unit_says(i == 0 ? "/result.csv: is not there any more: delete the folder"
+                         : "/result.csv: damaged, its bytes are not those that were published: delete the folder");
+    }
+    bool valid = true;
+    assert_int_equal(tn_done_begin(folder, "beside", &NEW, &valid), TN_OK);
+    assert_int_equal(valid, false);
+    tn_done_leave();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(stale_folders), cmocka_unit_test(nested_folders),
-                                       cmocka_unit_test(one_file), cmocka_unit_test(taken_over)};
+                                       cmocka_unit_test(one_file), cmocka_unit_test(taken_over),
+                                       cmocka_unit_test(beside)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
