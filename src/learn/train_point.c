@@ -100,6 +100,63 @@ static tn_status write_posteriors(const tn_train *t) {
     return st;
 }
 
+/* The same rows back. */
+static tn_status read_spread(const tn_train *t, tn_h5 *f, const char *name, float *x, float *room) {
+    int64_t N = t->index->n, K = t->index->n_classes, i = 0;
+    for (int64_t first = 0; first < N; first += BLOCK_ROWS) {
+        int64_t n = N - first < BLOCK_ROWS ? N - first : BLOCK_ROWS;
+        TN_TRY(tn_h5_read_rows(f, name, TN_H5_F32, first, n, room));
+        for (; i < t->n_judged && t->judged[i] < first + n; i++)
+            memcpy(x + i * K, room + (t->judged[i] - first) * K, (size_t)K * sizeof *room);
+    }
+    return TN_OK;
+}
+
+static void hash_weights(const tn_train *t, const float *params, const float *state, tn_hash *hash) {
+    tn_hash_add(hash, params, (size_t)t->n_params * sizeof *params);
+    tn_hash_add(hash, state, (size_t)t->n_state * sizeof *state);
+}
+
+static void hash_posteriors(const tn_train *t, const float *x, tn_hash *hash) {
+    tn_hash_add(hash, x, (size_t)t->n_judged * (size_t)t->index->n_classes * sizeof *x);
+}
+
+static tn_status hash_weights_file(const tn_train *t, tn_hash *hash) {
+    tn_ckpt *best = NULL;
+    float *params = malloc((size_t)t->n_params * sizeof *params), *state = malloc((size_t)t->n_state * sizeof *state);
+    tn_status st = params && state ? tn_ckpt_read(t->best_path, &best)
+                                   : tn_fail_memory((size_t)t->n_params * sizeof *params, "the best model");
+    if (st == TN_OK) st = tn_ckpt_net_load(best, t->net, "model.", params, state);
+    if (st == TN_OK) hash_weights(t, params, state, hash);
+    tn_ckpt_free(&best);
+    free(params);
+    free(state);
+    return st;
+}
+
+static tn_status hash_posteriors_file(const tn_train *t, tn_hash *hash) {
+    static const char *const NAME[] = {"z", "p"};
+    tn_h5 *f = NULL;
+    float *room = malloc((size_t)BLOCK_ROWS * (size_t)t->index->n_classes * sizeof *room);
+    tn_status st = room ? tn_h5_open(t->posteriors_path, &f) : tn_fail_memory(BLOCK_ROWS * sizeof *room, "posteriors");
+    for (int i = 0; st == TN_OK && i < 2; i++) {
+        st = read_spread(t, f, NAME[i], t->p, room);
+        if (st == TN_OK) hash_posteriors(t, t->p, hash);
+    }
+    tn_h5_close(&f);
+    free(room);
+    return st;
+}
+
+tn_status tn_train_best_digest(tn_train *t, char hex_out[TN_HEX_BYTES]) {
+    tn_hash *hash = tn_hash_new();
+    tn_status st = hash_weights_file(t, hash);
+    if (st == TN_OK) st = hash_posteriors_file(t, hash);
+    tn_hash_hex(hash, hex_out);
+    tn_hash_free(&hash);
+    return st;
+}
+
 static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
     int n = tn_net_tensors(t->net);
     tn_ckpt_entry *entry = calloc((size_t)n, sizeof *entry);
@@ -117,10 +174,9 @@ static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
         json_object_set_new(meta, "images_seen", json_sprintf("%lld", (long long)t->clock.images_seen));
         st = tn_ckpt_write(t->best_path, n, entry, meta);
         tn_hash *hash = tn_hash_new();
-        tn_hash_add(hash, params, (size_t)t->n_params * sizeof *params);
-        tn_hash_add(hash, state, (size_t)t->n_state * sizeof *state);
-        tn_hash_add(hash, t->z, (size_t)t->n_judged * (size_t)t->index->n_classes * sizeof *t->z);
-        tn_hash_add(hash, t->p, (size_t)t->n_judged * (size_t)t->index->n_classes * sizeof *t->p);
+        hash_weights(t, params, state, hash);
+        hash_posteriors(t, t->z, hash);
+        hash_posteriors(t, t->p, hash);
         tn_hash_hex(hash, digest_out);
         tn_hash_free(&hash);
     }

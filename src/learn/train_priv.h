@@ -87,6 +87,8 @@ tn_status tn_train_checkpoint(tn_run *run, tn_train *t); /* collective: rank 0 p
 /* train_point.c: evaluation point: posteriors, ensemble z, validation score, best model, journal, checkpoint.
  * Errors  TN_EUNFINISHED asked to stop in mid-evaluation: nothing has changed, the point is still to be done. */
 tn_status tn_train_point(tn_run *run, tn_train *t);
+/* As best_digest, of the kept model's files as they are now. Overwrites p. Local, rank 0. */
+tn_status tn_train_best_digest(tn_train *t, char hex_out[TN_HEX_BYTES]);
 /* The step after which evaluation point j stands. */
 int64_t tn_train_point_step(const tn_train *t, int j);
 

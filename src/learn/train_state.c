@@ -186,10 +186,14 @@ static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
     return st;
 }
 
-static tn_status same_bits(const tn_train *t, const tn_ckpt *ck, bool allow_other_bits) {
+static bool has_same_bits(const tn_train *t, const tn_ckpt *ck) {
     const char *isa = tn_ckpt_word(ck, "isa"), *library = tn_ckpt_word(ck, "library");
-    if (isa && library && strcmp(isa, tn_isa_name(t->isa)) == 0 && strcmp(library, tn_dev_library()) == 0) return TN_OK;
-    if (allow_other_bits) return TN_OK;
+    return isa && library && strcmp(isa, tn_isa_name(t->isa)) == 0 && strcmp(library, tn_dev_library()) == 0;
+}
+
+static tn_status check_bits(const tn_train *t, const tn_ckpt *ck, bool allow_other_bits) {
+    const char *isa = tn_ckpt_word(ck, "isa"), *library = tn_ckpt_word(ck, "library");
+    if (allow_other_bits || has_same_bits(t, ck)) return TN_OK;
     return tn_fail(TN_EARG,
                    "%s: began with instruction set %s and %s, here are %s and %s: the results would differ in their "
                    "last bits. Go on where it began, or give --allow-other-bits",
@@ -203,7 +207,7 @@ static tn_status resume_from(tn_train *t, const tn_ckpt *ck, bool allow_other_bi
     TN_TRY(tn_settings_same(t->folder, settings, t->settings));
     *resumed_out = strcmp(inputs, t->inputs) == 0;
     if (!*resumed_out) return TN_OK;
-    TN_TRY(same_bits(t, ck, allow_other_bits));
+    TN_TRY(check_bits(t, ck, allow_other_bits));
     TN_TRY(clock_from(tn_ckpt_word(ck, "clock"), t->index->n_classes, &t->clock));
     return load_vectors(t, ck);
 }
@@ -393,6 +397,24 @@ static tn_status check_best(const tn_train *t) {
         t->folder);
 }
 
+/* A start that ended between the kept model and the checkpoint left a model that the checkpoint does not know. The same
+ * bits make it again. Others may not: then the next point, which that start had reached, is kept, whatever its score. */
+static tn_status check_best_bits(tn_run *run, tn_train *t) {
+    char digest[TN_HEX_BYTES] = "";
+    if (t->clock.best_point < 0) return TN_OK;
+    TN_TRY(tn_agree(run, run->rank == 0 ? tn_train_best_digest(t, digest) : TN_OK));
+    tn_bcast(run, 0, digest, sizeof digest);
+    if (strcmp(digest, t->clock.best_digest) == 0) return TN_OK;
+    if (t->clock.points_done >= t->cfg->train.evaluation_points)
+        return tn_fail(TN_EFORMAT, "%s: is not the model that the checkpoint knows: delete the folder %s and run again",
+                       t->best_path, t->folder);
+    if (run->rank == 0)
+        tn_say("%s: the kept model is newer than the checkpoint, and of other bits: the next evaluation point is kept",
+               t->name);
+    t->clock.best_point = -1;
+    return TN_OK;
+}
+
 /* Every rank reads the overlay of its round, and DONE that vouches for it. */
 static tn_status see_overlay(tn_run *run, const tn_train *t) {
     char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], name[TN_OVERLAY_NAME_BYTES];
@@ -451,6 +473,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
         if (st == TN_OK && run->rank == 0 && t->clock.best_point >= 0) st = check_best(t);
         if (st == TN_OK && run->rank == 0) st = open_journal(t);
         st = tn_agree(run, st);
+        if (st == TN_OK && resumed && !has_same_bits(t, ck)) st = check_best_bits(run, t);
     }
     tn_ckpt_free(&ck);
     tn_ckpt_free(&t->pretrained);
