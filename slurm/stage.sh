@@ -170,7 +170,7 @@ launch() { # VERB OPTIONS...: its exit code in $code
 
 judge() { # VERB: of an exit code that is not 0
     local how="$1 ended with exit code $code" crashed=""
-    case $code in 132 | 134 | 135 | 136 | 139) [ ! -e "$record.begun" ] || crashed=yes ;; esac
+    case $code in 134 | 136 | 139) [ ! -e "$record.begun" ] || crashed=yes ;; esac
     [ -z "$ended" ] || end "$code" "$how"
     case $code$crashed in
     2 | 4 | 5 | 70 | 127 | *yes) give_up "$code" "$how" ;;
