@@ -2,6 +2,7 @@
 #include "preprocess/decoder.h"
 
 #include "base/hash.h"
+#include "base/progress.h"
 #include "base/stop.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct tn_decoder {
     pid_t child; /* 0: none */
     int fd;
     unsigned limit_s; /* of computing, per image */
+    int n_warned;
 };
 
 /* The request is the number of bytes of the file, and they; the answer is this, and the stored bytes. */
@@ -33,6 +35,7 @@ typedef struct {
     uint64_t perceptual_hash;
     size_t n_bytes;
     char text[TN_MSG_BYTES]; /* the message of st, or why the image cannot be used */
+    char warning[TN_REASON_BYTES];
 } answer;
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
@@ -126,6 +129,7 @@ static void decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, 
     *a = (answer){.w = image.w, .h = image.h, .perceptual_hash = image.perceptual_hash};
     if (!*image.reason) a->st = tn_image_store(cfg, &image, bytes_out, &a->n_bytes);
     snprintf(a->text, sizeof a->text, "%s", a->st == TN_OK ? image.reason : tn_msg);
+    memcpy(a->warning, image.warning, sizeof a->warning);
     tn_image_free(&image);
 }
 
@@ -251,6 +255,13 @@ static tn_status blame(const tn_decoder *d, const char *path, bool slept, int ho
     return TN_OK;
 }
 
+/* A million images may have the same flaw. */
+static void warn(tn_decoder *d, const char *path, const char *text) {
+    enum { MOST = 10 };
+    if (*text && d->n_warned++ < MOST)
+        tn_warn("%s: %s%s", path, text, d->n_warned == MOST ? "; more images like it are not named by this rank" : "");
+}
+
 static tn_status decode_in_child(tn_decoder *d, const char *path, const unsigned char *file, size_t n_file,
                                  tn_found *out) {
     answer a = {.st = TN_OK};
@@ -267,6 +278,7 @@ static tn_status decode_in_child(tn_decoder *d, const char *path, const unsigned
     if (what != ANSWERED) return blame(d, path, what == SLEEPS, how, out);
     if (a.st != TN_OK) return tn_fail(a.st, "%s: %s", path, a.text);
     snprintf(out->reason, sizeof out->reason, "%s", a.text);
+    if (!*a.text) warn(d, path, a.warning);
     out->w = a.w;
     out->h = a.h;
     out->perceptual_hash = a.perceptual_hash;

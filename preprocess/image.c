@@ -1,23 +1,40 @@
 /* image.c - libvips pipeline of one image. */
 #include "preprocess/image.h"
 
+#include "preprocess/tiff.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
+
+/* What a library has to say of an image that it reads all the same goes with the image, which alone has a name. */
+static char warning[TN_REASON_BYTES];
+
+static void one_line(char *text) {
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ') *c = ' ';
+    size_t n = strlen(text);
+    while (n > 0 && text[n - 1] == ' ') text[--n] = 0;
+}
+
+static void keep_warning(const char *domain, GLogLevelFlags level, const char *text, void *unused) {
+    (void)domain, (void)unused;
+    if ((level & (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING)) == 0 || *warning) return; /* the first says why */
+    snprintf(warning, sizeof warning, "%s", text);
+    one_line(warning);
+}
 
 tn_status tn_image_begin(void) {
     if (vips_init("tenfold") != 0) return tn_fail(TN_EIO, "libvips does not start: %s", vips_error_buffer());
     vips_concurrency_set(1);
     vips_cache_set_max(0);
+    g_log_set_default_handler(keep_warning, NULL);
     return TN_OK;
 }
 
 static void refuse(tn_image *image, const char *what, const char *detail) {
     snprintf(image->reason, sizeof image->reason, "%s%s%s", what, *detail ? ": " : "", detail);
-    for (char *c = image->reason; *c; c++)
-        if ((unsigned char)*c < ' ') *c = ' ';
-    size_t n = strlen(image->reason);
-    while (n > 0 && image->reason[n - 1] == ' ') image->reason[--n] = 0;
+    one_line(image->reason);
 }
 
 /* --- loading ------------------------------------------------------------------------------------------------------ */
@@ -59,38 +76,147 @@ static int shrink_for(const tn_cfg *cfg, const tn_image *image, const VipsImage 
     return shrink;
 }
 
-/* Replaces *x by the output of an operation. */
-static bool step(VipsImage **x, int failed, VipsImage *out) {
+/* Replaces *x by the output of an operation: step(&x, vips_invert(x, &out, NULL), &out). */
+static bool step(VipsImage **x, int failed, VipsImage *const *out) {
     g_object_unref(*x);
-    *x = failed ? NULL : out;
+    *x = failed ? NULL : *out;
     return !failed;
 }
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
+/* Spaces whose values are shares of a white: their scale is that of the file's type. Others (CIELAB, XYZ) have their own. */
+static bool has_white(const VipsImage *x) {
+    switch (x->Type) {
+    case VIPS_INTERPRETATION_MULTIBAND:
+    case VIPS_INTERPRETATION_B_W:
+    case VIPS_INTERPRETATION_GREY16:
+    case VIPS_INTERPRETATION_sRGB:
+    case VIPS_INTERPRETATION_RGB:
+    case VIPS_INTERPRETATION_RGB16:
+    case VIPS_INTERPRETATION_scRGB:
+    case VIPS_INTERPRETATION_CMYK:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Floating-point files say nowhere what is white: they hold 0..1, a little more where something was interpolated, or
+ * bytes. */
+static double float_white(tn_image *image, VipsImage **x) {
+    VipsImage *out = NULL;
+    bool numbers = true, unit = true, byte = true;
+    if (!step(x, vips_cast_float(*x, &out, NULL), &out)) return 0;
+    out = vips_image_copy_memory(*x); /* read twice, which a sequential source cannot */
+    if (!step(x, out == NULL, &out)) return 0;
+    const float *value = (const float *)(const void *)(*x)->data;
+    for (size_t i = 0; i < (size_t)VIPS_IMAGE_N_ELEMENTS(*x) * (size_t)(*x)->Ysize; i++) {
+        numbers &= value[i] >= -1;
+        unit &= value[i] <= 2;
+        byte &= value[i] <= 256;
+    }
+    if (numbers && byte) return unit ? 1 : 255;
+    refuse(image, "its samples are floating-point numbers beyond 0 to 1 and 0 to 255: black and white are not known",
+           "");
+    return 0;
+}
+
+/* The value of white, or of opaque; 0: cannot be known. */
+static double white_of(tn_image *image, VipsImage **x) {
+    switch ((*x)->BandFmt) {
+    case VIPS_FORMAT_UCHAR:
+        return 255;
+    case VIPS_FORMAT_USHORT:
+        return 65535;
+    case VIPS_FORMAT_UINT:
+        return 4294967295.0;
+    case VIPS_FORMAT_FLOAT:
+    case VIPS_FORMAT_DOUBLE:
+        return float_white(image, x);
+    default:
+        refuse(image, "its samples are signed or complex numbers: black and white are not known", "");
+        return 0;
+    }
+}
+
+/* What is neither 8 nor 16 bits wide becomes 16: then libvips and the profile know its white. */
+static bool known_depth(tn_image *image, VipsImage **x) {
+    if (!has_white(*x) || (*x)->BandFmt == VIPS_FORMAT_UCHAR || (*x)->BandFmt == VIPS_FORMAT_USHORT) return true;
+    if (vips_image_hasalpha(*x) && tn_tiff_multiplied(image->file, image->n_file)) { /* libvips divides by 255ths */
+        refuse(image, "its colours of 32 bits are multiplied by alpha (associated alpha): store them unmultiplied", "");
+        return false;
+    }
+    double white = white_of(image, x);
+    if (white <= 0) return false;
+    VipsInterpretation type = (*x)->Type == VIPS_INTERPRETATION_CMYK ? (*x)->Type
+                              : (*x)->Bands < 3                      ? VIPS_INTERPRETATION_GREY16
+                                                                     : VIPS_INTERPRETATION_RGB16;
+    VipsImage *out = NULL;
+    if (!step(x, vips_linear1(*x, &out, 65535 / white, 0, NULL), &out)) return false;
+    if (!step(x, vips_rint(*x, &out, NULL), &out)) return false;
+    if (!step(x, vips_cast_ushort(*x, &out, NULL), &out)) return false;
+    return step(x, vips_copy(*x, &out, "interpretation", type, NULL), &out);
+}
+
+/* libvips puts colours through a profile of grey as well. */
+static bool profile_fits(const VipsImage *x) {
+    const void *profile = NULL;
+    size_t n = 0;
+    if (vips_image_get_typeof(x, VIPS_META_ICC_NAME) == 0 ||
+        vips_image_get_blob(x, VIPS_META_ICC_NAME, &profile, &n) != 0 || n < 128)
+        return false;
+    const char *space = (const char *)profile + 16, *signature = (const char *)profile + 36; /* ICC.1, 7.2 */
+    int n_colours = memcmp(space, "GRAY", 4) == 0 ? 1 : memcmp(space, "CMYK", 4) == 0 ? 4 : 3;
+    return memcmp(signature, "acsp", 4) == 0 && x->Bands == n_colours;
+}
+
+/* Colours alone: libvips clips an alpha of 16 bits to a byte where a profile is applied. */
 static bool to_srgb(VipsImage **x) {
     VipsImage *out = NULL;
-    bool profile = vips_image_get_typeof(*x, VIPS_META_ICC_NAME) != 0;
-    if (profile || (*x)->Type == VIPS_INTERPRETATION_CMYK) {
+    if (profile_fits(*x) || (*x)->Type == VIPS_INTERPRETATION_CMYK) {
         if (vips_icc_transform(*x, &out, "srgb", "embedded", TRUE, "depth", 8, "intent", VIPS_INTENT_PERCEPTUAL,
                                NULL) == 0)
-            return step(x, 0, out);
+            return step(x, 0, &out);
         vips_error_clear(); /* a damaged profile: as if there were none */
         out = NULL;
     }
     int failed = vips_colourspace(*x, &out, VIPS_INTERPRETATION_sRGB, NULL);
-    return step(x, failed, out);
+    return step(x, failed, &out);
 }
 
-static bool flatten(const tn_cfg *cfg, VipsImage **x) {
+/* Takes the last band out of *x as shares, 0 to 1. *out NULL: there is none. */
+static bool take_alpha(VipsImage **x, VipsImage **out) {
+    VipsImage *alpha = NULL, *colour = NULL;
+    *out = NULL;
     if (!vips_image_hasalpha(*x)) return true;
+    double opaque = (*x)->BandFmt == VIPS_FORMAT_USHORT ? 65535 : 255;
+    int bands = (*x)->Bands;
+    if (vips_extract_band(*x, &alpha, bands - 1, NULL) != 0) return false;
+    *out = alpha;
+    return step(out, vips_linear1(alpha, &alpha, 1 / opaque, 0, NULL), &alpha) &&
+           step(x, vips_extract_band(*x, &colour, 0, "n", bands - 1, NULL), &colour);
+}
+
+/* Of a byte c over the background b: a c + (1 - a) b, rounded. */
+static bool flatten(const tn_cfg *cfg, VipsImage **x, VipsImage *alpha) {
+    if (!alpha) return true;
     double colour[3];
     for (int c = 0; c < 3; c++) colour[c] = cfg->preprocess.background[c];
     VipsArrayDouble *background = vips_array_double_new(colour, 3);
     VipsImage *out = NULL;
-    int failed = vips_flatten(*x, &out, "background", background, NULL);
+    bool ok = step(x, vips_bandjoin2(*x, alpha, &out, NULL), &out) &&
+              step(x, vips_flatten(*x, &out, "background", background, "max_alpha", 1.0, NULL), &out) &&
+              step(x, vips_rint(*x, &out, NULL), &out) && step(x, vips_cast_uchar(*x, &out, NULL), &out);
     vips_area_unref(VIPS_AREA(background));
-    return step(x, failed, out);
+    return ok;
+}
+
+static bool colours(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
+    VipsImage *alpha = NULL;
+    bool ok = known_depth(image, x) && take_alpha(x, &alpha) && to_srgb(x) && flatten(cfg, x, alpha);
+    if (alpha) g_object_unref(alpha);
+    return ok;
 }
 
 static bool scale_down(const tn_cfg *cfg, VipsImage **x) {
@@ -98,31 +224,31 @@ static bool scale_down(const tn_cfg *cfg, VipsImage **x) {
     if (side <= cfg->preprocess.size_px) return true;
     VipsImage *out = NULL;
     int failed = vips_resize(*x, &out, (double)cfg->preprocess.size_px / side, NULL);
-    return step(x, failed, out);
+    return step(x, failed, &out);
 }
 
 static bool three_bytes(VipsImage **x) {
     VipsImage *out = NULL;
     if ((*x)->BandFmt != VIPS_FORMAT_UCHAR) {
         int failed = vips_cast_uchar(*x, &out, NULL);
-        if (!step(x, failed, out)) return false;
+        if (!step(x, failed, &out)) return false;
     }
     if ((*x)->Bands == 3) return true;
     int failed = (*x)->Bands > 3 ? vips_extract_band(*x, &out, 0, "n", 3, NULL)
                                  : vips_bandjoin((VipsImage *[]){*x, *x, *x}, &out, 3, NULL);
-    return step(x, failed, out) && (*x)->Bands == 3;
+    return step(x, failed, &out) && (*x)->Bands == 3;
 }
 
 /* Decodes into memory first: rotation reads out of order, which a sequential source cannot. */
 static bool upright(VipsImage **x) {
     VipsImage *memory = vips_image_copy_memory(*x), *out = NULL;
-    if (!step(x, memory == NULL, memory)) return false;
+    if (!step(x, memory == NULL, &memory)) return false;
     int failed = vips_autorot(*x, &out, NULL);
-    return step(x, failed, out);
+    return step(x, failed, &out);
 }
 
-static bool pipeline(const tn_cfg *cfg, VipsImage **x) {
-    return to_srgb(x) && flatten(cfg, x) && scale_down(cfg, x) && three_bytes(x) && upright(x);
+static bool pipeline(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
+    return colours(cfg, image, x) && scale_down(cfg, x) && three_bytes(x) && upright(x);
 }
 
 /* --- hashes ------------------------------------------------------------------------------------------------------- */
@@ -180,7 +306,7 @@ static void decode(const tn_cfg *cfg, tn_image *out) {
         refuse(out, "its header claims more than preprocess.max_pixels", size);
     } else if (!has_one_size(header)) {
         refuse(out, "a side is longer than 65535", size);
-    } else if ((x = load(out, shrink_for(cfg, out, header))) && pipeline(cfg, &x)) {
+    } else if ((x = load(out, shrink_for(cfg, out, header))) && pipeline(cfg, out, &x)) {
         size_t n = 0;
         out->pixels = vips_image_write_to_memory(x, &n);
         out->w = x->Xsize;
@@ -195,10 +321,12 @@ static void decode(const tn_cfg *cfg, tn_image *out) {
 void tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out) {
     *out = (tn_image){.file = file, .n_file = n_file};
     vips_error_clear();
+    *warning = 0;
     if (kind_accepted(out))
         decode(cfg, out);
     else
         refuse(out, "is not a JPEG, PNG, WebP, GIF, TIFF or BMP image", "");
+    memcpy(out->warning, warning, sizeof warning);
     if (!*out->reason) out->perceptual_hash = difference_hash(out);
 }
 

@@ -3,8 +3,12 @@
  *                                                                        layer: preprocess, uses: base, data
  *
  * Reads JPEG, PNG, WebP, GIF (first frame), TIFF, BMP by content, whatever the file's name says. Applies EXIF
- * orientation, converts by embedded profile to sRGB, 8 bit, composes alpha over preprocess.background, scales the short
+ * orientation, converts by embedded profile to sRGB, 8 bit, composes alpha a over preprocess.background b (a c + (1 - a)
+ * b, of bytes c), scales the short
  * side down to preprocess.size_px (Lanczos), never up.
+ * Depth  8 and 16 bits and less, 32 whole; floating point from 0 to 1, or to 255 where something is larger than 2. What
+ *        a file holds is taken to be encoded as sRGB where no profile says otherwise; a profile of other colours
+ *        (grey on RGB) counts as none. Signed samples and other ranges have no known white: refused.
  * A damaged image may crash a library, or keep it busy for ever: preprocess calls it in a process of its own
  * (decoder.h).
  */
@@ -23,8 +27,9 @@ typedef struct {
     const unsigned char *file; /* its bytes, the caller's */
     size_t n_file;
     bool storable; /* the file's own bytes are a JPEG that decodes to just these pixels' size, sRGB, upright */
-    uint64_t perceptual_hash;     /* dHash, 0 for a constant image */
-    char reason[TN_REASON_BYTES]; /* why it cannot be used; "" = good */
+    uint64_t perceptual_hash;      /* dHash, 0 for a constant image */
+    char reason[TN_REASON_BYTES];  /* why it cannot be used; "" = good */
+    char warning[TN_REASON_BYTES]; /* what a library complained of first; "" = nothing */
 } tn_image;
 
 /* Once per process, before the first. One thread, no cache: equal bytes everywhere. TN_EIO. */

@@ -35,22 +35,12 @@ pass_on() {
 trap 'asked=yes; pass_on' USR1
 trap 'ended=yes; pass_on' TERM
 
-TENFOLD_LAUNCHER=mpirun
-if [ -n "$site" ]; then
-    # a job without a login shell has no `module` yet
-    for f in /etc/profile.d/modules.sh /etc/profile.d/lmod.sh; do
-        # shellcheck disable=SC1090
-        type module >/dev/null 2>&1 || [ ! -r "$f" ] || . "$f"
-    done
-    # shellcheck disable=SC1090
-    . "$site"
-fi
 task=${SLURM_ARRAY_TASK_ID-}
 id=$SLURM_JOB_ID
 [ -z "$task" ] || id=${SLURM_ARRAY_JOB_ID}_$task
 record=$run/slurm/$label${task:+.$task}
 ranks=$((SLURM_JOB_NUM_NODES * per_node))
-export SLURM_TASKS_PER_NODE="$per_node(x$SLURM_JOB_NUM_NODES)" # mpirun's slots; to sbatch a node's share was one task
+name=$SLURM_JOB_NAME nodes=$SLURM_JOB_NUM_NODES nodelist=$SLURM_JOB_NODELIST # before site.env, which may unset them
 restarts=${SLURM_RESTART_COUNT:-0}
 
 say() { echo "tenfold: $*" >&2; }
@@ -87,8 +77,74 @@ requeue() { # EXIT_CODE WHY
     exit "$1"
 }
 
+# --- the site's files ---------------------------------------------------------------------------------------------------------
+
+# They are read by a shell of their own, with its default options and without arguments, as they may do anything: `exit`, `exec`, `set -e`,
+# `set --`. What they leave (exported variables, TENFOLD_LAUNCHER, umask, limits) comes back line by line on descriptor 3, which
+# is closed to them: a daemon that they start would keep it open. Where the last line is no `end STATUS`, they ended the shell.
+read -r -d '' read_site <<'BASH' || :
+trap '' USR1
+unset TENFOLD_LAUNCHER
+for tenfold_file in /etc/profile.d/modules.sh /etc/profile.d/lmod.sh; do # a job without a login shell has no `module` yet
+    type module >/dev/null 2>&1 || [ ! -r "$tenfold_file" ] || . "$tenfold_file" 3>&-
+done
+tenfold_unix() { LC_ALL=C sed $'1s/^\xEF\xBB\xBF//; s/\r$//' "$TENFOLD_SITE"; } # what Windows puts into a file
+if LC_ALL=C grep -q $'^\xEF\xBB\xBF\|\r$' "$TENFOLD_SITE"; then . <(tenfold_unix) 3>&-; else . "$TENFOLD_SITE" 3>&-; fi
+tenfold_status=$?
+set +eux
+trap - DEBUG ERR
+IFS=$' \t\n'
+[ $tenfold_status = 0 ] || bash -n <(tenfold_unix) 2>/dev/null || { echo syntax >&3 && exit 0; }
+unset TENFOLD_SITE
+[ -z "${TENFOLD_LAUNCHER+set}" ] || export TENFOLD_LAUNCHER
+for tenfold_name in $(compgen -e); do printf 'export %s=%q\n' "$tenfold_name" "${!tenfold_name}" >&3; done
+for tenfold_name in c d f l m n s t u v; do echo "ulimit $tenfold_name $(ulimit -S -$tenfold_name 2>/dev/null)" >&3; done
+printf 'umask %s\nend %d\n' "$(umask)" $tenfold_status >&3
+BASH
+
+declare -A theirs=()
+take_over() { # LINES: exported names of ours and new ones, never this script's own variables
+    local verb rest name kept=" "
+    for name in $(compgen -e); do theirs[$name]=yes; done
+    while read -r verb rest; do
+        name=${rest%%[= ]*}
+        case $verb:$name in
+        export:PWD | export:OLDPWD | export:SHLVL | export:_ | export:SHELLOPTS | export:BASHOPTS) kept+="$name " ;;
+        export:*)
+            kept+="$name "
+            if [ -z "${!name+set}" ] || [ -n "${theirs[$name]-}" ]; then eval "export $rest"; fi
+            ;;
+        ulimit:*) ulimit -S "-$name" "${rest#* }" 2>/dev/null ;;
+        umask:*) umask "$rest" ;;
+        esac
+    done <<<"$1"
+    for name in "${!theirs[@]}"; do
+        case $kept in *" $name "*) ;; *) unset "$name" 2>/dev/null ;; esac
+    done
+}
+site_env() {
+    local left path=$PATH
+    [ -r "$site" ] || give_up 2 "$site cannot be read on $(uname -n)"
+    left=$(exec 3>&1 >&2 && TENFOLD_SITE=$site exec env -u SHELLOPTS -u BASHOPTS bash -c "$read_site" bash </dev/null)
+    local status=$? last=${left##*$'\n'}
+    [ -z "$ended" ] || end 6 "reading $site"
+    case $last in
+    "end 0") ;;
+    "end "*) say "$site ends with status ${last#end }; the job goes on" ;;
+    syntax) give_up 2 "$site is no bash (line and cause stand above)" ;;
+    *) give_up 2 "$site ended the shell that reads it, with status $status: by exit, by exec, or by a command that failed after set -e" ;;
+    esac
+    take_over "$left"
+    type -P rm mv sed >/dev/null || PATH=$PATH:$path # this script needs them still
+}
+read_failures
+unset TENFOLD_LAUNCHER
+[ -z "$site" ] || site_env
+TENFOLD_LAUNCHER=${TENFOLD_LAUNCHER:-mpirun}
+export SLURM_TASKS_PER_NODE="$per_node(x$nodes)" # mpirun's slots; to sbatch a node's share was one task
+
 case $TENFOLD_LAUNCHER in
-mpirun) launcher=(mpirun -q --bind-to none -n "$ranks") ;;
+mpirun) launcher=(mpirun --bind-to none -n "$ranks") ;;
 srun) launcher=(srun --mpi=pmix --kill-on-bad-exit=1 --ntasks="$ranks" --ntasks-per-node="$per_node"
     --cpus-per-task=$((${SLURM_CPUS_PER_TASK:-$per_node} / per_node))) ;;
 *) give_up 2 "TENFOLD_LAUNCHER=$TENFOLD_LAUNCHER in $site: give mpirun or srun" ;;
@@ -114,7 +170,7 @@ launch() { # VERB OPTIONS...: its exit code in $code
 
 judge() { # VERB: of an exit code that is not 0
     local how="$1 ended with exit code $code" crashed=""
-    case $code in 132 | 134 | 135 | 136 | 139) [ ! -e "$record.begun" ] || crashed=yes ;; esac
+    case $code in 134 | 136 | 139) [ ! -e "$record.begun" ] || crashed=yes ;; esac
     [ -z "$ended" ] || end "$code" "$how"
     case $code$crashed in
     2 | 4 | 5 | 70 | 127 | *yes) give_up "$code" "$how" ;;
@@ -130,13 +186,11 @@ judge() { # VERB: of an exit code that is not 0
     requeue "$code" "$how"
 }
 
-read_failures
-name=$SLURM_JOB_NAME
 if [ -n "$task" ]; then
     name=$name.${what:0:1}$((task * ${what:1} / tasks))
     scontrol update JobId="$id" JobName="$name" 2>/dev/null # no matter where it is not allowed
 fi
-say "$name: job $id, start $restarts: $ranks ranks by $TENFOLD_LAUNCHER on $SLURM_JOB_NODELIST"
+say "$name: job $id, start $restarts: $ranks ranks by $TENFOLD_LAUNCHER on $nodelist"
 write_record running 0
 for command in "$@"; do
     read -ra words <<<"${command//@/$task}"

@@ -67,6 +67,8 @@ static tn_status padding_of(const char *word, tn_padding *out) {
 static void print_model(const tn_weights *w) {
     const tn_ckpt_model *m = &w->model;
     printf("%s by names of %s, %d px, %d tensors\n", m->net.name, w->origin, m->size_px, tn_net_tensors(w->net));
+    if (*w->prefix) tn_print(stdout, "`%s` was taken off in front of their names\n", w->prefix);
+    if (w->has_copy) printf("the net is in the file twice: its average was read, the other passed over\n");
     printf("padding %s, batch norm eps %g momentum %g\n", m->net.pad_same ? "same" : "symmetric", m->net.bn_eps,
            m->net.bn_momentum);
     printf("input (x / 255 - mean) / std, mean %g %g %g, std %g %g %g\n", (double)m->norm.mean[0],
@@ -144,20 +146,20 @@ const tn_verb tn_verb_weights = {
     .most_words = 3,
     .options = TN_OPT_CLASSES | TN_OPT_WEIGHTS,
     .summary = "import, export and verify weights; one hash of them; layers of a net",
-    .help =
-        "import    weights of other programs -> OUT, for model.pretrained: safetensors with the names of timm or\n"
-        "          torchvision, Keras .h5, or a checkpoint. Every tensor must fit by name and shape; otherwise all\n"
-        "          misfits are listed and nothing is written\n"
-        "export    a checkpoint or imported weights -> OUT, safetensors with timm's names\n"
-        "verify    one image through the net, with the input the weights want, against stored logits: prints the\n"
-        "          largest difference and the first five classes; exit code 4 when they differ by more than 1e-4\n"
-        "          of the largest\n"
-        "digest    one hash of all tensors in a checkpoint: names, shapes and values, whatever their order in the "
-        "file\n"
-        "describe  layer table and the number of parameters, of a net by name or of a checkpoint\n\n"
-        "example: tenfold weights import tf_efficientnet_b0.safetensors b0.safetensors --padding same\n"
-        "         tenfold weights verify b0.safetensors cat.png --against logits.safetensors\n"
-        "         tenfold weights describe efficientnet-b1 --classes 1000\n"
-        "         tenfold weights digest results/quickstart/train/r0-f0-s48-x1/best.safetensors",
+    .help = "import    weights of other programs -> OUT, for model.pretrained: safetensors with the names of timm or\n"
+            "          torchvision (model., module. and their like are taken off), Keras .h5, or a checkpoint. Every "
+            "tensor must fit by name and shape; otherwise all\n"
+            "          misfits are listed and nothing is written\n"
+            "export    a checkpoint or imported weights -> OUT, safetensors with timm's names\n"
+            "verify    one image through the net, with the input the weights want, against stored logits: prints the\n"
+            "          largest difference and the first five classes; exit code 4 when they differ by more than 1e-4\n"
+            "          of the largest\n"
+            "digest    one hash of all tensors in a checkpoint: names, shapes and values, whatever their order in the "
+            "file\n"
+            "describe  layer table and the number of parameters, of a net by name or of a checkpoint\n\n"
+            "example: tenfold weights import tf_efficientnet_b0.safetensors b0.safetensors --padding same\n"
+            "         tenfold weights verify b0.safetensors cat.png --against logits.safetensors\n"
+            "         tenfold weights describe efficientnet-b1 --classes 1000\n"
+            "         tenfold weights digest results/quickstart/train/r0-f0-s48-x1/best.safetensors",
     .run = run,
 };

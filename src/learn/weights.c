@@ -277,7 +277,11 @@ tn_status tn_weights_read(const char *path, const tn_weights_ask *ask, FILE *lis
     TN_TRY(tn_source_open(path, &s));
     tn_weights *w = calloc(1, sizeof *w);
     tn_status st = w ? find_net(&s, ask, list, w) : tn_fail_memory(sizeof *w, path);
-    if (st == TN_OK) w->origin = tn_names_word(s.names);
+    if (st == TN_OK) {
+        w->origin = tn_names_word(s.names);
+        w->has_copy = s.has_copy;
+        if (s.names != TN_NAMES_TENFOLD) snprintf(w->prefix, sizeof w->prefix, "%s", s.prefix);
+    }
     tn_source_close(&s);
     if (st == TN_OK)
         *out = w;

@@ -9,6 +9,8 @@
  * Read   safetensors with the names of timm, of torchvision, or of this program; Keras HDF5. Every tensor of the net
  *        must be there with its shape, no other may be, and all values must be finite. How names and layouts
  *        correspond, and which padding, batch norm and input follow from whom: docs/weights.md, weights_names.c.
+ * Names  Another program's may stand behind any row of `model.` `module.` `_orig_mod.` `ema.` `backbone.`, which is taken
+ *        off; where the net is there twice, the copy behind `ema.` is read.
  * Head   The classifier is kept with the file's number of classes; a file without one is fine. Training begins with a
  *        new head in any case.
  * All local. Nothing is written before everything was read and found good.
@@ -28,10 +30,12 @@ typedef struct {
 } tn_weights_ask;
 
 typedef struct {
-    tn_ckpt_model model;   /* net.n_classes 0: the file has no classifier */
-    const char *origin;    /* "keras", "timm", "torchvision", "tenfold" */
-    tn_net *net;           /* without a classifier in the file: one of two classes, all zero */
-    float *params, *state; /* host */
+    tn_ckpt_model model;               /* net.n_classes 0: the file has no classifier */
+    const char *origin;                /* "keras", "timm", "torchvision", "tenfold" */
+    char prefix[TN_TENSOR_NAME_BYTES]; /* taken off in front of all names; of another program's file */
+    bool has_copy;                     /* the net was there twice, and its average was read */
+    tn_net *net;                       /* without a classifier in the file: one of two classes, all zero */
+    float *params, *state;             /* host */
 } tn_weights;
 
 /* Errors  TN_EFORMAT tensors that are missing, unknown or of another shape: the message has the first of each, `list`

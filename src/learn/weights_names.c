@@ -80,12 +80,12 @@ static const layer *find(const parts *p) {
     return table->ours ? table : NULL;
 }
 
-static bool torchvision_name(const parts *p, const layer *l, char out[TN_FOREIGN_NAME_BYTES]) {
+static bool torchvision_name(const char *prefix, const parts *p, const layer *l, char out[TN_FOREIGN_NAME_BYTES]) {
     if (p->stage < 0)
-        snprintf(out, TN_FOREIGN_NAME_BYTES, "%s.%s", l->torchvision, p->variable);
+        snprintf(out, TN_FOREIGN_NAME_BYTES, "%s%s.%s", prefix, l->torchvision, p->variable);
     else
-        snprintf(out, TN_FOREIGN_NAME_BYTES, "features.%d.%d.block.%s.%s", p->stage + 1, p->place, l->torchvision,
-                 p->variable);
+        snprintf(out, TN_FOREIGN_NAME_BYTES, "%sfeatures.%d.%d.block.%s.%s", prefix, p->stage + 1, p->place,
+                 l->torchvision, p->variable);
     return true;
 }
 
@@ -107,7 +107,7 @@ bool tn_names_of(const tn_source *s, const tn_tensor *t, int i, char out[TN_FORE
     const layer *l = split(t, &p) ? find(&p) : NULL;
     if (!l) return false; /* head_dense: ours alone */
     if (s->names == TN_NAMES_KERAS) return keras_name(&p, l, keras_variable(t, i), out);
-    return i == 0 && torchvision_name(&p, l, out);
+    return i == 0 && torchvision_name(s->prefix, &p, l, out);
 }
 
 int tn_names_shape(tn_names names, const tn_tensor *t, int64_t out[4]) {

@@ -20,7 +20,9 @@ typedef struct {
 typedef struct {
     char path[TN_PATH_BYTES];
     tn_names names;
-    const char *prefix; /* TN_NAMES_TENFOLD: "model.", "ema." or "" */
+    char prefix[TN_FOREIGN_NAME_BYTES]; /* in front of all names: of a checkpoint of ours, or of what wrapped the net */
+    bool has_copy;                      /* the net is there twice: its average is read ... */
+    char passed_over[TN_FOREIGN_NAME_BYTES]; /* ... and not what has this prefix */
     int n;
     tn_foreign *tensor; /* (n) in ascending order of name */
     tn_ckpt *ck;        /* safetensors */

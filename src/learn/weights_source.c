@@ -16,30 +16,132 @@ const tn_foreign *tn_source_find(const tn_source *s, const char *name) {
 
 /* --- safetensors -------------------------------------------------------------------------------------------------- */
 
-/* The averaged weights of a checkpoint are what was evaluated; a best model has them as "model.". */
-static tn_status whose_names(tn_source *s) {
-    static const struct {
-        const char *tensor, *prefix;
-        tn_names names;
-    } MARK[] = {{"ema.conv_stem.weight", "ema.", TN_NAMES_TENFOLD},
-                {"model.conv_stem.weight", "model.", TN_NAMES_TENFOLD},
-                {"conv_stem.weight", "", TN_NAMES_TIMM},
-                {"features.0.0.weight", "", TN_NAMES_TORCHVISION}};
-    for (size_t i = 0; i < sizeof MARK / sizeof *MARK; i++) {
-        if (!tn_source_find(s, MARK[i].tensor)) continue;
-        s->names = MARK[i].names;
-        s->prefix = MARK[i].prefix;
-        return TN_OK;
+/* What Lightning, DistributedDataParallel, torch.compile, an average of weights and a module around the net put in front
+ * of its names, alone or one in another. */
+static const char *const WRAPPER[] = {"model.", "module.", "_orig_mod.", "ema.", "backbone."};
+enum { N_WRAPPERS = sizeof WRAPPER / sizeof *WRAPPER };
+
+/* How many bytes of wrappers a name begins with. */
+static size_t wrapped(const char *name) {
+    size_t n = 0;
+    for (int i = 0; i < N_WRAPPERS; i++) {
+        size_t m = strlen(WRAPPER[i]);
+        if (strncmp(name + n, WRAPPER[i], m) != 0) continue;
+        n += m;
+        i = -1;
     }
+    return n;
+}
+
+static bool has_prefix(const tn_foreign *f, const char *prefix) {
+    size_t n = wrapped(f->name);
+    return n == strlen(prefix) && memcmp(f->name, prefix, n) == 0;
+}
+
+static bool is_average(const char *prefix) {
+    return strncmp(prefix, "ema.", 4) == 0 || strstr(prefix, ".ema.");
+}
+
+/* The first convolution tells whose names they are; what stands before it is the prefix. */
+static bool is_first(const char *name, tn_names *out) {
+    *out = strcmp(name, "conv_stem.weight") == 0 ? TN_NAMES_TIMM : TN_NAMES_TORCHVISION;
+    return *out == TN_NAMES_TIMM || strcmp(name, "features.0.0.weight") == 0;
+}
+
+static tn_status no_first(const tn_source *s) {
     return tn_fail(TN_EFORMAT,
                    "%s: has none of the names that are known for the first convolution: conv_stem.weight (timm), "
-                   "features.0.0.weight (torchvision), model.conv_stem.weight (tenfold); it begins with %s. "
-                   "docs/weights.md says how to convert",
+                   "features.0.0.weight (torchvision), alone or behind model. module. _orig_mod. ema. backbone.; it "
+                   "begins with %s. docs/weights.md says how to convert",
                    s->path, s->n ? s->tensor[0].name : "nothing");
 }
 
+/* A file may hold the net twice, as it was trained and as an average: the average is what was evaluated. */
+static tn_status find_prefix(tn_source *s) {
+    int n_nets = 0;
+    for (int i = 0; i < s->n; i++) {
+        tn_names names;
+        char prefix[TN_FOREIGN_NAME_BYTES];
+        size_t n = wrapped(s->tensor[i].name);
+        if (!is_first(s->tensor[i].name + n, &names)) continue;
+        snprintf(prefix, sizeof prefix, "%.*s", (int)n, s->tensor[i].name);
+        bool better = n_nets == 0 || is_average(prefix);
+        if (n_nets == 2 || (n_nets == 1 && is_average(prefix) == is_average(s->prefix)))
+            return tn_fail(TN_EFORMAT,
+                           "%s: holds more than one net, behind `%s` and behind `%s`: write one of them into a file of "
+                           "its own",
+                           s->path, s->prefix, prefix);
+        if (n_nets++ == 1) snprintf(s->passed_over, sizeof s->passed_over, "%s", better ? s->prefix : prefix);
+        if (!better) continue;
+        s->names = names;
+        memcpy(s->prefix, prefix, sizeof prefix);
+    }
+    s->has_copy = n_nets == 2;
+    return n_nets > 0 ? TN_OK : no_first(s);
+}
+
+/* Our own files say what they are, and by their hash that nobody else wrote them: words of theirs are believed. */
+static bool is_ours(const tn_source *s) {
+    return tn_ckpt_word(s->ck, "xxh3") && tn_ckpt_word(s->ck, "bn_eps");
+}
+
+static tn_status whose_names(tn_source *s) {
+    int kept = 0;
+    if (is_ours(s) && (tn_source_find(s, "ema.conv_stem.weight") || tn_source_find(s, "model.conv_stem.weight"))) {
+        s->names = TN_NAMES_TENFOLD;
+        strcpy(s->prefix, tn_source_find(s, "ema.conv_stem.weight") ? "ema." : "model.");
+    } else {
+        TN_TRY(find_prefix(s));
+    }
+    for (int i = 0; i < s->n; i++) {
+        bool ours = s->names == TN_NAMES_TENFOLD; /* moments of the optimiser and posteriors are no weights */
+        bool drop =
+            ours ? !has_prefix(&s->tensor[i], s->prefix) : s->has_copy && has_prefix(&s->tensor[i], s->passed_over);
+        if (!drop) s->tensor[kept++] = s->tensor[i];
+    }
+    s->n = kept;
+    return TN_OK;
+}
+
+/* --- files that are something else -------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* The library cuts large models into model-00001-of-00003.safetensors, ... and an index of them. */
+static tn_status refuse_piece(const char *path) {
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *of = strstr(name, "-of-");
+    int n_pieces = 0, end = 0;
+    if (of) sscanf(of, "-of-%5d.safetensors%n", &n_pieces, &end);
+    bool piece = end > 0 && of[end] == 0 && n_pieces > 1;
+    if (!piece && !ends_with(name, ".safetensors.index.json")) return TN_OK;
+    return tn_fail(TN_EFORMAT,
+                   "%s: is %s of a model that was cut into several files: join them into one, as docs/weights.md shows",
+                   path, piece ? "a piece" : "the index");
+}
+
+/* Called when a file is no safetensors: the bytes it begins with say what it is. */
+static tn_status name_kind(const char *path, tn_status st) {
+    unsigned char begin[4] = {0};
+    FILE *f = st == TN_EFORMAT ? fopen(path, "rb") : NULL;
+    size_t n = f ? fread(begin, 1, sizeof begin, f) : 0;
+    if (f) fclose(f);
+    if (n == 4 && memcmp(begin, "PK\3\4", 4) == 0)
+        return tn_fail(st,
+                       "%s: is a zip archive, as torch.save and Keras 3 (.keras) write them: convert it, as "
+                       "docs/weights.md shows",
+                       path);
+    if (n == 4 && begin[0] == 0x80 && begin[1] >= 2 && begin[1] <= 5)
+        return tn_fail(st, "%s: is a pickle, which could run any program: convert it, as docs/weights.md shows", path);
+    return st;
+}
+
 static tn_status open_safetensors(tn_source *s) {
-    TN_TRY(tn_ckpt_read_foreign(s->path, &s->ck));
+    TN_TRY(refuse_piece(s->path));
+    tn_status st = tn_ckpt_read_foreign(s->path, &s->ck);
+    if (st != TN_OK) return name_kind(s->path, st);
     s->n = tn_ckpt_count(s->ck);
     s->tensor = calloc((size_t)s->n + 1, sizeof *s->tensor);
     if (!s->tensor) return tn_fail_memory((size_t)s->n * sizeof *s->tensor, s->path);
@@ -51,20 +153,13 @@ static tn_status open_safetensors(tn_source *s) {
         memcpy(f->dim, e->dim, sizeof f->dim);
         f->data = e->data;
     }
-    TN_TRY(whose_names(s));
-    if (s->names != TN_NAMES_TENFOLD) return TN_OK;
-    int kept = 0; /* moments of the optimiser and posteriors are no weights */
-    for (int i = 0; i < s->n; i++)
-        if (strncmp(s->tensor[i].name, s->prefix, strlen(s->prefix)) == 0) s->tensor[kept++] = s->tensor[i];
-    s->n = kept;
-    return TN_OK;
+    return whose_names(s);
 }
 
 /* --- both --------------------------------------------------------------------------------------------------------- */
 
 static tn_status open_keras(tn_source *s) {
     s->names = TN_NAMES_KERAS;
-    s->prefix = "";
     TN_TRY(tn_h5_open(s->path, &s->h5));
     TN_TRY(tn_source_keras(s));
     qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, by_name);

@@ -1,6 +1,7 @@
 /* batch_words.c - the options of an sbatch command. */
 #include "suite/batch.h"
 
+#include "suite/outer.h"
 #include "suite/queue.h"
 
 #include <stdlib.h>
@@ -148,6 +149,7 @@ static void variable_of(const char *label, char out[32]) {
 
 tn_status tn_batches_print(const tn_batch_about *about, tn_batches *b, FILE *out) {
     tn_status st = TN_OK;
+    tn_outer_print(out);
     for (int i = 0; st == TN_OK && i < b->n; i++) {
         tn_words w = {0};
         char name[32];

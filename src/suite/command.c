@@ -4,6 +4,7 @@
 
 #include "base/progress.h"
 #include "base/stop.h"
+#include "suite/outer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -67,6 +68,7 @@ void tn_words_print(const tn_words *w, FILE *out) {
 static void become(const tn_words *w, FILE *text, FILE *errs) {
     setpgid(0, 0);
     tn_stop_child();
+    tn_outer_forget();
     dup2(fileno(text), STDOUT_FILENO);
     dup2(fileno(errs), STDERR_FILENO);
     execvp(w->at[0], w->at);

@@ -4,6 +4,8 @@
  *   tn_words w = {0};
  *   TN_TRY(tn_words_add(&w, "--job-name=%s", name));           // one argument, whatever is in it: no shell reads it
  *   TN_TRY(tn_command(&w, &out));  ...  tn_said_free(&out);  tn_words_free(&w);
+ *
+ * It does not see what the job around us left in the environment (outer.h): sbatch would hand that to the new job.
  */
 #ifndef TN_SUITE_COMMAND_H
 #define TN_SUITE_COMMAND_H

@@ -1,9 +1,11 @@
-/* launch.c - fork, mpirun, relay of the output. */
+/* launch.c - fork, mpirun, how it ended. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "suite/launch.h"
 
 #include "base/stop.h"
 #include "base/utf8.h"
+#include "suite/outer.h"
+#include "suite/relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,21 +30,6 @@ int tn_cores(void) {
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-/* What an outer mpirun left for its own processes would make the inner one believe it is a part of it. */
-static void forget_outer_launcher(void) {
-    static const char *const PREFIX[] = {
-        "PMIX_",         "OMPI_COMM_WORLD_",      "OMPI_UNIVERSE_", "OMPI_MCA_orte_",   "OMPI_MCA_ess_",
-        "OMPI_MCA_pmix", "OMPI_MCA_initial_wdir", "OMPI_APP_CTX",   "OMPI_FIRST_RANKS", "ORTE_"};
-    for (int i = 0; environ[i];) {
-        char name[128];
-        bool outer = false;
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(environ[i], "="), environ[i]);
-        for (size_t k = 0; k < sizeof PREFIX / sizeof *PREFIX; k++)
-            outer |= strncmp(name, PREFIX[k], strlen(PREFIX[k])) == 0;
-        if (!outer || unsetenv(name) != 0) i++; /* unsetenv moves the next one to this place */
-    }
-}
-
 /* Settings of Open MPI that one machine needs; what the user set stays. */
 static void set_environment(void) {
     static const char *const KEEP[][2] = {
@@ -57,18 +44,19 @@ static void set_environment(void) {
     if (isatty(STDERR_FILENO)) setenv("TENFOLD_TERMINAL", "1", 1); /* progress.h: draw bars through the relay */
 }
 
-_Noreturn static void child(char *const *argv, int n_ranks, int out) {
+_Noreturn static void child(char *const *argv, int n_ranks, const char *begun, int out) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGPIPE, SIG_DFL);
     tn_stop_child();
-    char self[TN_PATH_BYTES], ranks[16];
+    char self[TN_PATH_BYTES], ranks[16], here[32];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n < 0) _exit(127);
     self[n] = 0;
     snprintf(ranks, sizeof ranks, "%d", n_ranks);
-    char *full[128] = {"mpirun", "-q", "-n", ranks, self};
-    int at = 5;
+    snprintf(here, sizeof here, "localhost:%d", n_ranks); /* whatever a site's files say of other hosts */
+    char *full[128] = {"mpirun", "--host", here, "-n", ranks, self};
+    int at = 6;
     for (int i = 0; argv[i]; i++) {
         if (at >= 127) _exit(127);
         full[at++] = argv[i];
@@ -76,50 +64,26 @@ _Noreturn static void child(char *const *argv, int n_ranks, int out) {
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
     close(out);
-    forget_outer_launcher();
+    tn_outer_forget();
     set_environment();
+    if (begun)
+        setenv("TENFOLD_BEGUN", begun, 1);
+    else
+        unsetenv("TENFOLD_BEGUN"); /* that of a job around us */
     execvp(full[0], full);
     fprintf(stderr, "tenfold: error: mpirun cannot be started: %s; on Debian: apt-get install openmpi-bin\n",
             strerror(errno));
     _exit(127);
 }
 
-typedef struct {
-    FILE *log;
-    char line[512]; /* begun, without its end */
-    size_t n;
-    char last[256]; /* last complete line, of tenfold itself where there is one */
-} relay;
-
-/* Lines go into the log; what a carriage return overwrites (progress bars) does not. */
-static void relay_bytes(relay *r, const char *data, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        char c = data[i];
-        if (c == '\r') {
-            r->n = 0;
-        } else if (c == '\n' || r->n == sizeof r->line - 1) {
-            r->line[r->n] = 0;
-            fprintf(r->log, "%s\n", r->line);
-            bool ours = strncmp(r->line, "tenfold:", 8) == 0;
-            if (r->n && (ours || strncmp(r->last, "tenfold:", 8) != 0))
-                snprintf(r->last, sizeof r->last, "%.255s", r->line);
-            r->n = 0;
-            if (c != '\n') r->line[r->n++] = c;
-        } else {
-            r->line[r->n++] = c;
-        }
-    }
-    fflush(r->log);
-}
-
 pid_t tn_launch_start(char *const *argv, int n_ranks, int out) {
     pid_t pid = fork();
-    if (pid == 0) child(argv, n_ranks, out);
+    if (pid == 0) child(argv, n_ranks, NULL, out);
     return pid;
 }
 
 /* Until the child's end of the pipe is closed; passes stop requests on. */
-static void relay_all(relay *r, int in, pid_t pid, const tn_launch_how *how) {
+static void relay_all(tn_relay *r, int in, pid_t pid, const tn_launch_how *how) {
     int passed = 0;
     char data[4096];
     for (;;) {
@@ -133,38 +97,54 @@ static void relay_all(relay *r, int in, pid_t pid, const tn_launch_how *how) {
         ssize_t n = read(in, data, sizeof data);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return;
-        if (!how->quiet && write(STDERR_FILENO, data, (size_t)n) < 0) { /* a closed terminal does not stop the work */
-        }
-        relay_bytes(r, data, (size_t)n);
+        tn_relay_bytes(r, data, (size_t)n);
     }
+}
+
+/* A crash in MPI_Init is none of ours: status.h's 70 is for bugs, which come again. */
+static int exit_code_of(int status, const char *begun, tn_relay *r) {
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    bool has_begun = access(begun, F_OK) == 0;
+    char how[64];
+    unlink(begun);
+    if (has_begun || tn_exit_status(code, how, sizeof how) != TN_EBUG || code == TN_EBUG) return code;
+    if (!*r->last) snprintf(r->last, sizeof r->last, "%s before MPI was up: does mpirun -n 2 hostname work here?", how);
+    return TN_EIO;
 }
 
 tn_status tn_launch_as(char *const *argv, const tn_launch_how *how, int *exit_code_out, char last_line_out[256]) {
     int ends[2];
-    relay r = {.log = fopen(how->log_path, "ae")};
-    if (!r.log) return tn_fail(TN_EIO, "%s: cannot be written: %s", how->log_path, strerror(errno));
+    char begun[TN_PATH_BYTES];
+    tn_relay r;
+    TN_TRY(tn_path(begun, "%s.begun", how->log_path));
+    FILE *log = fopen(how->log_path, "ae");
+    if (!log) return tn_fail(TN_EIO, "%s: cannot be written: %s", how->log_path, strerror(errno));
     if (pipe(ends) != 0) {
-        fclose(r.log);
+        fclose(log);
         return tn_fail(TN_EIO, "no pipe for %s: %s", argv[0], strerror(errno));
     }
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    pid_t pid = tn_launch_start(argv, how->n_ranks, ends[1]);
+    unlink(begun);
+    pid_t pid = fork();
+    if (pid == 0) child(argv, how->n_ranks, begun, ends[1]);
     close(ends[1]);
     tn_status st = TN_OK;
     if (pid < 0) {
         st = tn_fail(TN_EIO, "no process for %s: %s", argv[0], strerror(errno));
     } else {
+        tn_relay_begin(&r, log, how->quiet ? -1 : STDERR_FILENO);
         relay_all(&r, ends[0], pid, how);
+        tn_relay_end(&r);
         int status = 0;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
         }
-        *exit_code_out = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        *exit_code_out = exit_code_of(status, begun, &r);
         snprintf(last_line_out, 256, "%s", r.last);
         tn_utf8_mend(last_line_out); /* cut in mid-character, or a file name of another encoding */
     }
     close(ends[0]);
-    fclose(r.log);
+    fclose(log);
     return st;
 }
 
@@ -174,9 +154,12 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
 
 tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes) {
     int killed_by = exit_code > 128 ? exit_code - 128 : 0;
-    bool crashed = killed_by == SIGSEGV || killed_by == SIGABRT || killed_by == SIGBUS || killed_by == SIGFPE ||
-                   killed_by == SIGILL;
-    if (crashed)
+    bool crashed = killed_by == SIGSEGV || killed_by == SIGABRT || killed_by == SIGFPE;
+    if (killed_by == SIGBUS)
+        snprintf(how_out, n_bytes, "killed by signal %d: is /dev/shm or the disk full?", killed_by);
+    else if (killed_by == SIGILL)
+        snprintf(how_out, n_bytes, "killed by signal %d: built for another processor?", killed_by);
+    else if (crashed)
         snprintf(how_out, n_bytes, "crashed with signal %d", killed_by);
     else if (killed_by)
         snprintf(how_out, n_bytes, "killed by signal %d%s", killed_by, killed_by == SIGKILL ? ": out of memory?" : "");
@@ -184,5 +167,5 @@ tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes) {
         snprintf(how_out, n_bytes, "exit code %d", exit_code);
     if (exit_code >= TN_EARG && exit_code <= TN_EBUSY) return (tn_status)exit_code;
     if (crashed || exit_code == TN_EBUG) return TN_EBUG;
-    return killed_by ? TN_EUNFINISHED : TN_EIO;
+    return killed_by && killed_by != SIGBUS && killed_by != SIGILL ? TN_EUNFINISHED : TN_EIO;
 }

@@ -20,9 +20,10 @@
 /* tn_stop_begin; and a reader of our output that goes away (SIGPIPE) stops nothing. Before any other thread. */
 tn_status tn_launch_begin(void);
 
-/* argv: verb and arguments, NULL at the end; the program is this one. Output is appended to log_path (progress bars
- * left out) and copied to stderr. exit_code_out: of the verb; 128 + signal when killed. last_line_out: last complete
- * line.
+/* argv: verb and arguments, NULL at the end; the program is this one. All ranks are processes of this machine, whatever batch
+ * system or launcher is around (outer.h). Output is appended to log_path (progress bars left out) and copied to stderr.
+ * exit_code_out: of the verb; 128 + signal when killed; TN_EIO when it crashed before MPI was up. last_line_out: why it failed
+ * (relay.h).
  * Errors  TN_EIO cannot start (mpirun absent: names the package), log not writable. */
 tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *exit_code_out, char last_line_out[256]);
 
@@ -43,8 +44,8 @@ pid_t tn_launch_start(char *const *argv, int n_ranks, int out);
 int tn_cores(void);
 
 /* What an exit code of tn_launch means for the whole run: our own codes as they are; a verb that was killed, by the
- * kernel for its memory or by someone, is unfinished; one that crashed is a bug; another code is mpirun's own, which
- * could not start it. how_out: in words, for a message. */
+ * kernel for its memory or by someone, is unfinished; one that crashed is a bug, unless memory behind a mapped file could not be had (SIGBUS) or
+ * an instruction is not there (SIGILL); another code is mpirun's own, which could not start it. how_out: in words, for a message. */
 tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes);
 
 #endif

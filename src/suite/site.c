@@ -58,7 +58,7 @@ static int take_value(const char *at, char *out, size_t room) {
     if ((quote && !at[n]) || n >= room) return REFUSED;
     snprintf(out, room, "%.*s", (int)n, at);
     if (strpbrk(out, "$`\\\"'") || (!quote && strpbrk(out, "()&|<>*?~"))) return REFUSED;
-    rest += strspn(rest, " \t\r");
+    rest += strspn(rest, " \t");
     return *rest == 0 || *rest == '#' ? TAKEN : REFUSED;
 }
 
@@ -99,9 +99,11 @@ tn_status tn_site_read(tn_site *site, tn_cfg *cfg) {
     if (!*site->env) return TN_OK;
     TN_TRY(tn_file_read(site->env, &text, &n));
     tn_status st = TN_OK;
-    rest = text;
+    rest = text + (strncmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* and its byte-order mark */
     for (int line = 1; st == TN_OK && rest; line++) {
         char *this_line = strsep(&rest, "\n");
+        size_t n_line = strlen(this_line); /* carriage returns, as stage.sh: of an editor under Windows */
+        if (n_line > 0 && this_line[n_line - 1] == '\r') this_line[n_line - 1] = 0;
         assignment a;
         int kind = take_line(this_line, &a);
         if (kind == TAKEN) st = apply(site, cfg, &a, line);

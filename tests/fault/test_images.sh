@@ -52,6 +52,14 @@ cp good/0003.png data/images/
 $pre --run done >log 2>&1 || { cat log; exit 1; }
 grep -q "done/shards: 1 images that were missing are there now, and still left out: to take them in, delete that folder" log
 
+# --- what a library complains of is said with the name of the image, and the image is read: here a comment with a bad checksum
+(head -c 33 good/0005.png; printf '\0\0\0\1tEXtx\0\0\0\0'; tail -c +34 good/0005.png) >data/images/0005.png
+$pre --run flawed >log 2>&1 || { cat log; exit 1; }
+grep -q "^tenfold: warning: data/images/0005.png: tEXt: CRC error" log || { cat log; exit 1; }
+grep -q "VIPS" log && { cat log; exit 1; }
+test "$(wc -l <flawed/shards/quarantine.csv)" = 1
+cp good/0005.png data/images/
+
 # --- errors of the moment fail the run, and name the file; files of the kernel have them for everybody
 unread() { # FILE TEXT
     [ -e "$1" ] || return 0

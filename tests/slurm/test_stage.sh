@@ -3,23 +3,24 @@ tenfold=$1 source=$2
 . "$source/tests/slurm/slurm.sh"
 mkdir -p run/slurm run/log
 
-# A signal before each single command of the script, with stand-ins for Slurm and mpirun: site.env can have a DEBUG trap. Number 0
-# comes while site.env is read. The stand-in for mpirun ends when its script waits for it, and after the signal only when it is told.
+# A signal before each single command of the script, with stand-ins for Slurm and mpirun: BASH_ENV brings a DEBUG trap. One comes while
+# site.env is read. The stand-in for mpirun ends when its script waits for it, and after the signal only when it is told.
 mkdir stand-ins
 cat >stand-ins/mpirun <<'SH'
 #!/bin/bash
 trap 'echo told >>story; exit 6' USR1
 touch "$TENFOLD_BEGUN"
 for _ in $(seq 500); do
-    [ ! -e go ] || { rm go && echo "$7 ended" >>story && exit "$ENDS"; }
+    [ ! -e go ] || { rm go && echo "$6 ended" >>story && exit "$ENDS"; }
     sleep 0.01
 done
-echo "$7 was never told" >>story
+echo "$6 was never told" >>story
 SH
 echo 'echo "scontrol $*" >>story' >stand-ins/scontrol
 echo : >stand-ins/squeue
 chmod +x stand-ins/*
-cat >windows.env <<'SH'
+cat >windows.sh <<'SH'
+case $0 in */stage.sh) ;; *) return ;; esac # the script alone, not the shells that it starts
 PATH=$PWD/stand-ins:$PATH
 before() { # COMMAND, of a subshell too
     local n
@@ -27,22 +28,31 @@ before() { # COMMAND, of a subshell too
     if [ "$n" = "$AT" ]; then echo "$1" >sent && kill -s "$SIGNAL" $$; fi
     [ "$1" != 'wait "$child"' ] || [ -e sent ] || touch go
 }
-before site.env
 set -T
-trap '[ -e sent ] || before "$BASH_COMMAND"' DEBUG
+armed=""
+look() { # COMMAND FUNCTION; before the script has its traps a signal ends it, and Slurm sends none so early
+    case $armed:$1:$2 in
+    :"trap 'ended="*) armed=yes ;;
+    : | :* | *:before | *:take_over) ;;
+    *) [ -e sent ] || before "$1" ;;
+    esac
+}
+trap 'look "$BASH_COMMAND" "${FUNCNAME-}"' DEBUG
 SH
+echo 'n=$(cat count) && echo $((n + 1)) >count && if [ "$n" = "$AT" ]; then echo site.env >sent && kill -s "$SIGNAL" $PPID && sleep 0.1; fi' >windows.env
 walk() { # SIGNAL ENDS COMMAND...: ENDS: how a command ends that is not told; how each start ended goes to outcomes
     rm -f outcomes
     for ((at = 0; ; at++)); do
         rm -f run/slurm/* sent go
         : >story
         echo 0 >count
-        AT=$at SIGNAL=$1 ENDS=$2 SLURM_JOB_ID=1 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NAME=walk SLURM_JOB_NODELIST=node \
+        BASH_ENV=$PWD/windows.sh AT=$at SIGNAL=$1 ENDS=$2 SLURM_JOB_ID=1 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NAME=walk SLURM_JOB_NODELIST=node \
             "$source/slurm/stage.sh" program "$PWD/windows.env" "$PWD/run" walk f1/0 1 "${@:3}" 2>log && code=0 || code=$?
         [ -e sent ] || break
         echo "$(sed -n 's/^state //p' run/slurm/walk) $code $(tr '\n' ' ' <story)at: $(tr '\n' ' ' <sent)" >>outcomes
     done
     cat outcomes
+    grep -q 'at: site.env' outcomes
     grep -q 'at: child=\$!' outcomes # a window that only a DEBUG trap hits
     if grep 'never told' outcomes; then exit 1; fi
 }

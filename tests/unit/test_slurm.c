@@ -270,6 +270,13 @@ static void site_env(void **unused) {
     assert_int_equal(cfg->slurm.train_minutes, 30); /* the job file's */
     assert_int_equal(cfg->slurm.filter_minutes, 5);
     tn_cfg_free(&cfg);
+    assert_int_equal(
+        read_site("\xEF\xBB\xBFTENFOLD_QOS=night\r\n\r\nTENFOLD_LAUNCHER=srun\r\nTENFOLD_ACCOUNT='a b' # c\r\n", "",
+                  &cfg, &site), /* an editor under Windows */
+        TN_OK);
+    assert_string_equal(cfg->slurm.qos, "night");
+    assert_string_equal(cfg->slurm.account, "a b");
+    tn_cfg_free(&cfg);
     const struct {
         const char *text, *says;
     } bad[] = {

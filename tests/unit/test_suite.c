@@ -26,7 +26,9 @@ static void exit_codes(void **unused) {
                 {137, TN_EUNFINISHED, "killed by signal 9: out of memory?"},
                 {143, TN_EUNFINISHED, "killed by signal 15"},
                 {139, TN_EBUG, "crashed with signal 11"},
-                {134, TN_EBUG, "crashed with signal 6"}};
+                {134, TN_EBUG, "crashed with signal 6"},
+                {135, TN_EIO, "killed by signal 7: is /dev/shm or the disk full?"},
+                {132, TN_EIO, "killed by signal 4: built for another processor?"}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         assert_int_equal(tn_exit_status(want[i].code, how, sizeof how), want[i].st);
         assert_string_equal(how, want[i].says);

@@ -1,0 +1,139 @@
+/* relay.c - lines, and the blocks of mpirun among them. */
+#include "suite/relay.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum { RULE = 40 }; /* dashes; mpirun prints 74 */
+
+void tn_relay_begin(tn_relay *r, FILE *log, int terminal) {
+    memset(r, 0, sizeof *r);
+    r->log = log;
+    r->terminal = terminal;
+}
+
+static void show(const tn_relay *r, const char *data, size_t n) {
+    if (r->terminal >= 0 && n > 0 && write(r->terminal, data, n) < 0) { /* a closed terminal does not stop the work */
+    }
+}
+
+static void show_held(tn_relay *r) {
+    show(r, r->held, r->n_held);
+    r->n_held = 0;
+}
+
+static bool is_dashes(const tn_relay *r) {
+    return r->n > 0 && strspn(r->line, "-") == r->n;
+}
+
+/* --- why it failed ------------------------------------------------------------------------------------------------ */
+
+static void keep_line(tn_relay *r) {
+    bool ours = strncmp(r->line, "tenfold:", 8) == 0;
+    if (r->n == 0 || (!ours && (r->ours || r->block))) return;
+    snprintf(r->last, sizeof r->last, "%.255s", r->line);
+    r->ours = ours;
+}
+
+/* The first paragraph of the block, in one line; of a long one as many sentences as there is room for. */
+static void keep_block(tn_relay *r, const char *text) {
+    if (r->ours || r->block) return;
+    const char *end = strstr(text, "\n\n");
+    size_t length = end ? (size_t)(end - text) : strlen(text), n = 0;
+    for (size_t i = 0; i < length && n < sizeof r->last - 1; i++) {
+        char c = text[i] == '\n' ? ' ' : text[i];
+        if (c != ' ' || (n > 0 && r->last[n - 1] != ' ')) r->last[n++] = c;
+    }
+    r->last[n] = 0;
+    char *full_stop = NULL;
+    for (char *at = r->last; n == sizeof r->last - 1 && (at = strstr(at, ". ")); at++) full_stop = at;
+    if (full_stop) full_stop[1] = 0;
+    n = strlen(r->last);
+    if (n > 0 && r->last[n - 1] == ' ') r->last[n - 1] = 0;
+    r->block = true;
+}
+
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
+
+static bool is_known(const char *text) {
+    return strstr(text, "a non-zero exit code. Per user-direction, the job has been aborted") ||
+           strstr(text, "processes exited with non-zero status, thus causing");
+}
+
+/* A block that is whole, or will not become so. */
+static void end_block(tn_relay *r) {
+    r->held[r->n_held < sizeof r->held ? r->n_held : sizeof r->held - 1] = 0;
+    const char *text = strchr(r->held, '\n'); /* behind the first rule */
+    char inner[sizeof r->held];
+    snprintf(inner, sizeof inner, "%s", text ? text + 1 : r->held);
+    char *rule = strstr(inner, "\n----------------------------------------"); /* the last one */
+    if (rule) rule[1] = 0;
+    r->in_block = false;
+    if (is_known(inner)) {
+        r->n_held = 0;
+        return;
+    }
+    keep_block(r, inner);
+    fwrite(r->held, 1, r->n_held, r->log);
+    show_held(r);
+}
+
+static void end_line(tn_relay *r) {
+    bool rule = is_dashes(r) && r->n >= RULE;
+    if (r->in_block) {
+        if (rule) end_block(r);
+    } else if (rule) {
+        r->in_block = true;
+    } else {
+        fprintf(r->log, "%s\n", r->line);
+        keep_line(r);
+        show_held(r);
+    }
+    r->n = 0;
+}
+
+static void hold(tn_relay *r, char c) {
+    r->held[r->n_held++] = c;
+    if (r->n_held < sizeof r->held - 1) return;
+    if (r->in_block)
+        end_block(r);
+    else
+        show_held(r);
+}
+
+void tn_relay_bytes(tn_relay *r, const char *data, size_t n) {
+    size_t shown = 0; /* of data; what is held was taken over */
+    for (size_t i = 0; i < n; i++) {
+        char c = data[i];
+        bool long_line = r->n == sizeof r->line - 1;
+        if (c == '\r') {
+            r->n = 0;
+        } else if (c == '\n' || long_line) {
+            r->line[r->n] = 0;
+        } else {
+            r->line[r->n++] = c;
+            r->line[r->n] = 0;
+        }
+        bool held = r->in_block || (c != '\r' && is_dashes(r));
+        if (held) {
+            show(r, data + shown, i - shown);
+            hold(r, c);
+            shown = i + 1;
+        } else if (r->n_held) {
+            show_held(r); /* was no rule */
+        }
+        if (c == '\n' || long_line) end_line(r);
+        if (long_line && c != '\n' && c != '\r') {
+            r->line[r->n++] = c;
+            r->line[r->n] = 0;
+        }
+    }
+    show(r, data + shown, n - shown);
+    fflush(r->log);
+}
+
+void tn_relay_end(tn_relay *r) {
+    if (r->in_block) end_block(r);
+    show_held(r);
+    fflush(r->log);
+}

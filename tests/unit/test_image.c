@@ -1,0 +1,291 @@
+/* test_image.c - what becomes of a picture of one colour, by format, depth, alpha and profile, against values from
+ *
+ *   out = a c + (1 - a) b        c: the colour as sRGB, 0..255; a: alpha, 0..1; b: preprocess.background
+ *
+ * With a profile whose values are proportional to light, c is IEC 61966-2-1's encoding of the file's value. `test_image
+ * --table` prints the table of results/published/images.md. */
+#include "pictures.h"
+#include "unit.h"
+
+#include "preprocess/image.h"
+
+#include <math.h>
+#include <vips/vips.h>
+
+static const double GROUND[3] = {250, 10, 128};
+static FILE *table;
+static bytes linear[4]; /* of 1 and of 3 colours */
+
+typedef enum { NO_PROFILE, LINEAR, OTHER_COLOURS, DAMAGED } profile_kind;
+
+/* --- the formula -------------------------------------------------------------------------------------------------- */
+
+static double srgb_of_light(double x) {
+    return x <= 0.0031308 ? 12.92 * x : 1.055 * pow(x, 1 / 2.4) - 0.055;
+}
+
+/* A profile of other colours than the file's, or one that is damaged, counts as none. */
+static void expected(const picture *p, profile_kind profile, double alpha, double out[3]) {
+    for (int c = 0; c < 3; c++) {
+        double share = p->sample[p->n_colours == 3 ? c : 0] / p->scale;
+        double colour = 255 * (profile == LINEAR ? srgb_of_light(share) : share);
+        out[c] = alpha * colour + (1 - alpha) * GROUND[c];
+    }
+}
+
+static void compare(const char *format, const picture *p, profile_kind profile, double alpha, const bytes *file) {
+    static const char *const WORD[] = {"none", "linear", "of other colours", "damaged"};
+    tn_cfg *cfg = calloc(1, sizeof *cfg);
+    tn_image image;
+    char name[96];
+    double want[3];
+    cfg->preprocess.size_px = PICTURE_SIDE;
+    cfg->preprocess.max_pixels = 1000;
+    for (int c = 0; c < 3; c++) cfg->preprocess.background[c] = (int)GROUND[c];
+    expected(p, profile, alpha, want);
+    /* a colour is rounded to a byte, and what is made of it; in the file before, where alpha is multiplied in */
+    double most = strstr(format, "associated") ? 2 : 1.01;
+    snprintf(name, sizeof name, "| %s | %d%s | %s%s | %.4f | %s |", format, p->depth, p->is_float ? " float" : "",
+             p->n_colours == 3 ? "RGB" : "grey", p->n > p->n_colours ? " and alpha" : "", alpha, WORD[profile]);
+    tn_image_decode(cfg, file->at, file->n, &image);
+    if (*image.reason) fail_msg("%s: %s", name, image.reason);
+    assert_int_equal(image.w * image.h, PICTURE_SIDE * PICTURE_SIDE);
+    for (int i = 0; i < 3 * PICTURE_SIDE * PICTURE_SIDE; i++)
+        if (!(fabs(image.pixels[i] - want[i % 3]) <= most))
+            fail_msg("%s: %d in place of %.1f", name, image.pixels[i], want[i % 3]);
+    if (table && profile <= LINEAR && (p->n == p->n_colours || (alpha > 0.4 && alpha < 0.6)))
+        fprintf(table, "%s %.1f %.1f %.1f | %d %d %d |\n", name, want[0], want[1], want[2], image.pixels[0],
+                image.pixels[1], image.pixels[2]);
+    tn_image_free(&image);
+    free(cfg);
+}
+
+/* --- the kinds ---------------------------------------------------------------------------------------------------- */
+
+/* Colours at 0.8, 0.2 and 1 of white; the sample of alpha is the last. */
+static picture picture_of(int n_colours, int depth, bool has_alpha, double alpha) {
+    static const double SHARE[3] = {0.8, 0.2, 1};
+    picture p = {.n = n_colours + has_alpha, .depth = depth, .n_colours = n_colours};
+    p.scale = depth == 32 ? 4294967295.0 : (1 << depth) - 1;
+    for (int c = 0; c < n_colours; c++) p.sample[c] = (uint32_t)(SHARE[c] * p.scale + 0.5);
+    p.sample[n_colours] = (uint32_t)(alpha * p.scale + 0.5);
+    return p;
+}
+
+static const double ALPHA[] = {-1, 0, 0.003, 0.25, 0.5, 0.75, 1}; /* -1: the file has none */
+enum { N_ALPHAS = sizeof ALPHA / sizeof *ALPHA };
+
+static const bytes *profile_of(profile_kind kind, int n_colours) {
+    static bytes damaged;
+    damaged = linear[n_colours];
+    memset(damaged.at + 36, 'x', 4); /* its signature */
+    return kind == NO_PROFILE ? NULL
+           : kind == LINEAR   ? &linear[n_colours]
+           : kind == DAMAGED  ? &damaged
+                              : &linear[4 - n_colours];
+}
+
+/* Every alpha, with every profile, of one format and depth. */
+static void all_of(const char *format, int n_colours, int depth, bool is_float,
+                   void (*make)(const picture *p, bytes *out)) {
+    static bytes file;
+    for (int i = 0; i < N_ALPHAS; i++)
+        for (profile_kind kind = NO_PROFILE; kind <= DAMAGED; kind++) {
+            picture p = picture_of(n_colours, depth, ALPHA[i] >= 0, ALPHA[i]);
+            p.is_float = is_float;
+            p.profile = profile_of(kind, n_colours);
+            make(&p, &file);
+            compare(format, &p, kind, ALPHA[i] < 0 ? 1 : p.sample[n_colours] / p.scale, &file);
+        }
+}
+
+static void make_png(const picture *p, bytes *out) {
+    picture_png(p, false, false, out);
+}
+
+static void png(void **unused) {
+    (void)unused;
+    static bytes file;
+    for (int n_colours = 1; n_colours <= 3; n_colours += 2)
+        for (int depth = 8; depth <= 16; depth += 8) all_of("PNG", n_colours, depth, false, make_png);
+    for (int depth = 1; depth <= 4; depth *= 2) { /* grey, 0 or 1 of white in one bit */
+        picture p = picture_of(1, depth, false, 1);
+        picture_png(&p, false, false, &file);
+        compare("PNG", &p, NO_PROFILE, 1, &file);
+    }
+    for (int i = 1; i < N_ALPHAS; i++) { /* alpha of an entry of the palette */
+        picture p = picture_of(3, 8, true, ALPHA[i]);
+        for (int depth = 1; depth <= 8; depth *= 2) {
+            picture indexed = p;
+            indexed.depth = depth;
+            picture_png(&indexed, true, true, &file);
+            compare("PNG, palette with tRNS", &indexed, NO_PROFILE, p.sample[3] / p.scale, &file);
+        }
+        p.profile = &linear[3];
+        picture_png(&p, true, true, &file);
+        compare("PNG, palette with tRNS", &p, LINEAR, p.sample[3] / p.scale, &file);
+    }
+    for (int n_colours = 1; n_colours <= 3; n_colours += 2) /* one colour is transparent: all of the picture */
+        for (int depth = 8; depth <= 16; depth += 8) {
+            picture p = picture_of(n_colours, depth, true, 0);
+            picture_png(&p, false, true, &file);
+            compare("PNG, colour in tRNS", &p, NO_PROFILE, 0, &file);
+            p.profile = &linear[n_colours];
+            picture_png(&p, false, true, &file);
+            compare("PNG, colour in tRNS", &p, LINEAR, 0, &file);
+        }
+}
+
+static void make_big_endian(const picture *p, bytes *out) {
+    picture big = *p;
+    big.big_endian = true;
+    picture_tiff(&big, out);
+}
+
+/* The picture's colours, which the file holds multiplied by alpha. */
+static void make_multiplied(const picture *p, bytes *out) {
+    picture multiplied = *p;
+    double alpha = p->n > p->n_colours ? p->sample[p->n_colours] / p->scale : 1;
+    multiplied.multiplied = true;
+    multiplied.big_endian = p->n_colours == 3;
+    for (int c = 0; c < p->n_colours; c++) multiplied.sample[c] = (uint32_t)(alpha * p->sample[c] + 0.5);
+    picture_tiff(&multiplied, out);
+}
+
+static void refuses_multiplied(int n_colours, bool is_float) {
+    static bytes file;
+    tn_cfg cfg = {.preprocess = {.size_px = PICTURE_SIDE, .max_pixels = 1000}};
+    tn_image image;
+    picture p = picture_of(n_colours, 32, true, 0.5);
+    p.is_float = is_float;
+    make_multiplied(&p, &file);
+    tn_image_decode(&cfg, file.at, file.n, &image);
+    assert_non_null(strstr(image.reason, "its colours of 32 bits are multiplied by alpha"));
+    tn_image_free(&image);
+}
+
+static void tiff(void **unused) {
+    (void)unused;
+    for (int n_colours = 1; n_colours <= 3; n_colours += 2) {
+        for (int depth = 8; depth <= 32; depth *= 2) all_of("TIFF", n_colours, depth, false, picture_tiff);
+        all_of("TIFF", n_colours, 32, true, picture_tiff);
+        all_of("TIFF, big-endian", n_colours, 16, false, make_big_endian);
+        for (int depth = 8; depth <= 16; depth *= 2)
+            all_of("TIFF, associated alpha", n_colours, depth, false, make_multiplied);
+        for (int is_float = 0; is_float < 2; is_float++) refuses_multiplied(n_colours, is_float);
+    }
+}
+
+/* Floating-point samples: bytes are taken as such, other ranges are refused for what they are. */
+static void float_ranges(void **unused) {
+    (void)unused;
+    static bytes file;
+    static const struct {
+        double times;
+        const char *refused;
+    } OF[] = {{1.3, NULL},
+              {255, NULL},
+              {1000, "beyond 0 to 1 and 0 to 255"},
+              {-3, "beyond 0 to 1 and 0 to 255"},
+              {NAN, "beyond"}};
+    for (size_t i = 0; i < sizeof OF / sizeof *OF; i++) {
+        picture p = picture_of(3, 32, false, 1);
+        tn_cfg cfg = {.preprocess = {.size_px = PICTURE_SIDE, .max_pixels = 1000}};
+        tn_image image;
+        p.is_float = true;
+        p.scale /= OF[i].times;
+        picture_tiff(&p, &file);
+        tn_image_decode(&cfg, file.at, file.n, &image);
+        if (OF[i].refused) {
+            if (!strstr(image.reason, OF[i].refused)) fail_msg("%g: %s", OF[i].times, image.reason);
+        } else { /* 0.8 and 0.2 of white; 1.3 of white is white */
+            assert_string_equal(image.reason, "");
+            assert_true(fabs(image.pixels[0] - (OF[i].times > 2 ? 204.0 : fmin(255, 0.8 * 255 * OF[i].times))) <= 1);
+            assert_true(fabs(image.pixels[1] - (OF[i].times > 2 ? 51.0 : 0.2 * 255 * OF[i].times)) <= 1);
+            assert_int_equal(image.pixels[2], 255);
+        }
+        tn_image_free(&image);
+    }
+}
+
+/* What a library complains of stays with its image. */
+static void warnings(void **unused) {
+    (void)unused;
+    static bytes file;
+    tn_cfg cfg = {.preprocess = {.size_px = PICTURE_SIDE, .max_pixels = 1000}};
+    for (int i = 0; i < 2; i++) {
+        tn_image image;
+        picture p = picture_of(3, 8, false, 1);
+        p.profile = i == 0 ? profile_of(DAMAGED, 3) : NULL;
+        picture_png(&p, false, false, &file);
+        tn_image_decode(&cfg, file.at, file.n, &image);
+        assert_string_equal(image.reason, "");
+        assert_string_equal(image.warning, i == 0 ? "iCCP: profile 'test': 'xxxx': invalid signature" : "");
+        tn_image_free(&image);
+    }
+}
+
+static void bmp(void **unused) {
+    (void)unused;
+    static bytes file;
+    for (int i = 0; i < N_ALPHAS; i++) {
+        picture p = picture_of(3, 8, ALPHA[i] >= 0, ALPHA[i]);
+        picture_bmp(&p, &file);
+        compare("BMP", &p, NO_PROFILE, ALPHA[i] < 0 ? 1 : p.sample[3] / p.scale, &file);
+    }
+}
+
+/* Formats that libvips writes for us; what is read back was checked above to come from its pixels. */
+static void save(const picture *p, const char *suffix, bytes *out) {
+    unsigned char pixels[4 * PICTURE_SIDE * PICTURE_SIDE];
+    void *file = NULL;
+    size_t n = 0;
+    for (int i = 0; i < p->n * PICTURE_SIDE * PICTURE_SIDE; i++) pixels[i] = (unsigned char)p->sample[i % p->n];
+    VipsImage *x = vips_image_new_from_memory_copy(pixels, (size_t)(p->n * PICTURE_SIDE * PICTURE_SIDE), PICTURE_SIDE,
+                                                   PICTURE_SIDE, p->n, VIPS_FORMAT_UCHAR);
+    assert_non_null(x);
+    x->Type = p->n_colours == 3 ? VIPS_INTERPRETATION_sRGB : VIPS_INTERPRETATION_B_W;
+    if (p->profile) vips_image_set_blob_copy(x, VIPS_META_ICC_NAME, p->profile->at, p->profile->n);
+    if (vips_image_write_to_buffer(x, suffix, &file, &n, NULL) != 0) fail_msg("%s: %s", suffix, vips_error_buffer());
+    out->n = 0;
+    put(out, file, n);
+    g_free(file);
+    g_object_unref(x);
+}
+
+static void make_webp(const picture *p, bytes *out) {
+    save(p, ".webp[lossless]", out);
+}
+
+static void others(void **unused) {
+    (void)unused;
+    static bytes file;
+    all_of("WebP", 3, 8, false, make_webp);
+    for (int transparent = 0; transparent < 2; transparent++) { /* GIF: opaque or not there at all, no profile */
+        picture p = picture_of(3, 8, true, !transparent);
+        save(&p, ".gif", &file);
+        compare("GIF", &p, NO_PROFILE, !transparent, &file);
+    }
+    for (int n_colours = 1; n_colours <= 3; n_colours += 2) /* JPEG: no alpha; a colour of one block loses nothing */
+        for (profile_kind kind = NO_PROFILE; kind <= LINEAR; kind++) {
+            picture p = picture_of(n_colours, 8, false, 1);
+            p.profile = profile_of(kind, n_colours);
+            save(&p, ".jpg[Q=100,no_subsample]", &file);
+            compare("JPEG", &p, kind, 1, &file);
+        }
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(png),          cmocka_unit_test(tiff),
+                                       cmocka_unit_test(float_ranges), cmocka_unit_test(warnings),
+                                       cmocka_unit_test(bmp),          cmocka_unit_test(others)};
+    if (argc > 1 && strcmp(argv[1], "--table") == 0) {
+        table = stdout;
+        puts("| format | bits | colours | alpha | profile | by the formula | stored |\n| --- | --- | --- | --- | --- | "
+             "--- | --- |");
+    }
+    if (tn_image_begin() != TN_OK) return 1;
+    profile_linear(1, &linear[1]);
+    profile_linear(3, &linear[3]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
