@@ -59,3 +59,11 @@ void tn_utf8_printable(const char *text, char *out, size_t room) {
     }
     out[at] = 0;
 }
+
+char *tn_trim(char *text) {
+    static const char WHITE[] = " \t\r\n";
+    char *begin = text + strspn(text, WHITE), *end = begin + strlen(begin);
+    while (end > begin && strchr(WHITE, end[-1])) end--;
+    *end = 0;
+    return begin;
+}
