@@ -150,7 +150,7 @@ static bool begins(const char *text, size_t n, const char *with, size_t n_with) 
 /* Spreadsheets save more than one kind of file under the name of a CSV. */
 static tn_status check_text(const char *path, const char *text, size_t n) {
     const char *zero = memchr(text, 0, n);
-    if (begins(text, n, "\xFF\xFE", 2) || begins(text, n, "\xFE\xFF", 2) || (n > 1 && (!text[0] || !text[1])))
+    if (tn_is_utf16(text, n))
         return tn_fail(TN_EARG, "%s: is UTF-16, not UTF-8: save the table as UTF-8, or convert it with iconv -f UTF-16",
                        path);
     if (begins(text, n, "PK\x03\x04", 4))

@@ -14,6 +14,9 @@
 
 bool tn_is_utf8(const void *text, size_t n_bytes);
 
+/* Does the text begin as UTF-16 does, with its byte order mark or an ASCII character? */
+bool tn_is_utf16(const void *text, size_t n_bytes);
+
 /* Puts `?` for every byte that is no part of UTF-8, for instance of a character that was cut in two. */
 void tn_utf8_mend(char *text);
 
