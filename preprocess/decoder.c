@@ -50,7 +50,9 @@ static tn_status cannot_read(const char *path, int error, tn_found *out) {
     if (!is_fact(error))
         return tn_fail(TN_EIO, "%s: cannot be read: %s: mend that and run the same command again", path,
                        strerror(error));
-    snprintf(out->reason, sizeof out->reason, TN_REASON_UNREAD "%s", strerror(error));
+    bool blank = strstr(path, "/ ") || path[strlen(path) - 1] == ' '; /* which nobody sees */
+    snprintf(out->reason, sizeof out->reason, TN_REASON_UNREAD "%s%s", strerror(error),
+             blank ? " (a blank in front of a name or behind it belongs to the name)" : "");
     return TN_OK;
 }
 

@@ -250,21 +250,32 @@ static tn_status default_images(tn_cfg *cfg) {
     return tn_path(cfg->data.images, "%s", dirname(copy));
 }
 
+/* Editors put a byte order mark in front, and old ones end lines with CR, where a comment would never end: both away. */
+static void plain_text(char *text) {
+    size_t bom = strncmp(text, TN_UTF8_BOM, 3) == 0 ? 3 : 0;
+    memmove(text, text + bom, strlen(text + bom) + 1);
+    for (char *c = text; *c; c++)
+        if (*c == '\r' && c[1] != '\n') *c = '\n';
+}
+
 static tn_status read_tree(const char *path, config_t *tree) {
     char *text = NULL;
     size_t n = 0;
     tn_status st = tn_file_read(path, &text, &n);
     if (st != TN_OK) return tn_fail(tn_file_exists(path) ? st : TN_EARG, "job file %s", tn_msg);
-    if (strlen(text) != n)
+    bool whole = strlen(text) == n, utf16 = tn_is_utf16(text, n);
+    plain_text(text);
+    if (utf16)
+        st = tn_fail(TN_EARG, "%s: is UTF-16: save it as UTF-8, or convert it with iconv -f UTF-16", path);
+    else if (!whole)
         st = tn_fail(TN_EARG, "%s: holds a 0 byte: not a job file", path);
-    else if (!tn_is_utf8(text, n))
+    else if (!tn_is_utf8(text, strlen(text)))
         st = tn_fail(TN_EARG, "%s: is not UTF-8: convert it, e.g. with iconv", path);
     else if (include_line(text))
         st = tn_fail(TN_EARG, "%s:%d: @include is not taken: write the settings into the job file itself", path,
                      include_line(text));
     else if (!parse_text(tree, text))
-        st = tn_fail(TN_EARG, "%s:%d: %s: not libconfig syntax (group: { key = value; };)", path,
-                     config_error_line(tree), config_error_text(tree));
+        st = tn_cfg_refuse(path, text, tree);
     free(text);
     return st;
 }

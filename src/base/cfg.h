@@ -9,8 +9,10 @@
  * docs/job-file.md) follows from that table.
  *
  * Errors     TN_EARG "FILE:LINE: key ..." for an unknown key (with the nearest spelling), a missing required key,
- *            a wrong type, a value out of range (with the accepted values), a libconfig syntax error. All problems
+ *            a wrong type, a value out of range (with the accepted values). All of these
  *            are listed in one go, one per line, not only the first. `--set` values are reported as "--set key".
+ *            A syntax error is reported alone: "FILE:LINE:COLUMN: what, and what stands there".
+ * Text       UTF-8, with or without byte order mark; lines end with LF, CRLF or CR.
  * Paths      in a job file are relative to the folder of the job file; in --set to the current folder.
  * Lists      count, then values; fixed maxima below.
  */

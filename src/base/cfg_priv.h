@@ -1,4 +1,4 @@
-/* cfg_priv.h - the table of keys; shared by cfg_table.c, cfg.c, cfg_value.c, cfg_print.c, cfg_check.c. */
+/* cfg_priv.h - the table of keys; shared by cfg_table.c, cfg.c, cfg_value.c, cfg_print.c, cfg_syntax.c, cfg_check.c. */
 #ifndef TN_BASE_CFG_PRIV_H
 #define TN_BASE_CFG_PRIV_H
 
@@ -79,6 +79,9 @@ int tn_augment_addresses(const char *out[TN_MAX_AUGMENT_ADDRESSES]); /* "train.a
 void tn_space_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems);
 void tn_space_print(const tn_cfg *cfg, FILE *out);
 void tn_space_check(const tn_cfg *cfg, tn_problems *problems);
+
+/* cfg_syntax.c: the error for a text that libconfig has refused: line, column, what is wrong, what stands there. */
+tn_status tn_cfg_refuse(const char *file, const char *text, const config_t *tree);
 
 /* cfg_check.c: what no single key can tell. */
 void tn_cfg_check(tn_cfg *cfg, tn_problems *problems);

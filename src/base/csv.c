@@ -1,153 +1,182 @@
-/* csv.c - libcsv with strictness, and with line numbers. */
+/* csv.c - RFC 4180 with line numbers: docs/decisions/own-csv.md. */
 #include "base/csv.h"
 
 #include "base/fs.h"
 #include "base/utf8.h"
 
-#include <csv.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct tn_csv {
     int n_columns;
     int64_t n_rows;
-    char *text;     /* all fields, 0-terminated, one after another: header first */
-    int64_t *field; /* (n_rows + 1, n_columns) offsets into text */
+    char *path;
+    char *text;     /* the file; a 0 byte stands behind each field */
+    int64_t *field; /* (n_rows + 1, n_columns) offsets into text: header first */
     int64_t *line;  /* (n_rows + 1) where the row begins */
 };
 
-/* What the callbacks of libcsv fill. */
 typedef struct {
     tn_csv *t;
-    const char *path;
-    size_t text_bytes, text_room, fields, fields_room, rows_room;
-    int64_t line;      /* where the row being read begins */
-    int columns_here;  /* fields of the row being read */
-    int64_t n_records; /* finished rows, the header too */
-    tn_status st;
+    char *at, *end;              /* what is still to be read */
+    int64_t lines;               /* the line that `at` stands in */
+    int64_t line;                /* where the row being read begins */
+    int64_t n_fields, n_records; /* finished ones, those of the header too */
+    size_t fields_room, records_room;
 } reader;
 
-static bool grow(void **at, size_t *room, size_t want, size_t size) {
-    if (want <= *room) return true;
+static const char BLANKS[] = " \t";
+
+static bool grow(int64_t **at, size_t *room, int64_t want) {
+    if ((size_t)want <= *room) return true;
     size_t larger = *room ? *room * 2 : 1024;
-    while (larger < want) larger *= 2;
-    void *more = realloc(*at, larger * size);
+    int64_t *more = realloc(*at, larger * sizeof *more);
     if (!more) return false;
     *at = more;
     *room = larger;
     return true;
 }
 
-static void on_field(void *data, size_t n, void *context) {
-    reader *r = context;
-    if (r->st != TN_OK) return;
-    if (!tn_is_utf8(data, n)) {
-        r->st = tn_fail(TN_EARG, "%s:%lld: a field is not UTF-8: convert the table, e.g. with iconv", r->path,
-                        (long long)r->line);
-        return;
-    }
-    if (!grow((void **)&r->t->text, &r->text_room, r->text_bytes + n + 1, 1) ||
-        !grow((void **)&r->t->field, &r->fields_room, r->fields + 1, sizeof *r->t->field)) {
-        r->st = tn_fail_memory(r->text_bytes, r->path);
-        return;
-    }
-    r->t->field[r->fields++] = (int64_t)r->text_bytes;
-    if (n) memcpy(r->t->text + r->text_bytes, data, n);
-    r->t->text[r->text_bytes + n] = 0;
-    r->text_bytes += n + 1;
-    r->columns_here++;
-}
-
-static void on_row(int end, void *context) {
-    (void)end;
-    reader *r = context;
-    if (r->st != TN_OK) return;
-    if (r->n_records == 0) r->t->n_columns = r->columns_here;
-    if (r->columns_here != r->t->n_columns) {
-        r->st = tn_fail(TN_EARG, "%s:%lld: %d fields, the header has %d: quote fields that hold commas", r->path,
-                        (long long)r->line, r->columns_here, r->t->n_columns);
-        return;
-    }
-    if (!grow((void **)&r->t->line, &r->rows_room, (size_t)r->n_records + 1, sizeof *r->t->line)) {
-        r->st = tn_fail_memory((size_t)r->n_records * sizeof *r->t->line, r->path);
-        return;
-    }
-    r->t->line[r->n_records++] = r->line;
-    r->columns_here = 0;
-}
-
-/* The end of the record that begins at text[at]: the first line break outside quotes, or n. */
-static size_t record_end(const char *text, size_t at, size_t n, int64_t *lines) {
-    bool quoted = false;
-    for (; at < n; at++) {
-        if (text[at] == '"') quoted = !quoted;
-        if (text[at] == '\n') {
-            ++*lines;
-            if (!quoted) return at + 1;
-        }
-    }
-    return n;
-}
-
-static tn_status parse_error(const reader *r, struct csv_parser *p) {
-    if (csv_error(p) == CSV_ENOMEM) return tn_fail_memory(0, r->path);
+static tn_status wrong_quoting(const reader *r) {
     return tn_fail(TN_EARG,
                    "%s:%lld: wrong quoting: a field with a quote in it must be in quotes, the quote doubled, and every "
                    "opened quote closed",
-                   r->path, (long long)r->line);
+                   r->t->path, (long long)r->line);
 }
 
-/* One record at a time, so that every error knows its line. */
-static tn_status parse(reader *r, struct csv_parser *p, const char *text, size_t n) {
-    int64_t lines = 1;
-    for (size_t at = 0; at < n && r->st == TN_OK;) {
-        r->line = lines;
-        size_t end = record_end(text, at, n, &lines);
-        if (csv_parse(p, text + at, end - at, on_field, on_row, r) != end - at) return parse_error(r, p);
-        at = end;
+/* Reads on behind a quote. The field moves to where it began, its doubled quotes become single ones; returns its end, NULL
+ * when the quote is not closed. */
+static char *read_quoted(reader *r) {
+    char *to = r->at;
+    for (;; r->at++) {
+        if (r->at == r->end) return NULL;
+        if (*r->at == '"' && *++r->at != '"') return to;
+        r->lines += *r->at == '\n' || (*r->at == '\r' && r->at[1] != '\n');
+        *to++ = *r->at;
     }
-    if (r->st == TN_OK && csv_fini(p, on_field, on_row, r) != 0) return parse_error(r, p);
-    return r->st;
 }
 
-static tn_status check_header(const reader *r) {
-    const tn_csv *t = r->t;
-    if (r->n_records == 0) return tn_fail(TN_EARG, "%s: is empty: it needs a header line", r->path);
+/* Blanks around quotes are none of the field; those of a field without quotes are. What ends the field is told, because the
+ * 0 byte behind the field may take its place. */
+static tn_status read_field(reader *r, char *ends_with) {
+    tn_csv *t = r->t;
+    char *begin = r->at, *quote = r->at + strspn(r->at, BLANKS), *end;
+    if (*quote == '"') {
+        begin = r->at = quote + 1;
+        end = read_quoted(r);
+        if (end) r->at += strspn(r->at, BLANKS);
+    } else {
+        end = r->at += strcspn(r->at, ",\"\r\n");
+    }
+    if (!end || (r->at < r->end && !strchr(",\r\n", *r->at))) return wrong_quoting(r);
+    *ends_with = *r->at;
+    *end = 0;
+    if (!tn_is_utf8(begin, (size_t)(end - begin)))
+        return tn_fail(TN_EARG,
+                       "%s:%lld: a field is not UTF-8: convert the table, e.g. with iconv, or save it as UTF-8",
+                       t->path, (long long)r->line);
+    if (!grow(&t->field, &r->fields_room, r->n_fields + 1)) return tn_fail_memory(r->fields_room * 16, t->path);
+    t->field[r->n_fields++] = begin - t->text;
+    return TN_OK;
+}
+
+/* Behind what ended a field; false: there is no further field in this row. */
+static bool step_over(reader *r, char ended_with) {
+    if (r->at < r->end) r->at++;
+    if (ended_with == ',') return true;
+    r->lines += ended_with != 0;
+    if (ended_with == '\r' && *r->at == '\n') r->at++;
+    return false;
+}
+
+/* Names of columns are looked up: blanks around them say nothing. */
+static void trim_header(tn_csv *t) {
     for (int c = 0; c < t->n_columns; c++) {
-        if (!*tn_csv_name(t, c)) return tn_fail(TN_EARG, "%s:1: column %d has no name", r->path, c + 1);
-        if (tn_csv_column(t, tn_csv_name(t, c)) != c)
-            return tn_fail(TN_EARG, "%s:1: two columns are named %s", r->path, tn_csv_name(t, c));
+        char *name = t->text + t->field[c];
+        t->field[c] += tn_trim(name) - name;
+    }
+}
+
+static tn_status check_header(const tn_csv *t) {
+    const char *only = t->text + t->field[0], *separator = t->n_columns == 1 ? strpbrk(only, ";\t|") : NULL;
+    if (!separator) return TN_OK;
+    return tn_fail(TN_EARG, "%s:1: the fields are separated by %s: separate them by commas", t->path,
+                   *separator == ';'    ? "semicolons"
+                   : *separator == '\t' ? "tabs"
+                                        : "`|`");
+}
+
+static tn_status end_row(reader *r) {
+    tn_csv *t = r->t;
+    int64_t n = r->n_fields - r->n_records * t->n_columns;
+    if (r->n_records == 0) {
+        t->n_columns = (int)n;
+        trim_header(t);
+        TN_TRY(check_header(t));
+    }
+    if (n != t->n_columns)
+        return tn_fail(
+            TN_EARG,
+            "%s:%lld: %lld fields, the header has %d: quote fields that hold commas, and give every column a "
+            "place in the header",
+            t->path, (long long)r->line, (long long)n, t->n_columns);
+    if (!grow(&t->line, &r->records_room, r->n_records + 1)) return tn_fail_memory(r->records_room * 16, t->path);
+    t->line[r->n_records++] = r->line;
+    return TN_OK;
+}
+
+static tn_status read_rows(reader *r) {
+    while (r->at < r->end) {
+        char ended_with = *r->at;
+        r->line = r->lines;
+        if (ended_with == '\r' || ended_with == '\n') {
+            (void)step_over(r, ended_with);
+            continue;
+        }
+        do TN_TRY(read_field(r, &ended_with));
+        while (step_over(r, ended_with));
+        TN_TRY(end_row(r));
     }
     return TN_OK;
 }
 
-static tn_status read_text(const char *path, const char *text, size_t n, tn_csv *t) {
-    reader r = {.t = t, .path = path};
-    struct csv_parser p;
-    const void *zero = memchr(text, 0, n);
-    if (zero) {
-        int64_t line = 1;
-        for (const char *at = text; at < (const char *)zero; at++) line += *at == '\n';
-        return tn_fail(TN_EARG, "%s:%lld: holds a 0 byte: not a text file", path, (long long)line);
-    }
-    if (csv_init(&p, CSV_STRICT | CSV_STRICT_FINI) != 0) return tn_fail_memory(sizeof p, path);
-    size_t bom = n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    tn_status st = parse(&r, &p, text + bom, n - bom);
-    csv_free(&p);
-    if (st == TN_OK) st = check_header(&r);
+static bool begins(const char *text, size_t n, const char *with, size_t n_with) {
+    return n >= n_with && memcmp(text, with, n_with) == 0;
+}
+
+/* Spreadsheets save more than one kind of file under the name of a CSV. */
+static tn_status check_text(const char *path, const char *text, size_t n) {
+    const char *zero = memchr(text, 0, n);
+    if (tn_is_utf16(text, n))
+        return tn_fail(TN_EARG, "%s: is UTF-16, not UTF-8: save the table as UTF-8, or convert it with iconv -f UTF-16",
+                       path);
+    if (begins(text, n, "PK\x03\x04", 4))
+        return tn_fail(TN_EARG, "%s: is a workbook (or another zip file), not a CSV table: save it as CSV in UTF-8",
+                       path);
+    if (!zero) return TN_OK;
+    int64_t line = 1;
+    for (const char *at = text; at < zero; at++) line += *at == '\n' || (*at == '\r' && at[1] != '\n');
+    return tn_fail(TN_EARG, "%s:%lld: holds a 0 byte: not a text file", path, (long long)line);
+}
+
+static tn_status read_text(tn_csv *t, size_t n) {
+    TN_TRY(check_text(t->path, t->text, n));
+    size_t bom = begins(t->text, n, TN_UTF8_BOM, 3) ? 3 : 0;
+    reader r = {.t = t, .at = t->text + bom, .end = t->text + n, .lines = 1};
+    TN_TRY(read_rows(&r));
+    if (r.n_records == 0) return tn_fail(TN_EARG, "%s: is empty: it needs a header line", t->path);
     t->n_rows = r.n_records - 1;
-    return st;
+    return TN_OK;
 }
 
 tn_status tn_csv_read(const char *path, tn_csv **out) {
-    char *text = NULL;
     size_t n = 0;
-    TN_TRY(tn_file_read(path, &text, &n));
     tn_csv *t = calloc(1, sizeof *t);
-    tn_status st = t ? read_text(path, text, n, t) : tn_fail_memory(sizeof *t, path);
-    free(text);
+    tn_status st = t && (t->path = strdup(path)) ? tn_file_read(path, &t->text, &n) : tn_fail_memory(sizeof *t, path);
+    if (st == TN_OK) st = read_text(t, n);
     if (st == TN_OK)
         *out = t;
     else
@@ -157,6 +186,7 @@ tn_status tn_csv_read(const char *path, tn_csv **out) {
 
 void tn_csv_free(tn_csv **t) {
     if (!*t) return;
+    free((*t)->path);
     free((*t)->text);
     free((*t)->field);
     free((*t)->line);
@@ -192,23 +222,52 @@ int tn_csv_column(const tn_csv *t, const char *name) {
     return -1;
 }
 
+tn_status tn_csv_find(const tn_csv *t, const char *name, int *column_out) {
+    int like = -1;
+    *column_out = tn_csv_column(t, name);
+    for (int c = 0; c < t->n_columns; c++) {
+        if (strcasecmp(field(t, 0, c), name) != 0 || c == *column_out) continue;
+        like = c;
+        if (strcmp(field(t, 0, c), name) == 0)
+            return tn_fail(TN_EARG, "%s:1: two columns are named %s: one of them needs another name", t->path, name);
+    }
+    if (*column_out >= 0 || like < 0) return TN_OK;
+    return tn_fail(TN_EARG, "%s:1: there is a column `%s`, but none `%s`: write the name as it is here", t->path,
+                   field(t, 0, like), name);
+}
+
+void tn_csv_trim(tn_csv *t, int column) {
+    for (int64_t row = 1; row <= t->n_rows; row++) {
+        int64_t *at = &t->field[row * t->n_columns + column];
+        char *value = t->text + *at;
+        *at += tn_trim(value) - value;
+    }
+}
+
 static bool needs_quotes(const char *value) {
     return strpbrk(value, ",\"\r\n") || value[0] == ' ' || (*value && value[strlen(value) - 1] == ' ');
 }
 
 void tn_csv_put(FILE *f, const char *sep, const char *value) {
+    bool quotes = needs_quotes(value);
     fputs(sep, f);
-    if (needs_quotes(value))
-        csv_fwrite(f, value, strlen(value));
-    else
-        fputs(value, f);
+    if (quotes) fputc('"', f);
+    for (const char *c = value; *c; c++) {
+        if (*c == '"') fputc('"', f);
+        fputc(*c, f);
+    }
+    if (quotes) fputc('"', f);
 }
 
 char *tn_csv_field(char *to, const char *value) {
-    size_t n = strlen(value);
-    if (needs_quotes(value)) return to + csv_write(to, 2 * n + 2, value, n);
-    memcpy(to, value, n);
-    return to + n;
+    bool quotes = needs_quotes(value);
+    if (quotes) *to++ = '"';
+    for (const char *c = value; *c; c++) {
+        if (*c == '"') *to++ = '"';
+        *to++ = *c;
+    }
+    if (quotes) *to++ = '"';
+    return to;
 }
 
 static char *put_digits(char *to, int n, int64_t digits) {

@@ -1,14 +1,16 @@
 /*
- * csv.h - RFC 4180 tables: strict reading with line numbers (libcsv), quoting writer.    layer: base, uses: status
+ * csv.h - RFC 4180 tables: a reader with line numbers, a writer that quotes.    layer: base, uses: fs, utf8
  *
  *   tn_csv *t = NULL;
  *   TN_TRY(tn_csv_read(path, &t));   int col = tn_csv_column(t, "label");
  *   const char *v = tn_csv_at(t, row, col);
  *
- * Accepted  UTF-8 with or without BOM, LF or CRLF, quoted fields with commas, quotes and line breaks; blank
- *           last lines. Everything else is an error with file:line: a row with more or fewer fields than the
- *           header, a quote inside an unquoted field, an unclosed quote, a 0 byte, invalid UTF-8, a duplicate
- *           or empty column name, an empty file.
+ * Accepted  UTF-8 with or without BOM; lines end with LF, CRLF or CR; empty lines count for nothing. A field may be in
+ *           quotes, and then holds commas, doubled quotes and line breaks. Blanks of a field without quotes belong to it
+ *           (tn_csv_trim takes them away where they say nothing); blanks around quotes, and around column names, do not.
+ *           Columns without a name, and two of one name, harm only whoever asks for them.
+ * Refused   with file:line: a row with more or fewer fields than the header, a quote inside a field without quotes, an
+ *           unclosed quote, a 0 byte, invalid UTF-8, an empty file; semicolons, tabs or | for commas, UTF-16, a workbook.
  */
 #ifndef TN_BASE_CSV_H
 #define TN_BASE_CSV_H
@@ -24,10 +26,17 @@ tn_status tn_csv_read(const char *path, tn_csv **out); /* TN_EIO; TN_EARG with f
 void tn_csv_free(tn_csv **t);
 int64_t tn_csv_rows(const tn_csv *t); /* without the header */
 int tn_csv_columns(const tn_csv *t);
-int tn_csv_column(const tn_csv *t, const char *name); /* -1 when absent */
+int tn_csv_column(const tn_csv *t, const char *name); /* the first of this name; -1 when absent */
 const char *tn_csv_name(const tn_csv *t, int column);
 const char *tn_csv_at(const tn_csv *t, int64_t row, int column); /* owned by t, 0-terminated */
 int64_t tn_csv_line(const tn_csv *t, int64_t row);               /* line in the file where the row begins, from 1 */
+
+/* The only column of this name, -1 when absent: for tables that others made.
+ * Errors  TN_EARG two columns of the name; none, but one that differs in capital letters only. */
+tn_status tn_csv_find(const tn_csv *t, const char *name, int *column_out);
+
+/* Takes blanks and line breaks at both ends of all fields of a column away. */
+void tn_csv_trim(tn_csv *t, int column);
 
 /* Write one field with quotes where needed; sep is written in front ("" for the first, "," then). */
 void tn_csv_put(FILE *f, const char *sep, const char *value);

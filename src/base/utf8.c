@@ -19,6 +19,11 @@ bool tn_is_utf8(const void *text, size_t n) {
     return true;
 }
 
+bool tn_is_utf16(const void *text, size_t n) {
+    const unsigned char *s = text;
+    return n > 1 && (memcmp(s, "\xFF\xFE", 2) == 0 || memcmp(s, "\xFE\xFF", 2) == 0 || !s[0] || !s[1]);
+}
+
 /* Length of the character at text, which ends after n bytes; 0: it is no UTF-8. */
 static size_t character(const char *text, size_t n) {
     for (size_t length = 1; length <= 4 && length <= n; length++)
@@ -58,4 +63,12 @@ void tn_utf8_printable(const char *text, char *out, size_t room) {
         }
     }
     out[at] = 0;
+}
+
+char *tn_trim(char *text) {
+    static const char WHITE[] = " \t\r\n";
+    char *begin = text + strspn(text, WHITE), *end = begin + strlen(begin);
+    while (end > begin && strchr(WHITE, end[-1])) end--;
+    *end = 0;
+    return begin;
 }

@@ -2,6 +2,7 @@
 #include "data/meta.h"
 
 #include "base/nearest.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,29 +21,60 @@ typedef struct {
 
 #define AT_LINE(c, row) (c)->cfg->data.metadata, (long long)tn_csv_line((c)->t, row)
 
-static tn_status find_columns(const tn_cfg *cfg, const tn_csv *t, columns *c, int *n_levels) {
-    const char *file = cfg->data.metadata;
-    *c = (columns){.cfg = cfg, .t = t};
-    c->path = tn_csv_column(t, "path");
-    c->label = tn_csv_column(t, "label");
-    c->split = tn_csv_column(t, "split");
-    c->group = tn_csv_column(t, "group");
-    c->truth = *cfg->data.truth_column ? tn_csv_column(t, cfg->data.truth_column) : -1;
-    if (c->path < 0) return tn_fail(TN_EARG, "%s:1: no column `path`: the header must name it", file);
-    if (*cfg->data.truth_column && c->truth < 0)
-        return tn_fail(TN_EARG, "%s:1: no column `%s`, which data.truth_column names", file, cfg->data.truth_column);
+/* What the header names, as far as it fits. */
+static const char *header(const tn_csv *t, char *out, size_t room) {
+    size_t n = 0;
+    out[0] = 0;
+    for (int c = 0; c < tn_csv_columns(t) && n < room; c++)
+        n += (size_t)snprintf(out + n, room - n, "%s%s", c ? ", " : "", tn_csv_name(t, c));
+    tn_utf8_mend(out); /* of a name that was cut off */
+    return out;
+}
+
+static tn_status find_path(const char *file, const tn_csv *t, int *out) {
+    char names[256];
+    TN_TRY(tn_csv_find(t, "path", out));
+    return *out >= 0 ? TN_OK
+                     : tn_fail(TN_EARG, "%s:1: no column `path`: the header must name it; it names: %s", file,
+                               header(t, names, sizeof names));
+}
+
+static tn_status find_levels(const tn_cfg *cfg, const tn_csv *t, columns *c, int *n_levels) {
     *n_levels = 0;
     for (int m = 0; m < TN_MAX_LEVELS; m++) {
         char name[8];
         snprintf(name, sizeof name, "cat%d", m + 1);
-        c->cat[m] = tn_csv_column(t, name);
+        TN_TRY(tn_csv_find(t, name, &c->cat[m]));
         if (c->cat[m] >= 0 && *n_levels == m) (*n_levels)++;
     }
-    if (*n_levels < cfg->model.metadata_levels)
-        return tn_fail(TN_EARG, "%s:1: no column `cat%d`, but model.metadata_levels = %d", file, *n_levels + 1,
-                       cfg->model.metadata_levels);
+    return *n_levels >= cfg->model.metadata_levels
+               ? TN_OK
+               : tn_fail(TN_EARG, "%s:1: no column `cat%d`, but model.metadata_levels = %d", cfg->data.metadata,
+                         *n_levels + 1, cfg->model.metadata_levels);
+}
+
+static tn_status find_columns(const tn_cfg *cfg, const tn_csv *t, columns *c, int *n_levels) {
+    const char *file = cfg->data.metadata;
+    *c = (columns){.cfg = cfg, .t = t, .truth = -1};
+    TN_TRY(find_path(file, t, &c->path));
+    TN_TRY(tn_csv_find(t, "label", &c->label));
+    TN_TRY(tn_csv_find(t, "split", &c->split));
+    TN_TRY(tn_csv_find(t, "group", &c->group));
+    if (*cfg->data.truth_column) TN_TRY(tn_csv_find(t, cfg->data.truth_column, &c->truth));
+    if (*cfg->data.truth_column && c->truth < 0)
+        return tn_fail(TN_EARG, "%s:1: no column `%s`, which data.truth_column names", file, cfg->data.truth_column);
+    TN_TRY(find_levels(cfg, t, c, n_levels));
     if (tn_csv_rows(t) == 0) return tn_fail(TN_EARG, "%s: has a header but no rows", file);
     return TN_OK;
+}
+
+/* Blanks at the ends say something in a path alone. */
+static void trim_columns(const columns *c, tn_csv *t) {
+    const int column[] = {c->label, c->truth, c->split, c->group};
+    for (size_t i = 0; i < sizeof column / sizeof *column; i++)
+        if (column[i] >= 0 && column[i] != c->path) tn_csv_trim(t, column[i]);
+    for (int m = 0; m < TN_MAX_LEVELS; m++)
+        if (c->cat[m] >= 0) tn_csv_trim(t, c->cat[m]);
 }
 
 static tn_status check_path(const columns *c, int64_t row, const char *path) {
@@ -137,6 +169,7 @@ static tn_status read_into(const tn_cfg *cfg, tn_meta *m) {
     columns c;
     TN_TRY(tn_csv_read(cfg->data.metadata, &m->table));
     TN_TRY(find_columns(cfg, m->table, &c, &m->n_levels));
+    trim_columns(&c, m->table);
     m->n = tn_csv_rows(m->table);
     TN_TRY(allocate(m, c.group >= 0));
     TN_TRY(fill(&c, m));

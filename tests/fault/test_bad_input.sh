@@ -49,12 +49,18 @@ test $code = 2 # nothing that running again would mend
 grep -q "3 train cells failed" log
 cp good/metadata.csv data/
 
-# --- a byte order mark, CRLF, Korean and CSV-hostile names are fine
+# --- a byte order mark, CRLF, Korean, blanks at the ends and CSV-hostile names are fine
 mkdir fine && cp -r good/* fine/
 mv fine/images/0000.jpg "$(printf 'fine/images/\355\225\234\352\270\200, "x".jpg')"
 { printf '\357\273\277'; awk 'BEGIN { OFS = "" } { sub(/^images\/0000.jpg/, "\"images/\355\225\234\352\270\200, \"\"x\"\".jpg\""); print $0, "\r" }' good/metadata.csv; } >fine/metadata.csv
 "$tenfold" preprocess tiny.cfg --run fine-run --set data.metadata=fine/metadata.csv >log 2>&1 || { cat log; exit 1; }
 test "$(wc -l <fine-run/shards/quarantine.csv)" = 1
+mv fine/images/0001.png 'fine/images/0001.png ' # beside a neighbour of nearly that name, which is another row
+cp fine/images/0003.png fine/images/0001.png
+sed -i 's/0001.png,/0001.png ,/; s/0002.jpg,/0002.jpg ,/' fine/metadata.csv
+"$tenfold" preprocess tiny.cfg --run fine-run2 --set data.metadata=fine/metadata.csv >log 2>&1 || { cat log; exit 1; }
+echo '2,"images/0002.jpg ",cannot be read: No such file or directory (a blank in front of a name or behind it belongs to the name)' |
+    cmp - <(tail -n +2 fine-run2/shards/quarantine.csv)
 
 # --- images: quarantined with row and reason; too many of them is an error
 : >data/images/0000.jpg

@@ -95,8 +95,9 @@ static void values(void **unused) {
 static void errors(void **unused) {
     (void)unused;
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\n", "job.cfg: train.images is missing");
-    assert_refused(LEAST "model: {\n", "job.cfg:4: syntax error");
-    assert_refused(LEAST "train: { lanes = 2; };\n", "job.cfg:3: duplicate setting name");
+    assert_refused(LEAST "model: {\n", "job.cfg:3:8: `{` is not closed: the file ends without its `}`");
+    assert_refused(LEAST "train: { lanes = 2; };\n",
+                   "job.cfg:3:1: a key or group stands here for the second time: here stands `train: {");
     assert_refused(LEAST "model: {\n  nett = \"efficientnet-b0\"; };\n",
                    "job.cfg:4: unknown key model.nett: did you mean model.net?");
     assert_refused(LEAST "trian: { lanes = 2; };\n", "job.cfg:3: unknown group trian: did you mean train?");
@@ -143,6 +144,75 @@ static void errors(void **unused) {
     /* included text is neither checked line by line nor widened, and a folder ended the process inside libconfig */
     assert_refused(LEAST " @include \"other.cfg\"\n", "job.cfg:3: @include is not taken");
     assert_refused("# M\xfcller\n" LEAST, "job.cfg: is not UTF-8");
+}
+
+/* Line and column are counted by hand; LEAST is two lines. */
+static void syntax(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *text, *says;
+    } CASE[] = {
+        {LEAST "model: { net = \u201Cefficientnet-b0\u201D; };\n",
+         "job.cfg:3:16: text is written in straight double quotes (\"): here stands `\u201Cefficientnet-b0\u201D; };`"},
+        {LEAST "model: { net = 'efficientnet-b0'; };\n", "job.cfg:3:16: text is written in straight double quotes"},
+        {LEAST "# \uD55C\uAE00\nmodel: { /* \uD55C */ net = efficientnet-b0; };\n",
+         "job.cfg:4:24: text is written in quotes: here stands `efficientnet-b0; };`"},
+        {LEAST "train2: { sizes_px = [ 32,\n  64, ]; };\n",
+         "job.cfg:4:5: a comma in front of `]`: behind the last element stands none: here stands `, ]; };`"},
+        {LEAST "x: { a = ( { b = 1; },\n ); };\n", "job.cfg:3:22: a comma in front of `)`"},
+        {LEAST "x: { a = [ 32 64 ]; };\n", "job.cfg:3:15: a comma or `]` is wanted: here stands `64 ]; };`"},
+        {LEAST "x: { a = [ 32, 64; };\n", "job.cfg:3:18: a comma or `]` is wanted: here stands `; };`"},
+        {LEAST "x: { a = [ [ 1 ] ]; };\n", "job.cfg:3:12: an array [ ... ] holds numbers or texts alone"},
+        {LEAST "x: { a = [ 1, 2.5 ]; };\n", "job.cfg:3:1: the elements of an array are of one kind"},
+        {LEAST "x { a = 1; };\n", "job.cfg:3:3: `=` or `:` behind the name is wanted: here stands `{ a = 1; };`"},
+        {LEAST "x: { a 1; };\n", "job.cfg:3:8: `=` or `:` behind the name is wanted: here stands `1; };`"},
+        {LEAST "x: { a = ; };\n", "job.cfg:3:10: a value is wanted: here stands `; };`"},
+        {LEAST "x: { a = 1;; };\n", "job.cfg:3:12: one `;` too many"},
+        {LEAST "x: { a = 5k; };\n", "job.cfg:3:10: this is no number: here stands `5k; };`"},
+        {LEAST "x: { a = 1; }; };\n", "job.cfg:3:16: no group is open that `}` could close"},
+        {LEAST "x: { a = 1;\ny: { b = 1; };\n", "job.cfg:3:4: `{` is not closed: the file ends without its `}`"},
+        {LEAST "x: { a = [ 1, 2", "job.cfg:3:10: `[` is not closed: the file ends without `]`"},
+        {LEAST "x: { a = \"b;\n c = \"d\"; };\n",
+         "job.cfg:3:10: the quote that is opened is not closed in its line: here stands `\"b;`"},
+        {LEAST "x: { a = \"b; };", "job.cfg:3:10: the quote that is opened is not closed"},
+        {LEAST "1x: { a = 1; };\n", "job.cfg:3:1: the name of a key or group is wanted: here stands `1x: {"},
+        {LEAST "x: { a = \u2026; };\n", "job.cfg:3:10: this character stands outside quotes: here stands `\u2026; };`"},
+        {LEAST "x: { a = 1.5.2; };\n", "job.cfg:3:1: syntax error: here stands `x: { a = 1.5.2; };`"},
+        {LEAST "model: { net = \"efficientnet-b0\", ; };\n", "job.cfg:3:35: one `;` too many"},
+        {LEAST "x: { a = "
+               "\u201C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C"
+               "\u201D; };\n",
+         "here stands "
+         "`\u201C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C\uD55C`: not "
+         "libconfig"},
+    };
+    for (size_t i = 0; i < sizeof CASE / sizeof *CASE; i++) assert_refused(CASE[i].text, CASE[i].says);
+    char deep[1000 + sizeof LEAST + 8] = LEAST "x = ";
+    for (int i = 0; i < 1000; i++) strcat(deep, "(");
+    assert_refused(deep, "job.cfg:3:69: too many brackets in each other");
+}
+
+/* What editors make of line ends and of the first bytes; a semicolon too few is none too few. */
+static void text_forms(void **unused) {
+    (void)unused;
+    tn_cfg *c = read_ok("\xEF\xBB\xBF" LEAST, 0, NULL);
+    assert_int_equal(c->train.images, 1000);
+    tn_cfg_free(&c);
+    c = read_ok("# a comment\rdata: { metadata = \"m.csv\"\r classes = [ \"a\", \"b\" ] }\r\ntrain: { images = 77 }\r",
+                0, NULL);
+    assert_int_equal(c->train.images, 77);
+    tn_cfg_free(&c);
+    assert_refused("\xEF\xBB\xBF# \r\rx y\r", "job.cfg:3:3: `=` or `:` behind the name");
+    FILE *f = fopen(unit_path("wide.cfg"), "wb");
+    fwrite("\xFF\xFE#\0\n\0", 1, 6, f);
+    fclose(f);
+    assert_int_equal(tn_cfg_read(unit_path("wide.cfg"), 0, NULL, NULL, &c), TN_EARG);
+    unit_says("wide.cfg: is UTF-16: save it as UTF-8");
+    f = fopen(unit_path("zero.cfg"), "wb");
+    fwrite("#x\n\0\n", 1, 5, f);
+    fclose(f);
+    assert_int_equal(tn_cfg_read(unit_path("zero.cfg"), 0, NULL, NULL, &c), TN_EARG);
+    unit_says("zero.cfg: holds a 0 byte");
 }
 
 static void identity(void **unused) {
@@ -304,8 +374,9 @@ static void reference_page(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),      cmocka_unit_test(values),    cmocka_unit_test(errors),
-        cmocka_unit_test(identity),      cmocka_unit_test(printing),  cmocka_unit_test(search_space),
-        cmocka_unit_test(search_errors), cmocka_unit_test(job_files), cmocka_unit_test(reference_page)};
+        cmocka_unit_test(defaults),  cmocka_unit_test(values),        cmocka_unit_test(errors),
+        cmocka_unit_test(syntax),    cmocka_unit_test(text_forms),    cmocka_unit_test(identity),
+        cmocka_unit_test(printing),  cmocka_unit_test(search_space),  cmocka_unit_test(search_errors),
+        cmocka_unit_test(job_files), cmocka_unit_test(reference_page)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,8 +50,16 @@ static void refused(void **unused) {
     assert_refused("a,b\n1,x\"y\n", "t.csv:2: wrong quoting");
     assert_refused("a,b\n1,\"x\"y\n", "t.csv:2: wrong quoting");
     assert_refused("a,b\n1,2\n1,\"open\n", "t.csv:3: wrong quoting");
-    assert_refused("a,a\n1,2\n", "two columns are named a");
-    assert_refused("a,\n1,2\n", "column 2 has no name");
+    assert_refused("\n\n", "t.csv: is empty");
+    assert_refused("a,b\r1,2\r\r1,2,3\r", "t.csv:4: 3 fields");
+    assert_refused("a,b\r\n1,2\r\n\r\n1,2,3\r\n", "t.csv:4: 3 fields");
+    assert_refused("a,b\r\"x\ry\",2\r\"x\r\ny\",2\r1\r", "t.csv:6: 1 fields");
+    assert_refused("a,b\n1,\"x\" y\n", "t.csv:2: wrong quoting");
+    assert_refused("a,b\n1,\"", "t.csv:2: wrong quoting");
+    assert_refused("path;label\na,b;c\n", "t.csv:1: the fields are separated by semicolons: separate them by commas");
+    assert_refused("path\tlabel\na\tb\n", "separated by tabs");
+    assert_refused("path|label\na|b\n", "separated by `|`");
+    assert_refused("PK\3\4rest of a workbook", "t.csv: is a workbook");
     assert_refused("a\nok\n\xff\xfe\n", "t.csv:3: a field is not UTF-8");
     assert_refused("a\n\xC0\xAF\n", "not UTF-8");     /* overlong */
     assert_refused("a\n\xED\xA0\x80\n", "not UTF-8"); /* surrogate */
@@ -62,6 +70,87 @@ static void refused(void **unused) {
     assert_int_equal(tn_csv_read(unit_path("zero.csv"), &t), TN_EARG);
     unit_says("zero.csv:2: holds a 0 byte");
     assert_int_equal(tn_csv_read(unit_path("none.csv"), &t), TN_EIO);
+}
+
+static void refuse_bytes(const char *bytes, size_t n, const char *says) {
+    tn_csv *t = NULL;
+    FILE *f = fopen(unit_path("bytes.csv"), "wb");
+    fwrite(bytes, 1, n, f);
+    fclose(f);
+    assert_int_equal(tn_csv_read(unit_path("bytes.csv"), &t), TN_EARG);
+    unit_says(says);
+}
+
+static void utf16(void **unused) {
+    (void)unused;
+    refuse_bytes("\xFF\xFE"
+                 "a\0\n\0",
+                 6, "bytes.csv: is UTF-16, not UTF-8");
+    refuse_bytes("\xFE\xFF\0a\0\n", 6, "is UTF-16");
+    refuse_bytes("a\0\n\0", 4, "is UTF-16");
+    refuse_bytes("\0a\0\n", 4, "is UTF-16");
+    refuse_bytes("a\rb\rc\0\r", 7, "bytes.csv:3: holds a 0 byte");
+}
+
+/* Blanks of a field without quotes are data (RFC 4180, section 2.4); those around quotes and names are not. */
+static void blanks(void **unused) {
+    (void)unused;
+    tn_csv *t = read_ok("path , label,\"b \"\n a.jpg ,\tdisc , \" c \" \n,  ,\" \"\n");
+    assert_int_equal(tn_csv_column(t, "path"), 0);
+    assert_int_equal(tn_csv_column(t, "label"), 1);
+    assert_int_equal(tn_csv_column(t, "b"), 2);
+    assert_string_equal(tn_csv_at(t, 0, 0), " a.jpg ");
+    assert_string_equal(tn_csv_at(t, 0, 1), "\tdisc ");
+    assert_string_equal(tn_csv_at(t, 0, 2), " c ");
+    assert_string_equal(tn_csv_at(t, 1, 1), "  ");
+    for (int c = 1; c < 3; c++) tn_csv_trim(t, c);
+    assert_string_equal(tn_csv_at(t, 0, 0), " a.jpg ");
+    assert_string_equal(tn_csv_at(t, 0, 1), "disc");
+    assert_string_equal(tn_csv_at(t, 0, 2), "c");
+    assert_string_equal(tn_csv_at(t, 1, 1), "");
+    assert_string_equal(tn_csv_at(t, 1, 2), "");
+    tn_csv_free(&t);
+}
+
+/* CR, LF and CRLF end a line alike, in one file as well; in quotes they are data. */
+static void line_ends(void **unused) {
+    (void)unused;
+    tn_csv *t = read_ok("\r\na,b\r1,2\r\n3,4\n\r\"5\r6\r\n7\",8\r9,\n\n\r");
+    assert_int_equal(tn_csv_rows(t), 4);
+    static const int64_t LINE[] = {3, 4, 6, 9};
+    static const char *const SECOND[] = {"2", "4", "8", ""};
+    for (int r = 0; r < 4; r++) {
+        assert_int_equal(tn_csv_line(t, r), LINE[r]);
+        assert_string_equal(tn_csv_at(t, r, 1), SECOND[r]);
+    }
+    assert_string_equal(tn_csv_at(t, 2, 0), "5\r6\r\n7");
+    assert_string_equal(tn_csv_at(t, 3, 0), "9");
+    tn_csv_free(&t);
+    t = read_ok("\t only \n1\n"); /* tabs around the only name separate nothing */
+    assert_string_equal(tn_csv_name(t, 0), "only");
+    tn_csv_free(&t);
+    t = read_ok("a,b\r1,"); /* ends in the midst of a row */
+    assert_string_equal(tn_csv_at(t, 0, 1), "");
+    tn_csv_free(&t);
+}
+
+/* Columns that nobody asks for may have any name, or none. */
+static void names(void **unused) {
+    (void)unused;
+    tn_csv *t = read_ok(",path,x,x,Label,,split,Split\n0,a,1,2,disc,,test,\n");
+    int at = 9;
+    assert_int_equal(tn_csv_columns(t), 8);
+    assert_int_equal(tn_csv_find(t, "path", &at), TN_OK);
+    assert_int_equal(at, 1);
+    assert_int_equal(tn_csv_find(t, "split", &at), TN_OK); /* the other one is no better */
+    assert_int_equal(at, 6);
+    assert_int_equal(tn_csv_find(t, "group", &at), TN_OK);
+    assert_int_equal(at, -1);
+    assert_int_equal(tn_csv_find(t, "x", &at), TN_EARG);
+    unit_says("t.csv:1: two columns are named x");
+    assert_int_equal(tn_csv_find(t, "label", &at), TN_EARG);
+    unit_says("t.csv:1: there is a column `Label`, but none `label`");
+    tn_csv_free(&t);
 }
 
 static void round_trip(void **unused) {
@@ -157,9 +246,10 @@ static void fields(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(accepted),      cmocka_unit_test(refused),
-                                       cmocka_unit_test(round_trip),    cmocka_unit_test(hostile),
-                                       cmocka_unit_test(probabilities), cmocka_unit_test(differences),
-                                       cmocka_unit_test(fields)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(accepted),  cmocka_unit_test(refused),       cmocka_unit_test(round_trip),
+        cmocka_unit_test(hostile),   cmocka_unit_test(probabilities), cmocka_unit_test(differences),
+        cmocka_unit_test(fields),    cmocka_unit_test(utf16),         cmocka_unit_test(blanks),
+        cmocka_unit_test(line_ends), cmocka_unit_test(names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

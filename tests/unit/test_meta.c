@@ -32,6 +32,19 @@ static void columns(void **unused) {
     assert_string_equal(m->cat[1][0], "two");
     assert_string_equal(m->group[2], "g1");
     tn_meta_free(&m);
+    /* as pandas and R write it, and by hand: columns without a name, blanks */
+    unit_write("m.csv", ",note,path,label, cat1,cat2 ,group,split,truth,note\r"
+                        "0,x, a.jpg, cooked,one ,, g1,train ,worn ,y\r"
+                        "1,x,a.jpg , ,one,\" \",g1,\" test\",,y\r");
+    if (tn_meta_read(&cfg, &m) != TN_OK) fail_msg("%s", tn_msg);
+    assert_string_equal(m->path[0], " a.jpg");
+    assert_string_equal(m->path[1], "a.jpg ");
+    assert_true(m->label[0] == 0 && m->label[1] == -1 && m->truth[0] == 1);
+    assert_true(!m->is_test[0] && m->is_test[1]);
+    assert_string_equal(m->cat[0][0], "one");
+    assert_string_equal(m->cat[1][1], "");
+    assert_string_equal(m->group[0], "g1");
+    tn_meta_free(&m);
     unit_write("m.csv", "path\na.jpg\n"); /* a set to predict */
     cfg = config_of(0, "");
     assert_int_equal(tn_meta_read(&cfg, &m), TN_OK);
@@ -46,7 +59,14 @@ static void refused(void **unused) {
         int levels;
         const char *truth, *text, *says;
     } CASE[] = {
-        {0, "", "label\nworn\n", "m.csv:1: no column `path`"},
+        {0, "", "label\nworn\n", "m.csv:1: no column `path`: the header must name it; it names: label"},
+        {0, "", "Path,label\na,worn\n", "m.csv:1: there is a column `Path`, but none `path`"},
+        {0, "", "path,Label\na,worn\n", "a column `Label`, but none `label`"},
+        {0, "", "path,SPLIT\na,test\n", "a column `SPLIT`, but none `split`"},
+        {0, "", "path,Group\na,g\n", "a column `Group`, but none `group`"},
+        {0, "", "path,Cat1\na,g\n", "a column `Cat1`, but none `cat1`"},
+        {0, "truth", "path,Truth\na,worn\n", "a column `Truth`, but none `truth`"},
+        {0, "", "path,label,label\na,worn,\n", "m.csv:1: two columns are named label"},
         {0, "", "path,label\n", "has a header but no rows"},
         {0, "truth", "path,label\na,worn\n", "no column `truth`"},
         {1, "", "path,label\na,worn\n", "no column `cat1`, but model.metadata_levels = 1"},
