@@ -2,6 +2,7 @@
 #include "base/done.h"
 
 #include "base/build.h"
+#include "base/h5.h"
 #include "base/lock.h"
 #include "base/progress.h"
 
@@ -154,12 +155,15 @@ void tn_done_undo(const char *dir) {
     tn_done_leave();
 }
 
-/* Is a file as it was published? `says` (of `room` bytes): what is wrong with it. */
-static tn_status look_at_file(const char *path, const char *wanted, bool *same_out, char *says, size_t room) {
+/* Is a file as it was published? `says` (of `room` bytes): what is wrong with it. remedy: where it was left open.
+ * Errors  TN_EIO it cannot be read now, or is open elsewhere for writing */
+static tn_status look_at_file(const char *path, const char *wanted, const char *remedy, bool *same_out, char *says,
+                              size_t room) {
     char hex[TN_HEX_BYTES] = "";
     bool there = tn_file_exists(path);
     if (there) TN_TRY(tn_hash_file(path, hex));
     *same_out = there && wanted && strcmp(wanted, hex) == 0;
+    if (there && !*same_out) TN_TRY(tn_h5_check_closed(path, remedy));
     snprintf(says, room, "%s",
              !there    ? "is not there any more"
              : !wanted ? "an earlier version made it, and did not vouch for it"
@@ -182,7 +186,8 @@ static tn_status look_beside(const char *dir, tn_done_state *state, char why[WHY
         bool same = true;
         if (!beside || st != TN_OK || *state != TN_DONE_VALID) break;
         st = file_path(dir, file, path);
-        if (st == TN_OK) st = look_at_file(path, json_string_value(hash), &same, says, sizeof says);
+        if (st == TN_OK)
+            st = look_at_file(path, json_string_value(hash), "delete it, it is made again", &same, says, sizeof says);
         if (st != TN_OK || same) continue;
         snprintf(why, WHY_BYTES, "%s: %s: made again", path, says);
         *state = TN_DONE_STALE;
@@ -315,17 +320,16 @@ tn_status tn_done_made_from(const char *dir, const char *input, bool *out) {
 }
 
 tn_status tn_done_file(const char *dir, const char *name, const char *made_by_verb, char path_out[TN_PATH_BYTES]) {
-    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES], says[128];
+    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES], says[128], remedy[TN_PATH_BYTES + 128];
     json_t *j = NULL;
     bool same = false;
     TN_TRY(tn_done_digest(dir, made_by_verb, hex));
     TN_TRY(file_path(dir, name, path));
     TN_TRY(read_done(dir, &j));
     const char *wanted = json_string_value(json_object_get(json_object_get(j, "files"), name));
-    tn_status st = look_at_file(path, wanted, &same, says, sizeof says);
-    if (st == TN_OK && !same)
-        st = tn_fail(TN_EFORMAT, "%s: %s: delete the folder %s and run `tenfold %s` again", path, says, dir,
-                     made_by_verb);
+    snprintf(remedy, sizeof remedy, "delete the folder %s and run `tenfold %s` again", dir, made_by_verb);
+    tn_status st = look_at_file(path, wanted, remedy, &same, says, sizeof says);
+    if (st == TN_OK && !same) st = tn_fail(TN_EFORMAT, "%s: %s: %s", path, says, remedy);
     json_decref(j);
     return st == TN_OK ? tn_path(path_out, "%s", path) : st;
 }

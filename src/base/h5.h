@@ -36,7 +36,11 @@ typedef enum {
 } tn_h5_type;
 
 tn_status tn_h5_create(const char *path, tn_h5 **out); /* a new file in place of an old one; TN_EIO */
-tn_status tn_h5_open(const char *path, tn_h5 **out);   /* read only; TN_EIO absent, TN_EFORMAT not HDF5 or damaged */
+/* Read only. TN_EIO absent, or open elsewhere for writing; TN_EFORMAT not HDF5, or damaged: what to do about that, callers know. */
+tn_status tn_h5_open(const char *path, tn_h5 **out);
+/* TN_EIO where another program (h5py, HDFView) has the file open for writing, or was killed with it open: says so, and to do
+ * `remedy` when it is open nowhere. TN_OK for any other file. Local. */
+tn_status tn_h5_check_closed(const char *path, const char *remedy);
 /* Closes; on a file being written returns TN_EIO when the last bytes could not be written (full disk). NULL fine. */
 tn_status tn_h5_close(tn_h5 **f);
 

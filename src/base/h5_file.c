@@ -90,6 +90,27 @@ tn_status tn_h5_create(const char *path, tn_h5 **out) {
     return TN_OK;
 }
 
+/* Whoever opens a file for writing says so in its superblock (version 3, file format specification II.A), until it is closed. */
+static bool is_marked_open(const char *path) {
+    static const unsigned char SIGNATURE[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
+    enum { VERSION = 8, FLAGS = 11, WRITING = 1, SWMR = 4 };
+    unsigned char begin[12] = {0};
+    FILE *f = fopen(path, "rb");
+    bool whole = f && fread(begin, sizeof begin, 1, f) == 1;
+    if (f) fclose(f);
+    return whole && memcmp(begin, SIGNATURE, sizeof SIGNATURE) == 0 && begin[VERSION] >= 3 &&
+           (begin[FLAGS] & (WRITING | SWMR)) != 0;
+}
+
+tn_status tn_h5_check_closed(const char *path, const char *remedy) {
+    if (!is_marked_open(path)) return TN_OK;
+    return tn_fail(
+        TN_EIO,
+        "%s: another program has it open for writing (h5py with \"r+\" or \"a\", HDFView): close it there and run the "
+        "same command again. Where it is open nowhere, a program was killed with it open: %s",
+        path, remedy);
+}
+
 tn_status tn_h5_open(const char *path, tn_h5 **out) {
     if (!tn_file_exists(path)) return tn_fail(TN_EIO, "%s: is not there", path);
     tn_h5 *f = file_new(path, false);
@@ -99,8 +120,8 @@ tn_status tn_h5_open(const char *path, tn_h5 **out) {
     H5Pclose(access);
     if (f->file < 0) {
         free(f);
-        return tn_h5_fail(TN_EFORMAT, path,
-                          "not an HDF5 file, or damaged: delete it and run the verb that makes it again");
+        TN_TRY(tn_h5_check_closed(path, "`h5clear --status` of the HDF5 tools takes the mark away"));
+        return tn_h5_fail(TN_EFORMAT, path, "not an HDF5 file, or damaged");
     }
     *out = f;
     return TN_OK;

@@ -148,12 +148,24 @@ struct tn_shards {
     int size_px;
 };
 
+/* No shard is made alone: preprocess takes a finished folder as it is. Shards that are made again have the same bytes. */
+static tn_status spoilt(const tn_shards *s, const char *path, tn_status st) {
+    char why[TN_MSG_BYTES], remedy[TN_PATH_BYTES + 64];
+    snprintf(why, sizeof why, "%s", tn_msg);
+    snprintf(remedy, sizeof remedy, "delete the folder %s and run `tenfold preprocess` again", s->index->shards_dir);
+    if (st == TN_EFORMAT) return tn_fail(st, "%s: %s", why, remedy);
+    if (st != TN_EIO) return st;
+    TN_TRY(tn_h5_check_closed(path, remedy));
+    return tn_file_exists(path) ? tn_fail(st, "%s", why) : tn_fail(st, "%s; if it was deleted, %s", why, remedy);
+}
+
 static tn_status open_one(tn_shards *s, int i) {
     char path[TN_PATH_BYTES], *store = NULL;
     tn_h5 *f = NULL;
     TN_TRY(tn_path(path, "%s/shard-%05d.h5", s->index->shards_dir, i));
-    TN_TRY(tn_seen_here(path)); /* the index says that it is there */
-    TN_TRY(tn_h5_open(path, &f));
+    tn_status found = tn_seen_here(path); /* the index says that it is there */
+    if (found == TN_OK) found = tn_h5_open(path, &f);
+    if (found != TN_OK) return spoilt(s, path, found);
     tn_status st = tn_h5_check_stamp(f, path, "shard", SHARD_VERSION);
     if (st == TN_OK) st = tn_h5_offset(f, "payload", &s->start[i]);
     int64_t size_px = 0;

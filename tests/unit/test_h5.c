@@ -4,8 +4,10 @@
 #include "base/done.h"
 #include "base/h5.h"
 
+#include <hdf5.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 static void write_sample(const char *path) {
     tn_h5 *f = NULL;
@@ -61,6 +63,29 @@ static void round_trip(void **unused) {
     fclose(raw);
     assert_true(first == 1); /* contiguous, unfiltered, little-endian: loader threads rely on it */
     tn_h5_close(&f);
+}
+
+/* Another program has it open, or was killed with it open. */
+static void open_elsewhere(void **unused) {
+    (void)unused;
+    tn_h5 *f = NULL;
+    int how = 0;
+    const char *path = unit_path("held.h5");
+    write_sample(path);
+    assert_int_equal(tn_h5_check_closed(path, "do this"), TN_OK);
+    pid_t pid = fork();
+    if (pid == 0) _exit(H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT) < 0);
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_int_equal(how, 0);
+    assert_int_equal(tn_h5_open(path, &f), TN_EIO);
+    unit_says("held.h5: another program has it open for writing");
+    unit_says("a program was killed with it open: `h5clear --status`");
+    assert_int_equal(tn_h5_check_closed(path, "do this"), TN_EIO);
+    unit_says("killed with it open: do this");
+    assert_int_equal(tn_h5_open(unit_write("text.h5", "not one of those"), &f), TN_EFORMAT);
+    unit_says("text.h5: not an HDF5 file, or damaged");
+    assert_int_equal(tn_h5_check_closed(unit_path("text.h5"), "do this"), TN_OK);
+    assert_int_equal(tn_h5_check_closed(unit_path("not-there.h5"), "do this"), TN_OK);
 }
 
 static void equal_bytes(void **unused) {
@@ -183,8 +208,9 @@ static void done(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip), cmocka_unit_test(equal_bytes),
-                                       cmocka_unit_test(damaged),    cmocka_unit_test(planted_link),
-                                       cmocka_unit_test(full_disk),  cmocka_unit_test(done)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip),   cmocka_unit_test(open_elsewhere),
+                                       cmocka_unit_test(equal_bytes),  cmocka_unit_test(damaged),
+                                       cmocka_unit_test(planted_link), cmocka_unit_test(full_disk),
+                                       cmocka_unit_test(done)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
