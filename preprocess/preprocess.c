@@ -5,6 +5,7 @@
 #include "base/done.h"
 #include "base/halt.h"
 #include "base/progress.h"
+#include "base/seen.h"
 #include "data/fold.h"
 #include "data/meta.h"
 #include "data/shard.h"
@@ -397,9 +398,9 @@ static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *
     tn_meta *meta = NULL;
     char hex[TN_HEX_BYTES], inputs[128];
     char *settings = tn_cfg_canonical(cfg, TN_STAGE_PREPROCESS);
-    tn_status st = settings ? tn_meta_read(cfg, &meta) : tn_fail_memory(4096, "the settings");
-    if (st == TN_OK) st = tn_hash_file(cfg->data.metadata, hex);
-    st = tn_agree(run, st);
+    tn_status st = tn_agree(run, settings ? TN_OK : tn_fail_memory(4096, "the settings"));
+    if (st == TN_OK) st = tn_seen_by_all(run, cfg->data.metadata, hex);
+    if (st == TN_OK) st = tn_agree(run, tn_meta_read(cfg, &meta));
     if (st == TN_OK) {
         snprintf(inputs, sizeof inputs, "metadata %s\n", hex);
         tn_done want = {.stage = stage, .settings = settings, .inputs = inputs};
@@ -438,11 +439,11 @@ static tn_status write_folds(const tn_cfg *cfg, tn_index *ix, const char *folder
 }
 
 static tn_status make_folds_folder(tn_run *run, const tn_cfg *cfg, const char *shards) {
-    char folder[TN_PATH_BYTES], hex[TN_HEX_BYTES], inputs[128];
+    char folder[TN_PATH_BYTES], hex[TN_HEX_BYTES] = "", inputs[128];
     tn_index *ix = NULL;
     char *settings = tn_cfg_canonical(cfg, TN_STAGE_FOLDS);
     tn_status st = settings ? tn_path(folder, "%s/folds", cfg->run_dir) : tn_fail_memory(4096, "the settings");
-    if (st == TN_OK) st = tn_done_digest(shards, "preprocess", hex);
+    if (st == TN_OK && run->rank == 0) st = tn_done_digest(shards, "preprocess", hex);
     st = tn_agree(run, st);
     if (st == TN_OK) {
         snprintf(inputs, sizeof inputs, "shards %s\n", hex);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { WHY_BYTES = TN_PATH_BYTES + 128 };
+
 static tn_status done_path(const char *dir, char out[TN_PATH_BYTES]) {
     return tn_path(out, "%s/DONE", dir);
 }
@@ -48,6 +50,13 @@ static tn_status read_done(const char *dir, json_t **out) {
     }
     *out = j;
     return TN_OK;
+}
+
+/* "../name" lies beside the folder. */
+static tn_status file_path(const char *dir, const char *name, char out[TN_PATH_BYTES]) {
+    const char *slash = strrchr(dir, '/');
+    if (strncmp(name, "../", 3) != 0) return tn_path(out, "%s/%s", dir, name);
+    return tn_path(out, "%.*s%s", slash ? (int)(slash + 1 - dir) : 0, dir, name + 3);
 }
 
 static const char *word(json_t *j, const char *key) {
@@ -125,7 +134,6 @@ static tn_status hold(const char *dir) {
     char path[TN_PATH_BYTES];
     const char *slash = strrchr(dir, '/');
     int n_parent = slash ? (int)(slash + 1 - dir) : 0;
-    tn_lock_drop(&held);
     TN_TRY(tn_path(path, "%.*s.%s.lock", n_parent, dir, dir + n_parent));
     return tn_lock_take(path, dir, &held);
 }
@@ -138,13 +146,67 @@ void tn_done_leave(void) {
     tn_lock_drop(&held);
 }
 
+void tn_done_undo(const char *dir) {
+    char why[TN_MSG_BYTES];
+    memcpy(why, tn_msg, sizeof why);
+    if (tn_done_check() == TN_OK) tn_folder_remove(dir);
+    memcpy(tn_msg, why, sizeof why);
+    tn_done_leave();
+}
+
+/* Is a file as it was published? `says` (of `room` bytes): what is wrong with it. */
+static tn_status look_at_file(const char *path, const char *wanted, bool *same_out, char *says, size_t room) {
+    char hex[TN_HEX_BYTES] = "";
+    bool there = tn_file_exists(path);
+    if (there) TN_TRY(tn_hash_file(path, hex));
+    *same_out = there && wanted && strcmp(wanted, hex) == 0;
+    snprintf(says, room, "%s",
+             !there    ? "is not there any more"
+             : !wanted ? "an earlier version made it, and did not vouch for it"
+                       : "damaged, its bytes are not those that were published");
+    return TN_OK;
+}
+
+/* What lies beside its folder is easily deleted or edited. Then all of it is made again. */
+static tn_status look_beside(const char *dir, tn_done_state *state, char why[WHY_BYTES]) {
+    char path[TN_PATH_BYTES];
+    const char *file;
+    json_t *j = NULL, *hash;
+    bool beside = false;
+    TN_TRY(done_path(dir, path));
+    TN_TRY(read_done(dir, &j));
+    json_object_foreach(json_object_get(j, "files"), file, hash) beside |= strncmp(file, "../", 3) == 0;
+    tn_status st = TN_OK;
+    json_object_foreach(json_object_get(j, "files"), file, hash) {
+        char says[128];
+        bool same = true;
+        if (!beside || st != TN_OK || *state != TN_DONE_VALID) break;
+        st = file_path(dir, file, path);
+        if (st == TN_OK) st = look_at_file(path, json_string_value(hash), &same, says, sizeof says);
+        if (st != TN_OK || same) continue;
+        snprintf(why, WHY_BYTES, "%s: %s: made again", path, says);
+        *state = TN_DONE_STALE;
+    }
+    json_decref(j);
+    return st;
+}
+
+/* why: it is stale. */
+static tn_status look(const char *dir, const tn_done *want, tn_done_state *state, char why[WHY_BYTES]) {
+    TN_TRY(tn_done_find(dir, want, state));
+    if (*state == TN_DONE_STALE) snprintf(why, WHY_BYTES, "its inputs have changed: made anew");
+    return *state == TN_DONE_VALID ? look_beside(dir, state, why) : TN_OK;
+}
+
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out) {
     tn_done_state state = TN_DONE_ABSENT;
-    TN_TRY(tn_done_find(dir, want, &state));
+    char why[WHY_BYTES] = "";
+    tn_done_leave(); /* one that failed */
+    TN_TRY(look(dir, want, &state, why));
     if (state != TN_DONE_VALID) {
         TN_TRY(tn_folder_make(dir));
         TN_TRY(hold(dir));
-        TN_TRY(tn_done_find(dir, want, &state)); /* the one who held it before may have finished it */
+        TN_TRY(look(dir, want, &state, why)); /* the one who held it before may have finished it */
     }
     *valid_out = state == TN_DONE_VALID;
     if (*valid_out) {
@@ -152,7 +214,7 @@ tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, 
         return TN_OK;
     }
     if (state == TN_DONE_STALE) {
-        tn_say("%s: its inputs have changed: made anew", name);
+        tn_say("%s: %s", name, why);
         TN_TRY(tn_folder_remove(dir));
     }
     tn_folder_clean(dir);
@@ -172,7 +234,7 @@ tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, cons
 static tn_status hash_files(const char *dir, const char *const *file, json_t *out) {
     for (; file && *file; file++) {
         char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
-        TN_TRY(tn_path(path, "%s/%s", dir, *file));
+        TN_TRY(file_path(dir, *file, path));
         TN_TRY(tn_hash_file(path, hex));
         json_object_set_new(out, *file, json_string(hex));
     }
@@ -197,8 +259,10 @@ tn_status tn_done_publish(const char *dir, const tn_done *done, const char *dige
                   done->settings, "inputs", done->inputs, "digest", digest, "files", files, "version",
                   tn_build_version(), "commit", tn_build_commit(), "libraries", tn_build_libraries());
     if (st == TN_OK) st = write_done(dir, j);
-    if (st == TN_OK) tn_run_got_further();
-    tn_lock_drop(&held);
+    if (st == TN_OK) {
+        tn_run_got_further();
+        tn_done_leave();
+    }
     json_decref(j);
     return st;
 }
@@ -251,17 +315,16 @@ tn_status tn_done_made_from(const char *dir, const char *input, bool *out) {
 }
 
 tn_status tn_done_file(const char *dir, const char *name, const char *made_by_verb, char path_out[TN_PATH_BYTES]) {
-    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
+    char path[TN_PATH_BYTES], hex[TN_HEX_BYTES], says[128];
     json_t *j = NULL;
+    bool same = false;
     TN_TRY(tn_done_digest(dir, made_by_verb, hex));
-    TN_TRY(tn_path(path, "%s/%s", dir, name));
+    TN_TRY(file_path(dir, name, path));
     TN_TRY(read_done(dir, &j));
     const char *wanted = json_string_value(json_object_get(json_object_get(j, "files"), name));
-    bool there = tn_file_exists(path);
-    tn_status st = there ? tn_hash_file(path, hex) : TN_OK;
-    if (st == TN_OK && (!there || !wanted || strcmp(wanted, hex) != 0))
-        st = tn_fail(TN_EFORMAT, "%s: %s: delete the folder %s and run `tenfold %s` again", path,
-                     there ? "damaged, its bytes are not those that were published" : "is not there any more", dir,
+    tn_status st = look_at_file(path, wanted, &same, says, sizeof says);
+    if (st == TN_OK && !same)
+        st = tn_fail(TN_EFORMAT, "%s: %s: delete the folder %s and run `tenfold %s` again", path, says, dir,
                      made_by_verb);
     json_decref(j);
     return st == TN_OK ? tn_path(path_out, "%s", path) : st;

@@ -42,21 +42,25 @@ typedef enum { TN_DONE_ABSENT, TN_DONE_STALE, TN_DONE_VALID } tn_done_state;
 tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out);
 
 /* Looks at dir and makes it ready: valid: says "NAME: already done"; stale: says so and empties it; else makes it, and
- * removes the temporary files of dead writers. What is not valid is locked until it is published, the process ends or
- * begins another folder. Local.
+ * removes the temporary files of dead writers. What is not valid is locked until it is published, given up, the process
+ * ends or begins another folder. Local.
  * Errors  TN_EBUSY another process is making it */
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out);
 /* The same by rank 0, with the verdict on every rank. Collective. */
 tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, const tn_done *want, bool *valid_out);
 
-/* Is the folder that this process begun still its own (lock.h)? Before anything of it is published. Local.
+/* Is the folder that this process began still its own (lock.h)? fs.h asks before it publishes or removes a file. Local.
  * Errors  TN_EBUSY another process took it over */
 tn_status tn_done_check(void);
 /* Gives up the folder that was begun and not published, so that the next one need not wait. Local. */
 void tn_done_leave(void);
+/* The same, and removes it, so that what fails leaves nothing behind; a folder that another process took over is left
+ * alone. tn_msg stays. */
+void tn_done_undo(const char *dir);
 
 /* Errors  TN_EBUSY as tn_done_check.
- * file: names of the files in dir whose bytes DONE vouches for, NULL at the end; NULL: none. */
+ * file: names of the files in dir whose bytes DONE vouches for, NULL at the end; NULL: none. "../name": beside dir; where one
+ *       of these is missing or has other bytes, tn_done_begin finds the folder stale. */
 tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *const *file);
 
 /* The digest of a finished folder; TN_EARG when there is no DONE: the message names dir and the verb that makes it. */

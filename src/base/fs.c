@@ -1,6 +1,8 @@
 /* fs.c - paths, whole files, atomic publication. */
 #include "base/fs.h"
 
+#include "base/done.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -47,6 +49,25 @@ static tn_status not_removed(const char *path) {
     return tn_fail(TN_EIO, "%s: cannot be removed: %s", path, strerror(errno));
 }
 
+/* Some file systems cannot sync a folder. */
+static bool is_synced(int fd) {
+    return fsync(fd) == 0 || errno == EINVAL;
+}
+
+/* A file that says that its folder is whole goes first, and for good: a process that dies in between must not leave half
+ * a folder that looks whole. */
+static tn_status remove_markers(int fd, const char *path) {
+    static const char *const MARKER[] = {"DONE", "COPIED"};
+    bool any = false;
+    for (size_t i = 0; i < sizeof MARKER / sizeof *MARKER; i++) {
+        if (unlinkat(fd, MARKER[i], 0) == 0)
+            any = true;
+        else if (errno != ENOENT && errno != EISDIR)
+            return tn_fail(TN_EIO, "%s/%s: cannot be removed: %s", path, MARKER[i], strerror(errno));
+    }
+    return !any || is_synced(fd) ? TN_OK : not_removed(path);
+}
+
 /* Takes fd. */
 static tn_status empty_folder(int fd, const char *path) {
     DIR *d = fdopendir(fd);
@@ -54,7 +75,7 @@ static tn_status empty_folder(int fd, const char *path) {
         close(fd);
         return tn_fail_memory(sizeof(struct dirent), path);
     }
-    tn_status st = TN_OK;
+    tn_status st = remove_markers(fd, path);
     for (struct dirent *e; st == TN_OK && (e = readdir(d));) {
         char inside[TN_PATH_BYTES];
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
@@ -154,14 +175,19 @@ tn_status tn_file_copy(const char *from, const char *to) {
     if (out && fclose(out) != 0 && st == TN_OK) st = tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
     fclose(in);
     if (st == TN_OK) return tn_publish_end(to);
-    unlink(tmp);
+    tn_publish_drop(to);
     return st;
 }
 
 /* --- publication -------------------------------------------------------------------------------------------------- */
 
+static tn_status tmp_of(const char *path, char out[TN_PATH_BYTES]) {
+    return tn_path(out, "%s.tmp", path);
+}
+
 tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]) {
-    return tn_path(tmp_out, "%s.tmp", path);
+    TN_TRY(tn_done_check());
+    return tmp_of(path, tmp_out);
 }
 
 FILE *tn_file_create(const char *path) {
@@ -172,8 +198,7 @@ FILE *tn_file_create(const char *path) {
 static tn_status sync_path(const char *path, int flags) {
     int fd = open(path, flags | O_CLOEXEC);
     if (fd < 0) return tn_fail(TN_EIO, "%s: %s", path, strerror(errno));
-    int failed = fsync(fd) != 0 && errno != EINVAL; /* some file systems cannot sync a folder */
-    int cause = errno;
+    int failed = !is_synced(fd), cause = errno;
     if (close(fd) != 0 && !failed) {
         failed = 1;
         cause = errno;
@@ -190,6 +215,11 @@ static tn_status sync_folder_of(const char *path) {
     return sync_path(folder, O_RDONLY | O_DIRECTORY);
 }
 
+tn_status tn_file_remove(const char *path) {
+    if (unlink(path) == 0) return sync_folder_of(path);
+    return errno == ENOENT || errno == ENOTDIR ? TN_OK : not_removed(path);
+}
+
 tn_status tn_publish_end(const char *path) {
     char tmp[TN_PATH_BYTES];
     TN_TRY(tn_publish_name(path, tmp));
@@ -197,8 +227,15 @@ tn_status tn_publish_end(const char *path) {
     if (st == TN_OK && rename(tmp, path) != 0)
         st = tn_fail(TN_EIO, "%s: cannot be published: %s", path, strerror(errno));
     if (st == TN_OK) return sync_folder_of(path);
-    unlink(tmp);
+    tn_publish_drop(path);
     return st;
+}
+
+void tn_publish_drop(const char *path) {
+    char tmp[TN_PATH_BYTES], why[TN_MSG_BYTES];
+    memcpy(why, tn_msg, sizeof why);
+    if (tn_done_check() == TN_OK && tmp_of(path, tmp) == TN_OK) unlink(tmp);
+    memcpy(tn_msg, why, sizeof why);
 }
 
 static tn_status write_tmp(const char *tmp, const void *data, size_t n_bytes) {
@@ -217,6 +254,6 @@ tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes) {
     TN_TRY(tn_publish_name(path, tmp));
     tn_status st = write_tmp(tmp, data, n_bytes);
     if (st == TN_OK) return tn_publish_end(path);
-    unlink(tmp);
+    tn_publish_drop(path);
     return st;
 }

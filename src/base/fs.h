@@ -26,8 +26,9 @@ tn_status tn_path(char out[TN_PATH_BYTES], const char *fmt, ...) __attribute__((
 
 /* Create a folder and its parents; existing ones are fine. Checks that it can be written to. TN_EIO. */
 tn_status tn_folder_make(const char *path);
-/* Remove a folder and everything in it; absent is fine. Links in it, and a link at path, are removed and never followed,
- * whoever exchanges them meanwhile. TN_EIO. */
+/* Remove a folder and everything in it; absent is fine. The file that says that it is whole (DONE, COPIED) goes first, and
+ * the folder is fsynced before anything else goes. Links in it, and a link at path, are removed and never followed, whoever
+ * exchanges them meanwhile. TN_EIO. */
 tn_status tn_folder_remove(const char *path);
 /* The same for an entry `name` of an open folder; path: for the message. */
 tn_status tn_folder_remove_at(int parent, const char *name, const char *path);
@@ -40,6 +41,9 @@ bool tn_file_exists(const char *path);
 /* Whole file into malloc'd memory, with a 0 byte after it that n_bytes_out does not count. Caller frees. */
 tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out);
 
+/* Take back a published file: it is removed and its folder fsynced; absent is fine. TN_EIO. */
+tn_status tn_file_remove(const char *path);
+
 /* Publish a copy, whatever its size. TN_EIO. */
 tn_status tn_file_copy(const char *from, const char *to);
 
@@ -47,9 +51,12 @@ tn_status tn_file_copy(const char *from, const char *to);
 tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes);
 
 /* For writers that write by themselves: write to tn_publish_name (tn_file_create, tn_h5_create), close it, then
- * tn_publish_end. */
+ * tn_publish_end; where that cannot be, tn_publish_drop removes what was written, and tn_msg stays.
+ * Errors  TN_EBUSY the folder that this process began has been taken over (done.h): the .tmp there is another's, and is
+ *         neither written, published nor removed */
 tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]);
 tn_status tn_publish_end(const char *path);
+void tn_publish_drop(const char *path);
 /* A new file for writing; what a dead writer left at path is removed first, a link there is not followed. NULL: errno. */
 FILE *tn_file_create(const char *path);
 

@@ -71,11 +71,13 @@ static hid_t access_list(void) {
 }
 
 tn_status tn_h5_create(const char *path, tn_h5 **out) {
+    if (unlink(path) != 0 && errno != ENOENT) /* a dead writer's goes; a link is not followed */
+        return tn_fail(TN_EIO, "%s: cannot be made, because what stands there cannot be removed: %s", path,
+                       strerror(errno));
     tn_h5 *f = file_new(path, true);
     if (!f) return tn_fail_memory(sizeof *f, path);
     hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = access_list();
     H5Pset_obj_track_times(creation, 0);
-    unlink(path); /* a dead writer's; a link is not followed */
     f->file = H5Fcreate(path, H5F_ACC_EXCL, creation, access);
     H5Pclose(creation);
     H5Pclose(access);

@@ -3,10 +3,10 @@
 
 #include "base/fs.h"
 #include "base/progress.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,13 @@
 
 static const double LOOK_EVERY_S = 0.1;
 static const time_t BEAT_EVERY_S = 2;
-enum { LOOKS_UNTIL_SAID = 20, LOOKS_UNTIL_BUSY = 100, LOOKS_UNTIL_DEAD = 300, LINE_BYTES = 256 };
+enum {
+    LOOKS_UNTIL_SAID = 20,
+    LOOKS_UNTIL_BLIND = 30,
+    LOOKS_UNTIL_BUSY = 100,
+    LOOKS_UNTIL_DEAD = 300,
+    LINE_BYTES = 256
+};
 
 struct tn_lock {
     char path[TN_PATH_BYTES], what[TN_PATH_BYTES];
@@ -32,10 +38,12 @@ struct tn_lock {
 
 /* --- the line ----------------------------------------------------------------------------------------------------- */
 
+#define UNKNOWN "unknown" /* no two are the same */
+
 /* Differs between hosts and between starts of one host. */
 static void kernel_id(char out[64]) {
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
-    if (!f || fscanf(f, "%63s", out) != 1) snprintf(out, 64, "unknown");
+    if (!f || fscanf(f, "%63s", out) != 1) snprintf(out, 64, UNKNOWN);
     if (f) fclose(f);
 }
 
@@ -48,13 +56,21 @@ static void name_owner(tn_lock *l) {
     snprintf(l->owner, sizeof l->owner, "%s %s %ld %016llx", kernel, host, (long)getpid(), (unsigned long long)token);
 }
 
-/* The line as the file system shows it now: opened anew, so that NFS asks its server. Empty: nobody's. */
-static void read_line(const char *path, char out[LINE_BYTES]) {
+/* The line as the file system shows it now: opened anew, so that NFS asks its server. Empty: nobody's. False: it cannot be
+ * read now (ESTALE, EMFILE, EIO), which says nothing about whose it is; errno. */
+static bool read_line(const char *path, char out[LINE_BYTES]) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, out, LINE_BYTES - 1) : 0;
+    ssize_t n = fd >= 0 ? read(fd, out, LINE_BYTES - 1) : -1;
+    int cause = errno;
     if (fd >= 0) close(fd);
     out[n > 0 ? n : 0] = 0;
     out[strcspn(out, "\n")] = 0;
+    errno = cause;
+    return n >= 0;
+}
+
+static void wait_a_moment(void) {
+    nanosleep(&(struct timespec){.tv_nsec = (long)(LOOK_EVERY_S * 1e9)}, NULL);
 }
 
 static bool is_owner(const tn_lock *l, const char *line) {
@@ -78,8 +94,7 @@ static void *beat_on(void *context) {
         until.tv_sec += BEAT_EVERY_S;
         if (pthread_cond_timedwait(&l->wake, &l->mutex, &until) != ETIMEDOUT) continue;
         char line[LINE_BYTES];
-        read_line(l->path, line);
-        if (!is_owner(l, line)) break;
+        if (read_line(l->path, line) && !is_owner(l, line)) break;
         (void)beat(l); /* a disk that is full now may be empty later: a beat that fails is only late */
     }
     pthread_mutex_unlock(&l->mutex);
@@ -91,6 +106,8 @@ static void *beat_on(void *context) {
 typedef struct {
     char line[LINE_BYTES];        /* as last seen */
     int looks, same, changes;     /* how often looked; how often in a row without a change */
+    int blind;                    /* how often in a row without seeing the line */
+    bool seen;                    /* once at least */
     bool held_here, may_be_taken; /* a process of this kernel has it; nobody has it */
 } watch;
 
@@ -104,13 +121,17 @@ static lock_state try_flock(int fd) {
 /* The table in lock.h. */
 static void look(watch *w, const char *path, const char *kernel, lock_state state) {
     char line[LINE_BYTES];
-    read_line(path, line);
-    bool changed = w->looks++ > 0 && strcmp(line, w->line) != 0;
+    w->looks++;
+    w->may_be_taken = false;
+    w->blind = read_line(path, line) ? 0 : w->blind + 1;
+    if (w->blind > 0) return;
+    bool changed = w->seen && strcmp(line, w->line) != 0;
+    w->seen = true;
     w->changes += changed;
     w->same = changed ? 0 : w->same + 1;
     memcpy(w->line, line, sizeof line);
     size_t n = strlen(kernel);
-    bool of_this_kernel = strncmp(line, kernel, n) == 0 && line[n] == ' ';
+    bool of_this_kernel = strcmp(kernel, UNKNOWN) != 0 && strncmp(line, kernel, n) == 0 && line[n] == ' ';
     w->held_here = state == LOCKED && (of_this_kernel || !*line);
     w->may_be_taken = (state != LOCKED && !*line) || (state == UNLOCKED && of_this_kernel) ||
                       (w->same > LOOKS_UNTIL_DEAD && !w->held_here);
@@ -119,6 +140,10 @@ static void look(watch *w, const char *path, const char *kernel, lock_state stat
 /* One change may be the last beat of a dead holder that becomes visible late. */
 static bool is_busy(const watch *w) {
     return w->looks >= LOOKS_UNTIL_BUSY && (w->held_here || w->changes > 1);
+}
+
+static tn_status unreadable(const tn_lock *l) {
+    return tn_fail(TN_EIO, "%s: the lock of %s cannot be read: %s: run again", l->path, l->what, strerror(errno));
 }
 
 static tn_status busy(const watch *w, const char *what) {
@@ -139,10 +164,11 @@ static tn_status wait_for(const tn_lock *l) {
     for (;;) {
         look(&w, l->path, kernel, try_flock(l->fd));
         if (w.may_be_taken) break;
+        if (w.blind >= LOOKS_UNTIL_BUSY) return unreadable(l);
         if (is_busy(&w)) return busy(&w, l->what);
         if (w.looks == LOOKS_UNTIL_SAID)
             tn_say("%s: waiting to see whether the process that left %s lives (%s)", l->what, l->path, w.line);
-        nanosleep(&(struct timespec){.tv_nsec = (long)(LOOK_EVERY_S * 1e9)}, NULL);
+        wait_a_moment();
     }
     if (*w.line) tn_say("%s: goes on after a process that ended without a word (%s)", l->what, w.line);
     return TN_OK;
@@ -156,8 +182,8 @@ static tn_status begin_to_beat(tn_lock *l) {
     pthread_cond_init(&l->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&l->mutex, NULL);
-    if (pthread_create(&l->thread, NULL, beat_on, l) == 0) return TN_OK;
-    return tn_fail(TN_ENOMEM, "%s: no thread can be started for its heartbeat", l->what);
+    tn_status st = tn_thread_start(beat_on, l, &l->thread);
+    return st == TN_OK ? TN_OK : tn_fail(st, "%s: its heartbeat: %s", l->what, tn_msg);
 }
 
 tn_status tn_lock_take(const char *path, const char *what, tn_lock **lock_out) {
@@ -166,19 +192,16 @@ tn_status tn_lock_take(const char *path, const char *what, tn_lock **lock_out) {
     tn_status st = tn_path(l->path, "%s", path);
     if (st == TN_OK) st = tn_path(l->what, "%s", what);
     l->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (st != TN_OK || l->fd < 0) {
-        if (l->fd >= 0) close(l->fd);
-        free(l);
-        return st;
-    }
-    name_owner(l);
-    st = wait_for(l);
+    if (st == TN_OK && l->fd < 0)
+        st = tn_fail(TN_EIO, "%s: the lock of %s cannot be made: %s", path, what, strerror(errno));
+    if (st == TN_OK) name_owner(l);
+    if (st == TN_OK) st = wait_for(l);
     if (st == TN_OK) st = begin_to_beat(l);
     if (st == TN_OK) {
         *lock_out = l;
         return TN_OK;
     }
-    close(l->fd);
+    if (l->fd >= 0) close(l->fd);
     free(l);
     return st;
 }
@@ -186,7 +209,10 @@ tn_status tn_lock_take(const char *path, const char *what, tn_lock **lock_out) {
 tn_status tn_lock_check(const tn_lock *l) {
     char line[LINE_BYTES] = "";
     if (!l) return TN_OK;
-    read_line(l->path, line);
+    for (int looks = 1; !read_line(l->path, line); looks++) {
+        if (looks >= LOOKS_UNTIL_BLIND) return unreadable(l);
+        wait_a_moment();
+    }
     if (is_owner(l, line)) return TN_OK;
     return tn_fail(TN_EBUSY, "%s: this process was held up for so long that another tenfold took it over%s%s", l->what,
                    *line ? ": " : "", line);
@@ -201,8 +227,7 @@ void tn_lock_drop(tn_lock **at) {
     pthread_mutex_unlock(&l->mutex);
     pthread_join(l->thread, NULL);
     char line[LINE_BYTES];
-    read_line(l->path, line);
-    if (is_owner(l, line) && ftruncate(l->fd, 0) == 0) fsync(l->fd);
+    if (read_line(l->path, line) && is_owner(l, line) && ftruncate(l->fd, 0) == 0) fsync(l->fd);
     close(l->fd);
     pthread_cond_destroy(&l->wake);
     pthread_mutex_destroy(&l->mutex);
@@ -212,7 +237,8 @@ void tn_lock_drop(tn_lock **at) {
 
 bool tn_lock_is_held(const char *path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool held = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    if (fd >= 0) close(fd);
+    if (fd < 0) return errno != ENOENT && errno != ENOTDIR;
+    bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
     return held;
 }

@@ -18,8 +18,11 @@
  *   line unchanged for 30 s of looking, and not locked by a process of this kernel  its holder is dead: taken over
  *   otherwise                                                                       TN_EBUSY after 10 s
  *
+ * A line that cannot be read for a moment (ESTALE, EMFILE, EIO) says nothing about its holder: such a look does not count,
+ * and the holder's heartbeat goes on.
+ *
  * A holder that was only held up (a stopped process, a healed network) finds another's token at its next tn_lock_check
- * and leaves. Where the file cannot be made nothing is locked: whoever writes there next says why it cannot.
+ * and leaves.
  */
 #ifndef TN_BASE_LOCK_H
 #define TN_BASE_LOCK_H
@@ -31,16 +34,18 @@
 typedef struct tn_lock tn_lock;
 
 /* what    for the message: what is in use
- * Errors  TN_EBUSY another process holds it: the message names host and process. */
+ * Errors  TN_EBUSY another process holds it: the message names host and process. TN_EIO it cannot be made, or not be read
+ *         for 10 s. */
 tn_status tn_lock_take(const char *path, const char *what, tn_lock **lock_out);
 
-/* Is it still this process's? NULL: yes. Call it before publishing. Errors TN_EBUSY another one took it over. */
+/* Is it still this process's? NULL: yes. Call it before publishing.
+ * Errors  TN_EBUSY another one took it over; TN_EIO it could not be read for 3 s. */
 tn_status tn_lock_check(const tn_lock *lock);
 
 /* Empties the line, so that the next one, wherever it runs, need not wait. */
 void tn_lock_drop(tn_lock **lock);
 
-/* Does a process of this host hold it now? Changes nothing. */
+/* Does a process of this host hold it now? Changes nothing. True, too, where nobody can tell. */
 bool tn_lock_is_held(const char *path);
 
 #endif

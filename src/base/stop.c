@@ -2,11 +2,11 @@
 #define _GNU_SOURCE /* sigabbrev_np */
 #include "base/stop.h"
 
+#include "base/thread.h"
 #include "base/watch.h"
 
 #include <errno.h>
 #include <execinfo.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static const int STOPS[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
 static const int CRASHES[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 /* What cannot wait, and what the terminal and the shell do with their default actions. */
 static const int UNBLOCKED[] = {SIGTRAP, SIGSYS, SIGQUIT, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
-enum { HANDLER_BYTES = 64 << 10, WAITER_BYTES = 256 << 10, MOST_FRAMES = 48 };
+enum { HANDLER_BYTES = 64 << 10, MOST_FRAMES = 48 };
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static bool begun;
@@ -66,13 +66,9 @@ static void list_signals(void) {
 
 static tn_status start_thread(void) {
     pthread_t thread;
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, WAITER_BYTES);
-    int failed = pthread_create(&thread, &attr, wait_for_signals, NULL);
-    pthread_attr_destroy(&attr);
-    return failed ? tn_fail(TN_ENOMEM, "no thread that waits for signals can be started: %s", strerror(failed)) : TN_OK;
+    tn_status st = tn_thread_start(wait_for_signals, NULL, &thread);
+    if (st == TN_OK) pthread_detach(thread);
+    return st == TN_OK ? TN_OK : tn_fail(st, "waiting for signals: %s", tn_msg);
 }
 
 /* --- crashes ------------------------------------------------------------------------------------------------------ */

@@ -10,10 +10,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Rank 0 reads the job file, and what is wrong with it is said once. Ranks that read it themselves could see it before
+ * and after an edit, and would train one model by two settings. */
+static tn_status read_settings(tn_run *run, const tn_args *args, tn_cfg **cfg) {
+    int verdict = run->rank == 0 ? (int)tn_args_cfg(args, cfg) : TN_OK;
+    MPI_Bcast(&verdict, 1, MPI_INT, 0, run->comm);
+    TN_TRY(tn_agree(run, (tn_status)verdict));
+    if (run->rank > 0) *cfg = malloc(sizeof **cfg);
+    TN_TRY(tn_agree(run, *cfg ? TN_OK : tn_fail_memory(sizeof **cfg, "the settings")));
+    tn_bcast(run, 0, *cfg, sizeof **cfg);
+    return TN_OK;
+}
+
 tn_status tn_job_begin(const tn_args *args, tn_job *out) {
     *out = (tn_job){.cfg = NULL};
     TN_TRY(tn_run_begin(&out->run));
-    tn_status st = tn_agree(&out->run, tn_args_cfg(args, &out->cfg));
+    tn_status st = read_settings(&out->run, args, &out->cfg);
     if (st == TN_OK) tn_watch_limit(out->cfg->train.hang_seconds);
     if (st != TN_OK) tn_job_end(out, st);
     return st;

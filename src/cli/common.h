@@ -27,7 +27,7 @@ tn_status tn_job_run(const tn_args *args, tn_status (*work)(tn_job *job, const t
 /* For verbs that read many images: the shards of data.stage_folder from here on, where that is set. Collective. */
 tn_status tn_job_stage(tn_job *job);
 
-/* MPI begins; every rank reads the job file. On error everything is undone. Collective. */
+/* MPI begins; rank 0 reads the job file, the others receive the settings. On error everything is undone. Collective. */
 tn_status tn_job_begin(const tn_args *args, tn_job *out);
 void tn_job_end(tn_job *job, tn_status verdict); /* verdict: as in tn_run_end */
 

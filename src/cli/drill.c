@@ -1,6 +1,7 @@
 /* drill.c - tenfold drill: a small run, disturbed at random points, proves that its bits stay the same. */
 #include "cli/args.h"
 
+#include "base/lock.h"
 #include "base/progress.h"
 #include "suite/drill.h"
 
@@ -16,6 +17,17 @@ static tn_status set_run_dir(const tn_args *args, tn_cfg *cfg) {
     TN_TRY(tn_folder_make(cfg->run_dir));
     if (!realpath(cfg->run_dir, whole)) return tn_fail(TN_EIO, "%s: %s", cfg->run_dir, strerror(errno));
     return tn_path(cfg->run_dir, "%s", whole);
+}
+
+/* It removes what it finds there. */
+static tn_status drill_locked(const tn_args *args, tn_cfg *cfg, const tn_drill_how *how) {
+    char path[TN_PATH_BYTES];
+    tn_lock *lock = NULL;
+    TN_TRY(tn_path(path, "%s/.run.lock", cfg->run_dir));
+    TN_TRY(tn_lock_take(path, cfg->run_dir, &lock));
+    tn_status st = args->slurm ? tn_drill_slurm(cfg, how) : tn_drill(cfg, how);
+    tn_lock_drop(&lock);
+    return st;
 }
 
 static tn_status print_table(const tn_cfg *cfg) {
@@ -39,7 +51,7 @@ static tn_status run(const tn_args *args) {
     TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
     tn_status st = set_run_dir(args, cfg);
     if (st == TN_OK) st = tn_drill_shrink(cfg);
-    if (st == TN_OK) st = args->slurm ? tn_drill_slurm(cfg, &how) : tn_drill(cfg, &how);
+    if (st == TN_OK) st = drill_locked(args, cfg, &how);
     if (st == TN_OK) st = print_table(cfg);
     tn_cfg_free(&cfg);
     return st;

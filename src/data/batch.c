@@ -9,9 +9,9 @@
 
 #include "base/progress.h"
 #include "base/stop.h"
+#include "base/thread.h"
 #include "data/jpeg.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,9 +221,8 @@ tn_status tn_loader_new(const tn_loader_spec *spec, tn_loader **out) {
     pthread_cond_init(&ld->ready, NULL);
     tn_status st = make_ring(ld);
     for (; st == TN_OK && ld->n_threads < spec->n_threads; ld->n_threads++)
-        if (pthread_create(&ld->thread[ld->n_threads], NULL, work, ld) != 0) {
-            st = tn_fail(TN_ENOMEM, "no thread %d of train.loader_threads = %d can be started", ld->n_threads + 1,
-                         spec->n_threads);
+        if ((st = tn_thread_start(work, ld, &ld->thread[ld->n_threads])) != TN_OK) {
+            st = tn_fail(st, "thread %d of train.loader_threads = %d: %s", ld->n_threads + 1, spec->n_threads, tn_msg);
             break;
         }
     if (st == TN_OK)

@@ -1,10 +1,14 @@
 /*
  * fold_kin.c - rows that must not be torn apart: same group, same content, same or nearly the same look.
  *
- * Equal keys are found by sorting. Hashes that differ in at most d of 64 bits agree in at least one of d + 1 bands of
- * bits (pigeonhole), so that only rows of one band value are compared (Norouzi, Punjani & Fleet 2012).
+ * Equal keys are found by sorting; runs of equal looks are compared as one. Looks that differ in at most d of 64 bits
+ * differ in at most d / 3 bits in one of three bands (pigeonhole). Every value of a band that near a look's own is
+ * looked up in a table of the looks by that band: multi-index hashing, Norouzi, Punjani & Fleet 2012.
  */
 #include "data/fold_priv.h"
+
+#include "base/stop.h"
+#include "base/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,24 +52,107 @@ static int64_t run_end(const keyed *a, int64_t n, int64_t from) {
     return to;
 }
 
-/* Calls visit for every pair of rows whose looks differ in 1 to `bits` bits (a pair may come twice). band: (N). */
-typedef void (*pair_visit)(void *context, int64_t a, int64_t b);
-static void near_pairs(const tn_index *ix, int bits, const keyed *look, int64_t n, keyed *band, pair_visit visit,
-                       void *context) {
-    int n_bands = bits + 1;
-    for (int b = 0; bits > 0 && b < n_bands; b++) {
-        int first = 64 * b / n_bands, width = 64 * (b + 1) / n_bands - first;
-        for (int64_t i = 0; i < n; i++) band[i] = (keyed){look[i].key >> first & ((1ULL << width) - 1), look[i].row};
-        qsort(band, (size_t)n, sizeof *band, by_key);
-        for (int64_t from = 0, to; from < n; from = to) {
-            to = run_end(band, n, from);
-            for (int64_t i = from; i < to; i++)
-                for (int64_t j = i + 1; j < to; j++) {
-                    uint64_t x = ix->perceptual_hash[band[i].row] ^ ix->perceptual_hash[band[j].row];
-                    if (x && __builtin_popcountll(x) <= bits) visit(context, band[i].row, band[j].row);
-                }
+/* --- looks that are nearly the same ------------------------------------------------------------------------------- */
+
+enum { BANDS = 3, MOST_BITS = 8, BAND_BITS = 22, MOST_MASKS = 1 + BAND_BITS + BAND_BITS * (BAND_BITS - 1) / 2 };
+
+/* The runs of equal looks of a sorted list: run i is a[start[i]] .. a[start[i + 1] - 1]. */
+typedef struct {
+    const keyed *a;
+    int64_t n;
+    int64_t *start; /* (n + 1) */
+} look_runs;
+
+static uint64_t look_of(const look_runs *l, int64_t i) {
+    return l->a[l->start[i]].key;
+}
+
+/* Looks, with the numbers of their runs, by one band: those of value v are look[first[v]] .. look[first[v + 1] - 1], in
+ * ascending order of runs. */
+typedef struct {
+    int shift, width;
+    keyed *look;    /* (n runs) */
+    int64_t *first; /* (2^BAND_BITS + 1) */
+} band_table;
+
+static uint64_t band_of(const band_table *t, uint64_t look) {
+    return look >> t->shift & ((1ULL << t->width) - 1);
+}
+
+static void table_fill(const look_runs *l, band_table *t) {
+    int64_t n_values = (int64_t)1 << t->width;
+    memset(t->first, 0, (size_t)(n_values + 1) * sizeof *t->first);
+    for (int64_t i = 0; i < l->n; i++) t->first[band_of(t, look_of(l, i)) + 1]++;
+    for (int64_t v = 0; v < n_values; v++) t->first[v + 1] += t->first[v];
+    for (int64_t i = l->n; i-- > 0;) /* from the end: first[v + 1] becomes the beginning of v */
+        t->look[--t->first[band_of(t, look_of(l, i)) + 1]] = (keyed){look_of(l, i), i};
+    memmove(t->first, t->first + 1, (size_t)n_values * sizeof *t->first);
+    t->first[n_values] = l->n;
+}
+
+/* All masks of `width` bits with at most `most` bits set, most <= 2; returns how many. */
+static int masks_of(int width, int most, uint32_t mask[MOST_MASKS]) {
+    int n = 0;
+    mask[n++] = 0;
+    for (int i = 0; most > 0 && i < width; i++) {
+        mask[n++] = 1U << i;
+        for (int j = 0; most > 1 && j < i; j++) mask[n++] = 1U << i | 1U << j;
+    }
+    return n;
+}
+
+/* a < b: runs. */
+typedef void (*pair_visit)(void *context, const look_runs *l, int64_t a, int64_t b);
+
+static void look_around(const look_runs *l, const band_table *t, int n_masks, const uint32_t *mask, int bits, int64_t i,
+                        pair_visit visit, void *context) {
+    uint64_t look = look_of(l, i), value = band_of(t, look);
+    for (int m = 0; m < n_masks; m++)
+        for (int64_t at = t->first[value ^ mask[m]], end = t->first[(value ^ mask[m]) + 1]; at < end; at++)
+            if (t->look[at].row > i && __builtin_popcountll(look ^ t->look[at].key) <= bits)
+                visit(context, l, i, t->look[at].row);
+}
+
+static tn_status visit_bands(const look_runs *l, int bits, band_table *t, pair_visit visit, void *context) {
+    uint32_t mask[MOST_MASKS];
+    int enough = 64 - __builtin_clzll((uint64_t)l->n | 1); /* 2^enough > n: a place in the table for each run */
+    for (int b = 0; b < BANDS; b++) {
+        int most = bits / BANDS - (b > bits % BANDS); /* the sum over bands of most + 1 is bits + 1 */
+        if (most < 0) continue;
+        t->shift = 64 * b / BANDS;
+        t->width = 64 * (b + 1) / BANDS - t->shift;
+        if (t->width > enough) t->width = enough;
+        table_fill(l, t);
+        int n_masks = masks_of(t->width, most, mask);
+        for (int64_t i = 0; i < l->n; i++) {
+            if (tn_stop_wanted())
+                return tn_fail(TN_EUNFINISHED, "the fold map: stopped on request: run the same command again");
+            if (i % 1024 == 0) tn_watch_at("pairs of pictures that look alike", i);
+            look_around(l, t, n_masks, mask, bits, i, visit, context);
         }
     }
+    return TN_OK;
+}
+
+/* Calls visit for every pair of runs whose looks differ in 1 to `bits` bits (a pair may come more than once). a: (n)
+ * sorted by look. TN_ENOMEM, TN_EUNFINISHED. */
+static tn_status near_pairs(int bits, const keyed *a, int64_t n, pair_visit visit, void *context) {
+    _Static_assert(MOST_BITS / BANDS <= 2, "masks_of knows two bits");
+    if (bits == 0) return TN_OK;
+    TN_ASSERT(bits <= MOST_BITS);
+    look_runs l = {.a = a, .start = malloc((size_t)(n + 1) * sizeof *l.start)};
+    band_table t = {.look = malloc((size_t)n * sizeof *t.look + 1),
+                    .first = malloc((((size_t)1 << BAND_BITS) + 1) * sizeof *t.first)};
+    tn_status st = l.start && t.look && t.first ? TN_OK : tn_fail_memory((size_t)n * 24, "the fold map");
+    for (int64_t from = 0; st == TN_OK && from < n; from = run_end(a, n, from)) l.start[l.n++] = from;
+    if (st == TN_OK) {
+        l.start[l.n] = n;
+        st = visit_bands(&l, bits, &t, visit, context);
+    }
+    free(l.start);
+    free(t.look);
+    free(t.first);
+    return st;
 }
 
 /* --- components: union-find with the lowest row as root ----------------------------------------------------------- */
@@ -75,8 +162,7 @@ static int32_t root_of(int32_t *parent, int32_t i) {
     return i;
 }
 
-static void join(void *context, int64_t a, int64_t b) {
-    int32_t *parent = context;
+static void join(int32_t *parent, int64_t a, int64_t b) {
     int32_t x = root_of(parent, (int32_t)a), y = root_of(parent, (int32_t)b);
     if (x < y)
         parent[y] = x;
@@ -84,19 +170,22 @@ static void join(void *context, int64_t a, int64_t b) {
         parent[x] = y;
 }
 
+static void join_runs(void *parent, const look_runs *l, int64_t a, int64_t b) {
+    join(parent, l->a[l->start[a]].row, l->a[l->start[b]].row);
+}
+
 tn_status tn_components_find(const tn_cfg *cfg, tn_index *ix) {
-    keyed *a = malloc((size_t)ix->n * sizeof *a + 1), *band = malloc((size_t)ix->n * sizeof *band + 1);
-    tn_status st = a && band ? TN_OK : tn_fail_memory((size_t)ix->n * 32, "the fold map");
+    keyed *a = malloc((size_t)ix->n * sizeof *a + 1);
+    tn_status st = a ? TN_OK : tn_fail_memory((size_t)ix->n * sizeof *a, "the fold map");
     for (int64_t i = 0; i < ix->n; i++) ix->component[i] = (int32_t)i;
     for (int by = 0; st == TN_OK && by < N_RELATIONS; by++) {
         int64_t n = sorted_by(ix, (relation)by, a);
         for (int64_t i = 1; i < n; i++)
             if (a[i].key == a[i - 1].key) join(ix->component, a[i - 1].row, a[i].row);
-        if (by == BY_LOOK) near_pairs(ix, cfg->folds.duplicate_bits, a, n, band, join, ix->component);
+        if (by == BY_LOOK) st = near_pairs(cfg->folds.duplicate_bits, a, n, join_runs, ix->component);
     }
     for (int64_t i = 0; st == TN_OK && i < ix->n; i++) ix->component[i] = root_of(ix->component, (int32_t)i);
     free(a);
-    free(band);
     return st;
 }
 
@@ -108,47 +197,58 @@ typedef struct {
     uint8_t *beside_test; /* (N) trainable rows with a test row as kin */
 } leakage;
 
-static void look_at_pair(void *context, int64_t a, int64_t b) {
-    leakage *l = context;
-    bool ta = tn_trainable(l->ix, a), tb = tn_trainable(l->ix, b);
-    if (ta && tb && l->ix->fold[a] != l->ix->fold[b]) l->across++;
-    if (ta && l->ix->is_test[b]) l->beside_test[a] = 1;
-    if (tb && l->ix->is_test[a]) l->beside_test[b] = 1;
+/* Rows from .. to - 1 of a have one key. Returns the first trainable one of them, -1: none. */
+static int64_t first_trainable(const leakage *l, const keyed *a, int64_t from, int64_t to) {
+    while (from < to && !tn_trainable(l->ix, a[from].row)) from++;
+    return from < to ? a[from].row : -1;
 }
 
-/* Rows of one run of equal keys that lie in another fold than its first trainable row. */
-static int64_t look_at_run(leakage *l, const keyed *a, int64_t from, int64_t to) {
-    int64_t first = -1, across = 0;
-    bool has_test = false;
-    for (int64_t i = from; i < to; i++) has_test |= l->ix->is_test[a[i].row] != 0;
-    for (int64_t i = from; i < to; i++) {
-        int64_t row = a[i].row;
-        if (!tn_trainable(l->ix, row)) continue;
-        if (first < 0) first = row;
-        across += l->ix->fold[row] != l->ix->fold[first];
-        if (has_test) l->beside_test[row] = 1;
-    }
-    return across;
+static bool has_test(const leakage *l, const keyed *a, int64_t from, int64_t to) {
+    while (from < to && !l->ix->is_test[a[from].row]) from++;
+    return from < to;
+}
+
+static void mark_beside_test(leakage *l, const keyed *a, int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; i++)
+        if (tn_trainable(l->ix, a[i].row)) l->beside_test[a[i].row] = 1;
+}
+
+/* Counts the rows of the run that lie in another fold than its first trainable row. */
+static void look_at_run(leakage *l, const keyed *a, int64_t from, int64_t to, int64_t *count) {
+    int64_t first = first_trainable(l, a, from, to);
+    for (int64_t i = from; i < to; i++)
+        *count += tn_trainable(l->ix, a[i].row) && l->ix->fold[a[i].row] != l->ix->fold[first];
+    if (has_test(l, a, from, to)) mark_beside_test(l, a, from, to);
+}
+
+/* Two runs of nearly the same look: their first trainable rows stand for them, and look_at_run for the rest. */
+static void look_at_runs(void *context, const look_runs *runs, int64_t x, int64_t y) {
+    leakage *l = context;
+    const keyed *a = runs->a;
+    const int64_t *start = runs->start;
+    int64_t row_x = first_trainable(l, a, start[x], start[x + 1]),
+            row_y = first_trainable(l, a, start[y], start[y + 1]);
+    if (row_x >= 0 && row_y >= 0 && l->ix->fold[row_x] != l->ix->fold[row_y]) l->across++;
+    if (has_test(l, a, start[x], start[x + 1])) mark_beside_test(l, a, start[y], start[y + 1]);
+    if (has_test(l, a, start[y], start[y + 1])) mark_beside_test(l, a, start[x], start[x + 1]);
 }
 
 tn_status tn_leakage_count(const tn_cfg *cfg, const tn_index *ix, tn_fold_certificate *cert) {
-    keyed *a = malloc((size_t)ix->n * sizeof *a + 1), *band = malloc((size_t)ix->n * sizeof *band + 1);
+    keyed *a = malloc((size_t)ix->n * sizeof *a + 1);
     leakage l = {.ix = ix, .beside_test = calloc((size_t)ix->n + 1, 1)};
-    tn_status st = a && band && l.beside_test ? TN_OK : tn_fail_memory((size_t)ix->n * 33, "the fold map");
+    tn_status st = a && l.beside_test ? TN_OK : tn_fail_memory((size_t)ix->n * (sizeof *a + 1), "the fold map");
     cert->groups_across = cert->duplicates_across = cert->test_duplicates = 0;
     for (int by = 0; st == TN_OK && by < N_RELATIONS; by++) {
-        int64_t n = sorted_by(ix, (relation)by, a),
-                *count = by == BY_GROUP ? &cert->groups_across : &cert->duplicates_across;
+        int64_t n = sorted_by(ix, (relation)by, a);
         for (int64_t from = 0, to; from < n; from = to) {
             to = run_end(a, n, from);
-            *count += look_at_run(&l, a, from, to);
+            look_at_run(&l, a, from, to, by == BY_GROUP ? &cert->groups_across : &cert->duplicates_across);
         }
-        if (by == BY_LOOK) near_pairs(ix, cfg->folds.duplicate_bits, a, n, band, look_at_pair, &l);
+        if (by == BY_LOOK) st = near_pairs(cfg->folds.duplicate_bits, a, n, look_at_runs, &l);
     }
     cert->duplicates_across += l.across;
     for (int64_t i = 0; st == TN_OK && i < ix->n; i++) cert->test_duplicates += l.beside_test[i];
     free(a);
-    free(band);
     free(l.beside_test);
     return st;
 }

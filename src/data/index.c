@@ -104,7 +104,7 @@ static tn_status publish(const tn_index *ix, const char *path, tn_status (*write
     tn_status st = write(f, ix), closed = tn_h5_close(&f);
     if (st == TN_OK) st = closed;
     if (st == TN_OK) return tn_publish_end(path);
-    remove(tmp);
+    tn_publish_drop(path);
     return st;
 }
 

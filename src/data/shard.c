@@ -74,7 +74,7 @@ tn_status tn_shard_writer_close(tn_shard_writer **at, const tn_index *ix, const 
         if (st == TN_OK)
             st = tn_publish_end(w->path);
         else
-            remove(tmp);
+            tn_publish_drop(w->path);
     }
     tn_shard_writer_drop(at);
     return st;

@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/h5.h"
+#include "base/seen.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,28 @@
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
 /* Rank 0's part: the bytes are those that were published. */
-static tn_status check_files(const char *shards_dir, const char *folds_dir) {
-    char path[TN_PATH_BYTES];
+static tn_status check_files(const char *shards_dir, const char *folds_dir, tn_table *t) {
+    char path[TN_PATH_BYTES], digest[2][TN_HEX_BYTES] = {"", ""};
     TN_TRY(tn_done_file(shards_dir, "dataset.h5", "preprocess", path));
-    return folds_dir ? tn_done_file(folds_dir, "folds.h5", "preprocess", path) : TN_OK;
+    TN_TRY(tn_done_digest(shards_dir, "preprocess", digest[0]));
+    if (folds_dir) TN_TRY(tn_done_file(folds_dir, "folds.h5", "preprocess", path));
+    if (folds_dir) TN_TRY(tn_done_digest(folds_dir, "preprocess", digest[1]));
+    tn_hash_once(digest, sizeof digest, t->digest);
+    memcpy(t->shards_digest, digest[0], sizeof t->shards_digest);
+    return TN_OK;
+}
+
+/* Every rank reads blocks of these files. */
+static tn_status see_files(tn_run *run, const char *shards_dir, const char *folds_dir, tn_table *t) {
+    char path[TN_PATH_BYTES];
+    TN_TRY(tn_agree(run, run->rank == 0 ? check_files(shards_dir, folds_dir, t) : TN_OK));
+    tn_bcast(run, 0, t->digest, sizeof t->digest);
+    tn_bcast(run, 0, t->shards_digest, sizeof t->shards_digest);
+    TN_TRY(tn_path(path, "%s/dataset.h5", shards_dir));
+    TN_TRY(tn_seen_by_all(run, path, NULL));
+    if (!folds_dir) return TN_OK;
+    TN_TRY(tn_path(path, "%s/folds.h5", folds_dir));
+    return tn_seen_by_all(run, path, NULL);
 }
 
 static tn_status open_dataset(tn_table *t, const char *dir) {
@@ -52,19 +71,15 @@ static tn_status open_folds(tn_table *t, const char *dir) {
 }
 
 static tn_status open_here(tn_table *t, const char *shards_dir, const char *folds_dir) {
-    char digest[2][TN_HEX_BYTES] = {"", ""};
-    TN_TRY(tn_done_digest(shards_dir, "preprocess", digest[0]));
-    if (folds_dir) TN_TRY(tn_done_digest(folds_dir, "preprocess", digest[1]));
-    tn_hash_once(digest, sizeof digest, t->digest);
-    memcpy(t->shards_digest, digest[0], sizeof t->shards_digest);
     TN_TRY(open_dataset(t, shards_dir));
     return folds_dir ? open_folds(t, folds_dir) : TN_OK;
 }
 
 tn_status tn_table_open(tn_run *run, const char *shards_dir, const char *folds_dir, tn_table **out) {
-    TN_TRY(tn_agree(run, run->rank == 0 ? check_files(shards_dir, folds_dir) : TN_OK));
     tn_table *t = calloc(1, sizeof *t);
-    tn_status st = tn_agree(run, t ? open_here(t, shards_dir, folds_dir) : tn_fail_memory(sizeof *t, "the index"));
+    tn_status st = tn_agree(run, t ? TN_OK : tn_fail_memory(sizeof *t, "the index"));
+    if (st == TN_OK) st = see_files(run, shards_dir, folds_dir, t);
+    if (st == TN_OK) st = tn_agree(run, open_here(t, shards_dir, folds_dir));
     if (st == TN_OK)
         *out = t;
     else

@@ -23,7 +23,7 @@
  *                  else: reductions run in a fixed order, and a row of a batch in evaluation does not depend on the
  *                  other rows.
  * Errors           *_new functions return a status; a failure while computing is fatal (tn_die): peers are waiting.
- * Threads          one caller at a time; the device uses n_threads threads inside.
+ * Threads          one caller at a time; the device cuts its work for n_threads threads, which it has: fewer are refused.
  */
 #ifndef TN_DEV_DEV_H
 #define TN_DEV_DEV_H
@@ -170,7 +170,8 @@ static inline size_t tn_real_bytes(const tn_dev *dev) { /* of a stored activatio
     return dev->precision == TN_BF16 ? 2 : 4;
 }
 
-/* Errors  TN_EARG isa above tn_isa_best(), n_threads < 1, bf16 on ref. */
+/* Errors  TN_EARG isa above tn_isa_best(), n_threads < 1 or more than OpenMP gives, too small stacks, bf16 on ref.
+ *         TN_EUNFINISHED this process began with an isa that has other products: another process can. */
 tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out);
 void tn_dev_close(tn_dev **dev);
 const char *tn_dev_library(void); /* "oneDNN 2.6.3", for the records */

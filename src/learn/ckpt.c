@@ -75,7 +75,6 @@ static tn_status write_all(const char *tmp, const char *header, uint64_t n_heade
         cause = errno;
     }
     if (ok) return TN_OK;
-    remove(tmp);
     return tn_fail(TN_EIO, "%s: cannot be written: %s; free some space and run again: nothing published was touched",
                    tmp, strerror(cause));
 }
@@ -96,7 +95,10 @@ tn_status tn_ckpt_write(const char *path, int n, const tn_ckpt_entry *entry, jso
     char tmp[TN_PATH_BYTES];
     tn_status st = tn_publish_name(path, tmp);
     if (st == TN_OK) st = write_all(tmp, header, n_header, n, entry);
-    if (st == TN_OK) st = tn_publish_end(path);
+    if (st == TN_OK)
+        st = tn_publish_end(path);
+    else
+        tn_publish_drop(path);
     free(header);
     return st;
 }

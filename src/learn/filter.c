@@ -325,12 +325,11 @@ static tn_status skip(const filter *s, const tn_done *done, const char *why) {
     return tn_done_publish(s->folder, done, TN_SKIPPED, (const char *[]){"skipped.txt", NULL});
 }
 
-/* What fails leaves nothing behind. */
 static tn_status make(filter *s, const tn_done *done) {
     char why[256];
     tn_status st = why_stop(s, why);
     if (st == TN_OK) st = *why ? skip(s, done, why) : make_all(s, done);
-    if (st != TN_OK) tn_folder_remove(s->folder);
+    if (st != TN_OK) tn_done_undo(s->folder);
     return st;
 }
 

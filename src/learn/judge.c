@@ -36,33 +36,48 @@ static tn_status find_suspicious(const tn_judge_rows *r, const tn_judge_rules *r
 /* --- floors ------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
+    int32_t part; /* class or category */
     float z_label;
     int64_t row;
 } suspect;
 
-/* The most believed first: highest z of the given label, then the lower row. */
+/* Part by part, the most believed first: highest z of the given label, then the lower row. */
 static int most_believed(const void *a, const void *b) {
     const suspect *x = a, *y = b;
+    if (x->part != y->part) return x->part < y->part ? -1 : 1;
     if (x->z_label != y->z_label) return x->z_label > y->z_label ? -1 : 1;
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* Of the rows whose `part` is `value`: brings the best of the suspicious ones back until the share is reached. list:
- * (N). */
-static void keep_share(const tn_judge_rows *r, const int32_t *part, int value, double share, tn_reason why,
-                       suspect *list, uint8_t *reason) {
-    int64_t n_judged = 0, n_suspects = 0;
-    for (int64_t i = 0; i < r->N; i++) {
-        if (!r->judged[i] || part[i] != value) continue;
-        n_judged++;
-        if (reason[i] == TN_REASON_SUSPICIOUS) list[n_suspects++] = (suspect){r->z[i * r->K + r->label[i]], i};
-    }
+/* How many suspicious rows of a part with n_judged rows must come back, so that `share` of them stay. */
+static int64_t to_bring_back(double share, int64_t n_judged, int64_t n_suspects) {
     double wanted = share * (double)n_judged;
     int64_t least = (int64_t)wanted + ((double)(int64_t)wanted < wanted); /* rounded up */
     int64_t back = least - (n_judged - n_suspects);
-    if (back <= 0) return;
-    qsort(list, (size_t)n_suspects, sizeof *list, most_believed);
-    for (int64_t i = 0; i < back; i++) reason[list[i].row] = (uint8_t)why;
+    return back > 0 ? back : 0;
+}
+
+/* Brings the best of the suspicious rows of each part back until its share is reached. part: (N) below n_parts,
+ * negative: in none. */
+static tn_status keep_shares(const tn_judge_rows *r, const int32_t *part, int n_parts, double share, tn_reason why,
+                             uint8_t *reason) {
+    int64_t *n_judged = calloc((size_t)n_parts + 1, sizeof *n_judged), n = 0;
+    suspect *list = malloc((size_t)r->N * sizeof *list + 1);
+    tn_status st = n_judged && list ? TN_OK : tn_fail_memory((size_t)r->N * sizeof *list, "the judgement");
+    for (int64_t i = 0; st == TN_OK && i < r->N; i++) {
+        if (!r->judged[i] || part[i] < 0) continue;
+        n_judged[part[i]]++;
+        if (reason[i] == TN_REASON_SUSPICIOUS) list[n++] = (suspect){part[i], r->z[i * r->K + r->label[i]], i};
+    }
+    if (n > 0) qsort(list, (size_t)n, sizeof *list, most_believed);
+    for (int64_t from = 0, to; from < n; from = to) {
+        for (to = from + 1; to < n && list[to].part == list[from].part;) to++;
+        int64_t back = to_bring_back(share, n_judged[list[from].part], to - from);
+        for (int64_t i = from; i < from + back; i++) reason[list[i].row] = (uint8_t)why;
+    }
+    free(n_judged);
+    free(list);
+    return st;
 }
 
 static uint8_t verdict_of(const tn_judge_rules *rules, uint8_t reason, float margin) {
@@ -74,16 +89,13 @@ static uint8_t verdict_of(const tn_judge_rules *rules, uint8_t reason, float mar
 }
 
 tn_status tn_judge(const tn_judge_rows *r, const tn_judge_rules *rules, tn_judgement *out) {
-    suspect *list = malloc((size_t)r->N * sizeof *list + 1);
-    tn_status st = list ? find_suspicious(r, rules, out) : tn_fail_memory((size_t)r->N * sizeof *list, "the judgement");
-    for (int k = 0; st == TN_OK && k < r->K; k++)
-        keep_share(r, r->label, k, rules->class_floor, TN_REASON_CLASS_FLOOR, list, out->reason);
-    for (int c = 0; st == TN_OK && r->category && rules->category_floor > 0 && c < r->n_categories; c++)
-        keep_share(r, r->category, c, rules->category_floor, TN_REASON_CATEGORY_FLOOR, list, out->reason);
-    for (int64_t i = 0; st == TN_OK && i < r->N; i++)
-        out->verdict[i] = verdict_of(rules, out->reason[i], out->margin[i]);
-    free(list);
-    return st;
+    TN_TRY(find_suspicious(r, rules, out));
+    TN_TRY(keep_shares(r, r->label, r->K, rules->class_floor, TN_REASON_CLASS_FLOOR, out->reason));
+    if (r->category && rules->category_floor > 0)
+        TN_TRY(
+            keep_shares(r, r->category, r->n_categories, rules->category_floor, TN_REASON_CATEGORY_FLOOR, out->reason));
+    for (int64_t i = 0; i < r->N; i++) out->verdict[i] = verdict_of(rules, out->reason[i], out->margin[i]);
+    return TN_OK;
 }
 
 int32_t tn_label_after(uint8_t verdict, int32_t label, int32_t suggested) {

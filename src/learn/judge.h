@@ -10,6 +10,7 @@
  *          the suspicious rows with the highest z_y come back (ties: the lower row).
  * Verdict  of a suspicious row that does not come back, by rules.dropped: drop: it is not trained on; unlabeled: it is,
  *          without its label; relabel: where margin > relabel_margin it is trained on as `suggested`, else dropped.
+ * Cost     two sorts of the suspicious rows, however many categories there are
  * Source   SELF: Nguyen et al. 2020, algorithm 1
  */
 #ifndef TN_LEARN_JUDGE_H
@@ -43,7 +44,7 @@ typedef struct {
     const float *z;          /* (N,K) */
     const int32_t *label;    /* (N) */
     const uint8_t *judged;   /* (N) 0/1 */
-    const int32_t *category; /* (N) below n_categories; NULL: none */
+    const int32_t *category; /* (N) below n_categories, negative: none; NULL: none at all */
     int n_categories;
 } tn_judge_rows;
 

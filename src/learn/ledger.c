@@ -67,7 +67,7 @@ static tn_status write_csv(const tn_ledger *l, const double *t, const char *fold
     failed = fclose(f) != 0 || failed;
     if (!failed) return tn_publish_end(path);
     tn_status st = tn_fail(TN_EIO, "%s: cannot be written: %s", tmp, strerror(errno));
-    remove(tmp);
+    tn_publish_drop(path);
     return st;
 }
 

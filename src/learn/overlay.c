@@ -29,7 +29,7 @@ tn_status tn_overlay_write(const char *folder, int fold, int round, int64_t N, c
     tn_status st = fill(f, round, N, j), closed = tn_h5_close(&f);
     if (st == TN_OK) st = closed;
     if (st != TN_OK) {
-        remove(tmp);
+        tn_publish_drop(path);
         return st;
     }
     tn_hash_add(digest, j->verdict, (size_t)N * sizeof *j->verdict);

@@ -4,30 +4,17 @@
 #include "base/done.h"
 #include "base/guard.h"
 #include "base/h5.h"
+#include "learn/probability.h"
 #include "learn/self.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { BLOCK_ROWS = 16384 };
+static const char TRAIN_AGAIN[] = "delete its folder and run `tenfold train` again";
 
 /* --- of a round --------------------------------------------------------------------------------------------------- */
-
-static tn_status check_row(const char *path, const tn_index *ix, int64_t row, const float *p) {
-    double sum = 0;
-    for (int k = 0; k < ix->n_classes; k++) {
-        if (!isfinite(p[k]) || p[k] < 0)
-            return tn_fail(TN_EFORMAT, "%s: row %lld (%s): the probability of %s is %g: give numbers from 0 to 1", path,
-                           (long long)row, ix->path[row], ix->class_name[k], (double)p[k]);
-        sum += (double)p[k];
-    }
-    if (fabs(sum - 1) > 1e-3)
-        return tn_fail(TN_EFORMAT, "%s: row %lld (%s): the probabilities sum to %.6g, not to 1", path, (long long)row,
-                       ix->path[row], sum);
-    return TN_OK;
-}
 
 static bool is_of(const tn_index *ix, int64_t row, int fold) {
     return fold < 0 || ix->fold[row] == fold;
@@ -41,7 +28,7 @@ static tn_status add_rows(tn_h5 *f, const char *path, const tn_index *ix, const 
         int64_t n = ix->n - first < BLOCK_ROWS ? ix->n - first : BLOCK_ROWS;
         TN_TRY(tn_h5_read_rows(f, name, TN_H5_F32, first, n, block));
         for (int64_t i = 0; i < n; i++) {
-            if (ix->fold[first + i] >= 0) TN_TRY(check_row(path, ix, first + i, block + i * K));
+            if (ix->fold[first + i] >= 0) TN_TRY(tn_probability_check(path, ix, first + i, block + i * K, TRAIN_AGAIN));
             for (int k = 0; k < K && is_of(ix, first + i, fold); k++) out[(first + i) * K + k] += block[i * K + k];
         }
     }
@@ -157,7 +144,7 @@ static tn_status spread(const char *path, const tn_index *ix, int64_t n, const i
                            (long long)ix->n - 1);
         if (seen[row[i]]++)
             return tn_fail(TN_EFORMAT, "%s: has row %lld (%s) twice", path, (long long)row[i], ix->path[row[i]]);
-        TN_TRY(check_row(path, ix, row[i], p + i * K));
+        TN_TRY(tn_probability_check(path, ix, row[i], p + i * K, "give a distribution over the classes"));
         memcpy(out + row[i] * K, p + i * K, (size_t)K * sizeof *out);
     }
     int64_t n_missing = 0, first = -1;

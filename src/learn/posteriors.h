@@ -11,7 +11,7 @@
  *   numbers, the rows of metadata.csv counted from 0, each once; attributes `index_digest` (text: of this data set and
  *   fold map, said by `tenfold filter` and found in predictions.h5) and `classes` (strings: what the columns are).
  * Every row with a fold must be there; others are ignored. They ought to be out-of-fold: nothing here can know.
- * Errors  TN_EFORMAT names the file and the row: not finite, not a distribution (sum off 1 by more than 1e-3), rows
+ * Errors  TN_EFORMAT names the file and the row: not probabilities (probability.h), rows
  *         missing or twice, other classes or another order of them, another data set or fold map.
  * Memory of a foreign file: three times N K floats and 9 N bytes while it is read (a process of its own reads it,
  * base/guard.h).

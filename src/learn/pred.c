@@ -2,9 +2,9 @@
 #include "learn/pred.h"
 
 #include "base/h5.h"
+#include "learn/probability.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,13 +13,6 @@ void tn_pred_classes(int K, char *const *name, char out[TN_CLASSES_BYTES]) {
     out[0] = 0;
     for (int k = 0; k < K && at < TN_CLASSES_BYTES; k++)
         at += (size_t)snprintf(out + at, TN_CLASSES_BYTES - at, "%s%s", k ? "\n" : "", name[k]);
-}
-
-/* Rounding may carry a sum of exponentials a little beyond 1; NaN fails every comparison. */
-static int64_t first_improbable(int64_t n, const float *p) {
-    for (int64_t i = 0; i < n; i++)
-        if (!(p[i] >= 0 && p[i] <= 1.0001F)) return i;
-    return -1;
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
@@ -72,10 +65,10 @@ tn_status tn_pred_create(const char *path, const tn_pred_info *info, tn_pred_wri
 
 tn_status tn_pred_append(tn_pred_writer *w, int64_t n, const int64_t *row, const float *p) {
     int K = w->info.K;
-    int64_t bad = first_improbable(n * K, p);
+    int64_t bad = tn_probability_bad(n, K, p);
     if (bad >= 0)
-        return tn_fail(TN_EFORMAT, "%s: row %" PRId64 ": %g is no probability: the model is not sound, train it anew",
-                       w->path, row[bad / K], (double)p[bad]);
+        return tn_probability_fail(w->path, row[bad], NULL, K, NULL, p + bad * K,
+                                   "the model is not sound, train it anew");
     TN_TRY(tn_h5_write_rows(w->file, "row", TN_H5_I64, w->n_written, n, row));
     TN_TRY(tn_h5_write_rows(w->file, "p", TN_H5_F32, w->n_written, n, p));
     tn_hash_add(w->rows, row, (size_t)n * sizeof *row);
@@ -105,7 +98,7 @@ void tn_pred_drop(tn_pred_writer **at) {
     tn_pred_writer *w = *at;
     if (!w) return;
     tn_h5_close(&w->file);
-    if (*w->tmp) remove(w->tmp); /* absent where it was published */
+    if (*w->tmp) tn_publish_drop(w->path); /* absent where it was published */
     tn_hash_free(&w->rows);
     tn_hash_free(&w->p);
     free(w);
@@ -190,10 +183,9 @@ tn_status tn_pred_read(tn_pred *pr, int64_t first, int64_t n, int64_t *row_out, 
     TN_TRY(tn_h5_read_rows(pr->file, "p", TN_H5_F32, first, n, p_out));
     for (int64_t i = 1; i < n; i++)
         if (row_out[i] <= row_out[i - 1]) return tn_fail(TN_EFORMAT, "%s: its rows do not ascend", pr->path);
-    int64_t bad = first_improbable(n * pr->info.K, p_out);
+    int K = pr->info.K;
+    int64_t bad = tn_probability_bad(n, K, p_out);
     return bad < 0 ? TN_OK
-                   : tn_fail(TN_EFORMAT,
-                             "%s: row %" PRId64 ": %g is no probability: delete its folder and predict it "
-                             "again",
-                             pr->path, row_out[bad / pr->info.K], (double)p_out[bad]);
+                   : tn_probability_fail(pr->path, row_out[bad], NULL, K, NULL, p_out + bad * K,
+                                         "delete its folder and predict it again");
 }

@@ -9,7 +9,7 @@
  *   round, size_px, seed, classes, shards digest, index digest (data set + fold map), model digest. fold = the fold the
  *   model did not see: rows of that fold are out-of-fold; rows with fold -1 no model saw.
  * Invariants 1. Both ends stream: memory does not grow with n.
- *            2. No number that is not a probability goes in or comes out.
+ *            2. No row that is no probabilities (probability.h) goes in or comes out.
  *            The bytes are vouched for by DONE (base/done.h).
  */
 #ifndef TN_LEARN_PRED_H
@@ -30,7 +30,7 @@ typedef struct {
 
 void tn_pred_classes(int K, char *const *name, char out[TN_CLASSES_BYTES]);
 
-/* Local, one writer. append: TN_EFORMAT for a value that is no probability. finish: after info->n rows; on failure, and
+/* Local, one writer. append: TN_EFORMAT for a row that is no probabilities. finish: after info->n rows; on failure, and
  * by drop, nothing is left. */
 typedef struct tn_pred_writer tn_pred_writer;
 tn_status tn_pred_create(const char *path, const tn_pred_info *info, tn_pred_writer **out);
@@ -43,7 +43,7 @@ typedef struct tn_pred tn_pred;
 tn_status tn_pred_open(const char *path, tn_pred **out); /* TN_EIO, TN_EFORMAT */
 void tn_pred_close(tn_pred **pr);
 const tn_pred_info *tn_pred_info_of(const tn_pred *pr);
-/* TN_EFORMAT no such rows, rows that do not ascend, a value that is no probability. */
+/* TN_EFORMAT no such rows, rows that do not ascend, a row that is no probabilities. */
 tn_status tn_pred_read(tn_pred *pr, int64_t first, int64_t n, int64_t *row_out, float *p_out);
 
 #endif

@@ -104,7 +104,7 @@ static tn_status see_model(tn_run *run, const prediction *x) {
     TN_TRY(tn_cell_folder(x->cfg, "train", x->cell, folder));
     TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_file(folder, "best.safetensors", "train", path) : TN_OK));
     TN_TRY(tn_path(path, "%s/best.safetensors", folder));
-    return tn_seen_by_all(run, path);
+    return tn_seen_by_all(run, path, NULL);
 }
 
 static tn_status open_model(prediction *x, int isa) {

@@ -234,15 +234,6 @@ static tn_status inputs_of(const tn_cfg *cfg, tn_table *t, char **out) {
     return st;
 }
 
-/* They lie outside the folder that DONE stands for: what was deleted is made again. */
-static bool has_outputs(const tn_cfg *cfg, const char *const *name) {
-    char path[TN_PATH_BYTES];
-    bool all = true;
-    for (; all && *name; name++) all = tn_path(path, "%s/%s", cfg->run_dir, *name) == TN_OK && tn_file_exists(path);
-    if (!all) tn_say("reduce: %s is missing: made again", path);
-    return all;
-}
-
 /* Of what is written and of all scores. */
 static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HEX_BYTES]) {
     tn_hash *h = tn_hash_new();
@@ -289,22 +280,16 @@ static tn_status reduce_anew(tn_run *run, tn_reduction *r, const char *folder, c
         st = tn_reduce_metrics(r);
         if (st == TN_OK) st = tn_reduce_chosen(r, folder);
         digest_of(r, outputs, digest);
-        if (st == TN_OK) st = tn_done_publish(folder, done, digest, (const char *[]){"chosen.json", NULL});
+        if (st == TN_OK)
+            st = tn_done_publish(folder, done, digest,
+                                 (const char *[]){"../ensemble.h5", "../submission.csv", "../ledger.csv",
+                                                  "../metrics.json", "chosen.json", NULL});
         if (st == TN_OK)
             tn_say("reduce: %s/submission.csv, metrics.json, ledger.csv, ensemble.h5 (digest %s)", cfg->run_dir,
                    digest);
     }
     tn_reduce_release(r);
     return tn_agree(run, st);
-}
-
-tn_status tn_reduce_begin(tn_run *run, const tn_cfg *cfg, const char *folder, const tn_done *want,
-                          const char *const *output, bool *valid_out) {
-    TN_TRY(tn_done_begin_all(run, folder, "reduce", want, valid_out));
-    int valid = run->rank == 0 && *valid_out && has_outputs(cfg, output);
-    MPI_Bcast(&valid, 1, MPI_INT, 0, run->comm);
-    *valid_out = valid != 0;
-    return TN_OK;
 }
 
 static tn_status reduce_table(tn_run *run, tn_reduction *r, bool allow_missing) {
@@ -316,9 +301,7 @@ static tn_status reduce_table(tn_run *run, tn_reduction *r, bool allow_missing) 
     if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? inputs_of(r->cfg, r->table, &inputs) : TN_OK);
     if (st == TN_OK) {
         tn_done want = {.stage = "reduce", .settings = settings, .inputs = inputs};
-        static const char *const OUTPUT[] = {"ensemble.h5",  "submission.csv",     "ledger.csv",
-                                             "metrics.json", "reduce/chosen.json", NULL};
-        st = tn_reduce_begin(run, r->cfg, folder, &want, OUTPUT, &valid);
+        st = tn_done_begin_all(run, folder, "reduce", &want, &valid);
         if (st == TN_OK && !valid) st = reduce_anew(run, r, folder, &want);
     }
     tn_members_close(&r->members);

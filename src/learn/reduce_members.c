@@ -3,6 +3,7 @@
 
 #include "base/done.h"
 #include "base/progress.h"
+#include "base/seen.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,24 @@ static tn_status check_unique(const tn_members *m, int n_folds) {
     return TN_OK;
 }
 
+/* All ranks read the same files. Where one is gone, whoever compares it with DONE says so. */
+static tn_status see_members(tn_run *run, const tn_cfg *cfg, const tn_members *m, int f) {
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
+    for (int c = 0; c < m->n_columns; c++) {
+        tn_cell cell = m->column[c].cell;
+        cell.fold = f;
+        if (!m->column[c].there[f]) continue;
+        TN_TRY(tn_cell_folder(cfg, "predict", &cell, folder));
+        TN_TRY(tn_path(path, "%s/DONE", folder));
+        TN_TRY(tn_seen_by_all(run, path, NULL));
+        TN_TRY(tn_path(path, "%s/predictions.h5", folder));
+        int there = run->rank == 0 && tn_file_exists(path);
+        MPI_Bcast(&there, 1, MPI_INT, 0, run->comm);
+        if (there) TN_TRY(tn_seen_ends_by_all(run, path));
+    }
+    return TN_OK;
+}
+
 /* Each file's bytes are compared with what DONE says by one rank. */
 static tn_status verify(tn_run *run, const tn_cfg *cfg, const tn_members *m, int f) {
     char path[TN_PATH_BYTES];
@@ -159,6 +178,7 @@ static tn_status open_fold(const tn_cfg *cfg, const tn_table *t, tn_members *m, 
 
 tn_status tn_members_open(tn_run *run, const tn_cfg *cfg, const tn_table *table, tn_members *m) {
     tn_status st = TN_OK;
+    for (int f = 0; f < cfg->folds.count; f++) TN_TRY(see_members(run, cfg, m, f));
     for (int f = 0; st == TN_OK && f < cfg->folds.count; f++) st = verify(run, cfg, m, f);
     st = tn_agree(run, st); /* libhdf5 does not survive every damaged file: nobody opens one before */
     for (int f = 0; st == TN_OK && f < cfg->folds.count; f++) st = open_fold(cfg, table, m, f);

@@ -100,7 +100,9 @@ static tn_status reduce_anew(tn_run *run, tn_reduction *r, const char *folder, c
     tn_status st = write_new(run, r, digest);
     if (st == TN_OK && run->rank == 0) {
         st = tn_reduce_metrics_new(r);
-        if (st == TN_OK) st = tn_done_publish(folder, done, digest, NULL);
+        if (st == TN_OK)
+            st = tn_done_publish(folder, done, digest,
+                                 (const char *[]){"../ensemble.h5", "../submission.csv", "../metrics.json", NULL});
         if (st == TN_OK)
             tn_say("reduce: %s/submission.csv, metrics.json, ensemble.h5 (digest %s)", r->cfg->run_dir, digest);
     }
@@ -134,7 +136,6 @@ static tn_status settings_of(const tn_cfg *cfg, char **out) {
 }
 
 static tn_status reduce_rows(tn_run *run, tn_reduction *r, bool allow_missing) {
-    static const char *const OUTPUT[] = {"ensemble.h5", "submission.csv", "metrics.json", NULL};
     char folder[TN_PATH_BYTES], *inputs = NULL, *settings = NULL;
     bool valid = false;
     tn_status st = tn_members_of(run, r->cfg, r->given, allow_missing, &r->members);
@@ -146,7 +147,7 @@ static tn_status reduce_rows(tn_run *run, tn_reduction *r, bool allow_missing) {
     }
     if (st == TN_OK) {
         tn_done want = {.stage = "reduce new data", .settings = settings, .inputs = inputs};
-        st = tn_reduce_begin(run, r->cfg, folder, &want, OUTPUT, &valid);
+        st = tn_done_begin_all(run, folder, "reduce", &want, &valid);
         if (st == TN_OK && !valid) st = reduce_anew(run, r, folder, &want);
     }
     tn_reduce_release(r);

@@ -182,11 +182,7 @@ tn_status tn_reduce_metrics_new(const tn_reduction *r); /* of new pictures */
 /* reduce_chosen.c: folder/chosen.json (chosen.h). Local, rank 0. */
 tn_status tn_reduce_chosen(const tn_reduction *r, const char *folder);
 
-/* reduce.c. begin: is it done, with all of `output` (names in the run folder, NULL at the end) still there?
- * Collective. */
-tn_status tn_reduce_begin(tn_run *run, const tn_cfg *cfg, const char *folder, const tn_done *want,
-                          const char *const *output, bool *valid_out);
-/* "NAME DIGEST" where folder is done. */
+/* reduce.c. "NAME DIGEST" where folder is done. */
 tn_status tn_reduce_put_digest(FILE *f, const char *folder, const char *name);
 void tn_reduce_release(tn_reduction *r);
 

@@ -294,7 +294,7 @@ tn_status tn_outputs_publish(tn_run *run, tn_outputs *o, char digest_out[TN_HEX_
 
 static void drop_table(table_file *t) {
     if (t->file) fclose(t->file);
-    if (*t->tmp) remove(t->tmp); /* absent where it was published */
+    if (*t->tmp) tn_publish_drop(t->path); /* absent where it was published */
     free(t->text);
 }
 
@@ -302,7 +302,7 @@ void tn_outputs_drop(tn_outputs **at) {
     tn_outputs *o = *at;
     if (!o) return;
     tn_h5_close(&o->ensemble);
-    if (*o->tmp) remove(o->tmp);
+    if (*o->tmp) tn_publish_drop(o->path);
     drop_table(&o->submission);
     drop_table(&o->ledger);
     tn_hash_free(&o->hash);

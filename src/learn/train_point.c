@@ -95,7 +95,7 @@ static tn_status write_posteriors(const tn_train *t) {
     tn_status closed = tn_h5_close(&f);
     if (st == TN_OK) st = closed;
     if (st == TN_OK) st = tn_publish_end(t->posteriors_path);
-    if (st != TN_OK) unlink(tmp);
+    if (st != TN_OK) tn_publish_drop(t->posteriors_path);
     free(room);
     return st;
 }
@@ -134,8 +134,7 @@ static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
 static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
     char digest[TN_HEX_BYTES] = "";
     tn_status st = TN_OK;
-    if (run->rank == 0) st = tn_done_check();
-    if (run->rank == 0 && st == TN_OK) st = write_posteriors(t);
+    if (run->rank == 0) st = write_posteriors(t);
     if (run->rank == 0 && st == TN_OK) st = write_best(t, digest);
     TN_TRY(tn_agree(run, st));
     MPI_Bcast(digest, sizeof digest, MPI_CHAR, 0, run->comm);
@@ -148,6 +147,7 @@ static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
 /* --- journal ------------------------------------------------------------------------------------------------------ */
 
 static tn_status append_journal(tn_train *t, const tn_score *score) {
+    TN_TRY(tn_done_check());
     const tn_train_clock *c = &t->clock;
     int64_t n_labelled = 0;
     for (int k = 0; k < t->index->n_classes; k++) n_labelled += c->exposure[k];

@@ -5,9 +5,11 @@
 #include "base/h5.h"
 #include "base/seen.h"
 #include "learn/cost.h"
+#include "learn/probability.h"
 #include "learn/weights.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -91,7 +93,6 @@ static json_t *checkpoint_words(const tn_train *t) {
 }
 
 static tn_status write_checkpoint(tn_train *t) {
-    TN_TRY(tn_done_check());
     part parts[MOST_PARTS];
     int n_parts = parts_of(t, parts), n_tensors = tn_net_tensors(t->net), n = 0;
     int64_t n_vector = t->n_params + t->n_state;
@@ -143,6 +144,20 @@ static tn_status load_moments(const tn_train *t, const tn_ckpt *ck, const char *
     return TN_OK;
 }
 
+/* What the filter will judge by, and the classes that the next point is compared with. */
+static tn_status check_judged(const tn_train *t) {
+    int K = t->index->n_classes;
+    for (int64_t i = 0; t->clock.points_done > 0 && i < t->n_judged; i++)
+        TN_TRY(tn_probability_check(t->ckpt_path, t->index, t->judged[i], t->z + i * K,
+                                    "delete it: the cell starts anew"));
+    for (int64_t i = 0; i < t->n_validation; i++)
+        if (!(t->top[i] >= 0 && t->top[i] < (float)K && t->top[i] == floorf(t->top[i])))
+            return tn_fail(TN_EFORMAT,
+                           "%s: top %lld: %g is no class, there are 0 to %d: delete it: the cell starts anew",
+                           t->ckpt_path, (long long)i, (double)t->top[i], K - 1);
+    return TN_OK;
+}
+
 static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
     float *params = malloc((size_t)t->n_params * sizeof *params), *state = malloc((size_t)t->n_state * sizeof *state);
     tn_status st = params && state ? TN_OK : tn_fail_memory((size_t)t->n_params * sizeof *params, "the weights");
@@ -165,6 +180,7 @@ static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
                      "%s: is of an earlier version, which kept another evaluation point: delete %s and run again; the "
                      "cell starts anew",
                      t->ckpt_path, t->folder);
+    if (st == TN_OK) st = check_judged(t);
     free(params);
     free(state);
     return st;
@@ -385,9 +401,20 @@ static tn_status see_overlay(tn_run *run, const tn_train *t) {
     TN_TRY(tn_filter_folder(t->cfg, t->cell.round, folder));
     TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_file(folder, name, "filter", path) : TN_OK));
     TN_TRY(tn_path(path, "%s/%s", folder, name));
-    TN_TRY(tn_seen_by_all(run, path));
+    TN_TRY(tn_seen_by_all(run, path, NULL));
     TN_TRY(tn_path(path, "%s/DONE", folder));
-    return tn_seen_by_all(run, path);
+    return tn_seen_by_all(run, path, NULL);
+}
+
+/* Every rank reads the weights it begins from: those that the cell's identity names. */
+static tn_status see_pretrained(tn_run *run, const tn_train *t) {
+    const char *path = t->cfg->model.pretrained;
+    char hex[TN_HEX_BYTES], line[TN_HEX_BYTES + 16];
+    if (!*path) return TN_OK;
+    TN_TRY(tn_seen_by_all(run, path, hex));
+    snprintf(line, sizeof line, "pretrained %s\n", hex);
+    return strstr(t->inputs, line) ? TN_OK
+                                   : tn_fail(TN_EIO, "model.pretrained: %s: it is being replaced: run again", path);
 }
 
 /* Rank 0 decides whether there is a checkpoint, and which, so that all ranks do the same. */
@@ -395,7 +422,7 @@ static tn_status read_checkpoint(tn_run *run, tn_train *t, tn_ckpt **out) {
     int there = run->rank == 0 && tn_file_exists(t->ckpt_path);
     MPI_Bcast(&there, 1, MPI_INT, 0, run->comm);
     if (!there) return TN_OK;
-    TN_TRY(tn_seen_by_all(run, t->ckpt_path));
+    TN_TRY(tn_seen_by_all(run, t->ckpt_path, NULL));
     return tn_agree(run, tn_ckpt_read(t->ckpt_path, out));
 }
 
@@ -414,6 +441,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
     tn_ckpt *ck = NULL;
     bool resumed = false;
     tn_status st = see_overlay(run, t);
+    if (st == TN_OK) st = see_pretrained(run, t);
     if (st == TN_OK) st = read_checkpoint(run, t, &ck);
     if (st == TN_OK) st = tn_agree(run, choose_isa(run, t, ck));
     if (st == TN_OK) st = tn_agree(run, make_all(t, run->n_ranks, run->rank));

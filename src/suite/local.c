@@ -152,7 +152,7 @@ static tn_status verdict(const tn_plan *plan, int at) {
     return round_ends && count(plan, TN_STEP_FAILED) > 0 ? cells_failed(plan) : TN_OK;
 }
 
-static tn_status walk(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
+static tn_status walk(const tn_cfg *cfg, tn_plan *plan, int n_ranks, const tn_lock *lock) {
     for (int i = 0; i < plan->n; i++) {
         plan->step[i].state = TN_STEP_WAITING;
         plan->step[i].job[0] = 0;
@@ -160,6 +160,7 @@ static tn_status walk(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
     TN_TRY(tn_plan_keep_job_file(plan));
     double begin = tn_now_s();
     for (int i = 0; i < plan->n; i++) {
+        TN_TRY(tn_lock_check(lock));
         tn_say("step %d of %d: %s", i + 1, plan->n, plan->step[i].name);
         TN_TRY(run_step(cfg, plan, &plan->step[i], n_ranks));
         TN_TRY(verdict(plan, i));
@@ -178,7 +179,7 @@ tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks) {
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
     TN_TRY(tn_lock_take(path, plan->start.run_dir, &lock));
     tn_status st = tn_queue_check_empty(plan);
-    if (st == TN_OK) st = walk(cfg, plan, n_ranks);
+    if (st == TN_OK) st = walk(cfg, plan, n_ranks, lock);
     tn_lock_drop(&lock);
     return st;
 }

@@ -364,7 +364,7 @@ tn_status tn_report(const tn_cfg *cfg) {
     size_t n = 0;
     TN_TRY(tn_path(path, "%s/reduce", cfg->run_dir));
     TN_TRY(tn_done_digest(path, "reduce", digest));
-    TN_TRY(tn_path(path, "%s/metrics.json", cfg->run_dir));
+    TN_TRY(tn_done_file(path, "../metrics.json", "reduce", path));
     TN_TRY(tn_file_read(path, &text, &n));
     json_t *metrics = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
     free(text);

@@ -6,6 +6,7 @@
 #include "base/h5.h"
 #include "base/progress.h"
 #include "learn/metric.h"
+#include "learn/probability.h"
 #include "learn/rounds.h"
 
 #include <jansson.h>
@@ -18,6 +19,7 @@ enum { BLOCK = 16384 }; /* rows in memory at a time */
 typedef struct {
     int n;
     tn_h5 *file[TN_MAX_TRIAL_CELLS];
+    char (*path)[TN_PATH_BYTES];
     float *p; /* (BLOCK,K) of one model */
     double *sum;
 } members;
@@ -26,28 +28,35 @@ static void close_members(members *m) {
     for (int i = 0; i < m->n; i++) tn_h5_close(&m->file[i]);
     free(m->p);
     free(m->sum);
+    free(m->path);
     *m = (members){.n = 0};
 }
 
 static tn_status open_members(const tn_cfg *trial_cfg, int fold, int K, members *out) {
     tn_cell cell[TN_MAX_TRIAL_CELLS];
-    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
+    char folder[TN_PATH_BYTES];
     int n = tn_trial_cells(trial_cfg, fold, cell);
     out->p = malloc(sizeof *out->p * BLOCK * (size_t)K);
     out->sum = malloc(sizeof *out->sum * BLOCK * (size_t)K);
-    if (!out->p || !out->sum) return tn_fail_memory(sizeof *out->sum * BLOCK * (size_t)K, "predictions");
+    out->path = malloc(sizeof *out->path * (size_t)n);
+    if (!out->p || !out->sum || !out->path) return tn_fail_memory(sizeof *out->sum * BLOCK * (size_t)K, "predictions");
     for (; out->n < n; out->n++) {
         TN_TRY(tn_cell_folder(trial_cfg, "train", &cell[out->n], folder));
-        TN_TRY(tn_done_file(folder, "posteriors.h5", "train", path));
-        TN_TRY(tn_h5_open(path, &out->file[out->n]));
+        TN_TRY(tn_done_file(folder, "posteriors.h5", "train", out->path[out->n]));
+        TN_TRY(tn_h5_open(out->path[out->n], &out->file[out->n]));
     }
     return TN_OK;
 }
 
-static tn_status read_block(members *m, int64_t first, int64_t n, int K) {
+static tn_status read_block(members *m, const tn_index *ix, int64_t first, int64_t n) {
+    int K = ix->n_classes;
     memset(m->sum, 0, sizeof *m->sum * (size_t)(n * K));
     for (int i = 0; i < m->n; i++) {
         TN_TRY(tn_h5_read_rows(m->file[i], "p", TN_H5_F32, first, n, m->p));
+        for (int64_t r = 0; r < n; r++)
+            if (ix->fold[first + r] >= 0)
+                TN_TRY(tn_probability_check(m->path[i], ix, first + r, m->p + r * K,
+                                            "delete its folder and run `tenfold tune` again"));
         for (int64_t k = 0; k < n * K; k++) m->sum[k] += (double)m->p[k];
     }
     return TN_OK;
@@ -64,7 +73,7 @@ static tn_status compare_fold(tn_cfg *const *t, const tn_index *ix, int fold, me
     for (int p = 0; p < 2; p++) TN_TRY(open_members(t[p], fold, K, &m[p]));
     for (int64_t first = 0; first < ix->n; first += BLOCK) {
         int64_t n = ix->n - first < BLOCK ? ix->n - first : BLOCK;
-        for (int p = 0; p < 2; p++) TN_TRY(read_block(&m[p], first, n, K));
+        for (int p = 0; p < 2; p++) TN_TRY(read_block(&m[p], ix, first, n));
         for (int64_t i = 0; i < n; i++)
             if (ix->fold[first + i] == fold)
                 tn_match_add(match, ix->component[first + i], ix->label[first + i], predicted(&m[0], i, K),

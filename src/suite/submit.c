@@ -134,26 +134,28 @@ static tn_status submit_all(const tn_batch_about *about, tn_plan *plan, tn_batch
 
 /* --- the run folder ----------------------------------------------------------------------------------------------- */
 
-static void remove_done(const tn_plan *plan, const char *folder) {
+static tn_status remove_done(const tn_plan *plan, const char *folder) {
     char path[TN_PATH_BYTES];
-    if (tn_path(path, "%s/%s/DONE", plan->start.run_dir, folder) == TN_OK) remove(path);
+    TN_TRY(tn_path(path, "%s/%s/DONE", plan->start.run_dir, folder));
+    return tn_file_remove(path);
 }
 
 /* What will be made again does not count as done until it is: a reduction of nine folds, a filter of other cells, the
  * ranking of a rung. Cells and shards know their inputs, and are not thrown away here. */
-static void forget(const tn_plan *plan, const tn_batches *b) {
+static tn_status forget(const tn_plan *plan, const tn_batches *b) {
     for (int i = 0; i < b->n; i++) {
         char filter[32], rung[32];
         bool search = has_verb(&b->at[i], TN_STEP_RANK);
         snprintf(filter, sizeof filter, "filter/r%d", b->at[i].round + 1);
         snprintf(rung, sizeof rung, "tune/rung%d", b->at[i].round);
-        if (b->at[i].kind == TN_STEP_PREPROCESS) remove_done(plan, "folds");
-        if (b->at[i].kind == TN_STEP_FILTER) remove_done(plan, filter);
-        if (b->at[i].kind == TN_STEP_RANK) remove_done(plan, rung);
+        if (b->at[i].kind == TN_STEP_PREPROCESS) TN_TRY(remove_done(plan, "folds"));
+        if (b->at[i].kind == TN_STEP_FILTER) TN_TRY(remove_done(plan, filter));
+        if (b->at[i].kind == TN_STEP_RANK) TN_TRY(remove_done(plan, rung));
         if (b->at[i].kind != TN_STEP_REDUCE) continue;
-        remove_done(plan, search ? "tune/judge" : "reduce");
-        remove_done(plan, search ? "tune" : "report");
+        TN_TRY(remove_done(plan, search ? "tune/judge" : "reduce"));
+        TN_TRY(remove_done(plan, search ? "tune" : "report"));
     }
+    return TN_OK;
 }
 
 /* Jobs may begin before the last one is submitted: they must find all they read. */
@@ -169,7 +171,7 @@ static tn_status prepare(tn_plan *plan, const tn_batches *b) {
     TN_TRY(tn_path(records, "%s/slurm", plan->start.run_dir));
     TN_TRY(tn_folder_remove(records)); /* how the jobs of before ended is no news any more */
     TN_TRY(tn_folder_make(records));
-    forget(plan, b);
+    TN_TRY(forget(plan, b));
     TN_TRY(tn_plan_keep_job_file(plan));
     return tn_plan_publish(plan);
 }
@@ -180,6 +182,7 @@ static tn_status submit_locked(const tn_batch_about *about, tn_plan *plan, tn_ba
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
     TN_TRY(tn_lock_take(path, plan->start.run_dir, &lock));
     tn_status st = tn_queue_check_empty(plan);
+    if (st == TN_OK) st = tn_lock_check(lock);
     if (st == TN_OK) st = prepare(plan, b);
     if (st == TN_OK) st = submit_all(about, plan, b);
     tn_lock_drop(&lock);

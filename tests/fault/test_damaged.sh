@@ -69,6 +69,13 @@ rm hurt/submission.csv hurt/metrics.json
 "$tenfold" reduce tiny.cfg --run hurt 2>log
 cmp hurt/submission.csv whole/submission.csv
 cmp hurt/metrics.json whole/metrics.json
+for file in ensemble.h5 submission.csv ledger.csv metrics.json; do
+    flip hurt/$file $(($(stat -c %s hurt/$file) - 3))
+    [ $file != metrics.json ] || refused 4 "hurt/metrics.json: damaged, its bytes are not those that were published" report tiny.cfg --run hurt
+    refused 0 "reduce: hurt/$file: damaged, its bytes are not those that were published: made again" reduce tiny.cfg --run hurt
+    cmp hurt/$file whole/$file
+done
+refused 0 "reduce: already done" reduce tiny.cfg --run hurt
 mkdir else && mv hurt else/moved
 rm else/moved/ledger.csv else/moved/reduce/DONE whole/reduce/DONE
 "$tenfold" resume else/moved >/dev/null 2>log || { cat log; exit 1; }

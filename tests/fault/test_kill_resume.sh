@@ -1,6 +1,7 @@
 # kill -9 in mid-training, then resume: the digests of the undisturbed run. And SIGTERM: a checkpoint and exit code 6.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
+sed -i "s/images = 2400/images = 1200/; s/evaluation_points = 3/evaluation_points = 2/" tiny.cfg
 wait_for() { # FILE: at most 300 s
     for _ in $(seq 3000); do [ -e "$1" ] && return; sleep 0.1; done
     echo "$1 did not come" >&2

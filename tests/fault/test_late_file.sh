@@ -87,3 +87,44 @@ cp -r whole/filter late/
 cp -r whole/train/r0-f1-s32-x1 whole/train/r0-f2-s32-x1 late/train/
 late overlay-f0.h5 4 "" train tiny.cfg --run late --round 1 --folds 0 $short
 cmp late/train/r1-f0-s32-x1/posteriors.h5 whole/train/r1-f0-s32-x1/posteriors.h5
+
+# the job file: rank 0 reads it, whatever another rank would see; what is wrong with it is said once, and names no rank
+sed 's/learning_rate = 0.006/learning_rate = 0.5/' tiny.cfg >edited.cfg
+cp -r whole/shards whole/folds late/ && rm -r late/train
+late tiny.cfg 1000 $PWD/edited.cfg train tiny.cfg --run late --folds 0 $short
+cmp late/$cell/posteriors.h5 whole/$cell/posteriors.h5
+echo 'train: { lerning_rate = 1.0; };' >wrong.cfg
+code=0
+mpirun -n 2 "$tenfold" train wrong.cfg --run late >log 2>&1 || code=$?
+test $code = 2
+test "$(grep -c '^tenfold: error: wrong.cfg:1: unknown key train.lerning_rate' log)" = 1
+
+# the weights that training begins from
+cp whole/train/r0-f1-s32-x1/best.safetensors weights.safetensors
+cp whole/train/r0-f2-s32-x1/best.safetensors old.safetensors
+begun="train tiny.cfg --folds 0 $short --set model.pretrained=weights.safetensors"
+rm -r late/train
+mkdir begun && cp -r whole/shards whole/folds begun/
+mpirun -n 2 "$tenfold" $begun --run begun >log 2>&1 || { cat log; exit 1; }
+late weights.safetensors 4 $PWD/old.safetensors $begun --run late
+grep -q "weights.safetensors: .* does not see yet" log
+cmp late/$cell/posteriors.h5 begun/$cell/posteriors.h5
+
+# the table that shards are made from; the tables and predictions that ranks reduce in blocks
+mpirun -n 2 "$tenfold" predict tiny.cfg --run whole --round 0 --folds 1-2 $short >log 2>&1 || { cat log; exit 1; }
+reduced="reduce tiny.cfg $short --set self.max_rounds=0"
+mpirun -n 2 "$tenfold" $reduced --run whole >log 2>&1 || { cat log; exit 1; }
+awk -F, -v OFS=, 'NR > 1 && $2 == "disc" && n++ < 20 { $2 = "square" } 1' data/metadata.csv >old.csv
+late metadata.csv 4 $PWD/old.csv preprocess tiny.cfg --run table
+grep -q "metadata.csv: .* does not see yet" log
+for file in shards/dataset.h5 folds/folds.h5; do cmp table/$file whole/$file; done
+cp old.csv data/metadata.csv
+"$tenfold" preprocess tiny.cfg --run old 2>log || { cat log; exit 1; }
+cp whole/predict/r0-f2-s32-x1/predictions.h5 old/
+for name in shards/dataset folds/folds predictions; do
+    rm -rf late && mkdir late
+    cp -r whole/shards whole/folds whole/train whole/predict whole/filter late/
+    late $name.h5 3 $PWD/old/$name.h5 $reduced --run late
+    grep -q "$name.h5: .* does not see yet" log
+    for made in submission.csv metrics.json ensemble.h5; do cmp late/$made whole/$made; done
+done

@@ -16,6 +16,7 @@ find src preprocess -name '*.[ch]' | xargs grep -H '^#include "' | awk '
     }
     END { if (n < 100) { print "only " n " includes seen"; bad = 1 } exit bad }' || exit 1
 grep -rl '<hdf5.h>' src preprocess | grep -v '^src/base/h5' && { echo "only base/h5 uses hdf5.h"; exit 1; }
+grep -rl 'pthread_create(' src preprocess | grep -v '^src/base/thread.c$' && { echo "only base/thread starts threads: they need a stack"; exit 1; }
 flags=$(pkg-config --cflags ompi-c jansson hdf5-openmpi libconfig)
 for header in $(find src preprocess -name '*.h' ! -path '*/cpu/kernels/*'); do
     echo "#include \"${header#src/}\"" | ${CC:-cc} -std=c17 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DOMPI_SKIP_MPICXX -Wall -Wextra -Werror \

@@ -1,6 +1,7 @@
 # The same bits on 1, 2, 3 and 4 ranks, and in fold groups: shards, folds, weights, posteriors, filter, ensemble.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
+sed -i "s/images = 2400/images = 1200/; s/evaluation_points = 3/evaluation_points = 2/" tiny.cfg
 all_verbs() { # on the left of || the shell forgets `set -e`, also in here
     run_verb $1 preprocess && run_verb $1 train --round 0 && run_verb $1 filter --round 0 && run_verb $1 train --round 1 &&
         run_verb $1 predict && run_verb $1 reduce && digest_of_run run$1 >digest$1

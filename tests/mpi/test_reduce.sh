@@ -133,7 +133,7 @@ refused 2 "$cell/predictions.h5: was made with another data set"
 put folds.cfg 20000
 refused 2 "$cell/predictions.h5: was made with another fold map"
 put job.cfg 20000 nan
-refused 4 "$cell/predictions.h5: row [0-9]*: nan is no probability"
+refused 4 "$cell/predictions.h5: row [0-9]*: the probability of class [0-9] is nan, not a number from 0 to 1"
 put job.cfg 20000 twice
 refused 2 "predict/$cell and predict/r0-f1-s16-x1 are of the same model: train one of them again"
 put job.cfg 20000 missing

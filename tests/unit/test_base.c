@@ -1,15 +1,15 @@
 /* test_base.c - status, files, hash, random numbers, words: against published vectors and hand-made cases. */
-#define _GNU_SOURCE /* renameat2 */
+#define _GNU_SOURCE /* renameat2, pthread_setattr_default_np */
 #include "unit.h"
 
 #include "base/guard.h"
 #include "base/hash.h"
 #include "base/nearest.h"
 #include "base/rng.h"
+#include "base/thread.h"
 
 #include <fcntl.h>
 #include <math.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -113,7 +113,7 @@ static void remove_while_exchanged(void **unused) {
     assert_int_equal(access(file, F_OK), 0);
     assert_int_equal(tn_folder_remove(box), TN_OK);
     assert_int_equal(tn_folder_make(inner), TN_OK);
-    unlink(link);
+    tn_folder_remove(link); /* the exchange may have left a folder there */
     assert_int_equal(symlink(theirs, unit_path("box/inner/link")), 0);
     assert_int_equal(symlink(theirs, link), 0);
     assert_int_equal(tn_folder_remove(box), TN_OK);
@@ -122,6 +122,35 @@ static void remove_while_exchanged(void **unused) {
     assert_int_equal(access(file, F_OK), 0);
     assert_int_equal(tn_folder_remove(file), TN_EIO); /* is no folder */
     unit_says("precious: cannot be removed: Not a directory");
+}
+
+static void *look_at_stack(void *left) {
+    *(size_t *)left = tn_stack_left();
+    return NULL;
+}
+
+/* Own threads have room however small `ulimit -s` is; another thread's is seen to be small. */
+static void stacks(void **unused) {
+    (void)unused;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* its threads need more than the small one has */
+#endif
+    size_t own = 0, others = 0;
+    pthread_t thread;
+    pthread_attr_t attr, before;
+    assert_int_equal(pthread_getattr_default_np(&before), 0);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, 128 << 10);
+    assert_int_equal(pthread_setattr_default_np(&attr), 0);
+    assert_int_equal(tn_thread_start(look_at_stack, &own, &thread), TN_OK);
+    pthread_join(thread, NULL);
+    assert_int_equal(pthread_create(&thread, NULL, look_at_stack, &others), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(pthread_setattr_default_np(&before), 0);
+    pthread_attr_destroy(&before);
+    pthread_attr_destroy(&attr);
+    assert_in_range(own, TN_STACK_BYTES * 3 / 4, TN_STACK_BYTES);
+    assert_in_range(others, 64 << 10, 128 << 10);
 }
 
 /* A disk that takes no more: the old file stays, no .tmp is left. */
@@ -331,6 +360,7 @@ int main(void) {
                                        cmocka_unit_test(shuffle),
                                        cmocka_unit_test(nearest),
                                        cmocka_unit_test(guard),
+                                       cmocka_unit_test(stacks),
                                        cmocka_unit_test(unknown_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

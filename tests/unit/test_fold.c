@@ -2,7 +2,11 @@
 #include "unit.h"
 
 #include "base/rng.h"
+#include "base/stop.h"
 #include "data/fold_priv.h"
+
+#include <signal.h>
+#include <unistd.h>
 
 enum { N = 600, K = 3 };
 
@@ -32,8 +36,10 @@ static tn_index *make(void) {
         ix->content_hash[i] = tn_rng_u32(&r);
         ix->perceptual_hash[i] = (uint64_t)tn_rng_u32(&r) << 32 | tn_rng_u32(&r);
         if (i > 0 && tn_rng_below(&r, 10) == 0) ix->content_hash[i] = ix->content_hash[tn_rng_below(&r, (uint32_t)i)];
-        if (i > 0 && tn_rng_below(&r, 10) == 0)
-            ix->perceptual_hash[i] = ix->perceptual_hash[tn_rng_below(&r, (uint32_t)i)] ^ 1ULL << tn_rng_below(&r, 64);
+        if (i > 0 && tn_rng_below(&r, 4) == 0) {
+            ix->perceptual_hash[i] = ix->perceptual_hash[tn_rng_below(&r, (uint32_t)i)];
+            for (uint32_t n = tn_rng_below(&r, 9); n > 0; n--) ix->perceptual_hash[i] ^= 1ULL << tn_rng_below(&r, 64);
+        }
         if (tn_rng_below(&r, 15) == 0) ix->perceptual_hash[i] = 0; /* constant images: no kin */
     }
     ix->class_name = malloc(sizeof names);
@@ -53,7 +59,7 @@ static bool kin(const tn_index *ix, int i, int j, int bits) {
 
 static void no_leak(void **unused) {
     (void)unused;
-    for (int bits = 0; bits <= 2; bits += 2) {
+    for (int bits = 0; bits <= 8; bits++) {
         tn_cfg cfg = config_of(5, bits);
         tn_index *ix = make();
         tn_fold_certificate c;
@@ -105,6 +111,51 @@ static void no_leak(void **unused) {
         free(again);
         tn_index_free(&ix);
     }
+}
+
+/* Looks that differ in 0 to 9 bits, wherever they lie, and one row in another fold: found up to duplicate_bits, however
+ * often either look is there. */
+static void torn_looks(void **unused) {
+    (void)unused;
+    enum { ROWS = 6 };
+    tn_index *ix = NULL;
+    assert_int_equal(tn_index_new(ROWS, 0, &ix), TN_OK);
+    tn_rng r = tn_rng_at(2, TN_STREAM_TEST, 0, 0);
+    for (int bits = 0; bits <= 8; bits++)
+        for (int times = 0; times < 200; times++) {
+            uint64_t look = (uint64_t)tn_rng_u32(&r) << 32 | tn_rng_u32(&r) | 1, other = look;
+            int apart = 1 + times % 9;
+            while (__builtin_popcountll(look ^ other) < apart) other ^= 1ULL << tn_rng_below(&r, 64) & ~(look ^ other);
+            for (int i = 0; i < ROWS; i++) {
+                ix->label[i] = i == 5 ? -1 : 0;
+                ix->is_test[i] = i == 5;
+                ix->group[i] = -1;
+                ix->content_hash[i] = (uint64_t)i;
+                ix->perceptual_hash[i] = i % 2 ? other : look; /* the test row has `other` */
+                ix->fold[i] = i == 5 ? TN_FOLD_NONE : i % 2;
+            }
+            tn_cfg cfg = config_of(3, bits);
+            tn_fold_certificate c;
+            assert_int_equal(tn_leakage_count(&cfg, ix, &c), TN_OK);
+            assert_int_equal(c.duplicates_across > 0, apart <= bits);
+            assert_int_equal(c.test_duplicates, apart <= bits ? 5 : 2);
+            assert_int_equal(tn_components_find(&cfg, ix), TN_OK);
+            for (int i = 0; i < ROWS; i++) assert_int_equal(ix->component[i], apart <= bits ? 0 : i % 2);
+        }
+    tn_index_free(&ix);
+}
+
+/* A process that was asked to stop leaves the search for looks. The last test: the request stays. */
+static void stopped(void **unused) {
+    (void)unused;
+    tn_cfg cfg = config_of(5, 8);
+    tn_index *ix = make();
+    tn_fold_certificate c;
+    assert_int_equal(tn_stop_begin(), TN_OK);
+    assert_int_equal(kill(getpid(), SIGTERM), 0);
+    while (!tn_stop_wanted()) usleep(1000);
+    assert_int_equal(tn_fold_assign(&cfg, ix, &c), TN_EUNFINISHED);
+    tn_index_free(&ix);
 }
 
 static void validation(void **unused) {
@@ -198,7 +249,8 @@ static void too_few(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_leak), cmocka_unit_test(validation),
-                                       cmocka_unit_test(slices_of_large_kin), cmocka_unit_test(too_few)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_leak),    cmocka_unit_test(torn_looks),
+                                       cmocka_unit_test(validation), cmocka_unit_test(slices_of_large_kin),
+                                       cmocka_unit_test(too_few),    cmocka_unit_test(stopped)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

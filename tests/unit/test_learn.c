@@ -5,6 +5,7 @@
 #include "learn/ckpt.h"
 #include "learn/combine.h"
 #include "learn/pred.h"
+#include "learn/probability.h"
 #include "learn/self.h"
 #include "learn/confident.h"
 #include "net/sync.h"
@@ -72,6 +73,10 @@ static void floors(void **unused) {
     j = judge(Z, BUT_THE_LAST, category, (tn_judge_rules){.class_floor = 0.7, .category_floor = 0.5});
     assert_int_equal(j.reason[3], TN_REASON_CLASS_FLOOR); /* counted for its category too */
     assert_int_equal(j.verdict[1], TN_VERDICT_DROP);
+    /* a row of no category is no category's */
+    const int32_t none[] = {0, 1, 0, -1, 0, 1};
+    j = judge(Z, BUT_THE_LAST, none, (tn_judge_rules){.category_floor = 0.5});
+    assert_true(j.reason[1] == TN_REASON_CATEGORY_FLOOR && j.reason[3] == TN_REASON_SUSPICIOUS);
 }
 
 static void what_happens_to_the_dropped(void **unused) {
@@ -147,6 +152,45 @@ static void combining(void **unused) {
     for (int i = 0; i < 4; i++) assert_true(fabs((double)p[i] - gmean[i]) < 1e-6);
 }
 
+/* Rows of three classes and whether they are probabilities, by hand. */
+static void probabilities(void **unused) {
+    (void)unused;
+    const float third = 1.0F / 3;
+    const struct {
+        float p[3];
+        bool sound;
+    } row[] = {{{0, 0, 1}, true},
+               {{third, third, third}, true},
+               {{0.25F, -0.0F, 0.75F}, true},
+               {{0, 0, 1.0000001F}, true}, /* a mean of ones, rounded */
+               {{0.3333F, 0.3333F, 0.3333F}, true},
+               {{0.333F, 0.333F, 0.332F}, false},
+               {{0.5F, 0.25F, 0.252F}, false},
+               {{0, 0, 0}, false},
+               {{1e-3F, -1e-7F, 0.999F}, false},
+               {{0, 0, 1.0001F}, false},
+               {{2, -1, 0}, false},
+               {{NAN, 0.5F, 0.5F}, false},
+               {{0, INFINITY, 0}, false},
+               {{INFINITY, -INFINITY, 1}, false}};
+    enum { N = sizeof row / sizeof *row };
+    float all[N][3];
+    int64_t n_sound = 0;
+    for (int i = 0; i < N; i++) {
+        memcpy(all[i], row[i].p, sizeof all[i]);
+        assert_int_equal(tn_probability_bad(1, 3, row[i].p), row[i].sound ? -1 : 0);
+        n_sound += row[i].sound && n_sound == i;
+    }
+    assert_int_equal(tn_probability_bad(N, 3, all[0]), n_sound);
+    assert_int_equal(tn_probability_bad(n_sound, 3, all[0]), -1);
+    assert_int_equal(tn_probability_bad(0, 3, all[0]), -1);
+    char *name[] = {"x", "y", "z"};
+    assert_int_equal(tn_probability_fail("f.h5", 7, "a.jpg", 3, name, row[10].p, "go"), TN_EFORMAT);
+    unit_says("f.h5: row 7 (a.jpg): the probability of x is 2, not a number from 0 to 1: go");
+    tn_probability_fail("f.h5", 7, NULL, 3, NULL, row[7].p, "go");
+    unit_says("f.h5: row 7: the probabilities sum to 0, not to 1: go");
+}
+
 /* One block after the other, as `predict` does. */
 static tn_status write_predictions(const char *path, const tn_pred_info *info, const int64_t *row, const float *p,
                                    char digest[TN_HEX_BYTES]) {
@@ -186,9 +230,12 @@ static void predictions(void **unused) {
     tn_pred_close(&pr);
     /* what is no probability is not published */
     const float bad[] = {0.1F, 0.9F, NAN, 0.8F, 0.3F, 0.7F}, large[] = {0.1F, 0.9F, 1.01F, 0, 0.3F, 0.7F};
+    const float off[] = {0.1F, 0.9F, 0.2F, 0.8F, 0.3F, 0.5F};
     assert_int_equal(write_predictions(unit_path("n.h5"), &info, rows, bad, digest[1]), TN_EFORMAT);
-    assert_non_null(strstr(tn_msg, "row 5: nan is no probability"));
+    assert_non_null(strstr(tn_msg, "n.h5: row 5: the probability of class 0 is nan, not a number from 0 to 1"));
     assert_int_equal(write_predictions(unit_path("n.h5"), &info, rows, large, digest[1]), TN_EFORMAT);
+    assert_int_equal(write_predictions(unit_path("n.h5"), &info, rows, off, digest[1]), TN_EFORMAT);
+    assert_non_null(strstr(tn_msg, "n.h5: row 9: the probabilities sum to 0.8, not to 1: the model is not sound"));
     assert_false(tn_file_exists(unit_path("n.h5")) || tn_file_exists(unit_path("n.h5.tmp")));
 }
 
@@ -342,6 +389,7 @@ int main(void) {
                                        cmocka_unit_test(what_happens_to_the_dropped),
                                        cmocka_unit_test(confident_learning),
                                        cmocka_unit_test(combining),
+                                       cmocka_unit_test(probabilities),
                                        cmocka_unit_test(predictions),
                                        cmocka_unit_test(checkpoints),
                                        cmocka_unit_test(damaged_checkpoints),

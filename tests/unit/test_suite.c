@@ -82,6 +82,9 @@ static void assert_used(const tn_cfg *cfg, const char *used, const char *members
              used, members);
     assert_int_equal(tn_path(path, "%s/metrics.json", cfg->run_dir), TN_OK);
     assert_int_equal(tn_file_publish(path, metrics, strlen(metrics)), TN_OK);
+    const tn_done done = {.stage = "reduce", .settings = "", .inputs = ""};
+    assert_int_equal(tn_path(path, "%s/reduce", cfg->run_dir), TN_OK);
+    assert_int_equal(tn_done_publish(path, &done, "0", (const char *[]){"../metrics.json", NULL}), TN_OK);
     assert_int_equal(tn_report(cfg), TN_OK);
     assert_int_equal(tn_path(path, "%s/report/report.html", cfg->run_dir), TN_OK);
     assert_int_equal(tn_file_read(path, &text, &n), TN_OK);
@@ -100,8 +103,6 @@ static void members_of_rounds(void **unused) {
     assert_int_equal(tn_cfg_read(job, 0, NULL, unit_path("run"), &cfg), TN_OK);
     assert_int_equal(tn_path(folder, "%s/reduce", cfg->run_dir), TN_OK);
     assert_int_equal(tn_folder_make(folder), TN_OK);
-    const tn_done done = {.stage = "reduce", .settings = "", .inputs = ""};
-    assert_int_equal(tn_done_publish(folder, &done, "0", (const char *[]){NULL}), TN_OK);
     assert_used(cfg, "true", both,
                 "<p>The submission uses members of round 0 (1 of 3, with 25.0 % of the weight), round 1 (2 of 3, with "
                 "75.0 % of the weight): ");

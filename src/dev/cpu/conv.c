@@ -204,7 +204,7 @@ void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, co
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */
 
-/* One thread's memory, places in floats: blocks of dy (at 0) and x, products of dx, the sums of dw, blocks in pairs
+/* Memory of a piece of the blocks, places in floats: blocks of dy (at 0) and x, products of dx, the sums of dw, blocks in pairs
  * (bf16). */
 typedef struct {
     int64_t x, products, sums, dy_pairs, x_pairs, n;
@@ -252,12 +252,12 @@ static void backward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i
     weights_block(dev, c, b, n, in, ld, room, l);
 }
 
-/* dw (K,C,R,R) from the threads' sums, in their order. */
-static void sum_weights(const tn_conv *c, const blocks *b, int n_threads, int64_t n_room, float *room, float *total,
+/* dw (K,C,R,R) from the pieces' sums, in their order. */
+static void sum_weights(const tn_conv *c, const blocks *b, int n_pieces, int64_t n_room, float *room, float *total,
                         float *dw) {
     for (int k = 0; k < c->s.K; k++) {
         float *row = total + k * b->ld_dw;
-        for (int t = 1; t < n_threads; t++) {
+        for (int t = 1; t < n_pieces; t++) {
             const float *other = row + t * n_room;
             for (int64_t i = 0; i < c->n_in; i++) row[i] += other[i];
         }
@@ -278,9 +278,9 @@ void tn_cpu_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, c
     blocks b = blocks_of(conv, B);
     layout l = layout_of(conv, &b);
     float *room = tn_cpu_scratch(dev, dev->n_threads * l.n);
-#pragma omp parallel num_threads(dev->n_threads)
-    {
-        int t = omp_get_thread_num();
+    /* a piece is no thread: a smaller team computes the same pieces */
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads)
+    for (int t = 0; t < dev->n_threads; t++) {
         float *mine = room + t * l.n;
         memset(mine + l.sums, 0, (size_t)(conv->s.K * b.ld_dw) * sizeof *mine);
         for (int i = b.n * t / dev->n_threads; i < b.n * (t + 1) / dev->n_threads; i++)

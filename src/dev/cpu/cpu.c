@@ -2,10 +2,12 @@
 #include "dev/cpu/cpu_priv.h"
 
 #include "base/run.h"
+#include "base/thread.h"
 #include "dev/ref/ref.h"
 
 #include <math.h>
 #include <omp.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -210,19 +212,38 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
     tn_cpu_of(dev)->k->adamw(dev->n_threads, n, rate, beta1, beta2, eps, decay, (float)c1, (float)c2, g, m, v, w);
 }
 
-/* --- head: small, so products by oneDNN and the rest as in ref ---------------------------------------------------- */
+/* --- head: products by oneDNN, in pieces of columns or rows of the result, and the rest as in ref ----------------- */
+
+/* The place where piece t of n columns begins, in whole vectors; that of piece n_threads is n. */
+static int piece_begin(const tn_dev *dev, int n, int t) {
+    int64_t at = tn_round_up((int64_t)n * t / dev->n_threads, 16);
+    return at < n ? (int)at : n;
+}
+
+/* Squeezed vectors are too short for several threads. */
+enum { PARALLEL_PRODUCTS = 1 << 20 };
+static bool is_long(int B, int I, int O) {
+    return (int64_t)B * I * O >= PARALLEL_PRODUCTS;
+}
 
 static void dense_forward(tn_dev *dev, int B, int I, int O, const float *x, const float *w, const float *bias,
                           float *y) {
-    (void)dev;
     for (int b = 0; b < B; b++) memcpy(y + (int64_t)b * O, bias, (size_t)O * sizeof *y);
-    tn_gemm(false, true, B, O, I, x, I, w, I, 1, y, O);
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads) if (is_long(B, I, O))
+    for (int t = 0; t < dev->n_threads; t++) {
+        int o = piece_begin(dev, O, t), n = piece_begin(dev, O, t + 1) - o;
+        if (n > 0) tn_gemm(false, true, B, n, I, x, I, w + (int64_t)o * I, I, 1, y + o, O);
+    }
 }
 static void dense_backward(tn_dev *dev, int B, int I, int O, const float *x, const float *w, const float *dy, float *dx,
                            float *dw, float *db) {
-    (void)dev;
-    if (dx) tn_gemm(false, false, B, I, O, dy, O, w, I, 0, dx, I);
-    tn_gemm(true, false, O, I, B, dy, O, x, I, 0, dw, I);
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads) if (is_long(B, I, O))
+    for (int t = 0; t < dev->n_threads; t++) {
+        int i = piece_begin(dev, I, t), n_in = piece_begin(dev, I, t + 1) - i;
+        int o = piece_begin(dev, O, t), n_out = piece_begin(dev, O, t + 1) - o;
+        if (dx && n_in > 0) tn_gemm(false, false, B, n_in, O, dy, O, w + i, I, 0, dx + i, I);
+        if (n_out > 0) tn_gemm(true, false, n_out, I, B, dy + o, O, x, I, 0, dw + (int64_t)o * I, I);
+    }
     memcpy(db, dy, (size_t)O * sizeof *db);
     for (int b = 1; b < B; b++)
         for (int o = 0; o < O; o++) db[o] += dy[(int64_t)b * O + o];
@@ -265,17 +286,44 @@ const tn_dev_table tn_cpu_table = {
 
 /* --- begin and end ------------------------------------------------------------------------------------------------ */
 
+static tn_status check_team(int n_wanted, int n_there, size_t least_stack) {
+    if (n_there < n_wanted) /* they would compute the same, and take several times as long without a word */
+        return tn_fail(TN_EARG,
+                       "OpenMP gives %d of %d threads to a device (train.lane_threads): the environment variable "
+                       "OMP_THREAD_LIMIT must be %d or more, or unset",
+                       n_there, n_wanted, n_wanted);
+    if (least_stack < TN_STACK_NEED_BYTES)
+        return tn_fail(
+            TN_EARG,
+            "a thread that computes has %zu KiB of stack left and takes %d KiB: set the environment variable "
+            "OMP_STACKSIZE to 1M or more, and `ulimit -s` to 1024 or more",
+            least_stack >> 10, TN_STACK_NEED_BYTES >> 10);
+    return TN_OK;
+}
+
+static tn_status start_team(int n_threads) {
+    int n_there = 0;
+    size_t least_stack = SIZE_MAX;
+    omp_set_dynamic(0);
+#pragma omp parallel num_threads(n_threads) reduction(+ : n_there) reduction(min : least_stack)
+    {
+        n_there = 1;
+        least_stack = tn_stack_left();
+        tn_stop_thread();
+    }
+    return check_team(n_threads, n_there, least_stack);
+}
+
 tn_status tn_cpu_begin(tn_dev *dev) {
     tn_cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return tn_fail_memory(sizeof *cpu, "the CPU device");
     cpu->k = tn_kernels_for(dev->isa);
-    dev->state = cpu;
     dev->op = &tn_cpu_table;
-    omp_set_dynamic(0);
-    omp_set_num_threads(dev->n_threads);
-#pragma omp parallel num_threads(dev->n_threads)
-    tn_stop_thread();
-    return tn_gemm_begin(dev->isa);
+    tn_status st = start_team(dev->n_threads);
+    if (st == TN_OK) st = tn_gemm_begin(dev->isa);
+    if (st == TN_OK) dev->state = cpu;
+    if (st != TN_OK) free(cpu);
+    return st;
 }
 
 void tn_cpu_end(tn_dev *dev) {

@@ -24,10 +24,12 @@ static inline int64_t tn_round_up(int64_t n, int64_t to) {
 /* At least n floats; fatal without memory. Valid until the next call. */
 float *tn_cpu_scratch(tn_dev *dev, int64_t n);
 
-/* C(m,n) = op(A)(m,k) op(B)(k,n) + beta C, row-major; lda, ldb, ldc: floats from row to row as stored. Inside a
- * parallel region: by the calling thread alone. */
+/* C(m,n) = op(A)(m,k) op(B)(k,n) + beta C, row-major; lda, ldb, ldc: floats from row to row as stored. By the calling
+ * thread alone: oneDNN cuts a product by the threads that it finds, and the cut decides the bits. */
 void tn_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
              const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+/* Products use this instruction set, all devices of a process the same.
+ * Errors  TN_EUNFINISHED it began with another one. TN_EARG oneDNN does not obey. */
 tn_status tn_gemm_begin(tn_isa isa);
 
 /* One convolution. Depthwise: `prepared` (R*R,C). Others are products of rows of n_in values (C, or R*R*C unfolded)

@@ -70,19 +70,23 @@ static void act_backward(int64_t n, tn_act kind, const float *x, const float *dy
 
 /* --- flat vectors ------------------------------------------------------------------------------------------------- */
 
-#define FLAT_LOOP _Pragma("omp parallel for simd schedule(static) num_threads(n_threads) if (n_threads > 1)")
+/* Over i = 0 .. n-1, in n_threads pieces however many threads there are: which values stand in a vector, and which are
+ * left over, does not depend on them. */
+#define IN_THREADS _Pragma("omp parallel for schedule(static) num_threads(n_threads) if (n_threads > 1)")
+#define IN_VECTORS _Pragma("omp simd")
+#define FLAT_LOOP                                                                                                      \
+    IN_THREADS                                                                                                         \
+    for (int t = 0; t < n_threads; t++) IN_VECTORS                                                                     \
+    for (int64_t i = n * t / n_threads; i < n * (t + 1) / n_threads; i++)
 
 static void mul(int n_threads, int64_t n, const float *x, const float *mask, float *y) {
-    FLAT_LOOP
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] * mask[i];
+    FLAT_LOOP y[i] = x[i] * mask[i];
 }
 static void scale(int n_threads, int64_t n, float a, float *x) {
-    FLAT_LOOP
-    for (int64_t i = 0; i < n; i++) x[i] *= a;
+    FLAT_LOOP x[i] *= a;
 }
 static void lerp(int n_threads, int64_t n, float a, const float *x, float *y) {
-    FLAT_LOOP
-    for (int64_t i = 0; i < n; i++) y[i] += a * (x[i] - y[i]);
+    FLAT_LOOP y[i] += a * (x[i] - y[i]);
 }
 
 static double sum_of_squares(int64_t n, const float *x) {
@@ -100,8 +104,7 @@ static double sum_of_squares(int64_t n, const float *x) {
 }
 
 static void sgd(int n_threads, int64_t n, float rate, float momentum, float decay, const float *g, float *m, float *w) {
-    FLAT_LOOP
-    for (int64_t i = 0; i < n; i++) {
+    FLAT_LOOP {
         float d = g[i] + decay * w[i];
         m[i] = momentum * m[i] + d;
         w[i] -= rate * (d + momentum * m[i]);
@@ -110,8 +113,7 @@ static void sgd(int n_threads, int64_t n, float rate, float momentum, float deca
 
 static void adamw(int n_threads, int64_t n, float rate, float beta1, float beta2, float eps, float decay, float c1,
                   float c2, const float *g, float *m, float *v, float *w) {
-    FLAT_LOOP
-    for (int64_t i = 0; i < n; i++) {
+    FLAT_LOOP {
         m[i] = beta1 * m[i] + (1.0F - beta1) * g[i];
         v[i] = beta2 * v[i] + (1.0F - beta2) * g[i] * g[i];
         float move = m[i] * c1 / (sqrtf(v[i] * c2) + eps);

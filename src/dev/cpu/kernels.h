@@ -1,9 +1,9 @@
 /*
  * kernels.h - the vectorised inner loops, compiled once per instruction set.           layer: dev, uses: -
  *
- * Each works on a piece of rows or on one image, by one thread; cpu.c and conv.c cut the work by shape alone, never by
- * the number of threads, and merge sums in the order of the pieces. What the arguments mean: dev.h; C channels, HW
- * pixels an image; rows are pixels of all images, [first, first + n).
+ * Each works on a piece of rows or on one image, by one thread; cpu.c and conv.c cut the work by shape and by
+ * dev->n_threads, never by the threads that exist, and merge sums in the order of the pieces. What the arguments mean:
+ * dev.h; C channels, HW pixels an image; rows are pixels of all images, [first, first + n).
  */
 #ifndef TN_DEV_CPU_KERNELS_H
 #define TN_DEV_CPU_KERNELS_H
