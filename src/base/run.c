@@ -51,7 +51,9 @@ static tn_status watch_each_other(tn_run *run) {
 
 tn_status tn_run_begin(tn_run *run) {
     int provided = 0;
-    TN_TRY(tn_stop_begin()); /* before MPI begins: it starts threads, and starting many ranks takes a while */
+    tn_status st = tn_stop_begin();   /* before MPI begins: it starts threads, and starting many ranks takes a while */
+    if (st != TN_OK) tn_fail_print(); /* other ranks may do well, and cannot be told */
+    TN_TRY(st);
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED)
         return tn_fail(
             TN_EIO, "MPI does not start, or without thread support (MPI_THREAD_FUNNELED): check the MPI installation");
