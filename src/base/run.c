@@ -120,6 +120,15 @@ void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes) {
     tn_watch_go();
 }
 
+void tn_sum(tn_run *run, int64_t n, int64_t *count) {
+    enum { PIECE = 1 << 24 };
+    tn_watch_wait("counts of all ranks");
+    for (int64_t at = 0; at < n; at += PIECE)
+        MPI_Allreduce(MPI_IN_PLACE, count + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_INT64_T, MPI_SUM,
+                      run->comm);
+    tn_watch_go();
+}
+
 void tn_die(tn_status st, const char *fmt, ...) {
     char text[TN_MSG_BYTES], line[4 * TN_MSG_BYTES], host[256] = "?";
     int rank = 0, ready = 0;

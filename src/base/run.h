@@ -16,6 +16,7 @@
 #include <mpi.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct tn_run {
     MPI_Comm comm;
@@ -45,6 +46,9 @@ tn_status tn_agree(tn_run *run, tn_status mine);
 
 /* MPI_Bcast of any length: MPI counts are int. Collective. */
 void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes);
+
+/* Adds up n counts over the ranks, on every rank, however many they are. Collective. */
+void tn_sum(tn_run *run, int64_t n, int64_t *count);
 
 /* Failure while peers may be inside a collective: print rank, host, text; MPI_Abort with st as exit code. */
 _Noreturn void tn_die(tn_status st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
