@@ -398,6 +398,7 @@ static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *
     char hex[TN_HEX_BYTES], inputs[128];
     char *settings = tn_cfg_canonical(cfg, TN_STAGE_PREPROCESS);
     tn_status st = settings ? tn_meta_read(cfg, &meta) : tn_fail_memory(4096, "the settings");
+    if (st == TN_OK && strcmp(stage, TN_NEW_DATA) != 0) st = tn_fold_foresee(cfg, meta);
     if (st == TN_OK) st = tn_hash_file(cfg->data.metadata, hex);
     st = tn_agree(run, st);
     if (st == TN_OK) {
