@@ -123,8 +123,6 @@ static tn_status make_rows(tn_train *t) {
             *(t->label[i] >= 0 ? &t->rows_by_class[t->label[i]] : &t->rows_unlabeled) += 1;
         }
     }
-    if (st == TN_OK && t->n_judged == 0)
-        st = tn_fail(TN_EARG, "there are no rows to train on: all are test, unlabelled or unreadable");
     if (st == TN_OK && t->n_validation == 0)
         st = tn_fail(TN_EARG, "fold %d has no validation rows: raise folds.validation_share", t->cell.fold);
     if (st == TN_OK)
