@@ -49,6 +49,20 @@ static tn_status watch_each_other(tn_run *run) {
     return st;
 }
 
+/* Programs that their launcher does not connect each believe to be alone, and would all write the same files. */
+static tn_status check_ranks(const tn_run *run) {
+    const char *started = getenv("TENFOLD_RANKS");
+    int apart = started && atoi(started) != run->n_ranks;
+    MPI_Allreduce(MPI_IN_PLACE, &apart, 1, MPI_INT, MPI_MAX, run->comm);
+    if (!apart) return TN_OK;
+    MPI_Finalize();
+    return tn_fail(TN_EARG,
+                   "the launcher started %s ranks, and %d of them know of each other: it does not fit this MPI. srun "
+                   "needs --mpi=pmix and a Slurm with PMIx (srun --mpi=list tells); else set TENFOLD_LAUNCHER=mpirun "
+                   "in site.env",
+                   started ? started : "other", run->n_ranks);
+}
+
 tn_status tn_run_begin(tn_run *run) {
     int provided = 0;
     tn_status st = tn_stop_begin();   /* before MPI begins: it starts threads, and starting many ranks takes a while */
@@ -59,6 +73,7 @@ tn_status tn_run_begin(tn_run *run) {
             TN_EIO, "MPI does not start, or without thread support (MPI_THREAD_FUNNELED): check the MPI installation");
     run->comm = MPI_COMM_WORLD;
     know_ranks(run);
+    TN_TRY(check_ranks(run));
     mark_begun(run);
     return watch_each_other(run);
 }

@@ -24,7 +24,9 @@ typedef struct tn_run {
 } tn_run;
 
 /* tn_stop_begin, MPI_Init_thread(FUNNELED), errors fatal; the ranks of a host watch each other (watch.h). Collective over
- * all. */
+ * all.
+ * Errors  TN_EIO MPI does not start. TN_EARG the environment's TENFOLD_RANKS, how many ranks a launcher was told to
+ *         start, is another number than know of each other. */
 tn_status tn_run_begin(tn_run *run);
 
 /* Something was published that the next start goes on from: slurm/stage.sh queues a job again as long as its starts get
