@@ -140,6 +140,15 @@ static void errors(void **unused) {
     assert_refused(LEAST "self: { view = \"shared\"; folds = [ 12 ]; };\n", "there is no fold 12");
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"a\" ]; };\ntrain: { images = 9; };\n",
                    "\"a\" is named twice");
+    assert_refused("data: { metadata = \"m\";\nclasses = [ \"a\", \"b \" ]; };\ntrain: { images = 9; };\n",
+                   "job.cfg:2: data.classes: \"b \" has blanks at an end");
+    assert_refused("data: { metadata = \"m\"; classes = [ \" a\", \"a\" ]; };\ntrain: { images = 9; };\n",
+                   "data.classes: \" a\" has blanks at an end");
+    assert_refused(
+        "data: { metadata = \"m\"; classes = [ \"x\", \"\u00E9\", \"e\u0301\" ]; };\ntrain: { images = 9; };\n",
+        "data.classes: \"\u00E9\" and \"e\u0301\" look alike");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"\" ]; };\ntrain: { images = 9; };\n",
+                   "job.cfg:1: data.classes: class 2 has no name");
     assert_refused(
         "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; warmup_images = 9; };\n",
         "job.cfg:2: train.warmup_images = 9");
