@@ -1,4 +1,4 @@
-/* preprocess.c - the collective part: shards dealt out to ranks, index gathered, folds assigned. */
+/* preprocess.c - the collective part: shards dealt out to ranks, index gathered. */
 #include "preprocess/preprocess.h"
 
 #include "base/build.h"
@@ -11,6 +11,7 @@
 #include "data/shard.h"
 #include "preprocess/columns.h"
 #include "preprocess/decoder.h"
+#include "preprocess/folds.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -401,6 +402,7 @@ static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *
     tn_status st = tn_agree(run, settings ? TN_OK : tn_fail_memory(4096, "the settings"));
     if (st == TN_OK) st = tn_seen_by_all(run, cfg->data.metadata, hex);
     if (st == TN_OK) st = tn_agree(run, tn_meta_read(cfg, &meta));
+    if (st == TN_OK && strcmp(stage, TN_NEW_DATA) != 0) st = tn_agree(run, tn_fold_foresee(cfg, meta));
     if (st == TN_OK) {
         snprintf(inputs, sizeof inputs, "metadata %s\n", hex);
         tn_done want = {.stage = stage, .settings = settings, .inputs = inputs};
@@ -414,57 +416,11 @@ static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *
     return st;
 }
 
-static tn_status write_folds(const tn_cfg *cfg, tn_index *ix, const char *folder, const tn_done *done) {
-    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES], *text = NULL;
-    size_t n = 0;
-    tn_fold_certificate certificate;
-    TN_TRY(tn_fold_assign(cfg, ix, &certificate));
-    TN_TRY(tn_path(path, "%s/folds.h5", folder));
-    TN_TRY(tn_index_write_folds(ix, path));
-    FILE *f = open_memstream(&text, &n);
-    if (!f) return tn_fail_memory(4096, "the certificate");
-    tn_fold_certificate_print(cfg, &certificate, f);
-    fclose(f);
-    tn_status st = tn_path(path, "%s/certificate.txt", folder);
-    if (st == TN_OK) st = tn_file_publish(path, text, n);
-    if (st == TN_OK) fprintf(stderr, "%s", text);
-    free(text);
-    if (st != TN_OK) return st;
-    tn_hash *h = tn_hash_new();
-    tn_hash_add(h, ix->fold, (size_t)ix->n * sizeof *ix->fold);
-    tn_hash_add(h, ix->component, (size_t)ix->n * sizeof *ix->component);
-    tn_hash_hex(h, digest);
-    tn_hash_free(&h);
-    return tn_done_publish(folder, done, digest, (const char *[]){"folds.h5", NULL});
-}
-
-static tn_status make_folds_folder(tn_run *run, const tn_cfg *cfg, const char *shards) {
-    char folder[TN_PATH_BYTES], hex[TN_HEX_BYTES] = "", inputs[128];
-    tn_index *ix = NULL;
-    char *settings = tn_cfg_canonical(cfg, TN_STAGE_FOLDS);
-    tn_status st = settings ? tn_path(folder, "%s/folds", cfg->run_dir) : tn_fail_memory(4096, "the settings");
-    if (st == TN_OK && run->rank == 0) st = tn_done_digest(shards, "preprocess", hex);
-    st = tn_agree(run, st);
-    if (st == TN_OK) {
-        snprintf(inputs, sizeof inputs, "shards %s\n", hex);
-        tn_done want = {.stage = "folds", .settings = settings, .inputs = inputs};
-        bool valid = false;
-        st = tn_done_begin_all(run, folder, folder, &want, &valid);
-        if (st == TN_OK && !valid) {
-            st = tn_index_open(run, shards, NULL, &ix);
-            if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? write_folds(cfg, ix, folder, &want) : TN_OK);
-        }
-    }
-    tn_index_free(&ix);
-    free(settings);
-    return st;
-}
-
 tn_status tn_preprocess(tn_run *run, const tn_cfg *cfg) {
     char shards[TN_PATH_BYTES];
     TN_TRY(tn_path(shards, "%s/shards", cfg->run_dir));
     TN_TRY(make_shards_folder(run, cfg, "preprocess", shards));
-    return make_folds_folder(run, cfg, shards);
+    return tn_folds_make(run, cfg, shards);
 }
 
 tn_status tn_preprocess_new(tn_run *run, const tn_cfg *cfg) {

@@ -152,7 +152,7 @@ esac
 
 launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"
-    TENFOLD_BEGUN=$record.begun "${launcher[@]}" "$program" "$1" "$run" "${@:2}" &
+    TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "$program" "$1" "$run" "${@:2}" &
     child=$!
     [ -z "$asked$ended" ] || pass_on # came before child was known
     while :; do

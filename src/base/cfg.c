@@ -237,10 +237,10 @@ static tn_status set_names(tn_cfg *cfg, const char *path, const char *run_dir, c
     TN_TRY(tn_path(copy, "%s", path));
     TN_TRY(tn_path(base_dir, "%s", strchr(path, '/') ? dirname(copy) : ""));
     TN_TRY(tn_path(copy, "%s", path));
-    snprintf(cfg->name, sizeof cfg->name, "%s", basename(copy));
-    char *dot = strrchr(cfg->name, '.');
+    char *name = basename(copy), *dot = strrchr(name, '.');
     if (dot && strcmp(dot, ".cfg") == 0) *dot = 0;
-    return run_dir ? tn_path(cfg->run_dir, "%s", run_dir) : tn_path(cfg->run_dir, "results/%s", cfg->name);
+    tn_utf8_printable(name, cfg->name, sizeof cfg->name);
+    return run_dir ? tn_path(cfg->run_dir, "%s", run_dir) : tn_path(cfg->run_dir, "results/%s", name);
 }
 
 static tn_status default_images(tn_cfg *cfg) {

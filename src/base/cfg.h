@@ -84,7 +84,7 @@ enum { TN_MAX_KEYS = 160 };
 typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other ranks, as it is */
     int line[TN_MAX_KEYS];       /* per key of the table: line in the job file, 0 = default, -1 = --set */
     char file[TN_PATH_BYTES];    /* job file as given                                         */
-    char name[TN_NAME_BYTES];    /* its base name without .cfg                                */
+    char name[TN_NAME_BYTES];    /* its base name without .cfg, as UTF-8 that can be printed  */
     char run_dir[TN_PATH_BYTES]; /* --run, or results/<name> under the current folder         */
 
     struct {

@@ -1,6 +1,7 @@
 /* cfg_check.c - rules between keys. */
 #include "base/cfg_priv.h"
 
+#include "base/alike.h"
 #include "base/nearest.h"
 
 #include <stdlib.h>
@@ -13,15 +14,27 @@ static int line_of(const tn_cfg *cfg, const char *group, const char *name) {
     return 0;
 }
 
+/* A label of the table must be able to name it, and none but it. */
+static void check_class(const tn_cfg *cfg, int i, int line, tn_problems *p) {
+    const char *name = cfg->data.classes[i], *before[TN_MAX_CLASSES];
+    size_t n = strlen(name);
+    for (int j = 0; j < i; j++) before[j] = cfg->data.classes[j];
+    const char *alike = tn_alike(name, i, before);
+    if (n == 0) tn_problem(p, line, "data.classes: class %d has no name", i + 1);
+    if (n > 0 && (name[0] == ' ' || name[n - 1] == ' '))
+        tn_problem(p, line, "data.classes: \"%s\" has blanks at an end, where labels have none: take them away", name);
+    else if (alike)
+        tn_problem(p, line,
+                   "data.classes: \"%s\" and \"%s\" look alike, with other characters: nobody can tell them apart",
+                   alike, name);
+    for (int j = 0; j < i; j++)
+        if (strcmp(name, before[j]) == 0) tn_problem(p, line, "data.classes: \"%s\" is named twice", name);
+}
+
 static void check_classes(const tn_cfg *cfg, tn_problems *p) {
     int line = line_of(cfg, "data", "classes");
     if (cfg->data.n_classes < 2) tn_problem(p, line, "data.classes: give at least 2 classes");
-    for (int i = 0; i < cfg->data.n_classes; i++) {
-        if (!*cfg->data.classes[i]) tn_problem(p, line, "data.classes: class %d has no name", i + 1);
-        for (int j = 0; j < i; j++)
-            if (strcmp(cfg->data.classes[i], cfg->data.classes[j]) == 0)
-                tn_problem(p, line, "data.classes: \"%s\" is named twice", cfg->data.classes[i]);
-    }
+    for (int i = 0; i < cfg->data.n_classes; i++) check_class(cfg, i, line, p);
 }
 
 static void check_train(const tn_cfg *cfg, tn_problems *p) {

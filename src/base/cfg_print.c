@@ -1,6 +1,8 @@
 /* cfg_print.c - settings as text: for people, for identities, for the reference. */
 #include "base/cfg_priv.h"
 
+#include "base/progress.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +28,7 @@ static bool ends_group(int k) {
 }
 
 void tn_cfg_print(const tn_cfg *cfg, FILE *out) {
-    fprintf(out, "# %s, run folder %s\n", cfg->file, cfg->run_dir);
+    tn_print(out, "# %s, run folder %s\n", cfg->file, cfg->run_dir); /* a job file is UTF-8, whatever its name is */
     for (int k = 0; k < tn_n_keys; k++) {
         if (begins_group(k)) fprintf(out, "%s:\n{\n", tn_keys[k].group);
         fprintf(out, "  %s = ", tn_keys[k].name);

@@ -81,7 +81,13 @@ static bool is_owner(const tn_lock *l, const char *line) {
 static bool beat(tn_lock *l) {
     char text[LINE_BYTES + 32];
     int n = snprintf(text, sizeof text, "%s %020lld\n", l->owner, (long long)l->n_beats++);
-    return pwrite(l->fd, text, (size_t)n, 0) == n && fsync(l->fd) == 0;
+    for (int at = 0; at < n;) { /* a disk that is nearly full takes less than it is given */
+        ssize_t wrote = pwrite(l->fd, text + at, (size_t)(n - at), at);
+        if (wrote == 0) errno = ENOSPC;
+        if (wrote <= 0) return false;
+        at += (int)wrote;
+    }
+    return fsync(l->fd) == 0;
 }
 
 /* Never over another's line: whoever took over did so because this process looked dead. */

@@ -49,14 +49,31 @@ static tn_status watch_each_other(tn_run *run) {
     return st;
 }
 
+/* Programs that their launcher does not connect each believe to be alone, and would all write the same files. */
+static tn_status check_ranks(const tn_run *run) {
+    const char *started = getenv("TENFOLD_RANKS");
+    int apart = started && atoi(started) != run->n_ranks;
+    MPI_Allreduce(MPI_IN_PLACE, &apart, 1, MPI_INT, MPI_MAX, run->comm);
+    if (!apart) return TN_OK;
+    MPI_Finalize();
+    return tn_fail(TN_EARG,
+                   "the launcher started %s ranks, and %d of them know of each other: it does not fit this MPI. srun "
+                   "needs --mpi=pmix and a Slurm with PMIx (srun --mpi=list tells); else set TENFOLD_LAUNCHER=mpirun "
+                   "in site.env",
+                   started ? started : "other", run->n_ranks);
+}
+
 tn_status tn_run_begin(tn_run *run) {
     int provided = 0;
-    TN_TRY(tn_stop_begin()); /* before MPI begins: it starts threads, and starting many ranks takes a while */
+    tn_status st = tn_stop_begin();   /* before MPI begins: it starts threads, and starting many ranks takes a while */
+    if (st != TN_OK) tn_fail_print(); /* other ranks may do well, and cannot be told */
+    TN_TRY(st);
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED)
         return tn_fail(
             TN_EIO, "MPI does not start, or without thread support (MPI_THREAD_FUNNELED): check the MPI installation");
     run->comm = MPI_COMM_WORLD;
     know_ranks(run);
+    TN_TRY(check_ranks(run));
     mark_begun(run);
     return watch_each_other(run);
 }
@@ -115,6 +132,15 @@ void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes) {
     tn_watch_wait(run->rank == root ? "ranks that it sends to" : "a rank that sends");
     for (size_t at = 0; at < n_bytes; at += PIECE)
         MPI_Bcast((char *)data + at, (int)(n_bytes - at < PIECE ? n_bytes - at : PIECE), MPI_BYTE, root, run->comm);
+    tn_watch_go();
+}
+
+void tn_sum(tn_run *run, int64_t n, int64_t *count) {
+    enum { PIECE = 1 << 24 };
+    tn_watch_wait("counts of all ranks");
+    for (int64_t at = 0; at < n; at += PIECE)
+        MPI_Allreduce(MPI_IN_PLACE, count + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_INT64_T, MPI_SUM,
+                      run->comm);
     tn_watch_go();
 }
 

@@ -16,6 +16,7 @@
 #include <mpi.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct tn_run {
     MPI_Comm comm;
@@ -23,7 +24,9 @@ typedef struct tn_run {
 } tn_run;
 
 /* tn_stop_begin, MPI_Init_thread(FUNNELED), errors fatal; the ranks of a host watch each other (watch.h). Collective over
- * all. */
+ * all.
+ * Errors  TN_EIO MPI does not start. TN_EARG the environment's TENFOLD_RANKS, how many ranks a launcher was told to
+ *         start, is another number than know of each other. */
 tn_status tn_run_begin(tn_run *run);
 
 /* Something was published that the next start goes on from: slurm/stage.sh queues a job again as long as its starts get
@@ -45,6 +48,9 @@ tn_status tn_agree(tn_run *run, tn_status mine);
 
 /* MPI_Bcast of any length: MPI counts are int. Collective. */
 void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes);
+
+/* Adds up n counts over the ranks, on every rank, however many they are. Collective. */
+void tn_sum(tn_run *run, int64_t n, int64_t *count);
 
 /* Failure while peers may be inside a collective: print rank, host, text; MPI_Abort with st as exit code. */
 _Noreturn void tn_die(tn_status st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

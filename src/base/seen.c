@@ -3,8 +3,10 @@
 
 #include "base/fs.h"
 #include "base/progress.h"
+#include "base/watch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -39,28 +41,34 @@ static tn_status hash_ends(const char *path, char hex_out[TN_HEX_BYTES]) {
     return ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(cause));
 }
 
-/* wanted NULL: any bytes will do. */
-static bool is_here(const char *path, look *hash, const char *wanted) {
+/* wanted NULL: any bytes will do. why_out: what is wrong with a file that is there. */
+static bool is_here(const char *path, look *hash, const char *wanted, char why_out[TN_MSG_BYTES]) {
     char hex[TN_HEX_BYTES];
-    if (!wanted) return tn_file_exists(path);
-    return hash(path, hex) == TN_OK && strcmp(hex, wanted) == 0;
+    *why_out = 0;
+    if (!tn_file_exists(path)) return false;
+    if (!wanted) return true;
+    bool read = hash(path, hex) == TN_OK;
+    if (read && strcmp(hex, wanted) == 0) return true;
+    snprintf(why_out, TN_MSG_BYTES, "%s", read ? "an older one is there" : tn_msg);
+    return false;
 }
 
 static tn_status wait_for(const char *path, look *hash, const char *wanted) {
-    char host[256] = "this host";
+    char host[256] = "this host", why[TN_MSG_BYTES];
     bool said = false;
     gethostname(host, sizeof host - 1);
-    for (double begin = tn_now_s(); !is_here(path, hash, wanted);) {
+    for (double begin = tn_now_s(); !is_here(path, hash, wanted, why);) {
         double waited = tn_now_s() - begin;
         if (waited > WAIT_S)
             return tn_fail(TN_EIO,
-                           "%s: another process published it, but %s does not see it after %.0f s%s: look at the file "
-                           "system of that host, then run again",
-                           path, host, waited, tn_file_exists(path) ? " (an older one is there)" : "");
+                           "%s: another process published it, but %s does not see it after %.0f s%s%s%s: look at the "
+                           "file system of that host, then run again",
+                           path, host, waited, *why ? " (" : "", why, *why ? ")" : "");
         if (waited > SAY_AFTER_S && !said) {
             tn_say("%s: %s does not see yet what another process published; waits up to %.0f s", path, host, WAIT_S);
             said = true;
         }
+        tn_watch_go(); /* no hang: this wait has an end */
         nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
     }
     return TN_OK;

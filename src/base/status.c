@@ -28,6 +28,7 @@ tn_status tn_fail_memory(unsigned long long n_bytes, const char *what) {
 
 void tn_fail_print(void) {
     static bool printed;
+    fflush(stdout); /* in a log of both, the error is the last line */
     if (!printed) fprintf(stderr, "tenfold: error: %s\n", tn_msg);
     fflush(stderr);
     printed = true;

@@ -21,7 +21,8 @@ enum {
     TN_STACK_BYTES = 1 << 20         /* what tn_thread_start gives; memory only where it is touched */
 };
 
-/* Errors  TN_ENOMEM it cannot be started: the message says why, the caller says what it was for. */
+/* The thread receives no signal from outside, whether stop.h has begun or not.
+ * Errors  TN_ENOMEM it cannot be started: the message says why, the caller says what it was for. */
 tn_status tn_thread_start(void *(*work)(void *), void *context, pthread_t *out);
 
 /* Bytes of stack that the calling thread has left; SIZE_MAX where the system does not tell. */

@@ -1,7 +1,7 @@
 /* check.c - tenfold check: what a job file means, before anything is done. */
 #include "cli/args.h"
 
-#include "data/meta.h"
+#include "data/fold.h"
 #include "learn/cell.h"
 #include "learn/cost.h"
 #include "learn/weights.h"
@@ -30,8 +30,9 @@ static tn_status print_cost(const tn_cfg *cfg) {
     if (cfg->self.consistency_weight > 0)
         printf("# teacher %" PRId64 " images more, forward only = %" PRId64 " cells x train.images\n",
                cells * cfg->train.images, cells);
+    tn_status st = tn_fold_foresee(cfg, meta);
     tn_meta_free(&meta);
-    return TN_OK;
+    return st;
 }
 
 /* What a search trains, in images. */

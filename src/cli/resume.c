@@ -1,6 +1,7 @@
 /* resume.c - tenfold resume: go on with a run, from its folder alone. */
 #include "cli/args.h"
 
+#include "data/fold.h"
 #include "suite/local.h"
 #include "suite/submit.h"
 
@@ -11,7 +12,8 @@ static tn_status run(const tn_args *args) {
         return tn_fail(TN_EARG, "--ranks is for this machine; under Slurm the job file's slurm group says how many");
     if (args->dry_run && !args->slurm) return tn_fail(TN_EARG, "--dry-run goes with --slurm");
     TN_TRY(tn_plan_read(args->word[0], true, &cfg, &plan));
-    tn_status st = args->slurm ? tn_submit(cfg, plan, args->dry_run) : tn_local_run(cfg, plan, args->ranks);
+    tn_status st = tn_table_check(cfg);
+    if (st == TN_OK) st = args->slurm ? tn_submit(cfg, plan, args->dry_run) : tn_local_run(cfg, plan, args->ranks);
     tn_cfg_free(&cfg);
     tn_plan_free(&plan);
     return st;

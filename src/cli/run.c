@@ -1,6 +1,7 @@
 /* run.c - tenfold run: the whole pipeline on this machine. */
 #include "cli/common.h"
 
+#include "data/fold.h"
 #include "learn/cost.h"
 #include "suite/local.h"
 
@@ -8,6 +9,7 @@ tn_status tn_plan_open(const tn_args *args, bool make_folder, tn_cfg **cfg_out, 
     tn_start start = {.n_set = 0};
     TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, cfg_out));
     TN_TRY(tn_is_search(*cfg_out) ? tn_rungs_check(*cfg_out, NULL) : tn_train_check(*cfg_out));
+    TN_TRY(tn_table_check(*cfg_out));
     TN_TRY(tn_args_start(args, *cfg_out, make_folder, &start));
     TN_TRY(tn_plan_make(*cfg_out, &start, out));
     return tn_plan_recall(*out);

@@ -101,6 +101,18 @@ static void deal(tn_index *ix, const kin_list *list, int F, tn_fold_certificate 
     }
 }
 
+static tn_status check_class(const tn_cfg *cfg, const char *name, int64_t n_rows, int64_t n_parts) {
+    const char *file = cfg->data.metadata;
+    if (n_parts >= cfg->folds.count) return TN_OK;
+    if (n_rows == 0)
+        return tn_fail(TN_EARG, "%s: class %s has no row to train on: give rows of it, or take it out of data.classes",
+                       file, name);
+    return tn_fail(TN_EARG,
+                   "%s: class %s has %lld labelled rows in %lld group%s, fewer than folds.count = %d: every fold needs "
+                   "one; lower folds.count (at least 3), give more rows of it, or take it out of data.classes",
+                   file, name, (long long)n_rows, (long long)n_parts, n_parts == 1 ? "" : "s", cfg->folds.count);
+}
+
 static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const kin_list *list) {
     int64_t rows[TN_MAX_CLASSES] = {0}, parts[TN_MAX_CLASSES] = {0}, count[TN_MAX_CLASSES];
     for (int64_t i = 0; i < list->n; i++) {
@@ -110,14 +122,54 @@ static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const kin
             parts[k] += count[k] > 0;
         }
     }
-    for (int k = 0; k < ix->n_classes; k++)
-        if (parts[k] < cfg->folds.count)
-            return tn_fail(
-                TN_EARG,
-                "class %s has %lld labelled rows in %lld groups, fewer than folds.count = %d: every fold needs "
-                "one; lower folds.count (at least 3), give more rows of it, or take it out of data.classes",
-                ix->class_name[k], (long long)rows[k], (long long)parts[k], cfg->folds.count);
+    for (int k = 0; k < ix->n_classes; k++) TN_TRY(check_class(cfg, ix->class_name[k], rows[k], parts[k]));
     return TN_OK;
+}
+
+/* What is known of a class: its rows, and its groups up to as many as there are folds; more need not be told apart. */
+typedef struct {
+    int64_t n_rows;
+    int n_parts, n_groups;
+    const char *group[TN_MAX_FOLDS];
+} class_groups;
+
+static void count_row(class_groups *c, const char *group, int n_folds) {
+    c->n_rows++;
+    if (c->n_parts == n_folds) return;
+    for (int i = 0; i < c->n_groups && *group; i++)
+        if (strcmp(c->group[i], group) == 0) return;
+    if (*group) c->group[c->n_groups++] = group;
+    c->n_parts++;
+}
+
+static tn_status no_row(const tn_cfg *cfg, const tn_meta *m) {
+    bool column = tn_csv_column(m->table, "label") >= 0;
+    return tn_fail(TN_EARG, "%s: no row can be trained on: %s", cfg->data.metadata,
+                   column ? "each has an empty label or the split `test`" : "the header names no column `label`");
+}
+
+tn_status tn_fold_foresee(const tn_cfg *cfg, const tn_meta *m) {
+    class_groups *of = calloc(TN_MAX_CLASSES, sizeof *of);
+    if (!of) return tn_fail_memory(TN_MAX_CLASSES * sizeof *of, "the groups");
+    int64_t n = 0;
+    for (int64_t i = 0; i < m->n; i++) {
+        if (m->label[i] < 0 || m->is_test[i]) continue;
+        count_row(&of[m->label[i]], m->group ? m->group[i] : "", cfg->folds.count);
+        n++;
+    }
+    tn_status st = n > 0 ? TN_OK : no_row(cfg, m);
+    for (int k = 0; k < cfg->data.n_classes && st == TN_OK; k++)
+        st = check_class(cfg, cfg->data.classes[k], of[k].n_rows, of[k].n_parts);
+    free(of);
+    return st;
+}
+
+tn_status tn_table_check(const tn_cfg *cfg) {
+    tn_meta *m = NULL;
+    TN_TRY(tn_meta_read(cfg, &m));
+    tn_status st = tn_fold_foresee(cfg, m);
+    tn_meta_free(&m);
+    return st;
 }
 
 static void warn_large(const tn_index *ix, const kin_list *list, tn_fold_certificate *c) {
@@ -143,9 +195,8 @@ tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *c
     ix->n_folds = cfg->folds.count;
     uint8_t *take = calloc((size_t)ix->n + 1, 1);
     if (!take) return tn_fail_memory((size_t)ix->n, "the fold map");
-    int64_t n_taken = 0;
     for (int64_t i = 0; i < ix->n; i++) {
-        n_taken += take[i] = tn_trainable(ix, i);
+        take[i] = tn_trainable(ix, i);
         ix->fold[i] = ix->state[i] ? TN_FOLD_QUARANTINED : TN_FOLD_NONE;
     }
     kin_list list = {.n = 0};
@@ -153,7 +204,7 @@ tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *c
     tn_status st = kin_new(ix, take, &r, &list);
     free(take);
     if (st != TN_OK) return st;
-    if (n_taken > 0) st = enough_of_each(cfg, ix, &list);
+    st = enough_of_each(cfg, ix, &list);
     if (st == TN_OK) {
         qsort(list.part, (size_t)list.n, sizeof *list.part, larger_first);
         deal(ix, &list, cfg->folds.count, cert_out);

@@ -13,6 +13,7 @@
 #define TN_DATA_FOLD_H
 
 #include "data/index.h"
+#include "data/meta.h"
 
 typedef struct {
     int64_t n_components, largest_component;
@@ -23,9 +24,15 @@ typedef struct {
 
 /* Fills ix->component and ix->fold. Local.
  * Errors  TN_EARG: a class of the list with fewer components than folds ("class x has 4 samples in 2 groups, fewer than
- *         folds.count = 10: ..."); count < 3. When no row is labelled: all -1, TN_OK.
+ *         folds.count = 10: ..."); count < 3.
  * Warns   (tn_warn) a component above 1 % of the rows, with an example path. */
 tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *cert_out);
+
+/* Before any image is read: will each class have enough components? The table's groups are at least as many; content and
+ * look can only join some. Errors as above, and for a table without a row to train on. */
+tn_status tn_fold_foresee(const tn_cfg *cfg, const tn_meta *meta);
+/* The same of data.metadata, which is read; with all errors of tn_meta_read. */
+tn_status tn_table_check(const tn_cfg *cfg);
 
 /* Is the map, of n_folds (index.h, table.h), one of cfg? Errors TN_EARG both numbers. */
 tn_status tn_fold_check(const tn_cfg *cfg, int n_folds);

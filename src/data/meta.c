@@ -1,11 +1,13 @@
 /* meta.c - metadata.csv into typed columns, with every rule of meta.h. */
 #include "data/meta.h"
 
+#include "base/alike.h"
 #include "base/nearest.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int tn_class_of(const tn_cfg *cfg, const char *label) {
     for (int k = 0; k < cfg->data.n_classes; k++)
@@ -91,16 +93,38 @@ static tn_status check_path(const columns *c, int64_t row, const char *path) {
     return TN_OK;
 }
 
+/* What other programs write where nothing is. */
+static bool means_nothing(const char *text) {
+    static const char *const WORD[] = {"na",      "n/a",        "#n/a",      "<na>",    "nan",   "null", "none", "nil",
+                                       "unknown", "unlabelled", "unlabeled", "missing", "empty", "-",    "--",   "?"};
+    for (size_t i = 0; i < sizeof WORD / sizeof *WORD; i++)
+        if (strcasecmp(text, WORD[i]) == 0) return true;
+    return false;
+}
+
+static tn_status no_class(const columns *c, int64_t row, int column, const char *text) {
+    const char *names[TN_MAX_CLASSES], *name = tn_csv_name(c->t, column);
+    int n = c->cfg->data.n_classes;
+    for (int k = 0; k < n; k++) names[k] = c->cfg->data.classes[k];
+    const char *alike = tn_alike(text, n, names), *near = tn_nearest(text, n, names);
+    if (alike)
+        return tn_fail(TN_EARG,
+                       "%s:%lld: %s `%s` looks like `%s` of data.classes, but has other characters (composed or "
+                       "decomposed letters, wide or invisible ones): write both alike, best in Unicode's form NFC",
+                       AT_LINE(c, row), name, text, alike);
+    if (means_nothing(text) && !(near && strcasecmp(near, text) == 0))
+        return tn_fail(TN_EARG,
+                       "%s:%lld: %s `%s` is not in data.classes: where there is none, the field is empty, not `%s`",
+                       AT_LINE(c, row), name, text, text);
+    return tn_fail(TN_EARG, "%s:%lld: %s `%s` is not in data.classes%s%s%s", AT_LINE(c, row), name, text,
+                   near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
+}
+
 /* -1 for an empty field. */
 static tn_status class_at(const columns *c, int64_t row, int column, int32_t *out) {
     const char *text = column < 0 ? "" : tn_csv_at(c->t, row, column);
     *out = *text ? tn_class_of(c->cfg, text) : -1;
-    if (!*text || *out >= 0) return TN_OK;
-    const char *names[TN_MAX_CLASSES];
-    for (int k = 0; k < c->cfg->data.n_classes; k++) names[k] = c->cfg->data.classes[k];
-    const char *near = tn_nearest(text, c->cfg->data.n_classes, names);
-    return tn_fail(TN_EARG, "%s:%lld: %s `%s` is not in data.classes%s%s%s", AT_LINE(c, row), tn_csv_name(c->t, column),
-                   text, near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
+    return !*text || *out >= 0 ? TN_OK : no_class(c, row, column, text);
 }
 
 static tn_status split_at(const columns *c, int64_t row, uint8_t *is_test) {

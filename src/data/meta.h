@@ -2,12 +2,12 @@
  * meta.h - metadata.csv as typed columns.                                    layer: data, uses: base (csv, cfg)
  *
  * File   RFC 4180: path[,label][,cat1..cat4][,group][,split][,<truth_column>][,others], order free.
- *        split is empty, "train" or "test"; label may be empty; rows with split test or no label are never
+ *        split is empty, "train" or "test"; label may be empty (NA, nan and the like are labels); rows with split test or no label are never
  *        trained on. No label column at all = every row unlabelled (a data set to predict).
  *        Blanks at the ends of a path belong to it; those of the other columns are taken away. Columns of other names
  *        count for nothing; one that is read must not be there twice, or in other capital letters.
  * Errors TN_EARG with file:line for: duplicate path; absolute path; a path with a ".." part; empty path; label not in
- *        the class list (with the nearest class); truth not in the class list; unknown split; no rows; missing column
+ *        the class list (with what was probably meant: a class, or none); truth not in the class list; unknown split; no rows; missing column
  *        path; missing catN while model.metadata_levels asks for it; missing truth column that the job file names.
  */
 #ifndef TN_DATA_META_H

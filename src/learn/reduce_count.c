@@ -55,12 +55,12 @@ tn_status tn_reduce_count(tn_run *run, tn_reduction *r) {
     tn_status st = tn_agree(run, count_blocks(run, r, &rows));
     tn_rows_free(&rows);
     if (st != TN_OK) return st;
-    MPI_Allreduce(MPI_IN_PLACE, c->trainable, TN_MAX_CLASSES, MPI_INT64_T, MPI_SUM, run->comm);
-    MPI_Allreduce(MPI_IN_PLACE, &c->predicted, 1, MPI_INT64_T, MPI_SUM, run->comm);
+    tn_sum(run, TN_MAX_CLASSES, c->trainable);
+    tn_sum(run, 1, &c->predicted);
     if (!c->prior.level) return TN_OK;
-    int n_counts = r->cfg->folds.count * r->table->n_classes;
-    MPI_Allreduce(MPI_IN_PLACE, c->prior.of_class, n_counts, MPI_INT64_T, MPI_SUM, run->comm);
-    MPI_Allreduce(MPI_IN_PLACE, c->prior.n, n_counts * c->prior.n_values, MPI_INT64_T, MPI_SUM, run->comm);
+    int64_t n_counts = (int64_t)r->cfg->folds.count * r->table->n_classes;
+    tn_sum(run, n_counts, c->prior.of_class);
+    tn_sum(run, n_counts * c->prior.n_values, c->prior.n);
     return TN_OK;
 }
 

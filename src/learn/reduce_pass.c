@@ -307,15 +307,8 @@ static void find_places(tn_run *run, pass *x, int64_t before_wave[TN_MAX_FOLDS +
 
 /* --- over ranks --------------------------------------------------------------------------------------------------- */
 
-static void add_up(tn_run *run, int64_t *n, size_t count) {
-    enum { PIECE = 1 << 24 };
-    for (size_t at = 0; at < count; at += PIECE)
-        MPI_Allreduce(MPI_IN_PLACE, n + at, (int)(count - at < PIECE ? count - at : PIECE), MPI_INT64_T, MPI_SUM,
-                      run->comm);
-}
-
 static void add_confusion(tn_run *run, tn_confusion *c) {
-    add_up(run, &c->n[0][0], sizeof c->n / sizeof c->n[0][0]);
+    tn_sum(run, sizeof c->n / sizeof c->n[0][0], &c->n[0][0]);
 }
 
 static void add_blend(tn_run *run, int n_folds, tn_blend *b) {
@@ -325,10 +318,10 @@ static void add_blend(tn_run *run, int n_folds, tn_blend *b) {
     }
     add_confusion(run, &b->pooled_truth);
     add_confusion(run, &b->whole_test);
-    size_t n = (size_t)b->own_spread.K * (size_t)b->own_spread.K * (size_t)b->own_spread.n;
-    add_up(run, b->match.count, (size_t)b->match.K * (size_t)b->match.K * (size_t)b->match.n);
-    add_up(run, b->own_spread.count, n);
-    add_up(run, b->test_spread.count, n);
+    int64_t n = (int64_t)b->own_spread.K * b->own_spread.K * b->own_spread.n;
+    tn_sum(run, (int64_t)b->match.K * b->match.K * b->match.n, b->match.count);
+    tn_sum(run, n, b->own_spread.count);
+    tn_sum(run, n, b->test_spread.count);
 }
 
 /* Rows that are nobody's: a file that goes on after the last row of the table. */

@@ -1,4 +1,4 @@
-/* train_priv.h - the state of a cell in training; shared by train.c, train_state.c, train_point.c. */
+/* train_priv.h - the state of a cell in training; shared by train.c, train_state.c, train_ckpt.c, train_point.c. */
 #ifndef TN_LEARN_TRAIN_PRIV_H
 #define TN_LEARN_TRAIN_PRIV_H
 
@@ -82,7 +82,14 @@ enum { TN_SLOT_LOSS, TN_SLOT_STOP, TN_SLOT_SAVE, TN_SLOT_FAILED, TN_SLOTS };
 /* train_state.c */
 tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits);
 void tn_train_close(tn_train *t);
+
+/* train_ckpt.c */
 tn_status tn_train_checkpoint(tn_run *run, tn_train *t); /* collective: rank 0 publishes */
+/* Did the checkpoint begin with the instruction set and the library that are here? */
+bool tn_train_same_bits(const tn_train *t, const tn_ckpt *ck);
+/* Fills t, whose vectors are there. resumed_out false: the checkpoint belongs to other inputs and is ignored. Local.
+ * Errors  TN_EARG it was made with other settings, or began with other bits. TN_EFORMAT damaged, or an old version's. */
+tn_status tn_train_resume(tn_train *t, const tn_ckpt *ck, bool allow_other_bits, bool *resumed_out);
 
 /* train_point.c: evaluation point: posteriors, ensemble z, validation score, best model, journal, checkpoint.
  * Errors  TN_EUNFINISHED asked to stop in mid-evaluation: nothing has changed, the point is still to be done. */

@@ -66,6 +66,7 @@ _Noreturn static void child(char *const *argv, int n_ranks, const char *begun, i
     close(out);
     tn_outer_forget();
     set_environment();
+    setenv("TENFOLD_RANKS", ranks, 1);
     if (begun)
         setenv("TENFOLD_BEGUN", begun, 1);
     else

@@ -1,6 +1,6 @@
 # The sweep: at each stage, 1 to 4 ranks, first and last rank, each kind of call: some of its calls fail or stall, one after the other.
 #   INJECT_STAGES, INJECT_RANKS, INJECT_KINDS   only these
-#   INJECT_PER=N                                at most N calls of a kind for each stage, ranks and rank (default 2)
+#   INJECT_PER=N                                at most N calls of a kind for each stage, ranks and rank (default 1)
 #   INJECT_SEED=N                               other calls and faults (default 0)
 #   INJECT_PUBLISH=FILE                         keeps the table (results/published/fault-injection.md); FILE.csv: each case
 tenfold=$1 source=$2
@@ -54,7 +54,7 @@ for stage in ${INJECT_STAGES:-$inject_stages}; do
         for rank in $(ranks_hit $stage $ranks); do
             for kind in $kinds; do
                 faults=($(faults_of $kind))
-                for n in $(draw $rank $kind ${INJECT_PER:-2} $turn); do
+                for n in $(draw $rank $kind ${INJECT_PER:-1} $turn); do
                     fault=${faults[$((turn % ${#faults[@]}))]} began=${EPOCHREALTIME/./}
                     turn=$((turn + 1))
                     if ! inject_case $stage $ranks $rank $kind $n $fault; then

@@ -34,20 +34,32 @@ sed -i "2s/^[^,]*/images\/$(printf '\033')[2J.png/" data/metadata.csv
 refused 4 '0,images/\x1b[2J.png,cannot be read: No such file' preprocess tiny.cfg --run quiet --set data.max_bad_fraction=0.001
 quiet
 cp good/metadata.csv data/
-awk -F, '$2 != "stripes" || ++c < 3' good/metadata.csv >data/metadata.csv
-refused 2 "class stripes has 2 labelled rows in " preprocess tiny.cfg --run few
-test ! -e few/folds/DONE
-cp good/metadata.csv data/
 
-# --- nothing to learn from: said, on every rank alike
+# --- too little to learn from: the table shows it, so nothing is decoded, begun or queued (sbatch is not even looked for)
+too_little() { # TEXT
+    for verb in check run "submit --dry-run" submit preprocess; do
+        refused 2 "data/metadata.csv: $1" $verb tiny.cfg --run few
+        tail -n 1 log | grep -q "^tenfold: error: " # also behind what check prints
+    done
+    test ! -e few
+    mpirun -n 3 "$tenfold" preprocess tiny.cfg --run few >log 2>&1 && exit 1
+    test "$(grep -c 'tenfold: error: ' log)" = 1
+    test ! -e few
+    cp good/metadata.csv data/
+}
+awk -F, '$2 != "stripes" || ++c < 3' good/metadata.csv >data/metadata.csv;         too_little "class stripes has 2 labelled rows in "
+awk -F, '$2 != "stripes" || $6 == "test"' good/metadata.csv >data/metadata.csv;    too_little "class stripes has no row to train on"
+awk -F, 'BEGIN { OFS = "," } $2 == "disc" { $5 = "one" } { print }' good/metadata.csv >data/metadata.csv
+too_little "class disc has $(awk -F, '$2 == "disc" && $6 != "test"' good/metadata.csv | wc -l) labelled rows in 1 group, fewer than folds.count = 3"
 awk -F, 'BEGIN { OFS = "," } NR > 1 { $2 = "" } { print }' good/metadata.csv >data/metadata.csv
-"$tenfold" preprocess tiny.cfg --run unlabelled >log 2>&1 || { cat log; exit 1; }
-refused 2 "there are no rows to train on" train tiny.cfg --run unlabelled
-code=0
-"$tenfold" run tiny.cfg --run unlabelled >log 2>&1 || code=$?
-test $code = 2 # nothing that running again would mend
-grep -q "3 train cells failed" log
-cp good/metadata.csv data/
+too_little "no row can be trained on: each has an empty label or the split"
+sed '1s/,label,/,tag,/' good/metadata.csv >data/metadata.csv;    too_little "no row can be trained on: the header names no column"
+# three rows of three groups, but two are one picture: that shows when they are decoded
+awk -F, '$2 != "stripes" || ($6 == "train" && ++c < 4)' good/metadata.csv >data/metadata.csv
+cp good/images/0002.jpg data/images/0004.jpg
+refused 2 "class stripes has 3 labelled rows in 2 groups, fewer than" preprocess tiny.cfg --run kin
+test -e kin/shards/DONE && test ! -e kin/folds/DONE
+cp good/images/0004.jpg data/images/ && cp good/metadata.csv data/
 
 # --- a byte order mark, CRLF, Korean, blanks at the ends and CSV-hostile names are fine
 mkdir fine && cp -r good/* fine/
@@ -124,6 +136,13 @@ refused 4 "it begins at " train tiny.cfg --run nan --folds 0 $wild
 grep -q "not a number at step [0-9]*, after [0-9]* images" log
 grep -qE "it begins at (conv_stem|bn1|bn2|blocks|conv_head|classifier|head_dense)" log
 test ! -e nan/train/r0-f0-s32-x1/DONE
+code=0
+"$tenfold" run tiny.cfg --run nan $wild >log 2>&1 || code=$?
+test $code = 4 # all failed alike: the code says so, and nobody runs it again
+grep -q "3 train cells failed" log
+sed '1s/,label,/,tag,/' good/metadata.csv >data/metadata.csv
+refused 2 "no row can be trained on" resume nan
+cp good/metadata.csv data/
 
 # --- damaged artefacts
 printf 'x' | dd of=one/shards/dataset.h5 bs=1 seek=0 conv=notrunc 2>/dev/null

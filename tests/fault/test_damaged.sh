@@ -76,6 +76,10 @@ for file in ensemble.h5 submission.csv ledger.csv metrics.json; do
     cmp hurt/$file whole/$file
 done
 refused 0 "reduce: already done" reduce tiny.cfg --run hurt
+name=$(printf 'b\351.cfg')
+cp tiny.cfg "$name" && rm hurt/metrics.json
+refused 0 "metrics.json: is not there any more: made again" reduce "$name" --run hurt
+grep -qF '"run": "b\\xe9"' hurt/metrics.json
 mkdir else && mv hurt else/moved
 rm else/moved/ledger.csv else/moved/reduce/DONE whole/reduce/DONE
 "$tenfold" resume else/moved >/dev/null 2>log || { cat log; exit 1; }

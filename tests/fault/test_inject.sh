@@ -61,8 +61,13 @@ try run 1 none rename run/plan.json ENOSPC 3
 
 # what could not be looked at was taken for a journal that had lost its lines
 try resume 1 none stat $cell/journal.jsonl EIO 3
+# a lock of which the system writes half at a time could not be taken
+try preprocess 2 0 write run/.shards.lock short+ 0
 # a file that cannot be closed crashed HDF5 at the end of a verb without MPI; with it, the launcher made exit code 1 of it
 try report 1 none close run/shards/dataset.h5 EDQUOT 0
 try train 2 1 close run/shards/shard-00001.h5 EIO 3
 # the message did not say why
-try report 1 none stat run/metrics.json EIO 3
+try report 1 none stat run/report EIO 3
+# a rank that fails before MPI begins said nothing: its signal thread (the fourth piece of memory, where this was written) is not started
+inject_case preprocess 2 1 memory 4 ENOMEM || { cat log && echo "$outcome" && exit 1; }
+echo "preprocess 2 1 memory: $outcome"

@@ -80,7 +80,8 @@ grep -q "checkpoint.safetensors: .* does not see yet" log
 cmp late/$cell/posteriors.h5 whole/$cell/posteriors.h5
 
 # what other jobs have just made: the model to predict with, the overlay to train with
-late best.safetensors 4 "" predict tiny.cfg --run late --round 0 --folds 0 $short
+# the wait is longer than what is taken for a hang, and is none
+late best.safetensors 11 "" predict tiny.cfg --run late --round 0 --folds 0 $short --set train.hang_seconds=3
 cmp late/predict/r0-f0-s32-x1/predictions.h5 whole/predict/r0-f0-s32-x1/predictions.h5
 cp -r whole/filter late/
 cp -r whole/train/r0-f1-s32-x1 whole/train/r0-f2-s32-x1 late/train/

@@ -20,3 +20,11 @@ for n in 2 4; do
     verdict $n 3 "error: rank 1: .*shard-00001.h5.tmp: cannot be made"
     test ! -e bad$n/shards/DONE
 done
+# ranks that their launcher does not connect: each is alone, and refuses before it writes anything
+code=0
+TENFOLD_RANKS=2 timeout 60 "$tenfold" preprocess tiny.cfg --run apart >log 2>&1 || code=$?
+test $code = 2
+grep -q "error: the launcher started 2 ranks, and 1 of them know of each other" log
+test ! -e apart
+TENFOLD_RANKS=2 timeout 60 mpirun -n 2 "$tenfold" preprocess tiny.cfg --run together >log 2>&1 || { cat log; exit 1; }
+TENFOLD_RANKS=9 timeout 120 "$tenfold" run tiny.cfg --run within --ranks 1 --set train.images=32 --set train.warmup_images=0 --set train.evaluation_points=1 --set self.max_rounds=0 >log 2>&1 || { cat log; exit 1; } # of a job around it

@@ -29,11 +29,11 @@ mkdir -p gap/train
 echo "in the way" >"gap/$(cell 2)"
 "$tenfold" submit tiny.cfg --run gap $short >submitted
 
-# a dependency that can never be met
-sed '2s/,[a-z]*,/,neither,/' data/metadata.csv >data/wrong.csv
-"$tenfold" submit tiny.cfg --run never $short --set data.metadata=data/wrong.csv >submitted
+# a dependency that can never be met: there is no image where the job file says
+mkdir elsewhere
+"$tenfold" submit tiny.cfg --run never $short --set data.images=elsewhere >submitted
 finished never
-grep -q "neither" never/log/preprocess-*.log
+grep -q "240 of 240 images cannot be used" never/log/preprocess-*.log
 test ! -e never/train
 
 finished gap

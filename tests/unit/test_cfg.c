@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "base/cfg.h"
+#include "base/utf8.h"
 
 #include <dirent.h>
 
@@ -46,6 +47,31 @@ static void defaults(void **unused) {
     assert_int_equal(c->train.n_augment, 0);
     tn_cfg_free(&c);
     assert_null(c);
+}
+
+/* A name that is not UTF-8, or is cut in the middle of a character, can be kept in JSON and printed. */
+static void names(void **unused) {
+    (void)unused;
+    tn_cfg *c = NULL;
+    char *text = NULL;
+    size_t n = 0;
+    assert_int_equal(tn_cfg_read(unit_write("b\xE9.cfg", LEAST), 0, NULL, NULL, &c), TN_OK);
+    assert_string_equal(c->name, "b\\xe9");
+    assert_string_equal(c->run_dir, "results/b\xE9");
+    FILE *f = open_memstream(&text, &n);
+    tn_cfg_print(c, f);
+    fclose(f);
+    assert_true(tn_is_utf8(text, n));
+    free(text);
+    tn_cfg_free(&c);
+    char name[128] = "x";
+    for (int i = 0; i < 40; i++) strcat(name, "\xC3\xA9");
+    strcat(name, ".cfg");
+    assert_int_equal(tn_cfg_read(unit_write(name, LEAST), 0, NULL, NULL, &c), TN_OK);
+    assert_int_equal(strlen(c->name), 63); /* x and 31 characters of two bytes */
+    assert_true(tn_is_utf8(c->name, 63));
+    assert_int_equal(strlen(c->run_dir), 8 + 81);
+    tn_cfg_free(&c);
 }
 
 static void values(void **unused) {
@@ -114,6 +140,15 @@ static void errors(void **unused) {
     assert_refused(LEAST "self: { view = \"shared\"; folds = [ 12 ]; };\n", "there is no fold 12");
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"a\" ]; };\ntrain: { images = 9; };\n",
                    "\"a\" is named twice");
+    assert_refused("data: { metadata = \"m\";\nclasses = [ \"a\", \"b \" ]; };\ntrain: { images = 9; };\n",
+                   "job.cfg:2: data.classes: \"b \" has blanks at an end");
+    assert_refused("data: { metadata = \"m\"; classes = [ \" a\", \"a\" ]; };\ntrain: { images = 9; };\n",
+                   "data.classes: \" a\" has blanks at an end");
+    assert_refused(
+        "data: { metadata = \"m\"; classes = [ \"x\", \"\u00E9\", \"e\u0301\" ]; };\ntrain: { images = 9; };\n",
+        "data.classes: \"\u00E9\" and \"e\u0301\" look alike");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"\" ]; };\ntrain: { images = 9; };\n",
+                   "job.cfg:1: data.classes: class 2 has no name");
     assert_refused(
         "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; warmup_images = 9; };\n",
         "job.cfg:2: train.warmup_images = 9");
@@ -374,9 +409,9 @@ static void reference_page(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),  cmocka_unit_test(values),        cmocka_unit_test(errors),
-        cmocka_unit_test(syntax),    cmocka_unit_test(text_forms),    cmocka_unit_test(identity),
-        cmocka_unit_test(printing),  cmocka_unit_test(search_space),  cmocka_unit_test(search_errors),
-        cmocka_unit_test(job_files), cmocka_unit_test(reference_page)};
+        cmocka_unit_test(defaults),      cmocka_unit_test(names),     cmocka_unit_test(values),
+        cmocka_unit_test(errors),        cmocka_unit_test(syntax),    cmocka_unit_test(text_forms),
+        cmocka_unit_test(identity),      cmocka_unit_test(printing),  cmocka_unit_test(search_space),
+        cmocka_unit_test(search_errors), cmocka_unit_test(job_files), cmocka_unit_test(reference_page)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -248,9 +248,49 @@ static void too_few(void **unused) {
     tn_index_free(&ix);
 }
 
+static tn_status foresee(const tn_cfg *from, const char *table) {
+    tn_cfg cfg = *from;
+    tn_meta *m = NULL;
+    snprintf(cfg.data.metadata, sizeof cfg.data.metadata, "%s", unit_write("m.csv", table));
+    if (tn_meta_read(&cfg, &m) != TN_OK) fail_msg("%s", tn_msg);
+    tn_status st = tn_fold_foresee(&cfg, m);
+    tn_meta_free(&m);
+    assert_int_equal(tn_table_check(&cfg), st);
+    return st;
+}
+
+/* The same verdict from the table alone: F folds need each class in F groups; rows without one are groups of their own. */
+static void foreseen(void **unused) {
+    (void)unused;
+    tn_cfg cfg = config_of(3, 0);
+#define ENOUGH "path,label,group,split\na,c0,,\nb,c0,,\nc,c0,g,\nd,c1,g,\ne,c1,h,\nf,c1,i,\ng,c1,i,train\n"
+    assert_int_equal(foresee(&cfg, ENOUGH "h,c2,g,\ni,c2,x,\nj,c2,,\n"), TN_OK);
+    assert_int_equal(foresee(&cfg, ENOUGH), TN_EARG);
+    unit_says("m.csv: class c2 has no row to train on: give rows of it, or take it out of data.classes");
+    assert_int_equal(foresee(&cfg, ENOUGH "h,c2,g,test\ni,c2,h,test\nj,c2,,test\n"), TN_EARG);
+    unit_says("class c2 has no row to train on");
+    assert_int_equal(foresee(&cfg, ENOUGH "h,c2,g,\ni,c2,h,\nj,c2,,test\nk,c2,g,\nl,c2,h,\n"), TN_EARG);
+    unit_says("m.csv: class c2 has 4 labelled rows in 2 groups, fewer than folds.count = 3");
+    assert_int_equal(foresee(&cfg, "path,label\na,c0\nb,c0\nc,c0\nd,c1\ne,c1\nf,c1\ng,c2\nh,c2\n"), TN_EARG);
+    unit_says("class c2 has 2 labelled rows in 2 groups");
+    assert_int_equal(foresee(&cfg, "path,label,split\na,,\nb,c0,test\n"), TN_EARG);
+    unit_says("m.csv: no row can be trained on: each has an empty label or the split `test`");
+    assert_int_equal(foresee(&cfg, "path,labels\na,c0\nb,c1\n"), TN_EARG);
+    unit_says("no row can be trained on: the header names no column `label`");
+    tn_cfg most = config_of(TN_MAX_FOLDS, 0); /* a group for each fold, and one more */
+    char table[8192] = "path,label,group\n";
+    for (int i = 0; i < K * (TN_MAX_FOLDS + 1); i++) {
+        char row[32];
+        snprintf(row, sizeof row, "p%d,c%d,g%d\n", i, i % K, i / K);
+        strcat(table, row);
+    }
+    assert_int_equal(foresee(&most, table), TN_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(no_leak),    cmocka_unit_test(torn_looks),
                                        cmocka_unit_test(validation), cmocka_unit_test(slices_of_large_kin),
-                                       cmocka_unit_test(too_few),    cmocka_unit_test(stopped)};
+                                       cmocka_unit_test(too_few),    cmocka_unit_test(stopped),
+                                       cmocka_unit_test(foreseen)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

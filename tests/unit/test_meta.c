@@ -73,6 +73,17 @@ static void refused(void **unused) {
         {2, "", "path,cat1,cat3\na,x,y\n", "no column `cat2`"},
         {0, "", "path,label\na,worn\nb,wron\n", "m.csv:3: label `wron` is not in data.classes: did you mean `worn`?"},
         {0, "t", "path,t\na,worm\n", "m.csv:2: t `worm` is not in data.classes"},
+        {0, "", "path,label\na,worn\nb,NA\n",
+         "m.csv:3: label `NA` is not in data.classes: where there is none, the field is empty"},
+        {0, "", "path,label\na,nan\n", "label `nan` is not in data.classes: where there is none, the field is empty"},
+        {0, "", "path,label\na, None \n", "label `None` is not in data.classes: where there is none"},
+        {0, "", "path,label\na,-\n", "label `-` is not in data.classes: where there is none"},
+        {0, "t", "path,t\na,#N/A\n", "t `#N/A` is not in data.classes: where there is none"},
+        {0, "", "path,label\na,Worn\n", "label `Worn` is not in data.classes: did you mean `worn`?"},
+        {0, "", "path,label\na,wo\u200Brn\n",
+         "m.csv:2: label `wo\u200Brn` looks like `worn` of data.classes, but has other characters"},
+        {0, "", "path,label\na,\uFF57\uFF4F\uFF52\uFF4E\n", "looks like `worn` of data.classes"}, /* wide letters */
+        {0, "", "path,label\na,worn\u00A0\n", "looks like `worn` of data.classes"},               /* no-break space */
         {0, "", "path,split\na,train\nb,tset\n", "m.csv:3: split `tset`"},
         {0, "", "path\n/etc/passwd\n", "m.csv:2: /etc/passwd is an absolute path"},
         {0, "", "path\na/../../b\n", "m.csv:2: a/../../b leads out of its folder"},
@@ -92,6 +103,37 @@ static void refused(void **unused) {
     unit_write("m.csv", "path\na..b\n..c/d\n"); /* dots in names are fine */
     assert_int_equal(tn_meta_read(&cfg, &m), TN_OK);
     tn_meta_free(&m);
+}
+
+/* One letter with its mark, or two characters; a syllable, or its parts. A class may be called None. */
+static void forms(void **unused) {
+    (void)unused;
+    static const char *const FORM[][2] = {{"caf\u00E9", "cafe\u0301"},
+                                          {"\uC0AC\uC9C4", "\u1109\u1161\u110C\u1175\u11AB"}};
+    for (int i = 0; i < 4; i++) {
+        char table[64], says[128];
+        const char *is = FORM[i / 2][i % 2], *other = FORM[i / 2][1 - i % 2];
+        tn_cfg cfg = config_of(0, "");
+        tn_meta *m = NULL;
+        strcpy(cfg.data.classes[0], is);
+        strcpy(cfg.data.classes[1], "None");
+        snprintf(table, sizeof table, "path,label\na,%s\nb,None\n", is);
+        unit_write("m.csv", table);
+        assert_int_equal(tn_meta_read(&cfg, &m), TN_OK);
+        assert_true(m->label[0] == 0 && m->label[1] == 1);
+        tn_meta_free(&m);
+        snprintf(table, sizeof table, "path,label\na,%s\n", other);
+        unit_write("m.csv", table);
+        assert_int_equal(tn_meta_read(&cfg, &m), TN_EARG);
+        snprintf(says, sizeof says, "m.csv:2: label `%s` looks like `%s` of data.classes", other, is);
+        unit_says(says);
+        unit_write("m.csv", "path,label\na,none\n");
+        assert_int_equal(tn_meta_read(&cfg, &m), TN_EARG);
+        unit_says("label `none` is not in data.classes: did you mean `None`?");
+        unit_write("m.csv", "path,label\na,cafe\n"); /* without its mark it is another word */
+        assert_int_equal(tn_meta_read(&cfg, &m), TN_EARG);
+        assert_null(strstr(tn_msg, "looks like"));
+    }
 }
 
 /* Only what can be trained on makes the vocabulary; the rest is unknown. Groups are numbered over all rows. */
@@ -153,7 +195,7 @@ static void translated(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(columns), cmocka_unit_test(refused),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(columns), cmocka_unit_test(refused), cmocka_unit_test(forms),
                                        cmocka_unit_test(vocabulary), cmocka_unit_test(translated)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include "base/stop.h"
+#include "base/thread.h"
 
 #include <dirent.h>
 #include <omp.h>
@@ -160,8 +161,14 @@ static int n_open_to(int number) {
     return n;
 }
 
+static void *sleep_on(void *unused) {
+    pause_ms(60000);
+    return unused;
+}
+
 static int look_at_masks(void) {
-    if (tn_stop_begin() != TN_OK) return 2;
+    pthread_t early; /* as that of a lock which is taken first */
+    if (tn_thread_start(sleep_on, NULL, &early) != TN_OK || tn_stop_begin() != TN_OK) return 2;
     int n_threads = 0, worst = 0;
 #pragma omp parallel num_threads(3)
 #pragma omp single
