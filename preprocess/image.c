@@ -198,7 +198,7 @@ static bool take_alpha(VipsImage **x, VipsImage **out) {
            step(x, vips_extract_band(*x, &colour, 0, "n", bands - 1, NULL), &colour);
 }
 
-/* Of a byte c over the background b: a c + (1 - a) b, rounded. */
+/* A byte c over the background b becomes a c + (1 - a) b, rounded. */
 static bool flatten(const tn_cfg *cfg, VipsImage **x, VipsImage *alpha) {
     if (!alpha) return true;
     double colour[3];

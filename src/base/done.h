@@ -54,7 +54,7 @@ tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, cons
 tn_status tn_done_check(void);
 /* Gives up the folder that was begun and not published, so that the next one need not wait. Local. */
 void tn_done_leave(void);
-/* The same, and removes it, so that what fails leaves nothing behind; a folder that another process took over is left
+/* Gives the folder up and removes it, so that what fails leaves nothing behind; a folder that another process took over is left
  * alone. tn_msg stays. */
 void tn_done_undo(const char *dir);
 

@@ -126,7 +126,7 @@ static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const kin
     return TN_OK;
 }
 
-/* What is known of a class: its rows, and its groups up to as many as there are folds; more need not be told apart. */
+/* A class: its rows, and its groups up to as many as there are folds; more need not be told apart. */
 typedef struct {
     int64_t n_rows;
     int n_parts, n_groups;

@@ -31,7 +31,7 @@ tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *c
 /* Before any image is read: will each class have enough components? The table's groups are at least as many; content and
  * look can only join some. Errors as above, and for a table without a row to train on. */
 tn_status tn_fold_foresee(const tn_cfg *cfg, const tn_meta *meta);
-/* The same of data.metadata, which is read; with all errors of tn_meta_read. */
+/* Reads data.metadata and foresees. Errors also those of tn_meta_read. */
 tn_status tn_table_check(const tn_cfg *cfg);
 
 /* Is the map, of n_folds (index.h, table.h), one of cfg? Errors TN_EARG both numbers. */

@@ -100,7 +100,7 @@ static tn_status write_posteriors(const tn_train *t) {
     return st;
 }
 
-/* The same rows back. */
+/* Reads back what the writer spread. */
 static tn_status read_spread(const tn_train *t, tn_h5 *f, const char *name, float *x, float *room) {
     int64_t N = t->index->n, K = t->index->n_classes, i = 0;
     for (int64_t first = 0; first < N; first += BLOCK_ROWS) {

@@ -94,7 +94,7 @@ tn_status tn_train_resume(tn_train *t, const tn_ckpt *ck, bool allow_other_bits,
 /* train_point.c: evaluation point: posteriors, ensemble z, validation score, best model, journal, checkpoint.
  * Errors  TN_EUNFINISHED asked to stop in mid-evaluation: nothing has changed, the point is still to be done. */
 tn_status tn_train_point(tn_run *run, tn_train *t);
-/* As best_digest, of the kept model's files as they are now. Overwrites p. Local, rank 0. */
+/* The digest that best_digest should have, from the kept model's files as they are now. Overwrites p. Local, rank 0. */
 tn_status tn_train_best_digest(tn_train *t, char hex_out[TN_HEX_BYTES]);
 /* The step after which evaluation point j stands. */
 int64_t tn_train_point_step(const tn_train *t, int j);

@@ -259,7 +259,7 @@ static tn_status foresee(const tn_cfg *from, const char *table) {
     return st;
 }
 
-/* The same verdict from the table alone: F folds need each class in F groups; rows without one are groups of their own. */
+/* The table alone gives that verdict: F folds need each class in F groups; rows without one are groups of their own. */
 static void foreseen(void **unused) {
     (void)unused;
     tn_cfg cfg = config_of(3, 0);
