@@ -97,7 +97,19 @@ static tn_status copy_start(const tn_start *from, tn_start *to) {
     return TN_OK;
 }
 
+/* Not found out by the last stage, after hours of training. */
+static tn_status leaves_room(const char *run_dir) {
+    enum { BELOW = 200 }; /* more than the longest path in a run folder, `.tmp` included */
+    size_t n = strlen(run_dir);
+    if (n + BELOW < TN_PATH_BYTES) return TN_OK;
+    return tn_fail(
+        TN_EARG,
+        "the path of the run folder has %zu bytes, and files in it need %d more than the %d there are: %.200s...", n,
+        (int)(n + BELOW + 1 - TN_PATH_BYTES), TN_PATH_BYTES - 1, run_dir);
+}
+
 tn_status tn_plan_make(const tn_cfg *cfg, const tn_start *start, tn_plan **out) {
+    TN_TRY(leaves_room(start->run_dir));
     size_t most = most_steps(cfg);
     tn_plan *plan = calloc(1, sizeof *plan);
     tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);

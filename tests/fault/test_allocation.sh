@@ -57,6 +57,16 @@ fails 2 "tenfold: error: .*lanes" log "$tenfold" run tiny.cfg --run bad --ranks 
 fails 4 "images cannot be used" log "$tenfold" run tiny.cfg --run bad --ranks 2 --set data.images=nowhere --set data.max_bad_fraction=0
 grep -q "Primary job\|-----" log bad/log/preprocess.log && { cat log; exit 1; }
 
+# a run folder so deep that no file of a cell would fit into a path is refused before any work
+deep=$(printf 'd%.0s' $(seq 200))
+long=$(for _ in $(seq 19); do printf '/%s' "$deep"; done)
+fails 2 "the path of the run folder has 3[89][0-9]* bytes, and files in it need [0-9]* more than the 4095 there are" log "$tenfold" run tiny.cfg --run "$PWD$long/$(printf 'e%.0s' $(seq $((3900 - ${#PWD} - ${#long}))))"
+test -z "$(find "$deep" -type f)"
+# a long one that fits is a run like any other, its longest file names a cell
+fits=$PWD/$(printf 'f%.0s' $(seq $((190 - ${#PWD}))))
+"$tenfold" run tiny.cfg --run "$fits" --ranks 1 >log 2>&1 || { cat log; exit 1; }
+cmp "$fits/submission.csv" out/submission.csv
+
 # a crash before MPI is up is no bug of this program, memory that is not there is none either
 mpirun_that() { printf '#!/bin/bash\n%s\n' "$1" >bin/mpirun && chmod +x bin/mpirun; }
 mpirun_that 'kill -SEGV $$'
