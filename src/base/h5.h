@@ -1,5 +1,5 @@
 /*
- * h5.h - the few HDF5 calls this project makes; h5.c is the only user of hdf5.h.    layer: base, uses: status
+ * h5.h - the few HDF5 calls this project makes; only base/h5*.c sees hdf5.h.        layer: base, uses: status
  *
  *   tn_h5 *f = NULL;
  *   TN_TRY(tn_h5_create(path, &f));                                  // local: one writer

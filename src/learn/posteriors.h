@@ -6,7 +6,7 @@
  *   TN_TRY(tn_posteriors_out_of_fold(cfg, ix, round, p));         row by row, from the models that never saw it
  *   TN_TRY(tn_posteriors_foreign("p.h5", ix, p));
  *
- * File train/<cell>/posteriors.h5, version 1: z, p f32 (N,K), written by all ranks of the cell together.
+ * File train/<cell>/posteriors.h5, version 1: z, p f32 (N,K), written by rank 0 alone.
  * File of models trained elsewhere (HDF5, in the root group): `p` (n,K) of any floating-point type; `row` (n) whole
  *   numbers, the rows of metadata.csv counted from 0, each once; attributes `index_digest` (text: of this data set and
  *   fold map, said by `tenfold filter` and found in predictions.h5) and `classes` (strings: what the columns are).
