@@ -94,7 +94,7 @@ tenfold_status=$?
 set +eux
 trap - DEBUG ERR
 IFS=$' \t\n'
-[ $tenfold_status = 0 ] || bash -n <(tenfold_unix) 2>/dev/null || { echo syntax >&3 && exit 0; }
+[ $tenfold_status = 0 ] || "$BASH" -n <(tenfold_unix) 2>/dev/null || { echo syntax >&3 && exit 0; }
 unset TENFOLD_SITE
 [ -z "${TENFOLD_LAUNCHER+set}" ] || export TENFOLD_LAUNCHER
 for tenfold_name in $(compgen -e); do printf 'export %s=%q\n' "$tenfold_name" "${!tenfold_name}" >&3; done

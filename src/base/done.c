@@ -177,7 +177,6 @@ static tn_status look_beside(const char *dir, tn_done_state *state, char why[WHY
     const char *file;
     json_t *j = NULL, *hash;
     bool beside = false;
-    TN_TRY(done_path(dir, path));
     TN_TRY(read_done(dir, &j));
     json_object_foreach(json_object_get(j, "files"), file, hash) beside |= strncmp(file, "../", 3) == 0;
     tn_status st = TN_OK;

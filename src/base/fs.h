@@ -53,7 +53,8 @@ tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes);
 /* For writers that write by themselves: write to tn_publish_name (tn_file_create, tn_h5_create), close it, then
  * tn_publish_end; where that cannot be, tn_publish_drop removes what was written, and tn_msg stays.
  * Errors  TN_EBUSY the folder that this process began has been taken over (done.h): the .tmp there is another's, and is
- *         neither written, published nor removed */
+ *         neither written, published nor removed. Only the rank that began the folder knows; the others hear it at
+ *         the next tn_agree. */
 tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]);
 tn_status tn_publish_end(const char *path);
 void tn_publish_drop(const char *path);

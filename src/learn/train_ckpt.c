@@ -176,14 +176,10 @@ static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
     return st;
 }
 
-bool tn_train_same_bits(const tn_train *t, const tn_ckpt *ck) {
-    const char *isa = tn_ckpt_word(ck, "isa"), *library = tn_ckpt_word(ck, "library");
-    return isa && library && strcmp(isa, tn_isa_name(t->isa)) == 0 && strcmp(library, tn_dev_library()) == 0;
-}
-
 static tn_status check_bits(const tn_train *t, const tn_ckpt *ck, bool allow_other_bits) {
     const char *isa = tn_ckpt_word(ck, "isa"), *library = tn_ckpt_word(ck, "library");
-    if (allow_other_bits || tn_train_same_bits(t, ck)) return TN_OK;
+    bool same = isa && library && strcmp(isa, tn_isa_name(t->isa)) == 0 && strcmp(library, tn_dev_library()) == 0;
+    if (allow_other_bits || same) return TN_OK;
     return tn_fail(TN_EARG,
                    "%s: began with instruction set %s and %s, here are %s and %s: the results would differ in their "
                    "last bits. Go on where it began, or give --allow-other-bits",

@@ -85,8 +85,6 @@ void tn_train_close(tn_train *t);
 
 /* train_ckpt.c */
 tn_status tn_train_checkpoint(tn_run *run, tn_train *t); /* collective: rank 0 publishes */
-/* Did the checkpoint begin with the instruction set and the library that are here? */
-bool tn_train_same_bits(const tn_train *t, const tn_ckpt *ck);
 /* Fills t, whose vectors are there. resumed_out false: the checkpoint belongs to other inputs and is ignored. Local.
  * Errors  TN_EARG it was made with other settings, or began with other bits. TN_EFORMAT damaged, or an old version's. */
 tn_status tn_train_resume(tn_train *t, const tn_ckpt *ck, bool allow_other_bits, bool *resumed_out);

@@ -199,8 +199,8 @@ static tn_status check_best(const tn_train *t) {
         t->folder);
 }
 
-/* A start that ended between the kept model and the checkpoint left a model that the checkpoint does not know. The same
- * bits make it again. Others may not: then the next point, which that start had reached, is kept, whatever its score. */
+/* A start that ended between the kept model and the checkpoint left a model that the checkpoint does not know. That start
+ * had reached the next point and kept it: it is kept again, whatever its score, because other bits may judge otherwise. */
 static tn_status check_best_bits(tn_run *run, tn_train *t) {
     char digest[TN_HEX_BYTES] = "";
     if (t->clock.best_point < 0) return TN_OK;
@@ -211,8 +211,7 @@ static tn_status check_best_bits(tn_run *run, tn_train *t) {
         return tn_fail(TN_EFORMAT, "%s: is not the model that the checkpoint knows: delete the folder %s and run again",
                        t->best_path, t->folder);
     if (run->rank == 0)
-        tn_say("%s: the kept model is newer than the checkpoint, and of other bits: the next evaluation point is kept",
-               t->name);
+        tn_say("%s: the kept model is newer than the checkpoint: the next evaluation point is kept", t->name);
     t->clock.best_point = -1;
     return TN_OK;
 }
@@ -275,7 +274,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
         if (st == TN_OK && run->rank == 0 && t->clock.best_point >= 0) st = check_best(t);
         if (st == TN_OK && run->rank == 0) st = open_journal(t);
         st = tn_agree(run, st);
-        if (st == TN_OK && resumed && !tn_train_same_bits(t, ck)) st = check_best_bits(run, t);
+        if (st == TN_OK && resumed) st = check_best_bits(run, t);
     }
     tn_ckpt_free(&ck);
     tn_ckpt_free(&t->pretrained);

@@ -112,6 +112,12 @@ static tn_status stopped(const tn_plan *plan) {
                    plan->start.run_dir);
 }
 
+/* It stopped, and nobody asked this process to: its ranks were asked, or hung (base/watch.h), or can go on only anew. */
+static tn_status unfinished(const tn_plan *plan, const tn_step *s) {
+    return tn_fail(TN_EUNFINISHED, "%s is unfinished%s%s: go on with: tenfold resume %s; log: %s", s->name,
+                   *s->last_line ? ": " : "", s->last_line, plan->start.run_dir, s->log);
+}
+
 static tn_status failed(const tn_step *s) {
     char how[64] = "";
     tn_status st = tn_exit_status(s->exit_code, how, sizeof how);
@@ -147,7 +153,8 @@ static bool is_cell(const tn_step *s) {
 static tn_status verdict(const tn_plan *plan, int at) {
     const tn_step *s = &plan->step[at];
     bool round_ends = at + 1 == plan->n || !is_cell(&plan->step[at + 1]);
-    if (s->state == TN_STEP_STOPPED || tn_stop_wanted()) return stopped(plan);
+    if (tn_stop_wanted()) return stopped(plan);
+    if (s->state == TN_STEP_STOPPED) return unfinished(plan, s);
     if (!is_cell(s) && s->state == TN_STEP_FAILED) return failed(s);
     return round_ends && count(plan, TN_STEP_FAILED) > 0 ? cells_failed(plan) : TN_OK;
 }

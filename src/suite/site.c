@@ -1,6 +1,8 @@
 /* site.c - site.env and stage.sh: where they are, what the first one says. */
 #include "suite/site.h"
 
+#include "base/utf8.h"
+
 #include <ctype.h>
 #include <libgen.h>
 #include <stdlib.h>
@@ -99,7 +101,7 @@ tn_status tn_site_read(tn_site *site, tn_cfg *cfg) {
     if (!*site->env) return TN_OK;
     TN_TRY(tn_file_read(site->env, &text, &n));
     tn_status st = TN_OK;
-    rest = text + (strncmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0); /* and its byte-order mark */
+    rest = text + (strncmp(text, TN_UTF8_BOM, 3) == 0 ? 3 : 0); /* and its byte-order mark */
     for (int line = 1; st == TN_OK && rest; line++) {
         char *this_line = strsep(&rest, "\n");
         size_t n_line = strlen(this_line); /* carriage returns, as stage.sh: of an editor under Windows */

@@ -23,7 +23,7 @@ code=0
 wait $! || code=$?
 points=$(wc -l <out/$cell/journal.jsonl)
 test $code = 6 && test $points -ge 4
-cp -r out same
+cp -r out same && cp -r out back
 cp lost/$cell/best.safetensors lost/$cell/posteriors.h5 out/$cell/
 code=0
 LD_PRELOAD=$PWD/other.so "$tenfold" $worse --run out >log 2>&1 || code=$?
@@ -31,9 +31,13 @@ test $code = 2 && grep -q "give --allow-other-bits" log
 export LD_PRELOAD=$PWD/other.so
 "$tenfold" $worse --run out --allow-other-bits >log 2>&1 || { cat log; exit 1; }
 cat log
-grep -q "the kept model is newer than the checkpoint, and of other bits: the next evaluation point is kept" log
+grep -q "the kept model is newer than the checkpoint: the next evaluation point is kept" log
 for file in best.safetensors posteriors.h5; do if cmp -s lost/$cell/$file out/$cell/$file; then exit 1; fi; done
 sed -n "$((points + 1))p" out/$cell/journal.jsonl | grep -q '"best":true'
+# ... and where the checkpoint's own bits go on after such a start of others
+cp lost/$cell/best.safetensors lost/$cell/posteriors.h5 back/$cell/
+LD_PRELOAD= "$tenfold" $worse --run back >log 2>&1 || { cat log; exit 1; }
+for file in best.safetensors posteriors.h5; do if cmp -s lost/$cell/$file back/$cell/$file; then exit 1; fi; done
 # with its own model it goes on as if nothing had been: here the bits are the same
 "$tenfold" $worse --run same --allow-other-bits >log 2>&1 || { cat log; exit 1; }
 if grep "newer than the checkpoint" log; then exit 1; fi
