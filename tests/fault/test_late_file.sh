@@ -1,7 +1,7 @@
 # A network file system shows one rank files late, or the ones that were renamed over: it waits for what rank 0 sees, says so, and
 # the bits are the same. Played by a library that hides files from one rank for some seconds.
 tenfold=$1 source=$2
-command -v cc >/dev/null || { echo "skipped: no C compiler"; exit 77; }
+. "$source/tests/fault/preload.sh"
 . "$source/tests/job/tiny.sh"
 cat >late.c <<'C'
 #define _GNU_SOURCE

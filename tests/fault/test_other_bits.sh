@@ -1,8 +1,7 @@
 # --allow-other-bits goes on where another library began. A start that died between publishing a kept model and its checkpoint left
 # a model that the checkpoint does not know, and that other bits would not make again: what DONE vouches for is one model all the same.
 tenfold=$1 source=$2
-command -v cc >/dev/null || { echo "skipped: no C compiler"; exit 77; }
-if ldd "$tenfold" | grep -q libasan; then echo "skipped: the address sanitizer wants to be loaded first"; exit 77; fi
+. "$source/tests/fault/preload.sh"
 . "$source/tests/job/tiny.sh"
 "$TN_MAKE_IMAGES" data 900 0.0
 echo 'typedef struct { int major, minor, patch; const char *hash; unsigned cpu, gpu; } version;

@@ -1,6 +1,7 @@
 # The same cell on two hosts, over file systems whose locks do not reach, or outlive their host: only the heartbeat in the lock
 # file tells. The other host is played by a loop that writes its line.
 tenfold=$1 source=$2
+. "$source/tests/fault/preload.sh"
 . "$source/tests/job/tiny.sh"
 sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run two >log 2>&1 || { cat log; exit 1; }
@@ -43,7 +44,6 @@ ended 7 "held up for so long that another tenfold took it over: other-kernel hos
 grep -q "host-b 4711" two/train/.r0-f1-s32-x1.lock # the new holder's line stays
 
 # taken over while it publishes: what lies in the folder then is the other's, and is neither removed nor replaced
-command -v cc >/dev/null || exit 0
 cat >take.c <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>
