@@ -180,10 +180,10 @@ static tn_status look_beside(const char *dir, tn_done_state *state, char why[WHY
     TN_TRY(read_done(dir, &j));
     json_object_foreach(json_object_get(j, "files"), file, hash) beside |= strncmp(file, "../", 3) == 0;
     tn_status st = TN_OK;
-    json_object_foreach(json_object_get(j, "files"), file, hash) {
+    json_object_foreach(beside ? json_object_get(j, "files") : NULL, file, hash) {
         char says[128];
         bool same = true;
-        if (!beside || st != TN_OK || *state != TN_DONE_VALID) break;
+        if (st != TN_OK || *state != TN_DONE_VALID) break;
         st = file_path(dir, file, path);
         if (st == TN_OK)
             st = look_at_file(path, json_string_value(hash), "delete it, it is made again", &same, says, sizeof says);

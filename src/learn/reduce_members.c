@@ -131,14 +131,19 @@ static tn_status check_unique(const tn_members *m, int n_folds) {
     return TN_OK;
 }
 
+/* The folder of a member's predictions for fold f. */
+static tn_status member_folder(const tn_cfg *cfg, const tn_members *m, int column, int f, char out[TN_PATH_BYTES]) {
+    tn_cell cell = m->column[column].cell;
+    cell.fold = f;
+    return tn_cell_folder(cfg, "predict", &cell, out);
+}
+
 /* All ranks read the same files. Where one is gone, whoever compares it with DONE says so. */
 static tn_status see_members(tn_run *run, const tn_cfg *cfg, const tn_members *m, int f) {
     char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
     for (int c = 0; c < m->n_columns; c++) {
-        tn_cell cell = m->column[c].cell;
-        cell.fold = f;
         if (!m->column[c].there[f]) continue;
-        TN_TRY(tn_cell_folder(cfg, "predict", &cell, folder));
+        TN_TRY(member_folder(cfg, m, c, f, folder));
         TN_TRY(tn_path(path, "%s/DONE", folder));
         TN_TRY(tn_seen_by_all(run, path, NULL));
         TN_TRY(tn_path(path, "%s/predictions.h5", folder));
@@ -153,10 +158,8 @@ static tn_status see_members(tn_run *run, const tn_cfg *cfg, const tn_members *m
 static tn_status verify(tn_run *run, const tn_cfg *cfg, const tn_members *m, int f) {
     char path[TN_PATH_BYTES];
     for (int c = 0; c < m->n_columns; c++) {
-        tn_cell cell = m->column[c].cell;
-        cell.fold = f;
         if (!m->column[c].there[f] || (f * m->n_columns + c) % run->n_ranks != run->rank) continue;
-        TN_TRY(tn_cell_folder(cfg, "predict", &cell, path));
+        TN_TRY(member_folder(cfg, m, c, f, path));
         TN_TRY(tn_done_file(path, "predictions.h5", "predict", path));
     }
     return TN_OK;
