@@ -84,7 +84,6 @@ requeue() { # EXIT_CODE WHY
 # is closed to them: a daemon that they start would keep it open. Where the last line is no `end STATUS`, they ended the shell.
 read -r -d '' read_site <<'BASH' || :
 trap '' USR1
-unset TENFOLD_LAUNCHER
 for tenfold_file in /etc/profile.d/modules.sh /etc/profile.d/lmod.sh; do # a job without a login shell has no `module` yet
     type module >/dev/null 2>&1 || [ ! -r "$tenfold_file" ] || . "$tenfold_file" 3>&-
 done
