@@ -9,7 +9,10 @@
 #
 # What becomes of an exit code:
 #   0              the next command; after the last one the record says done
-#   2 4 5 70 127   bad settings, a bad file, no memory, a bug, no launcher: the same would come again. Failed, never queued again.
+#   2 4 70 127     bad settings, a bad file, a bug, no launcher: the same would come again. Failed, never queued again.
+#   memory         exit code 5, a rank that the kernel killed for memory, a step that Slurm ended for it: this task alone is queued again
+#                  with half as much again, twice at most, as far as a node of its partition has it. Where Slurm sets no
+#                  limit that could be raised, exit code 5 is failed.
 #   7              another process makes the same folder, and lives: this task alone is queued again until that one has ended.
 #   others         6, unfinished (a signal before the time limit); a killed rank, a lost node (mpirun: 205), a disk: this task alone
 #                  is queued again, as often as it takes, as long as it gets further. Three starts in a row that published nothing
@@ -20,7 +23,7 @@
 set -u
 program=$1 site=$2 run=$3 label=$4 what=${5%/*} tasks=${5#*/} per_node=$6
 shift 6
-failures=0 asked="" ended="" interrupted="" child="" reminder="" further=""
+failures=0 out_of_memory=0 asked="" ended="" interrupted="" child="" reminder="" further="" raised=""
 
 # The ranks publish a checkpoint and leave with 6. bash runs a trap only between commands: so the launcher runs in the background.
 # From here on no signal is lost: one that finds no child is remembered, and looked for before a launch and behind it. A launcher
@@ -42,16 +45,20 @@ record=$run/slurm/$label${task:+.$task}
 ranks=$((SLURM_JOB_NUM_NODES * per_node))
 name=$SLURM_JOB_NAME nodes=$SLURM_JOB_NUM_NODES nodelist=$SLURM_JOB_NODELIST # before site.env, which may unset them
 restarts=${SLURM_RESTART_COUNT:-0}
+memory=${SLURM_MEM_PER_NODE:-$((${SLURM_MEM_PER_CPU:-0} * ${SLURM_CPUS_ON_NODE:-1}))} # MiB on each node; 0: no limit
 
 say() { echo "tenfold: $*" >&2; }
 write_record() ( # STATE EXIT_CODE; a signal to the whole job shall not end mv
     trap '' USR1 TERM
     rm -f "$record.tmp" # of a start that was killed; a link is not followed
-    printf 'job %s\nstate %s\nexit_code %d\nfailures %d\nrestarts %d\n' "$id" "$1" "$2" "$failures" "$restarts" >"$record.tmp" &&
+    printf 'job %s\nstate %s\nexit_code %d\nfailures %d\nrestarts %d\nmemory_mib %d\nout_of_memory %d\n' \
+        "$id" "$1" "$2" "$failures" "$restarts" "$memory" "$out_of_memory" >"$record.tmp" &&
         mv -f "$record.tmp" "$record"
 )
-read_failures() { # of the same job's earlier starts
-    [ "$(sed -n 's/^job //p' "$record" 2>/dev/null)" = "$id" ] && failures=$(sed -n 's/^failures //p' "$record")
+recall() { # the same job's earlier starts
+    [ "$(sed -n 's/^job //p' "$record" 2>/dev/null)" = "$id" ] || return
+    failures=$(sed -n 's/^failures //p' "$record")
+    out_of_memory=$(sed -n 's/^out_of_memory //p' "$record")
 }
 give_up() { # EXIT_CODE WHY
     say "$2; log: $run/log, job $id"
@@ -67,7 +74,9 @@ end() { # EXIT_CODE HOW: SIGTERM came
 # the job again before we ask, and refuses to do so twice.
 queue_again() (
     trap '' TERM
-    scontrol requeue "$id" || [ "$(squeue --noheader --jobs="$id" --format=%T)" = PENDING ]
+    scontrol requeue "$id" || [ "$(squeue --noheader --jobs="$id" --format=%T)" = PENDING ] || exit 1
+    [ -z "$raised" ] || scontrol update JobId="$id" MinMemoryNode="$memory" || # only a job that waits can be changed
+        say "Slurm refuses $memory MiB on each node; the next start has what this one had"
 )
 requeue() { # EXIT_CODE WHY
     say "$2: job $id is queued again, restart $((restarts + 1))"
@@ -75,6 +84,45 @@ requeue() { # EXIT_CODE WHY
     [ -z "$ended" ] || end "$1" "$2"
     queue_again || give_up "$1" "$2, and Slurm refuses to queue it again: tenfold resume --slurm"
     exit "$1"
+}
+
+# --- memory -------------------------------------------------------------------------------------------------------------------
+
+# How many processes of this job the kernel has killed for memory on this node: cgroups of version 2, of version 1.
+kills() {
+    local path
+    path=$(sed -n 's/^0:://p' /proc/self/cgroup)
+    sed -n 's/^oom_kill //p' "/sys/fs/cgroup$path/memory.events" 2>/dev/null
+    path=$(sed -n 's/^[0-9]*:[^:]*\bmemory\b[^:]*://p' /proc/self/cgroup)
+    sed -n 's/^oom_kill //p' "/sys/fs/cgroup/memory$path/memory.oom_control" 2>/dev/null
+}
+# On other nodes only Slurm sees it, and says so in the log. mpirun keeps to itself what its daemons' nodes say, unless told.
+export OMPI_MCA_orte_leave_session_attached=1
+log=$(readlink "/proc/$$/fd/2")
+log_bytes() { stat --format=%s "$log" 2>/dev/null || echo 0; }
+slurm_says_so() {
+    tail -c +$((log_before + 1)) "$log" 2>/dev/null |
+        grep -q '^\(slurmstepd\|srun\).*\(oom.kill event\|: Out Of Memory$\|xceeded .*memory limit\)'
+}
+lacks_memory() { # EXIT_CODE
+    [ "$1" != 5 ] && [ "$(kills)" = "$killed_before" ] || return 0
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        slurm_says_so && return 0
+        [ "$1" = 137 ] && [ "$nodes" -gt 1 ] || break # mpirun may end before Slurm's words arrive
+        sleep 0.3
+    done
+    return 1
+}
+more_memory() { # HOW
+    local most had=$memory
+    out_of_memory=$((out_of_memory + 1))
+    [ $out_of_memory -le 2 ] || give_up 5 "$1: out of memory with $had MiB on each node, for the third time; see slurm.memory_gib"
+    most=$(sinfo --noheader --Node --partition="$SLURM_JOB_PARTITION" --format=%m | sort -n | tail -n 1)
+    [ "${most:-0}" -gt "$had" ] ||
+        give_up 5 "$1: out of memory with $had MiB on each node, and no node of partition $SLURM_JOB_PARTITION has more"
+    memory=$((had * 3 / 2)) raised=yes
+    [ $memory -le "$most" ] || memory=$most
+    requeue 5 "$1: out of memory with $had MiB on each node; it asks for $memory MiB now"
 }
 
 # --- the site's files ---------------------------------------------------------------------------------------------------------
@@ -136,7 +184,7 @@ site_env() {
     take_over "$left"
     type -P rm mv sed >/dev/null || PATH=$PATH:$path # this script needs them still
 }
-read_failures
+recall
 unset TENFOLD_LAUNCHER
 [ -z "$site" ] || site_env
 TENFOLD_LAUNCHER=${TENFOLD_LAUNCHER:-mpirun}
@@ -151,6 +199,8 @@ esac
 
 launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"
+    killed_before=$(kills)
+    log_before=$(log_bytes) # a command of its own: bash loses a signal between two substitutions of one command
     TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "$program" "$1" "$run" "${@:2}" &
     child=$!
     [ -z "$asked$ended" ] || pass_on # came before child was known
@@ -171,6 +221,7 @@ judge() { # VERB: of an exit code that is not 0
     local how="$1 ended with exit code $code" crashed=""
     case $code in 134 | 136 | 139) [ ! -e "$record.begun" ] || crashed=yes ;; esac
     [ -z "$ended" ] || end "$code" "$how"
+    if [ "$memory" != 0 ] && lacks_memory "$code"; then more_memory "$how"; fi
     case $code$crashed in
     2 | 4 | 5 | 70 | 127 | *yes) give_up "$code" "$how" ;;
     esac

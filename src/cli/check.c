@@ -5,18 +5,21 @@
 #include "learn/cell.h"
 #include "learn/cost.h"
 #include "learn/weights.h"
+#include "suite/memory.h"
 #include "suite/rung.h"
 
 #include <inttypes.h>
 
-/* What the run will cost, in images: training and evaluation. */
-static tn_status print_cost(const tn_cfg *cfg) {
+/* What the run will cost, in images: training and evaluation. rows_out: 0 where the table is not there. */
+static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
     tn_meta *meta = NULL;
+    *rows_out = 0;
     if (!tn_file_exists(cfg->data.metadata)) {
         printf("\n# %s is not there yet: rows and labels are not checked\n", cfg->data.metadata);
         return TN_OK;
     }
     TN_TRY(tn_meta_read(cfg, &meta));
+    *rows_out = meta->n;
     int64_t labelled = 0, cells = (int64_t)tn_cell_count(cfg) * (cfg->self.max_rounds + 1);
     for (int64_t i = 0; i < meta->n; i++) labelled += meta->label[i] >= 0 && !meta->is_test[i];
     printf("\n# rows %" PRId64 ": %" PRId64 " to train on and judge, %" PRId64 " test or unlabelled\n", meta->n,
@@ -58,7 +61,8 @@ static double mib(size_t bytes) {
 
 /* Memory of a rank that has all lanes of a step, and of one that has a single lane. Metadata units are not known yet;
  * they are few. */
-static tn_status print_memory(const tn_cfg *cfg) {
+static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
+    tn_memory m;
     for (int i = 0; i < cfg->train.n_sizes; i++) {
         tn_train_cost all, one;
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], cfg->train.lanes, 0, &all));
@@ -68,6 +72,11 @@ static tn_status print_memory(const tn_cfg *cfg) {
                cfg->train.sizes_px[i], mib(all.lane_bytes), cfg->train.lanes, mib(tn_train_cost_bytes(&one)),
                mib(tn_train_cost_bytes(&all)));
     }
+    TN_TRY(tn_memory_predict(cfg, rows, &m));
+    printf(
+        "# memory that submit asks for on each node, a quarter more than that: preprocess %d MiB, train and predict %d "
+        "MiB, other jobs %d MiB%s\n",
+        m.preprocess_mib, m.train_mib, m.one_mib, cfg->slurm.memory_gib ? "; slurm.memory_gib says otherwise" : "");
     return TN_OK;
 }
 
@@ -100,10 +109,10 @@ static tn_status run(const tn_args *args) {
     tn_cfg *cfg = NULL;
     TN_TRY(tn_args_cfg(args, &cfg));
     tn_cfg_print(cfg, stdout);
-    int64_t n_steps;
-    tn_status st = print_cost(cfg);
+    int64_t n_steps, rows;
+    tn_status st = print_cost(cfg, &rows);
     if (st == TN_OK) st = tn_train_steps(cfg, &n_steps); /* memory and weights show the rest of tn_train_check */
-    if (st == TN_OK) st = print_memory(cfg);
+    if (st == TN_OK) st = print_memory(cfg, rows);
     if (st == TN_OK) st = print_pretrained(cfg);
     if (st == TN_OK) st = print_search(cfg);
     tn_cfg_free(&cfg);

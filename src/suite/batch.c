@@ -1,6 +1,8 @@
 /* batch.c - which jobs there are, and what each waits for. batch_words.c has their options. */
 #include "suite/batch_priv.h"
 
+#include "suite/job_record.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +170,8 @@ tn_status tn_batches_make(const tn_cfg *cfg, const tn_missing *missing, tn_batch
     tn_maker k = {.cfg = cfg, .m = missing, .b = calloc(1, sizeof *k.b)};
     if (k.b) k.b->at = calloc((size_t)n_room, sizeof *k.b->at);
     tn_status st = k.b && k.b->at ? make(&k, n_room) : tn_fail_memory((size_t)n_room * sizeof *k.b->at, "the jobs");
+    for (int i = 0; st == TN_OK && i < k.b->n; i++)
+        k.b->at[i].learned_mib = tn_job_record_memory(cfg->run_dir, k.b->at[i].label, k.b->at[i].n_tasks);
     if (st == TN_OK)
         *out = k.b;
     else

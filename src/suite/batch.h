@@ -27,6 +27,7 @@
 #define TN_SUITE_BATCH_H
 
 #include "suite/command.h"
+#include "suite/memory.h"
 #include "suite/missing.h"
 #include "suite/plan.h"
 #include "suite/site.h"
@@ -49,6 +50,7 @@ typedef struct {
     } after[TN_MAX_AFTER];
     int n_commands;
     char command[TN_MAX_COMMANDS][48]; /* words of tenfold; @ stands for the task */
+    int learned_mib;                   /* tn_job_record_memory of the jobs before; 0 = nothing */
     char id[32];                       /* what sbatch said */
 } tn_batch;
 
@@ -68,7 +70,8 @@ typedef struct {
     const tn_cfg *cfg;
     const tn_plan *plan;
     const tn_site *site;
-    const char *program; /* this tenfold, absolute */
+    const char *program;     /* this tenfold, absolute */
+    const tn_memory *memory; /* what is asked for where slurm.memory_gib = 0 */
 } tn_batch_about;
 
 /* The words of sbatch; ids of earlier ones are taken from b. */

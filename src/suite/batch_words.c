@@ -88,9 +88,20 @@ static int ranks_per_node(const tn_cfg *cfg, const tn_batch *b) {
     return is_wide(b) ? cfg->slurm.ranks_per_node : 1;
 }
 
+/* A job that ran out of memory before asks for what was enough then, or more than what was not. */
+static tn_status add_memory(const tn_batch_about *about, const tn_batch *b, tn_words *out) {
+    const tn_memory *m = about->memory;
+    int set_gib = about->cfg->slurm.memory_gib;
+    int mib = b->kind == TN_STEP_PREPROCESS ? m->preprocess_mib : is_wide(b) ? m->train_mib : m->one_mib;
+    if (set_gib < 0) return TN_OK;
+    if (set_gib > 0) mib = set_gib * 1024;
+    return tn_words_add(out, "--mem=%dM", b->learned_mib > mib ? b->learned_mib : mib);
+}
+
 /* To Slurm the share of a node is one task with the CPUs of all its ranks: given --ntasks-per-node=1, Slurm 22.05 hands
  * out the fewest nodes of --nodes=1-4, however many are free. stage.sh starts the ranks. */
-static tn_status add_resources(const tn_cfg *cfg, const tn_site *site, const tn_batch *b, tn_words *out) {
+static tn_status add_resources(const tn_batch_about *about, const tn_batch *b, tn_words *out) {
+    const tn_cfg *cfg = about->cfg;
     bool wide = is_wide(b);
     int minutes = minutes_of(cfg, b), cpus = cfg->slurm.cpus_per_rank;
     int gpus = b->kind == TN_STEP_PREPROCESS || !wide ? 0 : cfg->slurm.gpus_per_node;
@@ -102,8 +113,8 @@ static tn_status add_resources(const tn_cfg *cfg, const tn_site *site, const tn_
     else
         TN_TRY(tn_words_add(out, "--nodes=%d", wide ? cfg->slurm.nodes[1] : 1));
     TN_TRY(tn_words_add(out, "--cpus-per-task=%d", cpus * ranks_per_node(cfg, b)));
-    if (cfg->slurm.memory_gib) TN_TRY(tn_words_add(out, "--mem=%dG", cfg->slurm.memory_gib));
-    if (gpus) TN_TRY(tn_words_add(out, "--gres=%s:%d", site->gres, gpus));
+    TN_TRY(add_memory(about, b, out));
+    if (gpus) TN_TRY(tn_words_add(out, "--gres=%s:%d", about->site->gres, gpus));
     TN_TRY(add_named(out, "partition", cfg->slurm.partition));
     TN_TRY(add_named(out, "account", cfg->slurm.account));
     return add_named(out, "qos", cfg->slurm.qos);
@@ -134,7 +145,7 @@ tn_status tn_batch_words(const tn_batch_about *about, const tn_batches *b, int i
     TN_TRY(tn_words_add(out, "--chdir=%s", about->plan->start.folder));
     TN_TRY(add_log(about, job, out));
     TN_TRY(add_tasks(about->cfg, job, out));
-    TN_TRY(add_resources(about->cfg, about->site, job, out));
+    TN_TRY(add_resources(about, job, out));
     TN_TRY(add_dependency(b, job, out));
     return add_script(about, job, out);
 }

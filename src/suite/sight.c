@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "learn/journal.h"
 #include "learn/train.h"
+#include "suite/job_record.h"
 #include "suite/launch.h"
 #include "suite/rung_priv.h"
 
@@ -153,20 +154,6 @@ static tn_status sight_of_folder(const tn_cfg *cfg, const tn_step *s, bool *done
 
 /* --- how it ended ------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    char job[64], state[16];
-    int exit_code;
-} record;
-
-static bool read_record(const char *run_dir, const char *label, record *out) {
-    char path[TN_PATH_BYTES];
-    FILE *f = tn_path(path, "%s/slurm/%s", run_dir, label) == TN_OK ? fopen(path, "r") : NULL;
-    if (!f) return false;
-    int n = fscanf(f, "job %63s state %15s exit_code %d", out->job, out->state, &out->exit_code);
-    fclose(f);
-    return n == 3;
-}
-
 /* The last line of a log that says what is wrong; else its last line. */
 static void last_words(const char *log, char *out, size_t room) {
     char line[512], error[512] = "", any[512] = "";
@@ -191,18 +178,20 @@ static void failed(tn_sight *out, int exit_code, const char *words) {
 
 /* label: of the job, with its task. A job that is neither in the queue nor has a last record was ended from outside. */
 static void sight_of_record(const tn_plan *plan, const char *label, const char *job, tn_sight *out) {
-    record r;
+    tn_job_record r;
     char words[512] = "";
-    bool known = read_record(plan->start.run_dir, label, &r) && strcmp(r.job, job) == 0;
+    bool known = tn_job_record_read(plan->start.run_dir, label, &r) && strcmp(r.job, job) == 0;
     last_words(out->log, words, sizeof words);
+    bool by_slurm = known && strncmp(words, "slurmstepd", 10) == 0;
     if (known && strcmp(r.state, "failed") == 0) {
         failed(out, r.exit_code, words);
         return;
     }
     out->state = known ? TN_SIGHT_STOPPED : TN_SIGHT_FAILED;
-    snprintf(out->why, sizeof out->why, "job %s %s", job,
-             known ? "was ended from outside (scancel, time limit, lost node)"
-                   : "never began: it was cancelled, or what it waits for failed");
+    snprintf(out->why, sizeof out->why, "job %s %s%s%.300s", job,
+             known ? "was ended from outside (scancel, time or memory limit, lost node)"
+                   : "never began: it was cancelled, or what it waits for failed",
+             by_slurm ? ": " : "", by_slurm ? words : "");
 }
 
 /* --- the verdict -------------------------------------------------------------------------------------------------- */
@@ -227,15 +216,26 @@ static void label_of(const tn_cfg *cfg, const tn_step *s, char out[64]) {
     if (s->kind == TN_STEP_RANK && s->at.rung < cfg->tune.n_rungs) snprintf(out, 64, "rank.%s", rung);
 }
 
+/* A job in the queue may wait for more memory than was submitted. */
+static void add_memory(const tn_plan *plan, const char *label, const char *job, tn_sight *out) {
+    tn_job_record r;
+    size_t n = strlen(out->why);
+    if (!tn_job_record_read(plan->start.run_dir, label, &r) || strcmp(r.job, job) != 0 || r.out_of_memory == 0) return;
+    snprintf(out->why + n, sizeof out->why - n, "; ran out of memory %s, asks for %d MiB on each node now",
+             r.out_of_memory == 1 ? "once" : "twice", r.memory_mib);
+}
+
 static void sight_of_job(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *queue, const tn_step *s,
                          tn_sight *out) {
     char label[64];
     const tn_queued *q = tn_queue_find(queue, s->job);
     label_of(cfg, s, label);
-    if (q)
-        take_queued(q, out);
-    else
+    if (!q) {
         sight_of_record(plan, label, s->job, out);
+        return;
+    }
+    take_queued(q, out);
+    add_memory(plan, label, s->job, out);
 }
 
 /* Arrays of predictions, "14,15": the first task that is not done says why. */
@@ -255,9 +255,9 @@ static void sight_of_predict_jobs(const tn_cfg *cfg, const tn_plan *plan, const 
     }
     for (int i = 0; i < 2 * (int)out->total; i++) {
         char label[64];
-        record r;
+        tn_job_record r;
         snprintf(label, sizeof label, "%s.r%d.%d", PREFIX[i % 2], s->cell.round, i / 2);
-        if (!read_record(plan->start.run_dir, label, &r) || strcmp(r.state, "done") == 0) continue;
+        if (!tn_job_record_read(plan->start.run_dir, label, &r) || strcmp(r.state, "done") == 0) continue;
         if (tn_path(out->log, "%s/log/%s.r%d-%s.log", plan->start.run_dir, PREFIX[i % 2], s->cell.round, r.job) ==
             TN_OK)
             sight_of_record(plan, label, r.job, out);

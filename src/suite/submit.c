@@ -3,6 +3,7 @@
 
 #include "base/lock.h"
 #include "base/progress.h"
+#include "data/meta.h"
 #include "suite/batch.h"
 #include "suite/queue.h"
 
@@ -189,20 +190,31 @@ static tn_status submit_locked(const tn_batch_about *about, tn_plan *plan, tn_ba
     return st;
 }
 
+/* A table that is not there is no matter here: preprocess says so, or has been done. */
+static tn_status predict_memory(const tn_cfg *cfg, tn_memory *out) {
+    tn_meta *meta = NULL;
+    if (tn_file_exists(cfg->data.metadata)) TN_TRY(tn_meta_read(cfg, &meta));
+    tn_status st = tn_memory_predict(cfg, meta ? meta->n : 0, out);
+    tn_meta_free(&meta);
+    return st;
+}
+
 tn_status tn_submit(tn_cfg *cfg, tn_plan *plan, bool dry_run) {
     tn_site site;
+    tn_memory memory;
     char program[TN_PATH_BYTES];
     tn_missing *missing = NULL;
     tn_batches *b = NULL;
     if (!realpath("/proc/self/exe", program)) return tn_fail(TN_EIO, "/proc/self/exe: cannot be read");
     TN_TRY(tn_site_find(&site));
     TN_TRY(tn_site_read(&site, cfg));
+    TN_TRY(predict_memory(cfg, &memory));
     if (!dry_run) TN_TRY(tn_queue_check_empty(plan)); /* its jobs may be publishing what we are about to look at */
     TN_TRY(tn_missing_find(cfg, &missing));
     tn_status st = tn_batches_make(cfg, missing, &b);
     tn_missing_free(&missing);
     if (st != TN_OK) return st;
-    tn_batch_about about = {cfg, plan, &site, program};
+    tn_batch_about about = {cfg, plan, &site, program, &memory};
     if (b->n == 0)
         tn_say("nothing is missing; results in %s", plan->start.run_dir);
     else

@@ -65,7 +65,7 @@ grep -q "^requeued 6 preprocess ended told scontrol" outcomes
 grep -q "^done" outcomes
 # SIGTERM: never queued again, but where that was asked for already
 walk TERM 3 preprocess
-if grep -v "^ended [36] \(preprocess ended \|told \|\)at: \|^requeued 3 preprocess ended scontrol requeue 1 at: \(queue_again\|trap\|scontrol\|exit\)" outcomes; then exit 1; fi
+if grep -v "^ended [36] \(preprocess ended \|told \|\)at: \|^requeued 3 preprocess ended scontrol requeue 1 at: \(queue_again\|trap\|scontrol\|exit\|\[ -z .\$raised\)" outcomes; then exit 1; fi
 
 slurm_up
 cat >program <<'SH'

@@ -98,6 +98,10 @@ static void in_the_queue(void **unused) {
     s = sight_of(&r, squeue, F1);
     assert_int_equal(s.state, TN_SIGHT_QUEUED);
     assert_string_equal(s.why, "2_1: Resources");
+    put("q", "slurm/train.r0.1",
+        "job 2_1\nstate requeued\nexit_code 5\nfailures 0\nrestarts 0\nmemory_mib 450\nout_of_memory 1\n");
+    s = sight_of(&r, squeue, F1);
+    assert_string_equal(s.why, "2_1: Resources; ran out of memory once, asks for 450 MiB on each node now");
     assert_int_equal(sight_of(&r, squeue, F2).state, TN_SIGHT_WAITING);
     assert_int_equal(sight_of(&r, squeue, PREDICT).state, TN_SIGHT_WAITING);
     end(&r);
@@ -126,7 +130,11 @@ static void after_it(void **unused) {
     assert_non_null(strstr(s.log, "/e/log/train.r0-2_0.log"));
     s = sight_of(&r, "", F1);
     assert_int_equal(s.state, TN_SIGHT_STOPPED);
-    assert_string_equal(s.why, "job 2_1 was ended from outside (scancel, time limit, lost node)");
+    assert_string_equal(s.why, "job 2_1 was ended from outside (scancel, time or memory limit, lost node)");
+    put("e", "log/train.r0-2_1.log", "slurmstepd-n1: error: Exceeded job memory limit\n");
+    s = sight_of(&r, "", F1);
+    assert_string_equal(s.why, "job 2_1 was ended from outside (scancel, time or memory limit, lost node): "
+                               "slurmstepd-n1: error: Exceeded job memory limit");
     s = sight_of(&r, "", F2);
     assert_int_equal(s.state, TN_SIGHT_FAILED);
     assert_string_equal(s.why, "job 2_2 never began: it was cancelled, or what it waits for failed");

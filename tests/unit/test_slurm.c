@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "suite/batch.h"
+#include "suite/job_record.h"
 #include "suite/queue.h"
 
 static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
@@ -43,11 +44,12 @@ static void prints(const tn_cfg *cfg, const tn_missing *m, const char *run_dir, 
     tn_batches *b = NULL;
     tn_plan plan = {.n = 0};
     tn_site site = {.stage = "/opt/stage.sh", .gres = "gpu:a100"};
+    tn_memory memory = {.preprocess_mib = 11, .train_mib = 22, .one_mib = 33};
     FILE *f = open_memstream(&text, &n);
     snprintf(plan.start.run_dir, sizeof plan.start.run_dir, "%s", run_dir);
     strcpy(plan.start.folder, "/data");
     assert_int_equal(tn_batches_make(cfg, m, &b), TN_OK);
-    assert_int_equal(tn_batches_print(&(tn_batch_about){cfg, &plan, &site, "/opt/tenfold"}, b, f), TN_OK);
+    assert_int_equal(tn_batches_print(&(tn_batch_about){cfg, &plan, &site, "/opt/tenfold", &memory}, b, f), TN_OK);
     fclose(f);
     assert_string_equal(text, want);
     free(text);
@@ -65,29 +67,30 @@ static void whole_run(void **unused) {
     tn_cfg *cfg =
         read_job("nodes = [ 1, 2 ]; ranks_per_node = 2; max_running = 2; train_minutes = 600; filter_minutes = 4; "
                  "gpus_per_node = 2; memory_gib = 8;");
-    prints(cfg, missing(&s, 63, 63, true, true, true), "/data/my",
-           "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
-           "--signal=B:USR1@120 " WIDE "--mem=8G " RUN "preprocess f3/0 2 preprocess)\n"
-           "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log "
-           "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
-           "--mem=8G --gres=gpu:a100:2 --dependency=afterok:$preprocess " RUN
-           "train.r0 f3/3 2 'train --round 0 --part @/3')\n"
-           "predict_r0=" SBATCH "--job-name=my.predict.r0 --chdir=/data --output=/data/my/log/predict.r0-%A_%a.log "
-           "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8G --gres=gpu:a100:2 --dependency=aftercorr:$train_r0 " RUN
-           "predict.r0 f3/3 2 'predict --round 0 --part @/3')\n"
-           "filter_r1=" SBATCH "--job-name=my.filter.r1 --chdir=/data --output=/data/my/log/filter.r1-%j.log "
-           "--time=4 --signal=B:USR1@120 " ONE "--mem=8G --dependency=afterany:$train_r0 " RUN
-           "filter.r1 f3/0 1 'filter --round 0')\n"
-           "train_r1=" SBATCH "--job-name=my.train.r1 --chdir=/data --output=/data/my/log/train.r1-%A_%a.log "
-           "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
-           "--mem=8G --gres=gpu:a100:2 --dependency=afterok:$filter_r1 " RUN
-           "train.r1 f3/3 2 'train --round 1 --part @/3')\n"
-           "predict_r1=" SBATCH "--job-name=my.predict.r1 --chdir=/data --output=/data/my/log/predict.r1-%A_%a.log "
-           "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8G --gres=gpu:a100:2 --dependency=aftercorr:$train_r1 " RUN
-           "predict.r1 f3/3 2 'predict --round 1 --part @/3')\n"
-           "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
-           "--signal=B:USR1@120 " ONE "--mem=8G --dependency=afterany:$predict_r0,afterany:$predict_r1 " RUN
-           "finish f3/0 1 reduce report)\n");
+    prints(
+        cfg, missing(&s, 63, 63, true, true, true), "/data/my",
+        "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
+        "--signal=B:USR1@120 " WIDE "--mem=8192M " RUN "preprocess f3/0 2 preprocess)\n"
+        "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log "
+        "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
+        "--mem=8192M --gres=gpu:a100:2 --dependency=afterok:$preprocess " RUN
+        "train.r0 f3/3 2 'train --round 0 --part @/3')\n"
+        "predict_r0=" SBATCH "--job-name=my.predict.r0 --chdir=/data --output=/data/my/log/predict.r0-%A_%a.log "
+        "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8192M --gres=gpu:a100:2 --dependency=aftercorr:$train_r0 " RUN
+        "predict.r0 f3/3 2 'predict --round 0 --part @/3')\n"
+        "filter_r1=" SBATCH "--job-name=my.filter.r1 --chdir=/data --output=/data/my/log/filter.r1-%j.log "
+        "--time=4 --signal=B:USR1@120 " ONE "--mem=8192M --dependency=afterany:$train_r0 " RUN
+        "filter.r1 f3/0 1 'filter --round 0')\n"
+        "train_r1=" SBATCH "--job-name=my.train.r1 --chdir=/data --output=/data/my/log/train.r1-%A_%a.log "
+        "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
+        "--mem=8192M --gres=gpu:a100:2 --dependency=afterok:$filter_r1 " RUN
+        "train.r1 f3/3 2 'train --round 1 --part @/3')\n"
+        "predict_r1=" SBATCH "--job-name=my.predict.r1 --chdir=/data --output=/data/my/log/predict.r1-%A_%a.log "
+        "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8192M --gres=gpu:a100:2 --dependency=aftercorr:$train_r1 " RUN
+        "predict.r1 f3/3 2 'predict --round 1 --part @/3')\n"
+        "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
+        "--signal=B:USR1@120 " ONE "--mem=8192M --dependency=afterany:$predict_r0,afterany:$predict_r1 " RUN
+        "finish f3/0 1 reduce report)\n");
     tn_cfg_free(&cfg);
 }
 
@@ -97,24 +100,24 @@ static void rest_of_a_run(void **unused) {
     (void)unused;
     some s;
     tn_cfg *cfg = read_job("partition = \"a b\"; account = \"x'$(rm -rf .)\"; allow_missing = true;");
-    prints(
-        cfg, missing(&s, 8 | 32, 2 | 8 | 32, false, false, true), "/data/50% of it",
-        "predict_rest_r0=" SBATCH "'--job-name=50% of it.predict-rest.r0' --chdir=/data "
-        "'--output=/data/50%% of it/log/predict-rest.r0-%A_%a.log' --array=1 --signal=B:USR1@120 " ONE
-        "'--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
-        "predict-rest.r0 f3/3 1 'predict --round 0 --part @/3')\n"
-        "train_r1=" SBATCH "'--job-name=50% of it.train.r1' --chdir=/data "
-        "'--output=/data/50%% of it/log/train.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
-        "'--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
-        "train.r1 f3/3 1 'train --round 1 --part @/3')\n"
-        "predict_r1=" SBATCH "'--job-name=50% of it.predict.r1' --chdir=/data "
-        "'--output=/data/50%% of it/log/predict.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
-        "'--partition=a b' '--account=x'\\''$(rm -rf .)' --dependency=aftercorr:$train_r1 /opt/stage.sh /opt/tenfold "
-        "'' '/data/50% of it' predict.r1 f3/3 1 'predict --round 1 --part @/3')\n"
-        "finish=" SBATCH "'--job-name=50% of it.finish' --chdir=/data '--output=/data/50%% of it/log/finish-%j.log' "
-        "--signal=B:USR1@120 " ONE "'--partition=a b' '--account=x'\\''$(rm -rf .)' "
-        "--dependency=afterany:$predict_rest_r0,afterany:$predict_r1 /opt/stage.sh /opt/tenfold '' "
-        "'/data/50% of it' finish f3/0 1 'reduce --allow-missing' report)\n");
+    prints(cfg, missing(&s, 8 | 32, 2 | 8 | 32, false, false, true), "/data/50% of it",
+           "predict_rest_r0=" SBATCH "'--job-name=50% of it.predict-rest.r0' --chdir=/data "
+           "'--output=/data/50%% of it/log/predict-rest.r0-%A_%a.log' --array=1 --signal=B:USR1@120 " ONE
+           "--mem=22M '--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
+           "predict-rest.r0 f3/3 1 'predict --round 0 --part @/3')\n"
+           "train_r1=" SBATCH "'--job-name=50% of it.train.r1' --chdir=/data "
+           "'--output=/data/50%% of it/log/train.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
+           "--mem=22M '--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
+           "train.r1 f3/3 1 'train --round 1 --part @/3')\n"
+           "predict_r1=" SBATCH "'--job-name=50% of it.predict.r1' --chdir=/data "
+           "'--output=/data/50%% of it/log/predict.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
+           "--mem=22M '--partition=a b' '--account=x'\\''$(rm -rf .)' --dependency=aftercorr:$train_r1 /opt/stage.sh "
+           "/opt/tenfold "
+           "'' '/data/50% of it' predict.r1 f3/3 1 'predict --round 1 --part @/3')\n"
+           "finish=" SBATCH "'--job-name=50% of it.finish' --chdir=/data '--output=/data/50%% of it/log/finish-%j.log' "
+           "--signal=B:USR1@120 " ONE "--mem=33M '--partition=a b' '--account=x'\\''$(rm -rf .)' "
+           "--dependency=afterany:$predict_rest_r0,afterany:$predict_r1 /opt/stage.sh /opt/tenfold '' "
+           "'/data/50% of it' finish f3/0 1 'reduce --allow-missing' report)\n");
     prints(cfg, missing(&s, 0, 0, false, false, false), "/data/my", "");
     tn_cfg_free(&cfg);
 }
@@ -131,27 +134,28 @@ static void search(void **unused) {
     tn_missing m = {
         .preprocess = true, .finish = true, .n_rungs = 3, .rung = {{8, q0, true}, {4, q1, true}, {2, judge, true}}};
     for (int i = 0; i < 8; i++) q0[i] = true;
-#define TWO "--nodes=2 --cpus-per-task=2 "
-    prints(
-        cfg, &m, "/data/my",
-        "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
-        "--signal=B:USR1@120 " TWO RUN "preprocess f3/0 1 preprocess)\n"
-        "trial_q0=" SBATCH "--job-name=my.trial.q0 --chdir=/data --output=/data/my/log/trial.q0-%A_%a.log "
-        "--array=0-7 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$preprocess " RUN
-        "trial.q0 p4/8 1 'trial --rung 0 --part @/8')\n"
-        "rank_q0=" SBATCH "--job-name=my.rank.q0 --chdir=/data --output=/data/my/log/rank.q0-%j.log "
-        "--time=4 --signal=B:USR1@120 " ONE "--dependency=afterany:$trial_q0 " RUN "rank.q0 f3/0 1 'rank --rung 0')\n"
-        "trial_q1=" SBATCH "--job-name=my.trial.q1 --chdir=/data --output=/data/my/log/trial.q1-%A_%a.log "
-        "--array=0-3 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q0 " RUN
-        "trial.q1 p2/4 1 'trial --rung 1 --part @/4')\n"
-        "rank_q1=" SBATCH "--job-name=my.rank.q1 --chdir=/data --output=/data/my/log/rank.q1-%j.log "
-        "--time=4 --signal=B:USR1@120 " ONE "--dependency=afterany:$trial_q1 " RUN "rank.q1 f3/0 1 'rank --rung 1')\n"
-        "trial_judge=" SBATCH "--job-name=my.trial.judge --chdir=/data --output=/data/my/log/trial.judge-%A_%a.log "
-        "--array=1 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q1 " RUN
-        "trial.judge p2/2 1 'trial --rung 2 --part @/2')\n"
-        "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
-        "--time=9 --signal=B:USR1@270 " ONE "--dependency=afterany:$trial_judge " RUN
-        "finish f3/0 1 'rank --rung 2' report)\n");
+#define TWO "--nodes=2 --cpus-per-task=2 --mem=22M "
+    prints(cfg, &m, "/data/my",
+           "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
+           "--signal=B:USR1@120 --nodes=2 --cpus-per-task=2 --mem=11M " RUN "preprocess f3/0 1 preprocess)\n"
+           "trial_q0=" SBATCH "--job-name=my.trial.q0 --chdir=/data --output=/data/my/log/trial.q0-%A_%a.log "
+           "--array=0-7 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$preprocess " RUN
+           "trial.q0 p4/8 1 'trial --rung 0 --part @/8')\n"
+           "rank_q0=" SBATCH "--job-name=my.rank.q0 --chdir=/data --output=/data/my/log/rank.q0-%j.log "
+           "--time=4 --signal=B:USR1@120 " ONE "--mem=33M --dependency=afterany:$trial_q0 " RUN
+           "rank.q0 f3/0 1 'rank --rung 0')\n"
+           "trial_q1=" SBATCH "--job-name=my.trial.q1 --chdir=/data --output=/data/my/log/trial.q1-%A_%a.log "
+           "--array=0-3 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q0 " RUN
+           "trial.q1 p2/4 1 'trial --rung 1 --part @/4')\n"
+           "rank_q1=" SBATCH "--job-name=my.rank.q1 --chdir=/data --output=/data/my/log/rank.q1-%j.log "
+           "--time=4 --signal=B:USR1@120 " ONE "--mem=33M --dependency=afterany:$trial_q1 " RUN
+           "rank.q1 f3/0 1 'rank --rung 1')\n"
+           "trial_judge=" SBATCH "--job-name=my.trial.judge --chdir=/data --output=/data/my/log/trial.judge-%A_%a.log "
+           "--array=1 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q1 " RUN
+           "trial.judge p2/2 1 'trial --rung 2 --part @/2')\n"
+           "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
+           "--time=9 --signal=B:USR1@270 " ONE "--mem=33M --dependency=afterany:$trial_judge " RUN
+           "finish f3/0 1 'rank --rung 2' report)\n");
     tn_cfg_free(&cfg);
 
     cfg = read_job("max_jobs = 11; " TUNE); /* 17 as it is, 11 with two cells per task */
@@ -339,10 +343,60 @@ static void job_file(void **unused) {
     tn_cfg_free(&cfg);
 }
 
+/* What a run of before ran out of, or what was enough in the end, counts where it is more than what is set or predicted. */
+static void memory(void **unused) {
+    (void)unused;
+    static const char *const RECORD[] = {
+        "job 1_0\nstate done\nexit_code 0\nfailures 0\nrestarts 1\nmemory_mib 450\nout_of_memory 1\n",
+        "job 1_1\nstate failed\nexit_code 5\nfailures 0\nrestarts 2\nmemory_mib 1001\nout_of_memory 3\n",
+        "job 1_2\nstate failed\nexit_code 2\nfailures 0\nrestarts 0\nmemory_mib 9000\nout_of_memory 0\n",
+        "job 1_3\nstate running\nexit_code 0\nfailures 0\nrestarts 0\n"};
+    char run_dir[TN_PATH_BYTES], name[64];
+    snprintf(run_dir, sizeof run_dir, "%s", unit_path("learned"));
+    assert_int_equal(tn_folder_make(unit_path("learned/slurm")), TN_OK);
+    assert_int_equal(tn_job_record_memory(run_dir, "train.r0", 4), 0);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof name, "learned/slurm/train.r0.%d", i);
+        unit_write(name, RECORD[i]);
+    }
+    unit_write("learned/slurm/finish", RECORD[0]);
+    assert_int_equal(tn_job_record_memory(run_dir, "train.r0", 1), 450);
+    assert_int_equal(tn_job_record_memory(run_dir, "train.r0", 4), 1501);
+    assert_int_equal(tn_job_record_memory(run_dir, "finish", 0), 450);
+    assert_int_equal(tn_job_record_memory(run_dir, "train.r1", 4), 0);
+    static const int SET_GIB[] = {0, 1, 2, -1};
+    static const char *const ASKED[] = {"--mem=1501M", "--mem=1501M", "--mem=2048M", NULL};
+    for (int i = 0; i < 4; i++) {
+        some s;
+        char set[64];
+        tn_batches *b = NULL;
+        tn_words w = {0};
+        snprintf(set, sizeof set, "memory_gib = %d;", SET_GIB[i]);
+        tn_cfg *cfg = read_job(set);
+        snprintf(cfg->run_dir, sizeof cfg->run_dir, "%s", run_dir);
+        assert_int_equal(tn_batches_make(cfg, missing(&s, 7, 0, false, false, false), &b), TN_OK);
+        tn_plan plan = {.n = 0};
+        tn_site site = {.stage = "stage.sh"};
+        tn_memory m = {.train_mib = 777};
+        assert_int_equal(tn_batch_words(&(tn_batch_about){cfg, &plan, &site, "tenfold", &m}, b, 0, &w), TN_OK);
+        const char *found = NULL;
+        for (int k = 0; k < w.n; k++)
+            if (strncmp(w.at[k], "--mem", 5) == 0) found = w.at[k];
+        if (ASKED[i])
+            assert_string_equal(found, ASKED[i]);
+        else
+            assert_null(found);
+        tn_words_free(&w);
+        tn_batches_free(&b);
+        tn_cfg_free(&cfg);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_run), cmocka_unit_test(rest_of_a_run), cmocka_unit_test(search),
-        cmocka_unit_test(packing),   cmocka_unit_test(tasks),         cmocka_unit_test(queue),
-        cmocka_unit_test(site_env),  cmocka_unit_test(commands),      cmocka_unit_test(job_file)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_run), cmocka_unit_test(rest_of_a_run),
+                                       cmocka_unit_test(search),    cmocka_unit_test(packing),
+                                       cmocka_unit_test(tasks),     cmocka_unit_test(queue),
+                                       cmocka_unit_test(site_env),  cmocka_unit_test(commands),
+                                       cmocka_unit_test(job_file),  cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
