@@ -18,8 +18,9 @@ typedef struct {
 
 typedef struct {
     const char *file, *text;
-    token now;        /* not taken yet */
-    const char *torn; /* the first text with a line break in it: its end is probably the begin of another one */
+    token now;         /* not taken yet */
+    const char *torn;  /* the first text with a line break in it: its end is probably the begin of another one */
+    const char *glued; /* the first text that reads like the end of one value and what follows it */
     int depth;
 } scan;
 
@@ -58,6 +59,13 @@ static size_t number_bytes(const char *at) {
     return n + strspn(at + n, "L");
 }
 
+/* Does a text, with its quotes, hold what stands behind a value: `"disc”, "`, `"m.csv; classes = [ "`? */
+static bool reads_on(const char *at, size_t n) {
+    size_t end = n - 1;
+    while (end > 1 && at[end - 1] == ' ') end--;
+    return memchr(at, ';', n) || memchr(at, '=', n) || at[end - 1] == ',';
+}
+
 static token next_token(scan *s, const char *at) {
     at = behind_blanks(at);
     token t = {END, at, 0};
@@ -68,6 +76,7 @@ static token next_token(scan *s, const char *at) {
         t.kind = at[t.n] ? TEXT : OPEN_TEXT;
         t.n += at[t.n] != 0;
         if (!s->torn && memchr(at, '\n', t.n)) s->torn = at;
+        if (!s->glued && t.kind == TEXT && reads_on(at, t.n)) s->glued = at;
     } else if (isdigit((unsigned char)*at) || (strchr("+-.", *at) && isdigit((unsigned char)at[1 + (at[1] == '.')]))) {
         t.kind = NUMBER;
         t.n = number_bytes(at);
@@ -112,6 +121,10 @@ static tn_status refuse(const scan *s, const char *at, const char *why) {
         at = s->torn;
         why = "the quote that is opened is not closed in its line";
     }
+    if (s->glued && s->glued < at && line_at(s, s->glued) == line_at(s, at)) {
+        at = s->glued;
+        why = "this text goes on behind where it should end: close it with a straight double quote (\")";
+    }
     size_t n = strcspn(at, "\r\n");
     if (n > SHOWN)
         for (n = SHOWN; ((unsigned char)at[n] & 0xC0) == 0x80;) n--; /* whole characters */
@@ -122,11 +135,11 @@ static tn_status refuse(const scan *s, const char *at, const char *why) {
 }
 
 /* Quotes that word processors and web pages make of ". */
-static bool is_curly(const token *t) {
+static bool is_curly(const char *at, size_t n) {
     static const char *const QUOTE[] = {"\u201C", "\u201D", "\u201E", "\u201F", "\u2018", "\u2019", "\u201A", "\u00AB",
                                         "\u00BB", "\u2033", "\uFF02", "\u300C", "\u300D", "'",      "`"};
     for (size_t i = 0; i < sizeof QUOTE / sizeof *QUOTE; i++)
-        if (strlen(QUOTE[i]) == t->n && memcmp(QUOTE[i], t->at, t->n) == 0) return true;
+        if (strlen(QUOTE[i]) == n && memcmp(QUOTE[i], at, n) == 0) return true;
     return false;
 }
 
@@ -134,7 +147,7 @@ static bool is_curly(const token *t) {
 static tn_status unexpected(const scan *s, const char *wanted) {
     char why[160];
     const char *at = s->now.at;
-    if (s->now.kind == ALIEN && is_curly(&s->now))
+    if (s->now.kind == ALIEN && is_curly(s->now.at, s->now.n))
         return refuse(s, at, "text is written in straight double quotes (\")");
     if (s->now.kind == OPEN_TEXT) return refuse(s, at, "the quote that is opened is not closed");
     if (s->now.kind == ALIEN) return refuse(s, at, "this character stands outside quotes");

@@ -40,6 +40,16 @@ static bool grow(int64_t **at, size_t *room, int64_t want) {
     return true;
 }
 
+/* What stands for a comma in tables of spreadsheets and of R. NULL: c does not. */
+static const char *other_separator(char c) {
+    return c == ';' ? "semicolons" : c == '\t' ? "tabs" : c == '|' ? "`|`" : NULL;
+}
+
+static tn_status separated_by(const reader *r, char c) {
+    return tn_fail(TN_EARG, "%s:%lld: the fields are separated by %s: separate them by commas", r->t->path,
+                   (long long)r->line, other_separator(c));
+}
+
 static tn_status wrong_quoting(const reader *r) {
     return tn_fail(TN_EARG,
                    "%s:%lld: wrong quoting: a field with a quote in it must be in quotes, the quote doubled, and every "
@@ -71,7 +81,10 @@ static tn_status read_field(reader *r, char *ends_with) {
     } else {
         end = r->at += strcspn(r->at, ",\"\r\n");
     }
-    if (!end || (r->at < r->end && !strchr(",\r\n", *r->at))) return wrong_quoting(r);
+    if (!end || (r->at < r->end && !strchr(",\r\n", *r->at))) {
+        char behind = !end || *quote != '"' ? 0 : r->at[-1] == '\t' ? '\t' : *r->at;
+        return other_separator(behind) ? separated_by(r, behind) : wrong_quoting(r);
+    }
     *ends_with = *r->at;
     *end = 0;
     if (!tn_is_utf8(begin, (size_t)(end - begin)))
@@ -100,13 +113,21 @@ static void trim_header(tn_csv *t) {
     }
 }
 
-static tn_status check_header(const tn_csv *t) {
-    const char *only = t->text + t->field[0], *separator = t->n_columns == 1 ? strpbrk(only, ";\t|") : NULL;
-    if (!separator) return TN_OK;
-    return tn_fail(TN_EARG, "%s:1: the fields are separated by %s: separate them by commas", t->path,
-                   *separator == ';'    ? "semicolons"
-                   : *separator == '\t' ? "tabs"
-                                        : "`|`");
+/* What others take for a comma, where the last n fields of the record hold as many of it as commas are missing; NULL. */
+static const char *find_separator(const reader *r, int64_t n, int64_t missing) {
+    const char *found = NULL;
+    for (int64_t i = r->n_fields - n; i < r->n_fields; i++)
+        for (const char *at = r->t->text + r->t->field[i]; (at = strpbrk(at, ";\t|")); at++, missing--) found = at;
+    return missing == 0 ? found : NULL;
+}
+
+static tn_status check_header(const reader *r) {
+    const tn_csv *t = r->t;
+    const char *separator = t->n_columns == 1 ? strpbrk(t->text + t->field[0], ";\t|") : NULL;
+    if (separator) return separated_by(r, *separator);
+    if (strncasecmp(t->text + t->field[0], "sep=", 4) != 0) return TN_OK;
+    return tn_fail(TN_EARG, "%s:%lld: this line is a word to Excel, the header stands below it: delete the line",
+                   t->path, (long long)r->line);
 }
 
 static tn_status end_row(reader *r) {
@@ -115,8 +136,10 @@ static tn_status end_row(reader *r) {
     if (r->n_records == 0) {
         t->n_columns = (int)n;
         trim_header(t);
-        TN_TRY(check_header(t));
+        TN_TRY(check_header(r));
     }
+    const char *separator = n < t->n_columns ? find_separator(r, n, t->n_columns - n) : NULL;
+    if (separator) return separated_by(r, *separator);
     if (n != t->n_columns)
         return tn_fail(
             TN_EARG,
@@ -128,8 +151,16 @@ static tn_status end_row(reader *r) {
     return TN_OK;
 }
 
+/* Nothing but blanks, in this line: where there is more than one column, it is no row. */
+static bool is_blank(const reader *r) {
+    size_t n = strspn(r->at, BLANKS);
+    return n > 0 && r->t->n_columns > 1 && (!r->at[n] || strchr("\r\n", r->at[n]));
+}
+
 static tn_status read_rows(reader *r) {
     while (r->at < r->end) {
+        if (is_blank(r)) r->at += strspn(r->at, BLANKS);
+        if (r->at == r->end) break;
         char ended_with = *r->at;
         r->line = r->lines;
         if (ended_with == '\r' || ended_with == '\n') {
@@ -164,6 +195,7 @@ static tn_status check_text(const char *path, const char *text, size_t n) {
 
 static tn_status read_text(tn_csv *t, size_t n) {
     TN_TRY(check_text(t->path, t->text, n));
+    if (n > 0 && t->text[n - 1] == '\x1A') t->text[--n] = 0; /* where old programs of Windows end a file */
     size_t bom = begins(t->text, n, TN_UTF8_BOM, 3) ? 3 : 0;
     reader r = {.t = t, .at = t->text + bom, .end = t->text + n, .lines = 1};
     TN_TRY(read_rows(&r));
@@ -222,6 +254,18 @@ int tn_csv_column(const tn_csv *t, const char *name) {
     return -1;
 }
 
+/* Is the name a part of a column name, as in `path,label;split`? */
+static tn_status check_glued(const tn_csv *t, const char *name) {
+    size_t n = strlen(name);
+    for (int c = 0; c < t->n_columns; c++) {
+        const char *all = field(t, 0, c), *at = strstr(all, name), *mark = strpbrk(all, ";\t|");
+        if (!at || !mark || (at > all && !other_separator(at[-1])) || (at[n] && !other_separator(at[n]))) continue;
+        return tn_fail(TN_EARG, "%s:1: `%s` is one column, separated by %s: separate all columns by commas", t->path,
+                       all, other_separator(*mark));
+    }
+    return TN_OK;
+}
+
 tn_status tn_csv_find(const tn_csv *t, const char *name, int *column_out) {
     int like = -1;
     *column_out = tn_csv_column(t, name);
@@ -231,7 +275,8 @@ tn_status tn_csv_find(const tn_csv *t, const char *name, int *column_out) {
         if (strcmp(field(t, 0, c), name) == 0)
             return tn_fail(TN_EARG, "%s:1: two columns are named %s: one of them needs another name", t->path, name);
     }
-    if (*column_out >= 0 || like < 0) return TN_OK;
+    if (*column_out >= 0) return TN_OK;
+    if (like < 0) return check_glued(t, name);
     return tn_fail(TN_EARG, "%s:1: there is a column `%s`, but none `%s`: write the name as it is here", t->path,
                    field(t, 0, like), name);
 }

@@ -5,12 +5,14 @@
  *   TN_TRY(tn_csv_read(path, &t));   int col = tn_csv_column(t, "label");
  *   const char *v = tn_csv_at(t, row, col);
  *
- * Accepted  UTF-8 with or without BOM; lines end with LF, CRLF or CR; empty lines count for nothing. A field may be in
+ * Accepted  UTF-8 with or without BOM; lines end with LF, CRLF or CR; empty lines count for nothing, nor do
+ *           lines of blanks where there are several columns, nor Ctrl-Z at the end. A field may be in
  *           quotes, and then holds commas, doubled quotes and line breaks. Blanks of a field without quotes belong to it
  *           (tn_csv_trim takes them away where they say nothing); blanks around quotes, and around column names, do not.
  *           Columns without a name, and two of one name, harm only whoever asks for them.
  * Refused   with file:line: a row with more or fewer fields than the header, a quote inside a field without quotes, an
- *           unclosed quote, a 0 byte, invalid UTF-8, an empty file; semicolons, tabs or | for commas, UTF-16, a workbook.
+ *           unclosed quote, a 0 byte, invalid UTF-8, an empty file; semicolons, tabs or | for commas, in the header or in a
+ *           row, Excel's `sep=` line, UTF-16, a workbook.
  */
 #ifndef TN_BASE_CSV_H
 #define TN_BASE_CSV_H
@@ -32,7 +34,8 @@ const char *tn_csv_at(const tn_csv *t, int64_t row, int column); /* owned by t, 
 int64_t tn_csv_line(const tn_csv *t, int64_t row);               /* line in the file where the row begins, from 1 */
 
 /* The only column of this name, -1 when absent: for tables that others made.
- * Errors  TN_EARG two columns of the name; none, but one that differs in capital letters only. */
+ * Errors  TN_EARG two columns of the name; none, but one that differs in capital letters only, or that holds the name between
+ *         semicolons, tabs or |. */
 tn_status tn_csv_find(const tn_csv *t, const char *name, int *column_out);
 
 /* Takes blanks and line breaks at both ends of all fields of a column away. */

@@ -7,6 +7,7 @@
 #include "cli/args.h"
 
 #include "base/h5.h"
+#include "base/progress.h"
 #include "base/run.h"
 
 #include <stdlib.h>
@@ -37,11 +38,26 @@ static const tn_verb *find(const char *name) {
     return NULL;
 }
 
+static const char *const RANK[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"};
+enum { N_RANKS = sizeof RANK / sizeof *RANK };
+
 /* Rank as the launcher says it, before MPI begins; 0 without a launcher. */
 static bool is_first_rank(void) {
-    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
-    if (!rank) rank = getenv("PMIX_RANK");
-    return !rank || strcmp(rank, "0") == 0;
+    for (int i = 0; i < N_RANKS; i++)
+        if (getenv(RANK[i])) return strcmp(getenv(RANK[i]), "0") == 0;
+    return true;
+}
+
+/* A launcher's other ranks have nothing to do for a verb without MPI. A shell that has only inherited the variable must hear why
+ * nothing happened. */
+static int pass(const char *verb) {
+    for (int i = 0; i < N_RANKS; i++)
+        if (getenv(RANK[i])) {
+            tn_say("%s: nothing to do for rank %s (%s); unset that variable where no launcher started this", verb,
+                   getenv(RANK[i]), RANK[i]);
+            break;
+        }
+    return 0;
 }
 
 /* Every rank comes here with the same verdict; one of them speaks. */
@@ -67,7 +83,7 @@ int main(int argc, char **argv) {
     tn_args args;
     tn_status st = tn_args_parse(verb, argc - 2, argv + 2, &args);
     if (st != TN_OK) return fail(st);
-    if (!verb->mpi && !is_first_rank()) return 0;
+    if (!verb->mpi && !is_first_rank()) return pass(verb->name);
     if (args.help) {
         tn_verb_print_help(verb, stdout);
         return 0;

@@ -109,8 +109,9 @@ static tn_status check_class(const tn_cfg *cfg, const char *name, int64_t n_rows
                        file, name);
     return tn_fail(TN_EARG,
                    "%s: class %s has %lld labelled rows in %lld group%s, fewer than folds.count = %d: every fold needs "
-                   "one; lower folds.count (at least 3), give more rows of it, or take it out of data.classes",
-                   file, name, (long long)n_rows, (long long)n_parts, n_parts == 1 ? "" : "s", cfg->folds.count);
+                   "one; %sgive more rows of it, or take it out of data.classes",
+                   file, name, (long long)n_rows, (long long)n_parts, n_parts == 1 ? "" : "s", cfg->folds.count,
+                   n_parts >= 3 ? "lower folds.count, " : "");
 }
 
 static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const kin_list *list) {

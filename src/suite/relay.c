@@ -35,10 +35,12 @@ static void keep_line(tn_relay *r) {
     r->ours = ours;
 }
 
-/* The first paragraph of the block, in one line; of a long one as many sentences as there is room for. */
+/* The first paragraph of the block, and what it announces with a colon at its end, in one line; of a long one as many sentences
+ * as there is room for. */
 static void keep_block(tn_relay *r, const char *text) {
     if (r->ours || r->block) return;
     const char *end = strstr(text, "\n\n");
+    if (end > text && end[-1] == ':') end = strstr(end + 2, "\n\n");
     size_t length = end ? (size_t)(end - text) : strlen(text), n = 0;
     for (size_t i = 0; i < length && n < sizeof r->last - 1; i++) {
         char c = text[i] == '\n' ? ' ' : text[i];

@@ -32,6 +32,11 @@ around "$tenfold" run tiny.cfg --run inside --ranks 2 >log 2>&1 || { cat log; ex
 (cd inside && md5sum -c --quiet ../expected)
 grep -q -- "--------" log out/log/* && { echo "rules of dashes"; exit 1; }
 
+# a rank's number that a shell inherited: nothing is done, and that is said
+PMIX_RANK=3 "$tenfold" run tiny.cfg --run never 2>log
+grep -q "run: nothing to do for rank 3 (PMIX_RANK); unset that variable" log
+test ! -e never
+
 # an environment that is the user's reaches the new jobs, the job's own does not; a dry run is a script that forgets it too
 around "$tenfold" submit tiny.cfg --run queued >log 2>&1 || { cat log; exit 1; }
 test "$(grep -E '^(SLURM|SBATCH|PBS|LSB|PE_|JOB_ID|PMI|OMPI_)' names | grep -v '^OMPI_ALLOW_RUN_AS_ROOT\|^OMPI_MCA_\(btl\|rmaps\|hwloc\|mpi\)_' | tr '\n' ' ')" = "SBATCH_ACCOUNT SLURM_CONF "

@@ -307,6 +307,7 @@ static void nearest(void **unused) {
     const char *words[] = {"learning_rate", "lanes", "lane_images"};
     assert_string_equal(tn_nearest("learning_rte", 3, words), "learning_rate");
     assert_string_equal(tn_nearest("lnaes", 3, words), "lanes");
+    assert_string_equal(tn_nearest("LANES", 3, words), "lanes");
     assert_null(tn_nearest("quux", 3, words));
     assert_null(tn_nearest("x", 0, words));
 }

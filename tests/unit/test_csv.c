@@ -40,6 +40,24 @@ static void accepted(void **unused) {
     t = read_ok("a,b\n");
     assert_int_equal(tn_csv_rows(t), 0);
     tn_csv_free(&t);
+    t = read_ok("a,b\n1,2\n \t \n3,4\n  \r\n\x1A");
+    assert_int_equal(tn_csv_rows(t), 2);
+    assert_int_equal(tn_csv_line(t, 1), 4);
+    tn_csv_free(&t);
+    t = read_ok("a\n \n");
+    assert_int_equal(tn_csv_rows(t), 1);
+    assert_string_equal(tn_csv_at(t, 0, 0), " ");
+    tn_csv_free(&t);
+    int column;
+    t = read_ok("path,label;split,x|group\n1,2,3\n");
+    assert_int_equal(tn_csv_find(t, "path", &column), TN_OK);
+    assert_int_equal(tn_csv_find(t, "cat1", &column), TN_OK);
+    assert_int_equal(column, -1);
+    assert_int_equal(tn_csv_find(t, "split", &column), TN_EARG);
+    unit_says("t.csv:1: `label;split` is one column, separated by semicolons: separate all columns by commas");
+    assert_int_equal(tn_csv_find(t, "group", &column), TN_EARG);
+    unit_says("`x|group` is one column, separated by `|`");
+    tn_csv_free(&t);
 }
 
 static void refused(void **unused) {
@@ -58,6 +76,13 @@ static void refused(void **unused) {
     assert_refused("a,b\n1,\"", "t.csv:2: wrong quoting");
     assert_refused("path;label\na,b;c\n", "t.csv:1: the fields are separated by semicolons: separate them by commas");
     assert_refused("path\tlabel\na\tb\n", "separated by tabs");
+    assert_refused("\"path\";\"label\"\n", "t.csv:1: the fields are separated by semicolons: separate them by commas");
+    assert_refused("\"\";\"path\"\n", "t.csv:1: the fields are separated by semicolons");
+    assert_refused("\"path\"\t\"label\"\n", "t.csv:1: the fields are separated by tabs");
+    assert_refused("a,b,c\n1,2,3\nx;y;z\n", "t.csv:3: the fields are separated by semicolons");
+    assert_refused("a,b,c\nx;1.png,2\n", "t.csv:2: the fields are separated by semicolons");
+    assert_refused("a,b,c\nx;y;1.png,2\n", "t.csv:2: 2 fields, the header has 3");
+    assert_refused("sep=,\na,b\n1,2\n", "t.csv:1: this line is a word to Excel");
     assert_refused("path|label\na|b\n", "separated by `|`");
     assert_refused("PK\3\4rest of a workbook", "t.csv: is a workbook");
     assert_refused("a\nok\n\xff\xfe\n", "t.csv:3: a field is not UTF-8");

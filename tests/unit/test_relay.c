@@ -44,6 +44,8 @@ static void blocks(void **unused) {
                UNREACHABLE "[vm:1] *** An error\n",
                "At least one pair of MPI processes are unable to reach each other. It is an error."},
               {"before\n" RULE "\nfirst\n" RULE RULE "second\n" RULE, NULL, NULL, "first"},
+              {RULE "A call was unable to create the folder:\n\n    /tmp/x\n\nIts cause:\n" RULE, NULL, NULL,
+               "A call was unable to create the folder: /tmp/x"},
               {UNREACHABLE "tenfold: error: y\n", NULL, NULL, "tenfold: error: y"},
               {"tenfold: says\n" RULE "never closed\nmore\n", NULL, NULL, "tenfold: says"},
               {"--- title\n--\n-\nlast\n", NULL, NULL, "last"},
