@@ -1,6 +1,7 @@
 /* image.c - libvips pipeline of one image. */
 #include "preprocess/image.h"
 
+#include "data/jpeg.h"
 #include "preprocess/tiff.h"
 
 #include <stdlib.h>
@@ -83,7 +84,60 @@ static bool step(VipsImage **x, int failed, VipsImage *const *out) {
     return !failed;
 }
 
-/* --- steps -------------------------------------------------------------------------------------------------------- */
+/* --- steps: which samples are colours, which is alpha ------------------------------------------------------------- */
+
+static int colour_bands(const VipsImage *x) {
+    switch (x->Type) {
+    case VIPS_INTERPRETATION_B_W:
+    case VIPS_INTERPRETATION_GREY16:
+        return 1;
+    case VIPS_INTERPRETATION_CMYK:
+        return 4;
+    case VIPS_INTERPRETATION_MULTIBAND:
+        return x->Bands < 3 ? 1 : 3;
+    default:
+        return 3;
+    }
+}
+
+/* The fourth byte of a pixel is alpha where the header has a mask for it, else reserved, and anything may stand there. */
+static bool bmp_has_alpha(const tn_image *image) {
+    enum { BITFIELDS = 3, ALPHABITFIELDS = 6, VERSION_3 = 56 };
+    static const unsigned char NONE[4];
+    if (image->n_file < 70) return false;
+    int size = image->file[14], compression = image->file[30];
+    bool masks = compression == ALPHABITFIELDS || (compression == BITFIELDS && size >= VERSION_3);
+    return masks && memcmp(image->file + 66, NONE, 4) != 0;
+}
+
+/* Its place beside the colours; -1: there is none. */
+static int alpha_of(const tn_image *image) {
+    bool multiplied;
+    if (tn_tiff_is(image->file, image->n_file)) return tn_tiff_alpha(image->file, image->n_file, &multiplied);
+    return memcmp(image->file, "BM", 2) == 0 && !bmp_has_alpha(image) ? -1 : 0;
+}
+
+/* Leaves the colours in *x, and alpha behind them: libvips takes any sample beside the colours for alpha. */
+static bool known_bands(tn_image *image, VipsImage **x) {
+    int n_colours = colour_bands(*x), n_others = (*x)->Bands - n_colours, alpha = n_others > 0 ? alpha_of(image) : -1;
+    VipsImage *out = NULL, *last = NULL;
+    if (n_others <= 0 || (n_others == 1 && alpha == 0)) return true;
+    if ((*x)->Type == VIPS_INTERPRETATION_MULTIBAND && n_others > 1) {
+        refuse(image, "which of its samples are colours is not known", "");
+        return false;
+    }
+    if (!*warning && tn_tiff_is(image->file, image->n_file))
+        snprintf(warning, sizeof warning, "samples beside its colours that it does not call alpha are passed over");
+    if (alpha >= n_others) alpha = -1;
+    if (alpha >= 0 && vips_extract_band(*x, &last, n_colours + alpha, NULL) != 0) return false;
+    if (!step(x, vips_extract_band(*x, &out, 0, "n", n_colours, NULL), &out)) return false;
+    if (!last) return true;
+    bool ok = step(x, vips_bandjoin2(*x, last, &out, NULL), &out);
+    g_object_unref(last);
+    return ok;
+}
+
+/* --- steps: colours ----------------------------------------------------------------------------------------------- */
 
 /* Spaces whose values are shares of a white: their scale is that of the file's type. Others (CIELAB, XYZ) have their own. */
 static bool has_white(const VipsImage *x) {
@@ -143,7 +197,9 @@ static double white_of(tn_image *image, VipsImage **x) {
 /* What is neither 8 nor 16 bits wide becomes 16: then libvips and the profile know its white. */
 static bool known_depth(tn_image *image, VipsImage **x) {
     if (!has_white(*x) || (*x)->BandFmt == VIPS_FORMAT_UCHAR || (*x)->BandFmt == VIPS_FORMAT_USHORT) return true;
-    if (vips_image_hasalpha(*x) && tn_tiff_multiplied(image->file, image->n_file)) { /* libvips divides by 255ths */
+    bool multiplied = false;
+    tn_tiff_alpha(image->file, image->n_file, &multiplied);
+    if (vips_image_hasalpha(*x) && multiplied) { /* libvips divides by 255ths */
         refuse(image, "its colours of 32 bits are multiplied by alpha (associated alpha): store them unmultiplied", "");
         return false;
     }
@@ -214,7 +270,8 @@ static bool flatten(const tn_cfg *cfg, VipsImage **x, VipsImage *alpha) {
 
 static bool colours(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
     VipsImage *alpha = NULL;
-    bool ok = known_depth(image, x) && take_alpha(x, &alpha) && to_srgb(x) && flatten(cfg, x, alpha);
+    bool ok =
+        known_bands(image, x) && known_depth(image, x) && take_alpha(x, &alpha) && to_srgb(x) && flatten(cfg, x, alpha);
     if (alpha) g_object_unref(alpha);
     return ok;
 }
@@ -287,6 +344,13 @@ static bool has_one_size(const VipsImage *x) {
     return x->Xsize > 0 && x->Ysize > 0 && x->Xsize <= 65535 && x->Ysize <= 65535;
 }
 
+static bool fits_jpeg(const tn_cfg *cfg, tn_image *image, const VipsImage *x) {
+    if (cfg->preprocess.store == TN_STORE_RAW || (x->Xsize <= TN_JPEG_SIDE && x->Ysize <= TN_JPEG_SIDE)) return true;
+    refuse(image, "a side is longer than the 65500 pixels that a JPEG may have: cut it, or set preprocess.store = raw",
+           "");
+    return false;
+}
+
 /* The file itself may be stored: what the loader threads decode is what was looked at here. */
 static bool is_storable(const tn_image *image, VipsImage *x) {
     return is_jpeg(image) && x->Bands == 3 && x->Type == VIPS_INTERPRETATION_sRGB &&
@@ -306,7 +370,7 @@ static void decode(const tn_cfg *cfg, tn_image *out) {
         refuse(out, "its header claims more than preprocess.max_pixels", size);
     } else if (!has_one_size(header)) {
         refuse(out, "a side is longer than 65535", size);
-    } else if ((x = load(out, shrink_for(cfg, out, header))) && pipeline(cfg, out, &x)) {
+    } else if ((x = load(out, shrink_for(cfg, out, header))) && pipeline(cfg, out, &x) && fits_jpeg(cfg, out, x)) {
         size_t n = 0;
         out->pixels = vips_image_write_to_memory(x, &n);
         out->w = x->Xsize;

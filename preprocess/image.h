@@ -9,6 +9,9 @@
  * Depth  8 and 16 bits and less, 32 whole; floating point from 0 to 1, or to 255 where something is larger than 2. What
  *        a file holds is taken to be encoded as sRGB where no profile says otherwise; a profile of other colours
  *        (grey on RGB) counts as none. Signed samples and other ranges have no known white: refused.
+ * Alpha  a sample is alpha where the file says so: a TIFF's unspecified samples (infrared, masks) and the reserved byte of
+ *        a BMP are passed over, the former with a warning.
+ * A side is at most 65535 pixels; in the end at most 65500, where JPEG is stored. Longer: refused.
  * A damaged image may crash a library, or keep it busy for ever: preprocess calls it in a process of its own
  * (decoder.h).
  */

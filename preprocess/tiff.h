@@ -9,7 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Are the colours of the first picture stored multiplied by alpha (associated alpha)? false for any other file. */
-bool tn_tiff_multiplied(const unsigned char *file, size_t n_file);
+/* Which of the samples beside the colours of the first picture is alpha: the first that the file calls so, counted from
+ * 0; -1: none. Samples that it leaves unspecified are masks, infrared and the like. multiplied_out: are the colours
+ * stored multiplied by it (associated alpha)? */
+int tn_tiff_alpha(const unsigned char *file, size_t n_file, bool *multiplied_out);
+
+bool tn_tiff_is(const unsigned char *file, size_t n_file);
 
 #endif

@@ -15,12 +15,14 @@ typedef struct {
     size_t n;
 } bytes;
 
-/* Samples of a pixel, as the file holds them: colours, and behind them alpha. */
+/* Samples of a pixel, as the file holds them: colours, and behind them alpha, or what else there is. */
 typedef struct {
     int n, depth, n_colours;     /* n_colours 1 or 3; depth in bits; n - n_colours is 1 with alpha */
+    const uint32_t *beside;      /* what a TIFF calls the samples beside the colours; NULL: one, alpha */
+    bool reserved;               /* of a BMP: the fourth byte is not alpha, as no header of version 4 says so */
     bool big_endian, multiplied; /* of a TIFF; its colours are multiplied by alpha */
     bool is_float;               /* sample[] / scale is what a TIFF of 32 bits holds */
-    uint32_t sample[4];
+    uint32_t sample[5];
     double scale;
     const bytes *profile; /* NULL: none */
 } picture;
@@ -183,37 +185,41 @@ static inline void picture_tiff(const picture *p, bytes *out) {
     put_tag(p, out, 277, TIFF_SHORT, 1, n);
     put_tag(p, out, 278, TIFF_SHORT, 1, PICTURE_SIDE);
     put_tag(p, out, 279, TIFF_LONG, 1, n_pixels);
-    if (p->n > p->n_colours) put_tag(p, out, 338, TIFF_SHORT, 1, p->multiplied ? 1 : 2);
+    uint32_t n_beside = n - (uint32_t)p->n_colours, beside = p->multiplied ? 1 : 2;
+    if (p->beside) beside = p->beside[0] | (n_beside > 1 ? p->beside[1] << 16 : 0);
+    if (n_beside) put_tag(p, out, 338, TIFF_SHORT, n_beside, beside);
     put_tag(p, out, 339, TIFF_SHORT, n, n > 2 ? at_kinds : kind | (n > 1 ? kind << 16 : 0));
     if (p->profile) put_tag(p, out, 34675, TIFF_UNDEFINED, n_profile, at_profile);
     put_number(p, out, 0, 4);
 }
 
-/* --- BMP, version 4, with masks ------------------------------------------------------------------------------------- */
+/* --- BMP, version 4 with masks, or version 3 with a reserved byte ---------------------------------------------------- */
 
 static inline void picture_bmp(const picture *p, bytes *out) {
-    uint32_t n_pixels = PICTURE_SIDE * PICTURE_SIDE * 4, at = 14 + 108;
-    bool alpha = p->n == 4;
+    uint32_t n_pixels = PICTURE_SIDE * PICTURE_SIDE * 4, n_header = p->reserved ? 40 : 108, at = 14 + n_header;
+    bool fourth = p->n == 4;
     out->n = 0;
     put(out, "BM", 2);
     put_little(out, at + n_pixels, 4);
     put_little(out, 0, 4);
     put_little(out, at, 4);
-    put_little(out, 108, 4);
+    put_little(out, n_header, 4);
     put_little(out, PICTURE_SIDE, 4);
     put_little(out, PICTURE_SIDE, 4);
     put_little(out, 1 | 32U << 16, 4);
-    put_little(out, 3, 4); /* masks */
+    put_little(out, p->reserved ? 0 : 3, 4); /* 3: masks */
     put_little(out, n_pixels, 4);
     for (int i = 0; i < 4; i++) put_little(out, 0, 4);
-    put_little(out, 0x00FF0000U, 4);
-    put_little(out, 0x0000FF00U, 4);
-    put_little(out, 0x000000FFU, 4);
-    put_little(out, alpha ? 0xFF000000U : 0, 4);
-    put_little(out, 0x73524742U, 4); /* sRGB */
-    while (out->n < at) put_little(out, 0, 4);
+    if (!p->reserved) {
+        put_little(out, 0x00FF0000U, 4);
+        put_little(out, 0x0000FF00U, 4);
+        put_little(out, 0x000000FFU, 4);
+        put_little(out, fourth ? 0xFF000000U : 0, 4);
+        put_little(out, 0x73524742U, 4); /* sRGB */
+        while (out->n < at) put_little(out, 0, 4);
+    }
     for (int i = 0; i < PICTURE_SIDE * PICTURE_SIDE; i++)
-        put_little(out, p->sample[2] | p->sample[1] << 8 | p->sample[0] << 16 | (alpha ? p->sample[3] << 24 : 0), 4);
+        put_little(out, p->sample[2] | p->sample[1] << 8 | p->sample[0] << 16 | (fourth ? p->sample[3] << 24 : 0), 4);
 }
 
 /* --- ICC.1:2001-04 -------------------------------------------------------------------------------------------------- */

@@ -232,7 +232,38 @@ static void bmp(void **unused) {
         picture p = picture_of(3, 8, ALPHA[i] >= 0, ALPHA[i]);
         picture_bmp(&p, &file);
         compare("BMP", &p, NO_PROFILE, ALPHA[i] < 0 ? 1 : p.sample[3] / p.scale, &file);
+        p.reserved = true; /* whatever stands there */
+        picture_bmp(&p, &file);
+        compare("BMP, reserved byte", &p, NO_PROFILE, 1, &file);
     }
+}
+
+/* TIFF 6.0: 0 is unspecified (infrared, a mask), 1 and 2 are alpha, and the first of them counts. */
+static void beside_the_colours(void **unused) {
+    (void)unused;
+    static bytes file;
+    static const struct {
+        uint32_t kind[2];
+        int n, alpha; /* alpha: which of them; -1: none */
+    } OF[] = {{{0, 0}, 1, -1}, {{0, 0}, 2, -1}, {{2, 0}, 2, 0}, {{0, 2}, 2, 1}, {{2, 2}, 2, 0}};
+    tn_cfg cfg = {.preprocess = {.size_px = PICTURE_SIDE, .max_pixels = 1000}};
+    tn_image image;
+    for (size_t i = 0; i < sizeof OF / sizeof *OF; i++)
+        for (int depth = 8; depth <= 16; depth += 8)
+            for (int n_colours = 1; n_colours <= 3; n_colours += 2) {
+                picture p = picture_of(n_colours, depth, true, 0.25);
+                p.n = n_colours + OF[i].n;
+                p.sample[n_colours + 1] = (uint32_t)(0.75 * p.scale);
+                p.beside = OF[i].kind;
+                p.big_endian = depth == 16;
+                picture_tiff(&p, &file);
+                int alpha = OF[i].alpha;
+                compare("TIFF, samples beside", &p, NO_PROFILE, alpha < 0 ? 1 : p.sample[n_colours + alpha] / p.scale,
+                        &file);
+                tn_image_decode(&cfg, file.at, file.n, &image);
+                assert_non_null(strstr(image.warning, "that it does not call alpha are passed over"));
+                tn_image_free(&image);
+            }
 }
 
 /* Formats that libvips writes for us; what is read back was checked above to come from its pixels. */
@@ -275,10 +306,51 @@ static void others(void **unused) {
         }
 }
 
+/* libjpeg ends at 65500 pixels; an image that cannot be stored is one that cannot be used, not a run that fails. */
+static void long_side(void **unused) {
+    (void)unused;
+    static bytes file;
+    static const struct {
+        int w;
+        tn_store store;
+        bool good;
+    } OF[] = {{65500, TN_STORE_JPEG, true},
+              {65501, TN_STORE_JPEG, false},
+              {65501, TN_STORE_ORIGINAL, false},
+              {65501, TN_STORE_RAW, true}};
+    for (size_t i = 0; i < sizeof OF / sizeof *OF; i++) {
+        tn_cfg cfg = {.preprocess = {.size_px = 3, .max_pixels = 100000, .jpeg_quality = 92, .store = OF[i].store}};
+        tn_image image;
+        VipsImage *x = NULL;
+        void *png_file = NULL;
+        unsigned char *stored = NULL;
+        size_t n = 0, n_stored = 0;
+        assert_int_equal(vips_black(&x, OF[i].w, 1, "bands", 3, NULL), 0);
+        assert_int_equal(vips_image_write_to_buffer(x, ".png", &png_file, &n, NULL), 0);
+        file.n = 0;
+        put(&file, png_file, n);
+        g_free(png_file);
+        g_object_unref(x);
+        tn_image_decode(&cfg, file.at, file.n, &image);
+        assert_int_equal(!*image.reason, OF[i].good);
+        if (OF[i].good)
+            assert_int_equal(tn_image_store(&cfg, &image, &stored, &n_stored), TN_OK);
+        else
+            assert_non_null(strstr(image.reason, "longer than the 65500 pixels"));
+        free(stored);
+        tn_image_free(&image);
+    }
+}
+
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(png),          cmocka_unit_test(tiff),
-                                       cmocka_unit_test(float_ranges), cmocka_unit_test(warnings),
-                                       cmocka_unit_test(bmp),          cmocka_unit_test(others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(png),
+                                       cmocka_unit_test(tiff),
+                                       cmocka_unit_test(float_ranges),
+                                       cmocka_unit_test(warnings),
+                                       cmocka_unit_test(bmp),
+                                       cmocka_unit_test(others),
+                                       cmocka_unit_test(beside_the_colours),
+                                       cmocka_unit_test(long_side)};
     if (argc > 1 && strcmp(argv[1], "--table") == 0) {
         table = stdout;
         puts("| format | bits | colours | alpha | profile | by the formula | stored |\n| --- | --- | --- | --- | --- | "
