@@ -8,6 +8,8 @@
 #include <string.h>
 #include <vips/vips.h>
 
+#include <vips/vector.h> /* which needs it */
+
 /* What a library has to say of an image that it reads all the same goes with the image, which alone has a name. */
 static char warning[TN_REASON_BYTES];
 
@@ -28,6 +30,9 @@ static void keep_warning(const char *domain, GLogLevelFlags level, const char *t
 tn_status tn_image_begin(void) {
     if (vips_init("tenfold") != 0) return tn_fail(TN_EIO, "libvips does not start: %s", vips_error_buffer());
     vips_concurrency_set(1);
+    /* Scaling by instructions that are made up while it runs rounds otherwise than scaling in C, and ends the process
+     * where the system gives no memory that can be both written and run. */
+    vips_vector_set_enabled(FALSE);
     vips_cache_set_max(0);
     g_log_set_default_handler(keep_warning, NULL);
     return TN_OK;

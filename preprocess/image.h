@@ -35,7 +35,7 @@ typedef struct {
     char warning[TN_REASON_BYTES]; /* what a library complained of first; "" = nothing */
 } tn_image;
 
-/* Once per process, before the first. One thread, no cache: equal bytes everywhere. TN_EIO. */
+/* Once per process, before the first. One thread, no cache, scaling in C: equal bytes everywhere. TN_EIO. */
 tn_status tn_image_begin(void);
 
 /* An image that cannot be used is not an error: out->reason says why. file must live as long as out. */

@@ -10,6 +10,11 @@
 #include "preprocess/image.h"
 
 #include <math.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vips/vips.h>
 
 static const double GROUND[3] = {250, 10, 128};
@@ -342,8 +347,63 @@ static void long_side(void **unused) {
     }
 }
 
+/* The pixels of a pattern that is scaled down; the caller frees them. */
+static unsigned char *scaled(size_t *n_out) {
+    static bytes file;
+    tn_cfg cfg = {.preprocess = {.size_px = 7, .max_pixels = 10000}};
+    tn_image image;
+    unsigned char ramp[40 * 30 * 3], *pixels;
+    void *png_file = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof ramp; i++) ramp[i] = (unsigned char)(i * i / 7);
+    VipsImage *x = vips_image_new_from_memory_copy(ramp, sizeof ramp, 40, 30, 3, VIPS_FORMAT_UCHAR);
+    x->Type = VIPS_INTERPRETATION_sRGB;
+    assert_int_equal(vips_image_write_to_buffer(x, ".png", &png_file, &n, NULL), 0);
+    file.n = 0;
+    put(&file, png_file, n);
+    g_free(png_file);
+    g_object_unref(x);
+    tn_image_decode(&cfg, file.at, file.n, &image);
+    assert_string_equal(image.reason, "");
+    *n_out = (size_t)image.w * (size_t)image.h * 3;
+    pixels = malloc(*n_out);
+    memcpy(pixels, image.pixels, *n_out);
+    tn_image_free(&image);
+    return pixels;
+}
+
+/* Hardened systems give no memory that can be written and run, and mount /tmp and the home folders without the right to
+ * run what is there. */
+static void no_memory_to_run(void **unused) {
+    (void)unused;
+    enum { MDWE = 65, SKIPPED = 77 }; /* PR_SET_MDWE, Linux 6.3 */
+    int ends[2], how = 0;
+    size_t n = 0;
+    unsigned char there[4096];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, 0}); /* no file to run from either */
+        if (prctl(MDWE, 1, 0, 0, 0) != 0) _exit(SKIPPED);
+        unsigned char *pixels = scaled(&n);
+        _exit(write(ends[1], pixels, n) == (ssize_t)n ? 0 : 1);
+    }
+    close(ends[1]);
+    ssize_t got = read(ends[0], there, sizeof there);
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &how, 0), child);
+    if (WIFEXITED(how) && WEXITSTATUS(how) == SKIPPED) skip();
+    assert_int_equal(how, 0);
+    unsigned char *here = scaled(&n);
+    assert_int_equal(got, n);
+    assert_memory_equal(here, there, n);
+    free(here);
+}
+
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(png),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_memory_to_run),
+                                       cmocka_unit_test(png),
                                        cmocka_unit_test(tiff),
                                        cmocka_unit_test(float_ranges),
                                        cmocka_unit_test(warnings),
