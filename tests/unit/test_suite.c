@@ -23,6 +23,7 @@ static void exit_codes(void **unused) {
                 {70, TN_EBUG, "exit code 70"},
                 {1, TN_EIO, "exit code 1"},
                 {127, TN_EIO, "exit code 127"},
+                {243, TN_EIO, "exit code 243"}, /* no signal has so high a number */
                 {137, TN_EUNFINISHED, "killed by signal 9: out of memory?"},
                 {143, TN_EUNFINISHED, "killed by signal 15"},
                 {139, TN_EBUG, "crashed with signal 11"},
