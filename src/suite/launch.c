@@ -1,5 +1,4 @@
 /* launch.c - fork, mpirun, how it ended. */
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "suite/launch.h"
 
 #include "base/stop.h"
@@ -10,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +21,6 @@ tn_status tn_launch_begin(void) {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
     return tn_stop_begin();
-}
-
-int tn_cores(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 /* Settings of Open MPI that one machine needs; what the user set stays. */
