@@ -2,6 +2,7 @@
 #include "preprocess/image.h"
 
 #include "data/jpeg.h"
+#include "preprocess/gif.h"
 #include "preprocess/tiff.h"
 
 #include <stdlib.h>
@@ -281,6 +282,25 @@ static bool colours(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
     return ok;
 }
 
+/* The first frame of a GIF need not cover the screen. What it leaves is transparent, but libvips gives black. */
+static bool fill_around_frame(const tn_cfg *cfg, const tn_image *image, VipsImage **x) {
+    int frame[4], w = (*x)->Xsize, h = (*x)->Ysize;
+    double colour[3];
+    if (!tn_gif_frame(image->file, image->n_file, frame) || frame[0] >= w || frame[1] >= h) return true;
+    int right = w - frame[0] < frame[2] ? w : frame[0] + frame[2];
+    int bottom = h - frame[1] < frame[3] ? h : frame[1] + frame[3];
+    if (right - frame[0] >= w && bottom - frame[1] >= h) return true;
+    VipsImage *out = NULL;
+    if (!step(x, vips_extract_area(*x, &out, frame[0], frame[1], right - frame[0], bottom - frame[1], NULL), &out))
+        return false;
+    for (int c = 0; c < 3; c++) colour[c] = cfg->preprocess.background[c];
+    VipsArrayDouble *background = vips_array_double_new(colour, 3);
+    int failed = vips_embed(*x, &out, frame[0], frame[1], w, h, "extend", VIPS_EXTEND_BACKGROUND, "background",
+                            background, NULL);
+    vips_area_unref(VIPS_AREA(background));
+    return step(x, failed, &out);
+}
+
 static bool scale_down(const tn_cfg *cfg, VipsImage **x) {
     int side = (*x)->Xsize < (*x)->Ysize ? (*x)->Xsize : (*x)->Ysize;
     if (side <= cfg->preprocess.size_px) return true;
@@ -310,7 +330,8 @@ static bool upright(VipsImage **x) {
 }
 
 static bool pipeline(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
-    return colours(cfg, image, x) && scale_down(cfg, x) && three_bytes(x) && upright(x);
+    return colours(cfg, image, x) && fill_around_frame(cfg, image, x) && scale_down(cfg, x) && three_bytes(x) &&
+           upright(x);
 }
 
 /* --- hashes ------------------------------------------------------------------------------------------------------- */
@@ -391,10 +412,12 @@ void tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file
     *out = (tn_image){.file = file, .n_file = n_file};
     vips_error_clear();
     *warning = 0;
-    if (kind_accepted(out))
-        decode(cfg, out);
-    else
+    if (!kind_accepted(out))
         refuse(out, "is not a JPEG, PNG, WebP, GIF, TIFF or BMP image", "");
+    else if (tn_tiff_reduced(file, n_file))
+        refuse(out, "begins with a smaller copy of another picture, as a camera's raw file does: convert it", "");
+    else
+        decode(cfg, out);
     memcpy(out->warning, warning, sizeof warning);
     if (!*out->reason) out->perceptual_hash = difference_hash(out);
 }

@@ -11,6 +11,8 @@
  *        (grey on RGB) counts as none. Signed samples and other ranges have no known white: refused.
  * Alpha  a sample is alpha where the file says so: a TIFF's unspecified samples (infrared, masks) and the reserved byte of
  *        a BMP are passed over, the former with a warning.
+ *        What the first frame of a GIF leaves of its screen is transparent.
+ * A TIFF whose first picture is a smaller copy of another (a camera's raw file) is refused.
  * A side is at most 65535 pixels; in the end at most 65500, where JPEG is stored. Longer: refused.
  * A damaged image may crash a library, or keep it busy for ever: preprocess calls it in a process of its own
  * (decoder.h).

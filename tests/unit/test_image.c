@@ -311,6 +311,51 @@ static void others(void **unused) {
         }
 }
 
+/* GIF: what the frame leaves of the screen is transparent, as browsers show it. */
+static void around_frame(void **unused) {
+    (void)unused;
+    static bytes file;
+    static const int FRAME[][4] = {{0, 0, 3, 3}, {1, 1, 1, 1}, {0, 2, 3, 1}, {1, 0, 2, 2}};
+    tn_cfg cfg = {.preprocess = {.size_px = PICTURE_SIDE, .max_pixels = 1000}};
+    for (int c = 0; c < 3; c++) cfg.preprocess.background[c] = (int)GROUND[c];
+    for (size_t i = 0; i < sizeof FRAME / sizeof *FRAME; i++)
+        for (int n_colours = 1; n_colours <= 3; n_colours += 2)
+            for (int extensions = 0; extensions < 2; extensions++) {
+                const int *frame = FRAME[i];
+                picture p = picture_of(n_colours, 8, false, 1);
+                tn_image image;
+                picture_gif(&p, frame, extensions, &file);
+                tn_image_decode(&cfg, file.at, file.n, &image);
+                assert_string_equal(image.reason, "");
+                for (int at = 0; at < 3 * PICTURE_SIDE * PICTURE_SIDE; at++) {
+                    int c = at % 3, x = at / 3 % PICTURE_SIDE, y = at / 3 / PICTURE_SIDE;
+                    bool inside = x >= frame[0] && x < frame[0] + frame[2] && y >= frame[1] && y < frame[1] + frame[3];
+                    double want = inside ? p.sample[n_colours == 3 ? c : 0] : GROUND[c];
+                    if (fabs(image.pixels[at] - want) > 0)
+                        fail_msg("frame %zu, colours %d, extensions %d, %d %d: %d in place of %g", i, n_colours,
+                                 extensions, x, y, image.pixels[at], want);
+                }
+                tn_image_free(&image);
+            }
+}
+
+/* A camera's raw file begins with a thumbnail, which is a TIFF like any other. */
+static void smaller_copy(void **unused) {
+    (void)unused;
+    static bytes file;
+    tn_cfg cfg = {.preprocess = {.size_px = PICTURE_SIDE, .max_pixels = 1000}};
+    for (int big_endian = 0; big_endian < 2; big_endian++) {
+        picture p = picture_of(3, 8, false, 1);
+        tn_image image;
+        p.reduced = true;
+        p.big_endian = big_endian;
+        picture_tiff(&p, &file);
+        tn_image_decode(&cfg, file.at, file.n, &image);
+        assert_non_null(strstr(image.reason, "begins with a smaller copy of another picture"));
+        tn_image_free(&image);
+    }
+}
+
 /* libjpeg ends at 65500 pixels; an image that cannot be stored is one that cannot be used, not a run that fails. */
 static void long_side(void **unused) {
     (void)unused;
@@ -410,7 +455,9 @@ int main(int argc, char **argv) {
                                        cmocka_unit_test(bmp),
                                        cmocka_unit_test(others),
                                        cmocka_unit_test(beside_the_colours),
-                                       cmocka_unit_test(long_side)};
+                                       cmocka_unit_test(long_side),
+                                       cmocka_unit_test(around_frame),
+                                       cmocka_unit_test(smaller_copy)};
     if (argc > 1 && strcmp(argv[1], "--table") == 0) {
         table = stdout;
         puts("| format | bits | colours | alpha | profile | by the formula | stored |\n| --- | --- | --- | --- | --- | "
