@@ -36,6 +36,7 @@ tn_status tn_image_begin(void) {
     vips_vector_set_enabled(FALSE);
     vips_cache_set_max(0);
     g_log_set_default_handler(keep_warning, NULL);
+    g_log_set_always_fatal(G_LOG_FLAG_RECURSION | G_LOG_LEVEL_ERROR); /* whatever G_DEBUG says of warnings */
     return TN_OK;
 }
 
