@@ -51,8 +51,10 @@ static tn_status cannot_read(const char *path, int error, tn_found *out) {
         return tn_fail(TN_EIO, "%s: cannot be read: %s: mend that and run the same command again", path,
                        strerror(error));
     bool blank = strstr(path, "/ ") || path[strlen(path) - 1] == ' '; /* which nobody sees */
-    snprintf(out->reason, sizeof out->reason, TN_REASON_UNREAD "%s%s", strerror(error),
-             blank ? " (a blank in front of a name or behind it belongs to the name)" : "");
+    const char *hint = blank                ? " (a blank in front of a name or behind it belongs to the name)"
+                       : strchr(path, '\\') ? " (folders are separated by / here and not by \\)"
+                                            : "";
+    snprintf(out->reason, sizeof out->reason, TN_REASON_UNREAD "%s%s", strerror(error), hint);
     return TN_OK;
 }
 

@@ -1,11 +1,15 @@
 /* image.c - libvips pipeline of one image. */
 #include "preprocess/image.h"
 
+#include "data/jpeg.h"
+#include "preprocess/gif.h"
 #include "preprocess/tiff.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
+
+#include <vips/vector.h> /* which needs it */
 
 /* What a library has to say of an image that it reads all the same goes with the image, which alone has a name. */
 static char warning[TN_REASON_BYTES];
@@ -27,8 +31,12 @@ static void keep_warning(const char *domain, GLogLevelFlags level, const char *t
 tn_status tn_image_begin(void) {
     if (vips_init("tenfold") != 0) return tn_fail(TN_EIO, "libvips does not start: %s", vips_error_buffer());
     vips_concurrency_set(1);
+    /* Scaling by instructions that are made up while it runs rounds otherwise than scaling in C, and ends the process
+     * where the system gives no memory that can be both written and run. */
+    vips_vector_set_enabled(FALSE);
     vips_cache_set_max(0);
     g_log_set_default_handler(keep_warning, NULL);
+    g_log_set_always_fatal(G_LOG_FLAG_RECURSION | G_LOG_LEVEL_ERROR); /* whatever G_DEBUG says of warnings */
     return TN_OK;
 }
 
@@ -83,7 +91,60 @@ static bool step(VipsImage **x, int failed, VipsImage *const *out) {
     return !failed;
 }
 
-/* --- steps -------------------------------------------------------------------------------------------------------- */
+/* --- steps: which samples are colours, which is alpha ------------------------------------------------------------- */
+
+static int colour_bands(const VipsImage *x) {
+    switch (x->Type) {
+    case VIPS_INTERPRETATION_B_W:
+    case VIPS_INTERPRETATION_GREY16:
+        return 1;
+    case VIPS_INTERPRETATION_CMYK:
+        return 4;
+    case VIPS_INTERPRETATION_MULTIBAND:
+        return x->Bands < 3 ? 1 : 3;
+    default:
+        return 3;
+    }
+}
+
+/* The fourth byte of a pixel is alpha where the header has a mask for it, else reserved, and anything may stand there. */
+static bool bmp_has_alpha(const tn_image *image) {
+    enum { BITFIELDS = 3, ALPHABITFIELDS = 6, VERSION_3 = 56 };
+    static const unsigned char NONE[4];
+    if (image->n_file < 70) return false;
+    int size = image->file[14], compression = image->file[30];
+    bool masks = compression == ALPHABITFIELDS || (compression == BITFIELDS && size >= VERSION_3);
+    return masks && memcmp(image->file + 66, NONE, 4) != 0;
+}
+
+/* Its place beside the colours; -1: there is none. */
+static int alpha_of(const tn_image *image) {
+    bool multiplied;
+    if (tn_tiff_is(image->file, image->n_file)) return tn_tiff_alpha(image->file, image->n_file, &multiplied);
+    return memcmp(image->file, "BM", 2) == 0 && !bmp_has_alpha(image) ? -1 : 0;
+}
+
+/* Leaves the colours in *x, and alpha behind them: libvips takes any sample beside the colours for alpha. */
+static bool known_bands(tn_image *image, VipsImage **x) {
+    int n_colours = colour_bands(*x), n_others = (*x)->Bands - n_colours, alpha = n_others > 0 ? alpha_of(image) : -1;
+    VipsImage *out = NULL, *last = NULL;
+    if (n_others <= 0 || (n_others == 1 && alpha == 0)) return true;
+    if ((*x)->Type == VIPS_INTERPRETATION_MULTIBAND && n_others > 1) {
+        refuse(image, "which of its samples are colours is not known", "");
+        return false;
+    }
+    if (!*warning && tn_tiff_is(image->file, image->n_file))
+        snprintf(warning, sizeof warning, "samples beside its colours that it does not call alpha are passed over");
+    if (alpha >= n_others) alpha = -1;
+    if (alpha >= 0 && vips_extract_band(*x, &last, n_colours + alpha, NULL) != 0) return false;
+    if (!step(x, vips_extract_band(*x, &out, 0, "n", n_colours, NULL), &out)) return false;
+    if (!last) return true;
+    bool ok = step(x, vips_bandjoin2(*x, last, &out, NULL), &out);
+    g_object_unref(last);
+    return ok;
+}
+
+/* --- steps: colours ----------------------------------------------------------------------------------------------- */
 
 /* Spaces whose values are shares of a white: their scale is that of the file's type. Others (CIELAB, XYZ) have their own. */
 static bool has_white(const VipsImage *x) {
@@ -143,7 +204,9 @@ static double white_of(tn_image *image, VipsImage **x) {
 /* What is neither 8 nor 16 bits wide becomes 16: then libvips and the profile know its white. */
 static bool known_depth(tn_image *image, VipsImage **x) {
     if (!has_white(*x) || (*x)->BandFmt == VIPS_FORMAT_UCHAR || (*x)->BandFmt == VIPS_FORMAT_USHORT) return true;
-    if (vips_image_hasalpha(*x) && tn_tiff_multiplied(image->file, image->n_file)) { /* libvips divides by 255ths */
+    bool multiplied = false;
+    tn_tiff_alpha(image->file, image->n_file, &multiplied);
+    if (vips_image_hasalpha(*x) && multiplied) { /* libvips divides by 255ths */
         refuse(image, "its colours of 32 bits are multiplied by alpha (associated alpha): store them unmultiplied", "");
         return false;
     }
@@ -214,9 +277,29 @@ static bool flatten(const tn_cfg *cfg, VipsImage **x, VipsImage *alpha) {
 
 static bool colours(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
     VipsImage *alpha = NULL;
-    bool ok = known_depth(image, x) && take_alpha(x, &alpha) && to_srgb(x) && flatten(cfg, x, alpha);
+    bool ok =
+        known_bands(image, x) && known_depth(image, x) && take_alpha(x, &alpha) && to_srgb(x) && flatten(cfg, x, alpha);
     if (alpha) g_object_unref(alpha);
     return ok;
+}
+
+/* The first frame of a GIF need not cover the screen. What it leaves is transparent, but libvips gives black. */
+static bool fill_around_frame(const tn_cfg *cfg, const tn_image *image, VipsImage **x) {
+    int frame[4], w = (*x)->Xsize, h = (*x)->Ysize;
+    double colour[3];
+    if (!tn_gif_frame(image->file, image->n_file, frame) || frame[0] >= w || frame[1] >= h) return true;
+    int right = w - frame[0] < frame[2] ? w : frame[0] + frame[2];
+    int bottom = h - frame[1] < frame[3] ? h : frame[1] + frame[3];
+    if (right - frame[0] >= w && bottom - frame[1] >= h) return true;
+    VipsImage *out = NULL;
+    if (!step(x, vips_extract_area(*x, &out, frame[0], frame[1], right - frame[0], bottom - frame[1], NULL), &out))
+        return false;
+    for (int c = 0; c < 3; c++) colour[c] = cfg->preprocess.background[c];
+    VipsArrayDouble *background = vips_array_double_new(colour, 3);
+    int failed = vips_embed(*x, &out, frame[0], frame[1], w, h, "extend", VIPS_EXTEND_BACKGROUND, "background",
+                            background, NULL);
+    vips_area_unref(VIPS_AREA(background));
+    return step(x, failed, &out);
 }
 
 static bool scale_down(const tn_cfg *cfg, VipsImage **x) {
@@ -248,7 +331,8 @@ static bool upright(VipsImage **x) {
 }
 
 static bool pipeline(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
-    return colours(cfg, image, x) && scale_down(cfg, x) && three_bytes(x) && upright(x);
+    return colours(cfg, image, x) && fill_around_frame(cfg, image, x) && scale_down(cfg, x) && three_bytes(x) &&
+           upright(x);
 }
 
 /* --- hashes ------------------------------------------------------------------------------------------------------- */
@@ -287,6 +371,13 @@ static bool has_one_size(const VipsImage *x) {
     return x->Xsize > 0 && x->Ysize > 0 && x->Xsize <= 65535 && x->Ysize <= 65535;
 }
 
+static bool fits_jpeg(const tn_cfg *cfg, tn_image *image, const VipsImage *x) {
+    if (cfg->preprocess.store == TN_STORE_RAW || (x->Xsize <= TN_JPEG_SIDE && x->Ysize <= TN_JPEG_SIDE)) return true;
+    refuse(image, "a side is longer than the 65500 pixels that a JPEG may have: cut it, or set preprocess.store = raw",
+           "");
+    return false;
+}
+
 /* The file itself may be stored: what the loader threads decode is what was looked at here. */
 static bool is_storable(const tn_image *image, VipsImage *x) {
     return is_jpeg(image) && x->Bands == 3 && x->Type == VIPS_INTERPRETATION_sRGB &&
@@ -306,7 +397,7 @@ static void decode(const tn_cfg *cfg, tn_image *out) {
         refuse(out, "its header claims more than preprocess.max_pixels", size);
     } else if (!has_one_size(header)) {
         refuse(out, "a side is longer than 65535", size);
-    } else if ((x = load(out, shrink_for(cfg, out, header))) && pipeline(cfg, out, &x)) {
+    } else if ((x = load(out, shrink_for(cfg, out, header))) && pipeline(cfg, out, &x) && fits_jpeg(cfg, out, x)) {
         size_t n = 0;
         out->pixels = vips_image_write_to_memory(x, &n);
         out->w = x->Xsize;
@@ -322,10 +413,12 @@ void tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file
     *out = (tn_image){.file = file, .n_file = n_file};
     vips_error_clear();
     *warning = 0;
-    if (kind_accepted(out))
-        decode(cfg, out);
-    else
+    if (!kind_accepted(out))
         refuse(out, "is not a JPEG, PNG, WebP, GIF, TIFF or BMP image", "");
+    else if (tn_tiff_reduced(file, n_file))
+        refuse(out, "begins with a smaller copy of another picture, as a camera's raw file does: convert it", "");
+    else
+        decode(cfg, out);
     memcpy(out->warning, warning, sizeof warning);
     if (!*out->reason) out->perceptual_hash = difference_hash(out);
 }

@@ -9,6 +9,11 @@
  * Depth  8 and 16 bits and less, 32 whole; floating point from 0 to 1, or to 255 where something is larger than 2. What
  *        a file holds is taken to be encoded as sRGB where no profile says otherwise; a profile of other colours
  *        (grey on RGB) counts as none. Signed samples and other ranges have no known white: refused.
+ * Alpha  a sample is alpha where the file says so: a TIFF's unspecified samples (infrared, masks) and the reserved byte of
+ *        a BMP are passed over, the former with a warning.
+ *        What the first frame of a GIF leaves of its screen is transparent.
+ * A TIFF whose first picture is a smaller copy of another (a camera's raw file) is refused.
+ * A side is at most 65535 pixels; in the end at most 65500, where JPEG is stored. Longer: refused.
  * A damaged image may crash a library, or keep it busy for ever: preprocess calls it in a process of its own
  * (decoder.h).
  */
@@ -32,7 +37,7 @@ typedef struct {
     char warning[TN_REASON_BYTES]; /* what a library complained of first; "" = nothing */
 } tn_image;
 
-/* Once per process, before the first. One thread, no cache: equal bytes everywhere. TN_EIO. */
+/* Once per process, before the first. One thread, no cache, scaling in C: equal bytes everywhere. TN_EIO. */
 tn_status tn_image_begin(void);
 
 /* An image that cannot be used is not an error: out->reason says why. file must live as long as out. */

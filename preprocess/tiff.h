@@ -1,7 +1,8 @@
 /*
  * tiff.h - what libvips does not tell of a TIFF file.                       layer: preprocess, uses: nothing
  *
- * Source  TIFF 6.0, section 2 (directories) and ExtraSamples (tag 338); BigTIFF: libtiff's design of it
+ * Source  TIFF 6.0, section 2 (directories) and NewSubfileType, SubfileType,
+ *         ExtraSamples (tags 254, 255, 338); BigTIFF: libtiff's design of it
  */
 #ifndef TN_PREPROCESS_TIFF_H
 #define TN_PREPROCESS_TIFF_H
@@ -9,7 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Are the colours of the first picture stored multiplied by alpha (associated alpha)? false for any other file. */
-bool tn_tiff_multiplied(const unsigned char *file, size_t n_file);
+/* Which of the samples beside the colours of the first picture is alpha: the first that the file calls so, counted from
+ * 0; -1: none. Samples that it leaves unspecified are masks, infrared and the like. multiplied_out: are the colours
+ * stored multiplied by it (associated alpha)? */
+int tn_tiff_alpha(const unsigned char *file, size_t n_file, bool *multiplied_out);
+
+/* Is the first picture a smaller copy of another in the file? A camera's raw file (NEF, ARW, DNG) begins with one. */
+bool tn_tiff_reduced(const unsigned char *file, size_t n_file);
+
+bool tn_tiff_is(const unsigned char *file, size_t n_file);
 
 #endif

@@ -10,6 +10,8 @@
 #include "base/progress.h"
 #include "base/run.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,7 +75,37 @@ static int leave(int code) {
     _exit(code);
 }
 
+/* Where a service closed them, the next file that is opened, the lock of a run even, would get what is printed. */
+static void open_standard_files(void) {
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= STDIN_FILENO && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) close(fd);
+}
+
+/* A table of differences, a digest or the commands of a --dry-run that were cut off look whole. A reader that left, as
+ * `head` does, has had enough. */
+static tn_status end_output(void) {
+    errno = 0;
+    bool whole = fflush(stdout) == 0 && !ferror(stdout);
+    if (whole || errno == EPIPE) return TN_OK;
+    return tn_fail(TN_EIO, "the standard output cannot be written, and is not whole: %s",
+                   errno ? strerror(errno) : "is its disk full?");
+}
+
+static int run_verb(const tn_verb *verb, const tn_args *args) {
+    tn_status st = TN_OK;
+    if (args->help)
+        tn_verb_print_help(verb, stdout);
+    else
+        st = verb->run(args);
+    if (st == TN_OK) st = end_output();
+    return leave(st == TN_OK ? 0 : fail(st));
+}
+
 int main(int argc, char **argv) {
+    open_standard_files();
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         print_help(argc < 2 ? stderr : stdout);
         return argc < 2 ? TN_EARG : 0;
@@ -84,10 +116,5 @@ int main(int argc, char **argv) {
     tn_status st = tn_args_parse(verb, argc - 2, argv + 2, &args);
     if (st != TN_OK) return fail(st);
     if (!verb->mpi && !is_first_rank()) return pass(verb->name);
-    if (args.help) {
-        tn_verb_print_help(verb, stdout);
-        return 0;
-    }
-    st = verb->run(&args);
-    return leave(st == TN_OK ? 0 : fail(st));
+    return run_verb(verb, &args);
 }

@@ -77,7 +77,7 @@ static void print_model(const tn_weights *w) {
     if (m->net.n_classes)
         printf("classifier of %d classes\n", m->net.n_classes);
     else
-        printf("no classifier\n");
+        printf("no classifier%s\n", w->had_single ? ": the file's is of one class, a single logit, and left out" : "");
 }
 
 enum { LIBRARY_CPU_S = 60 }; /* the largest net takes a tenth of it */

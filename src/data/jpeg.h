@@ -14,6 +14,8 @@
 
 #include <stddef.h>
 
+enum { TN_JPEG_SIDE = 65500 }; /* the longest that libjpeg reads and writes */
+
 typedef struct {
     int x, y, w, h;
 } tn_box; /* pixels */

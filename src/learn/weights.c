@@ -98,6 +98,20 @@ static int64_t classes_of(const tn_source *s) {
     return f->dim[s->names == TN_NAMES_KERAS ? 1 : 0];
 }
 
+/* A single logit of a yes or no is no classifier here. It would begin anew in any case: out with it. */
+static bool drop_single(tn_source *s) {
+    static const tn_tensor HEAD[] = {{.name = "classifier.weight", .kind = TN_TENSOR_DENSE},
+                                     {.name = "classifier.bias", .kind = TN_TENSOR_BIAS}};
+    if (classes_of(s) != 1) return false;
+    for (int i = 0; i < 2; i++) {
+        const tn_foreign *f = find(s, &HEAD[i]);
+        if (!f) continue;
+        int at = (int)(f - s->tensor);
+        memmove(&s->tensor[at], &s->tensor[at + 1], (size_t)(--s->n - at) * sizeof *s->tensor);
+    }
+    return true;
+}
+
 static tn_status net_of(const tn_source *s, const tn_net_spec *base, const char *name, tn_net **out) {
     tn_net_spec spec = *base;
     int64_t K = classes_of(s);
@@ -275,11 +289,13 @@ static tn_status find_net(const tn_source *s, const tn_weights_ask *ask, FILE *l
 tn_status tn_weights_read(const char *path, const tn_weights_ask *ask, FILE *list, tn_weights **out) {
     tn_source s;
     TN_TRY(tn_source_open(path, &s));
+    bool single = drop_single(&s);
     tn_weights *w = calloc(1, sizeof *w);
     tn_status st = w ? find_net(&s, ask, list, w) : tn_fail_memory(sizeof *w, path);
     if (st == TN_OK) {
         w->origin = tn_names_word(s.names);
         w->has_copy = s.has_copy;
+        w->had_single = single;
         if (s.names != TN_NAMES_TENFOLD) snprintf(w->prefix, sizeof w->prefix, "%s", s.prefix);
     }
     tn_source_close(&s);

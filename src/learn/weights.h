@@ -33,6 +33,7 @@ typedef struct {
     tn_ckpt_model model;               /* net.n_classes 0: the file has no classifier */
     const char *origin;                /* "keras", "timm", "torchvision", "tenfold" */
     char prefix[TN_TENSOR_NAME_BYTES]; /* taken off in front of all names; of another program's file */
+    bool had_single;                   /* a classifier of one class was there, and left out */
     bool has_copy;                     /* the net was there twice, and its average was read */
     tn_net *net;                       /* without a classifier in the file: one of two classes, all zero */
     float *params, *state;             /* host */

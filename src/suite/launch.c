@@ -1,5 +1,4 @@
 /* launch.c - fork, mpirun, how it ended. */
-#define _GNU_SOURCE /* sched_getaffinity */
 #include "suite/launch.h"
 
 #include "base/stop.h"
@@ -10,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,11 +23,6 @@ tn_status tn_launch_begin(void) {
     return tn_stop_begin();
 }
 
-int tn_cores(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 /* Settings of Open MPI that one machine needs; what the user set stays. */
 static void set_environment(void) {
     static const char *const KEEP[][2] = {
@@ -39,6 +32,7 @@ static void set_environment(void) {
         {"OMPI_MCA_hwloc_base_binding_policy", "none"}, /* a rank has loader and lane threads */
         {"OMPI_MCA_mpi_yield_when_idle", "1"},
         {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"}, /* containers forbid it, noisily */
+        {"OMPI_MCA_plm_rsh_agent", "/bin/sh"}, /* not used here, but mpirun looks for ssh, which containers lack */
     };
     for (size_t i = 0; i < sizeof KEEP / sizeof *KEEP; i++) setenv(KEEP[i][0], KEEP[i][1], 0);
     if (isatty(STDERR_FILENO)) setenv("TENFOLD_TERMINAL", "1", 1); /* progress.h: draw bars through the relay */
@@ -154,7 +148,8 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
 }
 
 tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes) {
-    int killed_by = exit_code > 128 ? exit_code - 128 : 0;
+    int killed_by =
+        exit_code > 128 && exit_code <= 128 + SIGRTMAX ? exit_code - 128 : 0; /* mpirun also ends with -13 */
     bool crashed = killed_by == SIGSEGV || killed_by == SIGABRT || killed_by == SIGFPE;
     if (killed_by == SIGBUS)
         snprintf(how_out, n_bytes, "killed by signal %d: is /dev/shm or the disk full?", killed_by);

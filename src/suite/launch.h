@@ -40,9 +40,6 @@ tn_status tn_launch_as(char *const *argv, const tn_launch_how *how, int *exit_co
 /* Starts a process group and does not wait: output to the descriptor out. -1: no process can be made. */
 pid_t tn_launch_start(char *const *argv, int n_ranks, int out);
 
-/* Cores that this process may use. */
-int tn_cores(void);
-
 /* What an exit code of tn_launch means for the whole run: our own codes as they are; a verb that was killed, by the
  * kernel for its memory or by someone, is unfinished; one that crashed is a bug, unless memory behind a mapped file could not be had (SIGBUS) or
  * an instruction is not there (SIGILL); another code is mpirun's own, which could not start it. how_out: in words, for a message. */

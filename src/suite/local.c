@@ -6,6 +6,7 @@
 #include "base/stop.h"
 #include "learn/self.h"
 #include "learn/train.h"
+#include "suite/cores.h"
 #include "suite/launch.h"
 #include "suite/queue.h"
 #include "suite/report.h"

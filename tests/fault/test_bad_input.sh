@@ -74,6 +74,11 @@ sed -i 's/0001.png,/0001.png ,/; s/0002.jpg,/0002.jpg ,/' fine/metadata.csv
 echo '2,"images/0002.jpg ",cannot be read: No such file or directory (a blank in front of a name or behind it belongs to the name)' |
     cmp - <(tail -n +2 fine-run2/shards/quarantine.csv)
 
+# --- a table from Windows
+sed 's#^images/#images\\#' good/metadata.csv >data/metadata.csv
+refused 4 '0,images\0000.jpg,cannot be read: No such file or directory (folders are separated by / here and not by \)' preprocess tiny.cfg --run windows
+cp good/metadata.csv data/
+
 # --- images: quarantined with row and reason; too many of them is an error
 : >data/images/0000.jpg
 echo "this is text" >data/images/0002.jpg

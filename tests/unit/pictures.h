@@ -1,4 +1,4 @@
-/* pictures.h - PNG, TIFF and BMP files of one colour, byte by byte, so that no library stands between a test and the file;
+/* pictures.h - PNG, TIFF, BMP and GIF files of one colour, byte by byte, so that no library stands between a test and the file;
  * and ICC profiles whose values are proportional to light. */
 #ifndef TN_TESTS_PICTURES_H
 #define TN_TESTS_PICTURES_H
@@ -15,12 +15,15 @@ typedef struct {
     size_t n;
 } bytes;
 
-/* Samples of a pixel, as the file holds them: colours, and behind them alpha. */
+/* Samples of a pixel, as the file holds them: colours, and behind them alpha, or what else there is. */
 typedef struct {
     int n, depth, n_colours;     /* n_colours 1 or 3; depth in bits; n - n_colours is 1 with alpha */
+    const uint32_t *beside;      /* what a TIFF calls the samples beside the colours; NULL: one, alpha */
+    bool reduced;                /* of a TIFF: its only directory says that it is a smaller copy of another */
+    bool reserved;               /* of a BMP: the fourth byte is not alpha, as no header of version 4 says so */
     bool big_endian, multiplied; /* of a TIFF; its colours are multiplied by alpha */
     bool is_float;               /* sample[] / scale is what a TIFF of 32 bits holds */
-    uint32_t sample[4];
+    uint32_t sample[5];
     double scale;
     const bytes *profile; /* NULL: none */
 } picture;
@@ -153,7 +156,7 @@ static inline uint32_t bits_of(float x) {
 
 /* One strip; the header, the values of BitsPerSample and SampleFormat, the pixels, the profile, the directory. */
 static inline void picture_tiff(const picture *p, bytes *out) {
-    uint32_t n = (uint32_t)p->n, width = (uint32_t)p->depth / 8, n_tags = 12;
+    uint32_t n = (uint32_t)p->n, width = (uint32_t)p->depth / 8, n_tags = 13;
     uint32_t kind = p->is_float ? 3 : 1, at_bits = 8, at_kinds = at_bits + 2 * n, at_pixels = at_kinds + 2 * n;
     uint32_t n_pixels = PICTURE_SIDE * PICTURE_SIDE * n * width, at_profile = at_pixels + n_pixels;
     uint32_t n_profile = p->profile ? (uint32_t)p->profile->n : 0;
@@ -172,8 +175,9 @@ static inline void picture_tiff(const picture *p, bytes *out) {
     }
     if (p->profile) put(out, p->profile->at, p->profile->n);
     while (out->n < at_directory) put_number(p, out, 0, 1);
-    n_tags = n_tags - (p->profile ? 0 : 1) - (p->n > p->n_colours ? 0 : 1);
+    n_tags = n_tags - (p->profile ? 0 : 1) - (p->n > p->n_colours ? 0 : 1) - (p->reduced ? 0 : 1);
     put_number(p, out, n_tags, 2);
+    if (p->reduced) put_tag(p, out, 254, TIFF_LONG, 1, 1);
     put_tag(p, out, 256, TIFF_SHORT, 1, PICTURE_SIDE);
     put_tag(p, out, 257, TIFF_SHORT, 1, PICTURE_SIDE);
     put_tag(p, out, 258, TIFF_SHORT, n, n > 2 ? at_bits : (uint32_t)p->depth | (n > 1 ? (uint32_t)p->depth << 16 : 0));
@@ -183,37 +187,68 @@ static inline void picture_tiff(const picture *p, bytes *out) {
     put_tag(p, out, 277, TIFF_SHORT, 1, n);
     put_tag(p, out, 278, TIFF_SHORT, 1, PICTURE_SIDE);
     put_tag(p, out, 279, TIFF_LONG, 1, n_pixels);
-    if (p->n > p->n_colours) put_tag(p, out, 338, TIFF_SHORT, 1, p->multiplied ? 1 : 2);
+    uint32_t n_beside = n - (uint32_t)p->n_colours, beside = p->multiplied ? 1 : 2;
+    if (p->beside) beside = p->beside[0] | (n_beside > 1 ? p->beside[1] << 16 : 0);
+    if (n_beside) put_tag(p, out, 338, TIFF_SHORT, n_beside, beside);
     put_tag(p, out, 339, TIFF_SHORT, n, n > 2 ? at_kinds : kind | (n > 1 ? kind << 16 : 0));
     if (p->profile) put_tag(p, out, 34675, TIFF_UNDEFINED, n_profile, at_profile);
     put_number(p, out, 0, 4);
 }
 
-/* --- BMP, version 4, with masks ------------------------------------------------------------------------------------- */
+/* --- BMP, version 4 with masks, or version 3 with a reserved byte ---------------------------------------------------- */
 
 static inline void picture_bmp(const picture *p, bytes *out) {
-    uint32_t n_pixels = PICTURE_SIDE * PICTURE_SIDE * 4, at = 14 + 108;
-    bool alpha = p->n == 4;
+    uint32_t n_pixels = PICTURE_SIDE * PICTURE_SIDE * 4, n_header = p->reserved ? 40 : 108, at = 14 + n_header;
+    bool fourth = p->n == 4;
     out->n = 0;
     put(out, "BM", 2);
     put_little(out, at + n_pixels, 4);
     put_little(out, 0, 4);
     put_little(out, at, 4);
-    put_little(out, 108, 4);
+    put_little(out, n_header, 4);
     put_little(out, PICTURE_SIDE, 4);
     put_little(out, PICTURE_SIDE, 4);
     put_little(out, 1 | 32U << 16, 4);
-    put_little(out, 3, 4); /* masks */
+    put_little(out, p->reserved ? 0 : 3, 4); /* 3: masks */
     put_little(out, n_pixels, 4);
     for (int i = 0; i < 4; i++) put_little(out, 0, 4);
-    put_little(out, 0x00FF0000U, 4);
-    put_little(out, 0x0000FF00U, 4);
-    put_little(out, 0x000000FFU, 4);
-    put_little(out, alpha ? 0xFF000000U : 0, 4);
-    put_little(out, 0x73524742U, 4); /* sRGB */
-    while (out->n < at) put_little(out, 0, 4);
+    if (!p->reserved) {
+        put_little(out, 0x00FF0000U, 4);
+        put_little(out, 0x0000FF00U, 4);
+        put_little(out, 0x000000FFU, 4);
+        put_little(out, fourth ? 0xFF000000U : 0, 4);
+        put_little(out, 0x73524742U, 4); /* sRGB */
+        while (out->n < at) put_little(out, 0, 4);
+    }
     for (int i = 0; i < PICTURE_SIDE * PICTURE_SIDE; i++)
-        put_little(out, p->sample[2] | p->sample[1] << 8 | p->sample[0] << 16 | (alpha ? p->sample[3] << 24 : 0), 4);
+        put_little(out, p->sample[2] | p->sample[1] << 8 | p->sample[0] << 16 | (fourth ? p->sample[3] << 24 : 0), 4);
+}
+
+/* --- GIF89a: a screen of the side, and a frame on it; its codes are not compressed ----------------------------------- */
+
+static inline void picture_gif(const picture *p, const int frame[4], bool extensions, bytes *out) {
+    uint32_t bits = 0, n_bits = 0;
+    bytes codes = {.n = 0};
+    out->n = 0;
+    put(out, "GIF89a", 6);
+    put_little(out, PICTURE_SIDE, 2);
+    put_little(out, PICTURE_SIDE, 2);
+    put(out, "\x91\0\0", 3); /* a palette of four */
+    put(out, "\x0A\x14\x1E", 3);
+    for (int c = 0; c < 3; c++) put_little(out, p->sample[p->n_colours == 3 ? c : 0], 1);
+    put(out, "\0\0\0\xFF\xFF\xFF", 6);
+    if (extensions) put(out, "!\xFE\3abc\2de\0!\xF9\4\1\0\0\3\0", 18); /* a comment; entry 3 is transparent */
+    put(out, ",", 1);
+    for (int i = 0; i < 4; i++) put_little(out, (uint32_t)frame[i], 2);
+    put(out, "\0\2", 2);
+    for (int i = 0; i <= frame[2] * frame[3]; i++) { /* of three bits: clear, entry 1, clear, entry 1, ..., end */
+        bits |= (i < frame[2] * frame[3] ? 4U | 1U << 3 : 5U) << n_bits;
+        for (n_bits += 6; n_bits >= 8; n_bits -= 8, bits >>= 8) put_little(&codes, bits & 255U, 1);
+    }
+    put_little(&codes, bits, 1);
+    put_little(out, (uint32_t)codes.n, 1);
+    put(out, codes.at, codes.n);
+    put(out, "\0;", 2);
 }
 
 /* --- ICC.1:2001-04 -------------------------------------------------------------------------------------------------- */

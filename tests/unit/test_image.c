@@ -10,6 +10,11 @@
 #include "preprocess/image.h"
 
 #include <math.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vips/vips.h>
 
 static const double GROUND[3] = {250, 10, 128};
@@ -232,7 +237,38 @@ static void bmp(void **unused) {
         picture p = picture_of(3, 8, ALPHA[i] >= 0, ALPHA[i]);
         picture_bmp(&p, &file);
         compare("BMP", &p, NO_PROFILE, ALPHA[i] < 0 ? 1 : p.sample[3] / p.scale, &file);
+        p.reserved = true; /* whatever stands there */
+        picture_bmp(&p, &file);
+        compare("BMP, reserved byte", &p, NO_PROFILE, 1, &file);
     }
+}
+
+/* TIFF 6.0: 0 is unspecified (infrared, a mask), 1 and 2 are alpha, and the first of them counts. */
+static void beside_the_colours(void **unused) {
+    (void)unused;
+    static bytes file;
+    static const struct {
+        uint32_t kind[2];
+        int n, alpha; /* alpha: which of them; -1: none */
+    } OF[] = {{{0, 0}, 1, -1}, {{0, 0}, 2, -1}, {{2, 0}, 2, 0}, {{0, 2}, 2, 1}, {{2, 2}, 2, 0}};
+    tn_cfg cfg = {.preprocess = {.size_px = PICTURE_SIDE, .max_pixels = 1000}};
+    tn_image image;
+    for (size_t i = 0; i < sizeof OF / sizeof *OF; i++)
+        for (int depth = 8; depth <= 16; depth += 8)
+            for (int n_colours = 1; n_colours <= 3; n_colours += 2) {
+                picture p = picture_of(n_colours, depth, true, 0.25);
+                p.n = n_colours + OF[i].n;
+                p.sample[n_colours + 1] = (uint32_t)(0.75 * p.scale);
+                p.beside = OF[i].kind;
+                p.big_endian = depth == 16;
+                picture_tiff(&p, &file);
+                int alpha = OF[i].alpha;
+                compare("TIFF, samples beside", &p, NO_PROFILE, alpha < 0 ? 1 : p.sample[n_colours + alpha] / p.scale,
+                        &file);
+                tn_image_decode(&cfg, file.at, file.n, &image);
+                assert_non_null(strstr(image.warning, "that it does not call alpha are passed over"));
+                tn_image_free(&image);
+            }
 }
 
 /* Formats that libvips writes for us; what is read back was checked above to come from its pixels. */
@@ -275,10 +311,153 @@ static void others(void **unused) {
         }
 }
 
+/* GIF: what the frame leaves of the screen is transparent, as browsers show it. */
+static void around_frame(void **unused) {
+    (void)unused;
+    static bytes file;
+    static const int FRAME[][4] = {{0, 0, 3, 3}, {1, 1, 1, 1}, {0, 2, 3, 1}, {1, 0, 2, 2}};
+    tn_cfg cfg = {.preprocess = {.size_px = PICTURE_SIDE, .max_pixels = 1000}};
+    for (int c = 0; c < 3; c++) cfg.preprocess.background[c] = (int)GROUND[c];
+    for (size_t i = 0; i < sizeof FRAME / sizeof *FRAME; i++)
+        for (int n_colours = 1; n_colours <= 3; n_colours += 2)
+            for (int extensions = 0; extensions < 2; extensions++) {
+                const int *frame = FRAME[i];
+                picture p = picture_of(n_colours, 8, false, 1);
+                tn_image image;
+                picture_gif(&p, frame, extensions, &file);
+                tn_image_decode(&cfg, file.at, file.n, &image);
+                assert_string_equal(image.reason, "");
+                for (int at = 0; at < 3 * PICTURE_SIDE * PICTURE_SIDE; at++) {
+                    int c = at % 3, x = at / 3 % PICTURE_SIDE, y = at / 3 / PICTURE_SIDE;
+                    bool inside = x >= frame[0] && x < frame[0] + frame[2] && y >= frame[1] && y < frame[1] + frame[3];
+                    double want = inside ? p.sample[n_colours == 3 ? c : 0] : GROUND[c];
+                    if (fabs(image.pixels[at] - want) > 0)
+                        fail_msg("frame %zu, colours %d, extensions %d, %d %d: %d in place of %g", i, n_colours,
+                                 extensions, x, y, image.pixels[at], want);
+                }
+                tn_image_free(&image);
+            }
+}
+
+/* A camera's raw file begins with a thumbnail, which is a TIFF like any other. */
+static void smaller_copy(void **unused) {
+    (void)unused;
+    static bytes file;
+    tn_cfg cfg = {.preprocess = {.size_px = PICTURE_SIDE, .max_pixels = 1000}};
+    for (int big_endian = 0; big_endian < 2; big_endian++) {
+        picture p = picture_of(3, 8, false, 1);
+        tn_image image;
+        p.reduced = true;
+        p.big_endian = big_endian;
+        picture_tiff(&p, &file);
+        tn_image_decode(&cfg, file.at, file.n, &image);
+        assert_non_null(strstr(image.reason, "begins with a smaller copy of another picture"));
+        tn_image_free(&image);
+    }
+}
+
+/* libjpeg ends at 65500 pixels; an image that cannot be stored is one that cannot be used, not a run that fails. */
+static void long_side(void **unused) {
+    (void)unused;
+    static bytes file;
+    static const struct {
+        int w;
+        tn_store store;
+        bool good;
+    } OF[] = {{65500, TN_STORE_JPEG, true},
+              {65501, TN_STORE_JPEG, false},
+              {65501, TN_STORE_ORIGINAL, false},
+              {65501, TN_STORE_RAW, true}};
+    for (size_t i = 0; i < sizeof OF / sizeof *OF; i++) {
+        tn_cfg cfg = {.preprocess = {.size_px = 3, .max_pixels = 100000, .jpeg_quality = 92, .store = OF[i].store}};
+        tn_image image;
+        VipsImage *x = NULL;
+        void *png_file = NULL;
+        unsigned char *stored = NULL;
+        size_t n = 0, n_stored = 0;
+        assert_int_equal(vips_black(&x, OF[i].w, 1, "bands", 3, NULL), 0);
+        assert_int_equal(vips_image_write_to_buffer(x, ".png", &png_file, &n, NULL), 0);
+        file.n = 0;
+        put(&file, png_file, n);
+        g_free(png_file);
+        g_object_unref(x);
+        tn_image_decode(&cfg, file.at, file.n, &image);
+        assert_int_equal(!*image.reason, OF[i].good);
+        if (OF[i].good)
+            assert_int_equal(tn_image_store(&cfg, &image, &stored, &n_stored), TN_OK);
+        else
+            assert_non_null(strstr(image.reason, "longer than the 65500 pixels"));
+        free(stored);
+        tn_image_free(&image);
+    }
+}
+
+/* The pixels of a pattern that is scaled down; the caller frees them. */
+static unsigned char *scaled(size_t *n_out) {
+    static bytes file;
+    tn_cfg cfg = {.preprocess = {.size_px = 7, .max_pixels = 10000}};
+    tn_image image;
+    unsigned char ramp[40 * 30 * 3], *pixels;
+    void *png_file = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof ramp; i++) ramp[i] = (unsigned char)(i * i / 7);
+    VipsImage *x = vips_image_new_from_memory_copy(ramp, sizeof ramp, 40, 30, 3, VIPS_FORMAT_UCHAR);
+    x->Type = VIPS_INTERPRETATION_sRGB;
+    assert_int_equal(vips_image_write_to_buffer(x, ".png", &png_file, &n, NULL), 0);
+    file.n = 0;
+    put(&file, png_file, n);
+    g_free(png_file);
+    g_object_unref(x);
+    tn_image_decode(&cfg, file.at, file.n, &image);
+    assert_string_equal(image.reason, "");
+    *n_out = (size_t)image.w * (size_t)image.h * 3;
+    pixels = malloc(*n_out);
+    memcpy(pixels, image.pixels, *n_out);
+    tn_image_free(&image);
+    return pixels;
+}
+
+/* Hardened systems give no memory that can be written and run, and mount /tmp and the home folders without the right to
+ * run what is there. */
+static void no_memory_to_run(void **unused) {
+    (void)unused;
+    enum { MDWE = 65, SKIPPED = 77 }; /* PR_SET_MDWE, Linux 6.3 */
+    int ends[2], how = 0;
+    size_t n = 0;
+    unsigned char there[4096];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, 0}); /* no file to run from either */
+        if (prctl(MDWE, 1, 0, 0, 0) != 0) _exit(SKIPPED);
+        unsigned char *pixels = scaled(&n);
+        _exit(write(ends[1], pixels, n) == (ssize_t)n ? 0 : 1);
+    }
+    close(ends[1]);
+    ssize_t got = read(ends[0], there, sizeof there);
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &how, 0), child);
+    if (WIFEXITED(how) && WEXITSTATUS(how) == SKIPPED) skip();
+    assert_int_equal(how, 0);
+    unsigned char *here = scaled(&n);
+    assert_int_equal(got, n);
+    assert_memory_equal(here, there, n);
+    free(here);
+}
+
 int main(int argc, char **argv) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(png),          cmocka_unit_test(tiff),
-                                       cmocka_unit_test(float_ranges), cmocka_unit_test(warnings),
-                                       cmocka_unit_test(bmp),          cmocka_unit_test(others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_memory_to_run),
+                                       cmocka_unit_test(png),
+                                       cmocka_unit_test(tiff),
+                                       cmocka_unit_test(float_ranges),
+                                       cmocka_unit_test(warnings),
+                                       cmocka_unit_test(bmp),
+                                       cmocka_unit_test(others),
+                                       cmocka_unit_test(beside_the_colours),
+                                       cmocka_unit_test(long_side),
+                                       cmocka_unit_test(around_frame),
+                                       cmocka_unit_test(smaller_copy)};
     if (argc > 1 && strcmp(argv[1], "--table") == 0) {
         table = stdout;
         puts("| format | bits | colours | alpha | profile | by the formula | stored |\n| --- | --- | --- | --- | --- | "

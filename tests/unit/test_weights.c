@@ -204,6 +204,34 @@ static void values(void **unused) {
     }
 }
 
+/* Keeps the first 1 / K of a tensor, and makes the rest one that is passed over. */
+static void cut(tensors *t, const char *name, const char *rest) {
+    json_t *e = json_object_get(t->header, name), *shape = json_object_get(e, "shape"),
+           *at = json_object_get(e, "data_offsets"), *other = json_deep_copy(e);
+    int64_t from = json_integer_value(json_array_get(at, 0)), to = json_integer_value(json_array_get(at, 1));
+    int64_t middle = from + (to - from) / K;
+    json_array_set_new(shape, 0, json_integer(1));
+    json_array_set_new(at, 1, json_integer(middle));
+    json_array_set_new(json_object_get(other, "data_offsets"), 0, json_integer(middle));
+    json_object_set_new(other, "shape", json_pack("[I]", (json_int_t)((to - middle) / 4)));
+    json_object_set_new(t->header, rest, other);
+}
+
+/* A single logit, as of yes or no. */
+static void single_logit(void **unused) {
+    (void)unused;
+    tn_weights *w = NULL;
+    tn_weights_ask ask = small(NULL, TN_PADDING_SYMMETRIC);
+    tensors t = load(golden_file("timm.safetensors"));
+    cut(&t, "classifier.weight", "x.num_batches_tracked");
+    cut(&t, "classifier.bias", "y.num_batches_tracked");
+    if (tn_weights_read(save(&t), &ask, NULL, &w) != TN_OK) fail_msg("%s", tn_msg);
+    drop(&t);
+    assert_true(w->had_single);
+    assert_int_equal(w->model.net.n_classes, 0);
+    tn_weights_free(&w);
+}
+
 /* A classifier of other classes, or none. */
 static void heads(void **unused) {
     (void)unused;
@@ -360,9 +388,10 @@ static void odd_keras(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_logits),     cmocka_unit_test(conventions), cmocka_unit_test(round_trip),
-        cmocka_unit_test(misfits),         cmocka_unit_test(values),      cmocka_unit_test(heads),
-        cmocka_unit_test(hostile_headers), cmocka_unit_test(cut_files),   cmocka_unit_test(odd_keras)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_logits),  cmocka_unit_test(conventions),
+                                       cmocka_unit_test(round_trip),   cmocka_unit_test(misfits),
+                                       cmocka_unit_test(values),       cmocka_unit_test(heads),
+                                       cmocka_unit_test(single_logit), cmocka_unit_test(hostile_headers),
+                                       cmocka_unit_test(cut_files),    cmocka_unit_test(odd_keras)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
