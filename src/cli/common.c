@@ -54,8 +54,8 @@ static tn_status open_new(tn_job *job, const char *dir) {
     TN_TRY(tn_agree(&job->run, tn_data_folder(job->cfg, dir)));
     TN_TRY(tn_chosen_open(&job->run, job->cfg, &job->chosen));
     TN_TRY(tn_chosen_index(&job->run, job->cfg, &job->chosen, dir, &job->index));
-    tn_status st = tn_shards_open(job->index, &job->shards);
-    return tn_agree(&job->run, st == TN_OK ? check_size(job, dir) : st);
+    TN_TRY(tn_shards_open(&job->run, job->index, &job->shards));
+    return tn_agree(&job->run, check_size(job, dir));
 }
 
 static tn_status open_data(tn_job *job) {
@@ -65,7 +65,7 @@ static tn_status open_data(tn_job *job) {
     st = tn_agree(&job->run, st);
     if (st == TN_OK) st = tn_index_open(&job->run, shards, folds, &job->index);
     if (st == TN_OK) st = tn_agree(&job->run, tn_fold_check(job->cfg, job->index->n_folds));
-    if (st == TN_OK) st = tn_agree(&job->run, tn_shards_open(job->index, &job->shards));
+    if (st == TN_OK) st = tn_shards_open(&job->run, job->index, &job->shards);
     return st;
 }
 
@@ -73,7 +73,7 @@ tn_status tn_job_stage(tn_job *job) {
     if (!*job->cfg->data.stage_folder) return TN_OK;
     tn_shards_close(&job->shards);
     TN_TRY(tn_staging_begin(&job->run, job->cfg->data.stage_folder, job->index, &job->stage));
-    return tn_agree(&job->run, tn_shards_open(job->index, &job->shards));
+    return tn_shards_open(&job->run, job->index, &job->shards);
 }
 
 void tn_job_end(tn_job *job, tn_status verdict) {

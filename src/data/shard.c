@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -142,11 +143,14 @@ tn_status tn_shard_recall(const char *path, const tn_shard_spec *spec, tn_index 
 struct tn_shards {
     const tn_index *index;
     int n;
-    int *fd;        /* (n) */
+    atomic_int *fd; /* (n); -1: nothing was read of it yet */
     int64_t *start; /* (n) of the payload in the file */
-    bool raw;
-    int size_px;
+    int raw, size_px;
 };
+
+static tn_status path_of(const tn_shards *s, int i, char out[TN_PATH_BYTES]) {
+    return tn_path(out, "%s/shard-%05d.h5", s->index->shards_dir, i);
+}
 
 /* No shard is made alone: preprocess takes a finished folder as it is. Shards that are made again have the same bytes. */
 static tn_status spoilt(const tn_shards *s, const char *path, tn_status st) {
@@ -159,10 +163,10 @@ static tn_status spoilt(const tn_shards *s, const char *path, tn_status st) {
     return tn_file_exists(path) ? tn_fail(st, "%s", why) : tn_fail(st, "%s; if it was deleted, %s", why, remedy);
 }
 
-static tn_status open_one(tn_shards *s, int i) {
+static tn_status look_into(tn_shards *s, int i) {
     char path[TN_PATH_BYTES], *store = NULL;
     tn_h5 *f = NULL;
-    TN_TRY(tn_path(path, "%s/shard-%05d.h5", s->index->shards_dir, i));
+    TN_TRY(path_of(s, i, path));
     tn_status found = tn_seen_here(path); /* the index says that it is there */
     if (found == TN_OK) found = tn_h5_open(path, &f);
     if (found != TN_OK) return spoilt(s, path, found);
@@ -176,8 +180,7 @@ static tn_status open_one(tn_shards *s, int i) {
     s->raw = strcmp(store, "raw") == 0;
     s->size_px = (int)size_px;
     free(store);
-    s->fd[i] = open(path, O_RDONLY | O_CLOEXEC);
-    return s->fd[i] >= 0 ? TN_OK : tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
+    return TN_OK;
 }
 
 /* One descriptor per shard: as many as the system allows, not only the customary 1024. */
@@ -197,18 +200,30 @@ static tn_status allow_files(int n_shards) {
     return TN_OK;
 }
 
-tn_status tn_shards_open(const tn_index *ix, tn_shards **out) {
+static tn_status make(const tn_index *ix, tn_shards **out) {
     tn_shards *s = calloc(1, sizeof *s);
     if (!s) return tn_fail_memory(sizeof *s, "the shards");
+    *out = s;
     s->index = ix;
     for (int64_t i = 0; i < ix->n; i++)
         if (ix->shard[i] >= s->n) s->n = ix->shard[i] + 1;
     s->fd = malloc((size_t)s->n * sizeof *s->fd + 1);
     s->start = calloc((size_t)s->n + 1, sizeof *s->start);
-    tn_status st = s->fd && s->start ? TN_OK : tn_fail_memory((size_t)s->n * 12, "the shards");
-    for (int i = 0; st == TN_OK && i < s->n; i++) s->fd[i] = -1;
-    if (st == TN_OK) st = allow_files(s->n);
-    for (int i = 0; st == TN_OK && i < s->n; i++) st = open_one(s, i);
+    if (!s->fd || !s->start) return tn_fail_memory((size_t)s->n * 12, "the shards");
+    for (int i = 0; i < s->n; i++) atomic_init(&s->fd[i], -1);
+    return allow_files(s->n);
+}
+
+tn_status tn_shards_open(tn_run *run, const tn_index *ix, tn_shards **out) {
+    tn_shards *s = NULL;
+    tn_status st = make(ix, &s);
+    for (int i = 0; st == TN_OK && (!run || run->rank == 0) && i < s->n; i++) st = look_into(s, i);
+    if (run) st = tn_agree(run, st);
+    if (run && st == TN_OK) {
+        tn_bcast(run, 0, &s->raw, sizeof s->raw);
+        tn_bcast(run, 0, &s->size_px, sizeof s->size_px);
+        tn_bcast(run, 0, s->start, (size_t)s->n * sizeof *s->start);
+    }
     if (st == TN_OK)
         *out = s;
     else
@@ -220,7 +235,7 @@ void tn_shards_close(tn_shards **at) {
     tn_shards *s = *at;
     if (!s) return;
     for (int i = 0; s->fd && s->start && i < s->n; i++)
-        if (s->fd[i] >= 0) close(s->fd[i]);
+        if (atomic_load(&s->fd[i]) >= 0) close(atomic_load(&s->fd[i]));
     free(s->fd);
     free(s->start);
     free(s);
@@ -228,7 +243,7 @@ void tn_shards_close(tn_shards **at) {
 }
 
 bool tn_shards_raw(const tn_shards *s) {
-    return s->raw;
+    return s->raw != 0;
 }
 
 int tn_shards_size_px(const tn_shards *s) {
@@ -249,6 +264,22 @@ static tn_status read_at(int fd, void *buf, size_t n, int64_t at) {
     return TN_OK;
 }
 
+/* The first thread that wants a shard opens it. */
+static tn_status descriptor_of(const tn_shards *s, int i, int *fd_out) {
+    char path[TN_PATH_BYTES];
+    int none = -1;
+    *fd_out = atomic_load(&s->fd[i]);
+    if (*fd_out >= 0) return TN_OK;
+    TN_TRY(path_of(s, i, path));
+    TN_TRY(tn_seen_here(path)); /* rank 0 has seen it */
+    *fd_out = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd_out < 0) return tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
+    if (atomic_compare_exchange_strong(&s->fd[i], &none, *fd_out)) return TN_OK;
+    close(*fd_out);
+    *fd_out = none;
+    return TN_OK;
+}
+
 tn_status tn_shards_read(const tn_shards *s, int64_t id, unsigned char **buf, size_t *capacity, int32_t *n_bytes_out) {
     const tn_index *ix = s->index;
     TN_ASSERT(id >= 0 && id < ix->n && ix->state[id] == 0);
@@ -259,7 +290,9 @@ tn_status tn_shards_read(const tn_shards *s, int64_t id, unsigned char **buf, si
         *buf = more;
         *capacity = n;
     }
-    tn_status st = read_at(s->fd[ix->shard[id]], *buf, n, s->start[ix->shard[id]] + ix->offset[id]);
+    int fd = -1;
+    TN_TRY(descriptor_of(s, ix->shard[id], &fd));
+    tn_status st = read_at(fd, *buf, n, s->start[ix->shard[id]] + ix->offset[id]);
     if (st == TN_OK && tn_hash64(*buf, n) != ix->checksum[id]) st = tn_fail(TN_EFORMAT, "its checksum is wrong");
     if (st != TN_OK)
         return tn_fail(st, "row %lld (%s) in %s/shard-%05d.h5 is damaged: %s: delete the folder and preprocess again",

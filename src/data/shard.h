@@ -7,7 +7,7 @@
  *   Attributes: first_row, store (jpeg | original | raw), size_px, made_from. raw = (H,W,3) uint8.
  * Invariants 1. The bytes depend on the rows and settings alone, not on ranks.
  *            2. One writer per file, no locks.
- *            3. Loader threads pread() the payload; HDF5 is only called here, by the main thread.
+ *            3. Loader threads pread() the payload; HDF5 is only called by the main thread.
  */
 #ifndef TN_DATA_SHARD_H
 #define TN_DATA_SHARD_H
@@ -35,14 +35,15 @@ void tn_shard_writer_drop(tn_shard_writer **w);
  * reason_out (one block, caller frees) is set; every stored byte was checked. Else NULL: make it anew. Local. */
 tn_status tn_shard_recall(const char *path, const tn_shard_spec *spec, tn_index *ix, char ***reason_out);
 
-/* All shards of a data set, opened for pread. Thread-safe reads. */
+/* All shards of a data set, for pread. Thread-safe reads. Rank 0 alone looks into each file, by HDF5 and in the main thread; a
+ * process opens a shard when it first reads of it. Collective; run NULL: this process alone. */
 typedef struct tn_shards tn_shards;
-tn_status tn_shards_open(const tn_index *ix, tn_shards **out); /* local, main thread: uses HDF5 to find the payloads */
+tn_status tn_shards_open(tn_run *run, const tn_index *ix, tn_shards **out);
 void tn_shards_close(tn_shards **s);
 bool tn_shards_raw(const tn_shards *s);    /* payloads are raw pixels, not JPEG */
 int tn_shards_size_px(const tn_shards *s); /* short side that larger pictures were scaled down to */
 /* Stored bytes of row id into buf (grown by realloc, *capacity updated). Checks length and checksum.
- * TN_EFORMAT "damaged: row ID path P in shard S". Any thread. */
+ * TN_EFORMAT "damaged: row ID path P in shard S"; TN_EIO the shard is not to be seen here. Any thread. */
 tn_status tn_shards_read(const tn_shards *s, int64_t id, unsigned char **buf, size_t *capacity, int32_t *n_bytes_out);
 
 #endif

@@ -2,7 +2,7 @@
  * staging.h - the shards copied to a disk of the node, for the time of a job.       layer: data, uses: base, index
  *
  *   TN_TRY(tn_staging_begin(run, cfg->data.stage_folder, index, &stage));   // index->shards_dir is the copy's now
- *   TN_TRY(tn_agree(run, tn_shards_open(index, &shards)));
+ *   TN_TRY(tn_shards_open(run, index, &shards));
  *   ...  tn_shards_close(&shards);  tn_staging_end(run, &stage);
  *
  * FOLDER/tenfold-<user number>/  mode 0700; flock: shared by all who use it, the last one removes it; in it

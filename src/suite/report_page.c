@@ -210,7 +210,7 @@ static tn_status put_suspects(const tn_cfg *cfg, const tn_csv *t, int n, const s
     tn_shards *shards = NULL;
     TN_TRY(tn_path(folder, "%s/shards", cfg->run_dir));
     tn_status st = tn_index_read(folder, NULL, &ix);
-    if (st == TN_OK) st = tn_shards_open(ix, &shards);
+    if (st == TN_OK) st = tn_shards_open(NULL, ix, &shards);
     int id = tn_csv_column(t, "id"), path = tn_csv_column(t, "path"), label = tn_csv_column(t, "label"),
         suggested = tn_csv_column(t, "suggested");
     for (int i = 0; st == TN_OK && i < n; i++) {

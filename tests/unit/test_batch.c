@@ -50,7 +50,7 @@ static tn_index *make(bool raw, tn_shards **shards_out) {
     ix->path = memcpy(malloc(sizeof paths), paths, sizeof paths);
     ix->value_name[0] = memcpy(malloc(sizeof values), values, sizeof values);
     snprintf(ix->shards_dir, sizeof ix->shards_dir, "%s", dir);
-    assert_int_equal(tn_shards_open(ix, shards_out), TN_OK);
+    assert_int_equal(tn_shards_open(NULL, ix, shards_out), TN_OK);
     return ix;
 }
 

@@ -67,7 +67,7 @@ static void begin(job *j, tn_run run, const char *folder, char *images, char *po
     snprintf(shards, sizeof shards, "%s/shards", j->cfg->run_dir);
     snprintf(folds, sizeof folds, "%s/folds", j->cfg->run_dir);
     assert_int_equal(tn_index_open(&j->run, shards, folds, &j->ix), TN_OK);
-    assert_int_equal(tn_shards_open(j->ix, &j->shards), TN_OK);
+    assert_int_equal(tn_shards_open(NULL, j->ix, &j->shards), TN_OK);
 }
 
 static void end(job *j) {
