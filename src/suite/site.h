@@ -9,8 +9,8 @@
  *           site.env: the file that $TENFOLD_SITE_ENV names, else the one beside stage.sh; it may be absent.
  * site.env  a bash file that stage.sh reads on the node (`module load ...`, `export OMPI_MCA_...`). `tenfold submit`
  *           reads no bash: of this file it takes the lines TENFOLD_NAME=value alone, in which value is plain or in
- *           quotes, without $, `, \ and quotes inside. NAME is a key of the slurm group in capitals
- *           (TENFOLD_TRAIN_MINUTES=600), GRES (how the site calls a GPU, "gpu:a100"; default "gpu") or LAUNCHER
+ *           quotes, without $, `, \ and quotes inside. NAME is a key of the slurm group in capitals, with _ for its dot
+ *           (TENFOLD_TRAIN_MINUTES=600 is slurm.train.minutes), GRES (how the site calls a GPU, "gpu:a100"; default "gpu") or LAUNCHER
  *           (mpirun, srun; for stage.sh).
  */
 #ifndef TN_SUITE_SITE_H
