@@ -188,6 +188,7 @@ recall
 unset TENFOLD_LAUNCHER
 [ -z "$site" ] || site_env
 TENFOLD_LAUNCHER=${TENFOLD_LAUNCHER:-mpirun}
+export SLURM_EXPORT_ENV=ALL # srun would keep to --export=NONE of sbatch: ranks without what site.env exports
 export SLURM_TASKS_PER_NODE="$per_node(x$nodes)" # mpirun's slots; to sbatch a node's share was one task
 
 case $TENFOLD_LAUNCHER in
