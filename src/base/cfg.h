@@ -57,6 +57,11 @@ typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN, TN_REDUCE_GREEDY } tn_reduce_kin
 typedef enum { TN_DEVICE_REF, TN_DEVICE_CPU } tn_device_kind;
 typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
 
+/* Instruction sets that kernels are compiled for, in rising order. BEST, in settings: of the node that has least when a
+ * cell begins. */
+typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16, TN_ISA_BEST } tn_isa;
+extern const char *const tn_isa_words[]; /* NULL at the end */
+
 typedef enum { TN_AUG_CROP, TN_AUG_FLIP, TN_AUG_CUTMIX } tn_augment_kind;
 /* augment = ( { op = "random_resized_crop"; probability = 1.0; area_min = 0.08; area_max = 1.0; ratio_min = 0.75;
  *               ratio_max = 1.3333; },
@@ -148,6 +153,7 @@ typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other
         int64_t seeds[TN_MAX_SIZES];          /* one model per seed; [1]                               */
         tn_device_kind device;                /* cpu                                                   */
         tn_precision precision;               /* fp32                                                  */
+        tn_isa isa;                           /* best                                                  */
         int lanes, lane_images, lane_threads; /* 2, 16, 1                                     */
         int loader_threads;                   /* 1; never changes results                              */
         tn_sampler_kind sampler;              /* natural                                               */

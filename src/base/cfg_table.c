@@ -21,6 +21,7 @@ static const char *const METHOD[] = {"mean", "gmean", "greedy", NULL};
 static const char *const SAMPLING[] = {"sobol", "random", NULL};
 static const char *const DEVICE[] = {"ref", "cpu", NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
+const char *const tn_isa_words[] = {"plain", "avx2", "avx512", "avx512_bf16", "best", NULL};
 const char *const tn_augment_words[] = {"random_resized_crop", "horizontal_flip", "cutmix", NULL};
 
 /* clang-format off */
@@ -101,6 +102,8 @@ const tn_key tn_keys[] = {
      "cpu: own kernels and oneDNN; ref: plain C, slow, the judge of the others"},
     {"train", "precision", KEY_WORD, AT(train.precision), 0, "\"fp32\"", 0, 0, 0, PRECISION, TRAIN,
      "of stored activations and products; weights, statistics and sums are fp32 or better either way"},
+    {"train", "isa", KEY_WORD, AT(train.isa), 0, "\"best\"", 0, 0, 0, tn_isa_words, TRAIN,
+     "instruction set of train and predict; best: of the node that has least when a cell begins, kept for that cell; a named one gives the same bits on all nodes that have it"},
     {"train", "lanes", KEY_INT, AT(train.lanes), 0, "2", 1, 4096, 0, NULL, TRAIN,
      "lanes per step, a power of two: the unit that ranks share out"},
     {"train", "lane_images", KEY_INT, AT(train.lane_images), 0, "16", 1, 4096, 0, NULL, TRAIN,
