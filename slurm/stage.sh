@@ -148,6 +148,7 @@ IFS=$' \t\n'
 [ $tenfold_status = 0 ] || "$BASH" -n <(tenfold_unix) 2>/dev/null || { echo syntax >&3 && exit 0; }
 unset TENFOLD_SITE
 [ -z "${TENFOLD_LAUNCHER+set}" ] || export TENFOLD_LAUNCHER
+[ -z "${TENFOLD_BIND+set}" ] || export TENFOLD_BIND
 for tenfold_name in $(compgen -e); do printf 'export %s=%q\n' "$tenfold_name" "${!tenfold_name}" >&3; done
 for tenfold_name in c d f l m n s t u v; do echo "ulimit $tenfold_name $(ulimit -S -$tenfold_name 2>/dev/null)" >&3; done
 printf 'umask %s\nend %d\n' "$(umask)" $tenfold_status >&3
@@ -189,7 +190,7 @@ site_env() {
     type -P rm mv sed >/dev/null || PATH=$PATH:$path # this script needs them still
 }
 recall
-unset TENFOLD_LAUNCHER
+unset TENFOLD_LAUNCHER TENFOLD_BIND
 [ -z "$site" ] || site_env
 TENFOLD_LAUNCHER=${TENFOLD_LAUNCHER:-mpirun}
 export SLURM_EXPORT_ENV=ALL # srun would keep to --export=NONE of sbatch: ranks without what site.env exports
@@ -201,6 +202,24 @@ srun) launcher=(srun --mpi=pmix --kill-on-bad-exit=1 --ntasks="$ranks" --ntasks-
     --cpus-per-task=$((${SLURM_CPUS_PER_TASK:-$per_node} / per_node))) ;;
 *) give_up 2 "TENFOLD_LAUNCHER=$TENFOLD_LAUNCHER in $site: give mpirun or srun" ;;
 esac
+
+# A rank on cores of its own, so that the memory of its threads is that of one socket. Whether that can be had only a launch tells; one
+# that fails for it must cost nothing but this line.
+if [ "${TENFOLD_BIND:-none}" = core ]; then
+    cores=$((${SLURM_CPUS_PER_TASK:-$per_node} / per_node))
+    case $TENFOLD_LAUNCHER in
+    mpirun) bound=(mpirun --map-by "ppr:$per_node:node:pe=$cores" --bind-to core -n "$ranks") ;;
+    srun) bound=("${launcher[@]}" --cpu-bind=cores) ;;
+    esac
+    if words=$(timeout 60 "${bound[@]}" true 2>&1 </dev/null); then
+        launcher=("${bound[@]}")
+    else
+        words=$(grep '[[:alnum:]]' <<<"$words" | head -n 1)
+        say "$ranks ranks of $cores cores cannot be bound, and run unbound: $words"
+    fi
+elif [ "${TENFOLD_BIND:-none}" != none ]; then
+    give_up 2 "TENFOLD_BIND=$TENFOLD_BIND in $site: give none or core"
+fi
 
 launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"

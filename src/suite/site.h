@@ -10,8 +10,8 @@
  * site.env  a bash file that stage.sh reads on the node (`module load ...`, `export OMPI_MCA_...`). `tenfold submit`
  *           reads no bash: of this file it takes the lines TENFOLD_NAME=value alone, in which value is plain or in
  *           quotes, without $, `, \ and quotes inside. NAME is a key of the slurm group in capitals, with _ for its dot
- *           (TENFOLD_TRAIN_MINUTES=600 is slurm.train.minutes), GRES (how the site calls a GPU, "gpu:a100"; default "gpu") or LAUNCHER
- *           (mpirun, srun; for stage.sh).
+ *           (TENFOLD_TRAIN_MINUTES=600 is slurm.train.minutes), GRES (how the site calls a GPU, "gpu:a100"; default "gpu"),
+ *           LAUNCHER (mpirun, srun) or BIND (none, core); the last two are for stage.sh.
  */
 #ifndef TN_SUITE_SITE_H
 #define TN_SUITE_SITE_H

@@ -17,6 +17,7 @@ function slurm_job_modify(job, old, partitions, uid) return slurm.SUCCESS end
 LUA
 cat >site.conf <<'CONF'
 EnforcePartLimits=ALL
+JobRequeue=0
 PartitionName=gpu Nodes=node[1-2] MaxTime=60
 PartitionName=cpu Nodes=node[3-4] MaxTime=30
 PartitionName=single Nodes=ALL MaxNodes=1
@@ -53,7 +54,8 @@ echo 'slurm: { gpus_per_node = 1; nodes = [ 1, 2 ]; train: { minutes = 60; optio
   preprocess: { memory_gib = 1; }; reduce: { partition = "cpu"; minutes = 30; }; predict: { options = [ "--exclusive" ]; }; };' >>tiny.cfg
 "$tenfold" submit tiny.cfg --run out >ids || { cat ids && exit 1; }
 scontrol show job "$(sed -n 's/^train.r1 *job \([0-9]*\),.*/\1/p' ids)" | grep -q "Comment=night"
-timeout 300 "$tenfold" status out --watch >watch 2>&1 || { cat watch out/log/*.log && exit 1; }
+test "$(job_field "$(sed -n 's/^train.r1 *job \([0-9]*\),.*/\1/p' ids)" Requeue)" = 1 # --requeue goes before JobRequeue=0
+timeout 300 "$tenfold" status out --watch --every 2 >watch 2>&1 || { cat watch out/log/*.log && exit 1; }
 wait_for 60 "the end of the jobs" none_left 'out\.'
 ended() { sed -n "s/.* Name=out\.$1.* JobState=COMPLETED Partition=\([a-z]*\) .* NodeList=\([^ ]*\) .*/\1 \2/p" "$TN_CLUSTER/log/jobs" | sort -u; }
 ended preprocess | grep -q "^cpu node\[*[34]"

@@ -131,6 +131,7 @@ static void site_env(void **unused) {
         {"TENFOLD_TRAIN_MINUTES=soon\n", "site.env:1: slurm.train.minutes"},
         {"\nTENFOLD_OPTIONS='--exclusive --array=1'\n",
          "site.env:2: slurm.options: \"--array=1\": the tasks of an array are the cells that are missing"},
+        {"TENFOLD_BIND=socket\n", "site.env:1: TENFOLD_BIND=socket: give none or core"},
         {"TENFOLD_LAUNCHER=mpiexec\n", "TENFOLD_LAUNCHER=mpiexec: give mpirun or srun"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(read_site(bad[i].text, "", &cfg, &site), TN_EARG);
