@@ -17,7 +17,7 @@ digest() { sed -n 's/.*"digest": "\([0-9a-f]*\)".*/\1/p' "$1/predict/$cell/DONE"
 isa() { head -c 8000 "$1/train/$cell/best.safetensors" | grep -ao '"isa": *"[a-z0-9_]*"' | cut -d'"' -f4; }
 
 "$tenfold" preprocess tiny.cfg --run new >/dev/null 2>&1
-for run in old named named-old stopped other; do cp -r new $run; done
+for run in old named named-old stopped other mixed; do cp -r new $run; done
 
 # left open: that of the node where the cell begins; predictions have it everywhere
 "$tenfold" train tiny.cfg --folds 0 --round 0 --run new >/dev/null 2>&1
@@ -33,6 +33,14 @@ fails 8 "has no $(isa new), its best is plain: compute on a node that has it (un
 test ! -e new/predict/$cell/DONE
 "$tenfold" predict tiny.cfg --folds 0 --round 0 --run new >/dev/null 2>&1
 test "$(digest new)" != "$(digest old)" # the sets do differ
+
+# ranks of both kinds: the least of all; a named set that one of them lacks is refused by that one
+both() { # OPTIONS
+    mpirun --oversubscribe -n 1 "$tenfold" train tiny.cfg --folds 0 --round 0 "$@" : -n 1 "$TN_OLD_NODE" train tiny.cfg --folds 0 --round 0 "$@"
+}
+both --run mixed >/dev/null 2>&1
+cmp old/train/$cell/best.safetensors mixed/train/$cell/best.safetensors
+fails 8 "rank 1: $cell: train.isa: the processor of .* has no avx2" both --run other --set train.isa=avx2
 
 # begun here, it cannot go on there; it goes on here to the same bits
 "$tenfold" train tiny.cfg --folds 0 --round 0 --run stopped --set train.checkpoint_images=32 >log 2>&1 &
