@@ -161,7 +161,7 @@ tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes) {
         snprintf(how_out, n_bytes, "killed by signal %d%s", killed_by, killed_by == SIGKILL ? ": out of memory?" : "");
     else
         snprintf(how_out, n_bytes, "exit code %d", exit_code);
-    if (exit_code >= TN_EARG && exit_code <= TN_EBUSY) return (tn_status)exit_code;
+    if (exit_code >= TN_EARG && exit_code <= TN_ENODE) return (tn_status)exit_code;
     if (crashed || exit_code == TN_EBUG) return TN_EBUG;
     return killed_by && killed_by != SIGBUS && killed_by != SIGILL ? TN_EUNFINISHED : TN_EIO;
 }

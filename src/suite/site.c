@@ -103,11 +103,15 @@ static tn_status apply(tn_site *site, tn_cfg *cfg, const assignment *a, int line
         return tn_fail(TN_EARG, "%s:%d: TENFOLD_LAUNCHER=%s: give mpirun or srun", site->env, line, a->value);
     }
     if (strcmp(a->name, "exec") == 0) return TN_OK; /* for stage.sh */
+    if (strcmp(a->name, "bind") == 0) {
+        if (strcmp(a->value, "none") == 0 || strcmp(a->value, "core") == 0) return TN_OK;
+        return tn_fail(TN_EARG, "%s:%d: TENFOLD_BIND=%s: give none or core", site->env, line, a->value);
+    }
     tn_status st = tn_cfg_default(cfg, "slurm", a->name, a->value, site->env, line);
     if (st == TN_OK) return st;
     return tn_fail(st,
-                   "%s\n(a line TENFOLD_NAME=value sets slurm.name where the job file does not; GRES, LAUNCHER and "
-                   "EXEC are the site's own)",
+                   "%s\n(a line TENFOLD_NAME=value sets slurm.name where the job file does not; GRES, LAUNCHER, "
+                   "BIND and EXEC are the site's own)",
                    tn_msg);
 }
 
