@@ -11,7 +11,7 @@
  *           reads no bash: of this file it takes the lines TENFOLD_NAME=value alone, in which value is plain or in
  *           quotes, without $, `, \ and quotes inside. NAME is a key of the slurm group in capitals
  *           (TENFOLD_TRAIN_MINUTES=600), GRES (how the site calls a GPU, "gpu:a100"; default "gpu") or LAUNCHER
- *           (mpirun, srun; for stage.sh).
+ *           (mpirun, mpiexec or srun, and options in quotes; for stage.sh).
  */
 #ifndef TN_SUITE_SITE_H
 #define TN_SUITE_SITE_H
