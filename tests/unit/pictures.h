@@ -19,6 +19,7 @@ typedef struct {
 typedef struct {
     int n, depth, n_colours;     /* n_colours 1 or 3; depth in bits; n - n_colours is 1 with alpha */
     bool big_endian, multiplied; /* of a TIFF; its colours are multiplied by alpha */
+    bool strange;                /* a TIFF with a tag that no library knows */
     bool is_float;               /* sample[] / scale is what a TIFF of 32 bits holds */
     uint32_t sample[4];
     double scale;
@@ -153,7 +154,7 @@ static inline uint32_t bits_of(float x) {
 
 /* One strip; the header, the values of BitsPerSample and SampleFormat, the pixels, the profile, the directory. */
 static inline void picture_tiff(const picture *p, bytes *out) {
-    uint32_t n = (uint32_t)p->n, width = (uint32_t)p->depth / 8, n_tags = 12;
+    uint32_t n = (uint32_t)p->n, width = (uint32_t)p->depth / 8, n_tags = 13;
     uint32_t kind = p->is_float ? 3 : 1, at_bits = 8, at_kinds = at_bits + 2 * n, at_pixels = at_kinds + 2 * n;
     uint32_t n_pixels = PICTURE_SIDE * PICTURE_SIDE * n * width, at_profile = at_pixels + n_pixels;
     uint32_t n_profile = p->profile ? (uint32_t)p->profile->n : 0;
@@ -172,7 +173,7 @@ static inline void picture_tiff(const picture *p, bytes *out) {
     }
     if (p->profile) put(out, p->profile->at, p->profile->n);
     while (out->n < at_directory) put_number(p, out, 0, 1);
-    n_tags = n_tags - (p->profile ? 0 : 1) - (p->n > p->n_colours ? 0 : 1);
+    n_tags = n_tags - (p->profile ? 0 : 1) - (p->n > p->n_colours ? 0 : 1) - (p->strange ? 0 : 1);
     put_number(p, out, n_tags, 2);
     put_tag(p, out, 256, TIFF_SHORT, 1, PICTURE_SIDE);
     put_tag(p, out, 257, TIFF_SHORT, 1, PICTURE_SIDE);
@@ -186,6 +187,7 @@ static inline void picture_tiff(const picture *p, bytes *out) {
     if (p->n > p->n_colours) put_tag(p, out, 338, TIFF_SHORT, 1, p->multiplied ? 1 : 2);
     put_tag(p, out, 339, TIFF_SHORT, n, n > 2 ? at_kinds : kind | (n > 1 ? kind << 16 : 0));
     if (p->profile) put_tag(p, out, 34675, TIFF_UNDEFINED, n_profile, at_profile);
+    if (p->strange) put_tag(p, out, 65000, TIFF_SHORT, 1, 7);
     put_number(p, out, 0, 4);
 }
 
