@@ -100,8 +100,7 @@ kills() {
     path=$(sed -n 's/^[0-9]*:[^:]*\bmemory\b[^:]*://p' /proc/self/cgroup)
     sed -n 's/^oom_kill //p' "/sys/fs/cgroup/memory$path/memory.oom_control" 2>/dev/null
 }
-# On other nodes only Slurm sees it, and says so in the log. mpirun keeps to itself what its daemons' nodes say, unless told.
-export OMPI_MCA_orte_leave_session_attached=1
+# On other nodes only Slurm sees it, and says so in the log.
 log=$(readlink "/proc/$$/fd/2")
 log_bytes() { stat --format=%s "$log" 2>/dev/null || echo 0; }
 slurm_says_so() {
@@ -197,11 +196,23 @@ TENFOLD_LAUNCHER=${TENFOLD_LAUNCHER:-mpirun}
 export SLURM_EXPORT_ENV=ALL # srun would keep to --export=NONE of sbatch: ranks without what site.env exports
 export SLURM_TASKS_PER_NODE="$per_node(x$nodes)" # mpirun's slots; to sbatch a node's share was one task
 
-case $TENFOLD_LAUNCHER in
-mpirun) launcher=(mpirun --bind-to none -n "$ranks") ;;
-srun) launcher=(srun --mpi=pmix --kill-on-bad-exit=1 --ntasks="$ranks" --ntasks-per-node="$per_node"
-    --cpus-per-task=$((${SLURM_CPUS_PER_TASK:-$per_node} / per_node))) ;;
-*) give_up 2 "TENFOLD_LAUNCHER=$TENFOLD_LAUNCHER in $site: give mpirun or srun" ;;
+# The words of the site, and what every launch needs. Without options of the site's: no binding (a rank has threads of several kinds), which
+# Open MPI's and MPICH's mpirun are told in the same words, and PMIx, which Open MPI needs.
+read -ra launcher <<<"$TENFOLD_LAUNCHER"
+case ${launcher[0]##*/} in
+mpirun* | mpiexec*)
+    version=$("${launcher[0]}" --version 2>&1) || give_up 127 "TENFOLD_LAUNCHER: ${launcher[0]} cannot be started on $(uname -n): ${version##*: }"
+    [ ${#launcher[@]} -gt 1 ] || launcher+=(--bind-to none)
+    # Open MPI's keeps to itself what its daemons' nodes say of memory, unless told
+    case $version in *"Open MPI"*) attached=--leave-session-attached ;; *) attached="" ;; esac
+    launcher+=(${attached:+"$attached"} -n "$ranks")
+    ;;
+srun)
+    case $TENFOLD_LAUNCHER in *\ --mpi*) ;; *) launcher+=(--mpi=pmix) ;; esac
+    launcher+=(--kill-on-bad-exit=1 --ntasks="$ranks" --ntasks-per-node="$per_node"
+        --cpus-per-task=$((${SLURM_CPUS_PER_TASK:-$per_node} / per_node)))
+    ;;
+*) give_up 2 "TENFOLD_LAUNCHER=$TENFOLD_LAUNCHER in $site: give mpirun, mpiexec or srun, with its options where it needs any" ;;
 esac
 
 read -ra container <<<"${TENFOLD_EXEC-}" # `apptainer exec image.sif`: each rank starts in it
@@ -209,9 +220,9 @@ read -ra container <<<"${TENFOLD_EXEC-}" # `apptainer exec image.sif`: each rank
 # that fails for it must cost nothing but this line.
 if [ "${TENFOLD_BIND:-none}" = core ]; then
     cores=$((${SLURM_CPUS_PER_TASK:-$per_node} / per_node))
-    case $TENFOLD_LAUNCHER in
-    mpirun) bound=(mpirun --map-by "ppr:$per_node:node:pe=$cores" --bind-to core -n "$ranks") ;;
+    case ${launcher[0]##*/} in
     srun) bound=("${launcher[@]}" --cpu-bind=cores) ;;
+    *) bound=("${launcher[0]}" --map-by "ppr:$per_node:node:pe=$cores" --bind-to core ${attached:+"$attached"} -n "$ranks") ;;
     esac
     if words=$(timeout 60 "${bound[@]}" true 2>&1 </dev/null); then
         launcher=("${bound[@]}")
@@ -222,6 +233,14 @@ if [ "${TENFOLD_BIND:-none}" = core ]; then
 elif [ "${TENFOLD_BIND:-none}" != none ]; then
     give_up 2 "TENFOLD_BIND=$TENFOLD_BIND in $site: give none or core"
 fi
+
+# MPICH's mpirun ends with the bare number of the signal that ended a rank, which is also one of our exit codes, and says so in words.
+code_of() { # EXIT_CODE
+    local signal
+    signal=$(tail -c +$((log_before + 1)) "$log" 2>/dev/null |
+        sed -n 's/^YOUR APPLICATION TERMINATED WITH THE EXIT STRING: .*(signal \([0-9]*\))$/\1/p' | tail -n 1)
+    echo $((signal ? 128 + signal : $1))
+}
 
 launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"
@@ -238,6 +257,7 @@ launch() { # VERB OPTIONS...: its exit code in $code
         [ $code -gt 128 ] || break # else it was the trap that ended the wait, not the child
     done
     child=""
+    [ "$code" = 0 ] || code=$(code_of "$code")
     [ -z "$reminder" ] || kill "$reminder" 2>/dev/null
     reminder=""
     [ ! -s "$record.begun" ] || further=yes

@@ -131,10 +131,20 @@ static size_t opaque_bytes(const char *at) {
     return at[n] ? n + 1 : n;
 }
 
-/* libconfig 1.5 wraps whole numbers of more than 31 bits unless an L follows: this adds it. Caller frees; NULL no
- * memory. */
-static char *widen_numbers(const char *text) {
-    char *out = malloc(2 * strlen(text) + 2), *to = out;
+/* A comma behind the last element of an array or a list. */
+static bool is_last_comma(const char *at, char before) {
+    if (*at++ != ',' || strchr("[(,", before)) return false;
+    for (size_t n = 1; n > 0; at += n) {
+        n = strspn(at, " \t\r\n");
+        if (n == 0 && opaque_bytes(at) > 1 && *at != '"') n = opaque_bytes(at); /* a comment */
+    }
+    return *at == ']' || *at == ')';
+}
+
+/* Versions of libconfig read the same: 1.5 wraps whole numbers of more than 31 bits unless an L follows, which this adds; before 1.7 it
+ * refuses a comma behind the last element, which this takes away. Caller frees; NULL no memory. */
+static char *level_versions(const char *text) {
+    char *out = malloc(2 * strlen(text) + 2), *to = out, before = '[';
     for (const char *at = text; out && *at;) {
         bool inside_word = at > text && (isalnum((unsigned char)at[-1]) || strchr("_.", at[-1])),
              exponent = at > text + 1 && strchr("-+", at[-1]) && isalnum((unsigned char)at[-2]);
@@ -144,6 +154,8 @@ static char *widen_numbers(const char *text) {
                    : hex   ? 2 + strspn(at + 2, "0123456789abcdefABCDEF")
                            : strspn(at, "0123456789");
         memcpy(to, at, n);
+        if (is_last_comma(at, before)) *to = ' ';
+        if (!isspace((unsigned char)*at) && *at != '#' && *at != '/') before = *at;
         to += n;
         at += n;
         if (begins && n >= 10 && !(*at && strchr(".eELl", *at))) *to++ = 'L';
@@ -163,9 +175,9 @@ static int include_line(const char *text) {
 
 /* `text` as libconfig; 0 when it is not, or there is no memory. */
 static int parse_text(config_t *tree, const char *text) {
-    char *wide = widen_numbers(text);
-    int ok = wide && config_read_string(tree, wide);
-    free(wide);
+    char *level = level_versions(text);
+    int ok = level && config_read_string(tree, level);
+    free(level);
     return ok;
 }
 

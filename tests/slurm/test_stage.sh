@@ -8,6 +8,7 @@ mkdir -p run/slurm run/log
 mkdir stand-ins
 cat >stand-ins/mpirun <<'SH'
 #!/bin/bash
+[ "$1" != --version ] || exit 0
 trap 'echo told >>story; exit 6' USR1
 touch "$TENFOLD_BEGUN"
 for _ in $(seq 500); do
@@ -176,9 +177,9 @@ wait_job 90 "$job" COMPLETED
 grep -q "1 ranks by srun on node" run/log/srun-*.log
 grep -q "start 0 inside" starts.srun
 site=$PWD/wrong.env
-echo 'TENFOLD_LAUNCHER=mpiexec' >wrong.env
+echo 'TENFOLD_LAUNCHER=aprun' >wrong.env
 job=$(stage wrong 0 train)
 wait_job 60 "$job" FAILED
 test "$(record wrong exit_code)" = 2
-grep -q "TENFOLD_LAUNCHER=mpiexec in .*: give mpirun or srun" run/log/wrong-*.log
+grep -q "TENFOLD_LAUNCHER=aprun in .*: give mpirun, mpiexec or srun" run/log/wrong-*.log
 test ! -e starts.wrong

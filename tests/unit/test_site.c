@@ -133,7 +133,21 @@ static void site_env(void **unused) {
         {"\nTENFOLD_OPTIONS='--exclusive --array=1'\n",
          "site.env:2: slurm.options: \"--array=1\": the tasks of an array are the cells that are missing"},
         {"TENFOLD_BIND=socket\n", "site.env:1: TENFOLD_BIND=socket: give none or core"},
-        {"TENFOLD_LAUNCHER=mpiexec\n", "TENFOLD_LAUNCHER=mpiexec: give mpirun or srun"}};
+        {"TENFOLD_LAUNCHER=aprun\n", "TENFOLD_LAUNCHER=aprun: give mpirun, mpiexec or srun"},
+        {"TENFOLD_LAUNCHER='srunx --mpi=pmi2'\n", "give mpirun, mpiexec or srun"},
+        {"TENFOLD_LAUNCHER=/opt/mpirun/aprun\n", "give mpirun, mpiexec or srun"}};
+    static const char *const GOOD[] = {"mpirun",
+                                       "srun",
+                                       "'srun --mpi=pmi2'",
+                                       "mpirun.mpich",
+                                       "/opt/mpi/bin/mpiexec.hydra",
+                                       "\"mpirun --bind-to core\""};
+    for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "TENFOLD_LAUNCHER=%s\n", GOOD[i]);
+        if (read_site(text, "", &cfg, &site) != TN_OK) fail_msg("%s: %s", GOOD[i], tn_msg);
+        tn_cfg_free(&cfg);
+    }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(read_site(bad[i].text, "", &cfg, &site), TN_EARG);
         unit_says(bad[i].says);
