@@ -99,7 +99,7 @@ const tn_key tn_keys[] = {
     {"train", "seeds", KEY_I64S, AT(train.seeds), AT(train.n_seeds), "[ 1 ]", 0, 9e15, TN_MAX_SIZES, NULL, 0,
      "seeds of weights, sampling and augmentation: one model per fold for each"},
     {"train", "device", KEY_WORD, AT(train.device), 0, "\"cpu\"", 0, 0, 0, DEVICE, TRAIN,
-     "cpu: own kernels and oneDNN; ref: plain C, slow, the judge of the others"},
+     "cpu: own kernels; ref: plain C, slow, the judge of the others"},
     {"train", "precision", KEY_WORD, AT(train.precision), 0, "\"fp32\"", 0, 0, 0, PRECISION, TRAIN,
      "of stored activations and products; weights, statistics and sums are fp32 or better either way"},
     {"train", "isa", KEY_WORD, AT(train.isa), 0, "\"best\"", 0, 0, 0, tn_isa_words, TRAIN,
