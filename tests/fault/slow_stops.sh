@@ -31,5 +31,6 @@ done
 for code in "${!ends[@]}"; do echo "exit code $code: ${ends[$code]} times"; done
 train stopped
 cmp stopped/$cell/posteriors.h5 whole/$cell/posteriors.h5
-test "$("$tenfold" weights digest stopped/$cell/checkpoint.safetensors)" = "$("$tenfold" weights digest whole/$cell/checkpoint.safetensors)"
+test "$("$tenfold" weights digest stopped/$cell/best.safetensors)" = "$("$tenfold" weights digest whole/$cell/best.safetensors)"
+test "$(journal_of stopped/$cell)" = "$(journal_of whole/$cell)"
 echo "the same bits as undisturbed"

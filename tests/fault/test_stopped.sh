@@ -63,7 +63,8 @@ grep -q "stopped on request after 64 of 64 images" log
 grep -q "goes on after 64 images" log
 test -z "$(find eval -name '*.tmp')"
 cmp eval/$cell/posteriors.h5 whole/$cell/posteriors.h5
-test "$("$tenfold" weights digest eval/$cell/checkpoint.safetensors)" = "$("$tenfold" weights digest whole/$cell/checkpoint.safetensors)"
+test "$("$tenfold" weights digest eval/$cell/best.safetensors)" = "$("$tenfold" weights digest whole/$cell/best.safetensors)"
+test "$(journal_of eval/$cell)" = "$(journal_of whole/$cell)"
 
 # predict
 mpirun -n 2 "$tenfold" predict tiny.cfg --run eval --round 0 --folds 0 >log 2>&1 &

@@ -13,7 +13,8 @@ cat log1 log2
 test $code = 0 || test $code = 7 # 7 where the first took longer than the second waits
 cell=train/r0-f0-s32-x1
 cmp alone/$cell/posteriors.h5 two/$cell/posteriors.h5
-test "$("$tenfold" weights digest alone/$cell/checkpoint.safetensors)" = "$("$tenfold" weights digest two/$cell/checkpoint.safetensors)"
+test "$("$tenfold" weights digest alone/$cell/best.safetensors)" = "$("$tenfold" weights digest two/$cell/best.safetensors)"
+test "$(journal_of alone/$cell)" = "$(journal_of two/$cell)"
 test "$(wc -l <two/$cell/journal.jsonl)" = 3
 test "$(cat log1 log2 | grep -c ': trained,')" = 1
 

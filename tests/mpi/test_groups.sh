@@ -6,6 +6,7 @@ sed -i 's/images = 2400/images = 1280/; s/evaluation_points = 3/evaluation_point
 "$tenfold" preprocess tiny.cfg --run one >log 2>&1 || { cat log; exit 1; }
 digests() {
     for f in $1/train/*/*.safetensors; do echo "$("$tenfold" weights digest $f) ${f#*/}"; done
+    for f in $1/train/*/; do echo "$(journal_of $f | md5sum) ${f#*/}"; done
     (cd $1 && md5sum train/*/posteriors.h5)
 }
 folder() { mkdir $1 && cp -r one/shards one/folds $1/; }

@@ -11,7 +11,7 @@ echo "Prolog=$PWD/prolog" >extra.conf
 slurm_up --conf extra.conf
 cell=train/r0-f0-s32-x1
 digest_of_cell() { # RUN
-    (cd "$1/$cell" && md5sum posteriors.h5 && for f in best checkpoint; do "$tenfold" weights digest $f.safetensors; done && wc -l <journal.jsonl)
+    (cd "$1/$cell" && md5sum posteriors.h5 && "$tenfold" weights digest best.safetensors && digest_in DONE && journal_of .)
 }
 
 "$tenfold" preprocess tiny.cfg --run shards >log 2>&1
