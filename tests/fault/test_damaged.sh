@@ -58,6 +58,11 @@ cp hurt/train/$cell/checkpoint.safetensors sound.safetensors
 "$tenfold" weights digest hurt/train/$cell/best.safetensors >expected
 sed -i 's/images_seen\\":320/images_seen\\":160/' hurt/train/$cell/checkpoint.safetensors
 refused 4 "its header does not have the hash" train tiny.cfg --run hurt --folds 0
+code=0 # rank 0 reads it for all, and each rank checks it
+timeout 100 mpirun -n 2 "$tenfold" train tiny.cfg --run hurt --folds 0 >log 2>&1 || code=$?
+cat log
+test $code = 4
+test "$(grep -c "^tenfold: error: hurt/train/$cell/checkpoint.safetensors: .* its header does not have the hash" log)" = 1
 cp sound.safetensors hurt/train/$cell/checkpoint.safetensors
 rm hurt/train/$cell/posteriors.h5
 refused 4 "delete the folder hurt/train/$cell and run again" train tiny.cfg --run hurt --folds 0
