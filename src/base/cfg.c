@@ -39,7 +39,18 @@ int tn_key_find(const char *group, const char *name) {
     return -1;
 }
 
+/* Keys of earlier versions, and what there is instead. */
+static const struct {
+    const char *group, *name, *instead;
+} GONE[] = {{"train", "checkpoint_images",
+             "checkpoints come by the clock now: train.checkpoint_seconds, 600 where it is not given"}};
+
 static void unknown_key(const char *group, const char *name, int line, tn_problems *problems) {
+    for (size_t i = 0; i < sizeof GONE / sizeof *GONE; i++)
+        if (strcmp(GONE[i].group, group) == 0 && strcmp(GONE[i].name, name) == 0) {
+            tn_problem(problems, line, "unknown key %s.%s: %s", group, name, GONE[i].instead);
+            return;
+        }
     const char *words[TN_MAX_KEYS] = {NULL};
     int n = 0;
     for (int i = 0; i < tn_n_keys; i++)

@@ -177,11 +177,6 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
     return TN_OK;
 }
 
-static bool save_by_images(const tn_train *t) {
-    int64_t every = t->cfg->train.checkpoint_images, now = t->clock.images_seen;
-    return every > 0 && now / every != (now - (int64_t)t->L * t->B) / every;
-}
-
 /* The next evaluation point where it is due, else one step, and a checkpoint where one is due after it. */
 static tn_status advance(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     signals s = {.stop = false};
@@ -195,7 +190,7 @@ static tn_status advance(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
         t->clock.seconds += tn_now_s() - before;
     }
     *stop_out = s.stop;
-    return s.stop || s.save || save_by_images(t) ? tn_train_checkpoint(run, t) : TN_OK;
+    return s.stop || s.save ? tn_train_checkpoint(run, t) : TN_OK;
 }
 
 static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {

@@ -56,7 +56,7 @@ preprocess: { size_px = 18; shard_rows = 12; };
 folds: { count = 3; };
 model: { net = "efficientnet-b0"; width = 0.1; depth = 0.1; stem_stride = 1; metadata_levels = 2; head_units = 4; };
 train: { images = 32; sizes_px = [ 16 ]; lanes = 4; lane_images = 4; learning_rate = 0.006; warmup_images = 0;
-  evaluation_points = 2; ema_decay = 0.9; checkpoint_images = 16; loader_threads = 1; hang_seconds = 40; };
+  evaluation_points = 2; ema_decay = 0.9; checkpoint_seconds = 1e-6; loader_threads = 1; hang_seconds = 40; };
 self: { max_rounds = 1; };
 CFG
     inject_keep preprocess

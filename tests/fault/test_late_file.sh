@@ -68,7 +68,7 @@ cmp late/$cell/posteriors.h5 whole/$cell/posteriors.h5
 
 # the checkpoint: rank 0 reads it for all; another rank, which would see an older one, or none, never looks
 rm -r late/train
-mpirun -n 2 "$tenfold" train tiny.cfg --run late --folds 0 --set train.checkpoint_images=32 $short >log 2>&1 &
+mpirun -n 2 "$tenfold" train tiny.cfg --run late --folds 0 --set train.checkpoint_seconds=1e-6 $short >log 2>&1 &
 for _ in $(seq 6000); do [ -e late/$cell/checkpoint.safetensors ] && break; sleep 0.02; done
 cp late/$cell/checkpoint.safetensors old.safetensors
 for _ in $(seq 6000); do [ -s late/$cell/journal.jsonl ] && break; sleep 0.02; done

@@ -4,8 +4,8 @@ tenfold=$1 source=$2
 "$tenfold" preprocess tiny.cfg --run alone >log 2>&1
 cp -r alone two
 "$tenfold" train tiny.cfg --run alone --folds 0 >log 2>&1 || { cat log; exit 1; }
-"$tenfold" train tiny.cfg --run two --folds 0 --set train.checkpoint_images=32 >log1 2>&1 &
-"$tenfold" train tiny.cfg --run two --folds 0 --set train.checkpoint_images=32 >log2 2>&1 &
+"$tenfold" train tiny.cfg --run two --folds 0 --set train.checkpoint_seconds=1e-6 >log1 2>&1 &
+"$tenfold" train tiny.cfg --run two --folds 0 --set train.checkpoint_seconds=1e-6 >log2 2>&1 &
 code=0
 wait -n || code=$?
 wait -n || code=$?

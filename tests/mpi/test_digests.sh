@@ -62,7 +62,7 @@ mkdir -p killed/train
 cp -r reuse1/shards reuse1/folds reuse1/filter killed/
 cp -r reuse1/train/r0-* killed/train/
 cell=train/r1-f0-s32-x1
-"$tenfold" train tiny.cfg --run killed $reuse --round 1 --folds 0 --set train.checkpoint_images=64 >log 2>&1 &
+"$tenfold" train tiny.cfg --run killed $reuse --round 1 --folds 0 --set train.checkpoint_seconds=1e-6 >log 2>&1 &
 pid=$!
 for _ in $(seq 600); do [ ! -e killed/$cell/checkpoint.safetensors ] || break; sleep 0.05; done
 kill -9 $pid

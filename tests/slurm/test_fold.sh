@@ -18,7 +18,7 @@ digest_of_cell() { # RUN
 for run in whole killed failed cut twice skewed; do cp -r shards $run; done
 cat >fold.sh <<'JOB'
 #!/usr/bin/env bash
-mpirun --map-by ppr:1:node $wrapper "$tenfold" train tiny.cfg --run "$1" --folds 0 --set train.checkpoint_images=160
+mpirun --map-by ppr:1:node $wrapper "$tenfold" train tiny.cfg --run "$1" --folds 0 --set train.checkpoint_seconds=1e-6
 code=$?
 echo "start ${SLURM_RESTART_COUNT:-0} on $SLURM_JOB_NODELIST ended with $code"
 case $code in 6 | 137 | 143 | 205) [ "${SLURM_RESTART_COUNT:-0}" -ge 3 ] || scontrol requeue "$SLURM_JOB_ID" ;; esac
