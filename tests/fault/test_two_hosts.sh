@@ -17,7 +17,7 @@ ended() { # CODE TEXT: how the last background job ended
 }
 
 # it lives: exit code 7, which nobody requeues
-(i=0; while :; do printf 'other-kernel host-b 4711 0123 %020d\n' $i 1<>$lock; i=$((i + 1)); sleep 1; done) &
+(i=0; while :; do printf 'other-kernel host-b 4711 0123 2 %020d\n' $i 1<>$lock; i=$((i + 1)); sleep 1; done) &
 other=$!
 code=0
 timeout 60 "$tenfold" train tiny.cfg --run two --folds 0 >log 2>&1 || code=$?
