@@ -246,7 +246,7 @@ launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"
     killed_before=$(kills)
     log_before=$(log_bytes) # a command of its own: bash loses a signal between two substitutions of one command
-    TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "${container[@]}" "$program" "$1" "$run" "${@:2}" &
+    TENFOLD_JOB=$id TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "${container[@]}" "$program" "$1" "$run" "${@:2}" &
     child=$!
     [ -z "$asked$ended" ] || pass_on # came before child was known
     while :; do

@@ -136,10 +136,8 @@ const tn_key tn_keys[] = {
      "decay per step of the averaged weights that are evaluated and kept; 0: no averaging"},
     {"train", "evaluation_points", KEY_INT, AT(train.evaluation_points), 0, "5", 1, 10000, 0, NULL, TRAIN,
      "evaluations of all rows, evenly spaced over the budget"},
-    {"train", "checkpoint_images", KEY_I64, AT(train.checkpoint_images), 0, "0", 0, 1e12, 0, NULL, 0,
-     "images between checkpoints; 0: not by images; there is one at each evaluation point anyway"},
     {"train", "checkpoint_seconds", KEY_DOUBLE, AT(train.checkpoint_seconds), 0, "600", 0, 1e6, 0, NULL, 0,
-     "seconds of rank 0's clock between checkpoints: what a killed job loses at most; 0: not by the clock"},
+     "seconds of rank 0's clock between checkpoints: what a killed job loses at most; 0: at evaluation points alone"},
     {"train", "hang_seconds", KEY_DOUBLE, AT(train.hang_seconds), 0, "1800", 0, 1e6, 0, NULL, 0,
      "of any stage: a process ends with exit code 6 when no rank of its host has made progress for so long; 0: never"},
 

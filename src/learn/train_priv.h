@@ -29,6 +29,7 @@ typedef struct {
 } tn_train_clock;
 
 enum { TN_TRAIN_INPUTS_BYTES = 256 };
+#define TN_CHECKPOINT_NAME "checkpoint.safetensors" /* in the cell's folder until it is done */
 
 typedef struct tn_train {
     const tn_cfg *cfg;

@@ -15,7 +15,8 @@ mkdir threads && cp -r whole/shards whole/folds threads/
 undisturbed "$tenfold" train tiny.cfg --run threads --folds 0 $threads
 sums() { # RUN: what must not change
     (cd $1 && find shards folds train filter predict -name '*.h5' -o -name '*.csv' -o -name '*.txt' | sort | xargs md5sum
-        for f in train/*/*.safetensors; do echo "$("$tenfold" weights digest $f) $f"; done)
+        for f in train/*/*.safetensors; do echo "$("$tenfold" weights digest $f) $f"; done
+        for f in train/*/; do echo "$(journal_of $f | md5sum) $f"; done)
 }
 sums whole >expected
 sums threads >expected_threads 2>/dev/null
