@@ -37,16 +37,9 @@ static const tn_verb *find(const char *name) {
     return NULL;
 }
 
-/* Rank as the launcher says it, before MPI begins; 0 without a launcher. */
-static bool is_first_rank(void) {
-    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
-    if (!rank) rank = getenv("PMIX_RANK");
-    return !rank || strcmp(rank, "0") == 0;
-}
-
 /* Every rank comes here with the same verdict; one of them speaks. */
 static int fail(tn_status st) {
-    if (is_first_rank()) tn_fail_print();
+    if (tn_is_first_rank()) tn_fail_print();
     return st;
 }
 
@@ -67,7 +60,7 @@ int main(int argc, char **argv) {
     tn_args args;
     tn_status st = tn_args_parse(verb, argc - 2, argv + 2, &args);
     if (st != TN_OK) return fail(st);
-    if (!verb->mpi && !is_first_rank()) return 0;
+    if (!verb->mpi && !tn_is_first_rank()) return 0;
     if (args.help) {
         tn_verb_print_help(verb, stdout);
         return 0;
