@@ -298,7 +298,8 @@ judge() { # VERB: of an exit code that is not 0
 }
 
 if [ -n "$task" ]; then
-    name=$name.${what:0:1}$((task * ${what:1} / tasks))
+    first=.${what:0:1}$((task * ${what:1} / tasks))
+    name=${name%"$first"}$first # since Slurm 23 a job that starts again has the name that it was given here
     scontrol update JobId="$id" JobName="$name" 2>/dev/null # no matter where it is not allowed
 fi
 say "$name: job $id, start $restarts: $ranks ranks by $TENFOLD_LAUNCHER on $nodelist"

@@ -53,7 +53,8 @@ _Noreturn static void child(char *const *argv, int n_ranks, const char *begun, i
     self[n] = 0;
     snprintf(ranks, sizeof ranks, "%d", n_ranks);
     snprintf(here, sizeof here, "localhost:%d", n_ranks); /* whatever a site's files say of other hosts */
-    char *full[128] = {"mpirun", "--host", here, "-n", ranks, self};
+    /* words that Open MPI's mpirun and MPICH's know alike */
+    char *full[128] = {TENFOLD_MPIRUN, "--host", here, "-n", ranks, self};
     int at = 6;
     for (int i = 0; argv[i]; i++) {
         if (at >= 127) _exit(127);
@@ -70,7 +71,7 @@ _Noreturn static void child(char *const *argv, int n_ranks, const char *begun, i
     else
         unsetenv("TENFOLD_BEGUN"); /* that of a job around us */
     execvp(full[0], full);
-    fprintf(stderr, "tenfold: error: mpirun cannot be started: %s; on Debian: apt-get install openmpi-bin\n",
+    fprintf(stderr, "tenfold: error: %s cannot be started: %s; on Debian: apt-get install openmpi-bin\n", full[0],
             strerror(errno));
     _exit(127);
 }
@@ -108,7 +109,9 @@ static int exit_code_of(int status, const char *begun, tn_relay *r) {
     char how[64];
     unlink(begun);
     if (has_begun || tn_exit_status(code, how, sizeof how) != TN_EBUG || code == TN_EBUG) return code;
-    if (!*r->last) snprintf(r->last, sizeof r->last, "%s before MPI was up: does mpirun -n 2 hostname work here?", how);
+    if (!*r->last)
+        snprintf(r->last, sizeof r->last, "%s before MPI was up: does %s -n 2 hostname work here?", how,
+                 TENFOLD_MPIRUN);
     return TN_EIO;
 }
 
