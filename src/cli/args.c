@@ -28,7 +28,7 @@ static const option OPTION[] = {
     {"--node-command", "PROGRAM", TN_OPT_DRILL,
      "with --slurm: also crash nodes by this program, which is given a node's name"},
     {"--part", "I/N", TN_OPT_CELLS | TN_OPT_PLACE,
-     "of the round's or rung's cells only the I-th of N equal parts, counted from 0"},
+     "of the round's or rung's cells, largest first, only the I-th, the (I+N)-th, ..., counted from 0"},
     {"--ranks", "N", TN_OPT_RANKS, "MPI ranks per step (default: what the cores and train.lanes allow)"},
     {"--ranks-per-fold", "N", TN_OPT_GROUPS,
      "split the ranks into groups that train one fold each (default: all ranks one fold)"},

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int tn_task_of(int i, int n_cells, int n_tasks) {
-    return (int)((((int64_t)i + 1) * n_tasks - 1) / n_cells);
+int tn_task_of(int i, int n_tasks) {
+    return i % n_tasks;
 }
 
 tn_batch *tn_batch_add(tn_maker *k, tn_step_kind kind, int round, const char *fmt, ...) {
@@ -39,11 +39,13 @@ int tn_batch_last(const tn_maker *k) {
     return k->b->n - 1;
 }
 
-void tn_batch_want(tn_batch *b, int i, int n_cells) {
-    int task = tn_task_of(i, n_cells, b->n_tasks);
+void tn_batch_want(tn_batch *b, int i) {
+    int task = tn_task_of(i, b->n_tasks), at = 0;
     if (!b->wanted) b->wanted = calloc((size_t)b->n_tasks, sizeof *b->wanted);
-    if (!b->wanted || (b->n_wanted && b->wanted[b->n_wanted - 1] == task)) return;
-    b->wanted[b->n_wanted++] = task;
+    while (b->wanted && at < b->n_wanted && b->wanted[at] < task) at++;
+    if (!b->wanted || (at < b->n_wanted && b->wanted[at] == task)) return;
+    memmove(b->wanted + at + 1, b->wanted + at, (size_t)(b->n_wanted++ - at) * sizeof *b->wanted);
+    b->wanted[at] = task;
 }
 
 /* An array of the cells that are set in `cell` and whose `other` is set (with) or not; -1 where there are none. */
@@ -59,7 +61,7 @@ static int add_array(tn_maker *k, tn_step_kind kind, int round, const char *pref
             at = tn_batch_last(k);
             tn_batch_command(b, "%s --round %d --part @/%d", tn_step_verb(kind), round, k->n_tasks);
         }
-        tn_batch_want(b, i, n_cells);
+        tn_batch_want(b, i);
     }
     return at;
 }

@@ -40,7 +40,7 @@ typedef struct {
     tn_step_kind kind; /* REDUCE: the last job */
     int round;         /* train, predict: theirs; filter: the round it judges; of a search: the rung */
     char label[32];    /* "train.r0", "trial.q0": in names of jobs, logs and records */
-    int n_tasks;       /* of the whole array, 0 = no array: task t has the t-th of n_tasks equal parts of the cells */
+    int n_tasks;       /* of the whole array, 0 = no array: task t has the cells i with tn_task_of(i) = t */
     int n_wanted;
     int *wanted; /* tasks to submit, ascending */
     int n_after;
@@ -63,8 +63,9 @@ typedef struct {
 tn_status tn_batches_make(const tn_cfg *cfg, const tn_missing *missing, tn_batches **out);
 void tn_batches_free(tn_batches **b);
 
-/* Which task has cell i of a round of n_cells. */
-int tn_task_of(int i, int n_cells, int n_tasks);
+/* Which task has the i-th cell of a round, largest first (tn_cell_order), or of a rung: they are dealt out like cards, so
+ * that tasks of several cells are equally long. */
+int tn_task_of(int i, int n_tasks);
 
 typedef struct {
     const tn_cfg *cfg;

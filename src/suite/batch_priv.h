@@ -16,8 +16,8 @@ typedef struct {
 /* One more job; fmt: its label. */
 tn_batch *tn_batch_add(tn_maker *k, tn_step_kind kind, int round, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* The task that has cell i of n_cells is wanted; i ascending. Without memory the array stays without a list. */
-void tn_batch_want(tn_batch *b, int i, int n_cells);
+/* The task that has the i-th cell is wanted. Without memory the array stays without a list. */
+void tn_batch_want(tn_batch *b, int i);
 /* before: index of a job, -1 = there is none to wait for. */
 void tn_batch_wait(tn_batch *b, int before, tn_after kind);
 void tn_batch_command(tn_batch *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -15,7 +15,7 @@ static int add_trials(tn_maker *k, int rung, int before) {
             tn_batch_command(b, "trial --rung %d --part @/%d", rung, b->n_tasks);
             tn_batch_wait(b, before, TN_AFTER_OK);
         }
-        tn_batch_want(b, i, n);
+        tn_batch_want(b, i);
     }
     return b ? tn_batch_last(k) : -1;
 }

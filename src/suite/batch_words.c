@@ -127,11 +127,12 @@ static tn_status add_script(const tn_batch_about *about, const tn_batch *b, tn_w
     TN_TRY(tn_words_add(out, "%s", about->site->env));
     TN_TRY(tn_words_add(out, "%s", about->plan->start.run_dir));
     TN_TRY(tn_words_add(out, "%s", b->label));
+    const tn_cfg *cfg = about->cfg;
     if (b->kind == TN_STEP_TRIAL)
-        TN_TRY(tn_words_add(out, "p%d/%d", tn_rung_places(about->cfg, b->round), b->n_tasks));
+        TN_TRY(tn_words_add(out, "p%d/%d", tn_rung_places(cfg, b->round), tn_rung_list(cfg, b->round, NULL)));
     else
-        TN_TRY(tn_words_add(out, "f%d/%d", about->cfg->folds.count, b->n_tasks));
-    TN_TRY(tn_words_add(out, "%d", ranks_per_node(about->cfg, b)));
+        TN_TRY(tn_words_add(out, "f%d/%d", cfg->folds.count, cfg->folds.count * cfg->train.n_seeds));
+    TN_TRY(tn_words_add(out, "%d", ranks_per_node(cfg, b)));
     for (int i = 0; i < b->n_commands; i++) TN_TRY(tn_words_add(out, "%s", b->command[i]));
     return TN_OK;
 }

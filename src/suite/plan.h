@@ -7,7 +7,7 @@
  *   for (int i = 0; i < plan->n; i++) ... plan->step[i] ...
  *   TN_TRY(tn_plan_publish(plan));                      // <run>/plan.json
  *
- * Order    preprocess; per round: train cells (fold slowest), filter into the next round; per round: predict; reduce;
+ * Order    preprocess; per round: train cells (largest first), filter into the next round; per round: predict; reduce;
  *          report.
  *          A train cell depends on preprocess and on the filter step of its round; the other steps on all before them.
  * Search   where the job file has a search space: preprocess; per rung: trials (place slowest), rank; the last rung is

@@ -21,13 +21,11 @@ static int round_of(const tn_step *s) {
     return is_trial(s) ? s->at.rung : s->cell.round;
 }
 
-/* Which cell of its round or rung this step is, of how many. */
-static int cell_index(const tn_plan *plan, int at, int *n_out) {
+/* Which cell of its round or rung this step is. */
+static int cell_index(const tn_plan *plan, int at) {
     const tn_step *s = plan->step;
-    int first = at, end = at + 1;
+    int first = at;
     while (first > 0 && s[first - 1].kind == s[at].kind && round_of(&s[first - 1]) == round_of(&s[at])) first--;
-    while (end < plan->n && s[end].kind == s[at].kind && round_of(&s[end]) == round_of(&s[at])) end++;
-    *n_out = end - first;
     return at - first;
 }
 
@@ -49,13 +47,11 @@ static bool has_verb(const tn_batch *b, tn_step_kind kind) {
 static bool does(const tn_batch *b, const tn_plan *plan, int at, int *task_out) {
     const tn_step *s = &plan->step[at];
     bool whole = b->kind == TN_STEP_REDUCE || b->kind == TN_STEP_PREPROCESS;
-    int n_cells = 0;
     *task_out = -1;
     if (!has_verb(b, s->kind)) return false;
     if ((!whole || is_trial(s)) && b->round != round_of(s)) return false;
     if (s->kind != TN_STEP_TRAIN && s->kind != TN_STEP_TRIAL) return true;
-    int i = cell_index(plan, at, &n_cells);
-    *task_out = tn_task_of(i, n_cells, b->n_tasks);
+    *task_out = tn_task_of(cell_index(plan, at), b->n_tasks);
     return wants(b, *task_out);
 }
 
