@@ -7,7 +7,7 @@
  *   train/r0-f3-s64-x1/             train: round 0, fold 3, 64 px, seed 1
  *       checkpoint.safetensors      latest state, everything to go on from
  *       best.safetensors            EMA teacher at the kept evaluation point
- *       posteriors.h5               z (N,K) and p (N,K) of that point
+ *       posteriors.h5               z (N,K) and p (N,K) of that point; none in the last round, which nothing is filtered by
  *       journal.jsonl               one line per evaluation point
  *       sign                        while it is trained: that it is, and how far (base/progress.h)
  *       DONE

@@ -227,6 +227,22 @@ static void release(filter *s) {
     tn_hash_free(&s->overlays);
 }
 
+/* The last round's models look at no more than they need (train_priv.h: tn_judged). */
+static tn_status check_judged(const filter *s, const tn_cell *cell, const char *name) {
+    char folder[TN_PATH_BYTES];
+    bool few = false;
+    TN_TRY(tn_cell_folder(s->cfg, "train", cell, folder));
+    TN_TRY(tn_done_made_from(folder, "judged", &few));
+    if (few && s->cfg->tune.n_space)
+        return tn_fail(TN_EARG, "%s is of a search (tune.space), whose trials are not filtered: its posteriors are few",
+                       name);
+    return !few ? TN_OK
+                : tn_fail(TN_EARG,
+                          "%s has no posteriors to filter by: round %d was the last (self.max_rounds). Set "
+                          "self.max_rounds to %d and run `tenfold train --round %d`: its cells are made again",
+                          name, cell->round, cell->round + 1, cell->round);
+}
+
 /* One line "cell digest" per cell of a round that is used; fails where one is not done. */
 static tn_status put_cells(filter *s, int round, FILE *f) {
     tn_cell *cell = calloc((size_t)tn_cell_count(s->cfg), sizeof *cell);
@@ -238,6 +254,7 @@ static tn_status put_cells(filter *s, int round, FILE *f) {
         if (!tn_self_uses_fold(s->cfg, cell[i].fold)) continue;
         tn_cell_name(&cell[i], name);
         st = tn_train_digest(s->cfg, &cell[i], digest);
+        if (st == TN_OK) st = check_judged(s, &cell[i], name);
         if (st == TN_OK) fprintf(f, "%s %s\n", name, digest);
         if (st == TN_OK && strcmp(digest, TN_SKIPPED) == 0) s->previous_skipped = true;
     }
