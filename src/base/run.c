@@ -63,12 +63,17 @@ static tn_status check_ranks(const tn_run *run) {
                    started ? started : "other", run->n_ranks);
 }
 
+enum { START_S = 600 }; /* thousands of ranks take a minute or two */
+
 tn_status tn_run_begin(tn_run *run) {
     int provided = 0;
     tn_status st = tn_stop_begin();   /* before MPI begins: it starts threads, and starting many ranks takes a while */
     if (st != TN_OK) tn_fail_print(); /* other ranks may do well, and cannot be told */
     TN_TRY(st);
-    if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS || provided < MPI_THREAD_FUNNELED)
+    tn_stop_starting(START_S);
+    bool up = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) == MPI_SUCCESS;
+    tn_stop_starting(0);
+    if (!up || provided < MPI_THREAD_FUNNELED)
         return tn_fail(
             TN_EIO, "MPI does not start, or without thread support (MPI_THREAD_FUNNELED): check the MPI installation");
     run->comm = MPI_COMM_WORLD;

@@ -31,6 +31,8 @@ static bool begun;
 static sigset_t mask_before, waited;
 static sigset_t stops; /* those of STOPS that were not ignored at the start */
 static atomic_int n_asked;
+static atomic_llong start_ends_s; /* of the monotonic clock; 0: nothing starts */
+static int start_limit_s;
 static pthread_key_t crash_stack;
 
 bool tn_stop_wanted(void) {
@@ -41,14 +43,46 @@ int tn_stop_count(void) {
     return atomic_load(&n_asked);
 }
 
+/* --- a start that does not end ------------------------------------------------------------------------------------ */
+
+static long long seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+void tn_stop_starting(int limit_s) {
+    start_limit_s = limit_s;
+    atomic_store(&start_ends_s, limit_s > 0 ? seconds() + limit_s : 0);
+}
+
+/* A stop leaves it the time that a sound start takes: then all ranks stop as ever, with one message. */
+static void look_at_start(bool stop) {
+    enum { GRACE_S = 10 };
+    long long ends_s = atomic_load(&start_ends_s), now_s = seconds();
+    if (ends_s == 0) return;
+    if (stop && now_s + GRACE_S < ends_s) atomic_compare_exchange_strong(&start_ends_s, &ends_s, now_s + GRACE_S);
+    if (now_s < ends_s || atomic_load(&start_ends_s) != ends_s) return;
+    if (atomic_load(&n_asked) > 0)
+        fprintf(stderr, "tenfold: error: stopped on request before MPI was up\n");
+    else
+        fprintf(stderr,
+                "tenfold: error: MPI did not start within %d s: does mpirun -n 2 hostname work here, and is there "
+                "room below TMPDIR, in /tmp and in /dev/shm?\n",
+                start_limit_s);
+    _exit(TN_EUNFINISHED);
+}
+
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
 static void *wait_for_signals(void *unused) {
     (void)unused;
     for (;;) {
         int number = sigtimedwait(&waited, NULL, &(struct timespec){.tv_nsec = TN_WATCH_EVERY_MS * 1000000L});
-        if (number > 0 && sigismember(&stops, number)) atomic_fetch_add(&n_asked, 1);
-        if (number < 0 && errno == EAGAIN) tn_watch_look();
+        bool stop = number > 0 && sigismember(&stops, number), quiet = number < 0 && errno == EAGAIN;
+        if (stop) atomic_fetch_add(&n_asked, 1);
+        look_at_start(stop);
+        if (quiet) tn_watch_look();
     }
     return NULL;
 }

@@ -33,6 +33,10 @@ bool tn_stop_wanted(void);
 /* How often it was asked. */
 int tn_stop_count(void);
 
+/* While a library starts, which may never come back (MPI_Init, on a full disk below TMPDIR): after the limit, or ten
+ * seconds after a stop, the process ends with exit code 6; nothing can be lost yet. limit_s 0: the start is over. */
+void tn_stop_starting(int limit_s);
+
 /* In a forked child: signals as this process was started with them. */
 void tn_stop_child(void);
 

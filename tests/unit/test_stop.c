@@ -232,6 +232,44 @@ static void test_children_get_signals_back(void **state) {
     assert_good(child_gets_signals_back);
 }
 
+/* --- a start that does not end ------------------------------------------------------------------------------------ */
+
+static int start_for_ever(void) {
+    if (tn_stop_begin() != TN_OK) return 1;
+    tn_stop_starting(60);
+    kill(getpid(), SIGTERM);
+    pause_ms(20000);
+    return 2;
+}
+
+static int start_too_long(void) {
+    if (tn_stop_begin() != TN_OK) return 1;
+    tn_stop_starting(1);
+    pause_ms(20000);
+    return 2;
+}
+
+static int start_that_ends(void) {
+    if (tn_stop_begin() != TN_OK) return 1;
+    tn_stop_starting(1);
+    tn_stop_starting(0);
+    pause_ms(2500);
+    kill(getpid(), SIGTERM);
+    for (int i = 0; i < 1000 && tn_stop_count() == 0; i++) pause_ms(10);
+    return tn_stop_count() == 1 ? 0 : 2;
+}
+
+static void test_start_can_be_stopped_and_has_a_limit(void **state) {
+    (void)state;
+    static int (*const BODY[])(void) = {start_for_ever, start_too_long};
+    for (int i = 0; i < 2; i++) {
+        int status = in_child(BODY[i]);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), TN_EUNFINISHED);
+    }
+    assert_good(start_that_ends);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
 #if defined(__x86_64__)
@@ -241,6 +279,7 @@ int main(void) {
         cmocka_unit_test(test_all_threads_block_signals),
         cmocka_unit_test(test_stops_are_counted_others_swallowed),
         cmocka_unit_test(test_children_get_signals_back),
+        cmocka_unit_test(test_start_can_be_stopped_and_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
