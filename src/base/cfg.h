@@ -189,9 +189,10 @@ typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other
     } tune;
     struct { /* recorded, never part of an identity */
         char partition[TN_NAME_BYTES], account[TN_NAME_BYTES], qos[TN_NAME_BYTES]; /* "" = Slurm's default  */
-        int nodes[2];                      /* fewest and most per task; 1, 1                 */
-        int ranks_per_node, cpus_per_rank; /* 1; 0 = lane_threads + loader_threads           */
-        int gpus_per_node, memory_gib;     /* 0; 0 = predicted, -1 = not asked for          */
+        int nodes[2];                               /* fewest and most per task; 1, 1                 */
+        int n_size_nodes, size_nodes[TN_MAX_SIZES]; /* most per cell of each of train.sizes_px; none: nodes */
+        int ranks_per_node, cpus_per_rank;          /* 1; 0 = lane_threads + loader_threads           */
+        int gpus_per_node, memory_gib;              /* 0; 0 = predicted, -1 = not asked for          */
         int preprocess_minutes, train_minutes, filter_minutes, predict_minutes, reduce_minutes; /* 0 = default  */
         int max_running, max_jobs;                                                              /* 0 = no limit */
         bool allow_missing;                                                                     /* false */

@@ -91,6 +91,20 @@ static void check_slurm(const tn_cfg *cfg, tn_problems *p) {
                    ranks, cfg->train.lanes);
 }
 
+static void check_size_nodes(const tn_cfg *cfg, tn_problems *p) {
+    int n = cfg->slurm.n_size_nodes, line = line_of(cfg, "slurm", "size_nodes");
+    if (n && n != cfg->train.n_sizes)
+        tn_problem(p, line,
+                   "slurm.size_nodes has %d numbers: give one for each of the %d train.sizes_px, smallest size first",
+                   n, cfg->train.n_sizes);
+    for (int i = 0; i < n; i++)
+        if (cfg->slurm.size_nodes[i] * cfg->slurm.ranks_per_node > cfg->train.lanes)
+            tn_problem(p, line,
+                       "slurm.size_nodes: %d x slurm.ranks_per_node = %d ranks: train.lanes = %d gives work to no more",
+                       cfg->slurm.size_nodes[i], cfg->slurm.size_nodes[i] * cfg->slurm.ranks_per_node,
+                       cfg->train.lanes);
+}
+
 static void check_self(const tn_cfg *cfg, tn_problems *p) {
     int line = line_of(cfg, "self", "folds");
     check_folds(cfg, "self", "folds", cfg->self.n_folds, cfg->self.folds, p);
@@ -207,5 +221,6 @@ void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     check_self(cfg, p);
     check_tune(cfg, p);
     check_predict(cfg, p);
+    check_size_nodes(cfg, p);
     check_slurm(cfg, p);
 }

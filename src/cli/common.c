@@ -116,10 +116,10 @@ bool tn_in_part(const tn_args *args, int i) {
 }
 
 tn_status tn_cells_pick(const tn_args *args, const tn_cfg *cfg, int n, const tn_cell *cell, bool *take_out) {
-    int n_taken = 0;
+    int n_named = 0, n_taken = 0;
     TN_TRY(check_wanted(args, cfg));
     for (int i = 0; i < n; i++) {
-        take_out[i] = tn_in_part(args, i) && wanted(args, &cell[i]);
+        take_out[i] = wanted(args, &cell[i]) && tn_in_part(args, n_named++);
         n_taken += take_out[i];
     }
     return n_taken > 0

@@ -388,6 +388,34 @@ tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int r
     return tn_agree(run, run->rank == 0 ? filter_here(cfg, index, round, posteriors) : TN_OK);
 }
 
+/* Cells are looked for as their DONE files show them now: another host may see one a moment later. */
+static tn_status find_complete(const tn_cfg *cfg, int round, bool *out) {
+    int n = tn_cell_count(cfg);
+    tn_cell *cell = calloc((size_t)n, sizeof *cell);
+    tn_status st = cell ? TN_OK : tn_fail_memory((size_t)n * sizeof *cell, "the cells");
+    *out = true;
+    for (int r = round > 0 ? round - 1 : 0; st == TN_OK && r <= round; r++) {
+        tn_cell_list(cfg, r, cell);
+        for (int i = 0; i < n && *out && st == TN_OK; i++)
+            if (tn_self_uses_fold(cfg, cell[i].fold)) st = tn_train_done(cfg, &cell[i], out);
+    }
+    free(cell);
+    return st;
+}
+
+tn_status tn_filter_if_complete(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round) {
+    int complete = 0;
+    bool here = false;
+    TN_TRY(tn_agree(run, run->rank == 0 ? find_complete(cfg, round, &here) : TN_OK));
+    complete = here;
+    tn_bcast(run, 0, &complete, sizeof complete);
+    if (!complete && run->rank == 0) tn_say("filter r%d: waits for the other cells of its round", round + 1);
+    tn_status st = complete ? tn_filter(run, cfg, index, round, NULL) : TN_OK;
+    if (st != TN_EBUSY) return st;
+    if (run->rank == 0) tn_say("filter r%d: another process makes it", round + 1);
+    return TN_OK;
+}
+
 void tn_truth_digest(const tn_index *index, char hex_out[TN_HEX_BYTES]) {
     tn_hash_once(index->truth, (size_t)index->n * sizeof *index->truth, hex_out);
 }

@@ -47,7 +47,7 @@ typedef struct {
     int exit_code;
     char last_line[256]; /* of the log, when it failed */
     double seconds;
-    char job[64]; /* Slurm's: "12", "12_3"; predict: array ids, "14,15"; "" = none */
+    char job[128]; /* Slurm's: "12", "12_3"; filter, predict: of the round's arrays, "14,15"; "" = none */
 } tn_step;
 
 /* How a run was started: enough to go on with it from anywhere. */
