@@ -15,8 +15,9 @@
  *
  * afterany   where many become one: a dead fold must not hold up the others for ever. Whether enough is there the stage
  *            itself finds out from the DONE files, and says what is missing.
- * afterok    only behind a single job without which nothing can be done; what waits is cancelled with it. Slurm counts
- *            a job that it has forgotten as done well: then, too, the stage finds out by itself.
+ * afterok    only behind a single job without which nothing can be done; what waits is cancelled with it. A job that
+ *            Slurm has forgotten counts as done well before 23.02, and the stage finds out by itself; since then sbatch
+ *            refuses to wait for it, and the submission is cancelled (docs/slurm.md).
  * filter     a job of its own would wait in the queue once more, for seconds of work. The task that finishes its round
  *            filters; the others do not wait for it (filter --if-complete), and the next round begins when all have
  *            ended. Where that task died, the first task of the next round filters; the others find the lock taken and are
