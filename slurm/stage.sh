@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # stage.sh - what every job of a run executes. `tenfold submit` writes the command, `tenfold submit --dry-run` prints it:
 #
-#   sbatch [options] stage.sh PROGRAM SITE_ENV RUN LABEL WHAT/TASKS RANKS_PER_NODE COMMAND...
+#   sbatch [options] stage.sh PROGRAM SITE_ENV RUN LABEL WHAT/CELLS RANKS_PER_NODE COMMAND...
 #
 # Each COMMAND ("train --round 0 --part @/10", @ = this task) runs as `PROGRAM VERB RUN ...` in all ranks of the allocation; the
 # next one only when it succeeded. LABEL names this job's record, RUN/slurm/LABEL[.TASK], which `tenfold status` reads.
-# WHAT is what the tasks share: f10 for ten folds, p16 for sixteen places of a search; squeue shows a task with the first of its own.
+# WHAT is what the cells share, those of a size or of a rung: f10 for ten folds, p16 for sixteen places of a search; squeue shows a task
+# with that of its first cell, which has the task's number.
 #
 # What becomes of an exit code:
 #   0              the next command; after the last one the record says done
@@ -24,7 +25,7 @@
 #   before MPI     a launch that dies before the first collective is tried again at once, three times in all.
 # After SIGTERM (scancel, preemption, the limit itself) nothing is queued again here: Slurm does it where it is wanted.
 set -u
-program=$1 site=$2 run=$3 label=$4 what=${5%/*} tasks=${5#*/} per_node=$6
+program=$1 site=$2 run=$3 label=$4 what=${5%/*} cells=${5#*/} per_node=$6
 shift 6
 failures=0 out_of_memory=0 asked="" ended="" interrupted="" child="" reminder="" further="" raised="" avoid=""
 
@@ -298,7 +299,7 @@ judge() { # VERB: of an exit code that is not 0
 }
 
 if [ -n "$task" ]; then
-    first=.${what:0:1}$((task * ${what:1} / tasks))
+    first=.${what:0:1}$((task % cells * ${what:1} / cells))
     name=${name%"$first"}$first # since Slurm 23 a job that starts again has the name that it was given here
     scontrol update JobId="$id" JobName="$name" 2>/dev/null # no matter where it is not allowed
 fi

@@ -211,13 +211,15 @@ typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other
     } tune;
     struct { /* recorded, never part of an identity */
         char partition[TN_NAME_BYTES], account[TN_NAME_BYTES], qos[TN_NAME_BYTES]; /* "" = Slurm's default  */
-        int nodes[2];                      /* fewest and most per task; 1, 1                 */
-        int ranks_per_node, cpus_per_rank; /* 1; 0 = lane_threads + loader_threads           */
-        int gpus_per_node, memory_gib;     /* 0; 0 = predicted, -1 = not asked for          */
+        int nodes[2];                               /* fewest and most per task; 1, 1                 */
+        int n_size_nodes, size_nodes[TN_MAX_SIZES]; /* most per cell of each of train.sizes_px; none: nodes */
+        int ranks_per_node, cpus_per_rank;          /* 1; 0 = lane_threads + loader_threads           */
+        int gpus_per_node, memory_gib;              /* 0; 0 = predicted, -1 = not asked for          */
         tn_sbatch_options options;
-        tn_slurm_stage preprocess, train, filter, predict, reduce; /* train: trials too; filter: rank too */
-        int max_running, max_jobs;                                 /* 0 = no limit */
-        bool allow_missing;                                        /* false */
+        tn_slurm_stage preprocess, train, filter, reduce; /* train: all that its tasks do; filter: of a search, rank */
+        int predict_minutes;                              /* 0: added to train.minutes */
+        int max_running, max_jobs;                        /* 0 = no limit */
+        bool allow_missing;                               /* false */
     } slurm;
 } tn_cfg;
 

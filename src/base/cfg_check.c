@@ -94,7 +94,6 @@ static void check_gres(const tn_cfg *cfg, const char *name, const tn_sbatch_opti
 static void check_slurm(const tn_cfg *cfg, tn_problems *p) {
     check_gres(cfg, "options", &cfg->slurm.options, p);
     check_gres(cfg, "train.options", &cfg->slurm.train.options, p);
-    check_gres(cfg, "predict.options", &cfg->slurm.predict.options, p);
     int ranks = cfg->slurm.nodes[1] * cfg->slurm.ranks_per_node, line = line_of(cfg, "slurm", "nodes");
     if (cfg->slurm.nodes[0] > cfg->slurm.nodes[1])
         tn_problem(p, line, "slurm.nodes = [ %d, %d ]: give the fewest first, then the most", cfg->slurm.nodes[0],
@@ -102,6 +101,20 @@ static void check_slurm(const tn_cfg *cfg, tn_problems *p) {
     if (ranks > cfg->train.lanes)
         tn_problem(p, line, "slurm.nodes x slurm.ranks_per_node = %d ranks: train.lanes = %d gives work to no more",
                    ranks, cfg->train.lanes);
+}
+
+static void check_size_nodes(const tn_cfg *cfg, tn_problems *p) {
+    int n = cfg->slurm.n_size_nodes, line = line_of(cfg, "slurm", "size_nodes");
+    if (n && n != cfg->train.n_sizes)
+        tn_problem(p, line,
+                   "slurm.size_nodes has %d numbers: give one for each of the %d train.sizes_px, smallest size first",
+                   n, cfg->train.n_sizes);
+    for (int i = 0; i < n; i++)
+        if (cfg->slurm.size_nodes[i] * cfg->slurm.ranks_per_node > cfg->train.lanes)
+            tn_problem(p, line,
+                       "slurm.size_nodes: %d x slurm.ranks_per_node = %d ranks: train.lanes = %d gives work to no more",
+                       cfg->slurm.size_nodes[i], cfg->slurm.size_nodes[i] * cfg->slurm.ranks_per_node,
+                       cfg->train.lanes);
 }
 
 static void check_self(const tn_cfg *cfg, tn_problems *p) {
@@ -220,5 +233,6 @@ void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     check_self(cfg, p);
     check_tune(cfg, p);
     check_predict(cfg, p);
+    check_size_nodes(cfg, p);
     check_slurm(cfg, p);
 }

@@ -28,7 +28,7 @@ static const option OPTION[] = {
     {"--node-command", "PROGRAM", TN_OPT_DRILL,
      "with --slurm: also crash nodes by this program, which is given a node's name"},
     {"--part", "I/N", TN_OPT_CELLS | TN_OPT_PLACE,
-     "of the round's or rung's cells only the I-th of N equal parts, counted from 0"},
+     "of these cells, largest first, only the I-th, the (I+N)-th, ..., counted from 0"},
     {"--ranks", "N", TN_OPT_RANKS, "MPI ranks per step (default: what the cores and train.lanes allow)"},
     {"--ranks-per-fold", "N", TN_OPT_GROUPS,
      "split the ranks into groups that train one fold each (default: all ranks one fold)"},
@@ -47,6 +47,8 @@ static const option OPTION[] = {
     {"--posteriors", "FILE", TN_OPT_FILTER,
      "HDF5 of class probabilities by models trained elsewhere (file-formats.md)"},
     {"--diff", NULL, TN_OPT_FILTER, "compare two ledgers"},
+    {"--if-complete", NULL, TN_OPT_FILTER,
+     "do nothing while a cell of the round is missing, or another process filters"},
     {"--reference", NULL, TN_OPT_REFERENCE, "print the reference of all keys as markdown and end"},
     {"--help", NULL, ~0U, "this text"},
 };
@@ -161,6 +163,7 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->slurm |= strcmp(name, "--slurm") == 0;
         out->watch |= strcmp(name, "--watch") == 0;
         out->reference |= strcmp(name, "--reference") == 0;
+        out->if_complete |= strcmp(name, "--if-complete") == 0;
         out->diff |= strcmp(name, "--diff") == 0;
         out->help |= strcmp(name, "--help") == 0;
     }

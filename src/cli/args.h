@@ -32,7 +32,7 @@ typedef struct {
     const char *net, *padding, *against; /* NULL = not given           */
     const char *posteriors;              /* NULL = not given                     */
     const char *data, *table, *images;   /* NULL = not given                     */
-    bool diff;
+    bool diff, if_complete;
     bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, help;
 } tn_args;
 
@@ -46,7 +46,7 @@ typedef enum {
     TN_OPT_CLASSES = 64, /* --classes, --size */
     TN_OPT_REFERENCE = 128,
     TN_OPT_WEIGHTS = 256, /* --net, --padding, --against */
-    TN_OPT_FILTER = 512,  /* --posteriors, --diff */
+    TN_OPT_FILTER = 512,  /* --posteriors, --diff, --if-complete */
     TN_OPT_DRILL = 4096,  /* --runs, --seed, --node-command */
     TN_OPT_RUNG = 8192,   /* --rung */
     TN_OPT_PLACE = 16384, /* --place, --part, --folds */

@@ -28,8 +28,13 @@ static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
            " training images each (%.1f times every row)\n",
            cells, cfg->folds.count, cfg->train.n_sizes, cfg->train.n_seeds, cfg->self.max_rounds + 1, cfg->train.images,
            (double)cfg->train.images / (double)(labelled ? labelled : 1));
-    printf("# evaluation %" PRId64 " images in all = %" PRId64 " cells x %d points x %" PRId64 " rows\n",
-           cells * cfg->train.evaluation_points * labelled, cells, cfg->train.evaluation_points, labelled);
+    int64_t other = labelled / cfg->folds.count,
+            last = (int64_t)((double)(labelled - other) * cfg->folds.validation_share);
+    if (cfg->folds.validation == TN_VALIDATION_HELD_OUT) last = other;
+    printf("# evaluation %" PRId64 " images in all = %" PRId64 " cells a round x %d points x (%d rounds x %" PRId64
+           " rows + the last round x about %" PRId64 ", the validation slice)\n",
+           cells / (cfg->self.max_rounds + 1) * cfg->train.evaluation_points * (cfg->self.max_rounds * labelled + last),
+           cells / (cfg->self.max_rounds + 1), cfg->train.evaluation_points, cfg->self.max_rounds, labelled, last);
     if (cfg->self.consistency_weight > 0)
         printf("# teacher %" PRId64 " images more, forward only = %" PRId64 " cells x train.images\n",
                cells * cfg->train.images, cells);
@@ -73,8 +78,7 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
                mib(tn_train_cost_bytes(&all)));
     }
     TN_TRY(tn_memory_predict(cfg, rows, &m));
-    const tn_slurm_stage *stage[] = {&cfg->slurm.preprocess, &cfg->slurm.train, &cfg->slurm.filter, &cfg->slurm.predict,
-                                     &cfg->slurm.reduce};
+    const tn_slurm_stage *stage[] = {&cfg->slurm.preprocess, &cfg->slurm.train, &cfg->slurm.filter, &cfg->slurm.reduce};
     bool set = cfg->slurm.memory_gib != 0;
     for (size_t i = 0; i < sizeof stage / sizeof *stage; i++) set = set || stage[i]->memory_gib;
     printf(

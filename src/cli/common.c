@@ -5,6 +5,7 @@
 #include "base/h5.h"
 #include "base/watch.h"
 #include "data/fold.h"
+#include "suite/batch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,17 +111,15 @@ static bool wanted(const tn_args *args, const tn_cell *c) {
            (args->size_px == 0 || args->size_px == c->size_px) && (args->seed < 0 || args->seed == c->seed);
 }
 
-void tn_part(int n, int part, int n_parts, int *first_out, int *end_out) {
-    *first_out = (int)((int64_t)n * part / n_parts);
-    *end_out = (int)((int64_t)n * (part + 1) / n_parts);
+bool tn_in_part(const tn_args *args, int i) {
+    return args->n_parts == 0 || tn_task_of(i, args->n_parts) == args->part;
 }
 
 tn_status tn_cells_pick(const tn_args *args, const tn_cfg *cfg, int n, const tn_cell *cell, bool *take_out) {
-    int first = 0, end = n, n_taken = 0;
+    int n_named = 0, n_taken = 0;
     TN_TRY(check_wanted(args, cfg));
-    if (args->n_parts) tn_part(n, args->part, args->n_parts, &first, &end);
     for (int i = 0; i < n; i++) {
-        take_out[i] = i >= first && i < end && wanted(args, &cell[i]);
+        take_out[i] = wanted(args, &cell[i]) && tn_in_part(args, n_named++);
         n_taken += take_out[i];
     }
     return n_taken > 0
@@ -132,7 +131,7 @@ tn_status tn_cells_pick(const tn_args *args, const tn_cfg *cfg, int n, const tn_
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out) {
     int all = tn_cell_count(cfg), n = 0;
     bool *take = calloc((size_t)all, sizeof *take);
-    tn_cell_list(cfg, round, out);
+    tn_cell_order(cfg, round, out);
     tn_status st = take ? tn_cells_pick(args, cfg, all, out, take) : tn_fail_memory(4096, "the cells");
     for (int i = 0; st == TN_OK && i < all; i++)
         if (take[i]) out[n++] = out[i];

@@ -34,10 +34,10 @@ void tn_job_end(tn_job *job, tn_status verdict); /* verdict: as in tn_run_end */
 /* The plan of a job file, and how its steps went where it was begun before. make_folder: of the run. */
 tn_status tn_plan_open(const tn_args *args, bool make_folder, tn_cfg **cfg_out, tn_plan **out);
 
-/* [first, end) is the part-th of n_parts equal parts of n cells (tn_task_of is its inverse). */
-void tn_part(int n, int part, int n_parts, int *first_out, int *end_out);
+/* Is the i-th cell in --part (tn_task_of)? Without the option each is. */
+bool tn_in_part(const tn_args *args, int i);
 
-/* The cells of a round that the options name, in plan order; out: caller's array of tn_cell_count(cfg).
+/* The cells of a round that the options name, largest first (tn_cell_order); out: caller's array of tn_cell_count(cfg).
  * Errors  TN_EARG a fold, size or seed that the job file does not have. */
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out);
 /* The same of a list of cells. take_out (n): which of them. */

@@ -8,7 +8,11 @@
 #include <unistd.h>
 
 static tn_status filter(tn_job *job, const tn_args *args) {
-    return tn_filter(&job->run, job->cfg, job->index, args->round < 0 ? 0 : args->round, args->posteriors);
+    int round = args->round < 0 ? 0 : args->round;
+    if (args->if_complete && args->posteriors)
+        return tn_fail(TN_EARG, "--if-complete is about the cells of a round: --posteriors needs none");
+    return args->if_complete ? tn_filter_if_complete(&job->run, job->cfg, job->index, round)
+                             : tn_filter(&job->run, job->cfg, job->index, round, args->posteriors);
 }
 
 /* The rows are data, byte for byte; but a terminal shall not obey what stands in a path. */

@@ -23,7 +23,9 @@ const tn_verb tn_verb_submit = {
     .help =
         "Submits what is not done as arrays of jobs that wait for each other: preprocess, train (a task per cell), "
         "filter,\n"
-        "train again, predict, and a last job for reduce and report. Jobs that are stopped by their time limit or lose "
+        "train again, and a last job for reduce and report; a task predicts with what it trained, and the last one of "
+        "a round\n"
+        "filters it. Jobs that are stopped by their time limit or lose "
         "a\n"
         "node go on by themselves. All or nothing: where Slurm refuses a job, the others are cancelled.\n"
         "Where the job file has a tune.space, it is a search: an array per rung, a job that ranks behind each.\n"

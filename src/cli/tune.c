@@ -52,14 +52,13 @@ static bool wanted(const tn_args *args, const tn_place *at) {
 
 /* What the options ask for, of the rung's places x folds; all: as many as those. */
 static tn_status places_wanted(const tn_args *args, const tn_cfg *cfg, int n_all, tn_place *all, int *n_out) {
-    int first = 0, end = n_all, n = 0;
+    int n = 0;
     if (args->place < 0 && args->n_parts == 0)
         return tn_fail(TN_EARG, "rung %d: give --place 0 to %d, or --part", args->rung,
                        tn_rung_places(cfg, args->rung) - 1);
-    if (args->n_parts) tn_part(n_all, args->part, args->n_parts, &first, &end);
     tn_rung_list(cfg, args->rung, all);
-    for (int i = first; i < end; i++)
-        if (wanted(args, &all[i])) all[n++] = all[i];
+    for (int i = 0; i < n_all; i++)
+        if (tn_in_part(args, i) && wanted(args, &all[i])) all[n++] = all[i];
     *n_out = n;
     return n ? TN_OK
              : tn_fail(TN_EARG, "no cell of rung %d fits the options: it has %d = %d places x folds", args->rung, n_all,

@@ -21,6 +21,14 @@ int tn_cell_count(const tn_cfg *cfg) {
     return cfg->folds.count * cfg->train.n_sizes * cfg->train.n_seeds;
 }
 
+void tn_cell_order(const tn_cfg *cfg, int round, tn_cell *out) {
+    for (int s = cfg->train.n_sizes - 1; s >= 0; s--) /* sizes_px ascends */
+        for (int f = 0; f < cfg->folds.count; f++)
+            for (int x = 0; x < cfg->train.n_seeds; x++)
+                *out++ = (tn_cell){
+                    .round = round, .fold = f, .size_px = cfg->train.sizes_px[s], .seed = cfg->train.seeds[x]};
+}
+
 void tn_cell_list(const tn_cfg *cfg, int round, tn_cell *out) {
     for (int f = 0; f < cfg->folds.count; f++)
         for (int s = 0; s < cfg->train.n_sizes; s++)

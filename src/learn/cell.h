@@ -7,7 +7,7 @@
  *   train/r0-f3-s64-x1/             train: round 0, fold 3, 64 px, seed 1
  *       checkpoint.safetensors      latest state, everything to go on from; until DONE is there
  *       best.safetensors            EMA teacher at the kept evaluation point
- *       posteriors.h5               z (N,K) and p (N,K) of that point
+ *       posteriors.h5               z (N,K) and p (N,K) of that point; none in the last round, which nothing is filtered by
  *       journal.jsonl               one line per evaluation point
  *       sign                        while it is trained: that it is, and how far (base/progress.h)
  *       DONE
@@ -40,5 +40,8 @@ tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]
 /* All cells of a round: folds x sizes x seeds, fold slowest. out: caller's array of tn_cell_count(cfg). */
 int tn_cell_count(const tn_cfg *cfg);
 void tn_cell_list(const tn_cfg *cfg, int round, tn_cell *out);
+/* The same cells in the order in which they are begun: sizes descending, then folds, then seeds. A large cell that begins
+ * last keeps one node busy while the others wait. */
+void tn_cell_order(const tn_cfg *cfg, int round, tn_cell *out);
 
 #endif

@@ -227,6 +227,22 @@ static void release(filter *s) {
     tn_hash_free(&s->overlays);
 }
 
+/* The last round's models look at no more than they need (train_priv.h: tn_judged). */
+static tn_status check_judged(const filter *s, const tn_cell *cell, const char *name) {
+    char folder[TN_PATH_BYTES];
+    bool few = false;
+    TN_TRY(tn_cell_folder(s->cfg, "train", cell, folder));
+    TN_TRY(tn_done_made_from(folder, "judged", &few));
+    if (few && s->cfg->tune.n_space)
+        return tn_fail(TN_EARG, "%s is of a search (tune.space), whose trials are not filtered: its posteriors are few",
+                       name);
+    return !few ? TN_OK
+                : tn_fail(TN_EARG,
+                          "%s has no posteriors to filter by: round %d was the last (self.max_rounds). Set "
+                          "self.max_rounds to %d and run `tenfold train --round %d`: its cells are made again",
+                          name, cell->round, cell->round + 1, cell->round);
+}
+
 /* One line "cell digest" per cell of a round that is used; fails where one is not done. */
 static tn_status put_cells(filter *s, int round, FILE *f) {
     tn_cell *cell = calloc((size_t)tn_cell_count(s->cfg), sizeof *cell);
@@ -238,6 +254,7 @@ static tn_status put_cells(filter *s, int round, FILE *f) {
         if (!tn_self_uses_fold(s->cfg, cell[i].fold)) continue;
         tn_cell_name(&cell[i], name);
         st = tn_train_digest(s->cfg, &cell[i], digest);
+        if (st == TN_OK) st = check_judged(s, &cell[i], name);
         if (st == TN_OK) fprintf(f, "%s %s\n", name, digest);
         if (st == TN_OK && strcmp(digest, TN_SKIPPED) == 0) s->previous_skipped = true;
     }
@@ -369,6 +386,34 @@ tn_status tn_filter_own(const tn_cfg *cfg, int round) {
 
 tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round, const char *posteriors) {
     return tn_agree(run, run->rank == 0 ? filter_here(cfg, index, round, posteriors) : TN_OK);
+}
+
+/* Cells are looked for as their DONE files show them now: another host may see one a moment later. */
+static tn_status find_complete(const tn_cfg *cfg, int round, bool *out) {
+    int n = tn_cell_count(cfg);
+    tn_cell *cell = calloc((size_t)n, sizeof *cell);
+    tn_status st = cell ? TN_OK : tn_fail_memory((size_t)n * sizeof *cell, "the cells");
+    *out = true;
+    for (int r = round > 0 ? round - 1 : 0; st == TN_OK && r <= round; r++) {
+        tn_cell_list(cfg, r, cell);
+        for (int i = 0; i < n && *out && st == TN_OK; i++)
+            if (tn_self_uses_fold(cfg, cell[i].fold)) st = tn_train_done(cfg, &cell[i], out);
+    }
+    free(cell);
+    return st;
+}
+
+tn_status tn_filter_if_complete(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round) {
+    int complete = 0;
+    bool here = false;
+    TN_TRY(tn_agree(run, run->rank == 0 ? find_complete(cfg, round, &here) : TN_OK));
+    complete = here;
+    tn_bcast(run, 0, &complete, sizeof complete);
+    if (!complete && run->rank == 0) tn_say("filter r%d: waits for the other cells of its round", round + 1);
+    tn_status st = complete ? tn_filter(run, cfg, index, round, NULL) : TN_OK;
+    if (st != TN_EBUSY) return st;
+    if (run->rank == 0) tn_say("filter r%d: another process makes it", round + 1);
+    return TN_OK;
 }
 
 void tn_truth_digest(const tn_index *index, char hex_out[TN_HEX_BYTES]) {

@@ -249,8 +249,9 @@ static tn_status finish(tn_run *run, tn_train *t) {
     tn_status st = TN_OK;
     if (run->rank == 0) {
         tn_done done = identity_of(t);
-        st = tn_done_publish(t->folder, &done, t->clock.best_digest,
-                             (const char *[]){"best.safetensors", "posteriors.h5", NULL});
+        st = tn_done_publish(
+            t->folder, &done, t->clock.best_digest,
+            (const char *[]){"best.safetensors", t->rows == TN_JUDGED_SLICE ? NULL : "posteriors.h5", NULL});
         if (st == TN_OK)
             tn_say("%s: evaluation point %d of %d is kept, validation geometric mean F1 %.4f (macro %.4f, accuracy "
                    "%.4f), digest %s",
@@ -272,6 +273,20 @@ static tn_status skip(tn_run *run, tn_train *t) {
 }
 
 /* --- identity ----------------------------------------------------------------------------------------------------- */
+
+static const char *const JUDGED[] = {"", "judged validation+own\n", "judged validation\n"};
+
+static tn_judged judged_wanted(const tn_cfg *cfg, const tn_cell *cell) {
+    if (cfg->tune.n_space > 0) return TN_JUDGED_OWN;
+    return cell->round < cfg->self.max_rounds ? TN_JUDGED_ALL : TN_JUDGED_SLICE;
+}
+
+tn_judged tn_train_judged_of(const char *inputs, size_t *front_out) {
+    const char *line = strstr(inputs, "judged ");
+    *front_out = line ? (size_t)(line - inputs) : strlen(inputs);
+    if (!line) return TN_JUDGED_ALL;
+    return strcmp(line, JUDGED[TN_JUDGED_OWN]) == 0 ? TN_JUDGED_OWN : TN_JUDGED_SLICE;
+}
 
 /* `status --watch` asks for every cell again and again: the file is read anew only when it is another one. */
 static tn_status hash_pretrained(const char *path, char out[TN_HEX_BYTES]) {
@@ -329,18 +344,31 @@ static tn_status settings_of(const tn_cfg *cfg, const tn_cell *cell, char **out)
     return ok ? TN_OK : tn_fail_memory(n_bytes, "the identity of a cell");
 }
 
+/* The inputs of now. A finished cell that has judged more rows than are wanted now is done: then its own. */
+static tn_status find_inputs(const tn_cfg *cfg, const tn_cell *cell, const char *folder, const char *settings,
+                             char out[TN_TRAIN_INPUTS_BYTES], bool *done_out) {
+    tn_judged wanted = judged_wanted(cfg, cell);
+    tn_done want = {.stage = "train", .settings = settings, .inputs = out};
+    tn_done_state state = TN_DONE_STALE;
+    TN_TRY(inputs_of(cfg, cell, out));
+    size_t front = strlen(out);
+    for (int rows = (int)wanted; rows >= TN_JUDGED_ALL && state == TN_DONE_STALE; rows--) {
+        snprintf(out + front, TN_TRAIN_INPUTS_BYTES - front, "%s", JUDGED[rows]);
+        TN_TRY(tn_done_find(folder, &want, &state));
+    }
+    *done_out = state == TN_DONE_VALID;
+    if (!*done_out) snprintf(out + front, TN_TRAIN_INPUTS_BYTES - front, "%s", JUDGED[wanted]);
+    return TN_OK;
+}
+
 tn_status tn_train_done(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
     char folder[TN_PATH_BYTES], done_path[TN_PATH_BYTES], inputs[TN_TRAIN_INPUTS_BYTES], *settings = NULL;
     *out = false;
     TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
     TN_TRY(tn_path(done_path, "%s/DONE", folder));
     if (!tn_file_exists(done_path)) return TN_OK;
-    TN_TRY(inputs_of(cfg, cell, inputs));
     TN_TRY(settings_of(cfg, cell, &settings));
-    tn_done want = {.stage = "train", .settings = settings, .inputs = inputs};
-    tn_done_state state = TN_DONE_ABSENT;
-    tn_status st = tn_done_find(folder, &want, &state);
-    *out = state == TN_DONE_VALID;
+    tn_status st = find_inputs(cfg, cell, folder, settings, inputs, out);
     free(settings);
     return st;
 }
@@ -377,9 +405,9 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
     tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell, .how = how};
     bool valid = false;
     tn_status st = set_paths(&t);
-    if (st == TN_OK && run->rank == 0) st = inputs_of(cfg, cell, t.inputs);
+    if (st == TN_OK && run->rank == 0) st = find_inputs(cfg, cell, t.folder, t.settings, t.inputs, &valid);
     st = tn_agree(run, st);
-    MPI_Bcast(t.inputs, sizeof t.inputs, MPI_CHAR, 0, run->comm);
+    tn_bcast(run, 0, t.inputs, sizeof t.inputs);
     tn_done want = identity_of(&t);
     if (st == TN_OK) st = tn_done_begin_all(run, t.folder, t.name, &want, &valid);
     bool skipped = st == TN_OK && !valid && cell->round > 0 && strstr(t.inputs, "filter " TN_SKIPPED "\n");

@@ -151,7 +151,7 @@ static tn_status hash_posteriors_file(const tn_train *t, tn_hash *hash) {
 tn_status tn_train_best_digest(tn_train *t, char hex_out[TN_HEX_BYTES]) {
     tn_hash *hash = tn_hash_new();
     tn_status st = hash_weights_file(t, hash);
-    if (st == TN_OK) st = hash_posteriors_file(t, hash);
+    if (st == TN_OK && t->rows != TN_JUDGED_SLICE) st = hash_posteriors_file(t, hash);
     tn_hash_hex(hash, hex_out);
     tn_hash_free(&hash);
     return st;
@@ -176,8 +176,10 @@ static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
         st = tn_ckpt_write(t->best_path, n, entry, meta);
         tn_hash *hash = tn_hash_new();
         hash_weights(t, params, state, hash);
-        hash_posteriors(t, t->z, hash);
-        hash_posteriors(t, t->p, hash);
+        if (t->rows != TN_JUDGED_SLICE) {
+            hash_posteriors(t, t->z, hash);
+            hash_posteriors(t, t->p, hash);
+        }
         tn_hash_hex(hash, digest_out);
         tn_hash_free(&hash);
     }
@@ -191,7 +193,7 @@ static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
 static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
     char digest[TN_HEX_BYTES] = "";
     tn_status st = TN_OK;
-    if (run->rank == 0) st = write_posteriors(t);
+    if (run->rank == 0 && t->rows != TN_JUDGED_SLICE) st = write_posteriors(t);
     if (run->rank == 0 && st == TN_OK) st = write_best(t, digest);
     TN_TRY(tn_agree(run, st));
     MPI_Bcast(digest, sizeof digest, MPI_CHAR, 0, run->comm);

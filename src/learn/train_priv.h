@@ -31,6 +31,11 @@ typedef struct {
 enum { TN_TRAIN_INPUTS_BYTES = 256 };
 #define TN_CHECKPOINT_NAME "checkpoint.safetensors" /* in the cell's folder until it is done */
 
+/* The rows that evaluation points look at. All: the filter judges by them. Without a filter behind: the validation slice
+ * alone, and no posteriors.h5; in a search the own fold too, on which the judgement compares (suite/rung_judge.c). Who has
+ * judged more has judged enough. */
+typedef enum { TN_JUDGED_ALL, TN_JUDGED_OWN, TN_JUDGED_SLICE } tn_judged;
+
 typedef struct tn_train {
     const tn_cfg *cfg;
     const tn_index *index;
@@ -41,6 +46,7 @@ typedef struct tn_train {
     char folder[TN_PATH_BYTES], ckpt_path[TN_PATH_BYTES], best_path[TN_PATH_BYTES], posteriors_path[TN_PATH_BYTES],
         journal_path[TN_PATH_BYTES], sign_path[TN_PATH_BYTES];
     char *settings, inputs[TN_TRAIN_INPUTS_BYTES]; /* identity; inputs as rank 0 sees them */
+    tn_judged rows;                                /* as the inputs say */
 
     tn_ckpt_model model;
     tn_ckpt *pretrained; /* while opening, when the job file names one */
@@ -61,7 +67,7 @@ typedef struct tn_train {
 
     tn_sampler *sampler;
     tn_loader_spec train_spec, eval_spec;
-    int64_t n_judged; /* rows with fold >= 0, ascending: what is evaluated */
+    int64_t n_judged; /* rows of tn_judged with fold >= 0, ascending: what is evaluated */
     int64_t *judged;
     uint8_t *is_validation; /* (N) */
     int64_t n_validation;   /* rows of it, all of them judged */
@@ -79,6 +85,9 @@ typedef struct tn_train {
 /* A lane's vector: these slots, sums that every rank learns with the gradient; batch moments; gradients. What is known
  * last comes first, as tn_lane_sum wants it. */
 enum { TN_SLOT_LOSS, TN_SLOT_STOP, TN_SLOT_SAVE, TN_SLOT_FAILED, TN_SLOTS };
+
+/* train.c: which rows are judged, by the lines of a cell's inputs or a checkpoint's; all before that line is in front. */
+tn_judged tn_train_judged_of(const char *inputs, size_t *front_out);
 
 /* train_state.c */
 tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits);

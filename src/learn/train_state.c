@@ -112,6 +112,11 @@ static tn_status make_labels(tn_train *t) {
     return st;
 }
 
+static bool is_judged(const tn_train *t, int64_t row) {
+    return t->rows == TN_JUDGED_ALL || t->is_validation[row] ||
+           (t->rows == TN_JUDGED_OWN && t->index->fold[row] == t->cell.fold);
+}
+
 /* Rows to train on, to judge, to validate on. */
 static tn_status make_rows(tn_train *t) {
     const tn_index *ix = t->index;
@@ -123,7 +128,7 @@ static tn_status make_rows(tn_train *t) {
     if (st == TN_OK) st = tn_validation_draw(t->cfg, ix, t->cell.fold, t->is_validation);
     for (int64_t i = 0; st == TN_OK && i < N; i++) {
         if (ix->fold[i] < 0) continue;
-        t->judged[t->n_judged++] = i;
+        if (is_judged(t, i)) t->judged[t->n_judged++] = i;
         t->n_validation += t->is_validation[i];
         if (ix->fold[i] != t->cell.fold && !t->is_validation[i] && t->label[i] != TN_LABEL_OUT) {
             rows[n_train++] = i;
@@ -194,11 +199,12 @@ static tn_status open_journal(tn_train *t) {
 static tn_status check_best(const tn_train *t) {
     tn_ckpt *best = NULL;
     tn_h5 *posteriors = NULL;
+    bool alone = t->rows == TN_JUDGED_SLICE;
     tn_status st = tn_ckpt_read(t->best_path, &best);
-    if (st == TN_OK) st = tn_h5_open(t->posteriors_path, &posteriors);
+    if (st == TN_OK && !alone) st = tn_h5_open(t->posteriors_path, &posteriors);
     tn_h5_close(&posteriors);
     tn_ckpt_free(&best);
-    bool there = tn_file_exists(t->best_path) && tn_file_exists(t->posteriors_path);
+    bool there = tn_file_exists(t->best_path) && (alone || tn_file_exists(t->posteriors_path));
     if (st == TN_OK || (there && st != TN_EFORMAT)) return st; /* what cannot be read now is not lost */
     return tn_fail(
         TN_EFORMAT,
@@ -254,6 +260,18 @@ static tn_status read_checkpoint(tn_run *run, tn_train *t, tn_ckpt **out) {
     return there ? tn_ckpt_read_all(run, t->ckpt_path, false, NULL, out) : TN_OK;
 }
 
+/* What began by judging more rows than are wanted now goes on so: they cost less than the steps behind it. */
+static void choose_rows(tn_train *t, const tn_ckpt *ck) {
+    size_t front, its_front;
+    const char *its = ck ? tn_ckpt_word(ck, "inputs") : NULL;
+    t->rows = tn_train_judged_of(t->inputs, &front);
+    if (!its || tn_train_judged_of(its, &its_front) >= t->rows || its_front != front ||
+        strncmp(its, t->inputs, front) != 0)
+        return;
+    t->rows = tn_train_judged_of(its, &its_front);
+    snprintf(t->inputs, sizeof t->inputs, "%s", its);
+}
+
 tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
     t->L = t->cfg->train.lanes;
     t->B = t->cfg->train.lane_images;
@@ -271,6 +289,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
     tn_status st = see_overlay(run, t);
     if (st == TN_OK) st = read_pretrained(run, t);
     if (st == TN_OK) st = read_checkpoint(run, t, &ck);
+    if (st == TN_OK) choose_rows(t, ck);
     if (st == TN_OK) st = tn_agree(run, choose_isa(run, t, ck, allow_other_bits));
     if (st == TN_OK) st = tn_agree(run, make_all(t, run->n_ranks, run->rank));
     if (st == TN_OK) {

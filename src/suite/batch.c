@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int tn_task_of(int i, int n_cells, int n_tasks) {
-    return (int)((((int64_t)i + 1) * n_tasks - 1) / n_cells);
+int tn_task_of(int i, int n_tasks) {
+    return i % n_tasks;
 }
 
 tn_batch *tn_batch_add(tn_maker *k, tn_step_kind kind, int round, const char *fmt, ...) {
@@ -39,76 +39,87 @@ int tn_batch_last(const tn_maker *k) {
     return k->b->n - 1;
 }
 
-void tn_batch_want(tn_batch *b, int i, int n_cells) {
-    int task = tn_task_of(i, n_cells, b->n_tasks);
+void tn_batch_want(tn_batch *b, int i) {
+    int task = tn_task_of(i, b->n_tasks), at = 0;
     if (!b->wanted) b->wanted = calloc((size_t)b->n_tasks, sizeof *b->wanted);
-    if (!b->wanted || (b->n_wanted && b->wanted[b->n_wanted - 1] == task)) return;
-    b->wanted[b->n_wanted++] = task;
+    while (b->wanted && at < b->n_wanted && b->wanted[at] < task) at++;
+    if (!b->wanted || (at < b->n_wanted && b->wanted[at] == task)) return;
+    memmove(b->wanted + at + 1, b->wanted + at, (size_t)(b->n_wanted++ - at) * sizeof *b->wanted);
+    b->wanted[at] = task;
 }
 
-/* An array of the cells that are set in `cell` and whose `other` is set (with) or not; -1 where there are none. */
-static int add_array(tn_maker *k, tn_step_kind kind, int round, const char *prefix, const bool *cell, const bool *other,
-                     bool with) {
-    int n_cells = k->m->n_cells, at = -1;
+/* --- a round ------------------------------------------------------------------------------------------------------ */
+
+static bool wanted_cell(const tn_maker *k, int round, int i) {
+    int at = round * k->m->n_cells + i;
+    return k->m->train[at] || k->m->predict[at];
+}
+
+static bool filters_after(const tn_maker *k, int round) {
+    return round + 1 < k->m->n_rounds && k->m->filter[round + 1];
+}
+
+/* What a task does one after the other; what is done already takes a second. */
+static void add_commands(tn_maker *k, tn_batch *b) {
+    char cells[64] = "";
+    if (b->size_px) snprintf(cells, sizeof cells, " --size %d", b->size_px);
+    if (b->round > 0 && k->m->filter[b->round]) tn_batch_command(b, "filter --round %d", b->round - 1);
+    tn_batch_command(b, "train --round %d%s --part @/%d", b->round, cells, b->n_tasks);
+    tn_batch_command(b, "predict --round %d%s --part @/%d", b->round, cells, b->n_tasks);
+    if (filters_after(k, b->round)) tn_batch_command(b, "filter --round %d --if-complete", b->round);
+}
+
+/* An array of the cells of a size, or of all (0), that are [first, first + n) of the round; none where all are done. */
+static void add_array(tn_maker *k, int round, int size_px, int first, int n) {
     tn_batch *b = NULL;
-    for (int i = 0; i < n_cells; i++) {
-        if (!cell[i] || (other && other[i] != with)) continue;
+    for (int i = 0; i < n; i++) {
+        if (!wanted_cell(k, round, first + i)) continue;
         if (!b) {
-            b = tn_batch_add(k, kind, round, "%s.r%d", prefix, round);
-            b->n_tasks = k->n_tasks;
-            at = tn_batch_last(k);
-            tn_batch_command(b, "%s --round %d --part @/%d", tn_step_verb(kind), round, k->n_tasks);
+            b = size_px ? tn_batch_add(k, TN_STEP_TRAIN, round, "train.r%d.s%d", round, size_px)
+                        : tn_batch_add(k, TN_STEP_TRAIN, round, "train.r%d", round);
+            b->size_px = size_px;
+            b->first_cell = first;
+            b->n_cells = n;
+            b->n_tasks = n - k->try > 1 ? n - k->try:
+                1;
+            add_commands(k, b);
         }
-        tn_batch_want(b, i, n_cells);
+        tn_batch_want(b, i);
     }
-    return at;
 }
 
-/* The array that trains a round, and the filter before it; before: the job that must have been done well. */
-static int add_round(tn_maker *k, int round, int before, int previous_train) {
-    const bool *train = k->m->train + round * k->m->n_cells;
-    if (round > 0 && k->m->filter[round]) {
-        tn_batch *b = tn_batch_add(k, TN_STEP_FILTER, round - 1, "filter.r%d", round);
-        tn_batch_command(b, "filter --round %d", round - 1);
-        tn_batch_wait(b, previous_train, TN_AFTER_ANY);
-        before = tn_batch_last(k);
+/* Where the filter is missing, behind the arrays of the round before: [before, n). */
+static void add_round(tn_maker *k, int round, int preprocess, int before) {
+    int n_sizes = k->cfg->slurm.n_size_nodes, first = k->b->n;
+    if (n_sizes == 0) add_array(k, round, 0, 0, k->m->n_cells);
+    for (int s = n_sizes - 1, n = k->m->n_cells / (n_sizes ? n_sizes : 1); s >= 0; s--)
+        add_array(k, round, k->cfg->train.sizes_px[s], (n_sizes - 1 - s) * n, n);
+    for (int i = first; i < k->b->n; i++) {
+        tn_batch_wait(&k->b->at[i], preprocess, TN_AFTER_OK);
+        for (int j = before; j < first && k->m->filter[round]; j++) tn_batch_wait(&k->b->at[i], j, TN_AFTER_ANY);
     }
-    int at = add_array(k, TN_STEP_TRAIN, round, "train", train, NULL, true);
-    if (at >= 0) tn_batch_wait(&k->b->at[at], before, TN_AFTER_OK);
-    return at;
-}
-
-/* Predictions of a round; those that wait are listed in `finish`. */
-static void add_predictions(tn_maker *k, int round, int train, tn_batch *finish) {
-    const bool *predict = k->m->predict + round * k->m->n_cells, *trained = k->m->train + round * k->m->n_cells;
-    if (k->packed) {
-        tn_batch_wait(finish, train, TN_AFTER_ANY);
-        return;
-    }
-    int with = add_array(k, TN_STEP_PREDICT, round, "predict", predict, trained, true);
-    if (with >= 0) tn_batch_wait(&k->b->at[with], train, TN_AFTER_CORR);
-    int rest = add_array(k, TN_STEP_PREDICT, round, "predict-rest", predict, trained, false);
-    tn_batch_wait(finish, with, TN_AFTER_ANY);
-    tn_batch_wait(finish, rest, TN_AFTER_ANY);
 }
 
 static void add_all(tn_maker *k) {
-    tn_batch finish = {.kind = TN_STEP_REDUCE, .label = "finish"};
-    int before = -1, train = -1;
+    int preprocess = -1, before;
     if (k->m->preprocess) {
         tn_batch_command(tn_batch_add(k, TN_STEP_PREPROCESS, 0, "preprocess"), "preprocess");
-        before = tn_batch_last(k);
+        preprocess = tn_batch_last(k);
     }
+    int first = before = k->b->n;
     for (int round = 0; round < k->m->n_rounds; round++) {
-        train = add_round(k, round, round == 0 ? before : -1, train);
-        add_predictions(k, round, train, &finish);
+        int n = k->b->n;
+        add_round(k, round, preprocess, before);
+        before = n;
     }
     if (!k->m->finish) return;
-    if (k->packed) tn_batch_command(&finish, "predict");
-    tn_batch_command(&finish, "reduce%s", k->cfg->slurm.allow_missing ? " --allow-missing" : "");
-    tn_batch_command(&finish, "report");
-    k->b->at[k->b->n++] = finish;
+    tn_batch *finish = tn_batch_add(k, TN_STEP_REDUCE, 0, "finish");
+    tn_batch_command(finish, "reduce%s", k->cfg->slurm.allow_missing ? " --allow-missing" : "");
+    tn_batch_command(finish, "report");
+    for (int i = first; i < tn_batch_last(k); i++) tn_batch_wait(finish, i, TN_AFTER_ANY);
 }
+
+/* --- all ---------------------------------------------------------------------------------------------------------- */
 
 static void clear(tn_batches *b, int n_room) {
     for (int i = 0; i < n_room; i++) {
@@ -135,16 +146,14 @@ static bool has_memory(const tn_batches *b) {
 
 /* How often jobs can be laid out more tightly. */
 static int count_tries(const tn_missing *m) {
-    int n = m->n_cells + 1;
+    int n = m->n_cells;
     for (int q = 0; q < m->n_rungs; q++)
         if (m->rung[q].n > n) n = m->rung[q].n;
     return n;
 }
 
 static void lay_out(tn_maker *k, int try) {
-    k->packed = try > 0;
-    k->n_tasks = k->m->n_cells - (try > 1 ? try - 1 : 0);
-    k->per_task = try + 1;
+    k->try = try;
     k->b->n = 0;
     if (k->m->n_rungs)
         tn_batch_search(k);
@@ -166,7 +175,7 @@ static tn_status make(tn_maker *k, int n_room) {
 }
 
 tn_status tn_batches_make(const tn_cfg *cfg, const tn_missing *missing, tn_batches **out) {
-    int n_room = 2 + 4 * missing->n_rounds + 2 * missing->n_rungs;
+    int n_room = 2 + TN_MAX_SIZES * missing->n_rounds + 2 * missing->n_rungs;
     tn_maker k = {.cfg = cfg, .m = missing, .b = calloc(1, sizeof *k.b)};
     if (k.b) k.b->at = calloc((size_t)n_room, sizeof *k.b->at);
     tn_status st = k.b && k.b->at ? make(&k, n_room) : tn_fail_memory((size_t)n_room * sizeof *k.b->at, "the jobs");

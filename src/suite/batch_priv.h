@@ -8,16 +8,14 @@ typedef struct {
     const tn_cfg *cfg;
     const tn_missing *m;
     tn_batches *b;
-    int n_tasks;  /* of a round's arrays */
-    bool packed;  /* predict, reduce and report in one job */
-    int per_task; /* cells of a task of a search */
+    int try; /* how often jobs were laid out more tightly */
 } tn_maker;
 
 /* One more job; fmt: its label. */
 tn_batch *tn_batch_add(tn_maker *k, tn_step_kind kind, int round, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* The task that has cell i of n_cells is wanted; i ascending. Without memory the array stays without a list. */
-void tn_batch_want(tn_batch *b, int i, int n_cells);
+/* The task that has its i-th cell is wanted. Without memory the array stays without a list. */
+void tn_batch_want(tn_batch *b, int i);
 /* before: index of a job, -1 = there is none to wait for. */
 void tn_batch_wait(tn_batch *b, int before, tn_after kind);
 void tn_batch_command(tn_batch *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -11,11 +11,12 @@ static int add_trials(tn_maker *k, int rung, int before) {
         if (!k->m->rung[rung].trial[i]) continue;
         if (!b) {
             b = tn_batch_add(k, TN_STEP_TRIAL, rung, "trial.%s", name);
-            b->n_tasks = (n + k->per_task - 1) / k->per_task;
+            b->n_cells = n;
+            b->n_tasks = (n + k->try) / (k->try + 1);
             tn_batch_command(b, "trial --rung %d --part @/%d", rung, b->n_tasks);
             tn_batch_wait(b, before, TN_AFTER_OK);
         }
-        tn_batch_want(b, i, n);
+        tn_batch_want(b, i);
     }
     return b ? tn_batch_last(k) : -1;
 }

@@ -9,11 +9,10 @@
 
 /* Nodes and ranks of a cell; the other jobs are one rank. */
 static bool is_wide(const tn_batch *b) {
-    return b->kind != TN_STEP_FILTER && b->kind != TN_STEP_RANK &&
-           (b->kind != TN_STEP_REDUCE || strcmp(b->command[0], "predict") == 0);
+    return b->kind == TN_STEP_PREPROCESS || b->kind == TN_STEP_TRAIN || b->kind == TN_STEP_TRIAL;
 }
 
-/* Whose partition, memory and options it has: predictions in the last job are what that one needs nodes for. */
+/* Whose partition, memory and options it has. */
 static const tn_slurm_stage *stage_of(const tn_cfg *cfg, const tn_batch *b) {
     switch (b->kind) {
     case TN_STEP_PREPROCESS:
@@ -21,21 +20,26 @@ static const tn_slurm_stage *stage_of(const tn_cfg *cfg, const tn_batch *b) {
     case TN_STEP_TRAIN:
     case TN_STEP_TRIAL:
         return &cfg->slurm.train;
-    case TN_STEP_FILTER:
     case TN_STEP_RANK:
         return &cfg->slurm.filter;
-    case TN_STEP_PREDICT:
-        return &cfg->slurm.predict;
     default:
-        return is_wide(b) ? &cfg->slurm.predict : &cfg->slurm.reduce;
+        return &cfg->slurm.reduce;
     }
 }
 
+/* What is not finished goes on in the next start. */
 static int minutes_of(const tn_cfg *cfg, const tn_batch *b) {
-    int predict = cfg->slurm.predict.minutes, reduce = cfg->slurm.reduce.minutes;
-    if (b->kind != TN_STEP_REDUCE) return stage_of(cfg, b)->minutes;
-    /* predictions that are not finished go on in the next start */
-    return is_wide(b) && reduce && predict ? reduce + predict : reduce;
+    int minutes = stage_of(cfg, b)->minutes;
+    return minutes && b->kind == TN_STEP_TRAIN ? minutes + cfg->slurm.predict_minutes : minutes;
+}
+
+/* How many nodes a job asks for: fewest and most. */
+static void nodes_of(const tn_cfg *cfg, const tn_batch *b, int out[2]) {
+    out[0] = is_wide(b) ? cfg->slurm.nodes[0] : 1;
+    out[1] = is_wide(b) ? cfg->slurm.nodes[1] : 1;
+    for (int s = 0; b->size_px && s < cfg->train.n_sizes; s++)
+        if (cfg->train.sizes_px[s] == b->size_px) out[1] = cfg->slurm.size_nodes[s];
+    if (out[0] > out[1]) out[0] = out[1];
 }
 
 /* Room for a step, a checkpoint, and Slurm, which looks at limits every half minute and may be a minute early. Of a
@@ -95,11 +99,18 @@ static int ranks_per_node(const tn_cfg *cfg, const tn_batch *b) {
     return is_wide(b) ? cfg->slurm.ranks_per_node : 1;
 }
 
+static bool filters(const tn_batch *b) {
+    for (int i = 0; i < b->n_commands; i++)
+        if (strncmp(b->command[i], "filter", 6) == 0) return true;
+    return false;
+}
+
 /* A job that ran out of memory before asks for what was enough then, or more than what was not. */
 static tn_status add_memory(const tn_batch_about *about, const tn_batch *b, tn_words *out) {
     const tn_memory *m = about->memory;
     int own_gib = stage_of(about->cfg, b)->memory_gib, set_gib = own_gib ? own_gib : about->cfg->slurm.memory_gib;
     int mib = b->kind == TN_STEP_PREPROCESS ? m->preprocess_mib : is_wide(b) ? m->train_mib : m->one_mib;
+    if (filters(b) && m->one_mib > mib) mib = m->one_mib;
     if (set_gib < 0) return TN_OK;
     if (set_gib > 0) mib = set_gib * 1024;
     return tn_words_add(out, "--mem=%dM", b->learned_mib > mib ? b->learned_mib : mib);
@@ -109,16 +120,17 @@ static tn_status add_memory(const tn_batch_about *about, const tn_batch *b, tn_w
  * out the fewest nodes of --nodes=1-4, however many are free. stage.sh starts the ranks. */
 static tn_status add_resources(const tn_batch_about *about, const tn_batch *b, tn_words *out) {
     const tn_cfg *cfg = about->cfg;
-    bool wide = is_wide(b);
+    int nodes[2];
+    nodes_of(cfg, b, nodes);
     int minutes = minutes_of(cfg, b), cpus = cfg->slurm.cpus_per_rank;
-    int gpus = b->kind == TN_STEP_PREPROCESS || !wide ? 0 : cfg->slurm.gpus_per_node;
+    int gpus = b->kind == TN_STEP_PREPROCESS || !is_wide(b) ? 0 : cfg->slurm.gpus_per_node;
     if (cpus == 0) cpus = cfg->train.lane_threads + cfg->train.loader_threads;
     if (minutes) TN_TRY(tn_words_add(out, "--time=%d", minutes));
     TN_TRY(tn_words_add(out, "--signal=B:USR1@%d", stop_ahead_s(minutes)));
-    if (wide && cfg->slurm.nodes[0] != cfg->slurm.nodes[1])
-        TN_TRY(tn_words_add(out, "--nodes=%d-%d", cfg->slurm.nodes[0], cfg->slurm.nodes[1]));
+    if (nodes[0] != nodes[1])
+        TN_TRY(tn_words_add(out, "--nodes=%d-%d", nodes[0], nodes[1]));
     else
-        TN_TRY(tn_words_add(out, "--nodes=%d", wide ? cfg->slurm.nodes[1] : 1));
+        TN_TRY(tn_words_add(out, "--nodes=%d", nodes[1]));
     TN_TRY(tn_words_add(out, "--cpus-per-task=%d", cpus * ranks_per_node(cfg, b)));
     TN_TRY(add_memory(about, b, out));
     if (gpus) TN_TRY(tn_words_add(out, "--gres=%s:%d", about->site->gres, gpus));
@@ -143,11 +155,12 @@ static tn_status add_script(const tn_batch_about *about, const tn_batch *b, tn_w
     TN_TRY(tn_words_add(out, "%s", about->site->env));
     TN_TRY(tn_words_add(out, "%s", about->plan->start.run_dir));
     TN_TRY(tn_words_add(out, "%s", b->label));
+    const tn_cfg *cfg = about->cfg;
     if (b->kind == TN_STEP_TRIAL)
-        TN_TRY(tn_words_add(out, "p%d/%d", tn_rung_places(about->cfg, b->round), b->n_tasks));
+        TN_TRY(tn_words_add(out, "p%d/%d", tn_rung_places(cfg, b->round), tn_rung_list(cfg, b->round, NULL)));
     else
-        TN_TRY(tn_words_add(out, "f%d/%d", about->cfg->folds.count, b->n_tasks));
-    TN_TRY(tn_words_add(out, "%d", ranks_per_node(about->cfg, b)));
+        TN_TRY(tn_words_add(out, "f%d/%d", cfg->folds.count, cfg->folds.count * cfg->train.n_seeds));
+    TN_TRY(tn_words_add(out, "%d", ranks_per_node(cfg, b)));
     for (int i = 0; i < b->n_commands; i++) TN_TRY(tn_words_add(out, "%s", b->command[i]));
     return TN_OK;
 }

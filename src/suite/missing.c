@@ -27,7 +27,7 @@ static tn_status find_cell(const tn_cfg *cfg, const tn_cell *cell, bool inputs_m
 }
 
 static tn_status find_round(const tn_cfg *cfg, int round, bool inputs_missing, tn_cell *cell, tn_missing *m) {
-    tn_cell_list(cfg, round, cell);
+    tn_cell_order(cfg, round, cell);
     for (int i = 0; i < m->n_cells; i++) {
         int at = round * m->n_cells + i;
         TN_TRY(find_cell(cfg, &cell[i], inputs_missing, &m->train[at], &m->predict[at]));

@@ -32,7 +32,7 @@ static tn_status add_step(tn_plan *plan, tn_step_kind kind, const tn_cell *cell)
 }
 
 static tn_status add_round(const tn_cfg *cfg, tn_plan *plan, int round, tn_cell *cell) {
-    tn_cell_list(cfg, round, cell);
+    tn_cell_order(cfg, round, cell);
     for (int i = 0; i < tn_cell_count(cfg); i++) TN_TRY(add_step(plan, TN_STEP_TRAIN, &cell[i]));
     if (round == cfg->self.max_rounds) return TN_OK;
     return add_step(plan, TN_STEP_FILTER, &(tn_cell){.round = round});

@@ -7,7 +7,7 @@
  *   for (int i = 0; i < plan->n; i++) ... plan->step[i] ...
  *   TN_TRY(tn_plan_publish(plan));                      // <run>/plan.json
  *
- * Order    preprocess; per round: train cells (fold slowest), filter into the next round; per round: predict; reduce;
+ * Order    preprocess; per round: train cells (largest first), filter into the next round; per round: predict; reduce;
  *          report.
  *          A train cell depends on preprocess and on the filter step of its round; the other steps on all before them.
  * Search   where the job file has a search space: preprocess; per rung: trials (place slowest), rank; the last rung is
@@ -47,7 +47,7 @@ typedef struct {
     int exit_code;
     char last_line[256]; /* of the log, when it failed */
     double seconds;
-    char job[64]; /* Slurm's: "12", "12_3"; predict: array ids, "14,15"; "" = none */
+    char job[128]; /* Slurm's: "12", "12_3"; filter, predict: of the round's arrays, "14,15"; "" = none */
 } tn_step;
 
 /* How a run was started: enough to go on with it from anywhere. */

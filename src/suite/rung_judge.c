@@ -48,13 +48,20 @@ static tn_status open_members(const tn_cfg *trial_cfg, int fold, int K, members 
     return TN_OK;
 }
 
-static tn_status read_block(members *m, const tn_index *ix, int64_t first, int64_t n) {
+/* A row that was not judged: neither of the own fold nor of the validation slice. */
+static bool is_empty(int K, const float *p) {
+    for (int k = 0; k < K; k++)
+        if (p[k] != 0) return false;
+    return true;
+}
+
+static tn_status read_block(members *m, const tn_index *ix, int fold, int64_t first, int64_t n) {
     int K = ix->n_classes;
     memset(m->sum, 0, sizeof *m->sum * (size_t)(n * K));
     for (int i = 0; i < m->n; i++) {
         TN_TRY(tn_h5_read_rows(m->file[i], "p", TN_H5_F32, first, n, m->p));
         for (int64_t r = 0; r < n; r++)
-            if (ix->fold[first + r] >= 0)
+            if (ix->fold[first + r] == fold || !is_empty(K, m->p + r * K))
                 TN_TRY(tn_probability_check(m->path[i], ix, first + r, m->p + r * K,
                                             "delete its folder and run `tenfold tune` again"));
         for (int64_t k = 0; k < n * K; k++) m->sum[k] += (double)m->p[k];
@@ -73,7 +80,7 @@ static tn_status compare_fold(tn_cfg *const *t, const tn_index *ix, int fold, me
     for (int p = 0; p < 2; p++) TN_TRY(open_members(t[p], fold, K, &m[p]));
     for (int64_t first = 0; first < ix->n; first += BLOCK) {
         int64_t n = ix->n - first < BLOCK ? ix->n - first : BLOCK;
-        for (int p = 0; p < 2; p++) TN_TRY(read_block(&m[p], ix, first, n));
+        for (int p = 0; p < 2; p++) TN_TRY(read_block(&m[p], ix, fold, first, n));
         for (int64_t i = 0; i < n; i++)
             if (ix->fold[first + i] == fold)
                 tn_match_add(match, ix->component[first + i], ix->label[first + i], predicted(&m[0], i, K),

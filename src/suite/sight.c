@@ -206,16 +206,14 @@ static void take_queued(const tn_queued *q, tn_sight *out) {
     if (out->state == TN_SIGHT_RUNNING) snprintf(out->why, sizeof out->why, "job %s", q->id);
 }
 
-static void label_of(const tn_cfg *cfg, const tn_step *s, char out[64]) {
-    const char *task = strchr(s->job, '_');
-    char rung[16];
-    tn_rung_name(cfg, s->at.rung, rung);
-    snprintf(out, 64, "%s", tn_step_verb(s->kind));
-    if (s->kind == TN_STEP_FILTER) snprintf(out, 64, "filter.r%d", s->cell.round + 1);
-    if (s->kind == TN_STEP_TRAIN) snprintf(out, 64, "train.r%d.%s", s->cell.round, task ? task + 1 : "");
-    if (s->kind >= TN_STEP_PREDICT) snprintf(out, 64, "finish");
-    if (s->kind == TN_STEP_TRIAL) snprintf(out, 64, "trial.%s.%s", rung, task ? task + 1 : "");
-    if (s->kind == TN_STEP_RANK && s->at.rung < cfg->tune.n_rungs) snprintf(out, 64, "rank.%s", rung);
+/* "train.r0.3", of the log ".../train.r0-12_3.log" of job "12_3". */
+static void label_of(const tn_step *s, char out[64]) {
+    const char *name = strrchr(s->log, '/'), *task = strchr(s->job, '_');
+    char end[sizeof s->job + 8];
+    snprintf(end, sizeof end, "-%s.log", s->job);
+    snprintf(out, 64, "%.40s", name ? name + 1 : s->log);
+    char *cut = strstr(out, end);
+    if (cut) snprintf(cut, 64 - (size_t)(cut - out), "%s%s", task ? "." : "", task ? task + 1 : "");
 }
 
 /* A job in the queue may wait for more memory than was submitted. */
@@ -227,11 +225,10 @@ static void add_memory(const tn_plan *plan, const char *label, const char *job, 
              r.out_of_memory == 1 ? "once" : "twice", r.memory_mib);
 }
 
-static void sight_of_job(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *queue, const tn_step *s,
-                         tn_sight *out) {
+static void sight_of_job(const tn_plan *plan, const tn_queue *queue, const tn_step *s, tn_sight *out) {
     char label[64];
     const tn_queued *q = tn_queue_find(queue, s->job);
-    label_of(cfg, s, label);
+    label_of(s, label);
     if (!q) {
         sight_of_record(plan, label, s->job, out);
         return;
@@ -240,11 +237,17 @@ static void sight_of_job(const tn_cfg *cfg, const tn_plan *plan, const tn_queue 
     add_memory(plan, label, s->job, out);
 }
 
-/* Arrays of predictions, "14,15": the first task that is not done says why. */
-static void sight_of_predict_jobs(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *queue, const tn_step *s,
-                                  tn_sight *out) {
-    static const char *const PREFIX[] = {"predict", "predict-rest"};
-    char jobs[sizeof s->job], *rest = jobs;
+/* The array of a round, or those of its sizes (size >= 0). */
+static bool array_label(const tn_cfg *cfg, int round, int size, char out[32]) {
+    if (size >= cfg->slurm.n_size_nodes) return false;
+    snprintf(out, 32, size < 0 ? "train.r%d" : "train.r%d.s%d", round, size < 0 ? 0 : cfg->train.sizes_px[size]);
+    return true;
+}
+
+/* What all tasks of the arrays "14,15" do: the first one that is not done says why. */
+static void sight_of_arrays(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *queue, const tn_step *s,
+                            tn_sight *out) {
+    char jobs[sizeof s->job], array[32], *rest = jobs;
     const tn_queued *best = NULL;
     snprintf(jobs, sizeof jobs, "%s", s->job);
     for (char *id; (id = strsep(&rest, ","));) {
@@ -255,17 +258,17 @@ static void sight_of_predict_jobs(const tn_cfg *cfg, const tn_plan *plan, const 
         take_queued(best, out);
         return;
     }
-    for (int i = 0; i < 2 * (int)out->total; i++) {
-        char label[64];
-        tn_job_record r;
-        snprintf(label, sizeof label, "%s.r%d.%d", PREFIX[i % 2], s->cell.round, i / 2);
-        if (!tn_job_record_read(plan->start.run_dir, label, &r) || strcmp(r.state, "done") == 0) continue;
-        if (tn_path(out->log, "%s/log/%s.r%d-%s.log", plan->start.run_dir, PREFIX[i % 2], s->cell.round, r.job) ==
-            TN_OK)
-            sight_of_record(plan, label, r.job, out);
-        return;
-    }
-    sight_of_job(cfg, plan, queue, s, out);
+    for (int size = -1; array_label(cfg, s->cell.round + (s->kind == TN_STEP_FILTER), size, array); size++)
+        for (int i = 0; i < tn_cell_count(cfg); i++) {
+            char label[64];
+            tn_job_record r;
+            snprintf(label, sizeof label, "%s.%d", array, i);
+            if (!tn_job_record_read(plan->start.run_dir, label, &r) || strcmp(r.state, "done") == 0) continue;
+            if (tn_path(out->log, "%s/log/%s-%s.log", plan->start.run_dir, array, r.job) == TN_OK)
+                sight_of_record(plan, label, r.job, out);
+            return;
+        }
+    sight_of_record(plan, "", s->job, out);
 }
 
 static void sight_of_manifest(const tn_step *s, tn_sight *out) {
@@ -292,9 +295,9 @@ tn_status tn_sight_of(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *qu
         out->state = TN_SIGHT_DONE;
     else if (!*s->job)
         sight_of_manifest(s, out);
-    else if (s->kind == TN_STEP_PREDICT)
-        sight_of_predict_jobs(cfg, plan, queue, s, out);
+    else if (s->kind == TN_STEP_PREDICT || s->kind == TN_STEP_FILTER)
+        sight_of_arrays(cfg, plan, queue, s, out);
     else
-        sight_of_job(cfg, plan, queue, s, out);
+        sight_of_job(plan, queue, s, out);
     return TN_OK;
 }

@@ -21,13 +21,11 @@ static int round_of(const tn_step *s) {
     return is_trial(s) ? s->at.rung : s->cell.round;
 }
 
-/* Which cell of its round or rung this step is, of how many. */
-static int cell_index(const tn_plan *plan, int at, int *n_out) {
+/* Which cell of its round or rung this step is. */
+static int cell_index(const tn_plan *plan, int at) {
     const tn_step *s = plan->step;
-    int first = at, end = at + 1;
+    int first = at;
     while (first > 0 && s[first - 1].kind == s[at].kind && round_of(&s[first - 1]) == round_of(&s[at])) first--;
-    while (end < plan->n && s[end].kind == s[at].kind && round_of(&s[end]) == round_of(&s[at])) end++;
-    *n_out = end - first;
     return at - first;
 }
 
@@ -45,29 +43,32 @@ static bool has_verb(const tn_batch *b, tn_step_kind kind) {
     return false;
 }
 
-/* Does this job do this step, and as which task? task_out -1: as a whole. */
+/* Does this job do this step, and as which task? task_out -1: as a whole. The filter before a round is that of its own
+ * array, which goes without it no further. */
 static bool does(const tn_batch *b, const tn_plan *plan, int at, int *task_out) {
     const tn_step *s = &plan->step[at];
     bool whole = b->kind == TN_STEP_REDUCE || b->kind == TN_STEP_PREPROCESS;
-    int n_cells = 0;
+    int round = round_of(s) + (s->kind == TN_STEP_FILTER);
     *task_out = -1;
     if (!has_verb(b, s->kind)) return false;
-    if ((!whole || is_trial(s)) && b->round != round_of(s)) return false;
+    if ((!whole || is_trial(s)) && b->round != round) return false;
     if (s->kind != TN_STEP_TRAIN && s->kind != TN_STEP_TRIAL) return true;
-    int i = cell_index(plan, at, &n_cells);
-    *task_out = tn_task_of(i, n_cells, b->n_tasks);
+    int i = cell_index(plan, at) - b->first_cell;
+    if (i < 0 || i >= b->n_cells) return false;
+    *task_out = tn_task_of(i, b->n_tasks);
     return wants(b, *task_out);
 }
 
-/* Predictions of a round may be two arrays: the ids of both. */
+/* The filter and the predictions of a round are of all its arrays: of all their ids. */
 static tn_status record_step(tn_plan *plan, tn_step *s, const tn_batch *b, int task) {
     char id[64];
     if (task >= 0)
         snprintf(id, sizeof id, "%s_%d", b->id, task);
     else
         snprintf(id, sizeof id, "%s", b->id);
-    bool second = s->kind == TN_STEP_PREDICT && *s->job;
-    snprintf(s->job + (second ? strlen(s->job) : 0), sizeof s->job / 2, "%s%.30s", second ? "," : "", id);
+    bool more = b->n_tasks && task < 0 && *s->job;
+    size_t n = more ? strlen(s->job) : 0;
+    snprintf(s->job + n, sizeof s->job - n, "%s%s", more ? "," : "", id);
     s->state = TN_STEP_WAITING;
     return tn_path(s->log, "%s/log/%s-%s%s.log", plan->start.run_dir, b->label, id, b->n_tasks && task < 0 ? "_*" : "");
 }
@@ -147,10 +148,11 @@ static tn_status forget(const tn_plan *plan, const tn_batches *b) {
     for (int i = 0; i < b->n; i++) {
         char filter[32], rung[32];
         bool search = has_verb(&b->at[i], TN_STEP_RANK);
-        snprintf(filter, sizeof filter, "filter/r%d", b->at[i].round + 1);
+        snprintf(filter, sizeof filter, "filter/r%d", b->at[i].round);
         snprintf(rung, sizeof rung, "tune/rung%d", b->at[i].round);
         if (b->at[i].kind == TN_STEP_PREPROCESS) TN_TRY(remove_done(plan, "folds"));
-        if (b->at[i].kind == TN_STEP_FILTER) TN_TRY(remove_done(plan, filter));
+        if (b->at[i].kind == TN_STEP_TRAIN && strncmp(b->at[i].command[0], "filter", 6) == 0)
+            TN_TRY(remove_done(plan, filter));
         if (b->at[i].kind == TN_STEP_RANK) TN_TRY(remove_done(plan, rung));
         if (b->at[i].kind != TN_STEP_REDUCE) continue;
         TN_TRY(remove_done(plan, search ? "tune/judge" : "reduce"));

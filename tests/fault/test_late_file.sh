@@ -98,7 +98,7 @@ cmp late/predict/r0-f0-s32-x1/predictions.h5 whole/predict/r0-f0-s32-x1/predicti
 cp -r whole/filter late/
 cp -r whole/train/r0-f1-s32-x1 whole/train/r0-f2-s32-x1 late/train/
 late overlay-f0.h5 4 "" train tiny.cfg --run late --round 1 --folds 0 $short
-cmp late/train/r1-f0-s32-x1/posteriors.h5 whole/train/r1-f0-s32-x1/posteriors.h5
+cmp late/train/r1-f0-s32-x1/best.safetensors whole/train/r1-f0-s32-x1/best.safetensors
 
 # the job file: rank 0 reads it, whatever another rank would see; what is wrong with it is said once, and names no rank
 sed 's/learning_rate = 0.006/learning_rate = 0.5/' tiny.cfg >edited.cfg

@@ -18,14 +18,14 @@ job_of() { tr '\n' ' ' <"$1/plan.json" | grep -o "\"name\": \"$2\"[^}]*" | sed '
 
 # a dry run submits nothing and writes nothing
 "$tenfold" submit tiny.cfg --run out --dry-run >dry
-test "$(grep -c '=\$(sbatch ' dry)" = 7
+test "$(grep -c '=\$(sbatch ' dry)" = 4
 test ! -e out
 test -z "$(squeue -h)"
 bash -n dry
 
 "$tenfold" submit tiny.cfg --run out --set train.checkpoint_seconds=1e-6 >ids
 cat ids
-test "$(wc -l <ids)" = 7
+test "$(wc -l <ids)" = 4
 for verb in "submit tiny.cfg --run out" "resume out" "resume out --slurm"; do # while its jobs wait or run: refused, and they are named
     code=0
     # shellcheck disable=SC2086
@@ -69,6 +69,12 @@ digest_of_run local >expected
 digest_of_run out | cmp - expected
 "$tenfold" resume out --slurm 2>&1 | grep -q "nothing is missing; results in"
 
+# who ended round 0 filtered it, and no other; the tasks of round 1 found it done
+test "$(grep -l "labels found suspicious" out/log/train.*.log | wc -l)" = 1
+grep -q "labels found suspicious" out/log/train.r0-*.log
+test "$(grep -l "filter r1: already done" out/log/train.r1-*.log | wc -l)" = 3
+grep -q "filter r1: waits for the other cells" out/log/train.r0-*.log
+
 # a task that is cancelled by hand: its prediction is cancelled with it, the others are reduced; then the rest
 "$tenfold" submit tiny.cfg --run dead --set self.max_rounds=0 --set slurm.allow_missing=true >ids
 one=$(job_of dead "train r0-f1-s32-x1")
@@ -91,7 +97,7 @@ chmod +x bin/sbatch
 code=0
 PATH=$PWD/bin:$PATH "$tenfold" submit tiny.cfg --run refused >ids 2>log || code=$?
 test $code = 3
-test "$(wc -l <ids)" = 6
+test "$(wc -l <ids)" = 3
 grep -q "sbatch refuses finish (exit code 1): sbatch: error: too many" log
 wait_for 30 "the end of what was submitted" none_left 'refused\.'
-squeue --noheader --states=CANCELLED --format=%j | grep -q '^refused\.predict'
+squeue --noheader --states=CANCELLED --format=%j | grep -q '^refused\.train.r1'

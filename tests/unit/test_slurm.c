@@ -65,32 +65,23 @@ static void whole_run(void **unused) {
     (void)unused;
     some s;
     tn_cfg *cfg = read_job(
-        "nodes = [ 1, 2 ]; ranks_per_node = 2; max_running = 2; train: { minutes = 600; }; filter: { minutes = 4; }; "
+        "nodes = [ 1, 2 ]; ranks_per_node = 2; max_running = 2; train: { minutes = 600; }; predict: { minutes = 30; }; "
         "gpus_per_node = 2; memory_gib = 8;");
-    prints(
-        cfg, missing(&s, 63, 63, true, true, true), "/data/my",
-        "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
-        "--signal=B:USR1@120 " WIDE "--mem=8192M " RUN "preprocess f3/0 2 preprocess)\n"
-        "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log "
-        "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
-        "--mem=8192M --gres=gpu:a100:2 --dependency=afterok:$preprocess " RUN
-        "train.r0 f3/3 2 'train --round 0 --part @/3')\n"
-        "predict_r0=" SBATCH "--job-name=my.predict.r0 --chdir=/data --output=/data/my/log/predict.r0-%A_%a.log "
-        "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8192M --gres=gpu:a100:2 --dependency=aftercorr:$train_r0 " RUN
-        "predict.r0 f3/3 2 'predict --round 0 --part @/3')\n"
-        "filter_r1=" SBATCH "--job-name=my.filter.r1 --chdir=/data --output=/data/my/log/filter.r1-%j.log "
-        "--time=4 --signal=B:USR1@120 " ONE "--mem=8192M --dependency=afterany:$train_r0 " RUN
-        "filter.r1 f3/0 1 'filter --round 0')\n"
-        "train_r1=" SBATCH "--job-name=my.train.r1 --chdir=/data --output=/data/my/log/train.r1-%A_%a.log "
-        "--array=0-2%2 --time=600 --signal=B:USR1@300 " WIDE
-        "--mem=8192M --gres=gpu:a100:2 --dependency=afterok:$filter_r1 " RUN
-        "train.r1 f3/3 2 'train --round 1 --part @/3')\n"
-        "predict_r1=" SBATCH "--job-name=my.predict.r1 --chdir=/data --output=/data/my/log/predict.r1-%A_%a.log "
-        "--array=0-2%2 --signal=B:USR1@120 " WIDE "--mem=8192M --gres=gpu:a100:2 --dependency=aftercorr:$train_r1 " RUN
-        "predict.r1 f3/3 2 'predict --round 1 --part @/3')\n"
-        "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
-        "--signal=B:USR1@120 " ONE "--mem=8192M --dependency=afterany:$predict_r0,afterany:$predict_r1 " RUN
-        "finish f3/0 1 reduce report)\n");
+    prints(cfg, missing(&s, 63, 63, true, true, true), "/data/my",
+           "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
+           "--signal=B:USR1@120 " WIDE "--mem=8192M " RUN "preprocess f3/3 2 preprocess)\n"
+           "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log "
+           "--array=0-2%2 --time=630 --signal=B:USR1@300 " WIDE
+           "--mem=8192M --gres=gpu:a100:2 --dependency=afterok:$preprocess " RUN
+           "train.r0 f3/3 2 'train --round 0 --part @/3' 'predict --round 0 --part @/3' 'filter --round 0 "
+           "--if-complete')\n"
+           "train_r1=" SBATCH "--job-name=my.train.r1 --chdir=/data --output=/data/my/log/train.r1-%A_%a.log "
+           "--array=0-2%2 --time=630 --signal=B:USR1@300 " WIDE
+           "--mem=8192M --gres=gpu:a100:2 --dependency=afterok:$preprocess,afterany:$train_r0 " RUN
+           "train.r1 f3/3 2 'filter --round 0' 'train --round 1 --part @/3' 'predict --round 1 --part @/3')\n"
+           "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
+           "--signal=B:USR1@120 " ONE "--mem=8192M --dependency=afterany:$train_r0,afterany:$train_r1 " RUN
+           "finish f3/3 1 reduce report)\n");
     tn_cfg_free(&cfg);
 }
 
@@ -101,23 +92,18 @@ static void rest_of_a_run(void **unused) {
     some s;
     tn_cfg *cfg = read_job("partition = \"a b\"; account = \"x'$(rm -rf .)\"; allow_missing = true;");
     prints(cfg, missing(&s, 8 | 32, 2 | 8 | 32, false, false, true), "/data/50% of it",
-           "predict_rest_r0=" SBATCH "'--job-name=50% of it.predict-rest.r0' --chdir=/data "
-           "'--output=/data/50%% of it/log/predict-rest.r0-%A_%a.log' --array=1 --signal=B:USR1@120 " ONE
+           "train_r0=" SBATCH "'--job-name=50% of it.train.r0' --chdir=/data "
+           "'--output=/data/50%% of it/log/train.r0-%A_%a.log' --array=1 --signal=B:USR1@120 " ONE
            "--mem=22M '--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
-           "predict-rest.r0 f3/3 1 'predict --round 0 --part @/3')\n"
+           "train.r0 f3/3 1 'train --round 0 --part @/3' 'predict --round 0 --part @/3')\n"
            "train_r1=" SBATCH "'--job-name=50% of it.train.r1' --chdir=/data "
            "'--output=/data/50%% of it/log/train.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
            "--mem=22M '--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
-           "train.r1 f3/3 1 'train --round 1 --part @/3')\n"
-           "predict_r1=" SBATCH "'--job-name=50% of it.predict.r1' --chdir=/data "
-           "'--output=/data/50%% of it/log/predict.r1-%A_%a.log' --array=0,2 --signal=B:USR1@120 " ONE
-           "--mem=22M '--partition=a b' '--account=x'\\''$(rm -rf .)' --dependency=aftercorr:$train_r1 /opt/stage.sh "
-           "/opt/tenfold "
-           "'' '/data/50% of it' predict.r1 f3/3 1 'predict --round 1 --part @/3')\n"
+           "train.r1 f3/3 1 'train --round 1 --part @/3' 'predict --round 1 --part @/3')\n"
            "finish=" SBATCH "'--job-name=50% of it.finish' --chdir=/data '--output=/data/50%% of it/log/finish-%j.log' "
            "--signal=B:USR1@120 " ONE "--mem=33M '--partition=a b' '--account=x'\\''$(rm -rf .)' "
-           "--dependency=afterany:$predict_rest_r0,afterany:$predict_r1 /opt/stage.sh /opt/tenfold '' "
-           "'/data/50% of it' finish f3/0 1 'reduce --allow-missing' report)\n");
+           "--dependency=afterany:$train_r0,afterany:$train_r1 /opt/stage.sh /opt/tenfold '' "
+           "'/data/50% of it' finish f3/3 1 'reduce --allow-missing' report)\n");
     prints(cfg, missing(&s, 0, 0, false, false, false), "/data/my", "");
     tn_cfg_free(&cfg);
 }
@@ -130,43 +116,27 @@ static void stages(void **unused) {
 #define MANY                                                                                                           \
     "partition = \"gpu\"; memory_gib = 9; gpus_per_node = 1; options = [ \"--constraint=a|b\", \"--exclusive\" ]; "    \
     "preprocess: { partition = \"cpu\"; minutes = 30; memory_gib = 2; options = [ \"--comment=x y\" ]; }; "            \
-    "train: { partition = \"fast\"; }; filter: { memory_gib = -1; }; predict: { minutes = 60; memory_gib = 5; }; "     \
+    "train: { partition = \"fast\"; }; filter: { memory_gib = -1; }; predict: { minutes = 60; }; "                     \
     "reduce: { partition = \"cpu\"; minutes = 9; options = [ \"--qos=short\" ]; }; "
 #define BOTH "'--constraint=a|b' --exclusive "
     tn_cfg *cfg = read_job(MANY);
     prints(cfg, missing(&s, 9, 9, true, true, true), "/data/my",
            "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
            "--time=30 --signal=B:USR1@300 " ONE "--mem=2048M --partition=cpu " BOTH "'--comment=x y' -- " RUN
-           "preprocess f3/0 1 preprocess)\n"
+           "preprocess f3/3 1 preprocess)\n"
            "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log --array=0 "
            "--signal=B:USR1@120 " ONE
            "--mem=9216M --gres=gpu:a100:1 --partition=fast --dependency=afterok:$preprocess " BOTH "-- " RUN
-           "train.r0 f3/3 1 'train --round 0 --part @/3')\n"
-           "predict_r0=" SBATCH "--job-name=my.predict.r0 --chdir=/data --output=/data/my/log/predict.r0-%A_%a.log "
-           "--array=0 --time=60 --signal=B:USR1@300 " ONE
-           "--mem=5120M --gres=gpu:a100:1 --partition=gpu --dependency=aftercorr:$train_r0 " BOTH "-- " RUN
-           "predict.r0 f3/3 1 'predict --round 0 --part @/3')\n"
-           "filter_r1=" SBATCH "--job-name=my.filter.r1 --chdir=/data --output=/data/my/log/filter.r1-%j.log "
-           "--signal=B:USR1@120 " ONE "--partition=gpu --dependency=afterany:$train_r0 " BOTH "-- " RUN
-           "filter.r1 f3/0 1 'filter --round 0')\n"
+           "train.r0 f3/3 1 'train --round 0 --part @/3' 'predict --round 0 --part @/3' 'filter --round 0 "
+           "--if-complete')\n"
            "train_r1=" SBATCH "--job-name=my.train.r1 --chdir=/data --output=/data/my/log/train.r1-%A_%a.log --array=0 "
            "--signal=B:USR1@120 " ONE
-           "--mem=9216M --gres=gpu:a100:1 --partition=fast --dependency=afterok:$filter_r1 " BOTH "-- " RUN
-           "train.r1 f3/3 1 'train --round 1 --part @/3')\n"
-           "predict_r1=" SBATCH "--job-name=my.predict.r1 --chdir=/data --output=/data/my/log/predict.r1-%A_%a.log "
-           "--array=0 --time=60 --signal=B:USR1@300 " ONE
-           "--mem=5120M --gres=gpu:a100:1 --partition=gpu --dependency=aftercorr:$train_r1 " BOTH "-- " RUN
-           "predict.r1 f3/3 1 'predict --round 1 --part @/3')\n"
+           "--mem=9216M --gres=gpu:a100:1 --partition=fast --dependency=afterok:$preprocess,afterany:$train_r0 " BOTH
+           "-- " RUN "train.r1 f3/3 1 'filter --round 0' 'train --round 1 --part @/3' 'predict --round 1 --part @/3')\n"
            "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log --time=9 "
            "--signal=B:USR1@270 " ONE
-           "--mem=9216M --partition=cpu --dependency=afterany:$predict_r0,afterany:$predict_r1 " BOTH
-           "--qos=short -- " RUN "finish f3/0 1 reduce report)\n");
-    tn_cfg_free(&cfg);
-    cfg = read_job("max_jobs = 1; " MANY);
-    prints(cfg, missing(&s, 0, 8, false, false, true), "/data/my",
-           "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log --time=69 "
-           "--signal=B:USR1@300 " ONE "--mem=5120M --gres=gpu:a100:1 --partition=gpu " BOTH "-- " RUN
-           "finish f3/0 1 predict reduce report)\n");
+           "--mem=9216M --partition=cpu --dependency=afterany:$train_r0,afterany:$train_r1 " BOTH "--qos=short -- " RUN
+           "finish f3/3 1 reduce report)\n");
     tn_cfg_free(&cfg);
 }
 
@@ -186,25 +156,25 @@ static void search(void **unused) {
 #define TWO "--nodes=2 --cpus-per-task=2 --mem=22M "
     prints(cfg, &m, "/data/my",
            "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
-           "--signal=B:USR1@120 --nodes=2 --cpus-per-task=2 --mem=11M " RUN "preprocess f3/0 1 preprocess)\n"
+           "--signal=B:USR1@120 --nodes=2 --cpus-per-task=2 --mem=11M " RUN "preprocess f3/3 1 preprocess)\n"
            "trial_q0=" SBATCH "--job-name=my.trial.q0 --chdir=/data --output=/data/my/log/trial.q0-%A_%a.log "
            "--array=0-7 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$preprocess " RUN
            "trial.q0 p4/8 1 'trial --rung 0 --part @/8')\n"
            "rank_q0=" SBATCH "--job-name=my.rank.q0 --chdir=/data --output=/data/my/log/rank.q0-%j.log "
            "--time=4 --signal=B:USR1@120 " ONE "--mem=33M --dependency=afterany:$trial_q0 " RUN
-           "rank.q0 f3/0 1 'rank --rung 0')\n"
+           "rank.q0 f3/3 1 'rank --rung 0')\n"
            "trial_q1=" SBATCH "--job-name=my.trial.q1 --chdir=/data --output=/data/my/log/trial.q1-%A_%a.log "
            "--array=0-3 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q0 " RUN
            "trial.q1 p2/4 1 'trial --rung 1 --part @/4')\n"
            "rank_q1=" SBATCH "--job-name=my.rank.q1 --chdir=/data --output=/data/my/log/rank.q1-%j.log "
            "--time=4 --signal=B:USR1@120 " ONE "--mem=33M --dependency=afterany:$trial_q1 " RUN
-           "rank.q1 f3/0 1 'rank --rung 1')\n"
+           "rank.q1 f3/3 1 'rank --rung 1')\n"
            "trial_judge=" SBATCH "--job-name=my.trial.judge --chdir=/data --output=/data/my/log/trial.judge-%A_%a.log "
            "--array=1 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q1 " RUN
            "trial.judge p2/2 1 'trial --rung 2 --part @/2')\n"
            "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
            "--time=9 --signal=B:USR1@270 " ONE "--mem=33M --dependency=afterany:$trial_judge " RUN
-           "finish f3/0 1 'rank --rung 2' report)\n");
+           "finish f3/3 1 'rank --rung 2' report)\n");
     tn_cfg_free(&cfg);
 
     cfg = read_job("max_jobs = 11; " TUNE); /* 17 as it is, 11 with two cells per task */
@@ -228,16 +198,11 @@ static void search(void **unused) {
     tn_cfg_free(&cfg);
 }
 
-/* preprocess + 3 + 3 + filter + 3 + 3 + finish = 15 as it is; 9 with the predictions in the last job; then tasks of two
- * cells, 7; of three, 5; 4 cannot be. */
+/* preprocess + 3 + 3 + finish = 8 as it is; with tasks of two cells 6; of three 4; 3 cannot be. */
 static void packing(void **unused) {
     (void)unused;
     some s;
-    const struct {
-        int most, n_jobs, n_tasks;
-        const char *first_of_last;
-    } want[] = {
-        {0, 15, 3, "reduce"}, {15, 15, 3, "reduce"}, {14, 9, 3, "predict"}, {8, 7, 2, "predict"}, {5, 5, 1, "predict"}};
+    const struct { int most, n_jobs, n_tasks; } want[] = {{0, 8, 3}, {8, 8, 3}, {7, 6, 2}, {5, 4, 1}, {4, 4, 1}};
     missing(&s, 63, 63, true, true, true);
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         char text[32];
@@ -248,24 +213,93 @@ static void packing(void **unused) {
         assert_int_equal(b->n_jobs, want[i].n_jobs);
         assert_int_equal(b->at[1].n_tasks, want[i].n_tasks);
         assert_int_equal(b->at[1].n_wanted, want[i].n_tasks);
-        assert_string_equal(b->at[b->n - 1].command[0], want[i].first_of_last);
         tn_batches_free(&b);
         tn_cfg_free(&cfg);
     }
-    tn_cfg *cfg = read_job("max_jobs = 4;");
+    tn_cfg *cfg = read_job("max_jobs = 3;");
     tn_batches *b = NULL;
     assert_int_equal(tn_batches_make(cfg, &s.m, &b), TN_EARG);
-    unit_says("slurm.max_jobs = 4: however tightly packed, what is missing takes 5 jobs");
+    unit_says("slurm.max_jobs = 3: however tightly packed, what is missing takes 4 jobs");
     tn_cfg_free(&cfg);
 }
 
-/* Task t has the cells [C t / N, C (t + 1) / N), rounded down: what `train --part t/N` trains. */
+/* Each size has an array of its own, the largest first, with its own nodes; six cells: folds 0 to 2 at 48 px, then at 24 px.
+ * The filter waits for both, the last job for all. */
+static void sizes(void **unused) {
+    (void)unused;
+    bool train[12] = {false, true, false, false, true}, filter[2] = {false, true};
+    for (int i = 6; i < 12; i++) train[i] = true;
+    char text[512];
+    tn_cfg *cfg = NULL;
+    tn_batches *b = NULL;
+    snprintf(text, sizeof text, "%sslurm: { nodes = [ 2, 2 ]; size_nodes = [ 1, 4 ]; };\n", JOB);
+    static char set_sizes[] = "train.sizes_px=[ 24, 48 ]";
+    char *set[] = {set_sizes};
+    if (tn_cfg_read(unit_write("my.cfg", text), 1, set, NULL, &cfg) != TN_OK) fail_msg("%s", tn_msg);
+    tn_missing m = {.n_rounds = 2, .n_cells = 6, .train = train, .predict = train, .filter = filter, .finish = true};
+    assert_int_equal(tn_batches_make(cfg, &m, &b), TN_OK);
+    static const char *const LABEL[] = {"train.r0.s48", "train.r0.s24", "train.r1.s48", "train.r1.s24", "finish"};
+    static const int N_AFTER[] = {0, 0, 2, 2, 4}, N_WANTED[] = {1, 1, 3, 3, 0}, FIRST[] = {0, 3, 0, 3, 0};
+    static const char *const NODES[] = {"--nodes=2-4", "--nodes=1", "--nodes=2-4", "--nodes=1", "--nodes=1"};
+    assert_int_equal(b->n, 5);
+    for (int i = 0; i < 5; i++) {
+        tn_words w = {0};
+        bool found = false;
+        assert_string_equal(b->at[i].label, LABEL[i]);
+        assert_int_equal(b->at[i].n_after, N_AFTER[i]);
+        assert_int_equal(b->at[i].n_wanted, N_WANTED[i]);
+        assert_int_equal(b->at[i].first_cell, FIRST[i]);
+        tn_plan plan = {.n = 0};
+        tn_site site = {.stage = "stage.sh"};
+        tn_memory memory = {.train_mib = 1};
+        assert_int_equal(tn_batch_words(&(tn_batch_about){cfg, &plan, &site, "tenfold", &memory}, b, i, &w), TN_OK);
+        for (int k = 0; k < w.n; k++) found = found || strcmp(w.at[k], NODES[i]) == 0;
+        assert_true(found);
+        tn_words_free(&w);
+    }
+    assert_int_equal(b->at[0].wanted[0], 1);
+    assert_int_equal(b->at[1].wanted[0], 1);
+    assert_string_equal(b->at[3].command[1], "train --round 1 --size 24 --part @/3");
+    assert_string_equal(b->at[1].command[2], "filter --round 0 --if-complete");
+    tn_batches_free(&b);
+    tn_cfg_free(&cfg);
+
+    snprintf(text, sizeof text, "%sslurm: { size_nodes = [ 1, 4 ]; };\n", JOB);
+    assert_int_equal(tn_cfg_read(unit_write("my.cfg", text), 0, NULL, NULL, &cfg), TN_EARG);
+    unit_says("my.cfg:4: slurm.size_nodes has 2 numbers: give one for each of the 1 train.sizes_px");
+    snprintf(text, sizeof text, "%sslurm: { size_nodes = [ 5 ]; };\n", JOB);
+    assert_int_equal(tn_cfg_read(unit_write("my.cfg", text), 0, NULL, NULL, &cfg), TN_EARG);
+    unit_says("my.cfg:4: slurm.size_nodes: 5 x slurm.ranks_per_node = 5 ranks: train.lanes = 4");
+}
+
+/* Largest first; dealt out like cards: of three cells two tasks have 0 and 2, and 1. */
 static void tasks(void **unused) {
     (void)unused;
-    const int of_two[] = {0, 1, 1}, of_four[] = {0, 0, 1, 1, 1, 2, 2, 3, 3, 3};
-    for (int i = 0; i < 3; i++) assert_int_equal(tn_task_of(i, 3, 2), of_two[i]);
-    for (int i = 0; i < 10; i++) assert_int_equal(tn_task_of(i, 10, 4), of_four[i]);
-    for (int i = 0; i < 10; i++) assert_int_equal(tn_task_of(i, 10, 10), i);
+    static const char *const NAME[] = {"train r1-f0-s48-x1", "train r1-f0-s48-x2", "train r1-f1-s48-x1",
+                                       "train r1-f1-s48-x2", "train r1-f2-s48-x1", "train r1-f2-s48-x2",
+                                       "train r1-f0-s24-x1", "train r1-f0-s24-x2"};
+    const int of_two[] = {0, 1, 0};
+    for (int i = 0; i < 3; i++) assert_int_equal(tn_task_of(i, 2), of_two[i]);
+    static char sizes[] = "train.sizes_px=[ 48, 24 ]", seeds[] = "train.seeds=[ 2, 1 ]";
+    char *set[] = {sizes, seeds};
+    tn_cfg *cfg = NULL;
+    tn_plan *plan = NULL;
+    tn_start start = {.run_dir = "/r"};
+    if (tn_cfg_read(unit_write("my.cfg", JOB), 2, set, NULL, &cfg) != TN_OK) fail_msg("%s", tn_msg);
+    assert_int_equal(tn_plan_make(cfg, &start, &plan), TN_OK);
+    for (int i = 0; i < 8; i++) assert_string_equal(plan->step[14 + i].name, NAME[i]); /* preprocess, round 0, filter */
+    tn_plan_free(&plan);
+
+    /* with max_jobs the missing cells 0 and 2 of round 0 may be one task's */
+    some s;
+    tn_batches *b = NULL;
+    tn_cfg_free(&cfg);
+    cfg = read_job("max_jobs = 2;");
+    assert_int_equal(tn_batches_make(cfg, missing(&s, 5, 5, false, false, true), &b), TN_OK);
+    assert_string_equal(b->at[0].command[0], "train --round 0 --part @/2");
+    assert_true(b->at[0].n_wanted == 1 && b->at[0].wanted[0] == 0);
+    tn_batches_free(&b);
+    tn_cfg_free(&cfg);
 }
 
 static void queue(void **unused) {
@@ -388,10 +422,10 @@ static void memory(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_run), cmocka_unit_test(rest_of_a_run),
-                                       cmocka_unit_test(stages),    cmocka_unit_test(search),
-                                       cmocka_unit_test(packing),   cmocka_unit_test(tasks),
-                                       cmocka_unit_test(queue),     cmocka_unit_test(commands),
-                                       cmocka_unit_test(job_file),  cmocka_unit_test(memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_run), cmocka_unit_test(rest_of_a_run), cmocka_unit_test(stages),
+        cmocka_unit_test(search),    cmocka_unit_test(packing),       cmocka_unit_test(tasks),
+        cmocka_unit_test(sizes),     cmocka_unit_test(queue),         cmocka_unit_test(commands),
+        cmocka_unit_test(job_file),  cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
