@@ -69,7 +69,7 @@ typedef struct {
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
     tn_verb_report, tn_verb_run, tn_verb_submit, tn_verb_tune, tn_verb_trial, tn_verb_rank, tn_verb_status,
-    tn_verb_resume, tn_verb_weights, tn_verb_drill;
+    tn_verb_resume, tn_verb_weights, tn_verb_drill, tn_verb_show;
 
 /* argv behind the verb.
  * Errors  TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong count of words;
