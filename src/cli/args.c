@@ -47,6 +47,8 @@ static const option OPTION[] = {
      "HDF5 of class probabilities by models trained elsewhere (file-formats.md)"},
     {"--diff", NULL, TN_OPT_FILTER, "compare two ledgers"},
     {"--reference", NULL, TN_OPT_REFERENCE, "print the reference of all keys as markdown and end"},
+    {"--time", NULL, TN_OPT_TIME, "time some steps here, and forecast the run: seconds, node-hours, finish"},
+    {"--nodes", "N", TN_OPT_TIME, "with --time: the finish with so many nodes (default: with several numbers of them)"},
     {"--help", NULL, ~0U, "this text"},
 };
 enum { N_OPTIONS = sizeof OPTION / sizeof *OPTION };
@@ -135,6 +137,8 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->node_command = value;
     } else if (strcmp(name, "--runs") == 0) {
         return int_value(name, value, 1, 100000, &out->runs);
+    } else if (strcmp(name, "--nodes") == 0) {
+        return int_value(name, value, 1, 1000000, &out->nodes);
     } else if (strcmp(name, "--net") == 0) {
         out->net = value;
     } else if (strcmp(name, "--padding") == 0) {
@@ -159,6 +163,7 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->watch |= strcmp(name, "--watch") == 0;
         out->reference |= strcmp(name, "--reference") == 0;
         out->diff |= strcmp(name, "--diff") == 0;
+        out->time |= strcmp(name, "--time") == 0;
         out->help |= strcmp(name, "--help") == 0;
     }
     return TN_OK;

@@ -26,13 +26,13 @@ typedef struct {
     int64_t seed;                        /* -1 = all                             */
     int ranks, ranks_per_fold;           /* 0 = not given                        */
     int classes;                         /* 0 = not given                        */
-    int runs;                            /* 0 = not given                        */
+    int runs, nodes;                     /* 0 = not given                        */
     const char *node_command;            /* NULL = not given                     */
     const char *net, *padding, *against; /* NULL = not given           */
     const char *posteriors;              /* NULL = not given                     */
     const char *data, *table, *images;   /* NULL = not given                     */
     bool diff;
-    bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, help;
+    bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, time, help;
 } tn_args;
 
 typedef enum {
@@ -44,16 +44,17 @@ typedef enum {
     TN_OPT_MISSING = 32, /* --allow-missing */
     TN_OPT_CLASSES = 64, /* --classes, --size */
     TN_OPT_REFERENCE = 128,
-    TN_OPT_WEIGHTS = 256, /* --net, --padding, --against */
-    TN_OPT_FILTER = 512,  /* --posteriors, --diff */
-    TN_OPT_DRILL = 4096,  /* --runs, --seed, --node-command */
-    TN_OPT_RUNG = 8192,   /* --rung */
-    TN_OPT_PLACE = 16384, /* --place, --part, --folds */
-    TN_OPT_DRY = 1024,    /* --dry-run */
-    TN_OPT_SLURM = 2048,  /* --slurm */
-    TN_OPT_WATCH = 32768, /* --watch */
-    TN_OPT_DATA = 65536,  /* --data */
-    TN_OPT_TABLE = 131072 /* --table, --images */
+    TN_OPT_WEIGHTS = 256,  /* --net, --padding, --against */
+    TN_OPT_FILTER = 512,   /* --posteriors, --diff */
+    TN_OPT_DRILL = 4096,   /* --runs, --seed, --node-command */
+    TN_OPT_RUNG = 8192,    /* --rung */
+    TN_OPT_PLACE = 16384,  /* --place, --part, --folds */
+    TN_OPT_DRY = 1024,     /* --dry-run */
+    TN_OPT_SLURM = 2048,   /* --slurm */
+    TN_OPT_WATCH = 32768,  /* --watch */
+    TN_OPT_DATA = 65536,   /* --data */
+    TN_OPT_TABLE = 131072, /* --table, --images */
+    TN_OPT_TIME = 262144   /* --time, --nodes */
 } tn_options;
 
 typedef struct {
