@@ -128,7 +128,7 @@ more_memory() { # HOW
 # --- the site's files ---------------------------------------------------------------------------------------------------------
 
 # They are read by a shell of their own, with its default options and without arguments, as they may do anything: `exit`, `exec`, `set -e`,
-# `set --`. What they leave (exported variables, TENFOLD_LAUNCHER, umask, limits) comes back line by line on descriptor 3, which
+# `set --`. What they leave (exported variables, TENFOLD_LAUNCHER and TENFOLD_EXEC, umask, limits) comes back line by line on descriptor 3, which
 # is closed to them: a daemon that they start would keep it open. Where the last line is no `end STATUS`, they ended the shell.
 read -r -d '' read_site <<'BASH' || :
 trap '' USR1
@@ -144,6 +144,7 @@ IFS=$' \t\n'
 [ $tenfold_status = 0 ] || "$BASH" -n <(tenfold_unix) 2>/dev/null || { echo syntax >&3 && exit 0; }
 unset TENFOLD_SITE
 [ -z "${TENFOLD_LAUNCHER+set}" ] || export TENFOLD_LAUNCHER
+[ -z "${TENFOLD_EXEC+set}" ] || export TENFOLD_EXEC
 for tenfold_name in $(compgen -e); do printf 'export %s=%q\n' "$tenfold_name" "${!tenfold_name}" >&3; done
 for tenfold_name in c d f l m n s t u v; do echo "ulimit $tenfold_name $(ulimit -S -$tenfold_name 2>/dev/null)" >&3; done
 printf 'umask %s\nend %d\n' "$(umask)" $tenfold_status >&3
@@ -185,7 +186,7 @@ site_env() {
     type -P rm mv sed >/dev/null || PATH=$PATH:$path # this script needs them still
 }
 recall
-unset TENFOLD_LAUNCHER
+unset TENFOLD_LAUNCHER TENFOLD_EXEC
 [ -z "$site" ] || site_env
 TENFOLD_LAUNCHER=${TENFOLD_LAUNCHER:-mpirun}
 export SLURM_TASKS_PER_NODE="$per_node(x$nodes)" # mpirun's slots; to sbatch a node's share was one task
@@ -197,11 +198,13 @@ srun) launcher=(srun --mpi=pmix --kill-on-bad-exit=1 --ntasks="$ranks" --ntasks-
 *) give_up 2 "TENFOLD_LAUNCHER=$TENFOLD_LAUNCHER in $site: give mpirun or srun" ;;
 esac
 
+read -ra container <<<"${TENFOLD_EXEC-}" # `apptainer exec image.sif`: each rank starts in it
+
 launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"
     killed_before=$(kills)
     log_before=$(log_bytes) # a command of its own: bash loses a signal between two substitutions of one command
-    TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "$program" "$1" "$run" "${@:2}" &
+    TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "${container[@]}" "$program" "$1" "$run" "${@:2}" &
     child=$!
     [ -z "$asked$ended" ] || pass_on # came before child was known
     while :; do

@@ -88,7 +88,11 @@ static tn_status wait_for(pid_t pid, const char *name, int *exit_code_out) {
     }
     if (ended < 0) return tn_fail(TN_EIO, "%s: %s", name, strerror(errno));
     *exit_code_out = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    return *exit_code_out == NO_PROGRAM ? tn_fail(TN_EIO, "%s: there is no such program here", name) : TN_OK;
+    return *exit_code_out == NO_PROGRAM ? tn_fail(TN_EIO,
+                                                  "%s: there is no such program here: on a cluster, load Slurm's "
+                                                  "module; a container needs Slurm's commands from the host",
+                                                  name)
+                                        : TN_OK;
 }
 
 static char *read_all(FILE *f) {

@@ -30,19 +30,34 @@ static tn_status find_stage(char out[TN_PATH_BYTES]) {
                    out);
 }
 
-tn_status tn_site_find(tn_site *out) {
+/* The file there, if there is one; out stays "" else. */
+static tn_status take_if_there(const char *folder, const char *rest, char out[TN_PATH_BYTES]) {
+    char path[TN_PATH_BYTES];
+    if (*out || !folder || !*folder) return TN_OK;
+    TN_TRY(tn_path(path, "%s/%s", folder, rest));
+    return tn_file_exists(path) ? tn_path(out, "%s", path) : TN_OK;
+}
+
+/* In the order of site.h. */
+static tn_status find_env(const char *stage, char out[TN_PATH_BYTES]) {
     char copy[TN_PATH_BYTES];
     const char *given = getenv("TENFOLD_SITE_ENV");
-    *out = (tn_site){.gres = "gpu"};
-    TN_TRY(find_stage(out->stage));
+    out[0] = 0;
     if (given && *given) {
         if (!tn_file_exists(given)) return tn_fail(TN_EARG, "TENFOLD_SITE_ENV=%s: there is no such file", given);
-        return realpath(given, out->env) ? TN_OK : tn_fail(TN_EIO, "%s: cannot be read", given);
+        return realpath(given, out) ? TN_OK : tn_fail(TN_EIO, "%s: cannot be read", given);
     }
-    TN_TRY(tn_path(copy, "%s", out->stage));
-    TN_TRY(tn_path(out->env, "%s/site.env", dirname(copy)));
-    if (!tn_file_exists(out->env)) out->env[0] = 0;
-    return TN_OK;
+    TN_TRY(tn_path(copy, "%s", stage));
+    TN_TRY(take_if_there(getenv("XDG_CONFIG_HOME"), "tenfold/site.env", out));
+    TN_TRY(take_if_there(getenv("HOME"), ".config/tenfold/site.env", out));
+    TN_TRY(take_if_there(dirname(copy), "site.env", out));
+    return take_if_there("/etc/tenfold", "site.env", out);
+}
+
+tn_status tn_site_find(tn_site *out) {
+    *out = (tn_site){.gres = "gpu"};
+    TN_TRY(find_stage(out->stage));
+    return find_env(out->stage, out->env);
 }
 
 /* --- one line ----------------------------------------------------------------------------------------------------- */
@@ -87,11 +102,12 @@ static tn_status apply(tn_site *site, tn_cfg *cfg, const assignment *a, int line
         if (strcmp(a->value, "mpirun") == 0 || strcmp(a->value, "srun") == 0) return TN_OK;
         return tn_fail(TN_EARG, "%s:%d: TENFOLD_LAUNCHER=%s: give mpirun or srun", site->env, line, a->value);
     }
+    if (strcmp(a->name, "exec") == 0) return TN_OK; /* for stage.sh */
     tn_status st = tn_cfg_default(cfg, "slurm", a->name, a->value, site->env, line);
     if (st == TN_OK) return st;
     return tn_fail(st,
-                   "%s\n(a line TENFOLD_NAME=value sets slurm.name where the job file does not; GRES and LAUNCHER "
-                   "are the site's own)",
+                   "%s\n(a line TENFOLD_NAME=value sets slurm.name where the job file does not; GRES, LAUNCHER and "
+                   "EXEC are the site's own)",
                    tn_msg);
 }
 

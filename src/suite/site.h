@@ -6,12 +6,13 @@
  *   TN_TRY(tn_site_read(&site, cfg));          // fills what the job file's slurm group leaves open
  *
  * Where     stage.sh: <prefix>/share/tenfold beside an installed <prefix>/bin/tenfold, else slurm/ of the source tree.
- *           site.env: the file that $TENFOLD_SITE_ENV names, else the one beside stage.sh; it may be absent.
+ *           site.env: the file that $TENFOLD_SITE_ENV names, else the first that is there of tenfold/site.env in
+ *           $XDG_CONFIG_HOME, ~/.config/tenfold/site.env, site.env beside stage.sh, /etc/tenfold/site.env; or none.
  * site.env  a bash file that stage.sh reads on the node (`module load ...`, `export OMPI_MCA_...`). `tenfold submit`
  *           reads no bash: of this file it takes the lines TENFOLD_NAME=value alone, in which value is plain or in
  *           quotes, without $, `, \ and quotes inside. NAME is a key of the slurm group in capitals
- *           (TENFOLD_TRAIN_MINUTES=600), GRES (how the site calls a GPU, "gpu:a100"; default "gpu") or LAUNCHER
- *           (mpirun, srun; for stage.sh).
+ *           (TENFOLD_TRAIN_MINUTES=600), GRES (how the site calls a GPU, "gpu:a100"; default "gpu"), LAUNCHER
+ *           (mpirun, srun) or EXEC ("apptainer exec tenfold.sif": what each rank starts in), both for stage.sh.
  */
 #ifndef TN_SUITE_SITE_H
 #define TN_SUITE_SITE_H

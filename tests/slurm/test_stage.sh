@@ -72,7 +72,7 @@ cat >program <<'SH'
 #!/bin/bash
 # program VERB RUN [--part I/N]: ends as `ends` says, a line per start
 [ "$1" = early ] || touch "$TENFOLD_BEGUN"
-echo "$*: start ${SLURM_RESTART_COUNT:-0}" >>"starts.$SLURM_JOB_NAME"
+echo "$*: start ${SLURM_RESTART_COUNT:-0}${INSIDE+ inside}" >>"starts.$SLURM_JOB_NAME"
 code=$(sed -n "$(($(wc -l <"starts.$SLURM_JOB_NAME")))p" "ends.$SLURM_JOB_NAME")
 case $code in
 sleep) trap 'exit 6' USR1; for _ in $(seq 600); do sleep 0.1; done ;;
@@ -154,11 +154,13 @@ test "$(job_field "$term" Restarts)" = 0
 cat >site.env <<'SH'
 TENFOLD_LAUNCHER=srun
 export FROM_SITE="$(hostname) says"
+TENFOLD_EXEC="env INSIDE=yes" # as a container would be entered
 SH
 site=$PWD/site.env
 job=$(stage srun "205 0" train)
 wait_job 90 "$job" COMPLETED
 grep -q "1 ranks by srun on node" run/log/srun-*.log
+grep -q "start 0 inside" starts.srun
 site=$PWD/wrong.env
 echo 'TENFOLD_LAUNCHER=mpiexec' >wrong.env
 job=$(stage wrong 0 train)

@@ -252,6 +252,30 @@ static tn_status read_site(const char *text, const char *job, tn_cfg **cfg_out, 
     return tn_site_read(site, *cfg_out);
 }
 
+/* Whose site.env is read; the first that is there. */
+static void site_place(void **unused) {
+    (void)unused;
+    tn_site site;
+    unsetenv("TENFOLD_SITE_ENV");
+    setenv("HOME", unit_path("home"), 1);
+    setenv("XDG_CONFIG_HOME", unit_path("xdg"), 1);
+    assert_int_equal(tn_folder_make(unit_path("home/.config/tenfold")), TN_OK);
+    assert_int_equal(tn_folder_make(unit_path("xdg/tenfold")), TN_OK);
+    const char *in_home = unit_write("home/.config/tenfold/site.env", ""), *given = unit_write("given.env", "");
+    assert_int_equal(tn_site_find(&site), TN_OK);
+    assert_string_equal(site.env, in_home);
+    const char *in_xdg = unit_write("xdg/tenfold/site.env", "");
+    assert_int_equal(tn_site_find(&site), TN_OK);
+    assert_string_equal(site.env, in_xdg);
+    setenv("TENFOLD_SITE_ENV", given, 1);
+    assert_int_equal(tn_site_find(&site), TN_OK);
+    assert_string_equal(site.env, given);
+    setenv("TENFOLD_SITE_ENV", unit_path("none.env"), 1);
+    assert_int_equal(tn_site_find(&site), TN_EARG);
+    unit_says("none.env: there is no such file");
+    unsetenv("TENFOLD_SITE_ENV");
+}
+
 static void site_env(void **unused) {
     (void)unused;
     tn_cfg *cfg = NULL;
@@ -263,6 +287,7 @@ static void site_env(void **unused) {
                                "export TENFOLD_PARTITION='two words'  # of the site\n"
                                "TENFOLD_ACCOUNT=\"a-1\"\n"
                                "TENFOLD_GRES=gpu:a100\n"
+                               "TENFOLD_EXEC=\"apptainer exec x.sif\"\n"
                                "TENFOLD_TRAIN_MINUTES=90\n"
                                "TENFOLD_FILTER_MINUTES=5",
                                "train_minutes = 30;", &cfg, &site),
@@ -393,10 +418,10 @@ static void memory(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_run), cmocka_unit_test(rest_of_a_run),
-                                       cmocka_unit_test(search),    cmocka_unit_test(packing),
-                                       cmocka_unit_test(tasks),     cmocka_unit_test(queue),
-                                       cmocka_unit_test(site_env),  cmocka_unit_test(commands),
-                                       cmocka_unit_test(job_file),  cmocka_unit_test(memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_run),  cmocka_unit_test(rest_of_a_run), cmocka_unit_test(search),
+        cmocka_unit_test(packing),    cmocka_unit_test(tasks),         cmocka_unit_test(queue),
+        cmocka_unit_test(site_place), cmocka_unit_test(site_env),      cmocka_unit_test(commands),
+        cmocka_unit_test(job_file),   cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
