@@ -47,6 +47,7 @@ static const option OPTION[] = {
      "HDF5 of class probabilities by models trained elsewhere (file-formats.md)"},
     {"--diff", NULL, TN_OPT_FILTER, "compare two ledgers"},
     {"--reference", NULL, TN_OPT_REFERENCE, "print the reference of all keys as markdown and end"},
+    {"--json", NULL, TN_OPT_JSON, "as one JSON object, with what became of every start (file-formats.md)"},
     {"--time", NULL, TN_OPT_TIME, "time some steps here, and forecast the run: seconds, node-hours, finish"},
     {"--nodes", "N", TN_OPT_TIME, "with --time: the finish with so many nodes (default: with several numbers of them)"},
     {"--help", NULL, ~0U, "this text"},
@@ -163,6 +164,7 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->watch |= strcmp(name, "--watch") == 0;
         out->reference |= strcmp(name, "--reference") == 0;
         out->diff |= strcmp(name, "--diff") == 0;
+        out->json |= strcmp(name, "--json") == 0;
         out->time |= strcmp(name, "--time") == 0;
         out->help |= strcmp(name, "--help") == 0;
     }

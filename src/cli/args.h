@@ -32,7 +32,7 @@ typedef struct {
     const char *posteriors;              /* NULL = not given                     */
     const char *data, *table, *images;   /* NULL = not given                     */
     bool diff;
-    bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, time, help;
+    bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, time, json, help;
 } tn_args;
 
 typedef enum {
@@ -54,6 +54,7 @@ typedef enum {
     TN_OPT_WATCH = 32768,  /* --watch */
     TN_OPT_DATA = 65536,   /* --data */
     TN_OPT_TABLE = 131072, /* --table, --images */
+    TN_OPT_JSON = 524288,  /* --json */
     TN_OPT_TIME = 262144   /* --time, --nodes */
 } tn_options;
 

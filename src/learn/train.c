@@ -17,11 +17,13 @@
 #include "learn/train_priv.h"
 
 #include "base/done.h"
+#include "base/history.h"
 #include "base/watch.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Lanes are numbered through all steps; the loader works ahead in this order. */
 static void push_lane(tn_train *t, tn_loader *loader, int64_t step, int lane, int64_t *rows) {
@@ -351,6 +353,15 @@ static tn_status set_paths(tn_train *t) {
     return settings_of(t->cfg, &t->cell, &t->settings);
 }
 
+/* A start that could not end left its last sign of life: what it did behind its checkpoint is done again. */
+static void tell_lost(const tn_train *t, const tn_sign *last) {
+    int64_t images = last->done - t->clock.images_seen;
+    tn_history_line line = {.state = "lost", .at = (int64_t)time(NULL)};
+    if (strcmp(last->label, t->name) != 0 || images <= 0 || last->per_s <= 0) return;
+    snprintf(line.why, sizeof line.why, "%lld %.1f", (long long)images, (double)images / last->per_s);
+    tn_history_add(t->cfg->run_dir, t->name, &line);
+}
+
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                         const tn_cell *cell, const tn_train_how *how) {
     tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell, .how = how};
@@ -364,8 +375,11 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
     bool skipped = st == TN_OK && !valid && cell->round > 0 && strstr(t.inputs, "filter " TN_SKIPPED "\n");
     if (skipped) st = skip(run, &t);
     if (st == TN_OK && !valid && !skipped) {
+        tn_sign last;
+        bool begun = run->rank == 0 && tn_sign_read(t.sign_path, &last);
         if (run->rank == 0) tn_progress_signs(t.sign_path);
         st = tn_train_open(run, &t, how->allow_other_bits);
+        if (st == TN_OK && begun) tell_lost(&t, &last);
         if (st == TN_OK) st = train_all(run, &t);
         if (st == TN_OK && how->profile && run->rank == 0) {
             tn_exec_profile(t.exec, stderr);

@@ -202,7 +202,8 @@ static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
 
 /* --- journal ------------------------------------------------------------------------------------------------------ */
 
-static tn_status append_journal(tn_train *t, const tn_score *score) {
+/* evaluation_s: of this point. */
+static tn_status append_journal(tn_train *t, const tn_score *score, double evaluation_s) {
     TN_TRY(tn_done_check());
     const tn_train_clock *c = &t->clock;
     int64_t n_labelled = 0;
@@ -213,14 +214,14 @@ static tn_status append_journal(tn_train *t, const tn_score *score) {
         json_object_set_new(exposure, t->index->class_name[k], json_integer(c->exposure[k]));
         json_object_set_new(rows, t->index->class_name[k], json_integer(t->rows_by_class[k]));
     }
-    json_t *line = json_pack("{s:i,s:I,s:I,s:f,s:f,s:b,s:{s:f,s:f,s:f,s:o},s:o,s:I,s:o,s:I,s:f}", "point",
-                             c->points_done + 1, "step", (json_int_t)c->step, "images", (json_int_t)c->images_seen,
-                             "learning_rate", tn_learning_rate(t->cfg, c->images_seen), "loss",
-                             c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0, "best",
-                             c->best_point == c->points_done, "validation", "geometric_mean", score->gmean, "macro_f1",
-                             score->macro, "accuracy", score->accuracy, "f1", f1, "images_by_class", exposure,
-                             "images_unlabeled", (json_int_t)(c->images_seen - n_labelled), "rows_by_class", rows,
-                             "rows_unlabeled", (json_int_t)t->rows_unlabeled, "training_seconds", c->seconds);
+    json_t *line = json_pack(
+        "{s:i,s:I,s:I,s:f,s:f,s:b,s:{s:f,s:f,s:f,s:o},s:o,s:I,s:o,s:I,s:f,s:f}", "point", c->points_done + 1, "step",
+        (json_int_t)c->step, "images", (json_int_t)c->images_seen, "learning_rate",
+        tn_learning_rate(t->cfg, c->images_seen), "loss", c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0,
+        "best", c->best_point == c->points_done, "validation", "geometric_mean", score->gmean, "macro_f1", score->macro,
+        "accuracy", score->accuracy, "f1", f1, "images_by_class", exposure, "images_unlabeled",
+        (json_int_t)(c->images_seen - n_labelled), "rows_by_class", rows, "rows_unlabeled",
+        (json_int_t)t->rows_unlabeled, "training_seconds", c->seconds, "evaluation_seconds", evaluation_s);
     char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
     json_decref(line);
     if (!text) return tn_fail_memory(1024, "a line of the journal");
@@ -233,6 +234,7 @@ static tn_status append_journal(tn_train *t, const tn_score *score) {
 }
 
 tn_status tn_train_point(tn_run *run, tn_train *t) {
+    double begin_s = tn_now_s();
     tn_exec_weights(t->exec, t->ema_params, t->ema_state);
     TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->n_judged, t->judged, NULL, t->p));
     TN_TRY(check_finite(t));
@@ -241,7 +243,7 @@ tn_status tn_train_point(tn_run *run, tn_train *t) {
     bool keep = false;
     TN_TRY(tn_agree(run, judge_point(t, &score, &keep)));
     if (keep) TN_TRY(publish_best(run, t, &score));
-    TN_TRY(tn_agree(run, run->rank == 0 ? append_journal(t, &score) : TN_OK));
+    TN_TRY(tn_agree(run, run->rank == 0 ? append_journal(t, &score, tn_now_s() - begin_s) : TN_OK));
     t->clock.points_done++;
     t->clock.loss_sum = 0;
     t->clock.loss_steps = 0;

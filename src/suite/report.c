@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "learn/journal.h"
 #include "learn/ledger.h"
+#include "suite/course.h"
 #include "suite/report_page.h"
 
 #include <stdlib.h>
@@ -307,11 +308,28 @@ static tn_status exposure(report *r) {
     return TN_OK;
 }
 
+/* --- how it went -------------------------------------------------------------------------------------------------- */
+
+static tn_status course(report *r) {
+    tn_start start = {.n_set = 0};
+    tn_plan *plan = NULL;
+    tn_course *c = NULL;
+    TN_TRY(tn_path(start.run_dir, "%s", r->cfg->run_dir));
+    TN_TRY(tn_plan_make(r->cfg, &start, &plan));
+    if (tn_plan_recall(plan) != TN_OK) tn_warn("%s", tn_msg); /* the scores do not need it */
+    tn_status st = tn_course_of(r->cfg, plan, &c);
+    if (st == TN_OK) tn_course_print(plan, c, r->text);
+    tn_course_free(&c);
+    tn_plan_free(&plan);
+    return st;
+}
+
 static tn_status write_sections(report *r) {
     fprintf(r->text, "# %s\n\n", r->cfg->name);
     scores(r);
     TN_TRY(filters(r));
     TN_TRY(exposure(r));
+    TN_TRY(course(r));
     fprintf(r->text, "Results: %s/submission.csv, metrics.json, ledger.csv, ensemble.h5, report/\n", r->cfg->run_dir);
     return TN_OK;
 }

@@ -204,7 +204,7 @@ static void take_queued(const tn_queued *q, tn_sight *out) {
     if (out->state == TN_SIGHT_RUNNING) snprintf(out->why, sizeof out->why, "job %s", q->id);
 }
 
-static void label_of(const tn_cfg *cfg, const tn_step *s, char out[64]) {
+void tn_sight_label(const tn_cfg *cfg, const tn_step *s, char out[TN_JOB_LABEL_BYTES]) {
     const char *task = strchr(s->job, '_');
     char rung[16];
     tn_rung_name(cfg, s->at.rung, rung);
@@ -229,7 +229,7 @@ static void sight_of_job(const tn_cfg *cfg, const tn_plan *plan, const tn_queue 
                          tn_sight *out) {
     char label[64];
     const tn_queued *q = tn_queue_find(queue, s->job);
-    label_of(cfg, s, label);
+    tn_sight_label(cfg, s, label);
     if (!q) {
         sight_of_record(plan, label, s->job, out);
         return;
