@@ -22,6 +22,7 @@ typedef struct {
     tn_score best;                  /* validation score there                             */
     char best_digest[TN_HEX_BYTES]; /* of best.safetensors and posteriors.h5 together   */
     double loss_sum;                /* of the steps since the last point                  */
+    double small_sq, big_sq; /* of theirs: squared lengths of gradients of a lane (mean), and of the step (noise.h) */
     int64_t loss_steps;
     int64_t exposure[TN_MAX_CLASSES]; /* images seen by class; the rest had no label */
     int64_t journal_bytes;
@@ -77,7 +78,7 @@ typedef struct tn_train {
 
 /* A lane's vector: these slots, sums that every rank learns with the gradient; batch moments; gradients. What is known
  * last comes first, as tn_lane_sum wants it. */
-enum { TN_SLOT_LOSS, TN_SLOT_STOP, TN_SLOT_SAVE, TN_SLOT_FAILED, TN_SLOTS };
+enum { TN_SLOT_LOSS, TN_SLOT_SQUARE, TN_SLOT_STOP, TN_SLOT_SAVE, TN_SLOT_FAILED, TN_SLOTS };
 
 /* train_state.c */
 tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits);

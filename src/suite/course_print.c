@@ -109,8 +109,9 @@ json_t *tn_course_json(const tn_step_course *s) {
         if (!is(l, "running")) continue;
         for (int k = i + 1; k < s->n_lines && !is(&s->line[k], "running"); k++) end = &s->line[k];
         json_array_append_new(starts,
-                              json_pack("{s:s,s:i,s:i,s:I,s:o,s:s,s:o,s:s}", "job", l->job, "restart", l->restart,
-                                        "nodes", l->nodes, "began_at", (json_int_t)l->at, "ended_at",
+                              json_pack("{s:o,s:i,s:i,s:I,s:o,s:s,s:o,s:s}", "job",
+                                        strcmp(l->job, "-") == 0 ? json_null() : json_string(l->job), "restart",
+                                        l->restart, "nodes", l->nodes, "began_at", (json_int_t)l->at, "ended_at",
                                         end ? json_integer(end->at) : json_null(), "state",
                                         end ? end->state : "running", "exit_code",
                                         end ? json_integer(end->exit_code) : json_null(), "why", end ? end->why : ""));
