@@ -1,6 +1,7 @@
 /* local.c - walks through the plan on this machine. */
 #include "suite/local.h"
 
+#include "base/history.h"
 #include "base/lock.h"
 #include "base/progress.h"
 #include "base/stop.h"
@@ -14,6 +15,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { MOST_ARGUMENTS = 120 };
 
@@ -80,6 +82,18 @@ static tn_status run_report(const tn_cfg *cfg, tn_plan *plan, tn_step *s) {
     return tn_plan_publish(plan);
 }
 
+/* For the report: starts and ends of steps. */
+static void remember(const tn_plan *plan, const tn_step *s) {
+    char label[TN_STEP_LABEL_BYTES];
+    tn_history_line line = {.at = (int64_t)time(NULL), .nodes = 1, .exit_code = s->exit_code};
+    bool begins = s->state == TN_STEP_RUNNING;
+    snprintf(line.state, sizeof line.state, "%s", tn_step_state_name(s->state));
+    snprintf(line.why, sizeof line.why, "%s", begins ? "" : s->last_line);
+    if (begins) line.exit_code = 0;
+    tn_step_label(s, label);
+    tn_history_add(plan->start.run_dir, label, &line);
+}
+
 /* Runs one step and records how it went; only a failure to launch or to record is an error here. */
 static tn_status run_step(const tn_cfg *cfg, tn_plan *plan, tn_step *s, int wanted_ranks) {
     bool done = false;
@@ -91,6 +105,7 @@ static tn_status run_step(const tn_cfg *cfg, tn_plan *plan, tn_step *s, int want
         TN_TRY(arguments_of(plan, s, &a));
         s->state = TN_STEP_RUNNING;
         TN_TRY(tn_plan_publish(plan));
+        remember(plan, s);
         double begin = tn_now_s();
         char last_line[sizeof s->last_line] = "";
         TN_TRY(tn_launch(a.at, ranks_for(cfg, s, wanted_ranks), s->log, &s->exit_code, last_line));
@@ -98,7 +113,9 @@ static tn_status run_step(const tn_cfg *cfg, tn_plan *plan, tn_step *s, int want
         done = s->exit_code == 0;
         snprintf(s->last_line, sizeof s->last_line, "%s", done ? "" : last_line);
     }
+    bool ran = s->state == TN_STEP_RUNNING;
     s->state = done ? TN_STEP_DONE : s->exit_code == TN_EUNFINISHED ? TN_STEP_STOPPED : TN_STEP_FAILED;
+    if (ran) remember(plan, s);
     return tn_plan_publish(plan);
 }
 

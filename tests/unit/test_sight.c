@@ -275,7 +275,7 @@ static char *watched(run *r, int looks) {
     assert_int_equal(tn_plan_publish(r->plan), TN_OK);
     looks_left = looks;
     FILE *f = open_memstream(&text, &n);
-    assert_int_equal(tn_status_watch(r->cfg, r->plan, f), TN_EUNFINISHED);
+    assert_int_equal(tn_status_watch(r->cfg, r->plan, 0, f), TN_EUNFINISHED);
     fclose(f);
     assert_null(run_lock);
     return text;
