@@ -14,6 +14,9 @@
 #                  with half as much again, twice at most, as far as a node of its partition has it. Where Slurm sets no
 #                  limit that could be raised, exit code 5 is failed.
 #   7              another process makes the same folder, and lives: this task alone is queued again until that one has ended.
+#   8              this node cannot, another one can (it lacks the cell's instruction set): this task alone is queued again and leaves
+#                  this node out, where its partition has others; that counts as a failure of those below. A process that got further
+#                  and cannot go on itself (two sets) is followed by another one at once.
 #   others         6, unfinished (a signal before the time limit); a killed rank, a lost node (mpirun: 205), a disk: this task alone
 #                  is queued again, as often as it takes, as long as it gets further. Three starts in a row that published nothing
 #                  (no checkpoint, shard, finished cell) are the end. A crash (SIGSEGV and its like) of a program that had begun
@@ -23,7 +26,7 @@
 set -u
 program=$1 site=$2 run=$3 label=$4 what=${5%/*} tasks=${5#*/} per_node=$6
 shift 6
-failures=0 out_of_memory=0 asked="" ended="" interrupted="" child="" reminder="" further="" raised=""
+failures=0 out_of_memory=0 asked="" ended="" interrupted="" child="" reminder="" further="" raised="" avoid=""
 
 # The ranks publish a checkpoint and leave with 6. bash runs a trap only between commands: so the launcher runs in the background.
 # From here on no signal is lost: one that finds no child is remembered, and looked for before a launch and behind it. A launcher
@@ -79,6 +82,7 @@ queue_again() (
     scontrol requeue "$id" || [ "$(squeue --noheader --jobs="$id" --format=%T)" = PENDING ] || exit 1
     [ -z "$raised" ] || scontrol update JobId="$id" MinMemoryNode="$memory" || # only a job that waits can be changed
         say "Slurm refuses $memory MiB on each node; the next start has what this one had"
+    [ -z "$avoid" ] || scontrol update JobId="$id" ExcNodeList="$avoid" || say "Slurm refuses to leave $avoid out"
 )
 requeue() { # EXIT_CODE WHY
     say "$2: job $id is queued again, restart $((restarts + 1))"
@@ -98,8 +102,7 @@ kills() {
     path=$(sed -n 's/^[0-9]*:[^:]*\bmemory\b[^:]*://p' /proc/self/cgroup)
     sed -n 's/^oom_kill //p' "/sys/fs/cgroup/memory$path/memory.oom_control" 2>/dev/null
 }
-# On other nodes only Slurm sees it, and says so in the log. mpirun keeps to itself what its daemons' nodes say, unless told.
-export OMPI_MCA_orte_leave_session_attached=1
+# On other nodes only Slurm sees it, and says so in the log.
 log=$(readlink "/proc/$$/fd/2")
 log_bytes() { stat --format=%s "$log" 2>/dev/null || echo 0; }
 slurm_says_so() {
@@ -130,7 +133,7 @@ more_memory() { # HOW
 # --- the site's files ---------------------------------------------------------------------------------------------------------
 
 # They are read by a shell of their own, with its default options and without arguments, as they may do anything: `exit`, `exec`, `set -e`,
-# `set --`. What they leave (exported variables, TENFOLD_LAUNCHER and TENFOLD_EXEC, umask, limits) comes back line by line on descriptor 3, which
+# `set --`. What they leave (exported variables, TENFOLD_LAUNCHER, TENFOLD_EXEC, TENFOLD_BIND, umask, limits) comes back line by line on descriptor 3, which
 # is closed to them: a daemon that they start would keep it open. Where the last line is no `end STATUS`, they ended the shell.
 read -r -d '' read_site <<'BASH' || :
 trap '' USR1
@@ -147,6 +150,7 @@ IFS=$' \t\n'
 unset TENFOLD_SITE
 [ -z "${TENFOLD_LAUNCHER+set}" ] || export TENFOLD_LAUNCHER
 [ -z "${TENFOLD_EXEC+set}" ] || export TENFOLD_EXEC
+[ -z "${TENFOLD_BIND+set}" ] || export TENFOLD_BIND
 for tenfold_name in $(compgen -e); do printf 'export %s=%q\n' "$tenfold_name" "${!tenfold_name}" >&3; done
 for tenfold_name in c d f l m n s t u v; do echo "ulimit $tenfold_name $(ulimit -S -$tenfold_name 2>/dev/null)" >&3; done
 printf 'umask %s\nend %d\n' "$(umask)" $tenfold_status >&3
@@ -188,19 +192,57 @@ site_env() {
     type -P rm mv sed >/dev/null || PATH=$PATH:$path # this script needs them still
 }
 recall
-unset TENFOLD_LAUNCHER TENFOLD_EXEC
+unset TENFOLD_LAUNCHER TENFOLD_EXEC TENFOLD_BIND
 [ -z "$site" ] || site_env
 TENFOLD_LAUNCHER=${TENFOLD_LAUNCHER:-mpirun}
+export SLURM_EXPORT_ENV=ALL # srun would keep to --export=NONE of sbatch: ranks without what site.env exports
 export SLURM_TASKS_PER_NODE="$per_node(x$nodes)" # mpirun's slots; to sbatch a node's share was one task
 
-case $TENFOLD_LAUNCHER in
-mpirun) launcher=(mpirun --bind-to none -n "$ranks") ;;
-srun) launcher=(srun --mpi=pmix --kill-on-bad-exit=1 --ntasks="$ranks" --ntasks-per-node="$per_node"
-    --cpus-per-task=$((${SLURM_CPUS_PER_TASK:-$per_node} / per_node))) ;;
-*) give_up 2 "TENFOLD_LAUNCHER=$TENFOLD_LAUNCHER in $site: give mpirun or srun" ;;
+# The words of the site, and what every launch needs. Without options of the site's: no binding (a rank has threads of several kinds), which
+# Open MPI's and MPICH's mpirun are told in the same words, and PMIx, which Open MPI needs.
+read -ra launcher <<<"$TENFOLD_LAUNCHER"
+case ${launcher[0]##*/} in
+mpirun* | mpiexec*)
+    version=$("${launcher[0]}" --version 2>&1) || give_up 127 "TENFOLD_LAUNCHER: ${launcher[0]} cannot be started on $(uname -n): ${version##*: }"
+    [ ${#launcher[@]} -gt 1 ] || launcher+=(--bind-to none)
+    # Open MPI's keeps to itself what its daemons' nodes say of memory, unless told
+    case $version in *"Open MPI"*) attached=--leave-session-attached ;; *) attached="" ;; esac
+    launcher+=(${attached:+"$attached"} -n "$ranks")
+    ;;
+srun)
+    case $TENFOLD_LAUNCHER in *\ --mpi*) ;; *) launcher+=(--mpi=pmix) ;; esac
+    launcher+=(--kill-on-bad-exit=1 --ntasks="$ranks" --ntasks-per-node="$per_node"
+        --cpus-per-task=$((${SLURM_CPUS_PER_TASK:-$per_node} / per_node)))
+    ;;
+*) give_up 2 "TENFOLD_LAUNCHER=$TENFOLD_LAUNCHER in $site: give mpirun, mpiexec or srun, with its options where it needs any" ;;
 esac
 
 read -ra container <<<"${TENFOLD_EXEC-}" # `apptainer exec image.sif`: each rank starts in it
+# A rank on cores of its own, so that the memory of its threads is that of one socket. Whether that can be had only a launch tells; one
+# that fails for it must cost nothing but this line.
+if [ "${TENFOLD_BIND:-none}" = core ]; then
+    cores=$((${SLURM_CPUS_PER_TASK:-$per_node} / per_node))
+    case ${launcher[0]##*/} in
+    srun) bound=("${launcher[@]}" --cpu-bind=cores) ;;
+    *) bound=("${launcher[0]}" --map-by "ppr:$per_node:node:pe=$cores" --bind-to core ${attached:+"$attached"} -n "$ranks") ;;
+    esac
+    if words=$(timeout 60 "${bound[@]}" true 2>&1 </dev/null); then
+        launcher=("${bound[@]}")
+    else
+        words=$(grep '[[:alnum:]]' <<<"$words" | head -n 1)
+        say "$ranks ranks of $cores cores cannot be bound, and run unbound: $words"
+    fi
+elif [ "${TENFOLD_BIND:-none}" != none ]; then
+    give_up 2 "TENFOLD_BIND=$TENFOLD_BIND in $site: give none or core"
+fi
+
+# MPICH's mpirun ends with the bare number of the signal that ended a rank, which is also one of our exit codes, and says so in words.
+code_of() { # EXIT_CODE
+    local signal
+    signal=$(tail -c +$((log_before + 1)) "$log" 2>/dev/null |
+        sed -n 's/^YOUR APPLICATION TERMINATED WITH THE EXIT STRING: .*(signal \([0-9]*\))$/\1/p' | tail -n 1)
+    echo $((signal ? 128 + signal : $1))
+}
 
 launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"
@@ -217,9 +259,26 @@ launch() { # VERB OPTIONS...: its exit code in $code
         [ $code -gt 128 ] || break # else it was the trap that ended the wait, not the child
     done
     child=""
+    [ "$code" = 0 ] || code=$(code_of "$code")
     [ -z "$reminder" ] || kill "$reminder" 2>/dev/null
     reminder=""
     [ ! -s "$record.begun" ] || further=yes
+}
+
+fail() { # EXIT_CODE HOW: is there another start?
+    failures=$((failures + 1))
+    [ -z "$further" ] || failures=0
+    [ $failures -lt 3 ] || give_up "$1" "$2, the third failure in a row that got no further"
+}
+elsewhere() { # HOW. Of several nodes only the program's message says which one it is
+    fail 8 "$1"
+    if [ "$nodes" = 1 ]; then
+        avoid=$(scontrol --oneliner show job "$id" | sed -n 's/.* ExcNodeList=\([^ (]*\).*/\1/p')
+        avoid=${avoid:+$avoid,}$nodelist
+        sinfo --noheader --Node --partition="$SLURM_JOB_PARTITION" --format=%N | grep -qvxF "$(scontrol show hostnames "$avoid")" ||
+            give_up 8 "$1, and partition $SLURM_JOB_PARTITION has no other"
+    fi
+    requeue 8 "$1"
 }
 
 judge() { # VERB: of an exit code that is not 0
@@ -231,13 +290,12 @@ judge() { # VERB: of an exit code that is not 0
     2 | 4 | 5 | 70 | 127 | *yes) give_up "$code" "$how" ;;
     esac
     case ${asked:-no}:$code:$1 in
+    *:8:*) elsewhere "$how: this node cannot" ;;
     *:7:*) requeue "$code" "$1: another process is at work there" ;;
     yes:* | *:6:train | *:6:trial | *:6:preprocess) how="$1 is unfinished" ;;
     *:6:*) give_up "$code" "$how: something is missing" ;;
     esac
-    failures=$((failures + 1))
-    [ -z "$further" ] || failures=0
-    [ $failures -lt 3 ] || give_up "$code" "$how, the third failure in a row that got no further"
+    fail "$code" "$how"
     requeue "$code" "$how"
 }
 
@@ -252,7 +310,8 @@ for command in "$@"; do
     for try in 1 2 3; do
         [ -z "$asked$ended" ] || { code=6 && break; } # between two commands
         launch "${words[@]}"
-        case $code in 0 | [2-7] | 70 | 127) break ;; esac
+        while [ "$code" = 8 ] && [ -s "$record.begun" ] && [ -z "$asked$ended" ]; do launch "${words[@]}"; done
+        case $code in 0 | [2-8] | 70 | 127) break ;; esac
         [ ! -e "$record.begun" ] || break
         say "${words[0]} died with exit code $code before MPI was up, try $try of 3"
     done

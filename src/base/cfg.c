@@ -39,7 +39,19 @@ int tn_key_find(const char *group, const char *name) {
     return -1;
 }
 
+/* As it stands in a job file: `train: { minutes = ...; };` */
+static void renamed_key(const tn_renamed *r, int line, tn_problems *problems) {
+    int n = (int)strcspn(r->now, ".");
+    tn_problem(problems, line, "%s.%s is %s.%s now: write %.*s: { %s = ...; }; in the group %s", r->group, r->before,
+               r->group, r->now, n, r->now, r->now + n + 1, r->group);
+}
+
 static void unknown_key(const char *group, const char *name, int line, tn_problems *problems) {
+    for (const tn_renamed *r = tn_renamed_keys; r->group; r++)
+        if (strcmp(r->group, group) == 0 && strcmp(r->before, name) == 0) {
+            renamed_key(r, line, problems);
+            return;
+        }
     const char *words[TN_MAX_KEYS] = {NULL};
     int n = 0;
     for (int i = 0; i < tn_n_keys; i++)
@@ -69,12 +81,19 @@ static void unknown_group(const char *group, int line, tn_problems *problems) {
 
 /* --- sources of values: the file, --set, defaults ----------------------------------------------------------------- */
 
-static void take_group(tn_cfg *cfg, const config_setting_t *group, const char *base_dir, tn_problems *problems) {
-    const char *group_name = config_setting_name(group);
+/* inside: "", or "train." for the group `train` in a group. */
+static void take_group(tn_cfg *cfg, const config_setting_t *group, const char *group_name, const char *inside,
+                       const char *base_dir, tn_problems *problems) {
     for (int i = 0; i < config_setting_length(group); i++) {
         const config_setting_t *value = config_setting_get_elem(group, (unsigned)i);
-        const char *name = config_setting_name(value);
+        char name[2 * TN_NAME_BYTES];
+        snprintf(name, sizeof name, "%s%s", inside, config_setting_name(value));
         int line = (int)config_setting_source_line(value), k = tn_key_find(group_name, name);
+        if (k < 0 && config_setting_is_group(value) && config_setting_length(value) && !*inside) {
+            snprintf(name, sizeof name, "%s.", config_setting_name(value));
+            take_group(cfg, value, group_name, name, base_dir, problems);
+            continue;
+        }
         if (k < 0) {
             unknown_key(group_name, name, line, problems);
             continue;
@@ -95,7 +114,7 @@ static void take_file(tn_cfg *cfg, const config_t *tree, const char *base_dir, t
         else if (!config_setting_is_group(group))
             tn_problem(problems, line, "%s is a group: write %s: { ... };", name, name);
         else
-            take_group(cfg, group, base_dir, problems);
+            take_group(cfg, group, name, "", base_dir, problems);
     }
 }
 
@@ -112,10 +131,20 @@ static size_t opaque_bytes(const char *at) {
     return at[n] ? n + 1 : n;
 }
 
-/* libconfig 1.5 wraps whole numbers of more than 31 bits unless an L follows: this adds it. Caller frees; NULL no
- * memory. */
-static char *widen_numbers(const char *text) {
-    char *out = malloc(2 * strlen(text) + 2), *to = out;
+/* A comma behind the last element of an array or a list. */
+static bool is_last_comma(const char *at, char before) {
+    if (*at++ != ',' || strchr("[(,", before)) return false;
+    for (size_t n = 1; n > 0; at += n) {
+        n = strspn(at, " \t\r\n");
+        if (n == 0 && opaque_bytes(at) > 1 && *at != '"') n = opaque_bytes(at); /* a comment */
+    }
+    return *at == ']' || *at == ')';
+}
+
+/* Versions of libconfig read the same: 1.5 wraps whole numbers of more than 31 bits unless an L follows, which this adds; before 1.7 it
+ * refuses a comma behind the last element, which this takes away. Caller frees; NULL no memory. */
+static char *level_versions(const char *text) {
+    char *out = malloc(2 * strlen(text) + 2), *to = out, before = '[';
     for (const char *at = text; out && *at;) {
         bool inside_word = at > text && (isalnum((unsigned char)at[-1]) || strchr("_.", at[-1])),
              exponent = at > text + 1 && strchr("-+", at[-1]) && isalnum((unsigned char)at[-2]);
@@ -125,6 +154,8 @@ static char *widen_numbers(const char *text) {
                    : hex   ? 2 + strspn(at + 2, "0123456789abcdefABCDEF")
                            : strspn(at, "0123456789");
         memcpy(to, at, n);
+        if (is_last_comma(at, before)) *to = ' ';
+        if (!isspace((unsigned char)*at) && *at != '#' && *at != '/') before = *at;
         to += n;
         at += n;
         if (begins && n >= 10 && !(*at && strchr(".eELl", *at))) *to++ = 'L';
@@ -144,9 +175,9 @@ static int include_line(const char *text) {
 
 /* `text` as libconfig; 0 when it is not, or there is no memory. */
 static int parse_text(config_t *tree, const char *text) {
-    char *wide = widen_numbers(text);
-    int ok = wide && config_read_string(tree, wide);
-    free(wide);
+    char *level = level_versions(text);
+    int ok = level && config_read_string(tree, level);
+    free(level);
     return ok;
 }
 
@@ -335,10 +366,22 @@ tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out)
     return st;
 }
 
+/* Names of shell variables have no dots. */
+static int find_plain(const char *group, const char *name) {
+    for (int k = 0; k < tn_n_keys; k++) {
+        char plain[TN_NAME_BYTES];
+        snprintf(plain, sizeof plain, "%s", tn_keys[k].name);
+        for (char *c = plain; *c; c++)
+            if (*c == '.') *c = '_';
+        if (strcmp(tn_keys[k].group, group) == 0 && strcmp(plain, name) == 0) return k;
+    }
+    return -1;
+}
+
 tn_status tn_cfg_default(tn_cfg *cfg, const char *group, const char *name, const char *value, const char *where,
                          int line) {
     tn_problems problems = {.file = where};
-    int k = tn_key_find(group, name);
+    int k = find_plain(group, name);
     if (k < 0)
         unknown_key(group, name, line, &problems);
     else if (cfg->line[k] == 0)

@@ -36,6 +36,8 @@ enum {
     TN_MAX_SPACE = 16,   /* keys of a search */
     TN_MAX_CHOICES = 16, /* of one of them */
     TN_MAX_RUNGS = 8,
+    TN_MAX_OPTIONS = 16, /* of sbatch, in one list */
+    TN_OPTION_BYTES = 128,
     TN_NAME_BYTES = 64,
     TN_VALUE_BYTES = 512
 };
@@ -54,6 +56,11 @@ typedef enum { TN_CONSISTENCY_MSE, TN_CONSISTENCY_KL } tn_consistency_kind;
 typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN, TN_REDUCE_GREEDY } tn_reduce_kind;
 typedef enum { TN_DEVICE_REF, TN_DEVICE_CPU } tn_device_kind;
 typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
+
+/* Instruction sets that kernels are compiled for, in rising order. BEST, in settings: of the node that has least when a
+ * cell begins. */
+typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16, TN_ISA_BEST } tn_isa;
+extern const char *const tn_isa_words[]; /* NULL at the end */
 
 typedef enum { TN_AUG_CROP, TN_AUG_FLIP, TN_AUG_CUTMIX } tn_augment_kind;
 /* augment = ( { op = "random_resized_crop"; probability = 1.0; area_min = 0.08; area_max = 1.0; ratio_min = 0.75;
@@ -78,6 +85,21 @@ typedef struct {
     int n_choices;
     char choice[TN_MAX_CHOICES][TN_VALUE_BYTES]; /* in libconfig syntax */
 } tn_dimension;
+
+/* options = [ "--constraint=epyc", "--exclusive" ]: each is one word of sbatch, and none of those that the suite gives
+ * (cfg_options.c) */
+typedef struct {
+    int n;
+    char at[TN_MAX_OPTIONS][TN_OPTION_BYTES];
+} tn_sbatch_options;
+
+/* What the jobs of one stage ask for where it is not what all ask for. */
+typedef struct {
+    char partition[TN_NAME_BYTES]; /* "" = slurm.partition */
+    int minutes;                   /* 0 = the partition's default */
+    int memory_gib;                /* 0 = slurm.memory_gib */
+    tn_sbatch_options options;     /* behind slurm.options: of two alike sbatch takes the last */
+} tn_slurm_stage;
 
 enum { TN_MAX_KEYS = 160 };
 
@@ -131,6 +153,7 @@ typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other
         int64_t seeds[TN_MAX_SIZES];          /* one model per seed; [1]                               */
         tn_device_kind device;                /* cpu                                                   */
         tn_precision precision;               /* fp32                                                  */
+        tn_isa isa;                           /* best                                                  */
         int lanes, lane_images, lane_threads; /* 2, 16, 1                                     */
         int loader_threads;                   /* 1; never changes results                              */
         tn_sampler_kind sampler;              /* natural                                               */
@@ -192,9 +215,10 @@ typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other
         int nodes[2];                      /* fewest and most per task; 1, 1                 */
         int ranks_per_node, cpus_per_rank; /* 1; 0 = lane_threads + loader_threads           */
         int gpus_per_node, memory_gib;     /* 0; 0 = predicted, -1 = not asked for          */
-        int preprocess_minutes, train_minutes, filter_minutes, predict_minutes, reduce_minutes; /* 0 = default  */
-        int max_running, max_jobs;                                                              /* 0 = no limit */
-        bool allow_missing;                                                                     /* false */
+        tn_sbatch_options options;
+        tn_slurm_stage preprocess, train, filter, predict, reduce; /* train: trials too; filter: rank too */
+        int max_running, max_jobs;                                 /* 0 = no limit */
+        bool allow_missing;                                        /* false */
     } slurm;
 } tn_cfg;
 
@@ -232,7 +256,8 @@ int tn_cfg_places(const tn_cfg *cfg, int rung);
 tn_status tn_cfg_read_copy(const char *path, const char *copy, int n_set, char **set, const char *run_dir,
                            tn_cfg **out);
 
-/* A value for a key that neither the job file nor --set has given, from line `line` of the file `where`.
+/* A value for a key that neither the job file nor --set has given, from line `line` of the file `where`. name: dots of a
+ * key may be underscores, "train_minutes".
  * Errors  TN_EARG no such key (with the nearest spelling), not an accepted value. */
 tn_status tn_cfg_default(tn_cfg *cfg, const char *group, const char *name, const char *value, const char *where,
                          int line);

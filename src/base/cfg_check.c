@@ -81,7 +81,20 @@ static void check_folds(const tn_cfg *cfg, const char *group, const char *name, 
     }
 }
 
+static void check_gres(const tn_cfg *cfg, const char *name, const tn_sbatch_options *options, tn_problems *p) {
+    for (int i = 0; i < options->n && cfg->slurm.gpus_per_node; i++)
+        if (strncmp(options->at[i], "--gres=", 7) == 0)
+            tn_problem(
+                p, line_of(cfg, "slurm", name),
+                "slurm.%s: \"%s\": sbatch takes the last --gres, and there would be no GPU: write GPUs into it, and "
+                "take slurm.gpus_per_node = %d away",
+                name, options->at[i], cfg->slurm.gpus_per_node);
+}
+
 static void check_slurm(const tn_cfg *cfg, tn_problems *p) {
+    check_gres(cfg, "options", &cfg->slurm.options, p);
+    check_gres(cfg, "train.options", &cfg->slurm.train.options, p);
+    check_gres(cfg, "predict.options", &cfg->slurm.predict.options, p);
     int ranks = cfg->slurm.nodes[1] * cfg->slurm.ranks_per_node, line = line_of(cfg, "slurm", "nodes");
     if (cfg->slurm.nodes[0] > cfg->slurm.nodes[1])
         tn_problem(p, line, "slurm.nodes = [ %d, %d ]: give the fewest first, then the most", cfg->slurm.nodes[0],

@@ -27,17 +27,30 @@ static bool ends_group(int k) {
     return k + 1 == tn_n_keys || begins_group(k + 1);
 }
 
+/* Bytes of the name's group inside its group, "train" of "train.minutes"; 0: none. */
+static size_t inner_bytes(int k) {
+    const char *dot = strchr(tn_keys[k].name, '.');
+    return dot ? (size_t)(dot - tn_keys[k].name) : 0;
+}
+static bool same_inner(int j, int k) {
+    size_t n = inner_bytes(k);
+    return n == inner_bytes(j) && strncmp(tn_keys[j].name, tn_keys[k].name, n) == 0;
+}
+
+static void print_key(const tn_cfg *cfg, int k, FILE *out) {
+    size_t n = inner_bytes(k);
+    if (n && !same_inner(k - 1, k)) fprintf(out, "  %.*s:\n  {\n", (int)n, tn_keys[k].name);
+    fprintf(out, "  %s%s = ", n ? "  " : "", tn_keys[k].name + (n ? n + 1 : 0));
+    tn_key_print(cfg, &tn_keys[k], false, out);
+    fprintf(out, ";  # %s%s\n", cfg->line[k] == 0 ? "default; " : cfg->line[k] < 0 ? "--set; " : "", tn_keys[k].help);
+    if (n && (ends_group(k) || !same_inner(k + 1, k))) fputs("  };\n", out);
+}
+
 void tn_cfg_print(const tn_cfg *cfg, FILE *out) {
     tn_print(out, "# %s, run folder %s\n", cfg->file, cfg->run_dir); /* a job file is UTF-8, whatever its name is */
     for (int k = 0; k < tn_n_keys; k++) {
         if (begins_group(k)) fprintf(out, "%s:\n{\n", tn_keys[k].group);
-        fprintf(out, "  %s = ", tn_keys[k].name);
-        tn_key_print(cfg, &tn_keys[k], false, out);
-        fprintf(out, ";  # %s%s\n",
-                cfg->line[k] == 0  ? "default; "
-                : cfg->line[k] < 0 ? "--set; "
-                                   : "",
-                tn_keys[k].help);
+        print_key(cfg, k, out);
         if (ends_group(k)) fputs("};\n", out);
     }
 }
@@ -75,7 +88,9 @@ void tn_cfg_print_reference(FILE *out) {
         print_escaped(tn_keys[k].help, out);
         fputs(" |\n", out);
     }
-    fputs("\n`train.augment` is a list of groups, each at most once, applied in the order crop, flip, CutMix:\n\n"
+    fputs("\nA dot in the name of a `slurm` key is a group in that group: `slurm: { partition = \"gpu\"; preprocess: { "
+          "partition = \"cpu\"; minutes = 30; }; };`.\n"
+          "\n`train.augment` is a list of groups, each at most once, applied in the order crop, flip, CutMix:\n\n"
           "| op | parameters (default) |\n| --- | --- |\n"
           "| `random_resized_crop` | `probability` (1), `area_min` (0.08), `area_max` (1): share of the area; "
           "`ratio_min` (0.75), `ratio_max` (1.3333): width / height |\n"

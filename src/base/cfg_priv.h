@@ -19,7 +19,8 @@ typedef enum {
     KEY_I64S,    /* int64_t[], second: count              */
     KEY_TEXTS,   /* char[][TN_NAME_BYTES], second: count  */
     KEY_AUGMENT, /* tn_augment[], second: count          */
-    KEY_SPACE    /* tn_dimension[], second: count         */
+    KEY_SPACE,   /* tn_dimension[], second: count         */
+    KEY_OPTIONS  /* tn_sbatch_options                            */
 } tn_key_type;
 
 typedef struct {
@@ -36,6 +37,12 @@ typedef struct {
 
 extern const tn_key tn_keys[];
 extern const int tn_n_keys;
+
+/* Keys that have another name now. A dot in a name is a group inside its group: slurm: { train: { minutes = 10; }; }; */
+typedef struct {
+    const char *group, *before, *now;
+} tn_renamed;
+extern const tn_renamed tn_renamed_keys[]; /* group NULL at the end */
 
 extern const char *const tn_augment_words[]; /* by tn_augment_kind, NULL at the end */
 
@@ -79,6 +86,11 @@ int tn_augment_addresses(const char *out[TN_MAX_AUGMENT_ADDRESSES]); /* "train.a
 void tn_space_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems);
 void tn_space_print(const tn_cfg *cfg, FILE *out);
 void tn_space_check(const tn_cfg *cfg, tn_problems *problems);
+
+/* cfg_options.c: options for sbatch, as a list or as one text of words. */
+void tn_sbatch_options_set(tn_sbatch_options *out, const tn_key *key, const config_setting_t *v, int line,
+                           tn_problems *problems);
+void tn_sbatch_options_print(const tn_sbatch_options *options, FILE *out);
 
 /* cfg_syntax.c: the error for a text that libconfig has refused: line, column, what is wrong, what stands there. */
 tn_status tn_cfg_refuse(const char *file, const char *text, const config_t *tree);

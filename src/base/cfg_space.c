@@ -153,7 +153,8 @@ void tn_space_print(const tn_cfg *cfg, FILE *out) {
  * of a step are chosen by, nor a path, which would no longer be relative to the job file. */
 static bool searchable(const tn_key *k) {
     static const size_t NOT[] = {offsetof(tn_cfg, train.images), offsetof(tn_cfg, train.device),
-                                 offsetof(tn_cfg, train.lanes), offsetof(tn_cfg, train.lane_threads)};
+                                 offsetof(tn_cfg, train.isa), offsetof(tn_cfg, train.lanes),
+                                 offsetof(tn_cfg, train.lane_threads)};
     bool group = strcmp(k->group, "model") == 0 || strcmp(k->group, "train") == 0 || strcmp(k->group, "self") == 0;
     for (size_t i = 0; i < sizeof NOT / sizeof *NOT; i++)
         if (k->at == NOT[i]) return false;

@@ -173,10 +173,8 @@ static tn_status take_elements(scan *s, const char *open, char close) {
         }
         snprintf(why, sizeof why, "a comma or `%c`", close);
         if (!is_sign(s, ',')) return unexpected(s, why);
-        const char *comma = s->now.at;
         step(s);
-        snprintf(why, sizeof why, "a comma in front of `%c`: behind the last element stands none", close);
-        if (is_sign(s, close)) return refuse(s, comma, why);
+        if (is_sign(s, close)) break; /* cfg.c takes such a comma away */
     }
     step(s);
     return TN_OK;

@@ -21,9 +21,20 @@ static const char *const METHOD[] = {"mean", "gmean", "greedy", NULL};
 static const char *const SAMPLING[] = {"sobol", "random", NULL};
 static const char *const DEVICE[] = {"ref", "cpu", NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
+const char *const tn_isa_words[] = {"plain", "avx2", "avx512", "avx512_bf16", "best", NULL};
 const char *const tn_augment_words[] = {"random_resized_crop", "horizontal_flip", "cutmix", NULL};
 
 /* clang-format off */
+/* What a stage asks for: `slurm: { train: { partition = "gpu"; minutes = 600; }; };` */
+#define STAGE(stage, of, limit)                                                                                        \
+    {"slurm", #stage ".partition", KEY_TEXT, AT(slurm.stage.partition), 0, "\"\"", 0, 0, 0, NULL, 0,                   \
+     "partition " of "; empty: slurm.partition"},                                                                      \
+    {"slurm", #stage ".minutes", KEY_INT, AT(slurm.stage.minutes), 0, "0", 0, 1e6, 0, NULL, 0,                         \
+     limit "; 0: the partition's default"},                                                                            \
+    {"slurm", #stage ".memory_gib", KEY_INT, AT(slurm.stage.memory_gib), 0, "0", -1, 1e6, 0, NULL, 0,                  \
+     "memory on each node in GiB; 0: slurm.memory_gib; -1: none is asked for"},                                        \
+    {"slurm", #stage ".options", KEY_OPTIONS, AT(slurm.stage.options), AT(slurm.stage.options.n), "[ ]", 0, 0, TN_MAX_OPTIONS, NULL, 0,        \
+     "options " of ", behind slurm.options: of two alike sbatch takes the last"}
 const tn_key tn_keys[] = {
     {"data", "metadata", KEY_PATH, AT(data.metadata), AT(data.metadata_given), NULL, 0, 0, 0, NULL, PRE,
      "table of the images: path[,label][,cat1..cat4][,group][,split]; relative to the job file"},
@@ -91,6 +102,8 @@ const tn_key tn_keys[] = {
      "cpu: own kernels and oneDNN; ref: plain C, slow, the judge of the others"},
     {"train", "precision", KEY_WORD, AT(train.precision), 0, "\"fp32\"", 0, 0, 0, PRECISION, TRAIN,
      "of stored activations and products; weights, statistics and sums are fp32 or better either way"},
+    {"train", "isa", KEY_WORD, AT(train.isa), 0, "\"best\"", 0, 0, 0, tn_isa_words, TRAIN,
+     "instruction set of train and predict; best: of the node that has least when a cell begins, kept for that cell; a named one gives the same bits on all nodes that have it"},
     {"train", "lanes", KEY_INT, AT(train.lanes), 0, "2", 1, 4096, 0, NULL, TRAIN,
      "lanes per step, a power of two: the unit that ranks share out"},
     {"train", "lane_images", KEY_INT, AT(train.lane_images), 0, "16", 1, 4096, 0, NULL, TRAIN,
@@ -207,16 +220,13 @@ const tn_key tn_keys[] = {
      "GPUs to ask for on each node that trains or predicts; no device uses them yet"},
     {"slurm", "memory_gib", KEY_INT, AT(slurm.memory_gib), 0, "0", -1, 1e6, 0, NULL, 0,
      "memory on each node in GiB; 0: what check predicts, and a quarter; -1: none is asked for"},
-    {"slurm", "preprocess_minutes", KEY_INT, AT(slurm.preprocess_minutes), 0, "0", 0, 1e6, 0, NULL, 0,
-     "time limit; 0: the partition's default"},
-    {"slurm", "train_minutes", KEY_INT, AT(slurm.train_minutes), 0, "0", 0, 1e6, 0, NULL, 0,
-     "time limit of one start of a cell, which goes on in the next; 0: the partition's default"},
-    {"slurm", "filter_minutes", KEY_INT, AT(slurm.filter_minutes), 0, "0", 0, 1e6, 0, NULL, 0,
-     "time limit; 0: the partition's default"},
-    {"slurm", "predict_minutes", KEY_INT, AT(slurm.predict_minutes), 0, "0", 0, 1e6, 0, NULL, 0,
-     "time limit of one cell; 0: the partition's default"},
-    {"slurm", "reduce_minutes", KEY_INT, AT(slurm.reduce_minutes), 0, "0", 0, 1e6, 0, NULL, 0,
-     "time limit of reduce and report; 0: the partition's default"},
+    {"slurm", "options", KEY_OPTIONS, AT(slurm.options), AT(slurm.options.n), "[ ]", 0, 0, TN_MAX_OPTIONS, NULL, 0,
+     "further options for sbatch, such as --constraint=epyc or --exclusive; those that the suite gives itself are refused"},
+    STAGE(preprocess, "of preprocess", "time limit"),
+    STAGE(train, "of train, and of trials", "time limit of one start of a cell, which goes on in the next"),
+    STAGE(filter, "of filter, and of the ranking of a rung", "time limit"),
+    STAGE(predict, "of predict", "time limit of one cell"),
+    STAGE(reduce, "of reduce and report", "time limit"),
     {"slurm", "max_running", KEY_INT, AT(slurm.max_running), 0, "0", 0, 1e6, 0, NULL, 0,
      "most cells of an array that run at a time; 0: no limit"},
     {"slurm", "max_jobs", KEY_INT, AT(slurm.max_jobs), 0, "0", 0, 1e6, 0, NULL, 0,
@@ -225,5 +235,9 @@ const tn_key tn_keys[] = {
      "where folds were given up, reduce what is there, and say how many of how many; false: refuse"},
 };
 /* clang-format on */
+const tn_renamed tn_renamed_keys[] = {
+    {"slurm", "preprocess_minutes", "preprocess.minutes"}, {"slurm", "train_minutes", "train.minutes"},
+    {"slurm", "filter_minutes", "filter.minutes"},         {"slurm", "predict_minutes", "predict.minutes"},
+    {"slurm", "reduce_minutes", "reduce.minutes"},         {NULL, NULL, NULL}};
 const int tn_n_keys = sizeof tn_keys / sizeof *tn_keys;
 _Static_assert(sizeof tn_keys / sizeof *tn_keys <= TN_MAX_KEYS, "enlarge TN_MAX_KEYS");

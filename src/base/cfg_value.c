@@ -220,6 +220,9 @@ void tn_key_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *value, i
     case KEY_SPACE:
         tn_space_set(cfg, key, value, line, problems);
         break;
+    case KEY_OPTIONS:
+        tn_sbatch_options_set(at, key, value, line, problems);
+        break;
     }
 }
 
@@ -260,6 +263,9 @@ void tn_key_accepted(const tn_key *key, FILE *out) {
         break;
     case KEY_SPACE:
         fprintf(out, "a list ( { key = \"...\"; choice, uniform, log_uniform or integer = [ ... ]; }, ... )");
+        break;
+    case KEY_OPTIONS:
+        fprintf(out, "an array [ \"--name=value\", ... ] of at most %d options", TN_MAX_OPTIONS);
         break;
     }
 }
@@ -330,6 +336,9 @@ void tn_key_print(const tn_cfg *cfg, const tn_key *key, bool paths_as_given, FIL
         break;
     case KEY_SPACE:
         tn_space_print(cfg, out);
+        break;
+    case KEY_OPTIONS:
+        tn_sbatch_options_print(at, out);
         break;
     }
 }

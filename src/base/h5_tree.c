@@ -29,10 +29,16 @@ bool tn_h5_has_path(tn_h5 *f, const char *path) {
     return H5Lexists(f->file, part, H5P_DEFAULT) > 0;
 }
 
+/* By opening it: what H5Oget_info_by_name fills in differs between versions of HDF5. */
+static bool is_a(tn_h5 *f, const char *path, H5I_type_t what) {
+    hid_t object = tn_h5_has_path(f, path) ? H5Oopen(f->file, path, H5P_DEFAULT) : -1;
+    bool is = object >= 0 && H5Iget_type(object) == what;
+    if (object >= 0) H5Oclose(object);
+    return is;
+}
+
 bool tn_h5_is_group(tn_h5 *f, const char *path) {
-    H5O_info_t info;
-    return tn_h5_has_path(f, path) && H5Oget_info_by_name2(f->file, path, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
-           info.type == H5O_TYPE_GROUP;
+    return is_a(f, path, H5I_GROUP);
 }
 
 /* --- lists of strings --------------------------------------------------------------------------------------------- */
@@ -71,11 +77,11 @@ static bool add_fixed(hid_t attribute, hid_t type, int64_t n, list *l) {
     return ok;
 }
 
-static bool add_variable(hid_t attribute, hid_t type, hid_t space, int64_t n, list *l) {
+static bool add_variable(hid_t attribute, hid_t type, int64_t n, list *l) {
     char **s = calloc((size_t)n, sizeof *s);
     bool ok = s && H5Aread(attribute, type, s) >= 0;
     for (int64_t i = 0; ok && i < n; i++) ok = s[i] && list_add(l, s[i], MOST_STRING_BYTES + 1);
-    if (s) H5Dvlen_reclaim(type, space, H5P_DEFAULT, s);
+    for (int64_t i = 0; s && i < n; i++) H5free_memory(s[i]); /* H5Dvlen_reclaim is called otherwise since HDF5 1.12 */
     free(s);
     return ok;
 }
@@ -89,7 +95,7 @@ static bool add_attribute(hid_t object, const char *name, list *l) {
         if (n < 0 || n > MOST_STRINGS)
             ok = false;
         else if (n > 0) /* an empty list is written as numbers */
-            ok = text && (H5Tis_variable_str(type) > 0 ? add_variable(attribute, type, space, n, l)
+            ok = text && (H5Tis_variable_str(type) > 0 ? add_variable(attribute, type, n, l)
                                                        : add_fixed(attribute, type, n, l));
     }
     if (space >= 0) H5Sclose(space);
@@ -136,16 +142,10 @@ tn_status tn_h5_attribute_strings(tn_h5 *f, const char *group, const char *name,
 
 /* --- numbers ------------------------------------------------------------------------------------------------------ */
 
-static bool is_dataset(tn_h5 *f, const char *path) {
-    H5O_info_t info;
-    return tn_h5_has_path(f, path) && H5Oget_info_by_name2(f->file, path, &info, H5O_INFO_BASIC, H5P_DEFAULT) >= 0 &&
-           info.type == H5O_TYPE_DATASET;
-}
-
 tn_status tn_h5_float_shape(tn_h5 *f, const char *path, int *n_dims_out, int64_t dim_out[4]) {
     hid_t dataset;
     hsize_t dim[MOST_DIMS] = {0};
-    if (!is_dataset(f, path)) return tn_h5_fail(TN_EFORMAT, f->path, "has no dataset `%s`", path);
+    if (!is_a(f, path, H5I_DATASET)) return tn_h5_fail(TN_EFORMAT, f->path, "has no dataset `%s`", path);
     TN_TRY(tn_h5_dataset(f, path, &dataset, n_dims_out, dim));
     hid_t type = H5Dget_type(dataset);
     bool floats = type >= 0 && H5Tget_class(type) == H5T_FLOAT;

@@ -23,6 +23,7 @@ typedef enum {
     TN_ENOMEM = 5,      /* memory                                                       */
     TN_EUNFINISHED = 6, /* stopped on request with a checkpoint, or cells failed: rerun */
     TN_EBUSY = 7,       /* another process is making it: leave it alone, never requeue  */
+    TN_ENODE = 8,       /* this node or process cannot, another one can: queue again    */
     TN_EBUG = 70        /* a bug in tenfold                                             */
 } tn_status;
 

@@ -37,7 +37,8 @@ static const option OPTION[] = {
     {"--profile", NULL, TN_OPT_GROUPS, "print where the time of a cell went, operation by operation"},
     {"--dry-run", NULL, TN_OPT_DRY, "print the commands, as a script that bash could run, and submit nothing"},
     {"--slurm", NULL, TN_OPT_SLURM, "through Slurm instead of here"},
-    {"--watch", NULL, TN_OPT_WATCH, "look again every few seconds until the run ends"},
+    {"--watch", NULL, TN_OPT_WATCH, "look again and again until the run ends"},
+    {"--every", "SECONDS", TN_OPT_WATCH, "with --watch: between two looks (default: 60 under Slurm, 5 here)"},
     {"--allow-missing", NULL, TN_OPT_MISSING, "combine what is there, and say how many of how many"},
     {"--classes", "N", TN_OPT_CLASSES, "classes of the net to describe (default: 1000)"},
     {"--net", "NAME", TN_OPT_WEIGHTS, "import: the net that the weights are of (default: the one that fits)"},
@@ -144,6 +145,8 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         return int_value(name, value, 1, 100000, &out->runs);
     } else if (strcmp(name, "--nodes") == 0) {
         return int_value(name, value, 1, 1000000, &out->nodes);
+    } else if (strcmp(name, "--every") == 0) {
+        return int_value(name, value, 1, 86400, &out->every_s);
     } else if (strcmp(name, "--net") == 0) {
         out->net = value;
     } else if (strcmp(name, "--padding") == 0) {

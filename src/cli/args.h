@@ -27,6 +27,7 @@ typedef struct {
     int ranks, ranks_per_fold;           /* 0 = not given                        */
     int classes;                         /* 0 = not given                        */
     int runs, nodes;                     /* 0 = not given                        */
+    int every_s;                         /* 0 = not given                        */
     const char *node_command;            /* NULL = not given                     */
     const char *net, *padding, *against; /* NULL = not given           */
     const char *posteriors;              /* NULL = not given                     */
@@ -51,7 +52,7 @@ typedef enum {
     TN_OPT_PLACE = 16384,    /* --place, --part, --folds */
     TN_OPT_DRY = 1024,       /* --dry-run */
     TN_OPT_SLURM = 2048,     /* --slurm */
-    TN_OPT_WATCH = 32768,    /* --watch */
+    TN_OPT_WATCH = 32768,    /* --watch, --every */
     TN_OPT_DATA = 65536,     /* --data */
     TN_OPT_TABLE = 131072,   /* --table, --images */
     TN_OPT_JSON = 524288,    /* --json */

@@ -74,10 +74,14 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
                mib(tn_train_cost_bytes(&all)));
     }
     TN_TRY(tn_memory_predict(cfg, rows, &m));
+    const tn_slurm_stage *stage[] = {&cfg->slurm.preprocess, &cfg->slurm.train, &cfg->slurm.filter, &cfg->slurm.predict,
+                                     &cfg->slurm.reduce};
+    bool set = cfg->slurm.memory_gib != 0;
+    for (size_t i = 0; i < sizeof stage / sizeof *stage; i++) set = set || stage[i]->memory_gib;
     printf(
         "# memory that submit asks for on each node, a quarter more than that: preprocess %d MiB, train and predict %d "
         "MiB, other jobs %d MiB%s\n",
-        m.preprocess_mib, m.train_mib, m.one_mib, cfg->slurm.memory_gib ? "; slurm.memory_gib says otherwise" : "");
+        m.preprocess_mib, m.train_mib, m.one_mib, set ? "; slurm.memory_gib, or that of a stage, says otherwise" : "");
     return TN_OK;
 }
 

@@ -2,7 +2,7 @@
  * main.c - `tenfold VERB ...`: finds the verb, parses its words, turns its status into the exit code.
  *
  * Exit codes: 0 done, 2 settings or input tables, 3 input/output, 4 file format, 5 memory, 6 unfinished (run again),
- * 7 another process is at it, 70 a bug (base/status.h).
+ * 7 another process is at it, 8 this node cannot, 70 a bug (base/status.h).
  */
 #include "cli/args.h"
 

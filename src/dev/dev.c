@@ -5,32 +5,25 @@
 #include "dev/ref/ref.h"
 
 #include <stdlib.h>
-
-tn_isa tn_isa_best(void) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma"))
-        return __builtin_cpu_supports("avx512bf16") ? TN_ISA_AVX512_BF16 : TN_ISA_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return TN_ISA_AVX2;
-#endif
-    return TN_ISA_PLAIN;
-}
-
-const char *tn_isa_name(tn_isa isa) {
-    static const char *const NAME[] = {"plain", "avx2", "avx512", "avx512_bf16"};
-    return NAME[isa];
-}
+#include <unistd.h>
 
 const char *tn_dev_library(void) {
     return tn_cpu_library();
 }
 
+static tn_status lacks(tn_isa isa) {
+    char host[64] = "?";
+    gethostname(host, sizeof host - 1);
+    return tn_fail(
+        TN_ENODE,
+        "the processor of %s has no %s, its best is %s: compute on a node that has it (under Slurm, name the "
+        "kind: slurm.options = [ \"--constraint=...\" ])",
+        host, tn_isa_words[isa], tn_isa_words[tn_isa_best()]);
+}
+
 tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out) {
     if (n_threads < 1) return tn_fail(TN_EARG, "%d threads for a device: give 1 or more", n_threads);
-    if (isa > tn_isa_best())
-        return tn_fail(TN_EARG, "this processor has no %s: its best is %s", tn_isa_name(isa),
-                       tn_isa_name(tn_isa_best()));
+    if (isa > tn_isa_best()) return lacks(isa);
     if (kind == TN_DEVICE_REF && precision != TN_FP32)
         return tn_fail(TN_EARG, "the device `ref` computes in fp32 only: set train.precision = \"fp32\"");
     tn_dev *dev = calloc(1, sizeof *dev);

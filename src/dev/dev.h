@@ -36,10 +36,8 @@
 
 typedef enum { TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_RELU, TN_ACT_SIGMOID } tn_act;
 
-/* Instruction sets the kernels are compiled for, in rising order; recorded in checkpoints and enforced on resume. */
-typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16 } tn_isa;
+/* Of this processor. A cell's is recorded in its checkpoint and its model, and enforced on resume and by predict. */
 tn_isa tn_isa_best(void);
-const char *tn_isa_name(tn_isa isa); /* "plain", "avx2", "avx512", "avx512_bf16" */
 
 /* Output H = P and W = Q are given, so that symmetric and TF-SAME padding are the same thing: padding at the end is
  * what the sizes imply. */
@@ -170,8 +168,8 @@ static inline size_t tn_real_bytes(const tn_dev *dev) { /* of a stored activatio
     return dev->precision == TN_BF16 ? 2 : 4;
 }
 
-/* Errors  TN_EARG isa above tn_isa_best(), n_threads < 1 or more than OpenMP gives, too small stacks, bf16 on ref.
- *         TN_EUNFINISHED this process began with an isa that has other products: another process can. */
+/* Errors  TN_ENODE isa above tn_isa_best(), or this process began with one that has other products. TN_EARG n_threads < 1 or more than OpenMP gives, too small stacks, bf16 on ref.
+ */
 tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out);
 void tn_dev_close(tn_dev **dev);
 const char *tn_dev_library(void); /* "oneDNN 2.6.3", for the records */

@@ -57,6 +57,10 @@ void tn_ckpt_net_entries(const tn_net *net, const char *prefix, const float *par
 /* Errors TN_EFORMAT with the list of what is missing or of another shape (the first few). */
 tn_status tn_ckpt_net_load(const tn_ckpt *ck, const tn_net *net, const char *prefix, float *params, float *state);
 
+/* The instruction set that computed it; TN_ISA_BEST: it says none. */
+tn_isa tn_ckpt_isa(const tn_ckpt *ck);
+void tn_ckpt_set_isa(json_t *meta, tn_isa isa);
+
 /* The net that a checkpoint describes and the input it wants, as words (net, width, ..., size_px, input_mean,
  * input_std). */
 typedef struct {

@@ -38,6 +38,17 @@ tn_status tn_ckpt_net_load(const tn_ckpt *ck, const tn_net *net, const char *pre
                    list);
 }
 
+tn_isa tn_ckpt_isa(const tn_ckpt *ck) {
+    const char *word = tn_ckpt_word(ck, "isa");
+    int isa = 0;
+    while (word && isa < (int)TN_ISA_BEST && strcmp(word, tn_isa_words[isa]) != 0) isa++;
+    return word ? (tn_isa)isa : TN_ISA_BEST;
+}
+
+void tn_ckpt_set_isa(json_t *meta, tn_isa isa) {
+    json_object_set_new(meta, "isa", json_string(tn_isa_words[isa]));
+}
+
 /* --- the net's description as words ------------------------------------------------------------------------------- */
 
 static void set_number(json_t *meta, const char *key, double value) {

@@ -37,7 +37,10 @@ tn_status tn_model_open(const char *path, const tn_model_use *use, tn_model *m) 
     if (st == TN_OK && m->about.net.n_classes == 0)
         st = tn_fail(TN_EARG, "it has no classifier: there is nothing to predict; train one with model.pretrained");
     if (st == TN_OK) st = tn_net_new(&m->about.net, &m->net);
-    if (st == TN_OK) st = tn_dev_open(use->device, use->n_threads, use->isa, use->precision, &m->dev);
+    tn_isa isa = use->isa == TN_ISA_BEST ? tn_ckpt_isa(ck) : use->isa;
+    if (st == TN_OK && isa == TN_ISA_BEST)
+        st = tn_fail(TN_EFORMAT, "it does not say which instruction set computed it: train the cell again");
+    if (st == TN_OK) st = tn_dev_open(use->device, use->n_threads, isa, use->precision, &m->dev);
     if (st == TN_OK) st = load_weights(ck, m);
     if (st == TN_OK) st = tn_exec_new(m->dev, m->net, use->B, m->about.size_px, false, &m->exec);
     if (st == TN_OK) tn_exec_weights(m->exec, m->params, m->state);

@@ -13,7 +13,7 @@
 typedef struct {
     tn_device_kind device;
     int n_threads;
-    tn_isa isa;
+    tn_isa isa; /* BEST: that of the file, which must say one */
     tn_precision precision;
     int B;
     int size_px; /* 0: the file's */

@@ -107,18 +107,19 @@ static tn_status see_model(tn_run *run, const prediction *x) {
     return tn_seen_by_all(run, path, NULL);
 }
 
-static tn_status open_model(prediction *x, int isa) {
+/* With the instruction set that trained it: the same bits on every node, or none. */
+static tn_status open_model(prediction *x) {
     char path[TN_PATH_BYTES];
     const tn_cfg *cfg = x->cfg;
     TN_TRY(tn_cell_folder(cfg, "train", x->cell, path));
     TN_TRY(tn_path(path, "%s/best.safetensors", path));
     return tn_model_open(path,
-                         &(tn_model_use){cfg->train.device, cfg->train.lane_threads, (tn_isa)isa, cfg->train.precision,
+                         &(tn_model_use){cfg->train.device, cfg->train.lane_threads, TN_ISA_BEST, cfg->train.precision,
                                          cfg->train.lane_images, 0},
                          &x->model);
 }
 
-static tn_status begin(const tn_run *run, prediction *x, int isa) {
+static tn_status begin(const tn_run *run, prediction *x) {
     enum { LANES_PER_WAVE = 64 };
     size_t K = (size_t)x->ix->n_classes;
     for (int64_t i = 0; i < x->ix->n; i++) x->n += wants(x, i);
@@ -128,7 +129,7 @@ static tn_status begin(const tn_run *run, prediction *x, int isa) {
     x->p = malloc((size_t)x->n_wave * K * sizeof *x->p);
     x->sum = malloc((size_t)x->n_wave * K * sizeof *x->sum);
     if (!x->rows || !x->p || !x->sum) return tn_fail_memory((size_t)x->n_wave * K * 12, "the predictions");
-    TN_TRY(open_model(x, isa));
+    TN_TRY(open_model(x));
     int units = tn_extra_units(x->ix, x->cfg->model.metadata_levels);
     if (units != x->model.about.net.extra_units)
         return tn_fail(TN_EARG, "%s: its model knows %d values of categories, the data set has %d: train it again",
@@ -143,10 +144,8 @@ static tn_status publish(prediction *x, const tn_done *done) {
 }
 
 static tn_status predict_anew(tn_run *run, prediction *x, const tn_done *done) {
-    int isa = (int)tn_isa_best();
-    MPI_Allreduce(MPI_IN_PLACE, &isa, 1, MPI_INT, MPI_MIN, run->comm);
     tn_status st = see_model(run, x);
-    if (st == TN_OK) st = tn_agree(run, begin(run, x, isa));
+    if (st == TN_OK) st = tn_agree(run, begin(run, x));
     if (st == TN_OK) st = compute_all(run, x);
     if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? publish(x, done) : TN_OK);
     tn_pred_drop(&x->w);

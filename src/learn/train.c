@@ -23,6 +23,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* Lanes are numbered through all steps; the loader works ahead in this order. */
@@ -286,6 +287,28 @@ static tn_status skip(tn_run *run, tn_train *t) {
 
 /* --- identity ----------------------------------------------------------------------------------------------------- */
 
+/* `status --watch` asks for every cell again and again: the file is read anew only when it is another one. */
+static tn_status hash_pretrained(const char *path, char out[TN_HEX_BYTES]) {
+    static struct {
+        struct stat of;
+        char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
+    } last;
+    struct stat now = {0};
+    bool known = stat(path, &now) == 0 && strcmp(last.path, path) == 0 && now.st_dev == last.of.st_dev &&
+                 now.st_ino == last.of.st_ino && now.st_size == last.of.st_size &&
+                 memcmp(&now.st_mtim, &last.of.st_mtim, sizeof now.st_mtim) == 0 &&
+                 memcmp(&now.st_ctim, &last.of.st_ctim, sizeof now.st_ctim) == 0;
+    if (!known) {
+        *last.path = 0;
+        tn_status st = tn_hash_file(path, last.hex);
+        if (st != TN_OK) return tn_fail(st, "model.pretrained: %s", tn_msg);
+        last.of = now;
+        snprintf(last.path, sizeof last.path, "%s", path);
+    }
+    memcpy(out, last.hex, TN_HEX_BYTES);
+    return TN_OK;
+}
+
 static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[TN_TRAIN_INPUTS_BYTES]) {
     char folder[TN_PATH_BYTES], shards[TN_HEX_BYTES], folds[TN_HEX_BYTES], more[TN_HEX_BYTES];
     TN_TRY(tn_path(folder, "%s/shards", cfg->run_dir));
@@ -299,8 +322,7 @@ static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[TN_T
         at += snprintf(out + at, TN_TRAIN_INPUTS_BYTES - (size_t)at, "filter %s\n", more);
     }
     if (*cfg->model.pretrained) {
-        tn_status st = tn_hash_file(cfg->model.pretrained, more);
-        if (st != TN_OK) return tn_fail(st, "model.pretrained: %s", tn_msg);
+        TN_TRY(hash_pretrained(cfg->model.pretrained, more));
         snprintf(out + at, TN_TRAIN_INPUTS_BYTES - (size_t)at, "pretrained %s\n", more);
     }
     return TN_OK;

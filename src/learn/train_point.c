@@ -171,6 +171,7 @@ static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
         t->dev->op->download(t->dev, t->n_state, t->ema_state, state);
         tn_ckpt_net_entries(t->net, "model.", params, state, entry);
         tn_ckpt_set_model(meta, &t->model);
+        tn_ckpt_set_isa(meta, t->isa);
         json_object_set_new(meta, "cell", json_string(t->name));
         json_object_set_new(meta, "images_seen", json_sprintf("%lld", (long long)t->clock.images_seen));
         st = tn_ckpt_write(t->best_path, n, entry, meta);

@@ -16,15 +16,22 @@
 /* ImageNet statistics, as good as any other for training from scratch; pretrained weights bring their own. */
 static const tn_input_norm IMAGENET = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
 
-/* The instruction set of an interrupted cell, before the device is opened with it. */
-static tn_status choose_isa(tn_run *run, tn_train *t, const tn_ckpt *ck) {
-    int best = (int)tn_isa_best();
-    MPI_Allreduce(MPI_IN_PLACE, &best, 1, MPI_INT, MPI_MIN, run->comm);
-    const char *recorded = ck ? tn_ckpt_word(ck, "isa") : NULL;
-    for (int isa = 0; recorded && isa < best; isa++)
-        if (strcmp(recorded, tn_isa_name((tn_isa)isa)) == 0) best = isa;
-    t->isa = (tn_isa)best;
-    return tn_dev_open(t->cfg->train.device, t->cfg->train.lane_threads, t->isa, t->cfg->train.precision, &t->dev);
+/* The instruction set: the job file's; else that of an interrupted cell; else the least of all ranks. */
+static tn_status choose_isa(tn_run *run, tn_train *t, const tn_ckpt *ck, bool allow_other_bits) {
+    int least = (int)tn_isa_best();
+    tn_isa recorded = ck ? tn_ckpt_isa(ck) : TN_ISA_BEST, wanted = t->cfg->train.isa;
+    MPI_Allreduce(MPI_IN_PLACE, &least, 1, MPI_INT, MPI_MIN, run->comm);
+    t->isa = (tn_isa)least;
+    if (recorded != TN_ISA_BEST && (!allow_other_bits || (int)recorded < least)) t->isa = recorded;
+    if (wanted != TN_ISA_BEST) t->isa = wanted;
+    tn_status st =
+        tn_dev_open(t->cfg->train.device, t->cfg->train.lane_threads, t->isa, t->cfg->train.precision, &t->dev);
+    if (st != TN_ENODE) return st;
+    return tn_fail(st, "%s: %s%s", t->name,
+                   wanted != TN_ISA_BEST ? "train.isa: "
+                   : ck                  ? "it began with another instruction set: "
+                                         : "",
+                   tn_msg);
 }
 
 static tn_status start_anew(tn_train *t) {
@@ -266,7 +273,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
     tn_status st = see_overlay(run, t);
     if (st == TN_OK) st = see_pretrained(run, t);
     if (st == TN_OK) st = read_checkpoint(run, t, &ck);
-    if (st == TN_OK) st = tn_agree(run, choose_isa(run, t, ck));
+    if (st == TN_OK) st = tn_agree(run, choose_isa(run, t, ck, allow_other_bits));
     if (st == TN_OK) st = tn_agree(run, make_all(t, run->n_ranks, run->rank));
     if (st == TN_OK) {
         if (ck) st = tn_train_resume(t, ck, allow_other_bits, &resumed);

@@ -15,8 +15,9 @@
  *
  * afterany   where many become one: a dead fold must not hold up the others for ever. Whether enough is there the stage
  *            itself finds out from the DONE files, and says what is missing.
- * afterok    only behind a single job without which nothing can be done; what waits is cancelled with it. Slurm counts
- *            a job that it has forgotten as done well: then, too, the stage finds out by itself.
+ * afterok    only behind a single job without which nothing can be done; what waits is cancelled with it. A job that
+ *            Slurm has forgotten counts as done well before 23.02, and the stage finds out by itself; since then sbatch
+ *            refuses to wait for it, and the submission is cancelled (docs/slurm.md).
  * aftercorr  task by task, for cells that this submission trains too; the others are predicted by an array that waits
  *            for nothing, because Slurm never starts a task whose counterpart does not exist.
  * Packing    with slurm.max_jobs: predict, reduce and report become one job; then a task takes several cells, the

@@ -13,22 +13,29 @@ static bool is_wide(const tn_batch *b) {
            (b->kind != TN_STEP_REDUCE || strcmp(b->command[0], "predict") == 0);
 }
 
-static int minutes_of(const tn_cfg *cfg, const tn_batch *b) {
-    int finish = cfg->slurm.reduce_minutes;
+/* Whose partition, memory and options it has: predictions in the last job are what that one needs nodes for. */
+static const tn_slurm_stage *stage_of(const tn_cfg *cfg, const tn_batch *b) {
     switch (b->kind) {
     case TN_STEP_PREPROCESS:
-        return cfg->slurm.preprocess_minutes;
+        return &cfg->slurm.preprocess;
     case TN_STEP_TRAIN:
     case TN_STEP_TRIAL:
-        return cfg->slurm.train_minutes;
+        return &cfg->slurm.train;
     case TN_STEP_FILTER:
     case TN_STEP_RANK:
-        return cfg->slurm.filter_minutes;
+        return &cfg->slurm.filter;
     case TN_STEP_PREDICT:
-        return cfg->slurm.predict_minutes;
-    default: /* predictions that are not finished go on in the next start */
-        return is_wide(b) && finish && cfg->slurm.predict_minutes ? finish + cfg->slurm.predict_minutes : finish;
+        return &cfg->slurm.predict;
+    default:
+        return is_wide(b) ? &cfg->slurm.predict : &cfg->slurm.reduce;
     }
+}
+
+static int minutes_of(const tn_cfg *cfg, const tn_batch *b) {
+    int predict = cfg->slurm.predict.minutes, reduce = cfg->slurm.reduce.minutes;
+    if (b->kind != TN_STEP_REDUCE) return stage_of(cfg, b)->minutes;
+    /* predictions that are not finished go on in the next start */
+    return is_wide(b) && reduce && predict ? reduce + predict : reduce;
 }
 
 /* Room for a step, a checkpoint, and Slurm, which looks at limits every half minute and may be a minute early. Of a
@@ -91,7 +98,7 @@ static int ranks_per_node(const tn_cfg *cfg, const tn_batch *b) {
 /* A job that ran out of memory before asks for what was enough then, or more than what was not. */
 static tn_status add_memory(const tn_batch_about *about, const tn_batch *b, tn_words *out) {
     const tn_memory *m = about->memory;
-    int set_gib = about->cfg->slurm.memory_gib;
+    int own_gib = stage_of(about->cfg, b)->memory_gib, set_gib = own_gib ? own_gib : about->cfg->slurm.memory_gib;
     int mib = b->kind == TN_STEP_PREPROCESS ? m->preprocess_mib : is_wide(b) ? m->train_mib : m->one_mib;
     if (set_gib < 0) return TN_OK;
     if (set_gib > 0) mib = set_gib * 1024;
@@ -115,9 +122,18 @@ static tn_status add_resources(const tn_batch_about *about, const tn_batch *b, t
     TN_TRY(tn_words_add(out, "--cpus-per-task=%d", cpus * ranks_per_node(cfg, b)));
     TN_TRY(add_memory(about, b, out));
     if (gpus) TN_TRY(tn_words_add(out, "--gres=%s:%d", about->site->gres, gpus));
-    TN_TRY(add_named(out, "partition", cfg->slurm.partition));
+    const char *own = stage_of(cfg, b)->partition;
+    TN_TRY(add_named(out, "partition", *own ? own : cfg->slurm.partition));
     TN_TRY(add_named(out, "account", cfg->slurm.account));
     return add_named(out, "qos", cfg->slurm.qos);
+}
+
+/* One that lacks its value would take the next word for it: that shall be none of ours. */
+static tn_status add_options(const tn_cfg *cfg, const tn_batch *b, tn_words *out) {
+    const tn_sbatch_options *list[] = {&cfg->slurm.options, &stage_of(cfg, b)->options};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < list[k]->n; i++) TN_TRY(tn_words_add(out, "%s", list[k]->at[i]));
+    return list[0]->n + list[1]->n ? tn_words_add(out, "--") : TN_OK;
 }
 
 /* See the head of stage.sh. */
@@ -147,6 +163,7 @@ tn_status tn_batch_words(const tn_batch_about *about, const tn_batches *b, int i
     TN_TRY(add_tasks(about->cfg, job, out));
     TN_TRY(add_resources(about, job, out));
     TN_TRY(add_dependency(b, job, out));
+    TN_TRY(add_options(about->cfg, job, out));
     return add_script(about, job, out);
 }
 

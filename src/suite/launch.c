@@ -23,16 +23,20 @@ tn_status tn_launch_begin(void) {
     return tn_stop_begin();
 }
 
-/* Settings of Open MPI that one machine needs; what the user set stays. */
+/* Settings of Open MPI that one machine needs; what the user set stays. Version 5 has other names for some of them, and each version
+ * and any other MPI takes no notice of names that it does not know. */
 static void set_environment(void) {
     static const char *const KEEP[][2] = {
         {"OMPI_ALLOW_RUN_AS_ROOT", "1"}, /* containers */
         {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
         {"OMPI_MCA_rmaps_base_oversubscribe", "1"},
+        {"PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"},
         {"OMPI_MCA_hwloc_base_binding_policy", "none"}, /* a rank has loader and lane threads */
+        {"PRTE_MCA_hwloc_default_binding_policy", "none"},
         {"OMPI_MCA_mpi_yield_when_idle", "1"},
         {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"}, /* containers forbid it, noisily */
         {"OMPI_MCA_plm_rsh_agent", "/bin/sh"}, /* not used here, but mpirun looks for ssh, which containers lack */
+        {"OMPI_MCA_smsc", "^cma"},
     };
     for (size_t i = 0; i < sizeof KEEP / sizeof *KEEP; i++) setenv(KEEP[i][0], KEEP[i][1], 0);
     if (isatty(STDERR_FILENO)) setenv("TENFOLD_TERMINAL", "1", 1); /* progress.h: draw bars through the relay */
@@ -99,6 +103,7 @@ static void relay_all(tn_relay *r, int in, pid_t pid, const tn_launch_how *how) 
 /* A crash in MPI_Init is none of ours: status.h's 70 is for bugs, which come again. */
 static int exit_code_of(int status, const char *begun, tn_relay *r) {
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (r->signal) code = 128 + r->signal;
     bool has_begun = access(begun, F_OK) == 0;
     char how[64];
     unlink(begun);
@@ -161,7 +166,7 @@ tn_status tn_exit_status(int exit_code, char *how_out, size_t n_bytes) {
         snprintf(how_out, n_bytes, "killed by signal %d%s", killed_by, killed_by == SIGKILL ? ": out of memory?" : "");
     else
         snprintf(how_out, n_bytes, "exit code %d", exit_code);
-    if (exit_code >= TN_EARG && exit_code <= TN_EBUSY) return (tn_status)exit_code;
+    if (exit_code >= TN_EARG && exit_code <= TN_ENODE) return (tn_status)exit_code;
     if (crashed || exit_code == TN_EBUG) return TN_EBUG;
     return killed_by && killed_by != SIGBUS && killed_by != SIGILL ? TN_EUNFINISHED : TN_EIO;
 }

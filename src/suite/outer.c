@@ -23,25 +23,36 @@ static const char *const OUTER[] = {"SLURM_*",
                                     "PMIX_*",
                                     "MPI_LOCALRANKID",
                                     "MPI_LOCALNRANKS", /* any launcher */
+                                    "HYDI_*",
+                                    "MPIR_CVAR_CH3_INTERFACE_HOSTNAME", /* MPICH's mpirun */
+                                    "PALS_*",                           /* Cray's mpiexec */
                                     "OMPI_COMM_WORLD_*",
                                     "OMPI_UNIVERSE_*",
+                                    "OMPI_WORLD_*",
+                                    "OMPI_ARGV",
+                                    "OMPI_LIBDIR_LOC",
+                                    "OMPI_TOOL_NAME",
+                                    "OMPI_VERSION",
                                     "OMPI_APP_CTX*",
                                     "OMPI_NUM_APP_CTX*", /* mpirun */
                                     "OMPI_FIRST_RANKS",
-                                    "OMPI_ARGV",
                                     "OMPI_COMMAND",
                                     "OMPI_FILE_LOCATION",
                                     "OMPI_MCA_orte_*",
                                     "OMPI_MCA_ess_*",
                                     "OMPI_MCA_pmix*",
                                     "OMPI_MCA_initial_wdir",
+                                    "OMPI_MCA_num_procs",
+                                    "OMPI_MCA_cpu_type",
+                                    "OMPI_MCA_PREFIXES",
+                                    "OMPI_MCA_mca_base_component_path",
                                     "OMPI_MCA_shmem_RUNTIME_QUERY_hint",
                                     "ORTE_*",
                                     "PRTE_*"};
 
-static const char *const USERS[] = {"SLURM_CONF",        "SLURM_CLUSTERS",    "SLURM_JWT",
-                                    "SLURM_TIME_FORMAT", "SLURM_DEBUG_FLAGS", "SLURM_EXIT_ERROR",
-                                    "PMIX_MCA_*",        "PRTE_MCA_*",        "OMPI_MCA_orte_tmpdir_base"};
+static const char *const USERS[] = {
+    "SLURM_CONF",       "SLURM_CLUSTERS", "SLURM_JWT",  "SLURM_TIME_FORMAT",       "SLURM_DEBUG_FLAGS",
+    "SLURM_EXIT_ERROR", "PMIX_MCA_*",     "PRTE_MCA_*", "PRTE_ALLOW_RUN_AS_ROOT*", "OMPI_MCA_orte_tmpdir_base"};
 
 static bool is_one_of(const char *name, const char *const *list, size_t n) {
     bool found = false;

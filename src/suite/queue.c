@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 const char *tn_run_name(const tn_plan *plan) {
     const char *slash = strrchr(plan->start.run_dir, '/');
@@ -75,12 +77,21 @@ static char *job_list(const tn_plan *plan) {
     return f && fclose(f) == 0 ? text : NULL;
 }
 
-static tn_status ask(const char *jobs, const char *name, tn_queue **out) {
+/* Whose jobs they are: slurmctld sends those of one user, and not all of the cluster's, when it is asked so. A run may be
+ * looked at by others than the one who submitted it. */
+static uid_t owner_of(const tn_plan *plan) {
+    char path[TN_PATH_BYTES];
+    struct stat s;
+    return tn_path(path, "%s/plan.json", plan->start.run_dir) == TN_OK && stat(path, &s) == 0 ? s.st_uid : geteuid();
+}
+
+static tn_status ask(const tn_plan *plan, const char *jobs, tn_queue **out) {
     tn_words w = {0};
     tn_said said;
     const char *word[] = {"squeue", "--noheader", "--array", "--format=%F|%K|%T|%j|%r"};
     tn_status st = TN_OK;
     for (size_t i = 0; st == TN_OK && i < sizeof word / sizeof *word; i++) st = tn_words_add(&w, "%s", word[i]);
+    if (st == TN_OK) st = tn_words_add(&w, "--user=%lu", (unsigned long)owner_of(plan));
     if (st == TN_OK) st = tn_words_add(&w, "--jobs=%s", jobs);
     if (st == TN_OK) st = tn_command(&w, &said);
     tn_words_free(&w);
@@ -90,7 +101,7 @@ static tn_status ask(const char *jobs, const char *name, tn_queue **out) {
         st = tn_fail(TN_EIO, "squeue failed (exit code %d): %.*s", said.exit_code, (int)strcspn(said.errs, "\n"),
                      said.errs);
     else
-        st = tn_queue_parse(said.text, name, out);
+        st = tn_queue_parse(said.text, tn_run_name(plan), out);
     tn_said_free(&said);
     return st;
 }
@@ -98,7 +109,7 @@ static tn_status ask(const char *jobs, const char *name, tn_queue **out) {
 tn_status tn_queue_read(const tn_plan *plan, tn_queue **out) {
     char *jobs = job_list(plan);
     if (!jobs) return tn_fail_memory(4096, "the queue");
-    tn_status st = *jobs ? ask(jobs, tn_run_name(plan), out) : tn_queue_parse("", "", out);
+    tn_status st = *jobs ? ask(plan, jobs, out) : tn_queue_parse("", "", out);
     free(jobs);
     return st;
 }

@@ -1,6 +1,7 @@
 /* relay.c - lines, and the blocks of mpirun among them. */
 #include "suite/relay.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,11 +29,38 @@ static bool is_dashes(const tn_relay *r) {
 
 /* --- why it failed ------------------------------------------------------------------------------------------------ */
 
+/* MPICH's mpirun: a box, and words that say nothing, around the signal that ended a rank. Its exit code is the bare number of the
+ * signal, which is also one of ours. */
+static bool is_of_mpich(tn_relay *r) {
+    static const char ENDED[] = "YOUR APPLICATION TERMINATED WITH THE EXIT STRING:";
+    static const char *const KNOWN[] = {"=   ", "=====", "This typically refers to a problem with your application",
+                                        "Please see the FAQ page for debugging suggestions"};
+    if (strncmp(r->line, ENDED, sizeof ENDED - 1) == 0) {
+        const char *signal = strstr(r->line, "(signal ");
+        if (signal) r->signal = atoi(signal + 8);
+        return signal;
+    }
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
+        if (strncmp(r->line, KNOWN[i], strlen(KNOWN[i])) == 0) return true;
+    return false;
+}
+
 static void keep_line(tn_relay *r) {
     bool ours = strncmp(r->line, "tenfold:", 8) == 0;
-    if (r->n == 0 || (!ours && (r->ours || r->block))) return;
+    if (is_of_mpich(r) || r->n == 0 || (!ours && (r->ours || r->block))) return;
     snprintf(r->last, sizeof r->last, "%.255s", r->line);
     r->ours = ours;
+}
+
+/* Blanks and ends of lines become one blank each: launchers break their lines at different places. Returns the length. */
+static size_t fold(const char *text, size_t length, char *out, size_t room) {
+    size_t n = 0;
+    for (size_t i = 0; i < length && n < room - 1; i++) {
+        char c = text[i] == '\n' ? ' ' : text[i];
+        if (c != ' ' || (n > 0 && out[n - 1] != ' ')) out[n++] = c;
+    }
+    out[n] = 0;
+    return n;
 }
 
 /* The first paragraph of the block, and what it announces with a colon at its end, in one line; of a long one as many sentences
@@ -41,12 +69,7 @@ static void keep_block(tn_relay *r, const char *text) {
     if (r->ours || r->block) return;
     const char *end = strstr(text, "\n\n");
     if (end > text && end[-1] == ':') end = strstr(end + 2, "\n\n");
-    size_t length = end ? (size_t)(end - text) : strlen(text), n = 0;
-    for (size_t i = 0; i < length && n < sizeof r->last - 1; i++) {
-        char c = text[i] == '\n' ? ' ' : text[i];
-        if (c != ' ' || (n > 0 && r->last[n - 1] != ' ')) r->last[n++] = c;
-    }
-    r->last[n] = 0;
+    size_t n = fold(text, end ? (size_t)(end - text) : strlen(text), r->last, sizeof r->last);
     char *full_stop = NULL;
     for (char *at = r->last; n == sizeof r->last - 1 && (at = strstr(at, ". ")); at++) full_stop = at;
     if (full_stop) full_stop[1] = 0;
@@ -57,9 +80,12 @@ static void keep_block(tn_relay *r, const char *text) {
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 
+/* The first is Open MPI 4's alone. */
 static bool is_known(const char *text) {
-    return strstr(text, "a non-zero exit code. Per user-direction, the job has been aborted") ||
-           strstr(text, "processes exited with non-zero status, thus causing");
+    char folded[sizeof((tn_relay *)0)->held];
+    fold(text, strlen(text), folded, sizeof folded);
+    return strstr(folded, "a non-zero exit code. Per user-direction, the job has been aborted") ||
+           strstr(folded, "processes exited with non-zero status, thus causing");
 }
 
 /* A block that is whole, or will not become so. */

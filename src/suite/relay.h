@@ -5,8 +5,9 @@
  *   tn_relay_begin(&r, log, STDERR_FILENO);
  *   tn_relay_bytes(&r, data, n);  ...  tn_relay_end(&r);       r.last: the line that says why it failed
  *
- * mpirun sets what it has to say between two rules of dashes. Two of these blocks only say that a rank ended with another exit code
- * than 0, which we know: they are dropped. The others say why a start failed, and go on with the rest.
+ * Open MPI's mpirun sets what it has to say between two rules of dashes. Two of these blocks only say that a rank ended with another exit
+ * code than 0, which we know: they are dropped. The others say why a start failed, and go on with the rest. What MPICH's mpirun says
+ * is shown, and is never the line that says why.
  */
 #ifndef TN_SUITE_RELAY_H
 #define TN_SUITE_RELAY_H
@@ -26,6 +27,7 @@ typedef struct {
     char last
         [256]; /* the last line of tenfold; without one the first block of mpirun, as one line; else the last line */
     bool ours, block;
+    int signal; /* that ended a rank, by MPICH's mpirun; 0: it said nothing of one */
 } tn_relay;
 
 void tn_relay_begin(tn_relay *r, FILE *log, int terminal);

@@ -93,21 +93,36 @@ static int take_line(const char *line, assignment *out) {
     return line[n] == '=' ? take_value(line + n + 1, out->value, sizeof out->value) : REFUSED;
 }
 
+/* The first word is the program, with or without a path: srun, mpirun, mpiexec.hydra. stage.sh asks the same. */
+static bool is_launcher(const char *words) {
+    size_t n = strcspn(words, " \t"), from = n;
+    while (from > 0 && words[from - 1] != '/') from--;
+    const char *name = words + from;
+    return (n - from == 4 && strncmp(name, "srun", 4) == 0) || (n - from >= 6 && strncmp(name, "mpirun", 6) == 0) ||
+           (n - from >= 7 && strncmp(name, "mpiexec", 7) == 0);
+}
+
 static tn_status apply(tn_site *site, tn_cfg *cfg, const assignment *a, int line) {
     if (strcmp(a->name, "gres") == 0) {
         snprintf(site->gres, sizeof site->gres, "%.63s", a->value);
         return TN_OK;
     }
     if (strcmp(a->name, "launcher") == 0) {
-        if (strcmp(a->value, "mpirun") == 0 || strcmp(a->value, "srun") == 0) return TN_OK;
-        return tn_fail(TN_EARG, "%s:%d: TENFOLD_LAUNCHER=%s: give mpirun or srun", site->env, line, a->value);
+        if (is_launcher(a->value)) return TN_OK;
+        return tn_fail(TN_EARG,
+                       "%s:%d: TENFOLD_LAUNCHER=%s: give mpirun, mpiexec or srun, with its options where it needs any",
+                       site->env, line, a->value);
     }
     if (strcmp(a->name, "exec") == 0) return TN_OK; /* for stage.sh */
+    if (strcmp(a->name, "bind") == 0) {
+        if (strcmp(a->value, "none") == 0 || strcmp(a->value, "core") == 0) return TN_OK;
+        return tn_fail(TN_EARG, "%s:%d: TENFOLD_BIND=%s: give none or core", site->env, line, a->value);
+    }
     tn_status st = tn_cfg_default(cfg, "slurm", a->name, a->value, site->env, line);
     if (st == TN_OK) return st;
     return tn_fail(st,
-                   "%s\n(a line TENFOLD_NAME=value sets slurm.name where the job file does not; GRES, LAUNCHER and "
-                   "EXEC are the site's own)",
+                   "%s\n(a line TENFOLD_NAME=value sets slurm.name where the job file does not; GRES, LAUNCHER, "
+                   "BIND and EXEC are the site's own)",
                    tn_msg);
 }
 

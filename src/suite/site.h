@@ -10,9 +10,10 @@
  *           $XDG_CONFIG_HOME, ~/.config/tenfold/site.env, site.env beside stage.sh, /etc/tenfold/site.env; or none.
  * site.env  a bash file that stage.sh reads on the node (`module load ...`, `export OMPI_MCA_...`). `tenfold submit`
  *           reads no bash: of this file it takes the lines TENFOLD_NAME=value alone, in which value is plain or in
- *           quotes, without $, `, \ and quotes inside. NAME is a key of the slurm group in capitals
- *           (TENFOLD_TRAIN_MINUTES=600), GRES (how the site calls a GPU, "gpu:a100"; default "gpu"), LAUNCHER
- *           (mpirun, srun) or EXEC ("apptainer exec tenfold.sif": what each rank starts in), both for stage.sh.
+ *           quotes, without $, `, \ and quotes inside. NAME is a key of the slurm group in capitals, with _ for its dot
+ *           (TENFOLD_TRAIN_MINUTES=600 is slurm.train.minutes), GRES (how the site calls a GPU, "gpu:a100"; default "gpu"),
+ *           LAUNCHER (mpirun, mpiexec or srun, and options in quotes), BIND (none, core) or EXEC ("apptainer exec tenfold.sif": what each rank starts in); the
+ *           last three are for stage.sh.
  */
 #ifndef TN_SUITE_SITE_H
 #define TN_SUITE_SITE_H

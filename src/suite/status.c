@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double LOOK_EVERY_S = 5, SUMMARY_EVERY_S = 60, SILENT_AFTER_S = 60;
+enum { LOOK_EVERY_S = 5, ASK_EVERY_S = 60 };
+static const double SUMMARY_EVERY_S = 60, SILENT_AFTER_S = 60;
 
 typedef struct {
     int n;
@@ -172,7 +173,13 @@ static tn_status verdict(const tn_plan *plan, const table *t) {
                    t->n, plan->start.run_dir);
 }
 
-static tn_status watch(const tn_cfg *cfg, tn_plan *plan, table *t, FILE *out) {
+static bool has_jobs(const tn_plan *plan) {
+    for (int i = 0; i < plan->n; i++)
+        if (*plan->step[i].job) return true;
+    return false;
+}
+
+static tn_status watch(const tn_cfg *cfg, tn_plan *plan, int every_s, table *t, FILE *out) {
     bool terminal = isatty(fileno(out)), over = false;
     double summary_s = tn_now_s();
     for (;;) {
@@ -190,14 +197,15 @@ static tn_status watch(const tn_cfg *cfg, tn_plan *plan, table *t, FILE *out) {
             summary_s = tn_now_s();
         }
         if (over) return verdict(plan, t);
-        nanosleep(&(struct timespec){.tv_sec = (time_t)LOOK_EVERY_S}, NULL);
+        int wait_s = every_s ? every_s : has_jobs(plan) ? ASK_EVERY_S : LOOK_EVERY_S;
+        nanosleep(&(struct timespec){.tv_sec = wait_s}, NULL);
     }
 }
 
-tn_status tn_status_watch(const tn_cfg *cfg, tn_plan *plan, FILE *out) {
+tn_status tn_status_watch(const tn_cfg *cfg, tn_plan *plan, int every_s, FILE *out) {
     table t;
     tn_status st = table_new(plan->n, &t);
-    if (st == TN_OK) st = watch(cfg, plan, &t, out);
+    if (st == TN_OK) st = watch(cfg, plan, every_s, &t, out);
     table_free(&t);
     return st;
 }

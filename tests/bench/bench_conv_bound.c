@@ -42,53 +42,112 @@ static void must(dnnl_status_t st, const char *what) {
 
 /* --- one convolution in oneDNN ------------------------------------------------------------------------------------ */
 
-static void describe(const tn_conv_shape *s, way w, dnnl_memory_desc_t md[3]) {
+/* Versions 2 and 3 of oneDNN differ in how a description is made: a struct that is filled in, or an object. */
+#if DNNL_VERSION_MAJOR >= 3
+static dnnl_memory_desc_t describe_one(int n, const dnnl_dims_t dims, dnnl_data_type_t type, dnnl_format_tag_t tag) {
+    dnnl_memory_desc_t md;
+    must(dnnl_memory_desc_create_with_tag(&md, n, dims, type, tag), "description");
+    return md;
+}
+
+static dnnl_primitive_desc_t create(direction d, dnnl_memory_desc_t *md, const dnnl_dims_t strides,
+                                    const dnnl_dims_t before, const dnnl_dims_t after, dnnl_primitive_desc_t forward) {
+    const dnnl_alg_kind_t direct = dnnl_convolution_direct;
+    dnnl_dims_t dense = {0, 0};
+    dnnl_primitive_desc_t pd;
+    if (d == FORWARD)
+        must(dnnl_convolution_forward_primitive_desc_create(&pd, engine, dnnl_forward_training, direct, md[0], md[1],
+                                                            NULL, md[2], strides, dense, before, after, NULL),
+             "forward");
+    else if (d == BACKWARD_DATA)
+        must(dnnl_convolution_backward_data_primitive_desc_create(&pd, engine, direct, md[0], md[1], md[2], strides,
+                                                                  dense, before, after, forward, NULL),
+             "backward data");
+    else
+        must(dnnl_convolution_backward_weights_primitive_desc_create(&pd, engine, direct, md[0], md[1], NULL, md[2],
+                                                                     strides, dense, before, after, forward, NULL),
+             "backward weights");
+    return pd;
+}
+
+static void forget(dnnl_memory_desc_t *md) {
+    must(dnnl_memory_desc_destroy(*md), "destroy");
+}
+
+static dnnl_data_type_t type_of(const_dnnl_memory_desc_t md) {
+    dnnl_data_type_t type;
+    must(dnnl_memory_desc_query(md, dnnl_query_data_type, &type), "type");
+    return type;
+}
+#else
+typedef const dnnl_memory_desc_t *const_dnnl_memory_desc_t;
+
+static dnnl_memory_desc_t describe_one(int n, const dnnl_dims_t dims, dnnl_data_type_t type, dnnl_format_tag_t tag) {
+    dnnl_memory_desc_t md;
+    must(dnnl_memory_desc_init_by_tag(&md, n, dims, type, tag), "description");
+    return md;
+}
+
+static dnnl_primitive_desc_t create(direction d, dnnl_memory_desc_t *md, const dnnl_dims_t strides,
+                                    const dnnl_dims_t before, const dnnl_dims_t after, dnnl_primitive_desc_t forward) {
+    const dnnl_alg_kind_t direct = dnnl_convolution_direct;
+    dnnl_convolution_desc_t cd;
+    dnnl_primitive_desc_t pd;
+    if (d == FORWARD)
+        must(dnnl_convolution_forward_desc_init(&cd, dnnl_forward_training, direct, &md[0], &md[1], NULL, &md[2],
+                                                strides, before, after),
+             "forward");
+    else if (d == BACKWARD_DATA)
+        must(dnnl_convolution_backward_data_desc_init(&cd, direct, &md[0], &md[1], &md[2], strides, before, after),
+             "backward data");
+    else
+        must(dnnl_convolution_backward_weights_desc_init(&cd, direct, &md[0], &md[1], NULL, &md[2], strides, before,
+                                                         after),
+             "backward weights");
+    must(dnnl_primitive_desc_create(&pd, &cd, NULL, engine, forward), "description");
+    return pd;
+}
+
+static void forget(dnnl_memory_desc_t *md) {
+    (void)md;
+}
+
+static dnnl_data_type_t type_of(const_dnnl_memory_desc_t md) {
+    return md->data_type;
+}
+#endif
+
+static dnnl_primitive_desc_t primitive_for(const tn_conv_shape *s, way w, direction d) {
     dnnl_dims_t x = {s->B, s->C, s->H, s->W}, y = {s->B, s->K, s->P, s->Q};
     dnnl_dims_t dense = {s->K, s->C, s->R, s->R}, depthwise = {s->C, 1, 1, s->R, s->R};
     dnnl_data_type_t type = w == NHWC_BF16 ? dnnl_bf16 : dnnl_f32;
     dnnl_format_tag_t tag = w == BLOCKED_F32 ? dnnl_format_tag_any : dnnl_nhwc;
-    must(dnnl_memory_desc_init_by_tag(&md[0], 4, x, type, tag), "input");
-    must(dnnl_memory_desc_init_by_tag(&md[1], s->depthwise ? 5 : 4, s->depthwise ? depthwise : dense, type,
-                                      dnnl_format_tag_any),
-         "weights");
-    must(dnnl_memory_desc_init_by_tag(&md[2], 4, y, type, tag), "output");
-}
-
-static dnnl_primitive_desc_t primitive_for(const tn_conv_shape *s, way w, direction d) {
-    dnnl_memory_desc_t md[3];
-    describe(s, w, md);
+    dnnl_memory_desc_t md[3] = {
+        describe_one(4, x, type, tag),
+        describe_one(s->depthwise ? 5 : 4, s->depthwise ? depthwise : dense, type, dnnl_format_tag_any),
+        describe_one(4, y, type, tag)};
     dnnl_dims_t strides = {s->stride, s->stride}, before = {s->pad_top, s->pad_left};
     dnnl_dims_t after = {(s->P - 1) * s->stride + s->R - s->H - s->pad_top,
                          (s->Q - 1) * s->stride + s->R - s->W - s->pad_left};
-    dnnl_convolution_desc_t cd;
-    dnnl_primitive_desc_t forward, pd;
-    must(dnnl_convolution_forward_desc_init(&cd, dnnl_forward_training, dnnl_convolution_direct, &md[0], &md[1], NULL,
-                                            &md[2], strides, before, after),
-         "forward");
-    must(dnnl_primitive_desc_create(&forward, &cd, NULL, engine, NULL), "forward");
-    if (d == FORWARD) return forward;
-    if (d == BACKWARD_DATA)
-        must(dnnl_convolution_backward_data_desc_init(&cd, dnnl_convolution_direct, &md[0], &md[1], &md[2], strides,
-                                                      before, after),
-             "backward data");
-    else
-        must(dnnl_convolution_backward_weights_desc_init(&cd, dnnl_convolution_direct, &md[0], &md[1], NULL, &md[2],
-                                                         strides, before, after),
-             "backward weights");
-    must(dnnl_primitive_desc_create(&pd, &cd, NULL, engine, forward), "backward");
-    must(dnnl_primitive_desc_destroy(forward), "destroy");
+    dnnl_primitive_desc_t pd = create(FORWARD, md, strides, before, after, NULL);
+    if (d != FORWARD) {
+        dnnl_primitive_desc_t forward = pd;
+        pd = create(d, md, strides, before, after, forward);
+        must(dnnl_primitive_desc_destroy(forward), "destroy");
+    }
+    for (int i = 0; i < 3; i++) forget(&md[i]);
     return pd;
 }
 
 /* Small values: denormals and NaN would change the speed. */
 static dnnl_memory_t memory_for(dnnl_primitive_desc_t pd, dnnl_query_t what) {
-    const dnnl_memory_desc_t *md = dnnl_primitive_desc_query_md(pd, what, 0);
+    const_dnnl_memory_desc_t md = dnnl_primitive_desc_query_md(pd, what, 0);
     dnnl_memory_t m;
     void *data;
     must(dnnl_memory_create(&m, md, engine, DNNL_MEMORY_ALLOCATE), "memory");
     must(dnnl_memory_get_data_handle(m, &data), "memory");
     size_t n_bytes = dnnl_memory_desc_get_size(md);
-    if (md->data_type == dnnl_f32)
+    if (type_of(md) == dnnl_f32)
         for (size_t i = 0; i < n_bytes / 4; i++) ((float *)data)[i] = (float)(i % 17) / 16 - 0.5F;
     else
         memset(data, 0x3d, n_bytes); /* 0.046 */

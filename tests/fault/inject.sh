@@ -115,7 +115,7 @@ inject_is_right_so_far() { # STAGE
 inject_right_codes() { # STAGE FAULT
     case ${2%+} in
     stall | short) echo 0 ;;
-    ENOMEM) echo "0 3 5 1 70 127 134 139" ;; # without memory MPI gives up, and oneDNN and the loader of programs crash
+    ENOMEM) echo "0 3 5 1 14 70 127 134 139" ;; # without memory MPI gives up (14: Open MPI 5), and oneDNN and the loader of programs crash
     *) echo "0 3" ;;
     esac
 }

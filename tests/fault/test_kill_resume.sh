@@ -2,6 +2,7 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 sed -i "s/images = 2400/images = 1200/; s/evaluation_points = 3/evaluation_points = 2/" tiny.cfg
+launcher_of() { pgrep -P "$1" -x 'mpirun.*|prterun|mpiexec.*'; } # Open MPI 5's mpirun becomes prterun
 wait_for() { # FILE: at most 300 s
     for _ in $(seq 3000); do [ -e "$1" ] && return; sleep 0.1; done
     echo "$1 did not come" >&2
@@ -14,7 +15,7 @@ digest_of_run whole >expected
 "$tenfold" run tiny.cfg --run killed --ranks 2 --set train.checkpoint_images=64 >/dev/null 2>log &
 pid=$!
 wait_for killed/train/r0-f1-s32-x1/checkpoint.safetensors
-rank=$(pgrep -P "$(pgrep -P $pid -x mpirun)" -x tenfold | head -n 1)
+rank=$(pgrep -P "$(launcher_of $pid)" -x tenfold | head -n 1)
 kill -9 $rank
 code=0
 wait $pid || code=$?
@@ -44,7 +45,7 @@ test "$(grep -c '"state": "done"' json)" -gt 12 # steps, and their starts
 "$tenfold" run tiny.cfg --run dead --ranks 2 >/dev/null 2>&1 &
 pid=$!
 wait_for dead/train/r0-f0-s32-x1/checkpoint.safetensors
-launcher=$(pgrep -P $pid -x mpirun)
+launcher=$(launcher_of $pid)
 kill -9 $pid
 for _ in $(seq 100); do kill -0 $launcher 2>/dev/null || break; sleep 0.1; done
 if kill -0 $launcher 2>/dev/null; then echo "mpirun survives its executor" && exit 1; fi

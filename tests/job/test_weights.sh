@@ -69,6 +69,11 @@ says "goes on after 96 images" "$tenfold" train tiny.cfg --run out --folds 0 $se
 cmp back.safetensors again.safetensors
 "$tenfold" predict tiny.cfg --run out --round 0 --folds 0 $set_net $short $from
 
+# they are read once to know that nothing has changed, however often a command asks
+code=0
+"$TN_INJECT" --below lite.safetensors --call open --nth 0 --report opened -- "$tenfold" predict tiny.cfg --run out --round 0 --folds 0 $set_net $short $from || code=$?
+[ $code = 77 ] || { test $code = 0 && test "$(grep -c "^call open .*lite.safetensors" opened)" = 1; }
+
 # at this learning rate the first tensor, 216 numbers, is the file's to the last bit; without the file it is not
 stem() { n=$(od -An -tu8 -N8 $1 | tr -d ' ') && tail -c +$((n + 9)) $1 | head -c 864; }
 stem lite.safetensors >stem_file

@@ -53,7 +53,7 @@ static void assert_close(const char *what, int64_t n, const float *expected, con
         if (!(d <= worst)) worst = d; /* a NaN is the worst */
     }
     if (!(worst <= bound * most))
-        fail_msg("%s (%s, %s, %d threads): error %g of %g, bound %g", what, tn_isa_name(cpu->isa),
+        fail_msg("%s (%s, %s, %d threads): error %g of %g, bound %g", what, tn_isa_words[cpu->isa],
                  cpu->precision == TN_BF16 ? "bf16" : "fp32", cpu->n_threads, worst, most, bound);
 }
 
@@ -543,7 +543,7 @@ static int all_of_isa(tn_isa isa) {
         char name[64];
         tn_precision precision = k < 2 ? TN_FP32 : TN_BF16;
         if (tn_dev_open(TN_DEVICE_CPU, 1 + 2 * (k % 2), isa, precision, &cpu) != TN_OK) return 1;
-        snprintf(name, sizeof name, "cpu %s, %s, %d threads", tn_isa_name(isa), precision == TN_BF16 ? "bf16" : "fp32",
+        snprintf(name, sizeof name, "cpu %s, %s, %d threads", tn_isa_words[isa], precision == TN_BF16 ? "bf16" : "fp32",
                  cpu->n_threads);
         failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
         tn_dev_close(&cpu);

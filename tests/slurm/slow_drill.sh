@@ -3,7 +3,7 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 . "$source/tests/slurm/slurm.sh"
-echo 'slurm: { nodes = [ 1, 2 ]; train_minutes = 10; };' >>tiny.cfg
+echo 'slurm: { nodes = [ 1, 2 ]; train: { minutes = 10; }; };' >>tiny.cfg
 cat >crash <<SH
 #!/bin/sh
 "$cluster" fail "\$1" && (sleep 5 && "$cluster" revive "\$1") >/dev/null 2>&1 &

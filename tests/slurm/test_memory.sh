@@ -66,5 +66,5 @@ grep '^preprocess=' dry | grep -q -- " --mem=$(mib preprocess)M "
 grep '^train_r0=' dry | grep -q -- " --mem=$(mib 'train and predict')M "
 grep '^finish=' dry | grep -q -- " --mem=$(mib 'other jobs')M "
 "$tenfold" submit tiny.cfg --run out "$@" >log
-timeout 300 "$tenfold" status out --watch >watch 2>&1 || { cat watch && exit 1; }
+timeout 300 "$tenfold" status out --watch --every 2 >watch 2>&1 || { cat watch && exit 1; }
 if grep "out of memory\|oom" out/log/*.log; then exit 1; fi

@@ -13,7 +13,7 @@ scontrol show job "${array}_1" | grep -q "TresPerNode=gres:gpu:1"
 urgent=$(submit --partition=urgent --nodes=4 --exclusive --wrap "sleep 1")
 wait_job 120 "$urgent" COMPLETED
 wait_for 120 "the second start of fold 1" says "out/log/train.r0-${array}_1.log" "start 1: "
-timeout 300 "$tenfold" status out --watch
+timeout 300 "$tenfold" status out --watch --every 2
 test "$(job_field "${array}_1" Restarts)" = 1
 grep -q "goes on after [0-9]* images" "out/log/train.r0-${array}_1.log"
 if grep "Slurm refuses" out/log/*.log; then exit 1; fi

@@ -5,6 +5,8 @@ set -eu
 mkdir -p bin run/slurm run/log
 cat >bin/mpirun <<'SH'
 #!/bin/bash
+[ "$1" != --version ] || { cat version 2>/dev/null; exit 0; }
+echo "${0##*/} $*" >words
 printf '%s\n' "${A-none}|${SLURM_MEM_PER_CPU-none}|$(umask)|$(ulimit -S -n)|${PWD##*/}" >ranks
 SH
 echo : | tee bin/squeue >bin/scontrol
@@ -63,5 +65,21 @@ ends 'kill -KILL $$\n' "with status 137"
 ends 'if true; then\n' "site.env is no bash"
 grep -q "site.env: line 2: syntax error" log || wrong "the line"
 ends 'x=1\r\nfi\r\n' "site.env is no bash"
-ends 'TENFOLD_LAUNCHER=mpiexec' "TENFOLD_LAUNCHER=mpiexec in .*: give mpirun or srun"
+ends 'TENFOLD_LAUNCHER=aprun' "TENFOLD_LAUNCHER=aprun in .*: give mpirun, mpiexec or srun"
 site=$PWD/gone.env ends '' "gone.env cannot be read on"
+
+# what starts the ranks: the site's words, and those that its MPI needs
+cp bin/mpirun bin/srun
+cp bin/mpirun bin/mpiexec.hydra
+starts() { # SITE_ENV WORDS
+    goes "$1"
+    [ "$(cat words)" = "$2 program train $PWD/run" ] || { cat words && wrong "$2"; }
+}
+starts '' "mpirun --bind-to none -n 1"
+starts 'TENFOLD_LAUNCHER=mpiexec.hydra' "mpiexec.hydra --bind-to none -n 1"
+starts 'TENFOLD_LAUNCHER="mpirun -bind-to core"' "mpirun -bind-to core -n 1"
+echo "mpirun (Open MPI) 5.0.7" >version
+starts '' "mpirun --bind-to none --leave-session-attached -n 1"
+each="--kill-on-bad-exit=1 --ntasks=1 --ntasks-per-node=1 --cpus-per-task=1"
+starts 'TENFOLD_LAUNCHER=srun' "srun --mpi=pmix $each"
+starts 'TENFOLD_LAUNCHER="srun --mpi=pmi2 --cpu-bind=none"' "srun --mpi=pmi2 --cpu-bind=none $each"

@@ -8,6 +8,7 @@ mkdir -p run/slurm run/log
 mkdir stand-ins
 cat >stand-ins/mpirun <<'SH'
 #!/bin/bash
+[ "$1" != --version ] || exit 0
 trap 'echo told >>story; exit 6' USR1
 touch "$TENFOLD_BEGUN"
 for _ in $(seq 500); do
@@ -65,14 +66,16 @@ grep -q "^requeued 6 preprocess ended told scontrol" outcomes
 grep -q "^done" outcomes
 # SIGTERM: never queued again, but where that was asked for already
 walk TERM 3 preprocess
-if grep -v "^ended [36] \(preprocess ended \|told \|\)at: \|^requeued 3 preprocess ended scontrol requeue 1 at: \(queue_again\|trap\|scontrol\|exit\|\[ -z .\$raised\)" outcomes; then exit 1; fi
+if grep -v "^ended [36] \(preprocess ended \|told \|\)at: \|^requeued 3 preprocess ended scontrol requeue 1 at: \(queue_again\|trap\|scontrol\|exit\|\[ -z .\$\(raised\|avoid\)\)" outcomes; then exit 1; fi
 
-slurm_up
+echo 'PartitionName=alone Nodes=node4' >alone.conf
+slurm_up --conf alone.conf
 cat >program <<'SH'
 #!/bin/bash
 # program VERB RUN [--part I/N]: ends as `ends` says, a line per start
 [ "$1" = early ] || touch "$TENFOLD_BEGUN"
 echo "$*: start ${SLURM_RESTART_COUNT:-0}${INSIDE+ inside}" >>"starts.$SLURM_JOB_NAME"
+hostname >>"nodes.$SLURM_JOB_NAME"
 code=$(sed -n "$(($(wc -l <"starts.$SLURM_JOB_NAME")))p" "ends.$SLURM_JOB_NAME")
 case $code in
 sleep) trap 'exit 6' USR1; for _ in $(seq 600); do sleep 0.1; done ;;
@@ -102,6 +105,9 @@ part=$(stage part 6 reduce)
 crash=$(stage crash crash train)
 early=$(stage early "crash crash 0 0" early train)
 two=$(stage two "0 3 0 0" preprocess train)
+other=$(stage other "8 8 0" train)
+none=$(SBATCH_PARTITION=alone stage none "8 0" train)
+again=$(stage again "8+ 8+ 0" predict)
 stop=$(stage stop "sleep 0" predict)
 term=$(stage term sleep train)
 array=$(printf '0\n0\n0\n' >ends.array && sbatch --parsable --requeue --open-mode=append --job-name=array --output=run/log/array-%A_%a.log \
@@ -124,6 +130,15 @@ wait_job 60 "${array}_2" COMPLETED # fold 4 and 5 of 6 are part 2 of 3
 test "$(job_field "${array}_2" JobName)" = array.f4
 grep -q -- "^train $PWD/run --part 2/3: start 0" starts.array
 
+wait_job 60 "$again" COMPLETED # got further, and needs another process: in the same job
+test "$(starts again)" = 3
+test "$(job_field "$again" Restarts)" = 0
+wait_job 60 "$none" FAILED # its partition has no other node
+test "$(starts none)" = 1
+grep -q "train ended with exit code 8: this node cannot, and partition alone has no other" run/log/none-*.log
+wait_job 90 "$other" COMPLETED # each time on another node
+test "$(starts other)" = 3
+test "$(sort -u nodes.other | wc -l)" = 3
 wait_for 60 "the start of stop" says starts.stop "start 0"
 wait_for 60 "the start of term" says starts.term "start 0"
 sleep 0.5 # until the script has set its trap
@@ -165,9 +180,9 @@ wait_job 90 "$job" COMPLETED
 grep -q "1 ranks by srun on node" run/log/srun-*.log
 grep -q "start 0 inside" starts.srun
 site=$PWD/wrong.env
-echo 'TENFOLD_LAUNCHER=mpiexec' >wrong.env
+echo 'TENFOLD_LAUNCHER=aprun' >wrong.env
 job=$(stage wrong 0 train)
 wait_job 60 "$job" FAILED
 test "$(record wrong exit_code)" = 2
-grep -q "TENFOLD_LAUNCHER=mpiexec in .*: give mpirun or srun" run/log/wrong-*.log
+grep -q "TENFOLD_LAUNCHER=aprun in .*: give mpirun, mpiexec or srun" run/log/wrong-*.log
 test ! -e starts.wrong

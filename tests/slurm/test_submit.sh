@@ -3,13 +3,13 @@ tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 . "$source/tests/slurm/slurm.sh"
 sed -i 's/images = 2400/images = 1280/' tiny.cfg
-echo 'slurm: { nodes = [ 1, 2 ]; train_minutes = 10; max_running = 2; };' >>tiny.cfg
+echo 'slurm: { nodes = [ 1, 2 ]; train: { minutes = 10; }; max_running = 2; };' >>tiny.cfg
 export TENFOLD_SITE_ENV=$PWD/site.env
 echo 'TENFOLD_REDUCE_MINUTES=5' >site.env
 slurm_up
-ended() { # RUN: exit code of its `status --watch` in $code
+ended() { # RUN: exit code of its `status --watch --every 2` in $code
     code=0
-    timeout 500 "$tenfold" status "$1" --watch >watch 2>&1 || code=$?
+    timeout 500 "$tenfold" status "$1" --watch --every 2 >watch 2>&1 || code=$?
     cat watch
     wait_for 60 "the end of the jobs of $1" none_left "$1\." # over is what has its DONE; its job still says so
 }
@@ -41,6 +41,13 @@ wait_for 120 "a checkpoint of fold 1" test -e out/train/r0-f1-s32-x1/checkpoint.
 one=$(job_of out "train r0-f1-s32-x1")
 scancel --signal=USR1 --batch "$one"
 wait_for 60 "the restart" says "out/log/train.r0-$one.log" "start 1: "
+# whoever looks asks for the jobs of one user, and not every few seconds
+mkdir askers
+printf '#!/bin/sh\necho "$*" >>%s/asked\nexec %s "$@"\n' "$PWD" "$(command -v squeue)" >askers/squeue
+chmod +x askers/squeue
+PATH=$PWD/askers:$PATH timeout 8 "$tenfold" status out --watch >/dev/null 2>&1 || true
+test "$(wc -l <asked)" = 1
+grep -q -- " --user=$(id -u) --jobs=[0-9]" asked
 ended out
 test $code = 0
 test "$(tail -n 1 out/log/finish-*.log)" = "tenfold: all done; results in $PWD/out"

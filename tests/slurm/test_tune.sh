@@ -11,9 +11,9 @@ CFG
 sed 's/images = 2400/images = 640/; s/evaluation_points = 3/evaluation_points = 2; checkpoint_images = 32/' tiny.cfg | cat - tune.cfg >job.cfg
 digests() { (cd "$1/tune" && md5sum rung*/ranking.json judge/judge.json trials.csv tune.md t*/train/*/posteriors.h5); }
 job_of() { tr '\n' ' ' <"$1/plan.json" | grep -o "\"name\": \"$2\"[^}]*" | sed 's/.*"job": "\([^"]*\)".*/\1/'; }
-ended() { # RUN: exit code of its `status --watch` in $code
+ended() { # RUN: exit code of its `status --watch --every 2` in $code
     code=0
-    timeout 500 "$tenfold" status "$1" --watch >watch 2>&1 || code=$?
+    timeout 500 "$tenfold" status "$1" --watch --every 2 >watch 2>&1 || code=$?
     cat watch
     wait_for 60 "the end of the jobs of $1" none_left "$1\." # over is what has its DONE; its job still says so
 }

@@ -22,6 +22,7 @@ typedef struct {
     bool reduced;                /* of a TIFF: its only directory says that it is a smaller copy of another */
     bool reserved;               /* of a BMP: the fourth byte is not alpha, as no header of version 4 says so */
     bool big_endian, multiplied; /* of a TIFF; its colours are multiplied by alpha */
+    bool strange;                /* a TIFF with a tag that no library knows */
     bool is_float;               /* sample[] / scale is what a TIFF of 32 bits holds */
     uint32_t sample[5];
     double scale;
@@ -156,7 +157,7 @@ static inline uint32_t bits_of(float x) {
 
 /* One strip; the header, the values of BitsPerSample and SampleFormat, the pixels, the profile, the directory. */
 static inline void picture_tiff(const picture *p, bytes *out) {
-    uint32_t n = (uint32_t)p->n, width = (uint32_t)p->depth / 8, n_tags = 13;
+    uint32_t n = (uint32_t)p->n, width = (uint32_t)p->depth / 8, n_tags = 14;
     uint32_t kind = p->is_float ? 3 : 1, at_bits = 8, at_kinds = at_bits + 2 * n, at_pixels = at_kinds + 2 * n;
     uint32_t n_pixels = PICTURE_SIDE * PICTURE_SIDE * n * width, at_profile = at_pixels + n_pixels;
     uint32_t n_profile = p->profile ? (uint32_t)p->profile->n : 0;
@@ -175,7 +176,8 @@ static inline void picture_tiff(const picture *p, bytes *out) {
     }
     if (p->profile) put(out, p->profile->at, p->profile->n);
     while (out->n < at_directory) put_number(p, out, 0, 1);
-    n_tags = n_tags - (p->profile ? 0 : 1) - (p->n > p->n_colours ? 0 : 1) - (p->reduced ? 0 : 1);
+    n_tags =
+        n_tags - (p->profile ? 0 : 1) - (p->n > p->n_colours ? 0 : 1) - (p->reduced ? 0 : 1) - (p->strange ? 0 : 1);
     put_number(p, out, n_tags, 2);
     if (p->reduced) put_tag(p, out, 254, TIFF_LONG, 1, 1);
     put_tag(p, out, 256, TIFF_SHORT, 1, PICTURE_SIDE);
@@ -192,6 +194,7 @@ static inline void picture_tiff(const picture *p, bytes *out) {
     if (n_beside) put_tag(p, out, 338, TIFF_SHORT, n_beside, beside);
     put_tag(p, out, 339, TIFF_SHORT, n, n > 2 ? at_kinds : kind | (n > 1 ? kind << 16 : 0));
     if (p->profile) put_tag(p, out, 34675, TIFF_UNDEFINED, n_profile, at_profile);
+    if (p->strange) put_tag(p, out, 65000, TIFF_SHORT, 1, 7);
     put_number(p, out, 0, 4);
 }
 

@@ -12,14 +12,25 @@
          "mpirun detected that one or more processes exited with non-zero status, thus causing\n"                      \
          "the job to be terminated. The first process to do so was:\n\n  Process name: [[1,1],1]\n  Exit code:    "    \
          "2\n" RULE
+#define ENDED_5                                                                                                        \
+    RULE "prterun detected that one or more processes exited with non-zero status,\n"                                  \
+         "thus causing the job to be terminated. The first process to do so was:\n\n"                                  \
+         "   Process name: [prterun-vm-3711@1,0]\n   Exit code:    3\n" RULE
+/* as MPICH 4.0 says it */
+#define BOX "===================================================================================\n"
+#define SIGNALLED                                                                                                      \
+    "\n" BOX "=   BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES\n=   PID 5496 RUNNING AT localhost\n"           \
+    "=   EXIT CODE: 9\n=   CLEANING UP REMAINING PROCESSES\n=   YOU CAN IGNORE THE BELOW CLEANUP MESSAGES\n" BOX       \
+    "YOUR APPLICATION TERMINATED WITH THE EXIT STRING: Killed (signal 9)\n"                                            \
+    "This typically refers to a problem with your application.\nPlease see the FAQ page for debugging suggestions\n"
 #define UNREACHABLE                                                                                                    \
     RULE "At least one pair of MPI processes are unable to reach\neach other.  It is an error.\n\n  Process 1\n" RULE
 
 static char *log_text, *terminal_text;
+static tn_relay r; /* of the last text */
 
 /* In pieces of so many bytes; the texts are new. */
 static const char *relay(const char *text, size_t piece) {
-    static tn_relay r;
     size_t n_log = 0, n = strlen(text), n_file = 0;
     free(log_text);
     free(terminal_text);
@@ -50,12 +61,16 @@ static void blocks(void **unused) {
               {"tenfold: says\n" RULE "never closed\nmore\n", NULL, NULL, "tenfold: says"},
               {"--- title\n--\n-\nlast\n", NULL, NULL, "last"},
               {"bar 1\rbar 2\r" ENDED "end\n", "end\n", "bar 1\rbar 2\rend\n", "end"},
+              {"tenfold: error: x\nthe end\n" ENDED_5, "tenfold: error: x\nthe end\n", "tenfold: error: x\nthe end\n",
+               "tenfold: error: x"},
+              {"why\n" SIGNALLED, NULL, NULL, "why"},
               {"no end", "", NULL, ""},
               {"--", "", NULL, ""}};
     for (size_t i = 0; i < sizeof OF / sizeof *OF; i++)
         for (size_t piece = 1; piece < 200; piece += piece < 9 ? 1 : 37) {
             const char *last = relay(OF[i].text, piece);
             if (OF[i].last) assert_string_equal(last, OF[i].last);
+            assert_int_equal(r.signal, strstr(OF[i].text, "(signal 9)") ? 9 : 0);
             assert_string_equal(log_text, OF[i].log ? OF[i].log : OF[i].text);
             assert_string_equal(terminal_text, OF[i].terminal ? OF[i].terminal : OF[i].text);
         }
@@ -101,6 +116,11 @@ static void names(void **unused) {
                                         "OMPI_MCA_ess_base_jobid",
                                         "OMPI_MCA_pmix",
                                         "PRTE_LAUNCHED",
+                                        "OMPI_ARGV",
+                                        "OMPI_VERSION",
+                                        "OMPI_WORLD_SIZE",
+                                        "OMPI_MCA_num_procs",
+                                        "HYDI_CONTROL_FD",
                                         "FLUX_JOB_ID"};
     static const char *const USERS[] = {"SBATCH_ACCOUNT",
                                         "SQUEUE_FORMAT",
@@ -111,6 +131,9 @@ static void names(void **unused) {
                                         "OMPI_MCA_btl",
                                         "OMPI_MCA_orte_tmpdir_base",
                                         "PMIX_MCA_gds",
+                                        "PRTE_MCA_rmaps_default_mapping_policy",
+                                        "PRTE_ALLOW_RUN_AS_ROOT",
+                                        "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM",
                                         "PATH",
                                         "JOB_IDS",
                                         "LSF_ENVDIR",

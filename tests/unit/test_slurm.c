@@ -1,4 +1,4 @@
-/* test_slurm.c - what is submitted, as lines written down by hand; what squeue and site.env say. */
+/* test_slurm.c - what is submitted, as lines written down by hand; what squeue says. */
 #include "unit.h"
 
 #include "suite/batch.h"
@@ -64,9 +64,9 @@ static void prints(const tn_cfg *cfg, const tn_missing *m, const char *run_dir, 
 static void whole_run(void **unused) {
     (void)unused;
     some s;
-    tn_cfg *cfg =
-        read_job("nodes = [ 1, 2 ]; ranks_per_node = 2; max_running = 2; train_minutes = 600; filter_minutes = 4; "
-                 "gpus_per_node = 2; memory_gib = 8;");
+    tn_cfg *cfg = read_job(
+        "nodes = [ 1, 2 ]; ranks_per_node = 2; max_running = 2; train: { minutes = 600; }; filter: { minutes = 4; }; "
+        "gpus_per_node = 2; memory_gib = 8;");
     prints(
         cfg, missing(&s, 63, 63, true, true, true), "/data/my",
         "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
@@ -122,6 +122,54 @@ static void rest_of_a_run(void **unused) {
     tn_cfg_free(&cfg);
 }
 
+/* Each stage asks for its own; predictions in the last job ask for those of predict. Options stand last, and what ends
+ * them stands behind them. */
+static void stages(void **unused) {
+    (void)unused;
+    some s;
+#define MANY                                                                                                           \
+    "partition = \"gpu\"; memory_gib = 9; gpus_per_node = 1; options = [ \"--constraint=a|b\", \"--exclusive\" ]; "    \
+    "preprocess: { partition = \"cpu\"; minutes = 30; memory_gib = 2; options = [ \"--comment=x y\" ]; }; "            \
+    "train: { partition = \"fast\"; }; filter: { memory_gib = -1; }; predict: { minutes = 60; memory_gib = 5; }; "     \
+    "reduce: { partition = \"cpu\"; minutes = 9; options = [ \"--qos=short\" ]; }; "
+#define BOTH "'--constraint=a|b' --exclusive "
+    tn_cfg *cfg = read_job(MANY);
+    prints(cfg, missing(&s, 9, 9, true, true, true), "/data/my",
+           "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
+           "--time=30 --signal=B:USR1@300 " ONE "--mem=2048M --partition=cpu " BOTH "'--comment=x y' -- " RUN
+           "preprocess f3/0 1 preprocess)\n"
+           "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log --array=0 "
+           "--signal=B:USR1@120 " ONE
+           "--mem=9216M --gres=gpu:a100:1 --partition=fast --dependency=afterok:$preprocess " BOTH "-- " RUN
+           "train.r0 f3/3 1 'train --round 0 --part @/3')\n"
+           "predict_r0=" SBATCH "--job-name=my.predict.r0 --chdir=/data --output=/data/my/log/predict.r0-%A_%a.log "
+           "--array=0 --time=60 --signal=B:USR1@300 " ONE
+           "--mem=5120M --gres=gpu:a100:1 --partition=gpu --dependency=aftercorr:$train_r0 " BOTH "-- " RUN
+           "predict.r0 f3/3 1 'predict --round 0 --part @/3')\n"
+           "filter_r1=" SBATCH "--job-name=my.filter.r1 --chdir=/data --output=/data/my/log/filter.r1-%j.log "
+           "--signal=B:USR1@120 " ONE "--partition=gpu --dependency=afterany:$train_r0 " BOTH "-- " RUN
+           "filter.r1 f3/0 1 'filter --round 0')\n"
+           "train_r1=" SBATCH "--job-name=my.train.r1 --chdir=/data --output=/data/my/log/train.r1-%A_%a.log --array=0 "
+           "--signal=B:USR1@120 " ONE
+           "--mem=9216M --gres=gpu:a100:1 --partition=fast --dependency=afterok:$filter_r1 " BOTH "-- " RUN
+           "train.r1 f3/3 1 'train --round 1 --part @/3')\n"
+           "predict_r1=" SBATCH "--job-name=my.predict.r1 --chdir=/data --output=/data/my/log/predict.r1-%A_%a.log "
+           "--array=0 --time=60 --signal=B:USR1@300 " ONE
+           "--mem=5120M --gres=gpu:a100:1 --partition=gpu --dependency=aftercorr:$train_r1 " BOTH "-- " RUN
+           "predict.r1 f3/3 1 'predict --round 1 --part @/3')\n"
+           "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log --time=9 "
+           "--signal=B:USR1@270 " ONE
+           "--mem=9216M --partition=cpu --dependency=afterany:$predict_r0,afterany:$predict_r1 " BOTH
+           "--qos=short -- " RUN "finish f3/0 1 reduce report)\n");
+    tn_cfg_free(&cfg);
+    cfg = read_job("max_jobs = 1; " MANY);
+    prints(cfg, missing(&s, 0, 8, false, false, true), "/data/my",
+           "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log --time=69 "
+           "--signal=B:USR1@300 " ONE "--mem=5120M --gres=gpu:a100:1 --partition=gpu " BOTH "-- " RUN
+           "finish f3/0 1 predict reduce report)\n");
+    tn_cfg_free(&cfg);
+}
+
 /* Four trials on two folds, two of them in rung 1, then the judgement on fold 2. */
 #define TUNE                                                                                                           \
     "}; tune: { trials = 4; folds = [ 0, 1 ]; rungs = [ 20, 50 ]; keep = 0.5; space = ( { key = "                      \
@@ -130,7 +178,8 @@ static void rest_of_a_run(void **unused) {
 static void search(void **unused) {
     (void)unused;
     bool q0[8], q1[4] = {true, true, true, true}, judge[2] = {false, true};
-    tn_cfg *cfg = read_job("train_minutes = 600; filter_minutes = 4; reduce_minutes = 9; nodes = [ 2, 2 ]; " TUNE);
+    tn_cfg *cfg = read_job(
+        "train: { minutes = 600; }; filter: { minutes = 4; }; reduce: { minutes = 9; }; nodes = [ 2, 2 ]; " TUNE);
     tn_missing m = {
         .preprocess = true, .finish = true, .n_rungs = 3, .rung = {{8, q0, true}, {4, q1, true}, {2, judge, true}}};
     for (int i = 0; i < 8; i++) q0[i] = true;
@@ -245,85 +294,6 @@ static void queue(void **unused) {
     tn_queue_free(&q);
 }
 
-static tn_status read_site(const char *text, const char *job, tn_cfg **cfg_out, tn_site *site) {
-    *cfg_out = read_job(job);
-    *site = (tn_site){.gres = "gpu"};
-    snprintf(site->env, sizeof site->env, "%s", unit_write("site.env", text));
-    return tn_site_read(site, *cfg_out);
-}
-
-/* Whose site.env is read; the first that is there. */
-static void site_place(void **unused) {
-    (void)unused;
-    tn_site site;
-    unsetenv("TENFOLD_SITE_ENV");
-    setenv("HOME", unit_path("home"), 1);
-    setenv("XDG_CONFIG_HOME", unit_path("xdg"), 1);
-    assert_int_equal(tn_folder_make(unit_path("home/.config/tenfold")), TN_OK);
-    assert_int_equal(tn_folder_make(unit_path("xdg/tenfold")), TN_OK);
-    const char *in_home = unit_write("home/.config/tenfold/site.env", ""), *given = unit_write("given.env", "");
-    assert_int_equal(tn_site_find(&site), TN_OK);
-    assert_string_equal(site.env, in_home);
-    const char *in_xdg = unit_write("xdg/tenfold/site.env", "");
-    assert_int_equal(tn_site_find(&site), TN_OK);
-    assert_string_equal(site.env, in_xdg);
-    setenv("TENFOLD_SITE_ENV", given, 1);
-    assert_int_equal(tn_site_find(&site), TN_OK);
-    assert_string_equal(site.env, given);
-    setenv("TENFOLD_SITE_ENV", unit_path("none.env"), 1);
-    assert_int_equal(tn_site_find(&site), TN_EARG);
-    unit_says("none.env: there is no such file");
-    unsetenv("TENFOLD_SITE_ENV");
-}
-
-static void site_env(void **unused) {
-    (void)unused;
-    tn_cfg *cfg = NULL;
-    tn_site site;
-    assert_int_equal(read_site("# a comment with TENFOLD_QOS=no\n"
-                               "module load openmpi/4.1\n"
-                               "export PATH=$HOME/bin:$PATH\n"
-                               "TENFOLD_LAUNCHER=srun\n"
-                               "export TENFOLD_PARTITION='two words'  # of the site\n"
-                               "TENFOLD_ACCOUNT=\"a-1\"\n"
-                               "TENFOLD_GRES=gpu:a100\n"
-                               "TENFOLD_EXEC=\"apptainer exec x.sif\"\n"
-                               "TENFOLD_TRAIN_MINUTES=90\n"
-                               "TENFOLD_FILTER_MINUTES=5",
-                               "train_minutes = 30;", &cfg, &site),
-                     TN_OK);
-    assert_string_equal(cfg->slurm.partition, "two words");
-    assert_string_equal(cfg->slurm.account, "a-1");
-    assert_string_equal(cfg->slurm.qos, "");
-    assert_string_equal(site.gres, "gpu:a100");
-    assert_int_equal(cfg->slurm.train_minutes, 30); /* the job file's */
-    assert_int_equal(cfg->slurm.filter_minutes, 5);
-    tn_cfg_free(&cfg);
-    assert_int_equal(
-        read_site("\xEF\xBB\xBFTENFOLD_QOS=night\r\n\r\nTENFOLD_LAUNCHER=srun\r\nTENFOLD_ACCOUNT='a b' # c\r\n", "",
-                  &cfg, &site), /* an editor under Windows */
-        TN_OK);
-    assert_string_equal(cfg->slurm.qos, "night");
-    assert_string_equal(cfg->slurm.account, "a b");
-    tn_cfg_free(&cfg);
-    const struct {
-        const char *text, *says;
-    } bad[] = {
-        {"\nTENFOLD_PARTITION=$(hostname)\n", "site.env:2: `TENFOLD_PARTITION=$(hostname)`"},
-        {"TENFOLD_QOS=\"a$b\"\n", "site.env:1: "},
-        {"TENFOLD_QOS=a b\n", "site.env:1: "},
-        {"TENFOLD_QOS='a\n", "site.env:1: "},
-        {"TENFOLD_QOS\n", "site.env:1: "},
-        {"TENFOLD_TRAIN_MINUTE=9\n", "site.env:1: unknown key slurm.train_minute: did you mean slurm.train_minutes?"},
-        {"TENFOLD_TRAIN_MINUTES=soon\n", "site.env:1: slurm.train_minutes"},
-        {"TENFOLD_LAUNCHER=mpiexec\n", "TENFOLD_LAUNCHER=mpiexec: give mpirun or srun"}};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(read_site(bad[i].text, "", &cfg, &site), TN_EARG);
-        unit_says(bad[i].says);
-        tn_cfg_free(&cfg);
-    }
-}
-
 static void commands(void **unused) {
     (void)unused;
     tn_words w = {0};
@@ -355,7 +325,7 @@ static void job_file(void **unused) {
     snprintf(text, sizeof text, "%sslurm: { nodes = [ 1, 3 ]; ranks_per_node = 2; };\n", JOB);
     assert_int_equal(tn_cfg_read(unit_write("my.cfg", text), 0, NULL, NULL, &cfg), TN_EARG);
     unit_says("my.cfg:4: slurm.nodes x slurm.ranks_per_node = 6 ranks: train.lanes = 4");
-    cfg = read_job("train_minutes = 5;");
+    cfg = read_job("train: { minutes = 5; };");
     char *identity = tn_cfg_canonical(cfg, TN_STAGE_TRAIN);
     assert_null(strstr(identity, "slurm")); /* recorded, never part of an identity */
     free(identity);
@@ -418,10 +388,10 @@ static void memory(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_run),  cmocka_unit_test(rest_of_a_run), cmocka_unit_test(search),
-        cmocka_unit_test(packing),    cmocka_unit_test(tasks),         cmocka_unit_test(queue),
-        cmocka_unit_test(site_place), cmocka_unit_test(site_env),      cmocka_unit_test(commands),
-        cmocka_unit_test(job_file),   cmocka_unit_test(memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_run), cmocka_unit_test(rest_of_a_run),
+                                       cmocka_unit_test(stages),    cmocka_unit_test(search),
+                                       cmocka_unit_test(packing),   cmocka_unit_test(tasks),
+                                       cmocka_unit_test(queue),     cmocka_unit_test(commands),
+                                       cmocka_unit_test(job_file),  cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

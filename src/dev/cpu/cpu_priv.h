@@ -29,7 +29,7 @@ float *tn_cpu_scratch(tn_dev *dev, int64_t n);
 void tn_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
              const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 /* Products use this instruction set, all devices of a process the same.
- * Errors  TN_EUNFINISHED it began with another one. TN_EARG oneDNN does not obey. */
+ * Errors  TN_ENODE it began with another one. TN_EARG oneDNN does not obey. */
 tn_status tn_gemm_begin(tn_isa isa);
 
 /* One convolution. Depthwise: `prepared` (R*R,C). Others are products of rows of n_in values (C, or R*R*C unfolded)

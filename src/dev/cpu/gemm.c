@@ -25,7 +25,7 @@ static tn_status limit_products(tn_isa isa, dnnl_cpu_isa_t limit) {
         TN_EARG,
         "%s cannot be held to instruction set %s (status %d; it uses %#x, not %#x), and the results would have "
         "other bits: take a oneDNN that was built with ONEDNN_ENABLE_MAX_CPU_ISA",
-        tn_cpu_library(), tn_isa_name(isa), (int)st, (unsigned)used, (unsigned)limit);
+        tn_cpu_library(), tn_isa_words[isa], (int)st, (unsigned)used, (unsigned)limit);
 }
 
 tn_status tn_gemm_begin(tn_isa isa) {
@@ -40,10 +40,10 @@ tn_status tn_gemm_begin(tn_isa isa) {
     }
     return LIMIT[isa] == LIMIT[first]
                ? TN_OK
-               : tn_fail(TN_EUNFINISHED,
+               : tn_fail(TN_ENODE,
                          "this process computes with instruction set %s since its first model and cannot change to %s: "
                          "run the same command again, what is done stays",
-                         tn_isa_name(first), tn_isa_name(isa));
+                         tn_isa_words[first], tn_isa_words[isa]);
 }
 #else
 tn_status tn_gemm_begin(tn_isa isa) { /* TN_ISA_PLAIN is the only one, and oneDNN has no choice to make */

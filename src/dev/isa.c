@@ -1,0 +1,13 @@
+/* isa.c - what this processor can. Alone in its file: tests/fault/old_node.c puts another answer in its place. */
+#include "dev/dev.h"
+
+tn_isa tn_isa_best(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma"))
+        return __builtin_cpu_supports("avx512bf16") ? TN_ISA_AVX512_BF16 : TN_ISA_AVX512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return TN_ISA_AVX2;
+#endif
+    return TN_ISA_PLAIN;
+}
