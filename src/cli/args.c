@@ -145,10 +145,10 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->node_command = value;
     } else if (strcmp(name, "--runs") == 0) {
         return int_value(name, value, 1, 100000, &out->runs);
-    } else if (strcmp(name, "--every") == 0) {
-        return int_value(name, value, 1, 86400, &out->every_s);
     } else if (strcmp(name, "--nodes") == 0) {
         return int_value(name, value, 1, 1000000, &out->nodes);
+    } else if (strcmp(name, "--every") == 0) {
+        return int_value(name, value, 1, 86400, &out->every_s);
     } else if (strcmp(name, "--net") == 0) {
         out->net = value;
     } else if (strcmp(name, "--padding") == 0) {

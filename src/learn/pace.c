@@ -127,7 +127,8 @@ static tn_status make_device(bench *b) {
     const tn_cfg *c = b->cfg;
     tn_net_spec spec = tn_train_net(c, 0);
     TN_TRY(tn_net_new(&spec, &b->net));
-    TN_TRY(tn_dev_open(c->train.device, c->train.lane_threads, tn_isa_best(), c->train.precision, &b->dev));
+    tn_isa isa = c->train.isa == TN_ISA_BEST ? tn_isa_best() : c->train.isa;
+    TN_TRY(tn_dev_open(c->train.device, c->train.lane_threads, isa, c->train.precision, &b->dev));
     TN_TRY(tn_exec_new(b->dev, b->net, c->train.lane_images, b->size_px, true, &b->exec));
     b->n = tn_net_params(b->net);
     b->n_state = tn_net_state(b->net);

@@ -38,20 +38,35 @@ static tn_status read_lines(const tn_plan *plan, const tn_step *step, tn_step_co
     return add_lines(plan->start.run_dir, label, s);
 }
 
-/* Lengths of starts, and of the waits of a job that was queued again. *spent_out: the former. */
-static void walk(tn_step_course *s, double *spent_out) {
-    const tn_history_line *begin = NULL, *end = NULL;
+/* When a job was submitted, of whose array id is a task; 0: not known. */
+static int64_t submitted_at(const char *id, int n, const tn_history_line *line) {
+    size_t n_id = strcspn(id, "_");
+    for (int i = n - 1; i >= 0; i--)
+        if (strlen(line[i].job) == n_id && strncmp(line[i].job, id, n_id) == 0) return line[i].at;
+    return 0;
+}
+
+/* Since when a start waited, which has these lines before it: it was queued again, or its job was submitted, and what that waits for,
+ * which was over at `ready`, had ended. */
+static int64_t waits_since(const tn_step_course *s, int at, int64_t ready, int n, const tn_history_line *submitted) {
+    const tn_history_line *l = &s->line[at], *before = at ? &s->line[at - 1] : NULL;
+    if (before && strcmp(before->job, l->job) == 0) return is(before, "requeued") ? before->at : 0;
+    int64_t since = submitted_at(l->job, n, submitted);
+    return since && !before && ready > since ? ready : since;
+}
+
+/* Lengths of starts, and of waits before them. *spent_out: the former. */
+static void walk(tn_step_course *s, int64_t ready, int n, const tn_history_line *submitted, double *spent_out) {
+    const tn_history_line *begin = NULL;
     *spent_out = 0;
     for (int i = 0; i < s->n_lines; i++) {
         const tn_history_line *l = &s->line[i];
         if (is(l, "running")) {
             s->n_starts++;
-            if (!s->first_at) s->first_at = l->at;
             if (begin) s->n_silent++;
-            if (end && is(end, "requeued") && strcmp(end->job, l->job) == 0 && l->at > end->at)
-                s->queued_s += (double)(l->at - end->at);
+            int64_t since = waits_since(s, i, ready, n, submitted);
+            if (since && l->at > since) s->queued_s += (double)(l->at - since);
             begin = l;
-            end = NULL;
             continue;
         }
         if (begin && l->at >= begin->at) {
@@ -59,7 +74,6 @@ static void walk(tn_step_course *s, double *spent_out) {
             s->node_s += (double)(l->at - begin->at) * begin->nodes;
         }
         begin = NULL;
-        end = l;
         if (l->at > s->end_at) s->end_at = l->at;
     }
 }
@@ -113,14 +127,6 @@ static int64_t ready_at(const tn_plan *plan, const tn_course *c, int at) {
     return latest;
 }
 
-/* When the job of the first start was submitted. */
-static int64_t submitted_at(const tn_step_course *s, int n, const tn_history_line *line) {
-    size_t n_id = s->n_lines ? strcspn(s->line[0].job, "_") : 0;
-    for (int i = n - 1; i >= 0; i--)
-        if (n_id && strlen(line[i].job) == n_id && strncmp(line[i].job, s->line[0].job, n_id) == 0) return line[i].at;
-    return 0;
-}
-
 /* The first step of a task has the task's times. */
 static bool shares_job(const tn_plan *plan, int at) {
     for (int i = 0; i < at; i++)
@@ -139,10 +145,7 @@ static tn_status of_step(const tn_cfg *cfg, const tn_plan *plan, int at, int n_s
     double spent = 0;
     bool shares = shares_job(plan, at);
     if (!shares) TN_TRY(read_lines(plan, step, s));
-    walk(s, &spent);
-    int64_t since = submitted_at(s, n_submitted, submitted), ready = ready_at(plan, c, at);
-    if (since && ready > since) since = ready;
-    if (since && s->first_at > since) s->queued_s += (double)(s->first_at - since);
+    walk(s, ready_at(plan, c, at), n_submitted, submitted, &spent);
     s->computed_s = spent;
     if (!is_cell(step)) return TN_OK;
     TN_TRY(read_journal(cfg, &step->cell, &s->computed_s));

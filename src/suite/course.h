@@ -7,8 +7,8 @@
  *   tn_course_free(&c);
  *
  * Read are <run>/history (base/history.h) and the journals of cells. Of a step:
- *   queued    from the time when it could have begun (submitted, and what it waits for ended) to its start; and after each end that
- *             queued it again
+ *   queued    from the time when it could have begun (submitted, and what it waits for ended) to its start; after each end that
+ *             queued it again; and again for each later submission
  *   computed  cells: training and evaluation that counts, by the journal; other steps: all their starts
  *   lost      cells: what was computed behind the checkpoint that the next start went on from
  *   other     cells: the rest of their starts: beginning, reading, publishing, waiting for another rank
@@ -28,7 +28,7 @@ typedef struct {
     int n_lines; /* of history: starts and ends */
     tn_history_line *line;
     int n_starts, n_silent;                       /* silent: without an end, though something came after */
-    int64_t first_at, end_at;                     /* 0: none */
+    int64_t end_at;                               /* 0: none */
     double queued_s, computed_s, lost_s, other_s; /* < 0: not known */
     double node_s;                                /* nodes times the length of its starts */
 } tn_step_course;

@@ -31,6 +31,12 @@ static const char *word(const json_t *j, const char *key) {
     return text ? text : "";
 }
 
+/* Is the name and the version of what was built with in what is run with? "MPICH 4.0.2" in "MPICH Version:      4.0.2". */
+static bool same_mpi(const char *built, const char *library) {
+    const char *version = strrchr(built, ' ');
+    return version && strncmp(built, library, (size_t)(version - built)) == 0 && strstr(library, version + 1);
+}
+
 static void add_mpi(const json_t *j, const char *launcher, double start_s, tn_findings *f) {
     char what[320], name[24];
     size_t n = json_array_size(json_object_get(j, "ranks"));
@@ -40,7 +46,7 @@ static void add_mpi(const json_t *j, const char *launcher, double start_s, tn_fi
     tn_finding_add(f, start_s < 30 ? TN_GOOD : TN_DOUBTFUL, name, what,
                    "a start that takes half a minute is taken again by every job: ask the administrators why");
     snprintf(what, sizeof what, "built with %s, runs with %s", *built ? built : "an unknown MPI", library);
-    tn_finding_add(f, strncmp(built, library, strlen(built)) == 0 ? TN_GOOD : TN_DOUBTFUL, "MPI version", what,
+    tn_finding_add(f, !*built || same_mpi(built, library) ? TN_GOOD : TN_DOUBTFUL, "MPI version", what,
                    "build and run with the same module: `module load` of it belongs into site.env");
 }
 

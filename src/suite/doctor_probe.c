@@ -23,12 +23,12 @@
 static const char *const BUILT = "Open MPI v%d.%d.%d";
 #endif
 
-/* "Open MPI v4.1.4", as MPI_Get_library_version begins; "" for an MPI that is not told apart. */
+/* "Open MPI v4.1.4", "MPICH 4.0.2"; "" for an MPI that is not told apart. */
 static void built_with(char out[64]) {
 #ifdef OPEN_MPI
     snprintf(out, 64, BUILT, BUILT_VERSION);
 #elif defined(MPICH_VERSION)
-    snprintf(out, 64, "MPICH Version:\t%s", MPICH_VERSION);
+    snprintf(out, 64, "MPICH %s", MPICH_VERSION);
 #else
     out[0] = 0;
 #endif
@@ -105,9 +105,9 @@ static tn_status try_h5(const char *path) {
 static json_t *ranks_json(const found *all, int n) {
     json_t *ranks = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(ranks, json_pack("{s:s,s:i,s:s,s:i,s:f}", "host", all[i].host, "cores", all[i].cores,
-                                               "isa", tn_isa_words[all[i].isa], "locked", all[i].locked,
-                                               "shm_mib", all[i].shm_mib));
+        json_array_append_new(ranks,
+                              json_pack("{s:s,s:i,s:s,s:i,s:f}", "host", all[i].host, "cores", all[i].cores, "isa",
+                                        tn_isa_words[all[i].isa], "locked", all[i].locked, "shm_mib", all[i].shm_mib));
     return ranks;
 }
 

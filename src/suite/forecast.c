@@ -135,7 +135,8 @@ static const char *in_words(double s, char out[32]) {
 
 static void put_paces(const tn_cfg *cfg, const tn_forecast *f, FILE *out) {
     fprintf(out, "\n# forecast: timed here, by %d processes at once on %d cores (%s), with %s\n", f->n_ranks,
-            f->n_cores, tn_isa_words[tn_isa_best()], f->n_images ? "images of the table" : "an image that was made up");
+            f->n_cores, tn_isa_words[cfg->train.isa == TN_ISA_BEST ? tn_isa_best() : cfg->train.isa],
+            f->n_images ? "images of the table" : "an image that was made up");
     for (int i = 0; i < cfg->train.n_sizes; i++) {
         const tn_pace *p = &f->pace[i];
         double images = (double)cfg->train.lanes * cfg->train.lane_images;

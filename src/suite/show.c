@@ -115,11 +115,16 @@ static const char *what_text(const char *path) {
                 {".cfg", "a job file: `tenfold check` says what it means"},
                 {".log", "output of a step"},
                 {".env", "the site's settings, read by slurm/stage.sh"},
-                {"slurm/history", "starts and ends of jobs: `tenfold status` counts them"},
-                {"sign", "a sign of life: count, done, total, per second, label"}};
+                {"/sign", "a sign of life: count, done, total, per second, label"}};
     for (size_t i = 0; i < sizeof KIND / sizeof *KIND; i++)
         if (ends_with(path, KIND[i].end)) return KIND[i].what;
     return NULL;
+}
+
+/* A folder of files with one name and any label. */
+static bool is_history(const char *path) {
+    const char *name = tn_show_name(path);
+    return name - path >= 8 && strncmp(name - 8, "history/", 8) == 0;
 }
 
 static bool is_record(const char *text) {
@@ -131,8 +136,10 @@ static tn_status show_text(const char *path, const char *text, FILE *out) {
     const char *what = what_text(path);
     int n_lines = 0;
     for (const char *at = text; (at = strchr(at, '\n')); at++) n_lines++;
-    if (is_record(text)) {
-        tn_print(out, "%s: how a job of Slurm stands\n", path);
+    if (is_record(text) || is_history(path)) {
+        tn_print(out, "%s: %s\n", path,
+                 is_history(path) ? "what became of starts: state, time, job, restart, nodes, exit code, why"
+                                  : "how a job of Slurm stands");
         for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
             tn_print(out, "    %.*s\n", (int)strcspn(line, "\n"), line);
         return TN_OK;

@@ -42,6 +42,7 @@ shows run "plan of a run"
 shows run/metrics.json "tenfold metrics 1, .* DONE vouches for" 'classes \["disc","square","stripes"\]' "chosen_because"
 shows run/reduce/chosen.json "tenfold chosen 1" 'mean "arithmetic"'
 shows run/submission.csv "40 rows and 5 columns, .* DONE vouches for" "path, label, p_disc, p_square, p_stripes"
+shows run/history/train-r0-f0-s32-x1 "what became of starts" "^ +running [0-9]+ - 0 1 0" "^ +done [0-9]+ - 0 1 0"
 shows run/job.cfg "a job file"
 shows "$source/tests/golden/foreign.h5" "posteriors of models trained elsewhere" "^ +p +f64 \(5,3\)"
 shows "$source/tests/golden/weights/timm_lite_16bit.safetensors" "weights of another program" "--padding symmetric or --padding same"

@@ -49,7 +49,9 @@ static int step(const run *r, const char *name) {
 }
 
 static void job(run *r, const char *name, const char *id) {
-    snprintf(r->plan->step[step(r, name)].job, sizeof r->plan->step[0].job, "%s", id);
+    tn_step *s = &r->plan->step[step(r, name)];
+    snprintf(s->job, sizeof s->job, "%s", id);
+    snprintf(s->log, sizeof s->log, "log/%s-%s.log", s->kind == TN_STEP_TRAIN ? "train.r0" : name, id);
 }
 
 /* A night: submitted at 1000. preprocess 1010 to 1100. Cell 0: in the queue until 1160 (60 s after preprocess), killed at 1260, in
@@ -60,13 +62,14 @@ static void disturbed(run *r) {
     job(r, "train r0-f0-s32-x1", "8_0");
     job(r, "train r0-f1-s32-x1", "8_1");
     job(r, "train r0-f2-s32-x1", "8_2");
-    put("history/submitted", "submitted 1000 7 0 0 0 \nsubmitted 1000 8 0 0 0 \n");
+    put("history/submitted", "submitted 1000 7 0 0 0 \nsubmitted 1000 8 0 0 0 \nsubmitted 2000 19 0 0 0 \n");
     put("history/preprocess", "running 1010 7 0 1 0 \ndone 1100 7 0 1 0 \n");
     put("history/train.r0.0", "running 1160 8_0 0 2 0 \nrequeued 1260 8_0 0 2 137 train ended with exit code 137\n"
                               "running 1300 8_0 1 2 0 \ndone 1500 8_0 1 2 0 \n");
     put("history/train.r0.1", "running 1100 8_1 0 1 0 \nrunning 1400 8_1 1 1 0 \ndone 1600 8_1 1 1 0 \n");
     put("history/train.r0.2",
-        "no line of a history\nrunning 1200 8_2 0 1 0 \nfailed 1201 8_2 0 1 2 train ended | with 2\n");
+        "no line of a history\nrunning 1200 8_2 0 1 0 \nfailed 1201 8_2 0 1 2 train ended | with 2\n"
+        "running 2050 19_2 0 1 0 \nfailed 2051 19_2 0 1 2 train ended | with 2\n");
     put("history/r0-f0-s32-x1", "lost 1301 - 0 0 0 128 12.5\nlost 1400 - 0 0 0 64 17.5\n");
     put("train/r0-f0-s32-x1/journal.jsonl", "{\"training_seconds\": 80.0, \"evaluation_seconds\": 25.0}\n"
                                             "{\"training_seconds\": 160.0, \"evaluation_seconds\": 15.0}\n");
@@ -93,11 +96,11 @@ static void times(void **unused) {
     assert_int_equal(s->n_silent, 1);
     assert_true(s->other_s < 0);
     s = &c->step[step(&r, "train r0-f2-s32-x1")];
-    assert_int_equal(s->n_starts, 1);
-    assert_float_equal(s->queued_s, 100, 1e-9);
+    assert_int_equal(s->n_starts, 2); /* submitted once more at 2000 */
+    assert_float_equal(s->queued_s, 100 + 50, 1e-9);
     assert_float_equal(c->computed_node_s, 2 * 200, 1e-9);
     assert_float_equal(c->lost_node_s, 2 * 30, 1e-9);
-    assert_float_equal(c->other_node_s, 2 * 70 + 1, 1e-9);
+    assert_float_equal(c->other_node_s, 2 * 70 + 2, 1e-9);
     tn_course_free(&c);
     end(&r);
 }
