@@ -15,7 +15,7 @@ digest_of_run whole >expected
 "$tenfold" run tiny.cfg --run killed --ranks 2 --set train.checkpoint_seconds=1e-6 >/dev/null 2>log &
 pid=$!
 wait_for killed/train/r0-f1-s32-x1/checkpoint.safetensors
-rank=$(pgrep -P "$(launcher_of $pid)" -x tenfold | head -n 1)
+rank=$(ranks_of "$(launcher_of $pid)" | head -n 1)
 kill -9 $rank
 code=0
 wait $pid || code=$?
