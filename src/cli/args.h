@@ -26,6 +26,7 @@ typedef struct {
     int64_t seed;                        /* -1 = all                             */
     int ranks, ranks_per_fold;           /* 0 = not given                        */
     int classes;                         /* 0 = not given                        */
+    int pilot;                           /* nodes; 0 = not given                 */
     int runs;                            /* 0 = not given                        */
     int every_s;                         /* 0 = not given                        */
     const char *node_command;            /* NULL = not given                     */
@@ -45,16 +46,17 @@ typedef enum {
     TN_OPT_MISSING = 32, /* --allow-missing */
     TN_OPT_CLASSES = 64, /* --classes, --size */
     TN_OPT_REFERENCE = 128,
-    TN_OPT_WEIGHTS = 256, /* --net, --padding, --against */
-    TN_OPT_FILTER = 512,  /* --posteriors, --diff, --if-complete */
-    TN_OPT_DRILL = 4096,  /* --runs, --seed, --node-command */
-    TN_OPT_RUNG = 8192,   /* --rung */
-    TN_OPT_PLACE = 16384, /* --place, --part, --folds */
-    TN_OPT_DRY = 1024,    /* --dry-run */
-    TN_OPT_SLURM = 2048,  /* --slurm */
-    TN_OPT_WATCH = 32768, /* --watch, --every */
-    TN_OPT_DATA = 65536,  /* --data */
-    TN_OPT_TABLE = 131072 /* --table, --images */
+    TN_OPT_WEIGHTS = 256,  /* --net, --padding, --against */
+    TN_OPT_FILTER = 512,   /* --posteriors, --diff, --if-complete */
+    TN_OPT_DRILL = 4096,   /* --runs, --seed, --node-command */
+    TN_OPT_RUNG = 8192,    /* --rung */
+    TN_OPT_PLACE = 16384,  /* --place, --part, --folds */
+    TN_OPT_DRY = 1024,     /* --dry-run */
+    TN_OPT_SLURM = 2048,   /* --slurm */
+    TN_OPT_WATCH = 32768,  /* --watch, --every */
+    TN_OPT_DATA = 65536,   /* --data */
+    TN_OPT_PILOT = 262144, /* --pilot */
+    TN_OPT_TABLE = 131072  /* --table, --images */
 } tn_options;
 
 typedef struct {
@@ -70,7 +72,7 @@ typedef struct {
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
     tn_verb_report, tn_verb_run, tn_verb_submit, tn_verb_tune, tn_verb_trial, tn_verb_rank, tn_verb_status,
-    tn_verb_resume, tn_verb_weights, tn_verb_drill;
+    tn_verb_resume, tn_verb_pilot, tn_verb_weights, tn_verb_drill;
 
 /* argv behind the verb.
  * Errors  TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong count of words;
