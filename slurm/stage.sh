@@ -249,6 +249,10 @@ launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"
     killed_before=$(kills)
     log_before=$(log_bytes) # a command of its own: bash loses a signal between two substitutions of one command
+    if [ "$1" = pilot ]; then # it starts the ranks itself
+        launcher=(env "TENFOLD_LAUNCHER=$TENFOLD_LAUNCHER")
+        [ ${#container[@]} = 0 ] || give_up 2 "TENFOLD_EXEC: a pilot calls Slurm's programs, which are not in a container: submit without --pilot"
+    fi
     TENFOLD_JOB=$id TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "${container[@]}" "$program" "$1" "$run" "${@:2}" &
     child=$!
     [ -z "$asked$ended" ] || pass_on # came before child was known
@@ -286,14 +290,14 @@ judge() { # VERB: of an exit code that is not 0
     local how="$1 ended with exit code $code" crashed=""
     case $code in 134 | 136 | 139) [ ! -e "$record.begun" ] || crashed=yes ;; esac
     [ -z "$ended" ] || end "$code" "$how"
-    if [ "$memory" != 0 ] && lacks_memory "$code"; then more_memory "$how"; fi
+    if [ "$memory" != 0 ] && [ "$1" != pilot ] && lacks_memory "$code"; then more_memory "$how"; fi
     case $code$crashed in
     2 | 4 | 5 | 70 | 127 | *yes) give_up "$code" "$how" ;;
     esac
     case ${asked:-no}:$code:$1 in
     *:8:*) elsewhere "$how: this node cannot" ;;
     *:7:*) requeue "$code" "$1: another process is at work there" ;;
-    yes:* | *:6:train | *:6:trial | *:6:preprocess) how="$1 is unfinished" ;;
+    yes:* | *:6:train | *:6:trial | *:6:preprocess | *:6:pilot) how="$1 is unfinished" ;;
     *:6:*) give_up "$code" "$how: something is missing" ;;
     esac
     fail "$code" "$how"

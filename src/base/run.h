@@ -36,6 +36,9 @@ tn_status tn_run_begin(tn_run *run);
  * further. Local. */
 void tn_run_got_further(void);
 
+/* The same file: that this process has begun, where it is none of MPI. Local. */
+void tn_run_begun(void);
+
 /* MPI_Finalize. verdict: the same on every rank; rank 0 prints a failure before any rank leaves, because launchers end
  * the others as soon as one exits with an error. broken: on this rank, a library would crash at its end
  * (tn_h5_broken): then every rank leaves at once, with the verdict as its exit code; TN_OK becomes TN_EIO. Collective. */

@@ -37,6 +37,7 @@ static const option OPTION[] = {
     {"--profile", NULL, TN_OPT_GROUPS, "print where the time of a cell went, operation by operation"},
     {"--dry-run", NULL, TN_OPT_DRY, "print the commands, as a script that bash could run, and submit nothing"},
     {"--slurm", NULL, TN_OPT_SLURM, "through Slurm instead of here"},
+    {"--pilot", "N", TN_OPT_PILOT, "through Slurm as one job on N nodes that starts the cells itself"},
     {"--watch", NULL, TN_OPT_WATCH, "look again and again until the run ends"},
     {"--every", "SECONDS", TN_OPT_WATCH, "with --watch: between two looks (default: 60 under Slurm, 5 here)"},
     {"--allow-missing", NULL, TN_OPT_MISSING, "combine what is there, and say how many of how many"},
@@ -143,6 +144,8 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         return int_value(name, value, 1, 1000000, &out->classes);
     } else if (strcmp(name, "--node-command") == 0) {
         out->node_command = value;
+    } else if (strcmp(name, "--pilot") == 0) {
+        return int_value(name, value, 1, 4096, &out->pilot);
     } else if (strcmp(name, "--runs") == 0) {
         return int_value(name, value, 1, 100000, &out->runs);
     } else if (strcmp(name, "--nodes") == 0) {

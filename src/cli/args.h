@@ -26,7 +26,7 @@ typedef struct {
     int64_t seed;                        /* -1 = all                             */
     int ranks, ranks_per_fold;           /* 0 = not given                        */
     int classes;                         /* 0 = not given                        */
-    int runs, nodes;                     /* 0 = not given                        */
+    int runs, nodes, pilot;              /* 0 = not given; pilot: nodes          */
     int every_s;                         /* 0 = not given                        */
     const char *node_command;            /* NULL = not given                     */
     const char *net, *padding, *against; /* NULL = not given           */
@@ -57,7 +57,8 @@ typedef enum {
     TN_OPT_TABLE = 131072,   /* --table, --images */
     TN_OPT_JSON = 524288,    /* --json */
     TN_OPT_DOCTOR = 1048576, /* --probe, --write, --nodes */
-    TN_OPT_TIME = 262144     /* --time, --nodes */
+    TN_OPT_TIME = 262144,    /* --time, --nodes */
+    TN_OPT_PILOT = 2097152   /* --pilot */
 } tn_options;
 
 typedef struct {
@@ -73,7 +74,7 @@ typedef struct {
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
     tn_verb_report, tn_verb_run, tn_verb_submit, tn_verb_tune, tn_verb_trial, tn_verb_rank, tn_verb_status,
-    tn_verb_resume, tn_verb_weights, tn_verb_drill, tn_verb_show, tn_verb_doctor;
+    tn_verb_resume, tn_verb_pilot, tn_verb_weights, tn_verb_drill, tn_verb_show, tn_verb_doctor;
 
 /* argv behind the verb.
  * Errors  TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong count of words;

@@ -16,10 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static const tn_verb *const VERB[] = {
-    &tn_verb_run,    &tn_verb_submit, &tn_verb_tune,       &tn_verb_trial,   &tn_verb_rank,   &tn_verb_status,
-    &tn_verb_resume, &tn_verb_check,  &tn_verb_preprocess, &tn_verb_train,   &tn_verb_filter, &tn_verb_predict,
-    &tn_verb_reduce, &tn_verb_report, &tn_verb_drill,      &tn_verb_weights, &tn_verb_show,   &tn_verb_doctor};
+static const tn_verb *const VERB[] = {&tn_verb_run,        &tn_verb_submit, &tn_verb_tune,   &tn_verb_trial,
+                                      &tn_verb_rank,       &tn_verb_status, &tn_verb_resume, &tn_verb_check,
+                                      &tn_verb_preprocess, &tn_verb_train,  &tn_verb_filter, &tn_verb_predict,
+                                      &tn_verb_reduce,     &tn_verb_report, &tn_verb_drill,  &tn_verb_weights,
+                                      &tn_verb_show,       &tn_verb_doctor, &tn_verb_pilot};
 enum { N_VERBS = sizeof VERB / sizeof *VERB };
 
 static void print_help(FILE *out) {

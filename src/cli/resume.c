@@ -11,9 +11,11 @@ static tn_status run(const tn_args *args) {
     if (args->slurm && args->ranks)
         return tn_fail(TN_EARG, "--ranks is for this machine; under Slurm the job file's slurm group says how many");
     if (args->dry_run && !args->slurm) return tn_fail(TN_EARG, "--dry-run goes with --slurm");
+    if (args->pilot && !args->slurm) return tn_fail(TN_EARG, "--pilot goes with --slurm");
     TN_TRY(tn_plan_read(args->word[0], true, &cfg, &plan));
     tn_status st = tn_table_check(cfg);
-    if (st == TN_OK) st = args->slurm ? tn_submit(cfg, plan, args->dry_run) : tn_local_run(cfg, plan, args->ranks);
+    if (st == TN_OK)
+        st = args->slurm ? tn_submit(cfg, plan, args->pilot, args->dry_run) : tn_local_run(cfg, plan, args->ranks);
     tn_cfg_free(&cfg);
     tn_plan_free(&plan);
     return st;
@@ -24,7 +26,7 @@ const tn_verb tn_verb_resume = {
     .words = "RUN",
     .least_words = 1,
     .most_words = 1,
-    .options = TN_OPT_RANKS | TN_OPT_SLURM | TN_OPT_DRY,
+    .options = TN_OPT_RANKS | TN_OPT_SLURM | TN_OPT_DRY | TN_OPT_PILOT,
     .summary = "go on with an interrupted run: only what is missing",
     .help =
         "Reads RUN/plan.json, which says how the run was started, and does what is not done. An interrupted cell "

@@ -188,6 +188,29 @@ tn_status tn_batches_make(const tn_cfg *cfg, const tn_missing *missing, tn_batch
     return st;
 }
 
+static bool any(const tn_missing *m) {
+    bool found = m->preprocess || m->finish;
+    for (int i = 0; i < m->n_rounds * m->n_cells; i++) found = found || m->train[i] || m->predict[i];
+    return found;
+}
+
+tn_status tn_batches_pilot(const tn_missing *missing, int n_nodes, tn_batches **out) {
+    tn_maker k = {.m = missing, .b = calloc(1, sizeof *k.b)};
+    if (k.b) k.b->at = calloc(1, sizeof *k.b->at);
+    if (!k.b || !k.b->at) {
+        tn_batches_free(&k.b);
+        return tn_fail_memory(sizeof *k.b->at, "the jobs");
+    }
+    if (any(missing)) {
+        tn_batch *b = tn_batch_add(&k, TN_STEP_TRAIN, 0, "pilot");
+        b->pilot_nodes = n_nodes;
+        tn_batch_command(b, "pilot");
+        k.b->n_jobs = 1;
+    }
+    *out = k.b;
+    return TN_OK;
+}
+
 void tn_batches_free(tn_batches **b) {
     if (!*b) return;
     if ((*b)->at) clear(*b, (*b)->n);

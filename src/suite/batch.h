@@ -45,6 +45,7 @@ typedef struct {
     tn_step_kind kind;       /* REDUCE: the last job */
     int round;               /* of a search: the rung */
     char label[32];          /* "train.r0", "train.r0.s272", "trial.q0": in names of jobs, logs and records */
+    int pilot_nodes;         /* of the one job that does all; else 0 */
     int size_px;             /* of all its cells; 0 = of all sizes */
     int first_cell, n_cells; /* its cells: of the round in the order of tn_cell_order, or of the rung */
     int n_tasks;             /* of the whole array, 0 = no array: task t has its cells i with tn_task_of(i) = t */
@@ -68,6 +69,8 @@ typedef struct {
 
 /* Errors TN_EARG slurm.max_jobs is less than the run needs when packed as tightly as can be. */
 tn_status tn_batches_make(const tn_cfg *cfg, const tn_missing *missing, tn_batches **out);
+/* One job on so many whole nodes, which starts the cells itself (local.h: tn_pilot_run); none where nothing is missing. */
+tn_status tn_batches_pilot(const tn_missing *missing, int n_nodes, tn_batches **out);
 void tn_batches_free(tn_batches **b);
 
 /* Which task has the i-th cell of an array, largest first, or of a rung: they are dealt out like cards, so

@@ -30,11 +30,15 @@ static const tn_slurm_stage *stage_of(const tn_cfg *cfg, const tn_batch *b) {
 /* What is not finished goes on in the next start. */
 static int minutes_of(const tn_cfg *cfg, const tn_batch *b) {
     int minutes = stage_of(cfg, b)->minutes;
-    return minutes && b->kind == TN_STEP_TRAIN ? minutes + cfg->slurm.predict_minutes : minutes;
+    return minutes && !b->pilot_nodes && b->kind == TN_STEP_TRAIN ? minutes + cfg->slurm.predict_minutes : minutes;
 }
 
 /* How many nodes a job asks for: fewest and most. */
 static void nodes_of(const tn_cfg *cfg, const tn_batch *b, int out[2]) {
+    if (b->pilot_nodes) {
+        out[0] = out[1] = b->pilot_nodes;
+        return;
+    }
     out[0] = is_wide(b) ? cfg->slurm.nodes[0] : 1;
     out[1] = is_wide(b) ? cfg->slurm.nodes[1] : 1;
     for (int s = 0; b->size_px && s < cfg->train.n_sizes; s++)
@@ -110,6 +114,7 @@ static tn_status add_memory(const tn_batch_about *about, const tn_batch *b, tn_w
     const tn_memory *m = about->memory;
     int own_gib = stage_of(about->cfg, b)->memory_gib, set_gib = own_gib ? own_gib : about->cfg->slurm.memory_gib;
     int mib = b->kind == TN_STEP_PREPROCESS ? m->preprocess_mib : is_wide(b) ? m->train_mib : m->one_mib;
+    if (b->pilot_nodes) return set_gib < 0 ? TN_OK : tn_words_add(out, "--mem=0"); /* all that a node has */
     if (filters(b) && m->one_mib > mib) mib = m->one_mib;
     if (set_gib < 0) return TN_OK;
     if (set_gib > 0) mib = set_gib * 1024;
@@ -131,7 +136,10 @@ static tn_status add_resources(const tn_batch_about *about, const tn_batch *b, t
         TN_TRY(tn_words_add(out, "--nodes=%d-%d", nodes[0], nodes[1]));
     else
         TN_TRY(tn_words_add(out, "--nodes=%d", nodes[1]));
-    TN_TRY(tn_words_add(out, "--cpus-per-task=%d", cpus * ranks_per_node(cfg, b)));
+    if (b->pilot_nodes)
+        TN_TRY(tn_words_add(out, "--exclusive"));
+    else
+        TN_TRY(tn_words_add(out, "--cpus-per-task=%d", cpus * ranks_per_node(cfg, b)));
     TN_TRY(add_memory(about, b, out));
     if (gpus) TN_TRY(tn_words_add(out, "--gres=%s:%d", about->site->gres, gpus));
     const char *own = stage_of(cfg, b)->partition;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,7 +43,8 @@ static void set_environment(void) {
     if (isatty(STDERR_FILENO)) setenv("TENFOLD_TERMINAL", "1", 1); /* progress.h: draw bars through the relay */
 }
 
-_Noreturn static void child(char *const *argv, int n_ranks, const char *begun, int out) {
+/* launcher NULL: mpirun, on this machine alone, whatever is around it. */
+_Noreturn static void child(char *const *argv, int n_ranks, char *const *launcher, const char *begun, int out) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGPIPE, SIG_DFL);
@@ -54,17 +56,22 @@ _Noreturn static void child(char *const *argv, int n_ranks, const char *begun, i
     snprintf(ranks, sizeof ranks, "%d", n_ranks);
     snprintf(here, sizeof here, "localhost:%d", n_ranks); /* whatever a site's files say of other hosts */
     /* words that Open MPI's mpirun and MPICH's know alike */
-    char *full[128] = {TENFOLD_MPIRUN, "--host", here, "-n", ranks, self};
-    int at = 6;
+    char *const mpirun[] = {TENFOLD_MPIRUN, "--host", here, "-n", ranks, NULL}, *full[160];
+    int at = 0;
+    for (char *const *word = launcher ? launcher : mpirun; *word && at < 30; word++) full[at++] = *word;
+    full[at++] = self;
     for (int i = 0; argv[i]; i++) {
-        if (at >= 127) _exit(127);
+        if (at >= 159) _exit(127);
         full[at++] = argv[i];
     }
+    full[at] = NULL;
     dup2(out, STDOUT_FILENO);
     dup2(out, STDERR_FILENO);
     close(out);
-    tn_outer_forget();
-    set_environment();
+    if (!launcher) {
+        tn_outer_forget();
+        set_environment();
+    }
     setenv("TENFOLD_RANKS", ranks, 1);
     if (begun)
         setenv("TENFOLD_BEGUN", begun, 1);
@@ -78,27 +85,8 @@ _Noreturn static void child(char *const *argv, int n_ranks, const char *begun, i
 
 pid_t tn_launch_start(char *const *argv, int n_ranks, int out) {
     pid_t pid = fork();
-    if (pid == 0) child(argv, n_ranks, NULL, out);
+    if (pid == 0) child(argv, n_ranks, NULL, NULL, out);
     return pid;
-}
-
-/* Until the child's end of the pipe is closed; passes stop requests on. */
-static void relay_all(tn_relay *r, int in, pid_t pid, const tn_launch_how *how) {
-    int passed = 0;
-    char data[4096];
-    for (;;) {
-        if (tn_stop_count() > passed) {
-            kill(pid, passed == 0 ? SIGUSR1 : SIGTERM);
-            passed++;
-        }
-        if (how->tick) how->tick(how->context, pid);
-        struct pollfd p = {.fd = in, .events = POLLIN};
-        if (poll(&p, 1, how->tick ? 20 : 200) <= 0) continue; /* look for a stop again */
-        ssize_t n = read(in, data, sizeof data);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return;
-        tn_relay_bytes(r, data, (size_t)n);
-    }
 }
 
 /* A crash in MPI_Init is none of ours: status.h's 70 is for bugs, which come again. */
@@ -115,40 +103,98 @@ static int exit_code_of(int status, const char *begun, tn_relay *r) {
     return TN_EIO;
 }
 
-tn_status tn_launch_as(char *const *argv, const tn_launch_how *how, int *exit_code_out, char last_line_out[256]) {
-    int ends[2];
+struct tn_launched {
+    tn_launch_how how;
     char begun[TN_PATH_BYTES];
-    tn_relay r;
-    TN_TRY(tn_path(begun, "%s.begun", how->log_path));
-    FILE *log = fopen(how->log_path, "ae");
-    if (!log) return tn_fail(TN_EIO, "%s: cannot be written: %s", how->log_path, strerror(errno));
-    if (pipe(ends) != 0) {
-        fclose(log);
-        return tn_fail(TN_EIO, "no pipe for %s: %s", argv[0], strerror(errno));
-    }
+    tn_relay relay;
+    FILE *log;
+    int in; /* what it prints */
+    pid_t pid;
+    int passed; /* stop requests */
+};
+
+static tn_status start(char *const *argv, tn_launched *l) {
+    int ends[2];
+    TN_TRY(tn_path(l->begun, "%s.begun", l->how.log_path));
+    l->log = fopen(l->how.log_path, "ae");
+    if (!l->log) return tn_fail(TN_EIO, "%s: cannot be written: %s", l->how.log_path, strerror(errno));
+    if (pipe(ends) != 0) return tn_fail(TN_EIO, "no pipe for %s: %s", argv[0], strerror(errno));
+    l->in = ends[0];
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    unlink(begun);
-    pid_t pid = fork();
-    if (pid == 0) child(argv, how->n_ranks, begun, ends[1]);
+    unlink(l->begun);
+    l->pid = fork();
+    if (l->pid == 0) child(argv, l->how.n_ranks, l->how.launcher, l->begun, ends[1]);
     close(ends[1]);
-    tn_status st = TN_OK;
-    if (pid < 0) {
-        st = tn_fail(TN_EIO, "no process for %s: %s", argv[0], strerror(errno));
-    } else {
-        tn_relay_begin(&r, log, how->quiet ? -1 : STDERR_FILENO);
-        relay_all(&r, ends[0], pid, how);
-        tn_relay_end(&r);
-        int status = 0;
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-        }
-        *exit_code_out = exit_code_of(status, begun, &r);
-        snprintf(last_line_out, 256, "%s", r.last);
-        tn_utf8_mend(last_line_out); /* cut in mid-character, or a file name of another encoding */
-    }
-    close(ends[0]);
-    fclose(log);
+    if (l->pid < 0) return tn_fail(TN_EIO, "no process for %s: %s", argv[0], strerror(errno));
+    tn_relay_begin(&l->relay, l->log, l->how.quiet ? -1 : STDERR_FILENO);
+    return TN_OK;
+}
+
+static void forget(tn_launched **l) {
+    if ((*l)->in >= 0) close((*l)->in);
+    if ((*l)->log) fclose((*l)->log);
+    free(*l);
+    *l = NULL;
+}
+
+tn_status tn_launch_open(char *const *argv, const tn_launch_how *how, tn_launched **out) {
+    tn_launched *l = calloc(1, sizeof *l);
+    if (!l) return tn_fail_memory(sizeof *l, "a launch");
+    l->how = *how;
+    l->in = -1;
+    tn_status st = start(argv, l);
+    if (st == TN_OK)
+        *out = l;
+    else
+        forget(&l);
     return st;
+}
+
+/* Asked again, an mpirun of ours is ended; around a launcher in a job stage.sh asks until it has ended (slurm/stage.sh). */
+static void pass_stops_on(tn_launched *l) {
+    if (tn_stop_count() <= l->passed) return;
+    kill(l->pid, l->passed == 0 || l->how.launcher ? SIGUSR1 : SIGTERM);
+    l->passed++;
+}
+
+bool tn_launch_pump(tn_launched *l, int wait_ms) {
+    char data[4096];
+    struct pollfd p = {.fd = l->in, .events = POLLIN};
+    pass_stops_on(l);
+    if (l->how.tick) l->how.tick(l->how.context, l->pid);
+    for (; poll(&p, 1, wait_ms) > 0; wait_ms = 0) {
+        ssize_t n = read(l->in, data, sizeof data);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        tn_relay_bytes(&l->relay, data, (size_t)n);
+    }
+    return true;
+}
+
+void tn_launch_close(tn_launched **l, tn_launch_end *out) {
+    struct stat begun;
+    int status = 0;
+    tn_relay_end(&(*l)->relay);
+    while (waitpid((*l)->pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    out->further = stat((*l)->begun, &begun) == 0 && begun.st_size > 0;
+    out->exit_code = exit_code_of(status, (*l)->begun, &(*l)->relay);
+    snprintf(out->last_line, sizeof out->last_line, "%s", (*l)->relay.last);
+    tn_utf8_mend(out->last_line); /* cut in mid-character, or a file name of another encoding */
+    forget(l);
+}
+
+tn_status tn_launch_as(char *const *argv, const tn_launch_how *how, int *exit_code_out, char last_line_out[256]) {
+    tn_launched *l = NULL;
+    tn_launch_end end;
+    TN_TRY(tn_launch_open(argv, how, &l));
+    while (tn_launch_pump(l, how->tick ? 20 : 200)) {
+    }
+    tn_launch_close(&l, &end);
+    *exit_code_out = end.exit_code;
+    snprintf(last_line_out, 256, "%s", end.last_line);
+    return TN_OK;
 }
 
 tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *exit_code_out, char last_line_out[256]) {

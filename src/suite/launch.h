@@ -31,11 +31,24 @@ tn_status tn_launch(char *const *argv, int n_ranks, const char *log_path, int *e
 typedef struct {
     int n_ranks;
     const char *log_path;
-    bool quiet;                                  /* not to stderr */
+    bool quiet;            /* not to stderr */
+    char *const *launcher; /* its words, in a job around us; NULL: mpirun, all ranks on this machine */
     void (*tick)(void *context, pid_t launcher); /* some 50 times a second while it runs; NULL: none */
     void *context;
 } tn_launch_how;
 tn_status tn_launch_as(char *const *argv, const tn_launch_how *how, int *exit_code_out, char last_line_out[256]);
+
+/* Several at a time: start; pump them all until each has ended; close. pump passes output and stop requests on, waits at
+ * most wait_ms for the first, and says false at the end of the output. further: something was published. */
+typedef struct tn_launched tn_launched;
+typedef struct {
+    int exit_code;
+    bool further;
+    char last_line[256];
+} tn_launch_end;
+tn_status tn_launch_open(char *const *argv, const tn_launch_how *how, tn_launched **out);
+bool tn_launch_pump(tn_launched *l, int wait_ms);
+void tn_launch_close(tn_launched **l, tn_launch_end *out);
 
 /* Starts a process group and does not wait: output to the descriptor out. -1: no process can be made. */
 pid_t tn_launch_start(char *const *argv, int n_ranks, int out);

@@ -1,6 +1,8 @@
 /* memory.c - see memory.h. */
 #include "suite/memory.h"
 
+#include "base/fs.h"
+#include "data/meta.h"
 #include "learn/cost.h"
 #include "suite/search.h"
 
@@ -44,4 +46,13 @@ tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {
                        .train_mib = on_a_node(ranks, cell_mib + rows_mib),
                        .one_mib = on_a_node(1, ONE_MIB + rows_mib)};
     return TN_OK;
+}
+
+/* A table that is not there is no matter here: preprocess says so, or has been done. */
+tn_status tn_memory_of(const tn_cfg *cfg, tn_memory *out) {
+    tn_meta *meta = NULL;
+    if (tn_file_exists(cfg->data.metadata)) TN_TRY(tn_meta_read(cfg, &meta));
+    tn_status st = tn_memory_predict(cfg, meta ? meta->n : 0, out);
+    tn_meta_free(&meta);
+    return st;
 }

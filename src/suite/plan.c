@@ -150,8 +150,9 @@ tn_status tn_plan_publish(const tn_plan *plan) {
                                                STATE[s->state], "job", s->job, "exit_code", s->exit_code, "last_line",
                                                s->last_line, "log", s->log, "seconds", s->seconds));
     }
-    json_t *all = json_pack("{s:s,s:s,s:s,s:s,s:o,s:o}", "format", "tenfold plan 1", "job_file", plan->start.job_file,
-                            "folder", plan->start.folder, "run_dir", plan->start.run_dir, "set", sets, "steps", steps);
+    json_t *all = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:o}", "pilot", plan->pilot, "format", "tenfold plan 1",
+                            "job_file", plan->start.job_file, "folder", plan->start.folder, "run_dir",
+                            plan->start.run_dir, "set", sets, "steps", steps);
     char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(all);
     char path[TN_PATH_BYTES];
@@ -185,6 +186,8 @@ static void recall_step(const tn_plan *plan, json_t *j) {
 static void recall_steps(json_t *j, tn_plan *plan) {
     size_t i;
     json_t *step, *steps = json_object_get(j, "steps");
+    const char *pilot = json_string_value(json_object_get(j, "pilot"));
+    snprintf(plan->pilot, sizeof plan->pilot, "%s", pilot ? pilot : "");
     json_array_foreach(steps, i, step) recall_step(plan, step);
 }
 

@@ -61,6 +61,7 @@ typedef struct {
 
 typedef struct {
     tn_start start;
+    char pilot[32]; /* Slurm's number of the job that does all steps; "" = none */
     int n;
     tn_step *step;
 } tn_plan;

@@ -74,6 +74,7 @@ static char *job_list(const tn_plan *plan) {
         const char *job = plan->step[i].job;
         if (*job) fprintf(f, "%s%.*s", ftell(f) ? "," : "", (int)strcspn(job, "_"), job);
     }
+    if (f && *plan->pilot) fprintf(f, "%s%s", ftell(f) ? "," : "", plan->pilot);
     return f && fclose(f) == 0 ? text : NULL;
 }
 

@@ -280,6 +280,22 @@ static void sight_of_manifest(const tn_step *s, tn_sight *out) {
     }
 }
 
+/* A pilot writes the manifest while it runs; what it left behind is no longer running. */
+static void sight_of_pilot(const tn_plan *plan, const tn_queue *queue, const tn_step *s, tn_sight *out) {
+    const tn_queued *q = tn_queue_find(queue, plan->pilot);
+    tn_job_record r;
+    sight_of_manifest(s, out);
+    if (q && !q->running)
+        take_queued(q, out);
+    else if (q && out->state == TN_SIGHT_RUNNING)
+        snprintf(out->why, sizeof out->why, "pilot, job %s", q->id);
+    if (q || out->state == TN_SIGHT_FAILED) return;
+    bool ended = tn_job_record_read(plan->start.run_dir, "pilot", &r) && strcmp(r.job, plan->pilot) == 0;
+    if (!ended && tn_path(out->log, "%.3900s/log/pilot-%s.log", plan->start.run_dir, plan->pilot) != TN_OK) return;
+    if (ended && out->state == TN_SIGHT_RUNNING) out->state = TN_SIGHT_STOPPED;
+    if (!ended || (out->state == TN_SIGHT_STOPPED && !*out->why)) sight_of_record(plan, "pilot", plan->pilot, out);
+}
+
 tn_status tn_sight_of(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *queue, int step, tn_sight *out) {
     const tn_step *s = &plan->step[step];
     bool done = false;
@@ -292,6 +308,8 @@ tn_status tn_sight_of(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *qu
     if (out->state != TN_SIGHT_STATES) return TN_OK; /* foreign, skipped */
     if (done)
         out->state = TN_SIGHT_DONE;
+    else if (!*s->job && *plan->pilot)
+        sight_of_pilot(plan, queue, s, out);
     else if (!*s->job)
         sight_of_manifest(s, out);
     else if (s->kind == TN_STEP_PREDICT || s->kind == TN_STEP_FILTER)

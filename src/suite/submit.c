@@ -4,7 +4,6 @@
 #include "base/history.h"
 #include "base/lock.h"
 #include "base/progress.h"
-#include "data/meta.h"
 #include "suite/batch.h"
 #include "suite/queue.h"
 
@@ -77,6 +76,7 @@ static tn_status record_step(tn_plan *plan, tn_step *s, const tn_batch *b, int t
 
 static tn_status record(tn_plan *plan, const tn_batch *b) {
     int task;
+    if (b->pilot_nodes) snprintf(plan->pilot, sizeof plan->pilot, "%s", b->id);
     for (int i = 0; i < plan->n; i++)
         if (does(b, plan, i, &task)) TN_TRY(record_step(plan, &plan->step[i], b, task));
     return tn_plan_publish(plan);
@@ -179,6 +179,7 @@ static tn_status prepare(tn_plan *plan, const tn_batches *b) {
         plan->step[i].exit_code = 0;
         plan->step[i].state = TN_STEP_WAITING;
     }
+    *plan->pilot = 0;
     TN_TRY(tn_path(log, "%s/log", plan->start.run_dir));
     TN_TRY(tn_folder_make(log));
     TN_TRY(tn_path(records, "%s/slurm", plan->start.run_dir));
@@ -202,16 +203,7 @@ static tn_status submit_locked(const tn_batch_about *about, tn_plan *plan, tn_ba
     return st;
 }
 
-/* A table that is not there is no matter here: preprocess says so, or has been done. */
-static tn_status predict_memory(const tn_cfg *cfg, tn_memory *out) {
-    tn_meta *meta = NULL;
-    if (tn_file_exists(cfg->data.metadata)) TN_TRY(tn_meta_read(cfg, &meta));
-    tn_status st = tn_memory_predict(cfg, meta ? meta->n : 0, out);
-    tn_meta_free(&meta);
-    return st;
-}
-
-tn_status tn_submit(tn_cfg *cfg, tn_plan *plan, bool dry_run) {
+tn_status tn_submit(tn_cfg *cfg, tn_plan *plan, int pilot_nodes, bool dry_run) {
     tn_site site;
     tn_memory memory;
     char program[TN_PATH_BYTES];
@@ -220,10 +212,10 @@ tn_status tn_submit(tn_cfg *cfg, tn_plan *plan, bool dry_run) {
     if (!realpath("/proc/self/exe", program)) return tn_fail(TN_EIO, "/proc/self/exe: cannot be read");
     TN_TRY(tn_site_find(&site));
     TN_TRY(tn_site_read(&site, cfg));
-    TN_TRY(predict_memory(cfg, &memory));
+    TN_TRY(tn_memory_of(cfg, &memory));
     if (!dry_run) TN_TRY(tn_queue_check_empty(plan)); /* its jobs may be publishing what we are about to look at */
     TN_TRY(tn_missing_find(cfg, &missing));
-    tn_status st = tn_batches_make(cfg, missing, &b);
+    tn_status st = pilot_nodes ? tn_batches_pilot(missing, pilot_nodes, &b) : tn_batches_make(cfg, missing, &b);
     tn_missing_free(&missing);
     if (st != TN_OK) return st;
     tn_batch_about about = {cfg, plan, &site, program, &memory};

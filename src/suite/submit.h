@@ -13,6 +13,6 @@
  * site.env.
  * Errors  TN_EARG jobs of the run still wait or run (names them), settings differ from what is done; TN_EIO Slurm
  *         refuses, with its words. */
-tn_status tn_submit(tn_cfg *cfg, tn_plan *plan, bool dry_run);
+tn_status tn_submit(tn_cfg *cfg, tn_plan *plan, int pilot_nodes, bool dry_run);
 
 #endif
