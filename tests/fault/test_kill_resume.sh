@@ -65,7 +65,7 @@ test ! -e stopped/train/r0-f2-s32-x1/DONE
 # a start that could not end would have left a sign of life, further than its checkpoint: that is told as lost
 cell=$(for f in 0 1 2; do [ -e stopped/train/r0-f$f-s32-x1/DONE ] || echo r0-f$f-s32-x1; done | head -n 1)
 mkdir -p stopped/train/$cell
-echo "7 100000 100000 50 $cell" >stopped/train/$cell/sign
+echo "7 2 100000 100000 50 $cell" >stopped/train/$cell/sign
 "$tenfold" resume stopped --ranks 1 >/dev/null 2>log || { cat log; exit 1; }
 digest_of_run stopped | cmp - expected
 read -r state _ _ _ _ _ images seconds <stopped/history/$cell
