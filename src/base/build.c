@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -17,14 +18,29 @@ const char *tn_build_commit(void) {
     return TENFOLD_COMMIT;
 }
 
+/* Open MPI says "Open MPI v4.1.4, package: ...", MPICH "MPICH Version:\t4.0.2\n..." and so does Cray's in front of its own name. */
+const char *tn_build_mpi(void) {
+    static char text[64];
+    char all[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length = 0;
+    size_t n = 0;
+    if (*text) return text;
+    MPI_Get_library_version(all, &length);
+    all[strcspn(all, ",\n")] = 0;
+    char *version = strstr(all, " Version");
+    if (version) memmove(version, version + 8, strlen(version + 8) + 1);
+    for (const char *at = all; *at && n < sizeof text - 1; at++) {
+        bool blank = strchr(" \t:", *at);
+        if (!blank || (n > 0 && text[n - 1] != ' ')) text[n++] = blank ? ' ' : *at;
+    }
+    text[n] = 0;
+    return text;
+}
+
 const char *tn_build_libraries(void) {
     static char text[256];
-    if (*text) return text;
-    char mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
-    int n = 0;
-    MPI_Get_library_version(mpi, &n);
-    mpi[strcspn(mpi, ",")] = 0;
-    snprintf(text, sizeof text, "%.100s, HDF5 %s, jansson %s, xxHash %u", mpi, tn_h5_library(), JANSSON_VERSION,
-             XXH_versionNumber());
+    if (!*text)
+        snprintf(text, sizeof text, "%s, HDF5 %s, jansson %s, xxHash %u", tn_build_mpi(), tn_h5_library(),
+                 JANSSON_VERSION, XXH_versionNumber());
     return text;
 }

@@ -4,6 +4,7 @@
 
 const char *tn_build_version(void);   /* "0.1.0"                                  */
 const char *tn_build_commit(void);    /* source commit at build time, or "unknown" */
+const char *tn_build_mpi(void);       /* "Open MPI v4.1.4", "MPICH 4.0.2"          */
 const char *tn_build_libraries(void); /* "Open MPI v4.1.4, HDF5 1.10.8, ..."       */
 
 #endif

@@ -1,6 +1,7 @@
 /* run.c - MPI begin and end, agreement. */
 #include "base/run.h"
 
+#include "base/build.h"
 #include "base/utf8.h"
 #include "base/watch.h"
 
@@ -71,19 +72,17 @@ bool tn_is_first_rank(void) {
 static tn_status check_ranks(const tn_run *run) {
     static const char *const SIZE[] = {"TENFOLD_RANKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", NULL};
     const char *started = launcher_says(SIZE);
-    int apart = started && atoi(started) != run->n_ranks, length = 0;
-    char mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int apart = started && atoi(started) != run->n_ranks;
     MPI_Allreduce(MPI_IN_PLACE, &apart, 1, MPI_INT, MPI_MAX, run->comm);
     if (!apart) return TN_OK;
-    MPI_Get_library_version(mpi, &length);
     MPI_Finalize();
     return tn_fail(
         TN_EARG,
         "the launcher started %s ranks, and %d of them know of each other: it is not the launcher of the MPI "
-        "that this program runs with, %.*s. mpirun must be of the same MPI (which mpirun); srun needs "
+        "that this program runs with, %s. mpirun must be of the same MPI (which mpirun); srun needs "
         "--mpi=pmix for Open MPI, and often --mpi=pmi2 for others (srun --mpi=list tells); both are set by "
         "TENFOLD_LAUNCHER in site.env",
-        started ? started : "other", run->n_ranks, (int)strcspn(mpi, "\n\t,("), mpi);
+        started ? started : "other", run->n_ranks, tn_build_mpi());
 }
 
 enum { START_S = 600 }; /* thousands of ranks take a minute or two */
