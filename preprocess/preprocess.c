@@ -438,7 +438,7 @@ static tn_status folder_done(const tn_cfg *cfg, tn_stage stage, const char *name
     tn_done_state state = TN_DONE_ABSENT;
     if (!settings) return tn_fail_memory(4096, "the settings");
     snprintf(inputs, sizeof inputs, "%s %s\n", input, digest);
-    tn_status st = tn_done_find(folder, &(tn_done){name, settings, inputs}, &state);
+    tn_status st = tn_done_find(folder, &(tn_done){.stage = name, .settings = settings, .inputs = inputs}, &state);
     free(settings);
     *out = state == TN_DONE_VALID;
     return st;

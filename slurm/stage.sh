@@ -251,7 +251,7 @@ launch() { # VERB OPTIONS...: its exit code in $code
         launcher=(env "TENFOLD_LAUNCHER=$TENFOLD_LAUNCHER")
         [ ${#container[@]} = 0 ] || give_up 2 "TENFOLD_EXEC: a pilot calls Slurm's programs, which are not in a container: submit without --pilot"
     fi
-    TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "${container[@]}" "$program" "$1" "$run" "${@:2}" &
+    TENFOLD_JOB=$id TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "${container[@]}" "$program" "$1" "$run" "${@:2}" &
     child=$!
     [ -z "$asked$ended" ] || pass_on # came before child was known
     while :; do
@@ -303,7 +303,8 @@ judge() { # VERB: of an exit code that is not 0
 }
 
 if [ -n "$task" ]; then
-    name=$name.${what:0:1}$((task % cells * ${what:1} / cells))
+    first=.${what:0:1}$((task % cells * ${what:1} / cells))
+    name=${name%"$first"}$first # since Slurm 23 a job that starts again has the name that it was given here
     scontrol update JobId="$id" JobName="$name" 2>/dev/null # no matter where it is not allowed
 fi
 say "$name: job $id, start $restarts: $ranks ranks by $TENFOLD_LAUNCHER on $nodelist"

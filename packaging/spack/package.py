@@ -21,7 +21,6 @@ class Tenfold(CMakePackage):
     depends_on("mpi")
     depends_on("hdf5@1.10.8:")
     depends_on("libconfig@1.7:")
-    depends_on("onednn@2.7: cpu_runtime=omp")
     depends_on("libvips@8.14: +jpeg+png+tiff")
     depends_on("glib@2.74:")
     depends_on("libjpeg-turbo@2.1:")

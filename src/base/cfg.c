@@ -46,7 +46,18 @@ static void renamed_key(const tn_renamed *r, int line, tn_problems *problems) {
                r->group, r->now, n, r->now, r->now + n + 1, r->group);
 }
 
+/* Keys of earlier versions that have no successor of the same meaning. */
+static const struct {
+    const char *group, *name, *instead;
+} GONE[] = {{"train", "checkpoint_images",
+             "checkpoints come by the clock now: train.checkpoint_seconds, 600 where it is not given"}};
+
 static void unknown_key(const char *group, const char *name, int line, tn_problems *problems) {
+    for (size_t i = 0; i < sizeof GONE / sizeof *GONE; i++)
+        if (strcmp(GONE[i].group, group) == 0 && strcmp(GONE[i].name, name) == 0) {
+            tn_problem(problems, line, "unknown key %s.%s: %s", group, name, GONE[i].instead);
+            return;
+        }
     for (const tn_renamed *r = tn_renamed_keys; r->group; r++)
         if (strcmp(r->group, group) == 0 && strcmp(r->before, name) == 0) {
             renamed_key(r, line, problems);

@@ -167,9 +167,8 @@ typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other
         double clip_norm;                             /* 0 = off                                               */
         double ema_decay;                             /* 0.99 per step; 0 = off                                */
         int evaluation_points;                        /* 5, evenly spaced over the budget                      */
-        int64_t checkpoint_images;                    /* 0 = at evaluation points only; never changes results  */
-        double checkpoint_seconds;                    /* 600; 0 = not by the clock; never changes results      */
-        double hang_seconds;                          /* 1800; 0 = never; base/watch.h                         */
+        double checkpoint_seconds; /* 600; 0 = at evaluation points alone; never changes results      */
+        double hang_seconds;       /* 1800; 0 = never; base/watch.h                         */
     } train;
     struct {
         int max_rounds;                   /* 1: rounds of filtering + retraining; 0 = none         */

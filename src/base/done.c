@@ -6,9 +6,11 @@
 #include "base/lock.h"
 #include "base/progress.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WHY_BYTES = TN_PATH_BYTES + 128 };
 
@@ -202,6 +204,15 @@ static tn_status look(const char *dir, const tn_done *want, tn_done_state *state
     return *state == TN_DONE_VALID ? look_beside(dir, state, why) : TN_OK;
 }
 
+/* Not fsynced: a file that comes back after a crash of the host goes at the next start. */
+static void remove_scratch(const char *dir, const tn_done *done) {
+    char path[TN_PATH_BYTES];
+    if (!done->scratch || tn_done_check() != TN_OK || tn_path(path, "%s/%s", dir, done->scratch) != TN_OK) return;
+    if (unlink(path) == 0 || errno == ENOENT) return;
+    tn_warn("%s: cannot be removed: %s; it is not needed any more, and the next start removes it", path,
+            strerror(errno));
+}
+
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out) {
     tn_done_state state = TN_DONE_ABSENT;
     char why[WHY_BYTES] = "";
@@ -215,6 +226,7 @@ tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, 
     *valid_out = state == TN_DONE_VALID;
     if (*valid_out) {
         tn_say("%s: already done", name);
+        remove_scratch(dir, want);
         return TN_OK;
     }
     if (state == TN_DONE_STALE) {
@@ -265,6 +277,7 @@ tn_status tn_done_publish(const char *dir, const tn_done *done, const char *dige
     if (st == TN_OK) st = write_done(dir, j);
     if (st == TN_OK) {
         tn_run_got_further();
+        remove_scratch(dir, done);
         tn_done_leave();
     }
     json_decref(j);

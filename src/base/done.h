@@ -29,6 +29,7 @@ typedef struct {
     const char *stage;
     const char *settings; /* tn_cfg_canonical() of the groups this stage depends on */
     const char *inputs;   /* lines "name digest\n"; may be "" */
+    const char *scratch;  /* file in dir that nobody needs once dir is done; NULL: there is none */
 } tn_done;
 
 /* The digest of a folder whose stage had nothing to do, and said so (rounds after the last that helped): it is done,
@@ -41,8 +42,8 @@ typedef enum { TN_DONE_ABSENT, TN_DONE_STALE, TN_DONE_VALID } tn_done_state;
  *         says: use another --run folder, or delete dir. TN_EFORMAT unreadable DONE. */
 tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out);
 
-/* Looks at dir and makes it ready: valid: says "NAME: already done"; stale: says so and empties it; else makes it, and
- * removes the temporary files of dead writers. What is not valid is locked until it is published, given up, the process
+/* Looks at dir and makes it ready: valid: says "NAME: already done", and removes a scratch file that was left; stale: says
+ * so and empties it; else makes it, and removes the temporary files of dead writers. What is not valid is locked until it is published, given up, the process
  * ends or begins another folder. Local.
  * Errors  TN_EBUSY another process is making it */
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out);
@@ -58,7 +59,8 @@ void tn_done_leave(void);
  * alone. tn_msg stays. */
 void tn_done_undo(const char *dir);
 
-/* Errors  TN_EBUSY as tn_done_check.
+/* Publishes DONE; then removes the scratch file. Where that fails, it warns: the folder is done.
+ * Errors  TN_EBUSY as tn_done_check.
  * file: names of the files in dir whose bytes DONE vouches for, NULL at the end; NULL: none. "../name": beside dir; where one
  *       of these is missing or has other bytes, tn_done_begin finds the folder stale. */
 tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *const *file);

@@ -15,9 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double LOOK_EVERY_S = 0.1;
-static const time_t BEAT_EVERY_S = 2;
 enum {
+    BEAT_EVERY_S = 2,
+    BEAT_OF_JOB_EVERY_S = 10,
+    DEAD_BEATS = 6, /* so many do not come, and LOOKS_UNTIL_DEAD pass */
+    LOOKS_PER_S = 10,
     LOOKS_UNTIL_SAID = 20,
     LOOKS_UNTIL_BLIND = 30,
     LOOKS_UNTIL_BUSY = 100,
@@ -28,7 +30,7 @@ enum {
 struct tn_lock {
     char path[TN_PATH_BYTES], what[TN_PATH_BYTES];
     char owner[LINE_BYTES]; /* the line without its count */
-    int fd;
+    int fd, every_s;
     int64_t n_beats;
     bool stop;
     pthread_t thread;
@@ -53,7 +55,9 @@ static void name_owner(tn_lock *l) {
     kernel_id(kernel);
     gethostname(host, sizeof host - 1);
     if (getrandom(&token, sizeof token, 0) != sizeof token) token = (uint64_t)getpid();
-    snprintf(l->owner, sizeof l->owner, "%s %s %ld %016llx", kernel, host, (long)getpid(), (unsigned long long)token);
+    l->every_s = tn_is_job() ? BEAT_OF_JOB_EVERY_S : BEAT_EVERY_S;
+    snprintf(l->owner, sizeof l->owner, "%s %s %ld %016llx %d", kernel, host, (long)getpid(), (unsigned long long)token,
+             l->every_s);
 }
 
 /* The line as the file system shows it now: opened anew, so that NFS asks its server. Empty: nobody's. False: it cannot be
@@ -70,7 +74,7 @@ static bool read_line(const char *path, char out[LINE_BYTES]) {
 }
 
 static void wait_a_moment(void) {
-    nanosleep(&(struct timespec){.tv_nsec = (long)(LOOK_EVERY_S * 1e9)}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 1000000000 / LOOKS_PER_S}, NULL);
 }
 
 static bool is_owner(const tn_lock *l, const char *line) {
@@ -97,7 +101,7 @@ static void *beat_on(void *context) {
     while (!l->stop) {
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += BEAT_EVERY_S;
+        until.tv_sec += l->every_s;
         if (pthread_cond_timedwait(&l->wake, &l->mutex, &until) != ETIMEDOUT) continue;
         char line[LINE_BYTES];
         if (read_line(l->path, line) && !is_owner(l, line)) break;
@@ -124,6 +128,17 @@ static lock_state try_flock(int fd) {
     return errno == EWOULDBLOCK ? LOCKED : NO_LOCKS;
 }
 
+/* How often the line must be seen unchanged until its holder is dead. One that does not say how often it beats beats as
+ * seldom as any. */
+static int looks_until_dead(const char *line) {
+    int every_s = 0, looks = 0;
+    long long count = 0;
+    if (sscanf(line, "%*s %*s %*s %*s %d %lld", &every_s, &count) != 2 || every_s < 1 || every_s > BEAT_OF_JOB_EVERY_S)
+        every_s = BEAT_OF_JOB_EVERY_S;
+    looks = DEAD_BEATS * every_s * LOOKS_PER_S;
+    return looks > LOOKS_UNTIL_DEAD ? looks : LOOKS_UNTIL_DEAD;
+}
+
 /* The table in lock.h. */
 static void look(watch *w, const char *path, const char *kernel, lock_state state) {
     char line[LINE_BYTES];
@@ -140,7 +155,7 @@ static void look(watch *w, const char *path, const char *kernel, lock_state stat
     bool of_this_kernel = strcmp(kernel, UNKNOWN) != 0 && strncmp(line, kernel, n) == 0 && line[n] == ' ';
     w->held_here = state == LOCKED && (of_this_kernel || !*line);
     w->may_be_taken = (state != LOCKED && !*line) || (state == UNLOCKED && of_this_kernel) ||
-                      (w->same > LOOKS_UNTIL_DEAD && !w->held_here);
+                      (w->same > looks_until_dead(line) && !w->held_here);
 }
 
 /* One change may be the last beat of a dead holder that becomes visible late. */

@@ -9,14 +9,15 @@
  * Two means, because neither is enough alone:
  *   flock      ends with its process, however that ends; but some shared file systems have no locks, keep them to one
  *              host, or keep those of a host that died.
- *   heartbeat  the file holds one line, `KERNEL HOST PID TOKEN COUNT`, whose COUNT a thread of the holder raises every
- *              two seconds. Empty: nobody's, or given up in good order.
+ *   heartbeat  the file holds one line, `KERNEL HOST PID TOKEN EVERY_S COUNT`, whose COUNT a thread of the holder raises
+ *              every EVERY_S seconds: 2, of a job (tn_is_job) 10. Empty: nobody's, or given up in good order.
  * An observer counts how often it looked and saw the same line, on its own monotonic clock: time stamps of two hosts
  * are never compared, and a file system that stands still for everybody does not make a holder look dead.
  *
  *   flock free, line empty or of this kernel, where flock tells the truth          taken at once
- *   line unchanged for 30 s of looking, and not locked by a process of this kernel  its holder is dead: taken over
- *   otherwise                                                                       TN_EBUSY after 10 s
+ *   line unchanged for 30 s of looking, and for six EVERY_S, and not locked by a
+ *   process of this kernel                                                          its holder is dead: taken over
+ *   line changed twice, or locked by a process of this kernel                       TN_EBUSY after 10 s
  *
  * A line that cannot be read for a moment (ESTALE, EMFILE, EIO) says nothing about its holder: such a look does not count,
  * and the holder's heartbeat goes on.

@@ -1,6 +1,6 @@
 /*
  * progress.h - progress of long work: a bar on a terminal, sparse lines in a log.
- *                                                                     layer: base, uses: fs, utf8, watch
+ *                                                                     layer: base, uses: utf8, watch
  *
  *   tn_progress p;
  *   tn_progress_begin(&p, "fold 3 round 0", n_images, "images");   // rank 0 only
@@ -30,15 +30,20 @@ void tn_progress_end(tn_progress *p, const char *note);
 
 double tn_now_s(void); /* monotonic clock */
 
-/* Signs of life for observers on other hosts: from here on every tn_progress_at of this process, at most every two
- * seconds, publishes `COUNT DONE TOTAL PER_S LABEL` at path; NULL ends it. COUNT rises by one each time. It holds no
- * time of day: an observer sees on its own clock for how long COUNT stays the same. A path that cannot be written stays
- * without signs, and harms nothing. */
+/* Did slurm/stage.sh start this process? Then many like it share a file system, and what each writes now and then it
+ * writes less often. */
+bool tn_is_job(void);
+
+/* Signs of life for observers on other hosts: from here on every tn_progress_at of this process, at most every EVERY_S
+ * seconds (2; of a job 30), writes `COUNT EVERY_S DONE TOTAL PER_S LABEL` over the first line of path; NULL ends it. COUNT
+ * rises by one each time. It holds no time of day: an observer sees on its own clock for how long COUNT stays the same.
+ * Nothing is synced or renamed: a sign that a crash loses, or that is read half, tells no lasting lie. A path that cannot
+ * be written stays without signs, and harms nothing. */
 void tn_progress_signs(const char *path);
 
 typedef struct {
     int64_t count, done, total;
-    double per_s;
+    double every_s, per_s;
     char label[96];
 } tn_sign;
 bool tn_sign_read(const char *path, tn_sign *out); /* false: there is none */

@@ -53,18 +53,37 @@ static tn_status watch_each_other(tn_run *run) {
     return st;
 }
 
+/* The first of these names that the environment has. Slurm's are last: below srun there can be another launcher. */
+static const char *launcher_says(const char *const names[]) {
+    const char *text = NULL;
+    for (int i = 0; names[i] && !text; i++) text = getenv(names[i]);
+    return text;
+}
+
+bool tn_is_first_rank(void) {
+    static const char *const RANK[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK",    "PMI_RANK",
+                                       "PALS_RANKID",          "SLURM_PROCID", NULL};
+    const char *rank = launcher_says(RANK);
+    return !rank || strcmp(rank, "0") == 0;
+}
+
 /* Programs that their launcher does not connect each believe to be alone, and would all write the same files. */
 static tn_status check_ranks(const tn_run *run) {
-    const char *started = getenv("TENFOLD_RANKS");
-    int apart = started && atoi(started) != run->n_ranks;
+    static const char *const SIZE[] = {"TENFOLD_RANKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", NULL};
+    const char *started = launcher_says(SIZE);
+    int apart = started && atoi(started) != run->n_ranks, length = 0;
+    char mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
     MPI_Allreduce(MPI_IN_PLACE, &apart, 1, MPI_INT, MPI_MAX, run->comm);
     if (!apart) return TN_OK;
+    MPI_Get_library_version(mpi, &length);
     MPI_Finalize();
-    return tn_fail(TN_EARG,
-                   "the launcher started %s ranks, and %d of them know of each other: it does not fit this MPI. srun "
-                   "needs --mpi=pmix and a Slurm with PMIx (srun --mpi=list tells); else set TENFOLD_LAUNCHER=mpirun "
-                   "in site.env",
-                   started ? started : "other", run->n_ranks);
+    return tn_fail(
+        TN_EARG,
+        "the launcher started %s ranks, and %d of them know of each other: it is not the launcher of the MPI "
+        "that this program runs with, %.*s. mpirun must be of the same MPI (which mpirun); srun needs "
+        "--mpi=pmix for Open MPI, and often --mpi=pmi2 for others (srun --mpi=list tells); both are set by "
+        "TENFOLD_LAUNCHER in site.env",
+        started ? started : "other", run->n_ranks, (int)strcspn(mpi, "\n\t,("), mpi);
 }
 
 enum { START_S = 600 }; /* thousands of ranks take a minute or two */

@@ -23,10 +23,13 @@ typedef struct tn_run {
     int rank, n_ranks;
 } tn_run;
 
+/* As the launcher says it, before MPI begins or without it; true without a launcher. Local. */
+bool tn_is_first_rank(void);
+
 /* tn_stop_begin, MPI_Init_thread(FUNNELED), errors fatal; the ranks of a host watch each other (watch.h). Collective over
  * all.
- * Errors  TN_EIO MPI does not start. TN_EARG the environment's TENFOLD_RANKS, how many ranks a launcher was told to
- *         start, is another number than know of each other. */
+ * Errors  TN_EIO MPI does not start. TN_EARG a launcher says that it started another number of ranks than know of each
+ *         other: it is one of another MPI. */
 tn_status tn_run_begin(tn_run *run);
 
 /* Something was published that the next start goes on from: slurm/stage.sh queues a job again as long as its starts get

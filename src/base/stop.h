@@ -5,8 +5,8 @@
  *   while (work is left && !tn_stop_wanted()) one_piece(...);
  *   if (fork() == 0) { tn_stop_child(); execvp(...); }
  *
- * Why a thread: oneDNN's compiled float32 product lets the stack pointer point into a buffer on the heap while it runs.
- * A signal that is handled then writes its frame, 3 KiB or more, over whatever lies below that buffer: another thread's
+ * Why a thread: compiled code of a library may let the stack pointer point into a buffer on the heap while it runs, as
+ * oneDNN's float32 product does. A signal that is handled then writes its frame, 3 KiB or more, over whatever lies below that buffer: another thread's
  * data, malloc's lists, weights. So no thread that computes may ever run a handler. All threads block every signal that
  * can wait; they inherit that from the main thread, and so do the threads of libraries.
  *

@@ -17,7 +17,7 @@
 
 enum {
     TN_STACK_NEED_BYTES = 256 << 10, /* of a thread that computes. Measured: at most 43 KiB in training and evaluation,
-                                      * all instruction sets, fp32 (oneDNN) and bf16; 13 KiB in decoding */
+                                      * all instruction sets, fp32 and bf16; 13 KiB in decoding */
     TN_STACK_BYTES = 1 << 20         /* what tn_thread_start gives; memory only where it is touched */
 };
 

@@ -40,31 +40,19 @@ static const tn_verb *find(const char *name) {
     return NULL;
 }
 
-static const char *const RANK[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK"};
-enum { N_RANKS = sizeof RANK / sizeof *RANK };
-
-/* Rank as the launcher says it, before MPI begins; 0 without a launcher. */
-static bool is_first_rank(void) {
-    for (int i = 0; i < N_RANKS; i++)
-        if (getenv(RANK[i])) return strcmp(getenv(RANK[i]), "0") == 0;
-    return true;
-}
-
 /* A launcher's other ranks have nothing to do for a verb without MPI. A shell that has only inherited the variable must hear why
  * nothing happened. */
 static int pass(const char *verb) {
-    for (int i = 0; i < N_RANKS; i++)
-        if (getenv(RANK[i])) {
-            tn_say("%s: nothing to do for rank %s (%s); unset that variable where no launcher started this", verb,
-                   getenv(RANK[i]), RANK[i]);
-            break;
-        }
+    tn_say("%s: nothing to do, since a launcher's variable (OMPI_COMM_WORLD_RANK, PMIX_RANK, PMI_RANK, PALS_RANKID, "
+           "SLURM_PROCID) says "
+           "that this is not rank 0; unset it where no launcher started this",
+           verb);
     return 0;
 }
 
 /* Every rank comes here with the same verdict; one of them speaks. */
 static int fail(tn_status st) {
-    if (is_first_rank()) tn_fail_print();
+    if (tn_is_first_rank()) tn_fail_print();
     return st;
 }
 
@@ -115,6 +103,6 @@ int main(int argc, char **argv) {
     tn_args args;
     tn_status st = tn_args_parse(verb, argc - 2, argv + 2, &args);
     if (st != TN_OK) return fail(st);
-    if (!verb->mpi && !is_first_rank()) return pass(verb->name);
+    if (!verb->mpi && !tn_is_first_rank()) return pass(verb->name);
     return run_verb(verb, &args);
 }

@@ -8,7 +8,7 @@
  *   tn_dev_close(&dev);
  *
  * `ref` (ref/) is plain C in the order of the formulae, with sums in double, float32 only: the judge of the others.
- * `cpu` (cpu/) is own vectorised kernels, and oneDNN for float32 products. A further device is one folder and one
+ * `cpu` (cpu/) is own vectorised kernels per instruction set. A further device is one folder and one
  * table.
  *
  * Stored and read  Activations lie in memory as a convolution left them, in the device's precision (`void *`). Batch
@@ -168,10 +168,10 @@ static inline size_t tn_real_bytes(const tn_dev *dev) { /* of a stored activatio
     return dev->precision == TN_BF16 ? 2 : 4;
 }
 
-/* Errors  TN_ENODE isa above tn_isa_best(), or this process began with one that has other products. TN_EARG n_threads < 1 or more than OpenMP gives, too small stacks, bf16 on ref.
- */
+/* Errors  TN_ENODE isa above tn_isa_best(). TN_EARG n_threads < 1 or more than OpenMP gives, too small stacks, bf16 on ref. */
 tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out);
 void tn_dev_close(tn_dev **dev);
-const char *tn_dev_library(void); /* "oneDNN 2.6.3", for the records */
+/* "kernels 2", for the records: another number where a change of the kernels gives other bits on the same instruction set. */
+const char *tn_dev_library(void);
 
 #endif

@@ -5,7 +5,7 @@
  *   shards/                         preprocess: dataset.h5, shard-NNNNN.h5, quarantine.csv, DONE
  *   folds/                          preprocess: folds.h5, certificate.txt, DONE
  *   train/r0-f3-s64-x1/             train: round 0, fold 3, 64 px, seed 1
- *       checkpoint.safetensors      latest state, everything to go on from
+ *       checkpoint.safetensors      latest state, everything to go on from; until DONE is there
  *       best.safetensors            EMA teacher at the kept evaluation point
  *       posteriors.h5               z (N,K) and p (N,K) of that point; none in the last round, which nothing is filtered by
  *       journal.jsonl               one line per evaluation point

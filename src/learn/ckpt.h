@@ -10,7 +10,7 @@
  *        EMA, "m." and "v." optimiser moments, "z" and "best_p" posteriors. __metadata__ holds words (strings): net,
  *        settings, counters, and `xxh3`, the hash of the data part, checked by every read.
  *        Decision: docs/decisions/checkpoint-format.md
- * Local: rank 0 writes, every rank may read.
+ * Local, but for tn_ckpt_read_all: rank 0 writes, every rank may read.
  * Errors TN_EFORMAT truncated, absurd header length, offsets outside, overlapping or leaving holes, a name twice, wrong
  *        type, hash differs: "PATH: ... " and what to do (delete it: the cell restarts from its last published
  *        checkpoint or from the beginning).
@@ -20,6 +20,7 @@
 
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/run.h"
 #include "data/augment.h"
 #include "net/net.h"
 
@@ -38,6 +39,10 @@ typedef struct tn_ckpt tn_ckpt;
 tn_status tn_ckpt_read(const char *path, tn_ckpt **out);
 /* The same for files of other programs: F16 and BF16 are converted, PyTorch's num_batches_tracked are skipped. */
 tn_status tn_ckpt_read_foreign(const char *path, tn_ckpt **out);
+/* Either of these on every rank: rank 0 alone reads the file and sends its bytes; each rank checks them. Collective.
+ * hex_out  the hash of the file (tn_hash_file), on every rank; may be NULL
+ * Cost     one read of the file, one broadcast, its bytes in memory on every rank */
+tn_status tn_ckpt_read_all(tn_run *run, const char *path, bool foreign, char hex_out[TN_HEX_BYTES], tn_ckpt **out);
 void tn_ckpt_free(tn_ckpt **ck);
 const char *tn_ckpt_word(const tn_ckpt *ck, const char *key); /* NULL when absent */
 /* TN_EFORMAT absent, or the shape differs (both shapes named). */

@@ -210,44 +210,74 @@ static tn_status parse_header(reader *r, const char *text, size_t n_text, tn_ckp
     return st;
 }
 
-static tn_status read_parts(reader *r, FILE *f, int64_t file_bytes, tn_ckpt *ck) {
-    uint64_t n_header = 0;
-    bool begins = file_bytes >= 8 && fread(&n_header, sizeof n_header, 1, f) == 1;
-    if (ferror(f)) return tn_fail(TN_EIO, "%s: cannot be read: %s", r->path, strerror(errno));
-    if (!begins) return damaged(r, "it is too short");
-    if (n_header > TN_CKPT_HEADER_BYTES || (int64_t)n_header > file_bytes - 8)
-        return damaged(r, "the length of its header is impossible");
-    r->n_bytes = file_bytes - 8 - (int64_t)n_header;
-    char *text = malloc((size_t)n_header + 1);
-    ck->data = malloc((size_t)r->n_bytes + 1);
-    tn_status st = TN_OK;
-    if (!text || !ck->data)
-        st = tn_fail_memory((unsigned long long)file_bytes, r->path);
-    else if (fread(text, 1, (size_t)n_header, f) != n_header ||
-             fread(ck->data, 1, (size_t)r->n_bytes, f) != (size_t)r->n_bytes)
-        st = tn_fail(TN_EIO, "%s: cannot be read: %s", r->path, strerror(errno));
-    else
-        st = parse_header(r, text, (size_t)n_header, ck);
-    free(text);
-    return st;
+/* The bytes of a file, its header and its data apart. */
+typedef struct {
+    uint64_t n_header;
+    int64_t n_data;
+    char *header;
+    float *data;
+} contents;
+
+static void contents_free(contents *c) {
+    free(c->header);
+    free(c->data);
+    *c = (contents){.n_header = 0};
 }
 
-static tn_status read_file(const char *path, bool foreign, tn_ckpt **out) {
-    FILE *f = fopen(path, "rb");
+static tn_status make_room(const reader *r, contents *c) {
+    c->header = malloc((size_t)c->n_header + 1);
+    c->data = malloc((size_t)c->n_data + 1);
+    return c->header && c->data ? TN_OK : tn_fail_memory(c->n_header + (unsigned long long)c->n_data, r->path);
+}
+
+static tn_status read_parts(const reader *r, FILE *f, int64_t file_bytes, contents *c) {
+    bool begins = file_bytes >= 8 && fread(&c->n_header, sizeof c->n_header, 1, f) == 1;
+    if (ferror(f)) return tn_fail(TN_EIO, "%s: cannot be read: %s", r->path, strerror(errno));
+    if (!begins) return damaged(r, "it is too short");
+    if (c->n_header > TN_CKPT_HEADER_BYTES || (int64_t)c->n_header > file_bytes - 8)
+        return damaged(r, "the length of its header is impossible");
+    c->n_data = file_bytes - 8 - (int64_t)c->n_header;
+    TN_TRY(make_room(r, c));
+    if (fread(c->header, 1, (size_t)c->n_header, f) != c->n_header ||
+        fread(c->data, 1, (size_t)c->n_data, f) != (size_t)c->n_data)
+        return tn_fail(TN_EIO, "%s: cannot be read: %s", r->path, strerror(errno));
+    return TN_OK;
+}
+
+static tn_status read_contents(const reader *r, contents *c) {
+    FILE *f = fopen(r->path, "rb");
     struct stat info;
     if (!f || fstat(fileno(f), &info) != 0) {
         int cause = errno;
         if (f) fclose(f);
-        return tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(cause));
+        return tn_fail(TN_EIO, "%s: cannot be read: %s", r->path, strerror(cause));
     }
-    reader r = {.path = path, .foreign = foreign};
-    tn_ckpt *ck = calloc(1, sizeof *ck);
-    tn_status st = ck ? read_parts(&r, f, info.st_size, ck) : tn_fail_memory(sizeof *ck, "a checkpoint");
+    tn_status st = read_parts(r, f, info.st_size, c);
     fclose(f);
+    return st;
+}
+
+/* Takes the data of c. */
+static tn_status parse(reader *r, contents *c, tn_ckpt **out) {
+    tn_ckpt *ck = calloc(1, sizeof *ck);
+    if (!ck) return tn_fail_memory(sizeof *ck, "a checkpoint");
+    ck->data = c->data;
+    c->data = NULL;
+    r->n_bytes = c->n_data;
+    tn_status st = parse_header(r, c->header, (size_t)c->n_header, ck);
     if (st == TN_OK)
         *out = ck;
     else
         tn_ckpt_free(&ck);
+    return st;
+}
+
+static tn_status read_file(const char *path, bool foreign, tn_ckpt **out) {
+    reader r = {.path = path, .foreign = foreign};
+    contents c = {.n_header = 0};
+    tn_status st = read_contents(&r, &c);
+    if (st == TN_OK) st = parse(&r, &c, out);
+    contents_free(&c);
     return st;
 }
 
@@ -257,4 +287,41 @@ tn_status tn_ckpt_read(const char *path, tn_ckpt **out) {
 
 tn_status tn_ckpt_read_foreign(const char *path, tn_ckpt **out) {
     return read_file(path, true, out);
+}
+
+/* --- read once, for all ranks ------------------------------------------------------------------------------------- */
+
+static tn_status send_contents(tn_run *run, const reader *r, contents *c) {
+    tn_bcast(run, 0, &c->n_header, sizeof c->n_header);
+    tn_bcast(run, 0, &c->n_data, sizeof c->n_data);
+    TN_TRY(tn_agree(run, run->rank == 0 ? TN_OK : make_room(r, c)));
+    tn_bcast(run, 0, c->header, (size_t)c->n_header);
+    tn_bcast(run, 0, c->data, (size_t)c->n_data);
+    return TN_OK;
+}
+
+/* Of the whole file, as tn_hash_file would have it. */
+static void hash_contents(const contents *c, char hex_out[TN_HEX_BYTES]) {
+    tn_hash *h = tn_hash_new();
+    tn_hash_add(h, &c->n_header, sizeof c->n_header);
+    tn_hash_add(h, c->header, (size_t)c->n_header);
+    tn_hash_add(h, c->data, (size_t)c->n_data);
+    tn_hash_hex(h, hex_out);
+    tn_hash_free(&h);
+}
+
+tn_status tn_ckpt_read_all(tn_run *run, const char *path, bool foreign, char hex_out[TN_HEX_BYTES], tn_ckpt **out) {
+    reader r = {.path = path, .foreign = foreign};
+    contents c = {.n_header = 0};
+    tn_ckpt *ck = NULL;
+    tn_status st = tn_agree(run, run->rank == 0 ? read_contents(&r, &c) : TN_OK);
+    if (st == TN_OK) st = send_contents(run, &r, &c);
+    if (st == TN_OK && hex_out) hash_contents(&c, hex_out);
+    if (st == TN_OK) st = tn_agree(run, parse(&r, &c, &ck));
+    contents_free(&c);
+    if (st == TN_OK)
+        *out = ck;
+    else
+        tn_ckpt_free(&ck);
+    return st;
 }

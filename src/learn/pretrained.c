@@ -4,18 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tn_status read_model(const char *path, tn_ckpt **ck_out, tn_ckpt_model *out) {
-    tn_ckpt *ck = NULL;
-    TN_TRY(tn_ckpt_read_foreign(path, &ck)); /* so that it can be said what to do with a file of another program */
-    if (tn_ckpt_model_of(ck, out) == TN_OK) {
-        *ck_out = ck;
-        return TN_OK;
-    }
-    tn_ckpt_free(&ck);
-    return tn_fail(TN_EFORMAT, "model.pretrained: %s: %s. Give a file that `tenfold weights import` wrote", path,
-                   tn_msg);
-}
-
 /* wanted 0: the net's own, which the file has when it is of the same net and its number is that of the table. */
 static tn_status same_number(const char *path, const char *key, double in_file, double wanted) {
     if (in_file == wanted) return TN_OK;
@@ -25,28 +13,38 @@ static tn_status same_number(const char *path, const char *key, double in_file, 
                    path, key, in_file, wanted, key);
 }
 
-tn_status tn_pretrained_open(const char *path, tn_net_spec *spec, tn_input_norm *norm_out, tn_ckpt **out) {
-    tn_ckpt *ck = NULL;
+tn_status tn_pretrained_fit(const char *path, const tn_ckpt *ck, tn_net_spec *spec, tn_input_norm *norm_out) {
     tn_ckpt_model have;
     tn_net *net = NULL;
-    TN_TRY(read_model(path, &ck, &have));
-    tn_status st = TN_OK;
+    tn_status st = tn_ckpt_model_of(ck, &have);
+    if (st != TN_OK)
+        return tn_fail(TN_EFORMAT, "model.pretrained: %s: %s. Give a file that `tenfold weights import` wrote", path,
+                       tn_msg);
     if (strcmp(have.net.name, spec->name) != 0)
-        st = tn_fail(TN_EARG, "model.pretrained: %s is of %s, but model.net = \"%s\"", path, have.net.name, spec->name);
-    if (st == TN_OK) st = tn_net_new(spec, &net);
-    if (st == TN_OK) st = same_number(path, "width", have.net.width, tn_net_spec_of(net)->width);
+        return tn_fail(TN_EARG, "model.pretrained: %s is of %s, but model.net = \"%s\"", path, have.net.name,
+                       spec->name);
+    TN_TRY(tn_net_new(spec, &net));
+    st = same_number(path, "width", have.net.width, tn_net_spec_of(net)->width);
     if (st == TN_OK) st = same_number(path, "depth", have.net.depth, tn_net_spec_of(net)->depth);
     tn_net_free(&net);
-    if (st != TN_OK) {
-        tn_ckpt_free(&ck);
-        return st;
-    }
+    if (st != TN_OK) return st;
     spec->pad_same = have.net.pad_same;
     spec->bn_eps = have.net.bn_eps;
     spec->bn_momentum = have.net.bn_momentum;
     *norm_out = have.norm;
-    *out = ck;
     return TN_OK;
+}
+
+/* Read as a file of another program, so that the error of one says what to do with it. */
+tn_status tn_pretrained_open(const char *path, tn_net_spec *spec, tn_input_norm *norm_out, tn_ckpt **out) {
+    tn_ckpt *ck = NULL;
+    TN_TRY(tn_ckpt_read_foreign(path, &ck));
+    tn_status st = tn_pretrained_fit(path, ck, spec, norm_out);
+    if (st == TN_OK)
+        *out = ck;
+    else
+        tn_ckpt_free(&ck);
+    return st;
 }
 
 tn_status tn_pretrained_load(const tn_ckpt *ck, const tn_net *net, float *params, float *state) {

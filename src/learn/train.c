@@ -178,11 +178,6 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
     return TN_OK;
 }
 
-static bool save_by_images(const tn_train *t) {
-    int64_t every = t->cfg->train.checkpoint_images, now = t->clock.images_seen;
-    return every > 0 && now / every != (now - (int64_t)t->L * t->B) / every;
-}
-
 /* The next evaluation point where it is due, else one step, and a checkpoint where one is due after it. */
 static tn_status advance(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     signals s = {.stop = false};
@@ -196,7 +191,7 @@ static tn_status advance(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
         t->clock.seconds += tn_now_s() - before;
     }
     *stop_out = s.stop;
-    return s.stop || s.save || save_by_images(t) ? tn_train_checkpoint(run, t) : TN_OK;
+    return s.stop || s.save ? tn_train_checkpoint(run, t) : TN_OK;
 }
 
 static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
@@ -246,10 +241,14 @@ static tn_status train_all(tn_run *run, tn_train *t) {
     return st;
 }
 
+static tn_done identity_of(const tn_train *t) {
+    return (tn_done){.stage = "train", .settings = t->settings, .inputs = t->inputs, .scratch = TN_CHECKPOINT_NAME};
+}
+
 static tn_status finish(tn_run *run, tn_train *t) {
     tn_status st = TN_OK;
     if (run->rank == 0) {
-        tn_done done = {.stage = "train", .settings = t->settings, .inputs = t->inputs};
+        tn_done done = identity_of(t);
         st = tn_done_publish(
             t->folder, &done, t->clock.best_digest,
             (const char *[]){"best.safetensors", t->rows == TN_JUDGED_SLICE ? NULL : "posteriors.h5", NULL});
@@ -266,7 +265,7 @@ static tn_status finish(tn_run *run, tn_train *t) {
 static tn_status skip(tn_run *run, tn_train *t) {
     tn_status st = TN_OK;
     if (run->rank == 0) {
-        tn_done done = {.stage = "train", .settings = t->settings, .inputs = t->inputs};
+        tn_done done = identity_of(t);
         st = tn_done_publish(t->folder, &done, TN_SKIPPED, NULL);
         tn_say("%s: skipped, the round before did not improve", t->name);
     }
@@ -393,7 +392,7 @@ tn_status tn_train_digest(const tn_cfg *cfg, const tn_cell *cell, char hex_out[T
 static tn_status set_paths(tn_train *t) {
     tn_cell_name(&t->cell, t->name);
     TN_TRY(tn_cell_folder(t->cfg, "train", &t->cell, t->folder));
-    TN_TRY(tn_path(t->ckpt_path, "%s/checkpoint.safetensors", t->folder));
+    TN_TRY(tn_path(t->ckpt_path, "%s/" TN_CHECKPOINT_NAME, t->folder));
     TN_TRY(tn_path(t->best_path, "%s/best.safetensors", t->folder));
     TN_TRY(tn_path(t->posteriors_path, "%s/posteriors.h5", t->folder));
     TN_TRY(tn_path(t->journal_path, "%s/journal.jsonl", t->folder));
@@ -409,7 +408,7 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
     if (st == TN_OK && run->rank == 0) st = find_inputs(cfg, cell, t.folder, t.settings, t.inputs, &valid);
     st = tn_agree(run, st);
     tn_bcast(run, 0, t.inputs, sizeof t.inputs);
-    tn_done want = {.stage = "train", .settings = t.settings, .inputs = t.inputs};
+    tn_done want = identity_of(&t);
     if (st == TN_OK) st = tn_done_begin_all(run, t.folder, t.name, &want, &valid);
     bool skipped = st == TN_OK && !valid && cell->round > 0 && strstr(t.inputs, "filter " TN_SKIPPED "\n");
     if (skipped) st = skip(run, &t);

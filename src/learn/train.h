@@ -7,7 +7,8 @@
  * Labels     those of the overlay: given, suggested, none. With self.consistency_weight the averaged weights are a
  *            teacher (evaluation mode, on the lane before CutMix) for every row of the lane (net/consistency.h).
  * Writes     train/<cell>/ (cell.h), DONE last. Done already: says so and returns. Interrupted: goes on from
- *            checkpoint.safetensors, to the same bits.
+ *            checkpoint.safetensors, to the same bits. DONE makes that file superfluous: it is removed behind DONE, or
+ *            by the next start that finds the cell done.
  * Judged     by the validation slice (fold.h), by the original labels of its rows in every round. Kept is the latest
  *            evaluation point that is not shown to be worse (rounds.h) than the one that scores highest
  *            (tn_score_better): docs/decisions/kept-point.md.

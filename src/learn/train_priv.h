@@ -29,6 +29,7 @@ typedef struct {
 } tn_train_clock;
 
 enum { TN_TRAIN_INPUTS_BYTES = 256 };
+#define TN_CHECKPOINT_NAME "checkpoint.safetensors" /* in the cell's folder until it is done */
 
 /* The rows that evaluation points look at. All: the filter judges by them. Without a filter behind: the validation slice
  * alone, and no posteriors.h5; in a search the own fold too, on which the judgement compares (suite/rung_judge.c). Who has

@@ -60,7 +60,7 @@ static tn_status make_net(tn_train *t) {
     tn_net_spec spec = tn_train_net(c, tn_extra_units(t->index, c->model.metadata_levels));
     spec.n_classes = t->index->n_classes;
     tn_input_norm norm = IMAGENET;
-    if (*c->model.pretrained) TN_TRY(tn_pretrained_open(c->model.pretrained, &spec, &norm, &t->pretrained));
+    if (t->pretrained) TN_TRY(tn_pretrained_fit(c->model.pretrained, t->pretrained, &spec, &norm));
     TN_TRY(tn_net_new(&spec, &t->net));
     t->model = (tn_ckpt_model){.net = *tn_net_spec_of(t->net), .size_px = t->cell.size_px, .norm = norm};
     t->n_params = tn_net_params(t->net);
@@ -242,24 +242,22 @@ static tn_status see_overlay(tn_run *run, const tn_train *t) {
     return tn_seen_by_all(run, path, NULL);
 }
 
-/* Every rank reads the weights it begins from: those that the cell's identity names. */
-static tn_status see_pretrained(tn_run *run, const tn_train *t) {
+/* The weights to begin from: those that the cell's identity names. */
+static tn_status read_pretrained(tn_run *run, tn_train *t) {
     const char *path = t->cfg->model.pretrained;
     char hex[TN_HEX_BYTES], line[TN_HEX_BYTES + 16];
     if (!*path) return TN_OK;
-    TN_TRY(tn_seen_by_all(run, path, hex));
+    TN_TRY(tn_ckpt_read_all(run, path, true, hex, &t->pretrained));
     snprintf(line, sizeof line, "pretrained %s\n", hex);
     return strstr(t->inputs, line) ? TN_OK
                                    : tn_fail(TN_EIO, "model.pretrained: %s: it is being replaced: run again", path);
 }
 
-/* Rank 0 decides whether there is a checkpoint, and which, so that all ranks do the same. */
+/* Rank 0 decides whether there is a checkpoint, and which, so that all ranks do the same; it reads it for all. */
 static tn_status read_checkpoint(tn_run *run, tn_train *t, tn_ckpt **out) {
     int there = run->rank == 0 && tn_file_exists(t->ckpt_path);
     MPI_Bcast(&there, 1, MPI_INT, 0, run->comm);
-    if (!there) return TN_OK;
-    TN_TRY(tn_seen_by_all(run, t->ckpt_path, NULL));
-    return tn_agree(run, tn_ckpt_read(t->ckpt_path, out));
+    return there ? tn_ckpt_read_all(run, t->ckpt_path, false, NULL, out) : TN_OK;
 }
 
 /* What began by judging more rows than are wanted now goes on so: they cost less than the steps behind it. */
@@ -289,7 +287,7 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
     tn_ckpt *ck = NULL;
     bool resumed = false;
     tn_status st = see_overlay(run, t);
-    if (st == TN_OK) st = see_pretrained(run, t);
+    if (st == TN_OK) st = read_pretrained(run, t);
     if (st == TN_OK) st = read_checkpoint(run, t, &ck);
     if (st == TN_OK) choose_rows(t, ck);
     if (st == TN_OK) st = tn_agree(run, choose_isa(run, t, ck, allow_other_bits));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { MOST_ROWS_OF_A_CLASS = 30, STEPS = 48, LANES = 4, LANE_IMAGES = 4, SIZE_PX = 32, SHARD_ROWS = 8 };
+static const double CHECKPOINT_S = 0.05; /* some steps */
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
@@ -78,7 +79,7 @@ static void shrink_settings(tn_cfg *c) {
     c->train.images = STEPS * LANES * LANE_IMAGES;
     c->train.warmup_images = 0;
     c->train.evaluation_points = 3;
-    c->train.checkpoint_images = (int64_t)2 * LANES * LANE_IMAGES;
+    c->train.checkpoint_seconds = CHECKPOINT_S;
     c->train.n_sizes = c->train.n_seeds = 1;
     c->train.sizes_px[0] = SIZE_PX;
     c->self.max_rounds = 0;

@@ -47,7 +47,7 @@ static tn_status add_files(tn_hash *h, const char *folder) {
     return st;
 }
 
-/* All tensors: a checkpoint's words hold seconds. */
+/* The tensors alone. */
 static tn_status add_tensors(tn_hash *h, const char *folder, const char *name) {
     char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
     tn_ckpt *ck = NULL;
@@ -56,6 +56,23 @@ static tn_status add_tensors(tn_hash *h, const char *folder, const char *name) {
     tn_ckpt_digest(ck, "", hex);
     tn_ckpt_free(&ck);
     tn_hash_text(h, hex);
+    return TN_OK;
+}
+
+/* The journal without its seconds. Its losses are of every step: they tell other weights, also where an earlier point is
+ * kept. */
+static tn_status add_journal(tn_hash *h, const char *folder) {
+    char path[TN_PATH_BYTES], *text = NULL, *rest;
+    size_t n = 0;
+    TN_TRY(tn_path(path, "%s/journal.jsonl", folder));
+    TN_TRY(tn_file_read(path, &text, &n));
+    rest = text;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        char *seconds = strstr(line, "\"training_seconds\"");
+        if (seconds) *seconds = 0;
+        tn_hash_text(h, line);
+    }
+    free(text);
     return TN_OK;
 }
 
@@ -83,7 +100,7 @@ tn_status tn_drill_digest(const tn_cfg *cfg, tn_drill_stage s, int fold, const c
     if (st == TN_OK) st = tn_done_digest(path, STAGE[s], hex);
     if (st == TN_OK) st = add_files(h, path);
     if (st == TN_OK && s == TN_DRILL_TRAIN) st = add_tensors(h, path, "best.safetensors");
-    if (st == TN_OK && s == TN_DRILL_TRAIN) st = add_tensors(h, path, "checkpoint.safetensors");
+    if (st == TN_OK && s == TN_DRILL_TRAIN) st = add_journal(h, path);
     tn_hash_text(h, hex);
     tn_hash_hex(h, hex_out);
     tn_hash_free(&h);

@@ -55,7 +55,8 @@ _Noreturn static void child(char *const *argv, int n_ranks, char *const *launche
     self[n] = 0;
     snprintf(ranks, sizeof ranks, "%d", n_ranks);
     snprintf(here, sizeof here, "localhost:%d", n_ranks); /* whatever a site's files say of other hosts */
-    char *const mpirun[] = {"mpirun", "--host", here, "-n", ranks, NULL}, *full[160];
+    /* words that Open MPI's mpirun and MPICH's know alike */
+    char *const mpirun[] = {TENFOLD_MPIRUN, "--host", here, "-n", ranks, NULL}, *full[160];
     int at = 0;
     for (char *const *word = launcher ? launcher : mpirun; *word && at < 30; word++) full[at++] = *word;
     full[at++] = self;
@@ -96,7 +97,9 @@ static int exit_code_of(int status, const char *begun, tn_relay *r) {
     char how[64];
     unlink(begun);
     if (has_begun || tn_exit_status(code, how, sizeof how) != TN_EBUG || code == TN_EBUG) return code;
-    if (!*r->last) snprintf(r->last, sizeof r->last, "%s before MPI was up: does mpirun -n 2 hostname work here?", how);
+    if (!*r->last)
+        snprintf(r->last, sizeof r->last, "%s before MPI was up: does %s -n 2 hostname work here?", how,
+                 TENFOLD_MPIRUN);
     return TN_EIO;
 }
 

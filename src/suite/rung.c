@@ -189,7 +189,8 @@ static tn_status open_end(const tn_cfg *cfg, int rung, rung_end *e) {
     if (st == TN_OK) st = tn_rung_folder(cfg, rung, e->folder);
     if (st == TN_OK) st = collect(cfg, rung, e->all, f);
     if (f && fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n_bytes, "a ranking");
-    e->want = (tn_done){rung == cfg->tune.n_rungs ? "judge" : "rank", e->settings, e->inputs};
+    e->want =
+        (tn_done){.stage = rung == cfg->tune.n_rungs ? "judge" : "rank", .settings = e->settings, .inputs = e->inputs};
     return st;
 }
 

@@ -53,6 +53,7 @@ static void read_sign(const char *folder, const tn_cell *cell, tn_sight *out) {
     if (tn_path(path, "%s/sign", folder) != TN_OK || !tn_sign_read(path, &sign)) return;
     tn_cell_name(cell, name);
     out->sign = sign.count;
+    out->sign_every_s = sign.every_s;
     if (strcmp(sign.label, name) == 0) {
         out->done = sign.done;
         if (sign.per_s > 0) out->per_s = sign.per_s;
@@ -110,6 +111,7 @@ static tn_status add_trial_cells(const tn_cfg *trial_cfg, int fold, tn_sight *ou
         if (one.done == 0) continue;
         out->per_s = one.per_s; /* the last one that was begun is at work */
         out->sign = one.sign;
+        out->sign_every_s = one.sign_every_s;
         snprintf(out->doing, sizeof out->doing, "%s", one.doing);
     }
     return TN_OK;

@@ -31,6 +31,7 @@ typedef struct {
     double per_s, score; /* score < 0: none yet */
     int trial;           /* of a search: which one; -1 = not known */
     int64_t sign;        /* count of the sign of life, -1 = none */
+    double sign_every_s; /* how often a new one comes */
     char doing[96];      /* running, where it is not training itself: "evaluate r0-f3-..." */
     char why[512];       /* what it waits for, how it failed and its last words */
     char log[TN_PATH_BYTES];

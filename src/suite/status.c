@@ -13,6 +13,7 @@
 
 enum { LOOK_EVERY_S = 5, ASK_EVERY_S = 60 };
 static const double SUMMARY_EVERY_S = 60, SILENT_AFTER_S = 60;
+static const double SILENT_SIGNS = 4; /* so many do not come: no sign of life */
 
 typedef struct {
     int n;
@@ -92,10 +93,11 @@ static void print_progress(const tn_step *s, const tn_sight *l, FILE *out) {
 
 static void print_row(const tn_step *s, const table *t, int i, FILE *out) {
     const tn_sight *l = &t->at[i];
-    double silent_s = tn_now_s() - t->changed_s[i];
+    double silent_s = tn_now_s() - t->changed_s[i], patience_s = SILENT_SIGNS * l->sign_every_s;
+    if (patience_s < SILENT_AFTER_S) patience_s = SILENT_AFTER_S;
     tn_print(out, "%-28s %-8s", s->name, tn_sight_name(l->state));
     print_progress(s, l, out);
-    if (l->state == TN_SIGHT_RUNNING && l->sign >= 0 && silent_s > SILENT_AFTER_S)
+    if (l->state == TN_SIGHT_RUNNING && l->sign >= 0 && silent_s > patience_s)
         fprintf(out, ", no sign of life for %.0f s", silent_s);
     bool below = l->state == TN_SIGHT_FAILED || l->state == TN_SIGHT_STOPPED || l->state == TN_SIGHT_FOREIGN;
     if (*l->why) tn_print(out, below ? "\n    %s" : "  (%s)", l->why);

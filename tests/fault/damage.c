@@ -3,7 +3,7 @@
  *
  *   damage FOLDER FILE NAME VALUE
  *
- * The first number above 0.1 (where there is none, the first) of dataset NAME (HDF5) or tensor NAME (safetensors). Prints the row that it stands in. FILE
+ * The first number above 0.1 of dataset NAME (HDF5) or tensor NAME (safetensors); the first of all where none is. Prints the row that it stands in. FILE
  * is published again with hashes of its new bytes, in DONE too where there is one.
  */
 #include "base/done.h"
@@ -21,7 +21,7 @@ static _Noreturn void give_up(const char *why) {
 static int64_t change(int64_t n, float *x, float value) {
     int64_t i = 0;
     while (i < n && !(x[i] > 0.1F)) i++;
-    if (i == n) i = 0;
+    if (i == n) i = 0; /* of `top`, where a model names the first class alone */
     x[i] = value;
     return i;
 }

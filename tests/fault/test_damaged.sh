@@ -52,11 +52,18 @@ if grep "^Before round 1:\|By the truth column" log; then exit 1; fi
 rm -r hurt
 
 # a checkpoint in mid-way: another clock is no clock; without its best model it does not go on; a lost journal is only told
-cp -r whole hurt && rm hurt/train/$cell/DONE
+cp -r whole hurt && rm -r hurt/train/$cell
+last_checkpoint hurt/train/$cell "$tenfold" train tiny.cfg --run hurt --folds 0
+cp hurt/train/$cell/checkpoint.safetensors sound.safetensors
 "$tenfold" weights digest hurt/train/$cell/best.safetensors >expected
 sed -i 's/images_seen\\":320/images_seen\\":160/' hurt/train/$cell/checkpoint.safetensors
 refused 4 "its header does not have the hash" train tiny.cfg --run hurt --folds 0
-cp whole/train/$cell/checkpoint.safetensors hurt/train/$cell/
+code=0 # rank 0 reads it for all, and each rank checks it
+timeout 100 mpirun -n 2 "$tenfold" train tiny.cfg --run hurt --folds 0 >log 2>&1 || code=$?
+cat log
+test $code = 4
+test "$(grep -c "^tenfold: error: hurt/train/$cell/checkpoint.safetensors: .* its header does not have the hash" log)" = 1
+cp sound.safetensors hurt/train/$cell/checkpoint.safetensors
 rm hurt/train/$cell/posteriors.h5
 refused 4 "delete the folder hurt/train/$cell and run again" train tiny.cfg --run hurt --folds 0
 cp whole/train/$cell/posteriors.h5 hurt/train/$cell/

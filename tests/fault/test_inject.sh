@@ -51,12 +51,13 @@ try train 1 none mkdir $cell ENOSPC 3
 try train 3 2 read run/shards/shard-00000.h5 EIO 3
 try train 3 0 fsync $cell/checkpoint.safetensors.tmp EIO 3
 try train 3 0 rename $cell/best.safetensors stall 0
+try train 1 none unlink $cell/checkpoint.safetensors EIO 0
 try resume 1 none open $cell/checkpoint.safetensors EMFILE 3
 try filter 1 none rename run/filter/r1/DONE EIO 3
 try retrain 1 none read run/filter/r1/overlay-f1.h5 ESTALE 3
 try predict 2 0 truncate run/predict/r0-f0-s16-x1/predictions.h5.tmp EIO 3
 try reduce 1 none fsync run/submission.csv.tmp EDQUOT 3
-try staged 2 1 read run/shards/shard-00002.h5 EIO 3
+try staged 2 0 read run/shards/shard-00002.h5 EIO 3
 try run 1 none rename run/plan.json ENOSPC 3
 
 # what could not be looked at was taken for a journal that had lost its lines
@@ -65,7 +66,7 @@ try resume 1 none stat $cell/journal.jsonl EIO 3
 try preprocess 2 0 write run/.shards.lock short+ 0
 # a file that cannot be closed crashed HDF5 at the end of a verb without MPI; with it, the launcher made exit code 1 of it
 try report 1 none close run/shards/dataset.h5 EDQUOT 0
-try train 2 1 close run/shards/shard-00001.h5 EIO 3
+try train 2 0 close run/shards/shard-00001.h5 EIO 3
 # the message did not say why
 try report 1 none stat run/report EIO 3
 # a rank that fails before MPI begins said nothing: its signal thread (the fourth piece of memory, where this was written) is not started

@@ -4,7 +4,7 @@ tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 awk -F, 'BEGIN { OFS = "," } { print } NR > 1 { for (i = 0; i < 8; i++) { p = $1; sub(/images/, "images" i, p); print p, $2, $3, $4, $5 i, $6, $7 } }' data/metadata.csv >data/many.csv
 for i in $(seq 0 7); do ln -s images data/images$i; done
-sed -i 's/images = 2400/images = 64/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/
+sed -i 's/images = 2400/images = 32/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/
     s/metadata.csv/many.csv/; s/shard_rows = 50/shard_rows = 90/' tiny.cfg
 stop_one_rank() { # SIGNAL FILE LOG: when FILE is there, the last rank of the mpirun that was started last gets the signal
     for _ in $(seq 3000); do [ -e "$2" ] && break; sleep 0.02; done
@@ -49,21 +49,22 @@ rm cut/shards/DONE
 grep -c "were there already" log && exit 1
 test "$(ls cut/shards/shard-*.h5 | wc -l)" = 3
 
-# evaluation inside train: the point is dropped, the checkpoint before it stays; the journal has no line yet
+# evaluation inside train: the point is dropped, the checkpoint before it, after the only step, stays; the journal has no line yet
 mkdir eval && cp -r whole/shards whole/folds eval/
-mpirun -n 2 "$tenfold" train tiny.cfg --run eval --folds 0 --set train.checkpoint_images=64 >log 2>&1 &
+mpirun -n 2 "$tenfold" train tiny.cfg --run eval --folds 0 --set train.checkpoint_seconds=1e-6 >log 2>&1 &
 cell=train/r0-f0-s32-x1
 sleep 0.2
 stop_one_rank USR1 eval/$cell/checkpoint.safetensors log
 test ! -s eval/$cell/journal.jsonl
 test ! -e eval/$cell/best.safetensors
 echo >eval/$cell/posteriors.h5.tmp # of a writer that died
-grep -q "stopped on request after 64 of 64 images" log
+grep -q "stopped on request after 32 of 32 images" log
 "$tenfold" train tiny.cfg --run eval --folds 0 >log 2>&1 || { cat log; exit 1; }
-grep -q "goes on after 64 images" log
+grep -q "goes on after 32 images" log
 test -z "$(find eval -name '*.tmp')"
 cmp eval/$cell/posteriors.h5 whole/$cell/posteriors.h5
-test "$("$tenfold" weights digest eval/$cell/checkpoint.safetensors)" = "$("$tenfold" weights digest whole/$cell/checkpoint.safetensors)"
+test "$("$tenfold" weights digest eval/$cell/best.safetensors)" = "$("$tenfold" weights digest whole/$cell/best.safetensors)"
+test "$(journal_of eval/$cell)" = "$(journal_of whole/$cell)"
 
 # predict
 mpirun -n 2 "$tenfold" predict tiny.cfg --run eval --round 0 --folds 0 >log 2>&1 &
@@ -74,7 +75,7 @@ mpirun -n 2 "$tenfold" predict tiny.cfg --run eval --round 0 --folds 0 >log 2>&1
 cmp eval/predict/r0-f0-s32-x1/predictions.h5 whole/predict/r0-f0-s32-x1/predictions.h5
 
 # by the clock: a checkpoint long before the only evaluation point
-sed -i 's/images = 64/images = 3200/; s/many.csv/metadata.csv/' tiny.cfg
+sed -i 's/images = 32/images = 3200/; s/many.csv/metadata.csv/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run clock >log 2>&1 || { cat log; exit 1; }
 mkdir still && cp -r clock/shards clock/folds still/
 mpirun -n 2 "$tenfold" train tiny.cfg --run still --folds 0 --set train.checkpoint_seconds=0 >log 2>&1 || { cat log; exit 1; }

@@ -28,7 +28,7 @@ closed closed-012 "<&- >&- 2>&-"
 full() { # COMMAND...
     code=0
     "$@" >/dev/full 2>log || code=$?
-    if [ $code != 3 ] || ! grep -q "tenfold: error: .* written.*No space left" log; then
+    if [ $code != 3 ] || ! grep -q "tenfold: error: .* written.*\(No space left\|disk full\)" log; then
         echo "$*: exit code $code"
         cat log
         exit 1

@@ -75,7 +75,7 @@ grep -q "trial q0-p01-f1 .* done .* trial 1, .* 64 of *64 images" status
 grep -q "trial q0-p03-f1 .* done .* trial 3, .*(diverged: r0-f1-s32-x1: .*)" status
 
 # killed in mid-training, then resumed: the same survivors and digests
-"$tenfold" tune job.cfg --run killed --ranks 2 --set train.checkpoint_images=32 >/dev/null 2>&1 &
+"$tenfold" tune job.cfg --run killed --ranks 2 --set train.checkpoint_seconds=1e-6 >/dev/null 2>&1 &
 pid=$!
 for _ in $(seq 600); do [ -e killed/tune/t000-i64/train/r0-f1-s32-x1/journal.jsonl ] && break; sleep 0.1; done
 kill -9 $pid

@@ -4,8 +4,8 @@ tenfold=$1 source=$2
 "$tenfold" preprocess tiny.cfg --run alone >log 2>&1
 cp -r alone two
 "$tenfold" train tiny.cfg --run alone --folds 0 >log 2>&1 || { cat log; exit 1; }
-"$tenfold" train tiny.cfg --run two --folds 0 --set train.checkpoint_images=32 >log1 2>&1 &
-"$tenfold" train tiny.cfg --run two --folds 0 --set train.checkpoint_images=32 >log2 2>&1 &
+"$tenfold" train tiny.cfg --run two --folds 0 --set train.checkpoint_seconds=1e-6 >log1 2>&1 &
+"$tenfold" train tiny.cfg --run two --folds 0 --set train.checkpoint_seconds=1e-6 >log2 2>&1 &
 code=0
 wait -n || code=$?
 wait -n || code=$?
@@ -13,7 +13,8 @@ cat log1 log2
 test $code = 0 || test $code = 7 # 7 where the first took longer than the second waits
 cell=train/r0-f0-s32-x1
 cmp alone/$cell/posteriors.h5 two/$cell/posteriors.h5
-test "$("$tenfold" weights digest alone/$cell/checkpoint.safetensors)" = "$("$tenfold" weights digest two/$cell/checkpoint.safetensors)"
+test "$("$tenfold" weights digest alone/$cell/best.safetensors)" = "$("$tenfold" weights digest two/$cell/best.safetensors)"
+test "$(journal_of alone/$cell)" = "$(journal_of two/$cell)"
 test "$(wc -l <two/$cell/journal.jsonl)" = 3
 test "$(cat log1 log2 | grep -c ': trained,')" = 1
 

@@ -17,7 +17,7 @@ ended() { # CODE TEXT: how the last background job ended
 }
 
 # it lives: exit code 7, which nobody requeues
-(i=0; while :; do printf 'other-kernel host-b 4711 0123 %020d\n' $i 1<>$lock; i=$((i + 1)); sleep 1; done) &
+(i=0; while :; do printf 'other-kernel host-b 4711 0123 2 %020d\n' $i 1<>$lock; i=$((i + 1)); sleep 1; done) &
 other=$!
 code=0
 timeout 60 "$tenfold" train tiny.cfg --run two --folds 0 >log 2>&1 || code=$?
@@ -36,7 +36,7 @@ test -e $cell/DONE
 test ! -s $lock
 
 # held up for so long that another took over: leaves before it publishes anything
-"$tenfold" train tiny.cfg --run two --folds 1 --set train.checkpoint_images=32 --set train.images=100000 >log 2>&1 &
+"$tenfold" train tiny.cfg --run two --folds 1 --set train.checkpoint_seconds=1e-6 --set train.images=100000 >log 2>&1 &
 for _ in $(seq 600); do [ -e two/train/r0-f1-s32-x1/checkpoint.safetensors ] && break; sleep 0.1; done
 # again and again: its heartbeat may write at the same moment
 for _ in 1 2 3 4; do printf 'other-kernel host-b 4711 0123 %020d\n' 1 1<>two/train/.r0-f1-s32-x1.lock; sleep 0.3; done

@@ -1,6 +1,5 @@
 # New pictures, predicted by the ensemble that a finished run decided on: where they are copies of its test rows, in whatever
-# order, with the probabilities of its own predictions (to 1e-6: oneDNN's product in AVX2 rounds a row by its place in the
-# lane); bit for bit on any number of ranks, and after a kill. What does not fit is refused by one message, and nothing is
+# order, with the probabilities of its own predictions (to 1e-6); bit for bit on any number of ranks, and after a kill. What does not fit is refused by one message, and nothing is
 # written; nothing of the run is ever touched.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"

@@ -53,18 +53,17 @@ fails 2 "is no job: .* is of efficientnet-lite0, but model.net = \"efficientnet-
     "$tenfold" tune tiny.cfg --run never $set_net $from --set "$nets" --set 'tune.rungs=[ 500 ]'
 test ! -e never
 "$tenfold" preprocess tiny.cfg --run out
-"$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
+last_checkpoint out/train/r0-f0-s32-x1 "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
 best=out/train/r0-f0-s32-x1/best.safetensors
 "$tenfold" weights export $best back.safetensors
 "$tenfold" weights export out/train/r0-f0-s32-x1/checkpoint.safetensors average.safetensors # after the only point: the best
 test "$("$tenfold" weights digest back.safetensors)" = "$("$tenfold" weights digest average.safetensors)"
 grep -q '"input_mean":"0.5 0.5 0.5"' back.safetensors
 grep -q '"pad_same":"1"' back.safetensors
+# interrupted before its DONE: goes on with the same weights, padding and input
+says "goes on after 96 images" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
 grep -q "pretrained [0-9a-f]\{32\}" out/train/r0-f0-s32-x1/DONE
 says "already done" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
-# interrupted before its DONE: goes on with the same weights, padding and input
-rm out/train/r0-f0-s32-x1/DONE
-says "goes on after 96 images" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
 "$tenfold" weights export $best again.safetensors >/dev/null
 cmp back.safetensors again.safetensors
 "$tenfold" predict tiny.cfg --run out --round 0 --folds 0 $set_net $short $from

@@ -19,6 +19,6 @@ grep -rl '<hdf5.h>' src preprocess | grep -v '^src/base/h5' && { echo "only base
 grep -rl 'pthread_create(' src preprocess | grep -v '^src/base/thread.c$' && { echo "only base/thread starts threads: they need a stack"; exit 1; }
 flags=$(pkg-config --cflags ompi-c jansson hdf5-openmpi libconfig)
 for header in $(find src preprocess -name '*.h' ! -path '*/cpu/kernels/*'); do
-    echo "#include \"${header#src/}\"" | ${CC:-cc} -std=c17 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DOMPI_SKIP_MPICXX -Wall -Wextra -Werror \
+    echo "#include \"${header#src/}\"" | ${CC:-cc} -std=c17 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Wall -Wextra -Werror \
         -Isrc -I. $flags -fsyntax-only -x c - || { echo "$header does not compile alone"; exit 1; }
 done

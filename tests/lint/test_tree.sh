@@ -9,7 +9,7 @@ files=$(find src preprocess jobs tests docs slurm .ci -type f ! -path '*/lint/te
 grep -nE 'TODO|FIXME|not implemented' $files && bad=1
 grep -nE '(^|[^A-Za-z0-9_.])/(home|work|farm|root)/' $files && bad=1
 for f in jobs/*.cfg; do "$tenfold" check "$f" >/dev/null || bad=1; done
-for f in jobs/quickstart jobs/demo-data tests/run tests/fuzz/run .ci/run tests/with_work_folder tests/slurm/cluster tests/slurm/launchers tests/slurm/show; do [ -x $f ] || { echo "$f is not executable"; bad=1; }; done
+for f in jobs/quickstart jobs/demo-data tests/run tests/fuzz/run .ci/run tests/with_work_folder tests/systems tests/slurm/cluster tests/slurm/launchers tests/slurm/show; do [ -x $f ] || { echo "$f is not executable"; bad=1; }; done
 # every verb explains itself
 for verb in $("$tenfold" --help | awk '/^  [a-z]+ / { print $1 }' | grep -v '^tenfold$'); do
     "$tenfold" $verb --help | grep -q '^example:' || { echo "tenfold $verb --help has no example"; bad=1; }

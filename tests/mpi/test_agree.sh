@@ -26,5 +26,12 @@ TENFOLD_RANKS=2 timeout 60 "$tenfold" preprocess tiny.cfg --run apart >log 2>&1 
 test $code = 2
 grep -q "error: the launcher started 2 ranks, and 1 of them know of each other" log
 test ! -e apart
+for rank in 0 1; do # those of another MPI's mpirun, by hand: one of them speaks
+    code=0
+    PMI_RANK=$rank PMI_SIZE=2 timeout 60 "$tenfold" preprocess tiny.cfg --run apart >log 2>&1 || code=$?
+    test $code = 2
+    test "$(grep -c "error: the launcher started 2 ranks, and 1 of them know of each other: .* this program runs with, \(Open MPI\|MPICH\)" log)" = $((1 - rank))
+done
+test ! -e apart
 TENFOLD_RANKS=2 timeout 60 mpirun -n 2 "$tenfold" preprocess tiny.cfg --run together >log 2>&1 || { cat log; exit 1; }
 TENFOLD_RANKS=9 timeout 120 "$tenfold" run tiny.cfg --run within --ranks 1 --set train.images=32 --set train.warmup_images=0 --set train.evaluation_points=1 --set self.max_rounds=0 >log 2>&1 || { cat log; exit 1; } # of a job around it

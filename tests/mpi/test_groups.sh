@@ -6,6 +6,7 @@ sed -i 's/images = 2400/images = 1280/; s/evaluation_points = 3/evaluation_point
 "$tenfold" preprocess tiny.cfg --run one >log 2>&1 || { cat log; exit 1; }
 digests() {
     for f in $1/train/*/*.safetensors; do echo "$("$tenfold" weights digest $f) ${f#*/}"; done
+    for f in $1/train/*/; do echo "$(journal_of $f | md5sum) ${f#*/}"; done
     (cd $1 && md5sum train/*/posteriors.h5)
 }
 folder() { mkdir $1 && cp -r one/shards one/folds $1/; }
@@ -37,7 +38,7 @@ test -e failing/train/r0-f2-s32-x1/DONE
 
 # a crash of one rank ends the whole allocation (the launcher kills it); what was done and every checkpoint stay
 rm -r failing/train/r0-f*
-mpirun -n 6 "$tenfold" train tiny.cfg --run failing --ranks-per-fold 2 --set train.checkpoint_images=32 >log 2>&1 &
+mpirun -n 6 "$tenfold" train tiny.cfg --run failing --ranks-per-fold 2 --set train.checkpoint_seconds=1e-6 >log 2>&1 &
 pid=$!
 for _ in $(seq 6000); do [ -e failing/train/r0-f1-s32-x1/checkpoint.safetensors ] && break; sleep 0.01; done
 kill -KILL $(pgrep -P $pid -x tenfold | tail -n 1)

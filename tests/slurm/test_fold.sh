@@ -11,14 +11,14 @@ echo "Prolog=$PWD/prolog" >extra.conf
 slurm_up --conf extra.conf
 cell=train/r0-f0-s32-x1
 digest_of_cell() { # RUN
-    (cd "$1/$cell" && md5sum posteriors.h5 && for f in best checkpoint; do "$tenfold" weights digest $f.safetensors; done && wc -l <journal.jsonl)
+    (cd "$1/$cell" && md5sum posteriors.h5 && "$tenfold" weights digest best.safetensors && digest_in DONE && journal_of .)
 }
 
 "$tenfold" preprocess tiny.cfg --run shards >log 2>&1
 for run in whole killed failed cut twice skewed; do cp -r shards $run; done
 cat >fold.sh <<'JOB'
 #!/usr/bin/env bash
-mpirun --map-by ppr:1:node $wrapper "$tenfold" train tiny.cfg --run "$1" --folds 0 --set train.checkpoint_images=160
+mpirun --map-by ppr:1:node $wrapper "$tenfold" train tiny.cfg --run "$1" --folds 0 --set train.checkpoint_seconds=1e-6
 code=$?
 echo "start ${SLURM_RESTART_COUNT:-0} on $SLURM_JOB_NODELIST ended with $code"
 case $code in 6 | 137 | 143 | 205) [ "${SLURM_RESTART_COUNT:-0}" -ge 3 ] || scontrol requeue "$SLURM_JOB_ID" ;; esac

@@ -3,7 +3,7 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 . "$source/tests/slurm/slurm.sh"
-sed -i 's/images = 2400/images = 1600/; s/evaluation_points = 3/&; checkpoint_images = 160/' tiny.cfg
+sed -i 's/images = 2400/images = 1600/; s/evaluation_points = 3/&; checkpoint_seconds = 1e-6/' tiny.cfg
 slurm_up
 short="--set self.max_rounds=0 --set train.images=800"
 cell() { echo "train/r0-f$1-s32-x1"; }

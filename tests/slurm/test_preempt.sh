@@ -6,10 +6,10 @@ tenfold=$1 source=$2
 sed -i 's/images = 2400/images = 2720/' tiny.cfg
 echo 'slurm: { gpus_per_node = 1; partition = "main"; };' >>tiny.cfg
 slurm_up
-"$tenfold" submit tiny.cfg --run out --set train.checkpoint_images=160 >ids
+"$tenfold" submit tiny.cfg --run out --set train.checkpoint_seconds=1e-6 >ids
 array=$(sed -n 's/^train.r0 *job \([0-9]*\),.*/\1/p' ids)
 wait_for 120 "a checkpoint of fold 1" test -e out/train/r0-f1-s32-x1/checkpoint.safetensors
-scontrol show job "${array}_1" | grep -q "TresPerNode=gres:gpu:1"
+scontrol show job "${array}_1" | grep -q "TresPerNode=gres[:/]gpu:1"
 urgent=$(submit --partition=urgent --nodes=4 --exclusive --wrap "sleep 1")
 wait_job 120 "$urgent" COMPLETED
 wait_for 120 "the second start of fold 1" says "out/log/train.r0-${array}_1.log" "start 1: "

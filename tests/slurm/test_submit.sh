@@ -23,7 +23,7 @@ test ! -e out
 test -z "$(squeue -h)"
 bash -n dry
 
-"$tenfold" submit tiny.cfg --run out --set train.checkpoint_images=64 >ids
+"$tenfold" submit tiny.cfg --run out --set train.checkpoint_seconds=1e-6 >ids
 cat ids
 test "$(wc -l <ids)" = 4
 for verb in "submit tiny.cfg --run out" "resume out" "resume out --slurm"; do # while its jobs wait or run: refused, and they are named

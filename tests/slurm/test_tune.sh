@@ -8,7 +8,7 @@ tune: { trials = 3; folds = [ 0 ]; judge_folds = [ 2 ]; rungs = [ 480, 640 ]; ke
   space = ( { key = "train.learning_rate"; log_uniform = ( 0.001, 0.02 ); },
             { key = "train.sampler"; choice = ( "natural", "balanced_down" ); } ); };
 CFG
-sed 's/images = 2400/images = 640/; s/evaluation_points = 3/evaluation_points = 2; checkpoint_images = 32/' tiny.cfg | cat - tune.cfg >job.cfg
+sed 's/images = 2400/images = 640/; s/evaluation_points = 3/evaluation_points = 2; checkpoint_seconds = 1e-6/' tiny.cfg | cat - tune.cfg >job.cfg
 digests() { (cd "$1/tune" && md5sum rung*/ranking.json judge/judge.json trials.csv tune.md t*/train/*/posteriors.h5); }
 job_of() { tr '\n' ' ' <"$1/plan.json" | grep -o "\"name\": \"$2\"[^}]*" | sed 's/.*"job": "\([^"]*\)".*/\1/'; }
 ended() { # RUN: exit code of its `status --watch --every 2` in $code

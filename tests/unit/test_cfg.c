@@ -178,6 +178,9 @@ static void errors(void **unused) {
     assert_int_equal(tn_cfg_read(unit_path("none.cfg"), 0, NULL, NULL, &cfg), TN_EARG);
     unit_says("none.cfg: cannot be read");
     assert_set_refused("lanes=2", "--set: `lanes=2`: give group.key=value");
+    assert_set_refused("train.checkpoint_images=20000",
+                       "--set: unknown key train.checkpoint_images: checkpoints come by the clock now: "
+                       "train.checkpoint_seconds");
     assert_set_refused("train.lanez=2", "--set: unknown key train.lanez: did you mean train.lanes?");
     assert_set_refused("train.lanes=two", "--set: train.lanes is text");
     assert_set_refused("train.lanes=", "--set: train.lanes is text");
@@ -263,9 +266,9 @@ static void text_forms(void **unused) {
 
 static void identity(void **unused) {
     (void)unused;
-    char *free_of[] = {"train.loader_threads=7", "train.checkpoint_images=5", "train.sizes_px=[32]",
-                       "self.max_rounds=3",      "data.max_bad_fraction=0.5", "data.truth_column=x",
-                       "train.seeds=[9]",        "reduce.method=gmean",       "self.class_floor=0.1",
+    char *free_of[] = {"train.loader_threads=7", "train.checkpoint_seconds=5", "train.sizes_px=[32]",
+                       "self.max_rounds=3",      "data.max_bad_fraction=0.5",  "data.truth_column=x",
+                       "train.seeds=[9]",        "reduce.method=gmean",        "self.class_floor=0.1",
                        "preprocess.size_px=99"};
     char *part_of[] = {"train.learning_rate=0.002"};
     tn_cfg *a = read_ok("# a comment\n" LEAST, 0, NULL), *b = read_ok(LEAST, sizeof free_of / sizeof *free_of, free_of),

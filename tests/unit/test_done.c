@@ -94,6 +94,35 @@ static void nested_folders(void **unused) {
     assert_false(tn_file_exists(unit_path("copy")));
 }
 
+/* Removed behind DONE, and by a start that finds the folder done; never by a look. */
+static void scratch(void **unused) {
+    (void)unused;
+    char folder[256];
+    bool valid = false;
+    tn_done_state state;
+    tn_done done = OLD;
+    done.scratch = "half";
+    snprintf(folder, sizeof folder, "%s", unit_path("finished"));
+    assert_int_equal(tn_done_begin(folder, "finished", &done, &valid), TN_OK);
+    assert_false(valid);
+    unit_write("finished/half", "");
+    unit_write("finished/whole", "");
+    assert_int_equal(tn_done_publish(folder, &done, "digest", NULL), TN_OK);
+    assert_false(tn_file_exists(unit_path("finished/half")));
+    unit_write("finished/half", ""); /* of a process that died before it was removed */
+    assert_int_equal(tn_done_find(folder, &done, &state), TN_OK);
+    assert_int_equal(state, TN_DONE_VALID);
+    assert_true(tn_file_exists(unit_path("finished/half")));
+    assert_int_equal(tn_done_begin(folder, "finished", &done, &valid), TN_OK);
+    assert_true(valid);
+    assert_false(tn_file_exists(unit_path("finished/half")));
+    tn_folder_make(unit_path("finished/half")); /* what cannot be removed harms nothing */
+    assert_int_equal(tn_done_begin(folder, "finished", &done, &valid), TN_OK);
+    assert_true(valid);
+    assert_true(tn_file_exists(unit_path("finished/whole")));
+    tn_done_leave();
+}
+
 static void one_file(void **unused) {
     (void)unused;
     unit_write("file", "");
@@ -194,7 +223,7 @@ static void beside(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(stale_folders), cmocka_unit_test(nested_folders),
-                                       cmocka_unit_test(one_file), cmocka_unit_test(taken_over),
-                                       cmocka_unit_test(beside)};
+                                       cmocka_unit_test(scratch),       cmocka_unit_test(one_file),
+                                       cmocka_unit_test(taken_over),    cmocka_unit_test(beside)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 
 static const char LIVE[] = "other-kernel host-b 4711 0123 00000000000000000001\n";
 static atomic_int cause, n_failed; /* errno of every look at a lock; how many there were */
+static atomic_int n_looks, hurry;  /* looks that went well; the time between two of them is cut short */
 
 /* The calls of this program come here instead of to the C library. */
 int open(const char *path, int flags, ...) {
@@ -21,11 +22,16 @@ int open(const char *path, int flags, ...) {
         errno = cause;
         return -1;
     }
+    if ((flags & O_ACCMODE) == O_RDONLY && n > 5 && strcmp(path + n - 5, ".lock") == 0) n_looks++;
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0666);
 }
 
+int nanosleep(const struct timespec *wanted, struct timespec *left) {
+    return (int)syscall(SYS_nanosleep, hurry ? &(struct timespec){.tv_nsec = 1000} : wanted, left);
+}
+
 static void sleep_ms(long ms) {
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+    syscall(SYS_nanosleep, &(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 static void line_of(const char *path, char out[256]) {
@@ -99,6 +105,37 @@ static void observer(void **unused) {
     tn_lock_drop(&mine);
 }
 
+/* Ten looks are a second. Dead is who was seen unchanged for 30 s, and for six of the periods that its line names. */
+static void dead(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *line;
+        int looks;
+    } CASE[] = {{"other-kernel host-b 4711 0123 2 00000000000000000001\n", 300},
+                {"other-kernel host-b 4711 0123 1 00000000000000000001\n", 300},
+                {"other-kernel host-b 4711 0123 10 00000000000000000001\n", 600},
+                {"other-kernel host-b 4711 0123 6 00000000000000000001\n", 360},
+                {"other-kernel host-b 4711 0123 00000000000000000001\n", 600}};
+    hurry = 1;
+    for (size_t i = 0; i < sizeof CASE / sizeof *CASE; i++) {
+        char path[256], line[256], kernel[64], host[64], token[64];
+        long pid, every_s, count;
+        tn_lock *lock = NULL;
+        snprintf(path, sizeof path, "%s", unit_write("dead.lock", CASE[i].line));
+        n_looks = 0;
+        setenv("TENFOLD_JOB", "7_1", 1);
+        if (i % 2 == 0) unsetenv("TENFOLD_JOB");
+        assert_int_equal(tn_lock_take(path, "DEAD", &lock), TN_OK);
+        assert_in_range(n_looks, CASE[i].looks, CASE[i].looks + 3);
+        line_of(path, line); /* the new holder says how often it beats */
+        assert_int_equal(sscanf(line, "%63s %63s %ld %63s %ld %ld", kernel, host, &pid, token, &every_s, &count), 6);
+        assert_int_equal(every_s, i % 2 == 0 ? 2 : 10);
+        tn_lock_drop(&lock);
+    }
+    unsetenv("TENFOLD_JOB");
+    hurry = 0;
+}
+
 static void no_file(void **unused) {
     (void)unused;
     tn_lock *lock = NULL;
@@ -112,7 +149,7 @@ static void no_file(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(heartbeat), cmocka_unit_test(observer),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(heartbeat), cmocka_unit_test(observer), cmocka_unit_test(dead),
                                        cmocka_unit_test(no_file)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

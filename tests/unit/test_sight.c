@@ -1,9 +1,37 @@
 /* test_sight.c - what is said of a step, from files and lines of squeue that are written here by hand. */
 #include "unit.h"
 
+#include "base/lock.h"
 #include "base/progress.h"
 #include "suite/sight.h"
 #include "suite/status.h"
+
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The calls of this program come here instead of to the C library: five seconds of sleep take none. */
+static double passed_s;
+static int looks_left;
+static tn_lock *run_lock; /* dropped after the last look: the run is over */
+
+int clock_gettime(clockid_t clock, struct timespec *out) {
+    int failed = (int)syscall(SYS_clock_gettime, clock, out);
+    out->tv_sec += (time_t)passed_s;
+    return failed;
+}
+
+int nanosleep(const struct timespec *wanted, struct timespec *left) {
+    if (!looks_left) return (int)syscall(SYS_nanosleep, wanted, left);
+    passed_s += (double)wanted->tv_sec;
+    if (--looks_left == 0) tn_lock_drop(&run_lock);
+    return 0;
+}
+
+int isatty(int fd) {
+    (void)fd;
+    return looks_left > 0;
+}
 
 static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
                           "folds: { count = 3; };\n"
@@ -77,7 +105,7 @@ static void in_the_queue(void **unused) {
         "3|0|PENDING|q.predict.r0|Dependency\n";
     put("q", "train/r0-f0-s224-x1/journal.jsonl",
         "{\"images\": 32, \"best\": true, \"validation\": {\"geometric_mean\": 0.5}, \"training_seconds\": 4}\n");
-    put("q", "train/r0-f0-s224-x1/sign", "7 64 128 16 r0-f0-s224-x1\n");
+    put("q", "train/r0-f0-s224-x1/sign", "7 2 64 128 16 r0-f0-s224-x1\n");
     put("q", "folds/DONE", "");
     submitted(&r, F0, "2_0", "train.r0-2_0.log");
     submitted(&r, F1, "2_1", "train.r0-2_1.log");
@@ -89,8 +117,8 @@ static void in_the_queue(void **unused) {
     assert_int_equal(s.state, TN_SIGHT_RUNNING);
     assert_int_equal(s.done, 64);
     assert_int_equal(s.total, 128);
-    assert_true(s.per_s == 16 && s.score == 0.5 && s.sign == 7);
-    put("q", "train/r0-f0-s224-x1/sign", "8 5 9 2 evaluation\n"); /* evaluating: the images seen are the journal's */
+    assert_true(s.per_s == 16 && s.score == 0.5 && s.sign == 7 && s.sign_every_s == 2);
+    put("q", "train/r0-f0-s224-x1/sign", "8 30 5 9 2 evaluation\n"); /* evaluating: the images seen are the journal's */
     s = sight_of(&r, squeue, F0);
     assert_int_equal(s.done, 32);
     assert_true(s.per_s == 8 && s.sign == 8);
@@ -222,7 +250,7 @@ static void the_table(void **unused) {
     size_t n = 0;
     put("t", "train/r0-f0-s224-x1/journal.jsonl",
         "{\"images\": 32, \"best\": true, \"validation\": {\"geometric_mean\": 0.5}, \"training_seconds\": 4}\n");
-    put("t", "train/r0-f0-s224-x1/sign", "8 5 9 2 images\x1B[2J of\x07\n");
+    put("t", "train/r0-f0-s224-x1/sign", "8 2 5 9 2 images\x1B[2J of\x07\n");
     r.plan->step[F0].state = TN_STEP_RUNNING;
     r.plan->step[F1].state = TN_STEP_FAILED;
     r.plan->step[F1].exit_code = 4;
@@ -234,6 +262,45 @@ static void the_table(void **unused) {
     assert_non_null(strstr(text, "\n    exit code 4: x\\x1b[2J.png is damaged\n    log: "));
     assert_null(strpbrk(text, "\x1B\x07"));
     free(text);
+    end(&r);
+}
+
+/* What `status --watch` shows on a terminal after so many looks, one every five seconds, at a run whose sign stays the same. */
+static char *watched(run *r, int looks) {
+    char *text = NULL, path[300];
+    size_t n = 0;
+    snprintf(path, sizeof path, "%s/.run.lock", r->plan->start.run_dir);
+    assert_int_equal(tn_lock_take(path, "the run", &run_lock), TN_OK);
+    r->plan->step[F0].state = TN_STEP_RUNNING;
+    assert_int_equal(tn_plan_publish(r->plan), TN_OK);
+    looks_left = looks;
+    FILE *f = open_memstream(&text, &n);
+    assert_int_equal(tn_status_watch(r->cfg, r->plan, f), TN_EUNFINISHED);
+    fclose(f);
+    assert_null(run_lock);
+    return text;
+}
+
+/* A cell that writes a sign every two seconds is silent after a minute; one that writes every thirty, after four of them. */
+static void silent(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *sign;
+        int looks;
+        const char *says;
+    } CASE[] = {{"8 2 64 128 16 r0-f0-s224-x1\n", 11, NULL},
+                {"8 2 64 128 16 r0-f0-s224-x1\n", 14, ", no sign of life for 70 s"},
+                {"8 30 64 128 16 r0-f0-s224-x1\n", 23, NULL},
+                {"8 30 64 128 16 r0-f0-s224-x1\n", 26, ", no sign of life for 130 s"}};
+    run r = begin("w");
+    for (size_t i = 0; i < sizeof CASE / sizeof *CASE; i++) {
+        put("w", "train/r0-f0-s224-x1/sign", CASE[i].sign);
+        char *text = watched(&r, CASE[i].looks), *at = strstr(text, ", no sign of life");
+        assert_non_null(strstr(text, "running"));
+        assert_int_equal(at != NULL, CASE[i].says != NULL);
+        if (CASE[i].says) assert_non_null(strstr(text, CASE[i].says));
+        free(text);
+    }
     end(&r);
 }
 
@@ -255,6 +322,24 @@ static void signs(void **unused) {
     tn_progress_at(&p, 41, NULL); /* at once: too early for another */
     assert_true(tn_sign_read(path, &s));
     assert_int_equal(s.count, 1);
+    assert_true(s.every_s == 2);
+    setenv("TENFOLD_JOB", "7_1", 1); /* many of them share the file system */
+    passed_s += 29;
+    tn_progress_at(&p, 42, NULL);
+    assert_true(tn_sign_read(path, &s));
+    assert_int_equal(s.count, 1);
+    passed_s += 2;
+    tn_progress_at(&p, 43, NULL);
+    assert_true(tn_sign_read(path, &s));
+    assert_int_equal(s.count, 2);
+    assert_true(s.every_s == 30 && s.done == 43);
+    unsetenv("TENFOLD_JOB");
+    passed_s += 3;
+    snprintf(p.label, sizeof p.label, "short"); /* over a longer line */
+    tn_progress_at(&p, 44, NULL);
+    assert_true(tn_sign_read(path, &s));
+    assert_int_equal(s.count, 3);
+    assert_string_equal(s.label, "short");
     unit_write("half", "3 4");
     assert_false(tn_sign_read(unit_path("half"), &s));
     tn_progress_signs(NULL);
@@ -262,8 +347,9 @@ static void signs(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(in_the_queue),    cmocka_unit_test(after_it),
-                                       cmocka_unit_test(on_this_machine), cmocka_unit_test(a_search),
-                                       cmocka_unit_test(the_table),       cmocka_unit_test(signs)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_the_queue), cmocka_unit_test(after_it),  cmocka_unit_test(on_this_machine),
+        cmocka_unit_test(a_search),     cmocka_unit_test(the_table), cmocka_unit_test(silent),
+        cmocka_unit_test(signs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,19 +27,20 @@ static tn_status check(const tn_conv_shape *s) {
     return TN_OK;
 }
 
-static int64_t n_panels_words(int64_t n_summed, int64_t n_columns) {
-    return tn_round_up(n_columns, PANEL) * ((n_summed + 1) / 2);
+/* Words of weights in panels: a float, or two of bf16, each. */
+static int64_t n_panels_words(const tn_dev *dev, int64_t n_summed, int64_t n_columns) {
+    return tn_round_up(n_columns, PANEL) * (dev->precision == TN_BF16 ? (n_summed + 1) / 2 : n_summed);
 }
 
 static tn_status allocate(tn_dev *dev, tn_conv *c) {
     const tn_conv_shape *s = &c->s;
-    bool pairs = dev->precision == TN_BF16 && !s->depthwise, unfolded = !s->depthwise && !is_pointwise(s);
+    bool products = !s->depthwise, unfolded = products && !is_pointwise(s);
     int64_t n = c->n_in * (s->depthwise ? s->C : s->K);
     if (s->depthwise || unfolded) c->prepared = tn_cpu_alloc(dev, n);
-    if (pairs) c->forward = (uint32_t *)(void *)tn_cpu_alloc(dev, n_panels_words(c->n_in, s->K));
-    if (pairs && !unfolded) c->backward = (uint32_t *)(void *)tn_cpu_alloc(dev, n_panels_words(s->K, s->C));
-    bool ok =
-        (c->prepared || !(s->depthwise || unfolded)) && (c->forward || !pairs) && (c->backward || !pairs || unfolded);
+    if (products) c->forward = tn_cpu_alloc(dev, n_panels_words(dev, c->n_in, s->K));
+    if (products && !unfolded) c->backward = tn_cpu_alloc(dev, n_panels_words(dev, s->K, s->C));
+    bool ok = (c->prepared || !(s->depthwise || unfolded)) && (c->forward || !products) &&
+              (c->backward || !products || unfolded);
     return ok ? TN_OK : tn_fail_memory((size_t)n * sizeof(float), "a convolution");
 }
 
@@ -60,8 +61,8 @@ tn_status tn_cpu_conv_new(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out
 void tn_cpu_conv_free(tn_dev *dev, tn_conv **conv) {
     if (!*conv) return;
     tn_cpu_free(dev, (*conv)->prepared);
-    tn_cpu_free(dev, (float *)(void *)(*conv)->forward);
-    tn_cpu_free(dev, (float *)(void *)(*conv)->backward);
+    tn_cpu_free(dev, (*conv)->forward);
+    tn_cpu_free(dev, (*conv)->backward);
     free(*conv);
     *conv = NULL;
 }
@@ -80,9 +81,17 @@ static void transpose(const tn_conv_shape *s, const float *from, float *to, bool
             }
 }
 
+/* Weights w(k,j), k < K summed, as the products of this precision want them. */
+static void pack(tn_dev *dev, int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, float *out) {
+    const tn_kernels *k = tn_cpu_of(dev)->k;
+    if (dev->precision == TN_BF16)
+        k->pack_pairs(K, J, w, k_step, j_step, (uint32_t *)(void *)out);
+    else
+        k->pack_f32(K, J, w, k_step, j_step, out);
+}
+
 void tn_cpu_conv_weights(tn_dev *dev, tn_conv *conv, const float *w) {
     const tn_conv_shape *s = &conv->s;
-    const tn_kernels *k = tn_cpu_of(dev)->k;
     conv->w = w;
     if (s->depthwise) {
         int taps = s->R * s->R;
@@ -92,8 +101,8 @@ void tn_cpu_conv_weights(tn_dev *dev, tn_conv *conv, const float *w) {
     }
     if (conv->prepared) transpose(s, w, conv->prepared, false);
     const float *rows = conv->prepared ? conv->prepared : w;
-    if (conv->forward) k->pack_pairs(conv->n_in, s->K, rows, 1, conv->n_in, conv->forward);
-    if (conv->backward) k->pack_pairs(s->K, s->C, rows, s->C, 1, conv->backward);
+    if (conv->forward) pack(dev, conv->n_in, s->K, rows, 1, conv->n_in, conv->forward);
+    if (conv->backward) pack(dev, s->K, s->C, rows, s->C, 1, conv->backward);
 }
 
 /* --- blocks of pixels --------------------------------------------------------------------------------------------- */
@@ -126,16 +135,16 @@ static int64_t rows_in(const blocks *b, int i) {
     return left < b->rows ? left : b->rows;
 }
 
-/* Rows of what block i multiplies: in place where they lie as they are read, else in `room`. */
-static const void *input_rows(tn_dev *dev, const tn_conv *c, const tn_view *x, int64_t first, int64_t n, void *room,
-                              int64_t *ld) {
+/* Rows of what block i multiplies: in place where they lie as they are read, each in a multiple of `whole`, else in `room`. */
+static const void *input_rows(tn_dev *dev, const tn_conv *c, const tn_view *x, int64_t first, int64_t n, int whole,
+                              void *room, int64_t *ld) {
     const tn_conv_shape *s = &c->s;
     const tn_real_kernels *k = tn_cpu_real(dev);
     if (!is_pointwise(s)) {
         k->unfold_rows(s, x->x, first, n, room, *ld);
         return room;
     }
-    if (!x->a && !x->scale && s->C % 2 == 0) {
+    if (!x->a && !x->scale && s->C % whole == 0) {
         *ld = s->C;
         return (const char *)x->x + (size_t)(first * s->C) * tn_real_bytes(dev);
     }
@@ -143,16 +152,16 @@ static const void *input_rows(tn_dev *dev, const tn_conv *c, const tn_view *x, i
     return room;
 }
 
-/* out (n, ld_out) = in (n, n_summed) times weights: as given (n_columns, n_summed) or its transpose, or panels of
- * them. */
+/* out (n, ld_out) = in (n, n_summed) times weights in panels. */
 static void multiply(tn_dev *dev, int64_t n, int64_t n_summed, int64_t n_columns, const void *in, int64_t ld,
-                     const float *w, bool transpose_w, const uint32_t *panels, float *out, int64_t ld_out) {
+                     const float *panels, float *out, int64_t ld_out) {
+    const tn_kernels *k = tn_cpu_of(dev)->k;
+    int64_t whole = tn_round_up(n_columns, PANEL), n_pairs = (n_summed + 1) / 2;
     if (dev->precision == TN_BF16)
-        tn_cpu_of(dev)->k->product(n, (int)(tn_round_up(n_columns, PANEL) / PANEL), (n_summed + 1) / 2, in, ld / 2, 1,
-                                   panels, (n_summed + 1) / 2 * PANEL, PANEL, false, out, ld_out);
+        k->product(n, (int)(whole / PANEL), n_pairs, in, ld / 2, 1, (const uint32_t *)(const void *)panels,
+                   n_pairs * PANEL, PANEL, false, out, ld_out);
     else
-        tn_gemm(false, transpose_w, n, n_columns, n_summed, in, ld, w, transpose_w ? n_summed : n_columns, 0, out,
-                ld_out);
+        k->product_f32(n, whole, n_summed, in, ld, 1, panels, n_summed * PANEL, PANEL, false, out, ld_out);
 }
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
@@ -173,8 +182,8 @@ static void forward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i,
     int64_t first = i * b->rows, n = rows_in(b, i), ld = b->ld_in;
     size_t at = (size_t)(first * s->K) * tn_real_bytes(dev);
     float *products = room + b->rows * b->ld_in;
-    const void *in = input_rows(dev, c, x, first, n, room, &ld);
-    multiply(dev, n, c->n_in, s->K, in, ld, c->prepared ? c->prepared : c->w, true, c->forward, products, b->ld_out);
+    const void *in = input_rows(dev, c, x, first, n, 2, room, &ld);
+    multiply(dev, n, c->n_in, s->K, in, ld, c->forward, products, b->ld_out);
     if (finish)
         k->finish_rows(s->K, n, products, b->ld_out, finish, finish->side ? (const char *)finish->side + at : NULL,
                        y + at);
@@ -228,7 +237,7 @@ static void weights_block(tn_dev *dev, const tn_conv *c, const blocks *b, int64_
     int K = c->s.K;
     float *sums = room + l->sums;
     if (dev->precision == TN_FP32) {
-        tn_gemm(true, false, K, c->n_in, n, room, b->ld_dy, x, ld_x, 1, sums, b->ld_dw);
+        k->product_f32(K, b->ld_dw, n, room, 1, b->ld_dy, x, PANEL, ld_x, true, sums, b->ld_dw);
         return;
     }
     uint32_t *dy_pairs = (uint32_t *)(void *)(room + l->dy_pairs), *x_pairs = (uint32_t *)(void *)(room + l->x_pairs);
@@ -245,10 +254,10 @@ static void backward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i
     int64_t first = i * b->rows, n = rows_in(b, i), ld = b->ld_x;
     k->grad_rows(dy, K, first, n, room, b->ld_dy);
     if (dx) {
-        multiply(dev, n, K, C, room, b->ld_dy, c->w, false, c->backward, room + l->products, b->ld_x);
+        multiply(dev, n, K, C, room, b->ld_dy, c->backward, room + l->products, b->ld_x);
         k->write_rows(C, n, room + l->products, b->ld_x, dx + (size_t)(first * C) * tn_real_bytes(dev), add, NULL);
     }
-    const void *in = input_rows(dev, c, x, first, n, room + l->x, &ld);
+    const void *in = input_rows(dev, c, x, first, n, dev->precision == TN_BF16 ? 2 : PANEL, room + l->x, &ld);
     weights_block(dev, c, b, n, in, ld, room, l);
 }
 

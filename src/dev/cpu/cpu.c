@@ -212,7 +212,7 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
     tn_cpu_of(dev)->k->adamw(dev->n_threads, n, rate, beta1, beta2, eps, decay, (float)c1, (float)c2, g, m, v, w);
 }
 
-/* --- head: products by oneDNN, in pieces of columns or rows of the result, and the rest as in ref ----------------- */
+/* --- head: products in pieces of columns or rows of the result, and the rest as in ref ---------------------------- */
 
 /* The place where piece t of n columns begins, in whole vectors; that of piece n_threads is n. */
 static int piece_begin(const tn_dev *dev, int n, int t) {
@@ -228,21 +228,23 @@ static bool is_long(int B, int I, int O) {
 
 static void dense_forward(tn_dev *dev, int B, int I, int O, const float *x, const float *w, const float *bias,
                           float *y) {
+    const tn_kernels *k = tn_cpu_of(dev)->k;
     for (int b = 0; b < B; b++) memcpy(y + (int64_t)b * O, bias, (size_t)O * sizeof *y);
 #pragma omp parallel for schedule(static) num_threads(dev->n_threads) if (is_long(B, I, O))
     for (int t = 0; t < dev->n_threads; t++) {
         int o = piece_begin(dev, O, t), n = piece_begin(dev, O, t + 1) - o;
-        if (n > 0) tn_gemm(false, true, B, n, I, x, I, w + (int64_t)o * I, I, 1, y + o, O);
+        if (n > 0) k->dots_f32(B, n, I, x, I, w + (int64_t)o * I, I, y + o, O);
     }
 }
 static void dense_backward(tn_dev *dev, int B, int I, int O, const float *x, const float *w, const float *dy, float *dx,
                            float *dw, float *db) {
+    const tn_kernels *k = tn_cpu_of(dev)->k;
 #pragma omp parallel for schedule(static) num_threads(dev->n_threads) if (is_long(B, I, O))
     for (int t = 0; t < dev->n_threads; t++) {
         int i = piece_begin(dev, I, t), n_in = piece_begin(dev, I, t + 1) - i;
         int o = piece_begin(dev, O, t), n_out = piece_begin(dev, O, t + 1) - o;
-        if (dx && n_in > 0) tn_gemm(false, false, B, n_in, O, dy, O, w + i, I, 0, dx + i, I);
-        if (n_out > 0) tn_gemm(true, false, n_out, I, B, dy + o, O, x, I, 0, dw + (int64_t)o * I, I);
+        if (dx && n_in > 0) k->product_f32(B, n_in, O, dy, O, 1, w + i, 16, I, false, dx + i, I);
+        if (n_out > 0) k->product_f32(n_out, I, B, dy + o, 1, O, x, 16, I, false, dw + (int64_t)o * I, I);
     }
     memcpy(db, dy, (size_t)O * sizeof *db);
     for (int b = 1; b < B; b++)
@@ -320,7 +322,6 @@ tn_status tn_cpu_begin(tn_dev *dev) {
     cpu->k = tn_kernels_for(dev->isa);
     dev->op = &tn_cpu_table;
     tn_status st = start_team(dev->n_threads);
-    if (st == TN_OK) st = tn_gemm_begin(dev->isa);
     if (st == TN_OK) dev->state = cpu;
     if (st != TN_OK) free(cpu);
     return st;

@@ -1,4 +1,4 @@
-/* cpu_priv.h - shared by cpu.c (operations), conv.c and depthwise.c (convolutions), gemm.c (the calls of oneDNN). */
+/* cpu_priv.h - shared by cpu.c (operations), conv.c and depthwise.c (convolutions). */
 #ifndef TN_DEV_CPU_CPU_PRIV_H
 #define TN_DEV_CPU_CPU_PRIV_H
 
@@ -24,22 +24,14 @@ static inline int64_t tn_round_up(int64_t n, int64_t to) {
 /* At least n floats; fatal without memory. Valid until the next call. */
 float *tn_cpu_scratch(tn_dev *dev, int64_t n);
 
-/* C(m,n) = op(A)(m,k) op(B)(k,n) + beta C, row-major; lda, ldb, ldc: floats from row to row as stored. By the calling
- * thread alone: oneDNN cuts a product by the threads that it finds, and the cut decides the bits. */
-void tn_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
-             const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
-/* Products use this instruction set, all devices of a process the same.
- * Errors  TN_ENODE it began with another one. TN_EARG oneDNN does not obey. */
-tn_status tn_gemm_begin(tn_isa isa);
-
-/* One convolution. Depthwise: `prepared` (R*R,C). Others are products of rows of n_in values (C, or R*R*C unfolded)
- * with weights (K, n_in): fp32 by oneDNN with the weights as given or `prepared`, bf16 with panels of pairs. */
+/* One convolution. Depthwise: `prepared` (R*R,C). Others are products of rows of n_in values (C, or R*R*C unfolded) with weights
+ * in panels: of floats, or of pairs of bf16. */
 struct tn_conv {
     tn_conv_shape s;
     int64_t n_in;
-    const float *w;               /* as given */
-    float *prepared;              /* depthwise; dense fp32 */
-    uint32_t *forward, *backward; /* bf16: panels for y = x w^T and, pointwise, dx = dy w */
+    const float *w;            /* as given */
+    float *prepared;           /* depthwise, or of unfolded rows (K, n_in) */
+    float *forward, *backward; /* panels for y = x w^T and, pointwise, dx = dy w */
 };
 
 /* Merges n_pieces moments (3,K) of `rows` rows each, the last one of what is left of M, into mean and biased variance.

@@ -14,6 +14,7 @@ INLINE v16 bf16_round(v16 v) { /* the value as stored */
 }
 
 #include "dev/cpu/kernels/product.h"
+#include "dev/cpu/kernels/product_f32.h"
 
 #define REAL    float
 #define EXACT   true
@@ -136,6 +137,9 @@ const tn_kernels TN_KERNELS = {
     .product = product,
     .pair_rows = pair_rows,
     .pack_pairs = pack_pairs,
+    .product_f32 = product_f32,
+    .dots_f32 = dots_f32,
+    .pack_f32 = pack_f32,
     .act_forward = act_forward,
     .act_backward = act_backward,
     .mul = mul,

@@ -56,6 +56,13 @@ typedef struct {
     void (*pair_rows)(int64_t n, int64_t n_columns, const uint16_t *x, int64_t ld, uint32_t *out, int64_t ld_out);
     void (*pack_pairs)(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, uint32_t *out);
 
+    /* fp32 products, see product_f32.h */
+    void (*product_f32)(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, int64_t a_step,
+                        const float *b, int64_t b_panel, int64_t b_step, bool add, float *c, int64_t c_row);
+    void (*dots_f32)(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, const float *b,
+                     int64_t b_row, float *c, int64_t c_row);
+    void (*pack_f32)(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, float *out);
+
     void (*act_forward)(int64_t n, tn_act act, const float *x, float *y);
     void (*act_backward)(int64_t n, tn_act act, const float *x, const float *dy, float *dx);
     void (*mul)(int n_threads, int64_t n, const float *x, const float *mask, float *y);

@@ -1,0 +1,186 @@
+/*
+ * product_f32.h - products of floats; included by kernels.c once per instruction set.
+ *
+ *   C(i,j) (+)= sum over k of A(i,k) B(k,j)          product_f32: B in panels of 16 columns, A with two strides
+ *   C(i,j)  += sum over k of A(i,k) B(j,k)           dots_f32: rows of both lie behind each other
+ *
+ * A tile of C stays in registers while k runs: every element is one chain of fused multiply-adds in the order of k, wherever its row or
+ * column stands. So a row's bits do not depend on the rows beside it.
+ */
+
+#if defined(__AVX512F__)
+enum { FW = 16, TILE_ROWS = 12 };
+#elif defined(__AVX__)
+enum { FW = 8, TILE_ROWS = 6 };
+#else
+enum { FW = 4, TILE_ROWS = 6 };
+#endif
+typedef float vf __attribute__((vector_size(4 * FW)));
+typedef float vf_unaligned __attribute__((vector_size(4 * FW), aligned(4), may_alias));
+
+INLINE vf load_f(const float *p) {
+    return *(const vf_unaligned *)(const void *)p;
+}
+INLINE vf all_f(float x) {
+    return x - (vf){0};
+}
+
+typedef struct {
+    const float *a, *b;
+    float *c;
+    int64_t a_row, a_step, b_panel, b_step, c_row;
+} operands_f32;
+
+/* `vectors` of FW columns beside each other, of panels behind each other. */
+INLINE void tile_f32(int rows, int vectors, int64_t n, const operands_f32 *o, bool add) {
+    vf c[12][3];
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 3
+        for (int j = 0; j < vectors; j++) c[i][j] = all_f(0);
+    const float *a = o->a, *b = o->b;
+    int64_t a_row = o->a_row, b_panel = o->b_panel;
+    for (int64_t k = 0; k < n; k++, a += o->a_step, b += o->b_step) {
+        vf column[3];
+#pragma GCC unroll 3
+        for (int j = 0; j < vectors; j++) column[j] = load_f(b + j * FW / VW * b_panel + j * FW % VW);
+#pragma GCC unroll 12
+        for (int i = 0; i < rows; i++) {
+            vf row = all_f(a[i * a_row]);
+#pragma GCC unroll 3
+            for (int j = 0; j < vectors; j++) c[i][j] += row * column[j];
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 3
+        for (int j = 0; j < vectors; j++) {
+            float *to = o->c + i * o->c_row + j * FW;
+            if (add) c[i][j] += load_f(to);
+            *(vf_unaligned *)(void *)to = c[i][j];
+        }
+}
+
+/* All rows of a stripe of columns: tiles of `most` rows, then of 4, then single ones. */
+#define STRIPE_F32(VECTORS, MOST)                                                                                      \
+    static void stripe_f32_##VECTORS(int64_t n_rows, int64_t n, operands_f32 o, bool add) {                            \
+        int64_t i = 0;                                                                                                 \
+        for (; i + MOST <= n_rows; i += MOST, o.a += MOST * o.a_row, o.c += MOST * o.c_row)                            \
+            tile_f32(MOST, VECTORS, n, &o, add);                                                                       \
+        for (; i + 4 <= n_rows; i += 4, o.a += 4 * o.a_row, o.c += 4 * o.c_row) tile_f32(4, VECTORS, n, &o, add);      \
+        for (; i < n_rows; i++, o.a += o.a_row, o.c += o.c_row) tile_f32(1, VECTORS, n, &o, add);                      \
+    }
+#if defined(__AVX512F__)
+STRIPE_F32(1, 12)
+STRIPE_F32(2, 12)
+STRIPE_F32(3, 8)
+static void panels_f32(int64_t n_rows, int n_panels, int64_t n, operands_f32 o, bool add) {
+    for (int j = 0; j < n_panels;) {
+        int left = n_panels - j, taken = left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3;
+        if (taken == 1)
+            stripe_f32_1(n_rows, n, o, add);
+        else if (taken == 2)
+            stripe_f32_2(n_rows, n, o, add);
+        else
+            stripe_f32_3(n_rows, n, o, add);
+        o.b += taken * o.b_panel;
+        o.c += taken * VW;
+        j += taken;
+    }
+}
+#else
+STRIPE_F32(2, 6)
+static void panels_f32(int64_t n_rows, int n_panels, int64_t n, operands_f32 o, bool add) {
+    for (int j = 0; j < n_panels; j++, o.b += o.b_panel - VW) {
+        for (int at = 0; at < VW; at += 2 * FW, o.b += 2 * FW, o.c += 2 * FW) stripe_f32_2(n_rows, n, o, add);
+    }
+}
+#endif
+
+/* Fewer columns than a panel: nothing behind them is read or written. */
+static void last_columns_f32(int64_t n_rows, int n_columns, int64_t n, const operands_f32 *o, bool add) {
+    for (int64_t i = 0; i < n_rows; i++) {
+        float sum[VW] = {0}, *to = o->c + i * o->c_row;
+        for (int64_t k = 0; k < n; k++) {
+            float x = o->a[i * o->a_row + k * o->a_step];
+            const float *b = o->b + k * o->b_step;
+            for (int j = 0; j < n_columns; j++) sum[j] += x * b[j];
+        }
+        for (int j = 0; j < n_columns; j++) to[j] = add ? to[j] + sum[j] : sum[j];
+    }
+}
+
+/* C (n_rows, n_columns), rows of c_row floats. Row-major B: b_panel = 16. */
+static void product_f32(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, int64_t a_step,
+                        const float *b, int64_t b_panel, int64_t b_step, bool add, float *c, int64_t c_row) {
+    operands_f32 o = {a, b, c, a_row, a_step, b_panel, b_step, c_row};
+    int n_panels = (int)(n_columns / VW);
+    panels_f32(n_rows, n_panels, n, o, add);
+    o.b += n_panels * b_panel;
+    o.c += n_panels * VW;
+    if (n_columns % VW) last_columns_f32(n_rows, (int)(n_columns % VW), n, &o, add);
+}
+
+INLINE float sum_of(vf v) {
+    float sum = 0;
+    for (int i = 0; i < FW; i++) sum += v[i];
+    return sum;
+}
+
+/* Rows of A against `columns` rows of B: each element in FW chains, which are added in their order at the end, then the rest of k. */
+INLINE void dots_tile(int rows, int columns, int64_t n, const float *a, int64_t a_row, const float *b, int64_t b_row,
+                      float *c, int64_t c_row) {
+    vf sum[4][4];
+    int64_t k = 0;
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < columns; j++) sum[i][j] = all_f(0);
+    for (; k + FW <= n; k += FW) {
+        vf x[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < rows; i++) x[i] = load_f(a + i * a_row + k);
+#pragma GCC unroll 4
+        for (int j = 0; j < columns; j++) {
+            vf w = load_f(b + j * b_row + k);
+#pragma GCC unroll 4
+            for (int i = 0; i < rows; i++) sum[i][j] += x[i] * w;
+        }
+    }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) {
+            float total = sum_of(sum[i][j]);
+            for (int64_t r = k; r < n; r++) total += a[i * a_row + r] * b[j * b_row + r];
+            c[i * c_row + j] += total;
+        }
+}
+
+enum { DOTS = FW == 16 ? 4 : 2 }; /* registers */
+static void dots_f32(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, const float *b,
+                     int64_t b_row, float *c, int64_t c_row) {
+    for (int64_t j = 0; j < n_columns;) {
+        bool broad = j + DOTS <= n_columns;
+        for (int64_t i = 0; i < n_rows;) {
+            bool high = i + DOTS <= n_rows;
+            const float *x = a + i * a_row, *w = b + j * b_row;
+            float *to = c + i * c_row + j;
+            if (broad && high)
+                dots_tile(DOTS, DOTS, n, x, a_row, w, b_row, to, c_row);
+            else if (broad)
+                dots_tile(1, DOTS, n, x, a_row, w, b_row, to, c_row);
+            else if (high)
+                dots_tile(DOTS, 1, n, x, a_row, w, b_row, to, c_row);
+            else
+                dots_tile(1, 1, n, x, a_row, w, b_row, to, c_row);
+            i += high ? DOTS : 1;
+        }
+        j += broad ? DOTS : 1;
+    }
+}
+
+/* Weights w(k,j) = w[k * k_step + j * j_step], k < K, j < J, as panels: out (J/16, K, 16), zeros behind. */
+static void pack_f32(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, float *out) {
+    for (int64_t panel = 0; panel < J; panel += VW)
+        for (int64_t k = 0; k < K; k++, out += VW)
+            for (int64_t j = panel; j < panel + VW; j++) out[j - panel] = j < J ? w[k * k_step + j * j_step] : 0;
+}
