@@ -205,7 +205,7 @@ static outcome receive(tn_decoder *d, void *to, size_t n) {
     unsigned seconds = 0;
     for (char *at = to; n > 0;) {
         int ready = poll(&(struct pollfd){.fd = d->fd, .events = POLLIN}, 1, 1000);
-        if (ready == 0 && tn_halt_wanted(d->halt)) return HALTED;
+        if (ready == 0 && d->halt && tn_halt_wanted(d->halt)) return HALTED;
         if (ready == 0 && ++seconds > 10 * d->limit_s) return SLEEPS;
         if (ready <= 0) continue;
         ssize_t got = recv(d->fd, at, n, 0);
@@ -275,7 +275,8 @@ static tn_status decode_in_child(tn_decoder *d, const char *path, const unsigned
         if (!d->child) TN_TRY(start(d, path));
         what = ask(d, file, n_file, &a, &out->bytes);
         if (what != ANSWERED) how = stop(d, what != ENDED);
-        if (what == ENDED && tn_halt_wanted(d->halt)) what = HALTED; /* the signal may have been for all processes */
+        if (what == ENDED && d->halt && tn_halt_wanted(d->halt))
+            what = HALTED; /* the signal may have been for all processes */
     }
     out->halted = what == HALTED;
     if (what == HALTED) return TN_OK;

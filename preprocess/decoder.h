@@ -39,7 +39,7 @@ typedef struct {
 #define TN_REASON_UNREAD "cannot be read: "
 
 typedef struct tn_decoder tn_decoder;
-/* halt: asked once a second while an image is decoded. Both live as long as the decoder. TN_ENOMEM. */
+/* halt: asked once a second while an image is decoded; NULL: nobody is. Both live as long as the decoder. TN_ENOMEM. */
 tn_status tn_decoder_open(const tn_cfg *cfg, tn_halt *halt, tn_decoder **out);
 void tn_decoder_close(tn_decoder **d);
 

@@ -52,8 +52,10 @@ restarts=${SLURM_RESTART_COUNT:-0}
 memory=${SLURM_MEM_PER_NODE:-$((${SLURM_MEM_PER_CPU:-0} * ${SLURM_CPUS_ON_NODE:-1}))} # MiB on each node; 0: no limit
 
 say() { echo "tenfold: $*" >&2; }
-write_record() ( # STATE EXIT_CODE; a signal to the whole job shall not end mv
+write_record() ( # STATE EXIT_CODE [WHY]; a signal to the whole job shall not end mv
     trap '' USR1 TERM
+    { mkdir -p "$run/history" && # base/history.h: for people; nothing is decided by its time
+        printf '%s %(%s)T %s %d %d %d %s\n' "$1" -1 "$id" "$restarts" "$nodes" "$2" "${3-}" >>"$run/history/${record##*/}"; } 2>/dev/null
     rm -f "$record.tmp" # of a start that was killed; a link is not followed
     printf 'job %s\nstate %s\nexit_code %d\nfailures %d\nrestarts %d\nmemory_mib %d\nout_of_memory %d\n' \
         "$id" "$1" "$2" "$failures" "$restarts" "$memory" "$out_of_memory" >"$record.tmp" &&
@@ -66,12 +68,12 @@ recall() { # the same job's earlier starts
 }
 give_up() { # EXIT_CODE WHY
     say "$2; log: $run/log, job $id"
-    write_record failed "$1"
+    write_record failed "$1" "$2"
     exit "$1"
 }
 end() { # EXIT_CODE HOW: SIGTERM came
     say "$2 after SIGTERM"
-    write_record ended "$1"
+    write_record ended "$1" "$2"
     exit "$1"
 }
 # While Slurm ends this job it ends scontrol with it: that shall first hear the answer. Where a node was lost, Slurm may have queued
@@ -85,7 +87,7 @@ queue_again() (
 )
 requeue() { # EXIT_CODE WHY
     say "$2: job $id is queued again, restart $((restarts + 1))"
-    write_record requeued "$1"
+    write_record requeued "$1" "$2"
     [ -z "$ended" ] || end "$1" "$2"
     queue_again || give_up "$1" "$2, and Slurm refuses to queue it again: tenfold resume --slurm"
     exit "$1"

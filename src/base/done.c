@@ -30,7 +30,7 @@ static json_t *check_of(const json_t *j) {
     return json_string(hex);
 }
 
-static bool is_whole(const json_t *j) {
+bool tn_done_is_whole(const json_t *j) {
     json_t *now = check_of(j);
     bool same = json_equal(now, json_object_get(j, "check"));
     json_decref(now);
@@ -47,7 +47,7 @@ static tn_status read_done(const char *dir, json_t **out) {
     const char *words[] = {"stage", "settings", "inputs", "digest"};
     bool ok = json_is_object(j);
     for (size_t i = 0; ok && i < sizeof words / sizeof *words; i++) ok = json_is_string(json_object_get(j, words[i]));
-    if (!ok || !is_whole(j)) {
+    if (!ok || !tn_done_is_whole(j)) {
         json_decref(j);
         return tn_fail(TN_EFORMAT, "%s: damaged: delete the folder %s and run again", path, dir);
     }

@@ -65,6 +65,10 @@ void tn_done_undo(const char *dir);
  *       of these is missing or has other bytes, tn_done_begin finds the folder stale. */
 tn_status tn_done_publish(const char *dir, const tn_done *done, const char *digest, const char *const *file);
 
+/* Does a DONE that was read have the hash that it names? Local. */
+struct json_t;
+bool tn_done_is_whole(const struct json_t *done);
+
 /* The digest of a finished folder; TN_EARG when there is no DONE: the message names dir and the verb that makes it. */
 tn_status tn_done_digest(const char *dir, const char *made_by_verb, char hex_out[TN_HEX_BYTES]);
 

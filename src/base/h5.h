@@ -92,6 +92,17 @@ tn_status tn_h5_float_shape(tn_h5 *f, const char *path, int *n_dims_out, int64_t
 /* The whole dataset, of n values, converted. TN_EFORMAT when it holds another number of them. */
 tn_status tn_h5_read_floats(tn_h5 *f, const char *path, int64_t n, float *out);
 
+/* --- what is in a file -------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char name[128];
+    char what[1024]; /* dataset: "f32 (2540,5)", group: "group of 3"; attribute: its value, or "f64 (3)" */
+} tn_h5_item;
+
+/* What the root group holds, by name, and its attributes: at most `most` of n_out. TN_EFORMAT one cannot be read. */
+tn_status tn_h5_items(tn_h5 *f, int most, tn_h5_item *out, int64_t *n_out);
+tn_status tn_h5_attributes(tn_h5 *f, int most, tn_h5_item *out, int64_t *n_out);
+
 const char *tn_h5_library(void); /* "1.10.8" */
 
 /* Stored in every artefact: "tenfold", kind, format version, source commit, library versions. And checked. */

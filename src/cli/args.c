@@ -51,6 +51,13 @@ static const option OPTION[] = {
     {"--if-complete", NULL, TN_OPT_FILTER,
      "do nothing while a cell of the round is missing, or another process filters"},
     {"--reference", NULL, TN_OPT_REFERENCE, "print the reference of all keys as markdown and end"},
+    {"--json", NULL, TN_OPT_JSON, "as one JSON object, with what became of every start (file-formats.md)"},
+    {"--write", NULL, TN_OPT_DOCTOR,
+     "with --slurm: write the advised lines into the user's site.env, where there is none"},
+    {"--probe", NULL, TN_OPT_DOCTOR, "be one of the ranks that look together"},
+    {"--time", NULL, TN_OPT_TIME, "time some steps here, and forecast the run: seconds, node-hours, finish"},
+    {"--nodes", "N", TN_OPT_TIME | TN_OPT_DOCTOR,
+     "check --time: the finish with so many nodes; doctor --slurm: start ranks on them"},
     {"--help", NULL, ~0U, "this text"},
 };
 enum { N_OPTIONS = sizeof OPTION / sizeof *OPTION };
@@ -141,6 +148,8 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         return int_value(name, value, 1, 4096, &out->pilot);
     } else if (strcmp(name, "--runs") == 0) {
         return int_value(name, value, 1, 100000, &out->runs);
+    } else if (strcmp(name, "--nodes") == 0) {
+        return int_value(name, value, 1, 1000000, &out->nodes);
     } else if (strcmp(name, "--every") == 0) {
         return int_value(name, value, 1, 86400, &out->every_s);
     } else if (strcmp(name, "--net") == 0) {
@@ -168,6 +177,10 @@ static tn_status take(const char *name, char *value, tn_args *out) {
         out->reference |= strcmp(name, "--reference") == 0;
         out->if_complete |= strcmp(name, "--if-complete") == 0;
         out->diff |= strcmp(name, "--diff") == 0;
+        out->probe |= strcmp(name, "--probe") == 0;
+        out->write |= strcmp(name, "--write") == 0;
+        out->json |= strcmp(name, "--json") == 0;
+        out->time |= strcmp(name, "--time") == 0;
         out->help |= strcmp(name, "--help") == 0;
     }
     return TN_OK;

@@ -26,15 +26,14 @@ typedef struct {
     int64_t seed;                        /* -1 = all                             */
     int ranks, ranks_per_fold;           /* 0 = not given                        */
     int classes;                         /* 0 = not given                        */
-    int pilot;                           /* nodes; 0 = not given                 */
-    int runs;                            /* 0 = not given                        */
+    int runs, nodes, pilot;              /* 0 = not given; pilot: nodes          */
     int every_s;                         /* 0 = not given                        */
     const char *node_command;            /* NULL = not given                     */
     const char *net, *padding, *against; /* NULL = not given           */
     const char *posteriors;              /* NULL = not given                     */
     const char *data, *table, *images;   /* NULL = not given                     */
     bool diff, if_complete;
-    bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, help;
+    bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, time, json, probe, write, help;
 } tn_args;
 
 typedef enum {
@@ -46,17 +45,20 @@ typedef enum {
     TN_OPT_MISSING = 32, /* --allow-missing */
     TN_OPT_CLASSES = 64, /* --classes, --size */
     TN_OPT_REFERENCE = 128,
-    TN_OPT_WEIGHTS = 256,  /* --net, --padding, --against */
-    TN_OPT_FILTER = 512,   /* --posteriors, --diff, --if-complete */
-    TN_OPT_DRILL = 4096,   /* --runs, --seed, --node-command */
-    TN_OPT_RUNG = 8192,    /* --rung */
-    TN_OPT_PLACE = 16384,  /* --place, --part, --folds */
-    TN_OPT_DRY = 1024,     /* --dry-run */
-    TN_OPT_SLURM = 2048,   /* --slurm */
-    TN_OPT_WATCH = 32768,  /* --watch, --every */
-    TN_OPT_DATA = 65536,   /* --data */
-    TN_OPT_PILOT = 262144, /* --pilot */
-    TN_OPT_TABLE = 131072  /* --table, --images */
+    TN_OPT_WEIGHTS = 256,    /* --net, --padding, --against */
+    TN_OPT_FILTER = 512,     /* --posteriors, --diff, --if-complete */
+    TN_OPT_DRILL = 4096,     /* --runs, --seed, --node-command */
+    TN_OPT_RUNG = 8192,      /* --rung */
+    TN_OPT_PLACE = 16384,    /* --place, --part, --folds */
+    TN_OPT_DRY = 1024,       /* --dry-run */
+    TN_OPT_SLURM = 2048,     /* --slurm */
+    TN_OPT_WATCH = 32768,    /* --watch, --every */
+    TN_OPT_DATA = 65536,     /* --data */
+    TN_OPT_TABLE = 131072,   /* --table, --images */
+    TN_OPT_JSON = 524288,    /* --json */
+    TN_OPT_DOCTOR = 1048576, /* --probe, --write, --nodes */
+    TN_OPT_TIME = 262144,    /* --time, --nodes */
+    TN_OPT_PILOT = 2097152   /* --pilot */
 } tn_options;
 
 typedef struct {
@@ -72,7 +74,7 @@ typedef struct {
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
     tn_verb_report, tn_verb_run, tn_verb_submit, tn_verb_tune, tn_verb_trial, tn_verb_rank, tn_verb_status,
-    tn_verb_resume, tn_verb_pilot, tn_verb_weights, tn_verb_drill;
+    tn_verb_resume, tn_verb_pilot, tn_verb_weights, tn_verb_drill, tn_verb_show, tn_verb_doctor;
 
 /* argv behind the verb.
  * Errors  TN_EARG unknown option (with the nearest), not one of this verb's, bad value, wrong count of words;

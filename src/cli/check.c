@@ -5,6 +5,7 @@
 #include "learn/cell.h"
 #include "learn/cost.h"
 #include "learn/weights.h"
+#include "suite/forecast.h"
 #include "suite/memory.h"
 #include "suite/rung.h"
 
@@ -107,6 +108,13 @@ static tn_status print_pretrained(const tn_cfg *cfg) {
     return TN_OK;
 }
 
+/* Steps that cannot be done are not timed. */
+static tn_status measure(const tn_cfg *cfg, tn_forecast *out) {
+    int64_t n_steps;
+    TN_TRY(tn_train_steps(cfg, &n_steps));
+    return tn_forecast_measure(cfg, out);
+}
+
 static tn_status run(const tn_args *args) {
     if (args->reference) {
         tn_cfg_print_reference(stdout);
@@ -114,15 +122,19 @@ static tn_status run(const tn_args *args) {
     }
     if (args->n_words == 0)
         return tn_fail(TN_EARG, "usage: tenfold check JOB.cfg [options], or tenfold check --reference");
+    if (args->nodes && !args->time) return tn_fail(TN_EARG, "--nodes is for the forecast: give --time, too");
     tn_cfg *cfg = NULL;
+    tn_forecast forecast;
     TN_TRY(tn_args_cfg(args, &cfg));
-    tn_cfg_print(cfg, stdout);
+    tn_status st = args->time ? measure(cfg, &forecast) : TN_OK; /* before anything below opens a device */
+    if (st == TN_OK) tn_cfg_print(cfg, stdout);
     int64_t n_steps, rows;
-    tn_status st = print_cost(cfg, &rows);
+    if (st == TN_OK) st = print_cost(cfg, &rows);
     if (st == TN_OK) st = tn_train_steps(cfg, &n_steps); /* memory and weights show the rest of tn_train_check */
     if (st == TN_OK) st = print_memory(cfg, rows);
     if (st == TN_OK) st = print_pretrained(cfg);
     if (st == TN_OK) st = print_search(cfg);
+    if (st == TN_OK && args->time) st = tn_forecast_print(cfg, &forecast, args->nodes, stdout);
     tn_cfg_free(&cfg);
     return st;
 }
@@ -132,11 +144,14 @@ const tn_verb tn_verb_check = {
     .words = "JOB.cfg|RUN",
     .least_words = 0,
     .most_words = 1,
-    .options = TN_OPT_SET | TN_OPT_REFERENCE,
+    .options = TN_OPT_SET | TN_OPT_REFERENCE | TN_OPT_TIME,
     .summary = "read a job file: every problem with file:line, then all settings",
-    .help = "Prints everything that will be used, defaults included, as a job file, and what the run will cost in "
-            "images and memory.\n"
-            "Reads the metadata table too, where it is there. Changes nothing.\n\n"
-            "example: tenfold check jobs/baseline.cfg --set train.lanes=4",
+    .help =
+        "Prints everything that will be used, defaults included, as a job file, and what the run will cost in "
+        "images and memory.\n"
+        "Reads the metadata table too, where it is there. Changes nothing.\n"
+        "--time trains and evaluates a few made-up lanes of every size here, decodes some images of the table, and\n"
+        "forecasts from that how long the run will take here and under Slurm; let nothing else run meanwhile.\n\n"
+        "example: tenfold check jobs/baseline.cfg --set train.lanes=4",
     .run = run,
 };

@@ -16,16 +16,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static const tn_verb *const VERB[] = {
-    &tn_verb_run,    &tn_verb_submit, &tn_verb_tune,       &tn_verb_trial,   &tn_verb_rank,   &tn_verb_status,
-    &tn_verb_resume, &tn_verb_check,  &tn_verb_preprocess, &tn_verb_train,   &tn_verb_filter, &tn_verb_predict,
-    &tn_verb_reduce, &tn_verb_report, &tn_verb_drill,      &tn_verb_weights, &tn_verb_pilot};
+static const tn_verb *const VERB[] = {&tn_verb_run,        &tn_verb_submit, &tn_verb_tune,   &tn_verb_trial,
+                                      &tn_verb_rank,       &tn_verb_status, &tn_verb_resume, &tn_verb_check,
+                                      &tn_verb_preprocess, &tn_verb_train,  &tn_verb_filter, &tn_verb_predict,
+                                      &tn_verb_reduce,     &tn_verb_report, &tn_verb_drill,  &tn_verb_weights,
+                                      &tn_verb_show,       &tn_verb_doctor, &tn_verb_pilot};
 enum { N_VERBS = sizeof VERB / sizeof *VERB };
 
 static void print_help(FILE *out) {
     fputs("tenfold turns a folder of images and a table with noisy labels into a final ensemble prediction.\n\n"
           "usage: tenfold VERB JOB.cfg [options]\n"
-          "       tenfold VERB RUN [options]      as that run was started (not run, submit, tune, drill)\n\n",
+          "       tenfold VERB RUN [options]      as that run was started (not run, submit, tune, drill, show,\n"
+          "                                       doctor, weights)\n\n",
           out);
     for (int i = 0; i < N_VERBS; i++) fprintf(out, "  %-11s %s\n", VERB[i]->name, VERB[i]->summary);
     fputs("\n  tenfold VERB --help      what a verb reads and writes, and its options\n"

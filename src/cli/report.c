@@ -21,7 +21,7 @@ const tn_verb tn_verb_report = {
     .options = TN_OPT_SET,
     .summary = "score table, suspicious labels, images seen: text and CSV",
     .help = "Prints the report of a run that `reduce` has finished.\n"
-            "reads   RUN/metrics.json, RUN/filter/*/ledger.csv, RUN/train/*/journal.jsonl\n"
+            "reads   RUN/metrics.json, RUN/filter/*/ledger.csv, RUN/train/*/journal.jsonl, RUN/history/*\n"
             "writes  RUN/report/report.md, RUN/report/scores.csv, and RUN/report/report.html: one page with curves and "
             "the\n"
             "        pictures whose labels are believed least\n"

@@ -7,8 +7,12 @@ static tn_status run(const tn_args *args) {
     tn_plan *plan = NULL;
     tn_cfg *cfg = NULL;
     if (args->every_s && !args->watch) return tn_fail(TN_EARG, "--every goes with --watch");
+    if (args->json && args->watch)
+        return tn_fail(TN_EARG, "give --json or --watch: one is for programs, one for people");
     TN_TRY(tn_plan_read(args->word[0], false, &cfg, &plan));
-    tn_status st = args->watch ? tn_status_watch(cfg, plan, args->every_s, stdout) : tn_status_print(cfg, plan, stdout);
+    tn_status st = args->json    ? tn_status_json(cfg, plan, stdout)
+                   : args->watch ? tn_status_watch(cfg, plan, args->every_s, stdout)
+                                 : tn_status_print(cfg, plan, stdout);
     tn_cfg_free(&cfg);
     tn_plan_free(&plan);
     return st;
@@ -19,7 +23,7 @@ const tn_verb tn_verb_status = {
     .words = "RUN",
     .least_words = 1,
     .most_words = 1,
-    .options = TN_OPT_WATCH,
+    .options = TN_OPT_WATCH | TN_OPT_JSON,
     .summary = "table of a run's cells: progress, score, what failed and where its log is",
     .help =
         "Looks at DONE files, journals, the manifest and, where the run has jobs, Slurm's queue; changes nothing, and "

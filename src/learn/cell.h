@@ -18,6 +18,7 @@
  *   report/                         report.md, report.html, scores.csv, DONE
  *   log/<cell>.log                  of cells started by `run` and `resume`
  *   slurm/<label>[.<task>]          how a Slurm job ended (slurm/stage.sh)
+ *   history/                        what became of starts, for the report (base/history.h)
  *   plan.json, job.cfg              the manifest; the job file as it was when the run was started
  */
 #ifndef TN_LEARN_CELL_H

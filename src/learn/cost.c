@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-static const size_t PROGRAM_BYTES =
-    60UL << 20; /* measured: Open MPI and HDF5 with nothing to do, and scratch */
+static const size_t PROGRAM_BYTES = 60UL << 20; /* measured: Open MPI and HDF5 with nothing to do, and scratch */
 
 static tn_status with_device(const tn_cfg *cfg, const tn_net *net, int size_px, size_t *lane_bytes_out) {
     tn_dev *dev = NULL;

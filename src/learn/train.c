@@ -17,12 +17,14 @@
 #include "learn/train_priv.h"
 
 #include "base/done.h"
+#include "base/history.h"
 #include "base/watch.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 /* Lanes are numbered through all steps; the loader works ahead in this order. */
 static void push_lane(tn_train *t, tn_loader *loader, int64_t step, int lane, int64_t *rows) {
@@ -56,18 +58,25 @@ static const float *ask_teacher(tn_train *t, const tn_lane *in) {
     return mixed;
 }
 
+/* A lane's gradient while it is computed: from `from` to its end. */
 typedef struct {
     tn_run *run;
     tn_train *t;
-} tn_summing;
+    const float *grads;
+    int64_t from;
+    double square;
+    bool last; /* lane of this rank: what is final travels at once, and is overwritten by the sum */
+} tn_growing;
 
+/* In pieces that do not depend on which rank has the lane, while they are in the cache. */
 static void on_grads(void *context, int64_t from) {
-    tn_summing *s = context;
-    tn_lane_sum_ready(s->run, s->t->sum, s->t->grads_at + from);
+    tn_growing *g = context;
+    if (from < g->from) g->square += g->t->dev->op->sum_of_squares(g->t->dev, g->from - from, g->grads + from);
+    g->from = from;
+    if (g->last) tn_lane_sum_ready(g->run, g->t->sum, g->t->grads_at + from);
 }
 
-/* summing: when it is the last lane of this rank, else NULL. */
-static tn_status run_lane(tn_train *t, tn_feed *f, int i, tn_summing *summing) {
+static tn_status run_lane(tn_run *run, tn_train *t, tn_feed *f, int i) {
     tn_watch_at(t->name, t->clock.images_seen);
     feed(t, f);
     tn_lane in;
@@ -80,12 +89,15 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i, tn_summing *summing) {
                          .consistency_weight = tn_consistency_weight(t->cfg, t->clock.images_seen),
                          .seed = (uint64_t)t->cell.seed,
                          .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
-                         .on_grads = summing ? on_grads : NULL,
-                         .context = summing};
+                         .on_grads = on_grads};
     double loss = 0;
     float *out = t->lane[i];
+    tn_growing growing = {
+        .run = run, .t = t, .grads = out + t->grads_at, .from = t->n_params, .last = i == t->mine.n - 1};
+    lane.context = &growing;
     tn_exec_train(t->exec, &lane, out + t->grads_at, out + t->moments_at, &loss);
     out[TN_SLOT_LOSS] = (float)loss;
+    out[TN_SLOT_SQUARE] = (float)growing.square;
     return TN_OK;
 }
 
@@ -130,9 +142,9 @@ static const char *first_bad(const tn_train *t) {
 }
 
 /* After the sum over lanes, so on every rank alike: nothing has been changed yet. */
-static tn_status check_finite(const tn_train *t, double loss) {
-    if (isfinite(loss) && isfinite(t->dev->op->sum_of_squares(t->dev, t->n_params, t->lane[0] + t->grads_at)))
-        return TN_OK;
+static tn_status check_finite(const tn_train *t, double loss, double *square_out) {
+    *square_out = t->dev->op->sum_of_squares(t->dev, t->n_params, t->lane[0] + t->grads_at);
+    if (isfinite(loss) && isfinite(*square_out)) return TN_OK;
     if (t->how->diverged_out) *t->how->diverged_out = true;
     return tn_fail(
         TN_EFORMAT,
@@ -153,11 +165,10 @@ static bool save_by_clock(const tn_train *t) {
 
 static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
     tn_exec_weights(t->exec, t->params, t->state);
-    tn_summing summing = {run, t};
     if (t->teacher) tn_exec_weights(t->teacher, t->ema_params, t->ema_state);
     tn_status mine = TN_OK;
     for (int i = 0; i < t->mine.n; i++) {
-        if (mine == TN_OK) mine = run_lane(t, f, i, i == t->mine.n - 1 ? &summing : NULL);
+        if (mine == TN_OK) mine = run_lane(run, t, f, i);
         if (mine != TN_OK) t->dev->op->fill(t->dev, t->n_lane, 0, t->lane[i]);
         t->lane[i][TN_SLOT_STOP] = i == 0 && tn_stop_wanted() ? 1 : 0;
         t->lane[i][TN_SLOT_SAVE] = i == 0 && run->rank == 0 && save_by_clock(t) ? 1 : 0;
@@ -166,8 +177,10 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
     tn_lane_sum_finish(run, t->sum);
     const float *sum = t->lane[0];
     if (sum[TN_SLOT_FAILED] > 0) return tn_agree(run, mine);
-    double loss = (double)sum[TN_SLOT_LOSS] / t->L;
-    TN_TRY(check_finite(t, loss));
+    double loss = (double)sum[TN_SLOT_LOSS] / t->L, square = 0, L = t->L;
+    TN_TRY(check_finite(t, loss, &square));
+    t->clock.small_sq += (double)sum[TN_SLOT_SQUARE] / L;
+    t->clock.big_sq += square / (L * L);
     *out = (signals){.stop = sum[TN_SLOT_STOP] > 0, .save = sum[TN_SLOT_SAVE] > 0};
     update(t);
     count_exposure(t);
@@ -400,6 +413,15 @@ static tn_status set_paths(tn_train *t) {
     return settings_of(t->cfg, &t->cell, &t->settings);
 }
 
+/* A start that could not end left its last sign of life: what it did behind its checkpoint is done again. */
+static void tell_lost(const tn_train *t, const tn_sign *last) {
+    int64_t images = last->done - t->clock.images_seen;
+    tn_history_line line = {.state = "lost", .at = (int64_t)time(NULL)};
+    if (strcmp(last->label, t->name) != 0 || images <= 0 || last->per_s <= 0) return;
+    snprintf(line.why, sizeof line.why, "%lld %.1f", (long long)images, (double)images / last->per_s);
+    tn_history_add(t->cfg->run_dir, t->name, &line);
+}
+
 tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                         const tn_cell *cell, const tn_train_how *how) {
     tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell, .how = how};
@@ -413,8 +435,11 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
     bool skipped = st == TN_OK && !valid && cell->round > 0 && strstr(t.inputs, "filter " TN_SKIPPED "\n");
     if (skipped) st = skip(run, &t);
     if (st == TN_OK && !valid && !skipped) {
+        tn_sign last;
+        bool begun = run->rank == 0 && tn_sign_read(t.sign_path, &last);
         if (run->rank == 0) tn_progress_signs(t.sign_path);
         st = tn_train_open(run, &t, how->allow_other_bits);
+        if (st == TN_OK && begun) tell_lost(&t, &last);
         if (st == TN_OK) st = train_all(run, &t);
         if (st == TN_OK && how->profile && run->rank == 0) {
             tn_exec_profile(t.exec, stderr);

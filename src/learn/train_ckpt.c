@@ -31,24 +31,25 @@ static json_t *clock_json(const tn_train_clock *c, int K) {
         json_array_append_new(f1, json_real(c->best.f1[k]));
         json_array_append_new(exposure, json_integer(c->exposure[k]));
     }
-    return json_pack("{s:I,s:I,s:i,s:i,s:I,s:f,s:f,s:f,s:o,s:s,s:f,s:I,s:o,s:I,s:f}", "step", (json_int_t)c->step,
-                     "images_seen", (json_int_t)c->images_seen, "points_done", c->points_done, "best_point",
-                     c->best_point, "best_n", (json_int_t)c->best.N, "best_gmean", c->best.gmean, "best_macro",
-                     c->best.macro, "best_accuracy", c->best.accuracy, "best_f1", f1, "best_digest", c->best_digest,
-                     "loss_sum", c->loss_sum, "loss_steps", (json_int_t)c->loss_steps, "exposure", exposure,
-                     "journal_bytes", (json_int_t)c->journal_bytes, "seconds", c->seconds);
+    return json_pack("{s:I,s:I,s:i,s:i,s:I,s:f,s:f,s:f,s:o,s:s,s:f,s:I,s:o,s:I,s:f,s:f,s:f}", "step",
+                     (json_int_t)c->step, "images_seen", (json_int_t)c->images_seen, "points_done", c->points_done,
+                     "best_point", c->best_point, "best_n", (json_int_t)c->best.N, "best_gmean", c->best.gmean,
+                     "best_macro", c->best.macro, "best_accuracy", c->best.accuracy, "best_f1", f1, "best_digest",
+                     c->best_digest, "loss_sum", c->loss_sum, "loss_steps", (json_int_t)c->loss_steps, "exposure",
+                     exposure, "journal_bytes", (json_int_t)c->journal_bytes, "seconds", c->seconds, "small_sq",
+                     c->small_sq, "big_sq", c->big_sq);
 }
 
 static tn_status clock_from(const char *text, int K, tn_train_clock *c) {
     json_t *j = text ? json_loads(text, 0, NULL) : NULL, *f1 = NULL, *exposure = NULL;
     const char *digest = NULL;
     json_int_t step, seen, best_n, loss_steps, journal;
-    int ok = j ? json_unpack(j, "{s:I,s:I,s:i,s:i,s:I,s:F,s:F,s:F,s:o,s:s,s:F,s:I,s:o,s:I,s:F}", "step", &step,
+    int ok = j ? json_unpack(j, "{s:I,s:I,s:i,s:i,s:I,s:F,s:F,s:F,s:o,s:s,s:F,s:I,s:o,s:I,s:F,s?F,s?F}", "step", &step,
                              "images_seen", &seen, "points_done", &c->points_done, "best_point", &c->best_point,
                              "best_n", &best_n, "best_gmean", &c->best.gmean, "best_macro", &c->best.macro,
                              "best_accuracy", &c->best.accuracy, "best_f1", &f1, "best_digest", &digest, "loss_sum",
                              &c->loss_sum, "loss_steps", &loss_steps, "exposure", &exposure, "journal_bytes", &journal,
-                             "seconds", &c->seconds)
+                             "seconds", &c->seconds, "small_sq", &c->small_sq, "big_sq", &c->big_sq)
                : -1;
     if (ok == 0) {
         c->step = step;

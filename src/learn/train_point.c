@@ -4,6 +4,7 @@
 #include "base/done.h"
 #include "base/h5.h"
 #include "base/watch.h"
+#include "learn/noise.h"
 #include "learn/rounds.h"
 
 #include <errno.h>
@@ -205,7 +206,14 @@ static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
 
 /* --- journal ------------------------------------------------------------------------------------------------------ */
 
-static tn_status append_journal(tn_train *t, const tn_score *score) {
+/* Over the steps since the last point; null where it cannot be told. */
+static json_t *noise_json(const tn_train *t) {
+    double images = tn_noise_scale(t->clock.small_sq, t->clock.big_sq, t->B, (double)t->L * t->B);
+    return isfinite(images) ? json_real(images) : json_null();
+}
+
+/* evaluation_s: of this point. */
+static tn_status append_journal(tn_train *t, const tn_score *score, double evaluation_s) {
     TN_TRY(tn_done_check());
     const tn_train_clock *c = &t->clock;
     int64_t n_labelled = 0;
@@ -216,14 +224,15 @@ static tn_status append_journal(tn_train *t, const tn_score *score) {
         json_object_set_new(exposure, t->index->class_name[k], json_integer(c->exposure[k]));
         json_object_set_new(rows, t->index->class_name[k], json_integer(t->rows_by_class[k]));
     }
-    json_t *line = json_pack("{s:i,s:I,s:I,s:f,s:f,s:b,s:{s:f,s:f,s:f,s:o},s:o,s:I,s:o,s:I,s:f}", "point",
-                             c->points_done + 1, "step", (json_int_t)c->step, "images", (json_int_t)c->images_seen,
-                             "learning_rate", tn_learning_rate(t->cfg, c->images_seen), "loss",
-                             c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0, "best",
-                             c->best_point == c->points_done, "validation", "geometric_mean", score->gmean, "macro_f1",
-                             score->macro, "accuracy", score->accuracy, "f1", f1, "images_by_class", exposure,
-                             "images_unlabeled", (json_int_t)(c->images_seen - n_labelled), "rows_by_class", rows,
-                             "rows_unlabeled", (json_int_t)t->rows_unlabeled, "training_seconds", c->seconds);
+    json_t *line =
+        json_pack("{s:i,s:I,s:I,s:f,s:f,s:b,s:{s:f,s:f,s:f,s:o},s:o,s:I,s:o,s:I,s:o,s:f,s:f}", "point",
+                  c->points_done + 1, "step", (json_int_t)c->step, "images", (json_int_t)c->images_seen,
+                  "learning_rate", tn_learning_rate(t->cfg, c->images_seen), "loss",
+                  c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0, "best", c->best_point == c->points_done,
+                  "validation", "geometric_mean", score->gmean, "macro_f1", score->macro, "accuracy", score->accuracy,
+                  "f1", f1, "images_by_class", exposure, "images_unlabeled", (json_int_t)(c->images_seen - n_labelled),
+                  "rows_by_class", rows, "rows_unlabeled", (json_int_t)t->rows_unlabeled, "noise_scale_images",
+                  noise_json(t), "training_seconds", c->seconds, "evaluation_seconds", evaluation_s);
     char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
     json_decref(line);
     if (!text) return tn_fail_memory(1024, "a line of the journal");
@@ -236,6 +245,7 @@ static tn_status append_journal(tn_train *t, const tn_score *score) {
 }
 
 tn_status tn_train_point(tn_run *run, tn_train *t) {
+    double begin_s = tn_now_s();
     tn_exec_weights(t->exec, t->ema_params, t->ema_state);
     TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->n_judged, t->judged, NULL, t->p));
     TN_TRY(check_finite(t));
@@ -244,9 +254,9 @@ tn_status tn_train_point(tn_run *run, tn_train *t) {
     bool keep = false;
     TN_TRY(tn_agree(run, judge_point(t, &score, &keep)));
     if (keep) TN_TRY(publish_best(run, t, &score));
-    TN_TRY(tn_agree(run, run->rank == 0 ? append_journal(t, &score) : TN_OK));
+    TN_TRY(tn_agree(run, run->rank == 0 ? append_journal(t, &score, tn_now_s() - begin_s) : TN_OK));
     t->clock.points_done++;
-    t->clock.loss_sum = 0;
+    t->clock.loss_sum = t->clock.small_sq = t->clock.big_sq = 0;
     t->clock.loss_steps = 0;
     return tn_train_checkpoint(run, t);
 }

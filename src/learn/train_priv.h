@@ -22,6 +22,7 @@ typedef struct {
     tn_score best;                  /* validation score there                             */
     char best_digest[TN_HEX_BYTES]; /* of best.safetensors and posteriors.h5 together   */
     double loss_sum;                /* of the steps since the last point                  */
+    double small_sq, big_sq; /* of theirs: squared lengths of gradients of a lane (mean), and of the step (noise.h) */
     int64_t loss_steps;
     int64_t exposure[TN_MAX_CLASSES]; /* images seen by class; the rest had no label */
     int64_t journal_bytes;
@@ -84,7 +85,7 @@ typedef struct tn_train {
 
 /* A lane's vector: these slots, sums that every rank learns with the gradient; batch moments; gradients. What is known
  * last comes first, as tn_lane_sum wants it. */
-enum { TN_SLOT_LOSS, TN_SLOT_STOP, TN_SLOT_SAVE, TN_SLOT_FAILED, TN_SLOTS };
+enum { TN_SLOT_LOSS, TN_SLOT_SQUARE, TN_SLOT_STOP, TN_SLOT_SAVE, TN_SLOT_FAILED, TN_SLOTS };
 
 /* train.c: which rows are judged, by the lines of a cell's inputs or a checkpoint's; all before that line is in front. */
 tn_judged tn_train_judged_of(const char *inputs, size_t *front_out);

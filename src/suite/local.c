@@ -1,6 +1,7 @@
 /* local.c - walks through the plan on this machine. */
 #include "suite/local.h"
 
+#include "base/history.h"
 #include "base/lock.h"
 #include "base/progress.h"
 #include "base/run.h"
@@ -84,6 +85,18 @@ static tn_status run_report(const tn_cfg *cfg, tn_plan *plan, tn_step *s) {
     return tn_plan_publish(plan);
 }
 
+/* For the report: starts and ends of steps. */
+static void remember(const tn_plan *plan, const tn_step *s, int n_nodes) {
+    char label[TN_STEP_LABEL_BYTES];
+    tn_history_line line = {.at = (int64_t)time(NULL), .nodes = n_nodes, .exit_code = s->exit_code};
+    bool begins = s->state == TN_STEP_RUNNING;
+    snprintf(line.state, sizeof line.state, "%s", tn_step_state_name(s->state));
+    snprintf(line.why, sizeof line.why, "%s", begins ? "" : s->last_line);
+    if (begins) line.exit_code = 0;
+    tn_step_label(s, label);
+    tn_history_add(plan->start.run_dir, label, &line);
+}
+
 static tn_status cell_done(const tn_cfg *cfg, const tn_step *s, bool *out) {
     *out = false;
     if (s->kind == TN_STEP_TRAIN) return tn_train_done(cfg, &s->cell, out);
@@ -100,6 +113,7 @@ static tn_status run_step(const tn_cfg *cfg, tn_plan *plan, tn_step *s, int want
         TN_TRY(arguments_of(plan, s, &a));
         s->state = TN_STEP_RUNNING;
         TN_TRY(tn_plan_publish(plan));
+        remember(plan, s, 1);
         double begin = tn_now_s();
         char last_line[sizeof s->last_line] = "";
         TN_TRY(tn_launch(a.at, ranks_for(cfg, s, wanted_ranks), s->log, &s->exit_code, last_line));
@@ -107,7 +121,9 @@ static tn_status run_step(const tn_cfg *cfg, tn_plan *plan, tn_step *s, int want
         done = s->exit_code == 0;
         snprintf(s->last_line, sizeof s->last_line, "%s", done ? "" : last_line);
     }
+    bool ran = s->state == TN_STEP_RUNNING;
     s->state = done ? TN_STEP_DONE : s->exit_code == TN_EUNFINISHED ? TN_STEP_STOPPED : TN_STEP_FAILED;
+    if (ran) remember(plan, s, 1);
     return tn_plan_publish(plan);
 }
 
@@ -146,6 +162,7 @@ static tn_status begin_step(pool *p, running *r, tn_step *s) {
     r->begin_s = tn_now_s();
     s->state = TN_STEP_RUNNING;
     p->n_running++;
+    remember(p->plan, s, r->seats.want.n_nodes);
     tn_say("%s begins: %d ranks on %d nodes", s->name, how.n_ranks, r->seats.want.n_nodes);
     return tn_plan_publish(p->plan);
 }
@@ -176,6 +193,7 @@ static tn_status end_step(pool *p, running *r) {
                : tn_stop_wanted()                  ? TN_STEP_STOPPED
                : may_go_on(end.exit_code, in_vain) ? TN_STEP_WAITING
                                                    : TN_STEP_FAILED;
+    remember(p->plan, s, r->seats.want.n_nodes);
     tn_say("%s ends: %s, exit code %d, %.0f s", s->name,
            s->state == TN_STEP_WAITING ? "begins again" : tn_step_state_name(s->state), end.exit_code,
            tn_now_s() - r->begin_s);

@@ -18,6 +18,11 @@ const char *tn_step_state_name(tn_step_state state) {
     return STATE[state];
 }
 
+void tn_step_label(const tn_step *step, char out[TN_STEP_LABEL_BYTES]) {
+    snprintf(out, TN_STEP_LABEL_BYTES, "%s", step->name);
+    for (char *at = out; (at = strchr(at, ' '));) *at = '-';
+}
+
 static tn_status add_step(tn_plan *plan, tn_step_kind kind, const tn_cell *cell) {
     tn_step *s = &plan->step[plan->n++];
     char cell_name[TN_CELL_NAME_BYTES] = "";

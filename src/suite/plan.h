@@ -69,6 +69,10 @@ typedef struct {
 const char *tn_step_verb(tn_step_kind kind);         /* "train" */
 const char *tn_step_state_name(tn_step_state state); /* "running" */
 
+/* "train-r0-f3-s64-x1", as its log and its history are called on this machine. */
+enum { TN_STEP_LABEL_BYTES = 96 };
+void tn_step_label(const tn_step *step, char out[TN_STEP_LABEL_BYTES]);
+
 tn_status tn_plan_make(const tn_cfg *cfg, const tn_start *start, tn_plan **out); /* copies start */
 tn_status tn_plan_publish(const tn_plan *plan);
 /* Settings and plan of a run folder. edited: by the job file as it is now, else by the run's copy of it. The working

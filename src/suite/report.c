@@ -6,8 +6,10 @@
 #include "base/progress.h"
 #include "learn/journal.h"
 #include "learn/ledger.h"
+#include "suite/course.h"
 #include "suite/report_page.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -307,11 +309,87 @@ static tn_status exposure(report *r) {
     return TN_OK;
 }
 
+/* --- batch size ----------------------------------------------------------------------------------------------------- */
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median over all cells of the noise scale at their last point; 0: nowhere told. */
+static tn_status median_noise(const tn_cfg *cfg, double *out) {
+    int n_cells = tn_cell_count(cfg), n = 0, n_rounds = cfg->self.max_rounds + 1;
+    tn_cell *cell = calloc((size_t)n_cells, sizeof *cell);
+    double *noise = calloc((size_t)(n_cells * n_rounds), sizeof *noise);
+    tn_status st = cell && noise ? TN_OK : tn_fail_memory((size_t)n_cells * sizeof *cell, "the report");
+    *out = 0;
+    for (int i = 0; st == TN_OK && i < n_cells * n_rounds; i++) {
+        json_t *points = NULL;
+        if (i % n_cells == 0) tn_cell_list(cfg, i / n_cells, cell);
+        st = tn_journal_read(cfg, &cell[i % n_cells], &points);
+        size_t n_points = st == TN_OK ? json_array_size(points) : 0;
+        json_t *told = json_object_get(json_array_get(points, n_points ? n_points - 1 : 0), "noise_scale_images");
+        if (told) noise[n++] = json_is_null(told) ? HUGE_VAL : json_number_value(told); /* too noisy to be told */
+        json_decref(points);
+    }
+    if (n > 0) {
+        qsort(noise, (size_t)n, sizeof *noise, ascending);
+        *out = noise[n / 2];
+    }
+    free(cell);
+    free(noise);
+    return st;
+}
+
+/* What the noise of gradients says of train.lanes x train.lane_images. */
+static tn_status batch_size(report *r) {
+    double noise = 0, step = (double)r->cfg->train.lanes * r->cfg->train.lane_images;
+    TN_TRY(median_noise(r->cfg, &noise));
+    if (noise <= 0 || r->cfg->train.lanes == 1) return TN_OK; /* lanes are what is compared */
+    if (isinf(noise)) {
+        fprintf(r->text,
+                "## Batch size\n\nThe gradient noise of most models was too large to be measured with steps of %.0f "
+                "images: "
+                "larger ones (train.lanes x train.lane_images) pay.\n\n",
+                step);
+        return TN_OK;
+    }
+    fprintf(r->text,
+            "## Batch size\n\nGradient noise scale at the end of training (median of all models): about %.3g images; a "
+            "step has %.0f. train.lanes x train.lane_images up to about that pays: ",
+            noise, step);
+    fputs(step * 2 <= noise ? "steps could be larger, with more ranks for a fold, at nearly the same images in all.\n\n"
+          : step <= 2 * noise
+              ? "it is about right.\n\n"
+              : "steps are larger than pays; smaller ones would learn about as much from each step, and "
+                "more from as many images.\n\n",
+          r->text);
+    return TN_OK;
+}
+
+/* --- how it went -------------------------------------------------------------------------------------------------- */
+
+static tn_status course(report *r) {
+    tn_start start = {.n_set = 0};
+    tn_plan *plan = NULL;
+    tn_course *c = NULL;
+    TN_TRY(tn_path(start.run_dir, "%s", r->cfg->run_dir));
+    TN_TRY(tn_plan_make(r->cfg, &start, &plan));
+    if (tn_plan_recall(plan) != TN_OK) tn_warn("%s", tn_msg); /* the scores do not need it */
+    tn_status st = tn_course_of(r->cfg, plan, &c);
+    if (st == TN_OK) tn_course_print(plan, c, r->text);
+    tn_course_free(&c);
+    tn_plan_free(&plan);
+    return st;
+}
+
 static tn_status write_sections(report *r) {
     fprintf(r->text, "# %s\n\n", r->cfg->name);
     scores(r);
     TN_TRY(filters(r));
     TN_TRY(exposure(r));
+    TN_TRY(batch_size(r));
+    TN_TRY(course(r));
     fprintf(r->text, "Results: %s/submission.csv, metrics.json, ledger.csv, ensemble.h5, report/\n", r->cfg->run_dir);
     return TN_OK;
 }

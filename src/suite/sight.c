@@ -206,8 +206,7 @@ static void take_queued(const tn_queued *q, tn_sight *out) {
     if (out->state == TN_SIGHT_RUNNING) snprintf(out->why, sizeof out->why, "job %s", q->id);
 }
 
-/* "train.r0.3", of the log ".../train.r0-12_3.log" of job "12_3". */
-static void label_of(const tn_step *s, char out[64]) {
+void tn_sight_label(const tn_step *s, char out[TN_JOB_LABEL_BYTES]) {
     const char *name = strrchr(s->log, '/'), *task = strchr(s->job, '_');
     char end[sizeof s->job + 8];
     snprintf(end, sizeof end, "-%s.log", s->job);
@@ -228,7 +227,7 @@ static void add_memory(const tn_plan *plan, const char *label, const char *job, 
 static void sight_of_job(const tn_plan *plan, const tn_queue *queue, const tn_step *s, tn_sight *out) {
     char label[64];
     const tn_queued *q = tn_queue_find(queue, s->job);
-    label_of(s, label);
+    tn_sight_label(s, label);
     if (!q) {
         sight_of_record(plan, label, s->job, out);
         return;

@@ -40,4 +40,9 @@ typedef struct {
 const char *tn_sight_name(tn_sight_state state);
 tn_status tn_sight_of(const tn_cfg *cfg, const tn_plan *plan, const tn_queue *queue, int step, tn_sight *out);
 
+/* What the job of a step, whose number is in the plan, is called in names of records and logs: "train.r0.3", of the log
+ * ".../train.r0-12_3.log" of job "12_3". */
+enum { TN_JOB_LABEL_BYTES = 64 };
+void tn_sight_label(const tn_step *step, char out[TN_JOB_LABEL_BYTES]);
+
 #endif

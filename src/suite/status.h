@@ -13,6 +13,9 @@
  * the log. A queue that cannot be asked is said, and the table printed without it. */
 tn_status tn_status_print(const tn_cfg *cfg, const tn_plan *plan, FILE *out);
 
+/* All that is seen, and how the run went so far (course.h), as one JSON object: "tenfold status 1", docs/file-formats.md. */
+tn_status tn_status_json(const tn_cfg *cfg, const tn_plan *plan, FILE *out);
+
 /* Looks every every_s seconds until nothing waits or runs any more; 0: every 60 where the run has jobs of Slurm, whose
  * controller answers squeue for everybody, else every 5. On a terminal the table is drawn anew; else a line for
  * every change of a state, and a summary every minute.

@@ -1,6 +1,7 @@
 /* submit.c - sbatch, one after another, with the manifest kept up to date. */
 #include "suite/submit.h"
 
+#include "base/history.h"
 #include "base/lock.h"
 #include "base/progress.h"
 #include "suite/batch.h"
@@ -8,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* --- the manifest ------------------------------------------------------------------------------------------------- */
@@ -118,10 +120,18 @@ static void cancel(const tn_batches *b, int n) {
     tn_fail(TN_EIO, "%s", why);
 }
 
+/* For the report: since when it waits. */
+static void remember(const tn_plan *plan, const tn_batch *b) {
+    tn_history_line line = {.state = "submitted", .at = (int64_t)time(NULL)};
+    snprintf(line.job, sizeof line.job, "%s", b->id);
+    tn_history_add(plan->start.run_dir, "submitted", &line);
+}
+
 static tn_status submit_all(const tn_batch_about *about, tn_plan *plan, tn_batches *b) {
     for (int i = 0; i < b->n; i++) {
         tn_status st = submit_one(about, b, i);
         if (st == TN_OK) st = record(plan, &b->at[i]);
+        if (st == TN_OK) remember(plan, &b->at[i]);
         if (st != TN_OK) {
             cancel(b, i + (*b->at[i].id != 0));
             return st;

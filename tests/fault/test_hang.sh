@@ -12,7 +12,7 @@ begin() { # RUN: two ranks, past their first checkpoint; $launcher, $ranks
     mpirun -n 2 "$tenfold" train tiny.cfg --run $1 --folds 0 --set train.checkpoint_seconds=1e-6 --set train.hang_seconds=3 >log 2>&1 &
     launcher=$!
     for _ in $(seq 600); do [ -e $1/$cell/checkpoint.safetensors ] && break; sleep 0.1; done
-    ranks=$(pgrep -P $launcher -x tenfold)
+    ranks=$(ranks_of $launcher)
     [ $(echo $ranks | wc -w) = 2 ]
 }
 begin hung

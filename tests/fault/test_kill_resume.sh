@@ -15,7 +15,7 @@ digest_of_run whole >expected
 "$tenfold" run tiny.cfg --run killed --ranks 2 --set train.checkpoint_seconds=1e-6 >/dev/null 2>log &
 pid=$!
 wait_for killed/train/r0-f1-s32-x1/checkpoint.safetensors
-rank=$(pgrep -P "$(launcher_of $pid)" -x tenfold | head -n 1)
+rank=$(ranks_of "$(launcher_of $pid)" | head -n 1)
 kill -9 $rank
 code=0
 wait $pid || code=$?
@@ -33,6 +33,13 @@ grep -q "the run has ended, and 9 of 12 steps are missing: tenfold resume" watch
 "$tenfold" resume killed >/dev/null 2>log2 || { cat log2; exit 1; }
 grep -q "goes on after" killed/log/train-r0-f1-s32-x1.log
 digest_of_run killed | cmp - expected
+history=killed/history/train-r0-f1-s32-x1
+test "$(cut -d ' ' -f 1 $history | tr '\n' ' ')" = "running failed running done "
+grep -q "^train r0-f1-s32-x1, start 2: after " killed/report/report.md
+grep -q "<h2>How the run went</h2>" killed/report/report.html
+"$tenfold" status killed --json >json
+grep -q '"next": null' json
+test "$(grep -c '"state": "done"' json)" -gt 12 # steps, and their starts
 
 # the whole tree of processes is killed
 "$tenfold" run tiny.cfg --run dead --ranks 2 >/dev/null 2>&1 &
@@ -55,5 +62,12 @@ wait $pid || code=$?
 cat log
 test $code = 6
 test ! -e stopped/train/r0-f2-s32-x1/DONE
+# a start that could not end would have left a sign of life, further than its checkpoint: that is told as lost
+cell=$(for f in 0 1 2; do [ -e stopped/train/r0-f$f-s32-x1/DONE ] || echo r0-f$f-s32-x1; done | head -n 1)
+mkdir -p stopped/train/$cell
+echo "7 100000 100000 50 $cell" >stopped/train/$cell/sign
 "$tenfold" resume stopped --ranks 1 >/dev/null 2>log || { cat log; exit 1; }
 digest_of_run stopped | cmp - expected
+read -r state _ _ _ _ _ images seconds <stopped/history/$cell
+[ "$state" = lost ]
+awk -v i="$images" -v s="$seconds" 'BEGIN { d = i / 50 - s; exit !(i > 98000 && i <= 100000 && d < .06 && d > -.06) }'

@@ -35,7 +35,7 @@ rm -r staged/train
 mpirun -n 2 "$tenfold" train tiny.cfg --run staged --folds 0 $on --set train.images=320000 >log 2>&1 &
 pid=$!
 for _ in $(seq 600); do [ -d staged/train ] && break; sleep 0.05; done
-kill -KILL $(pgrep -P $pid -x tenfold)
+kill -KILL $(ranks_of $pid)
 wait $pid && exit 1
 test -e $own/*/COPIED
 rm -r staged/train

@@ -8,7 +8,7 @@ sed -i 's/images = 2400/images = 32/; s/evaluation_points = 3/evaluation_points 
     s/metadata.csv/many.csv/; s/shard_rows = 50/shard_rows = 90/' tiny.cfg
 stop_one_rank() { # SIGNAL FILE LOG: when FILE is there, the last rank of the mpirun that was started last gets the signal
     for _ in $(seq 3000); do [ -e "$2" ] && break; sleep 0.02; done
-    kill -$1 $(pgrep -P $! -x tenfold | tail -n 1)
+    kill -$1 $(ranks_of $! | tail -n 1)
     code=0
     wait $! || code=$?
     cat $3
@@ -81,7 +81,7 @@ mkdir still && cp -r clock/shards clock/folds still/
 mpirun -n 2 "$tenfold" train tiny.cfg --run still --folds 0 --set train.checkpoint_seconds=0 >log 2>&1 || { cat log; exit 1; }
 mpirun -n 2 "$tenfold" train tiny.cfg --run clock --folds 0 --set train.checkpoint_seconds=0.05 >log 2>&1 &
 for _ in $(seq 600); do [ -e clock/$cell/checkpoint.safetensors ] && break; sleep 0.1; done
-kill -KILL $(pgrep -P $! -x tenfold)
+kill -KILL $(ranks_of $!)
 wait $! && exit 1
 test ! -s clock/$cell/journal.jsonl
 mpirun -n 2 "$tenfold" train tiny.cfg --run clock --folds 0 >log 2>&1 || { cat log; exit 1; }

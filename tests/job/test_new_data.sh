@@ -73,7 +73,7 @@ for signal in TERM KILL; do
     mkdir $signal && cp -r many/shards $signal/
     mpirun -n 2 "$tenfold" predict out --data $signal >log 2>&1 &
     for _ in $(seq 6000); do ls $signal/predict/*/DONE >/dev/null 2>&1 && break; sleep 0.02; done
-    kill -$signal $(pgrep -P $! -x tenfold)
+    kill -$signal $(ranks_of $!)
     code=0
     wait $! || code=$?
     if [ $signal = TERM ]; then

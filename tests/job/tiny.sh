@@ -19,4 +19,7 @@ run_verb() {
     mpirun -n $n "$tenfold" $verb tiny.cfg --run run$n "$@"
 }
 
+# the processes of the ranks that a launcher started; below MPICH's stands another process
+ranks_of() { pgrep -P "$1" -x tenfold || pgrep -P "$(pgrep -d, -P "$1")" -x tenfold; }
+
 . "$source/tests/job/digests.sh"

@@ -41,7 +41,7 @@ rm -r failing/train/r0-f*
 mpirun -n 6 "$tenfold" train tiny.cfg --run failing --ranks-per-fold 2 --set train.checkpoint_seconds=1e-6 >log 2>&1 &
 pid=$!
 for _ in $(seq 6000); do [ -e failing/train/r0-f1-s32-x1/checkpoint.safetensors ] && break; sleep 0.01; done
-kill -KILL $(pgrep -P $pid -x tenfold | tail -n 1)
+kill -KILL $(ranks_of $pid | tail -n 1)
 wait $pid && exit 1
 mpirun -n 6 "$tenfold" train tiny.cfg --run failing --ranks-per-fold 2 >log 2>&1 || { cat log; exit 1; }
 grep -q "r0-f1-s32-x1: goes on after" log

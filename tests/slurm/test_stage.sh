@@ -149,6 +149,9 @@ test "$(job_field "$term" JobState)" = CANCELLED
 wait_job 90 "$once" COMPLETED
 test "$(job_field "$once" Restarts)" = 1
 test "$(record once state)" = "done"
+test "$(cut -d ' ' -f 1 run/history/once | tr '\n' ' ')" = "running requeued running done "
+grep -q "^requeued [0-9]* $once 0 1 205 train ended with exit code 205\$" run/history/once
+grep -q "^running [0-9]* $once 1 1 0 \$" run/history/once
 wait_job 90 "$two" COMPLETED # the second start says of the first command that it is done
 test "$(cut -d: -f1 starts.two | cut -d' ' -f1 | tr '\n' ' ')" = "preprocess train preprocess train "
 wait_job 90 "$stop" COMPLETED
