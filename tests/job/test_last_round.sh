@@ -11,7 +11,7 @@ refused() { # TEXT VERB...
     test $code = 2 && grep -q -- "$want" log || { cat log && return 1; }
 }
 models() { for f in "$1"/train/r[01]-*/best.safetensors; do echo "${f#*/} $("$tenfold" weights digest "$f")"; done; }
-points() { sed 's/"training_seconds":[^,}]*//' "$1"/train/r[01]-*/journal.jsonl; }
+points() { sed 's,"[a-z]*_seconds":[0-9.e+-]*,,g' "$1"/train/r[01]-*/journal.jsonl; }
 
 mkdir few more
 tenfold run tiny.cfg --run few
@@ -40,9 +40,18 @@ tenfold train tiny.cfg --run more --round 1
 test "$(grep -c 'already done' log)" = 3
 
 # begun with more rows, gone on with: to the end as it began
-rm more/train/r1-f1-s32-x1/DONE
+cell=more/train/r1-f1-s32-x1
+for _ in 1 2 3 4 5; do # killed behind its first point; a quick machine may be done before
+    rm -r $cell
+    "$tenfold" train tiny.cfg --run more --round 1 --folds 1 --set self.max_rounds=2 >log 2>&1 &
+    pid=$!
+    until [ -e $cell/checkpoint.safetensors ] || [ -e $cell/DONE ]; do sleep 0.01; done
+    kill -KILL $pid || true
+    wait $pid || true
+    [ -e $cell/DONE ] || break
+done
 tenfold train tiny.cfg --run more --round 1 --folds 1
-grep -q 'goes on after 256 images' log
+grep -q 'goes on after [0-9]* images' log
 grep -q '"posteriors.h5"' more/train/r1-f1-s32-x1/DONE
 
 # another round: the cells of the one before are made again
