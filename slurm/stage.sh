@@ -267,7 +267,9 @@ launch() { # VERB OPTIONS...: its exit code in $code
     [ "$code" = 0 ] || code=$(code_of "$code")
     [ -z "$reminder" ] || kill "$reminder" 2>/dev/null
     reminder=""
-    [ ! -s "$record.begun" ] || further=yes
+    ! grep -qs '^published' "$record.begun" || further=yes
+    [ "$code" != 0 ] || code=$(sed -n 's/^ended //p' "$record.begun" 2>/dev/null | tail -n 1) # rank 0 knows better than MPICH's mpirun
+    code=${code:-0}
 }
 
 fail() { # EXIT_CODE HOW: is there another start?

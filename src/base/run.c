@@ -16,8 +16,9 @@ static void know_ranks(tn_run *run) {
     MPI_Comm_size(run->comm, &run->n_ranks);
 }
 
-/* The file that slurm/stage.sh looks at: it is there when the launch has succeeded, so that a death is not the
- * launcher's; a line of it is something published. */
+/* The file that slurm/stage.sh and suite/launch.c look at: it is there when the launch has succeeded, so that a death is not the
+ * launcher's. A line "published" is what the next start goes on from; "ended N" is the verdict, as MPICH's mpirun can end with 0
+ * where all ranks ended with 6. */
 static void mark(const char *text) {
     const char *path = getenv("TENFOLD_BEGUN");
     FILE *f = path ? fopen(path, "a") : NULL;
@@ -119,7 +120,10 @@ _Noreturn static void leave(tn_run *run, tn_status verdict) {
 
 void tn_run_end(tn_run *run, tn_status verdict, bool broken) {
     int any_broken = broken;
+    char ended[32];
+    snprintf(ended, sizeof ended, "ended %d\n", (int)verdict);
     if (verdict != TN_OK && run->rank == 0) tn_fail_print();
+    if (run->rank == 0) mark(ended);
     MPI_Allreduce(MPI_IN_PLACE, &any_broken, 1, MPI_INT, MPI_MAX, run->comm);
     if (any_broken) leave(run, verdict);
     run->comm = MPI_COMM_NULL;

@@ -89,10 +89,26 @@ pid_t tn_launch_start(char *const *argv, int n_ranks, int out) {
     return pid;
 }
 
+/* What rank 0 left there (base/run.c): its verdict, 0 where there is none; whether the next start goes on from something new. */
+static int verdict_of(const char *begun, bool *further_out) {
+    char line[64];
+    int code = 0;
+    FILE *f = fopen(begun, "re");
+    *further_out = false;
+    while (f && fgets(line, sizeof line, f)) {
+        sscanf(line, "ended %d", &code);
+        if (strncmp(line, "published", 9) == 0) *further_out = true;
+    }
+    if (f) fclose(f);
+    return code;
+}
+
 /* A crash in MPI_Init is none of ours: status.h's 70 is for bugs, which come again. */
-static int exit_code_of(int status, const char *begun, tn_relay *r) {
+static int exit_code_of(int status, const char *begun, tn_relay *r, bool *further_out) {
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (r->signal) code = 128 + r->signal;
+    int verdict = verdict_of(begun, further_out);
+    if (code == 0) code = verdict;
     bool has_begun = access(begun, F_OK) == 0;
     char how[64];
     unlink(begun);
@@ -173,13 +189,11 @@ bool tn_launch_pump(tn_launched *l, int wait_ms) {
 }
 
 void tn_launch_close(tn_launched **l, tn_launch_end *out) {
-    struct stat begun;
     int status = 0;
     tn_relay_end(&(*l)->relay);
     while (waitpid((*l)->pid, &status, 0) < 0 && errno == EINTR) {
     }
-    out->further = stat((*l)->begun, &begun) == 0 && begun.st_size > 0;
-    out->exit_code = exit_code_of(status, (*l)->begun, &(*l)->relay);
+    out->exit_code = exit_code_of(status, (*l)->begun, &(*l)->relay, &out->further);
     snprintf(out->last_line, sizeof out->last_line, "%s", (*l)->relay.last);
     tn_utf8_mend(out->last_line); /* cut in mid-character, or a file name of another encoding */
     forget(l);

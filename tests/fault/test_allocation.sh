@@ -81,3 +81,5 @@ fails 70 "preprocess failed (crashed with signal 11)" log "$tenfold" run tiny.cf
 mpirun_that 'touch "$TENFOLD_BEGUN"; kill -BUS $$'
 fails 3 "preprocess failed (killed by signal 7: is /dev/shm or the disk full?)" log "$tenfold" run tiny.cfg --run crash
 test -z "$(find crash -name '*.begun')"
+mpirun_that 'echo "ended 6" >"$TENFOLD_BEGUN"' # as MPICH's can: rank 0 knows how it ended
+fails 6 "preprocess is unfinished: go on with: tenfold resume" log "$tenfold" run tiny.cfg --run ended

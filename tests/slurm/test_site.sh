@@ -5,6 +5,7 @@ set -eu
 mkdir -p bin run/slurm run/log
 cat >bin/mpirun <<'SH'
 #!/bin/bash
+[ ! -e verdict ] || [ "$1" = --version ] || cat verdict >"$TENFOLD_BEGUN"
 [ "$1" != --version ] || { cat version 2>/dev/null; exit 0; }
 echo "${0##*/} $*" >words
 printf '%s\n' "${A-none}|${SLURM_MEM_PER_CPU-none}|$(umask)|$(ulimit -S -n)|${PWD##*/}" >ranks
@@ -83,3 +84,11 @@ starts '' "mpirun --bind-to none --leave-session-attached -n 1"
 each="--kill-on-bad-exit=1 --ntasks=1 --ntasks-per-node=1 --cpus-per-task=1"
 starts 'TENFOLD_LAUNCHER=srun' "srun --mpi=pmix $each"
 starts 'TENFOLD_LAUNCHER="srun --mpi=pmi2 --cpu-bind=none"' "srun --mpi=pmi2 --cpu-bind=none $each"
+
+# a launcher that ends with 0 where rank 0 ended otherwise
+printf 'published\nended 6\n' >verdict
+job ''
+[ $code = 6 ] || wrong 6
+grep -q "^tenfold: train is unfinished: job 7 is queued again" log || wrong "queued again"
+printf 'ended 0\n' >verdict
+goes ''
