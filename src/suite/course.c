@@ -27,14 +27,39 @@ static tn_status add_lines(const char *run_dir, const char *label, tn_step_cours
     return n && !more ? tn_fail_memory((size_t)n * sizeof *more, "the course of the run") : TN_OK;
 }
 
+static bool has_history(const tn_plan *plan, const char *label) {
+    char path[TN_PATH_BYTES];
+    return tn_path(path, "%s/history/%s", plan->start.run_dir, label) == TN_OK && tn_file_exists(path);
+}
+
+/* A later submission forgets the jobs of cells that were done by then. Where each cell had a task of its own, as the last one shows, it
+ * is that of the cell's place in its array (suite/batch.h); else out is "". */
+static void label_of_before(const tn_cfg *cfg, const tn_plan *plan, const tn_step *step,
+                            char out[TN_STEP_LABEL_BYTES]) {
+    char array[48];
+    bool sizes = cfg->slurm.n_size_nodes > 0;
+    int at = 0, n = tn_cell_count(cfg) / (sizes ? cfg->train.n_sizes : 1);
+    for (const tn_step *s = plan->step; s < step; s++)
+        at += s->kind == step->kind && s->cell.round == step->cell.round &&
+              (!sizes || s->cell.size_px == step->cell.size_px);
+    snprintf(array, sizeof array, sizes ? "train.r%d.s%d" : "train.r%d", step->cell.round, step->cell.size_px);
+    snprintf(out, TN_STEP_LABEL_BYTES, "%s.%d", array, n - 1);
+    bool alone = has_history(plan, out);
+    snprintf(out, TN_STEP_LABEL_BYTES, "%s.%d", array, at);
+    if (!alone) out[0] = 0;
+}
+
 /* Under Slurm, predictions and filters are commands of the tasks that train: their time is there. */
-static tn_status read_lines(const tn_plan *plan, const tn_step *step, tn_step_course *s) {
+static tn_status read_lines(const tn_cfg *cfg, const tn_plan *plan, const tn_step *step, tn_step_course *s) {
     char label[TN_STEP_LABEL_BYTES];
     if (*step->job && (step->kind == TN_STEP_PREDICT || step->kind == TN_STEP_FILTER)) return TN_OK;
     if (*step->job)
         tn_sight_label(step, label);
     else
         tn_step_label(step, label);
+    if (!*step->job && step->kind == TN_STEP_TRAIN && !has_history(plan, label))
+        label_of_before(cfg, plan, step, label);
+    if (!*label) return TN_OK;
     return add_lines(plan->start.run_dir, label, s);
 }
 
@@ -52,7 +77,7 @@ static int64_t waits_since(const tn_step_course *s, int at, int64_t ready, int n
     const tn_history_line *l = &s->line[at], *before = at ? &s->line[at - 1] : NULL;
     if (before && strcmp(before->job, l->job) == 0) return is(before, "requeued") ? before->at : 0;
     int64_t since = submitted_at(l->job, n, submitted);
-    return since && !before && ready > since ? ready : since;
+    return since && ready > since && ready <= l->at ? ready : since;
 }
 
 /* Lengths of starts, and of waits before them. *spent_out: the former. */
@@ -116,7 +141,7 @@ static int64_t ready_at(const tn_plan *plan, const tn_course *c, int at) {
     for (int i = 0; i < at; i++) {
         const tn_step *before = &plan->step[i];
         bool waits = s->kind == TN_STEP_TRAIN && s->cell.round > 0
-                         ? before->kind == TN_STEP_FILTER && before->cell.round == s->cell.round - 1
+                         ? before->kind <= TN_STEP_FILTER && before->cell.round == s->cell.round - 1
                      : s->kind == TN_STEP_TRAIN || s->kind == TN_STEP_TRIAL
                          ? before->kind == TN_STEP_PREPROCESS || before->kind == TN_STEP_RANK
                      : s->kind == TN_STEP_FILTER || s->kind == TN_STEP_PREDICT
@@ -144,7 +169,7 @@ static tn_status of_step(const tn_cfg *cfg, const tn_plan *plan, int at, int n_s
     tn_step_course *s = &c->step[at];
     double spent = 0;
     bool shares = shares_job(plan, at);
-    if (!shares) TN_TRY(read_lines(plan, step, s));
+    if (!shares) TN_TRY(read_lines(cfg, plan, step, s));
     walk(s, ready_at(plan, c, at), n_submitted, submitted, &spent);
     s->computed_s = spent;
     if (!is_cell(step)) return TN_OK;

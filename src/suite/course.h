@@ -11,7 +11,8 @@
  *             queued it again; and again for each later submission
  *   computed  cells: training and evaluation that counts, by the journal; other steps: all their starts
  *   lost      cells: what was computed behind the checkpoint that the next start went on from
- *   other     cells: the rest of their starts: beginning, reading, publishing, waiting for another rank
+ *   other     cells: the rest of their starts: beginning, reading, publishing, waiting for another rank; under Slurm the predictions
+ *             and the filter of the same task
  * A start without an end (its node is gone) has no length that is known: it is counted, and said.
  * Of tasks that have several cells the first has the times of the task.
  * The times were written by several hosts. They inform; whoever decides something does not ask here.

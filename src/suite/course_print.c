@@ -40,7 +40,7 @@ static void put_restarts(const tn_step *step, const tn_step_course *s, FILE *out
     int start = 0;
     for (int i = 0; i < s->n_lines; i++) {
         const tn_history_line *l = &s->line[i], *before = i ? &s->line[i - 1] : NULL;
-        if (!is(l, "running") || start++ == 0) continue;
+        if (!is(l, "running") || start++ == 0 || is(before, "done")) continue; /* done: made anew */
         fprintf(out, "%s, start %d: after ", step->name, start);
         if (is(before, "running"))
             fputs("a start that ended without a word: its node was lost, or it was killed", out);
@@ -90,7 +90,7 @@ void tn_course_print(const tn_plan *plan, const tn_course *c, FILE *out) {
     fprintf(
         out,
         "Cells were queued for %s together. Node-hours of cells: %.2f computed, %.2f lost (computed again), %.2f idle "
-        "(beginning, reading, publishing, waiting).\n\n",
+        "(beginning, reading, publishing, waiting; in jobs also predicting).\n\n",
         clock_of(c->queued_s, text), c->computed_node_s / 3600, c->lost_node_s / 3600, c->other_node_s / 3600);
     if (n_silent) fprintf(out, "%d starts ended without a word; how long they took is not known.\n\n", n_silent);
     put_failed(plan, c, out);

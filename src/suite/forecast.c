@@ -84,11 +84,19 @@ tn_status tn_makespan(int n, const double *seconds, int n_workers, double *out) 
     return TN_OK;
 }
 
+/* Rows that an evaluation point looks at: all, for the filter behind; in the last round the validation slice. */
+static double evaluated_rows(const tn_cfg *cfg, const tn_forecast *f, bool last_round) {
+    double own = (double)f->judged / cfg->folds.count;
+    if (!last_round) return (double)f->judged;
+    return cfg->folds.validation == TN_VALIDATION_HELD_OUT ? own
+                                                           : ((double)f->judged - own) * cfg->folds.validation_share;
+}
+
 /* Seconds of a cell of size i: training, and predicting, by ranks that share cores. */
-static double train_s(const tn_cfg *cfg, const tn_forecast *f, int i, int n_ranks, int n_cores) {
+static double train_s(const tn_cfg *cfg, const tn_forecast *f, int i, bool last_round, int n_ranks, int n_cores) {
     int64_t n_steps = 0;
     tn_train_steps(cfg, &n_steps);
-    double evaluated = (double)cfg->train.evaluation_points * (double)f->judged;
+    double evaluated = cfg->train.evaluation_points * evaluated_rows(cfg, f, last_round);
     return START_S + (double)n_steps * tn_pace_step_s(cfg, &f->pace[i], n_ranks, n_cores) +
            evaluated * tn_pace_eval_s(cfg, &f->pace[i], n_ranks, n_cores);
 }
@@ -105,16 +113,22 @@ static int size_of(const tn_cfg *cfg, int size_px) {
     return i;
 }
 
-/* What cells of a round take, in the plan's order; train, predict (n_cells). */
-static tn_status round_of(const tn_cfg *cfg, const tn_forecast *f, int n_ranks, int n_cores, double *train,
-                          double *predict) {
-    int n = tn_cell_count(cfg);
-    tn_cell *cell = calloc((size_t)n, sizeof *cell);
-    if (!cell) return tn_fail_memory((size_t)n * sizeof *cell, "the forecast");
-    tn_cell_list(cfg, 0, cell);
-    for (int i = 0; i < n; i++) {
-        train[i] = train_s(cfg, f, size_of(cfg, cell[i].size_px), n_ranks, n_cores);
-        predict[i] = predict_s(cfg, f, size_of(cfg, cell[i].size_px), n_ranks, n_cores);
+/* Seconds of cells in the order in which they begin, largest first. */
+typedef struct {
+    int n_cells, n_rounds;
+    double *train, *last, *predict; /* (n_cells): of a round, of the last round; predictions of either */
+    double preprocess_s;
+} stages;
+
+static tn_status fill(const tn_cfg *cfg, const tn_forecast *f, int n_ranks, int n_cores, stages *s) {
+    tn_cell *cell = calloc((size_t)s->n_cells, sizeof *cell);
+    if (!cell) return tn_fail_memory((size_t)s->n_cells * sizeof *cell, "the forecast");
+    tn_cell_order(cfg, 0, cell);
+    for (int i = 0; i < s->n_cells; i++) {
+        int size = size_of(cfg, cell[i].size_px);
+        s->train[i] = train_s(cfg, f, size, false, n_ranks, n_cores);
+        s->last[i] = train_s(cfg, f, size, true, n_ranks, n_cores);
+        s->predict[i] = predict_s(cfg, f, size, n_ranks, n_cores);
     }
     free(cell);
     return TN_OK;
@@ -157,25 +171,22 @@ static void put_paces(const tn_cfg *cfg, const tn_forecast *f, FILE *out) {
         fprintf(out, "# forecast: preprocess decodes and stores an image in %.1f ms a rank\n", 1e3 * f->store_s);
 }
 
-typedef struct {
-    int n_cells, n_rounds;
-    double *train, *predict; /* (n_cells) */
-    double preprocess_s;
-} stages;
-
 static double total(int n, const double *x) {
     double sum = 0;
     for (int i = 0; i < n; i++) sum += x[i];
     return sum;
 }
 
+static double training(const stages *s) {
+    return total(s->n_cells, s->train) * (s->n_rounds - 1) + total(s->n_cells, s->last);
+}
+
 static void put_here(const stages *s, FILE *out) {
-    char words[6][32];
-    double train = total(s->n_cells, s->train) * s->n_rounds,
-           predict = (total(s->n_cells, s->predict) + START_S) * s->n_rounds, others = START_S * (s->n_rounds + 1);
-    double all = s->preprocess_s + train + predict + others;
+    char words[5][32];
+    double predict = (total(s->n_cells, s->predict) + START_S) * s->n_rounds, others = START_S * (s->n_rounds + 1);
+    double all = s->preprocess_s + training(s) + predict + others;
     fprintf(out, "# forecast: here, by tenfold run: %.0f s = %s: preprocess %s, train %s, predict %s, others %s\n", all,
-            in_words(all, words[0]), in_words(s->preprocess_s, words[1]), in_words(train, words[2]),
+            in_words(all, words[0]), in_words(s->preprocess_s, words[1]), in_words(training(s), words[2]),
             in_words(predict, words[3]), in_words(others, words[4]));
 }
 
@@ -185,14 +196,15 @@ static int most_workers(const tn_cfg *cfg, const stages *s) {
     return most > 0 && most < s->n_cells ? most : s->n_cells;
 }
 
+/* A task trains, predicts, and the last of a round filters. */
 static tn_status put_nodes(const tn_cfg *cfg, const stages *s, int n_nodes, FILE *out) {
     char words[32];
     int each = cfg->slurm.nodes[0], workers = n_nodes < each ? 1 : n_nodes / each, most = most_workers(cfg, s);
-    double train = 0, predict = 0;
+    double round_s = 0, last_s = 0;
     if (workers > most) workers = most;
-    TN_TRY(tn_makespan(s->n_cells, s->train, workers, &train));
-    TN_TRY(tn_makespan(s->n_cells, s->predict, workers, &predict));
-    double all = s->preprocess_s + s->n_rounds * train + (s->n_rounds - 1) * START_S + predict + 2 * START_S;
+    TN_TRY(tn_makespan(s->n_cells, s->train, workers, &round_s));
+    TN_TRY(tn_makespan(s->n_cells, s->last, workers, &last_s));
+    double all = s->preprocess_s + (s->n_rounds - 1) * (round_s + START_S) + last_s + 2 * START_S;
     fprintf(out, "# forecast: with %d nodes at a time the result is there after %s (%d cells at a time)\n",
             workers * each, in_words(all, words), workers);
     return TN_OK;
@@ -200,14 +212,11 @@ static tn_status put_nodes(const tn_cfg *cfg, const stages *s, int n_nodes, FILE
 
 static tn_status put_slurm(const tn_cfg *cfg, const stages *s, int n_nodes, FILE *out) {
     int each = cfg->slurm.nodes[0], most = most_workers(cfg, s), shown = 0;
-    double node_s = (total(s->n_cells, s->train) + total(s->n_cells, s->predict)) * s->n_rounds * each +
-                    s->preprocess_s + START_S * (s->n_rounds + 1);
-    fprintf(
-        out,
-        "# forecast: under Slurm, on nodes like this machine: %.2f node-hours: preprocess %.2f, train %.2f, predict "
-        "%.2f; a cell has %d nodes of %d ranks\n",
-        node_s / 3600, s->preprocess_s / 3600, total(s->n_cells, s->train) * s->n_rounds * each / 3600,
-        total(s->n_cells, s->predict) * s->n_rounds * each / 3600, each, cfg->slurm.ranks_per_node);
+    double node_s = training(s) * each + s->preprocess_s + START_S * (s->n_rounds + 1);
+    fprintf(out,
+            "# forecast: under Slurm, on nodes like this machine: %.2f node-hours: preprocess %.2f, train and predict "
+            "%.2f; a cell has %d nodes of %d ranks\n",
+            node_s / 3600, s->preprocess_s / 3600, training(s) * each / 3600, each, cfg->slurm.ranks_per_node);
     if (n_nodes > 0) return put_nodes(cfg, s, n_nodes, out);
     for (int w = 1; w < 2 * most && shown < 8; w *= 2, shown++)
         TN_TRY(put_nodes(cfg, s, (w < most ? w : most) * each, out));
@@ -219,11 +228,14 @@ static tn_status put_all(const tn_cfg *cfg, const tn_forecast *f, int n_nodes, s
     int cpus =
         cfg->slurm.cpus_per_rank ? cfg->slurm.cpus_per_rank : cfg->train.lane_threads + cfg->train.loader_threads;
     if (ranks > cfg->train.lanes) ranks = cfg->train.lanes;
-    TN_TRY(round_of(cfg, f, f->n_ranks, f->n_cores, s->train, s->predict));
+    TN_TRY(fill(cfg, f, f->n_ranks, f->n_cores, s));
     s->preprocess_s = START_S + (double)f->rows * f->store_s / f->n_cores;
     put_here(s, out);
-    TN_TRY(round_of(cfg, f, ranks, ranks * cpus, s->train, s->predict));
-    for (int i = 0; i < s->n_cells; i++) s->predict[i] += START_S; /* a job each */
+    TN_TRY(fill(cfg, f, ranks, ranks * cpus, s));
+    for (int i = 0; i < s->n_cells; i++) { /* one task */
+        s->train[i] += s->predict[i] + START_S;
+        s->last[i] += s->predict[i] + START_S;
+    }
     s->preprocess_s = START_S + (double)f->rows * f->store_s / cfg->slurm.ranks_per_node;
     TN_TRY(put_slurm(cfg, s, n_nodes, out));
     fputs("# forecast: not in it are waiting in the queue, the network between nodes, and what filter, reduce and "
@@ -240,9 +252,10 @@ tn_status tn_forecast_print(const tn_cfg *cfg, const tn_forecast *f, int n_nodes
         return TN_OK;
     }
     stages s = {.n_cells = tn_cell_count(cfg), .n_rounds = cfg->self.max_rounds + 1};
-    s.train = calloc(2 * (size_t)s.n_cells, sizeof *s.train);
-    if (!s.train) return tn_fail_memory((size_t)s.n_cells * 16, "the forecast");
-    s.predict = s.train + s.n_cells;
+    s.train = calloc(3 * (size_t)s.n_cells, sizeof *s.train);
+    if (!s.train) return tn_fail_memory((size_t)s.n_cells * 24, "the forecast");
+    s.last = s.train + s.n_cells;
+    s.predict = s.last + s.n_cells;
     tn_status st = put_all(cfg, f, n_nodes, &s, out);
     free(s.train);
     return st;

@@ -7,11 +7,11 @@
  *
  * Measured   per size the pace of learn/pace.h, with as many processes as `tenfold run` would start, and with images of the
  *            table where they are there; these are decoded and stored first, which is the pace of preprocess.
- * Formula    a cell: steps x step + evaluation points x judged rows x evaluation; predictions: rows x views x evaluation; and
- *            START_S a step of the plan, for a launcher and what is read and written. Here they come one after another.
- *            Under Slurm cells of a round share the workers (nodes / slurm.nodes, at most slurm.max_running), each the next
- *            that is free; rounds come one after another, with a filter between; the predictions of the last round
- *            come behind it, those of earlier ones beside later training.
+ * Formula    a cell: steps x step + evaluation points x rows x evaluation, where rows are all judged ones, in the last round the
+ *            validation slice; predictions: rows x views x evaluation; and START_S a step of the plan, for a launcher and
+ *            what is read and written. Here they come one after another. Under Slurm a task trains and predicts a cell; those
+ *            of a round, largest first, share the workers (nodes / slurm.nodes, at most slurm.max_running), each the next
+ *            that is free; rounds come one after another, with a filter between. slurm.size_nodes is not looked at.
  * Not in it  waiting in the queue, the network between nodes, full disks; filter, reduce and report beyond START_S.
  * Source     list scheduling: Graham 1969, "Bounds on multiprocessing timing anomalies"
  */

@@ -5,6 +5,15 @@ tenfold=$1 source=$2
 sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" run tiny.cfg --run run --set folds.count=3 >report 2>log || { cat log; exit 1; }
 cell=run/train/r0-f0-s32-x1
+# a cell that is done has no checkpoint: one that is asked to stop
+mkdir half
+cp -r run/shards run/folds half/
+"$tenfold" train tiny.cfg --run half --folds 0 --set train.images=64000 >log 2>&1 &
+for _ in $(seq 600); do [ ! -e half/train/r0-f0-s32-x1/sign ] || break; sleep 0.1; done
+kill -TERM $!
+wait $! || [ $? = 6 ]
+images=$(sed -n 's/.*stopped on request after \([0-9]*\) of .*/\1/p' log)
+half=half/train/r0-f0-s32-x1/checkpoint.safetensors
 
 shows() { # FILE LINE...: exit code 0, and these extended regular expressions are found
     file=$1
@@ -26,8 +35,8 @@ refuses() { # FILE TEXT [CODE]
 digest=$("$tenfold" weights digest $cell/best.safetensors)
 shows $cell/best.safetensors "best.safetensors: the kept model of a cell; .* hash it names, .* DONE vouches for" \
     "efficientnet-b0, width 0.25, depth 0.35, 3 classes, .*input 32 px" "tensors, digest $digest\$" "cell r0-f0-s32-x1"
-shows $cell/checkpoint.safetensors "a checkpoint, to go on from" "after 320 images, step 10, " "2 evaluation points" \
-    "^ +model\.  [0-9]+ tensors" "^ +ema\.  " "^ +m\.  " "^ +v\.  " "^ +z \(200,3\)" "train: images = 320;" "made from shards [0-9a-f]{32}"
+shows $half "a checkpoint, to go on from" "after $images images, step $((images / 32)), " "0 evaluation points" \
+    "^ +model\.  [0-9]+ tensors" "^ +ema\.  " "^ +m\.  " "^ +v\.  " "^ +z \(200,3\)" "train: images = 64000;" "made from shards [0-9a-f]{32}"
 shows $cell/posteriors.h5 "posteriors, version 1, .* DONE vouches for" "^ +p +f32 \(240,3\)" "^ +z +f32 \(240,3\)"
 shows run/shards/dataset.h5 "dataset, version 1" "^ +label +i32 \(240\)" "^ +is_test +u8 \(240\)"
 shows run/shards/shard-00004.h5 "shard, version 2" "first_row 200" "store jpeg" "^ +length +i32 \(40\)"
@@ -62,7 +71,7 @@ for file in $cell/posteriors.h5 hurt/run/ensemble.h5 hurt/run/submission.csv; do
 done
 flip $cell/best.safetensors $(($(stat -c %s $cell/best.safetensors) - 3))
 refuses $cell/best.safetensors "do not have the hash"
-head -c 5000 $cell/checkpoint.safetensors >cut.safetensors
+head -c 5000 $half >cut.safetensors
 refuses cut.safetensors "cut.safetensors: not a safetensors file this program can read"
 head -c 1000 run/folds/folds.h5 >cut.h5
 refuses cut.h5 "cut.h5: "

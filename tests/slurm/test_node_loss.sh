@@ -50,3 +50,19 @@ test -e gap/submission.csv
 finished crashed
 grep -q "goes on after" "crashed/log/train.r0-$id.log"
 digest_of_run crashed | cmp - expected
+
+# the morning after: why they began again, what was lost, and that nothing is left to do
+course() { sed -n '/^## How the run went/,$p' "$1/report/report.md" | tee "course.$1"; }
+says_all() { # FILE LINE...: extended regular expressions
+    file=$1
+    shift
+    for line; do grep -qE -- "$line" "$file" || { echo "$file: wanted $line"; exit 1; }; done
+}
+course crashed
+says_all course.crashed "^train r0-f1-s32-x1, start 2: after " " Node-hours of cells: " \
+    "^[|] train r0-f1-s32-x1 [|] [0-9:]+ [|] [0-9:]+ [|] [0-9:]+ [|] ([0-9:]+|-) [|] [2-9] [|] done [|]\$"
+if grep "^Next: \|after done" course.crashed; then exit 1; fi
+course gap
+says_all course.gap "^train r0-f2-s32-x1, start 3: after .*exit code 3" "^[|] train r0-f0-s32-x1 .*[|] [1-9] [|] done [|]\$"
+"$tenfold" status gap --json >json
+says_all json '"next": null' '"why": ".*the third failure in a row'

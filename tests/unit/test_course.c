@@ -105,6 +105,21 @@ static void times(void **unused) {
     end(&r);
 }
 
+/* A later submission knows nothing of the jobs of cells that were done by then. */
+static void later(void **unused) {
+    (void)unused;
+    run r;
+    begin(&r);
+    disturbed(&r);
+    r.plan->step[step(&r, "train r0-f0-s32-x1")].job[0] = 0;
+    tn_course *c = NULL;
+    assert_int_equal(tn_course_of(r.cfg, r.plan, &c), TN_OK);
+    assert_int_equal(c->step[step(&r, "train r0-f0-s32-x1")].n_starts, 2);
+    assert_float_equal(c->step[step(&r, "train r0-f0-s32-x1")].queued_s, 60 + 40, 1e-9);
+    tn_course_free(&c);
+    end(&r);
+}
+
 static char *text_of(const run *r) {
     tn_course *c = NULL;
     char *text = NULL;
@@ -205,7 +220,7 @@ static void a_line_is_read_as_it_was_written(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(times), cmocka_unit_test(section), cmocka_unit_test(as_json),
-                                       cmocka_unit_test(a_line_is_read_as_it_was_written)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(times), cmocka_unit_test(later), cmocka_unit_test(section),
+                                       cmocka_unit_test(as_json), cmocka_unit_test(a_line_is_read_as_it_was_written)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
