@@ -27,11 +27,11 @@ inject_words() { # STAGE: the words behind `tenfold`
     esac
 }
 
-# bytes that must not depend on what went wrong; of checkpoints and journals without the seconds in them
+# bytes that must not depend on what went wrong; of checkpoints and journals without the seconds in them; the report tells how it went
 inject_digests() { # `digest file`, of case/run
     (
         cd case/run 2>/dev/null || exit 0 # nothing is there yet
-        find . -type f ! -name '.*.lock' ! -name sign ! -path './log/*' ! -path './history/*' ! -name plan.json ! -name job.cfg \
+        find . -type f ! -name '.*.lock' ! -name sign ! -path './log/*' ! -path './history/*' ! -path './report/*' ! -name plan.json ! -name job.cfg \
             ! -name checkpoint.safetensors ! -name journal.jsonl -exec md5sum {} +
         find . -name journal.jsonl -exec sh -c 'for f; do echo "$(sed "s/,\"training_seconds\":.*//" $f | md5sum | cut -c 1-32)  $f"; done' - {} +
         find . -name checkpoint.safetensors -exec sh -c 'for f; do echo "$("$0" weights digest $f)  $f"; done' "$tenfold" {} +

@@ -24,6 +24,7 @@ stage() { # NAME MIB NODES COMMAND...: the job's id
         "$source/slurm/stage.sh" "$PWD/program" "${site-}" "$PWD/run" "$name" f1/0 1 "$@"
 }
 record() { sed -n "s/^$2 //p" "run/slurm/$1"; }
+same() { [ "$1" = "$2" ] || { echo "line ${BASH_LINENO[0]}: $1, not $2" && scontrol show job; exit 1; } >&2; }
 starts() { tr '\n' ' ' <"starts.$1"; }
 
 kernel=$(stage kernel 300 1 "hold 0")
@@ -37,25 +38,25 @@ most=$(stage most 3000 1 5)
 killed=$(stage killed 300 2 killed)
 
 wait_job 120 "$kernel" COMPLETED
-test "$(starts kernel)" = "300 450 "
+same "$(starts kernel)" "300 450 "
 grep -q "tenfold: hold ended with exit code 137: out of memory with 300 MiB on each node; it asks for 450 MiB now: job $kernel is queued again, restart 1" run/log/kernel-*.log
-test "$(record kernel out_of_memory)" = 1
-test "$(record kernel memory_mib)" = 450
+same "$(record kernel out_of_memory)" 1
+same "$(record kernel memory_mib)" 450
 wait_job 120 "$other" COMPLETED # the kernel of another node
-test "$(starts other)" = "300 450 "
+same "$(starts other)" "300 450 "
 wait_job 120 "$srun" COMPLETED
-test "$(starts srun)" = "300 450 "
+same "$(starts srun)" "300 450 "
 wait_job 120 "$own" FAILED # the program itself has none: twice more
-test "$(starts own)" = "200 300 450 "
-test "$(record own exit_code)" = 5
-test "$(record own state)" = failed
+same "$(starts own)" "200 300 450 "
+same "$(record own exit_code)" 5
+same "$(record own state)" failed
 grep -q "out of memory with 450 MiB on each node, for the third time; see slurm.memory_gib" run/log/own-*.log
 wait_job 120 "$most" FAILED # a node has 4096
-test "$(starts most)" = "3000 4096 "
+same "$(starts most)" "3000 4096 "
 grep -q "no node of partition main has more" run/log/most-*.log
 wait_job 120 "$killed" COMPLETED # a rank that somebody else kills is no matter of memory
-test "$(starts killed)" = "300 300 "
-test "$(record killed out_of_memory)" = 0
+same "$(starts killed)" "300 300 "
+same "$(record killed out_of_memory)" 0
 
 # what check predicts is what submit asks for, and it is enough for a real run
 set -- --set train.images=160 --set train.evaluation_points=1 --set train.warmup_images=0 --set self.max_rounds=0
