@@ -40,7 +40,8 @@ cmp <(without_times report) <(without_times again)
 digest_of_run out >after
 cmp before after
 grep -q "already done" log2
-"$tenfold" report tiny.cfg --run "$PWD/out" | cmp - report
+"$tenfold" report tiny.cfg --run "$PWD/out" >after 2>/dev/null
+cmp <(without_times report) <(without_times after)
 
 # a run folder in place of the job file: as it was started, and a part of its cells
 cmp out/job.cfg tiny.cfg
