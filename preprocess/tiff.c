@@ -47,7 +47,7 @@ static uint64_t find(const reader *r, uint64_t tag) {
     return 0;
 }
 
-/* Of an entry. Values stand in it where they have room, else at an offset. */
+/* An entry of the directory. Values stand in it where they have room, else at an offset. */
 static uint64_t values_at(const reader *r, uint64_t entry, uint64_t n_bytes_each, uint64_t *count_out) {
     int width = r->wide ? 8 : 4;
     uint64_t at = entry + (r->wide ? 12 : 8);

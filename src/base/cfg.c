@@ -39,7 +39,7 @@ int tn_key_find(const char *group, const char *name) {
     return -1;
 }
 
-/* As it stands in a job file: `train: { minutes = ...; };` */
+/* A renamed key, written as in a job file: `train: { minutes = ...; };` */
 static void renamed_key(const tn_renamed *r, int line, tn_problems *problems) {
     int n = (int)strcspn(r->now, ".");
     tn_problem(problems, line, "%s.%s is %s.%s now: write %.*s: { %s = ...; }; in the group %s", r->group, r->before,

@@ -23,7 +23,7 @@ typedef struct tn_run {
     int rank, n_ranks;
 } tn_run;
 
-/* As the launcher says it, before MPI begins or without it; true without a launcher. Local. */
+/* What the launcher says, before MPI begins or without it; true without a launcher. Local. */
 bool tn_is_first_rank(void);
 
 /* tn_stop_begin, MPI_Init_thread(FUNNELED), errors fatal; the ranks of a host watch each other (watch.h). Collective over
@@ -36,7 +36,7 @@ tn_status tn_run_begin(tn_run *run);
  * further. Local. */
 void tn_run_got_further(void);
 
-/* The same file: that this process has begun, where it is none of MPI. Local. */
+/* Writes into that file, too: that this process has begun, where it is none of MPI. Local. */
 void tn_run_begun(void);
 
 /* MPI_Finalize. verdict: the same on every rank; rank 0 prints a failure before any rank leaves, because launchers end

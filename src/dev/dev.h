@@ -36,7 +36,7 @@
 
 typedef enum { TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_RELU, TN_ACT_SIGMOID } tn_act;
 
-/* Of this processor. A cell's is recorded in its checkpoint and its model, and enforced on resume and by predict. */
+/* The best set of this processor. A cell's is recorded in its checkpoint and its model, and enforced on resume and by predict. */
 tn_isa tn_isa_best(void);
 
 /* Output H = P and W = Q are given, so that symmetric and TF-SAME padding are the same thing: padding at the end is

@@ -41,7 +41,7 @@ tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]
 /* All cells of a round: folds x sizes x seeds, fold slowest. out: caller's array of tn_cell_count(cfg). */
 int tn_cell_count(const tn_cfg *cfg);
 void tn_cell_list(const tn_cfg *cfg, int round, tn_cell *out);
-/* The same cells in the order in which they are begun: sizes descending, then folds, then seeds. A large cell that begins
+/* These cells in the order in which they are begun: sizes descending, then folds, then seeds. A large cell that begins
  * last keeps one node busy while the others wait. */
 void tn_cell_order(const tn_cfg *cfg, int round, tn_cell *out);
 

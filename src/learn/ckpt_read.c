@@ -300,7 +300,7 @@ static tn_status send_contents(tn_run *run, const reader *r, contents *c) {
     return TN_OK;
 }
 
-/* Of the whole file, as tn_hash_file would have it. */
+/* The hash of the whole file, as tn_hash_file has it. */
 static void hash_contents(const contents *c, char hex_out[TN_HEX_BYTES]) {
     tn_hash *h = tn_hash_new();
     tn_hash_add(h, &c->n_header, sizeof c->n_header);

@@ -55,7 +55,7 @@ static tn_status lane(bench *b) {
     return TN_OK;
 }
 
-/* As train.c: update. A sum over ranks copies and adds a vector about once. */
+/* What train.c does in update. A sum over ranks copies and adds a vector about once. */
 static tn_status rest(bench *b) {
     const tn_dev_table *op = b->dev->op;
     op->scale(b->dev, b->n, 0.5F, b->grads);

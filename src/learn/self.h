@@ -41,7 +41,7 @@
  *         posteriors.h. Nothing is published then. */
 tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round, const char *posteriors);
 
-/* The same as soon as all cells that it needs are there: until then, and while another process is at it, nothing. Whoever
+/* tn_filter as soon as all cells that it needs are there: until then, and while another process is at it, nothing. Whoever
  * finishes the last cell of a round filters it, and nobody waits. Collective. */
 tn_status tn_filter_if_complete(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round);
 

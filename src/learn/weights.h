@@ -55,7 +55,7 @@ tn_status tn_weights_export(const tn_weights *w, const char *path);
  * Errors  TN_EARG the file is of another net, width or depth; TN_EFORMAT not a file of ours. Caller frees with
  *         tn_ckpt_free. */
 tn_status tn_pretrained_open(const char *path, tn_net_spec *spec, tn_input_norm *norm_out, tn_ckpt **out);
-/* The same of a file that was read (tn_ckpt_read_all, foreign); path: for messages. */
+/* tn_pretrained_open for a file that was read (tn_ckpt_read_all, foreign); path: for messages. */
 tn_status tn_pretrained_fit(const char *path, const tn_ckpt *ck, tn_net_spec *spec, tn_input_norm *norm_out);
 /* All tensors but the head's, which stay as they are. */
 tn_status tn_pretrained_load(const tn_ckpt *ck, const tn_net *net, float *params, float *state);

@@ -12,7 +12,7 @@ static bool is_wide(const tn_batch *b) {
     return b->kind == TN_STEP_PREPROCESS || b->kind == TN_STEP_TRAIN || b->kind == TN_STEP_TRIAL;
 }
 
-/* Whose partition, memory and options it has. */
+/* The stage that gives it partition, memory and options. */
 static const tn_slurm_stage *stage_of(const tn_cfg *cfg, const tn_batch *b) {
     switch (b->kind) {
     case TN_STEP_PREPROCESS:

@@ -32,7 +32,7 @@ static double quota_of(const char *folder) {
     return of[0] > 0 && of[1] > 0 ? of[0] / of[1] : INFINITY;
 }
 
-/* Of the group and all above it. In a container the group's path may be the host's, and only the uppermost is there. */
+/* The least quota of the group and of all above it. In a container the group's path may be the host's, and only the uppermost is there. */
 static double least_quota(const char *mounted, const char *controller, char *group) {
     char folder[TN_PATH_BYTES];
     double least = INFINITY;

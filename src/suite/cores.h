@@ -12,7 +12,7 @@
 /* At least 1. */
 int tn_cores(void);
 
-/* Of the quotas of the groups in `groups` (/proc/self/cgroup) below the folder `mounted` (/sys/fs/cgroup) the least, in
+/* Among the quotas of the groups in `groups` (/proc/self/cgroup) below the folder `mounted` (/sys/fs/cgroup) the least, in
  * whole processors, rounded up as nproc does; 0: there is none. */
 int tn_cores_quota(const char *groups, const char *mounted);
 

@@ -14,7 +14,7 @@
  *   other     cells: the rest of their starts: beginning, reading, publishing, waiting for another rank; under Slurm the predictions
  *             and the filter of the same task
  * A start without an end (its node is gone) has no length that is known: it is counted, and said.
- * Of tasks that have several cells the first has the times of the task.
+ * Where a task has several cells, the first has the times of the task.
  * The times were written by several hosts. They inform; whoever decides something does not ask here.
  */
 #ifndef TN_SUITE_COURSE_H
@@ -47,7 +47,7 @@ void tn_course_free(tn_course **c);
 /* "## How the run went": a line per step that began, the causes of its restarts, sums, what is missing and the next command. Nothing where
  * no step has a history. out: markdown of paragraphs and tables. */
 void tn_course_print(const tn_plan *plan, const tn_course *c, FILE *out);
-/* The same of one step: queued_seconds, computed_seconds, lost_seconds, other_seconds (null: not known), starts. NULL: no memory. */
+/* One step: queued_seconds, computed_seconds, lost_seconds, other_seconds (null: not known), starts. NULL: no memory. */
 json_t *tn_course_json(const tn_step_course *s);
 
 #endif

@@ -15,7 +15,7 @@
  *         that failed. */
 tn_status tn_local_run(const tn_cfg *cfg, tn_plan *plan, int n_ranks);
 
-/* The same on the nodes of the job that this process is the first command of (`submit --pilot`): as many cells at a time as have room,
+/* Runs the plan on the nodes of the job that this process is the first command of (`submit --pilot`): as many cells at a time as have room,
  * the largest first. One that is killed begins again, one that fails keeps nobody else from going on. Stop requests reach all. */
 tn_status tn_pilot_run(const tn_cfg *cfg, tn_plan *plan);
 

@@ -26,7 +26,7 @@ static tn_status add_cell(const tn_cfg *cfg, double *mib) {
     return TN_OK;
 }
 
-/* Who stands at a place of a later rung is not known when it is submitted: any trial may. */
+/* Any trial may stand at a place of a later rung: nobody knows which when it is submitted. */
 static tn_status add_trials(const tn_cfg *cfg, double *mib) {
     for (int t = 0; t < cfg->tune.trials; t++) {
         tn_cfg *trial = NULL;

@@ -25,7 +25,7 @@ typedef struct {
 /* rows: of data.metadata. Errors of tn_train_cost_of; TN_EARG a trial that is no job. Local. */
 tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out);
 
-/* The same with the rows of the table as it is. Errors of tn_meta_read too. */
+/* tn_memory_predict with the rows of the table as it is. Errors of tn_meta_read too. */
 tn_status tn_memory_of(const tn_cfg *cfg, tn_memory *out);
 
 #endif

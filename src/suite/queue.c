@@ -78,7 +78,7 @@ static char *job_list(const tn_plan *plan) {
     return f && fclose(f) == 0 ? text : NULL;
 }
 
-/* Whose jobs they are: slurmctld sends those of one user, and not all of the cluster's, when it is asked so. A run may be
+/* The user that owns the jobs: slurmctld sends those of one user, and not all of the cluster's, when it is asked so. A run may be
  * looked at by others than the one who submitted it. */
 static uid_t owner_of(const tn_plan *plan) {
     char path[TN_PATH_BYTES];

@@ -155,7 +155,7 @@ static void site_env(void **unused) {
     }
 }
 
-/* Whose site.env is read; the first that is there. */
+/* The site.env that is read is the first that is there. */
 static void site_place(void **unused) {
     (void)unused;
     tn_site site;
