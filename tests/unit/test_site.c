@@ -1,19 +1,7 @@
 /* test_site.c - what a job file and site.env may ask of sbatch. */
-#include "unit.h"
+#include "slurm_job.h"
 
 #include "suite/site.h"
-
-static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
-                          "folds: { count = 3; };\n"
-                          "train: { images = 100; lanes = 4; };\n";
-
-static tn_cfg *read_job(const char *slurm) {
-    char text[2048];
-    tn_cfg *cfg = NULL;
-    snprintf(text, sizeof text, "%sslurm: { %s };\n", JOB, slurm);
-    if (tn_cfg_read(unit_write("my.cfg", text), 0, NULL, NULL, &cfg) != TN_OK) fail_msg("%s", tn_msg);
-    return cfg;
-}
 
 /* What would break the suite is refused where it stands; any beginning of such a name is, as getopt takes it, but none
  * of another option that begins alike. */

@@ -1,21 +1,9 @@
 /* test_slurm.c - what is submitted, as lines written down by hand; what squeue says. */
-#include "unit.h"
+#include "slurm_job.h"
 
 #include "suite/batch.h"
 #include "suite/job_record.h"
 #include "suite/queue.h"
-
-static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
-                          "folds: { count = 3; };\n"
-                          "train: { images = 100; lanes = 4; };\n";
-
-static tn_cfg *read_job(const char *slurm) {
-    char text[2048];
-    tn_cfg *cfg = NULL;
-    snprintf(text, sizeof text, "%sslurm: { %s };\n", JOB, slurm);
-    if (tn_cfg_read(unit_write("my.cfg", text), 0, NULL, NULL, &cfg) != TN_OK) fail_msg("%s", tn_msg);
-    return cfg;
-}
 
 /* Two rounds of three cells, of which the bits say what is missing. */
 typedef struct {

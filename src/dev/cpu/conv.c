@@ -92,7 +92,6 @@ static void pack(tn_dev *dev, int64_t K, int64_t J, const float *w, int64_t k_st
 
 void tn_cpu_conv_weights(tn_dev *dev, tn_conv *conv, const float *w) {
     const tn_conv_shape *s = &conv->s;
-    conv->w = w;
     if (s->depthwise) {
         int taps = s->R * s->R;
         for (int t = 0; t < taps; t++)

@@ -29,7 +29,6 @@ float *tn_cpu_scratch(tn_dev *dev, int64_t n);
 struct tn_conv {
     tn_conv_shape s;
     int64_t n_in;
-    const float *w;            /* as given */
     float *prepared;           /* depthwise, or of unfolded rows (K, n_in) */
     float *forward, *backward; /* panels for y = x w^T and, pointwise, dx = dy w */
 };
