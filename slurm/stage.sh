@@ -22,7 +22,8 @@
 #                  is queued again, as often as it takes, as long as it gets further. Three starts in a row that published nothing
 #                  (no checkpoint, shard, finished cell) are the end. A crash (SIGSEGV and its like) of a program that had begun
 #                  is a bug: failed.
-#   before MPI     a launch that dies before the first collective is tried again at once, three times in all.
+#   before MPI     a launch that dies before the first collective is tried again at once, three times in all; so is one whose ranks have
+#                  not begun after TENFOLD_START_SECONDS (600), which is ended.
 # After SIGTERM (scancel, preemption, the limit itself) nothing is queued again here: Slurm does it where it is wanted.
 set -u
 program=$1 site=$2 run=$3 label=$4 what=${5%/*} cells=${5#*/} per_node=$6
@@ -227,11 +228,16 @@ if [ "${TENFOLD_BIND:-none}" = core ]; then
     srun) bound=("${launcher[@]}" --cpu-bind=cores) ;;
     *) bound=("${launcher[0]}" --map-by "ppr:$per_node:node:pe=$cores" --bind-to core ${attached:+"$attached"} -n "$ranks") ;;
     esac
-    if words=$(timeout 60 "${bound[@]}" true 2>&1 </dev/null); then
+    for _ in 1 2 3; do # Open MPI 5.0.7's mpirun now and then waits for ever for a daemon that has ended
+        code=0
+        words=$(timeout 20 "${bound[@]}" true 2>&1 </dev/null) || code=$?
+        [ $code = 124 ] || break
+    done
+    if [ $code = 0 ]; then
         launcher=("${bound[@]}")
     else
         words=$(grep '[[:alnum:]]' <<<"$words" | head -n 1)
-        say "$ranks ranks of $cores cores cannot be bound, and run unbound: $words"
+        say "$ranks ranks of $cores cores cannot be bound, and run unbound: ${words:-${bound[0]} ended with exit code $code and no word}"
     fi
 elif [ "${TENFOLD_BIND:-none}" != none ]; then
     give_up 2 "TENFOLD_BIND=$TENFOLD_BIND in $site: give none or core"
@@ -245,6 +251,17 @@ code_of() { # EXIT_CODE
     echo $((signal ? 128 + signal : $1))
 }
 
+# A launcher whose ranks never begin (a daemon of mpirun that has ended, a node that does not answer) is ended: then it is one that died
+# before MPI was up. A program of its own: it shall neither delay a signal nor outlive the launcher.
+# shellcheck disable=SC2016
+keep_start='timeout "$1" tail -f --pid="$2" /dev/null
+[ $? = 124 ] && [ ! -e "$3" ] || exit 0
+echo "tenfold: no rank has begun within $1 s (TENFOLD_START_SECONDS): this start is ended" >&2
+kill -TERM "$2"
+timeout 10 tail -f --pid="$2" /dev/null
+pkill -KILL -P "$2"
+kill -KILL "$2"'
+
 launch() { # VERB OPTIONS...: its exit code in $code
     rm -f "$record.begun"
     killed_before=$(kills)
@@ -255,6 +272,7 @@ launch() { # VERB OPTIONS...: its exit code in $code
     fi
     TENFOLD_JOB=$id TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "${container[@]}" "$program" "$1" "$run" "${@:2}" &
     child=$!
+    [ "$1" = report ] || sh -c "$keep_start" keep_start "${TENFOLD_START_SECONDS:-600}" "$child" "$record.begun" &
     [ -z "$asked$ended" ] || pass_on # came before child was known
     while :; do
         interrupted=""

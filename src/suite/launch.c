@@ -1,6 +1,7 @@
 /* launch.c - fork, mpirun, how it ended. */
 #include "suite/launch.h"
 
+#include "base/progress.h"
 #include "base/stop.h"
 #include "base/utf8.h"
 #include "suite/outer.h"
@@ -126,7 +127,15 @@ struct tn_launched {
     int in; /* what it prints */
     pid_t pid;
     int passed; /* stop requests */
+    double start_ends_s; /* no rank has begun until then: it never will; 0: one has, or nobody asks */
 };
+
+/* A launcher in a job waits for ever for a node that does not answer, or a daemon that has ended. */
+static double start_limit_s(void) {
+    const char *text = getenv("TENFOLD_START_SECONDS");
+    double limit = text ? strtod(text, NULL) : 0;
+    return limit > 0 ? limit : 600;
+}
 
 static tn_status start(char *const *argv, tn_launched *l) {
     int ends[2];
@@ -143,6 +152,7 @@ static tn_status start(char *const *argv, tn_launched *l) {
     close(ends[1]);
     if (l->pid < 0) return tn_fail(TN_EIO, "no process for %s: %s", argv[0], strerror(errno));
     tn_relay_begin(&l->relay, l->log, l->how.quiet ? -1 : STDERR_FILENO);
+    l->start_ends_s = l->how.launcher ? tn_now_s() + start_limit_s() : 0;
     return TN_OK;
 }
 
@@ -173,10 +183,20 @@ static void pass_stops_on(tn_launched *l) {
     l->passed++;
 }
 
+static void look_at_start(tn_launched *l) {
+    if (l->start_ends_s <= 0 || tn_now_s() < l->start_ends_s) return;
+    l->start_ends_s = 0;
+    if (access(l->begun, F_OK) == 0) return;
+    fprintf(l->log, "tenfold: no rank has begun within %.0f s (TENFOLD_START_SECONDS): this start is ended\n",
+            start_limit_s());
+    kill(-l->pid, SIGKILL); /* its process group */
+}
+
 bool tn_launch_pump(tn_launched *l, int wait_ms) {
     char data[4096];
     struct pollfd p = {.fd = l->in, .events = POLLIN};
     pass_stops_on(l);
+    look_at_start(l);
     if (l->how.tick) l->how.tick(l->how.context, l->pid);
     for (; poll(&p, 1, wait_ms) > 0; wait_ms = 0) {
         ssize_t n = read(l->in, data, sizeof data);

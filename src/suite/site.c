@@ -113,7 +113,7 @@ static tn_status apply(tn_site *site, tn_cfg *cfg, const assignment *a, int line
                        "%s:%d: TENFOLD_LAUNCHER=%s: give mpirun, mpiexec or srun, with its options where it needs any",
                        site->env, line, a->value);
     }
-    if (strcmp(a->name, "exec") == 0) return TN_OK; /* for stage.sh */
+    if (strcmp(a->name, "exec") == 0 || strcmp(a->name, "start_seconds") == 0) return TN_OK; /* for stage.sh */
     if (strcmp(a->name, "bind") == 0) {
         if (strcmp(a->value, "none") == 0 || strcmp(a->value, "core") == 0) return TN_OK;
         return tn_fail(TN_EARG, "%s:%d: TENFOLD_BIND=%s: give none or core", site->env, line, a->value);
@@ -122,7 +122,7 @@ static tn_status apply(tn_site *site, tn_cfg *cfg, const assignment *a, int line
     if (st == TN_OK) return st;
     return tn_fail(st,
                    "%s\n(a line TENFOLD_NAME=value sets slurm.name where the job file does not; GRES, LAUNCHER, "
-                   "BIND and EXEC are the site's own)",
+                   "BIND, EXEC and START_SECONDS are the site's own)",
                    tn_msg);
 }
 

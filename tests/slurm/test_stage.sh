@@ -80,6 +80,7 @@ code=$(sed -n "$(($(wc -l <"starts.$SLURM_JOB_NAME")))p" "ends.$SLURM_JOB_NAME")
 case $code in
 sleep) trap 'exit 6' USR1; for _ in $(seq 600); do sleep 0.1; done ;;
 crash) kill -SEGV $$ ;;
+hang) exec sleep 600 ;;
 *+) echo published >>"$TENFOLD_BEGUN" && exit "${code%+}" ;; # got further
 *) exit "$code" ;;
 esac
@@ -104,6 +105,8 @@ last=$(stage last "0 3 0 3 0 3" reduce report)
 part=$(stage part 6 reduce)
 crash=$(stage crash crash train)
 early=$(stage early "crash crash 0 0" early train)
+echo 'export TENFOLD_START_SECONDS=3' >start.env
+never=$(site=$PWD/start.env stage never "hang 0 0" early train)
 two=$(stage two "0 3 0 0" preprocess train)
 other=$(stage other "8 8 0" train)
 none=$(SBATCH_PARTITION=alone stage none "8 0" train)
@@ -126,6 +129,10 @@ wait_job 60 "$early" COMPLETED # before MPI: again at once, in the same job
 test "$(starts early)" = 4
 test "$(job_field "$early" Restarts)" = 0
 grep -q "early died with exit code 139 before MPI was up, try 2 of 3" run/log/early-*.log
+wait_job 60 "$never" COMPLETED # its ranks never begin: ended, and again at once
+test "$(starts never)" = 3
+grep -q "no rank has begun within 3 s (TENFOLD_START_SECONDS): this start is ended" run/log/never-*.log
+grep -q "early died with exit code [0-9]* before MPI was up, try 1 of 3" run/log/never-*.log
 wait_job 60 "${array}_2" COMPLETED # fold 4 and 5 of 6 are part 2 of 3
 test "$(job_field "${array}_2" JobName)" = array.f4
 grep -q -- "^train $PWD/run --part 2/3: start 0" starts.array
