@@ -1,4 +1,4 @@
-/* columns.h - from the metadata's text to the index's numbers.           layer: preprocess, uses: data */
+/* columns.h - from the metadata's text to the index's numbers. */
 #ifndef TN_PREPROCESS_COLUMNS_H
 #define TN_PREPROCESS_COLUMNS_H
 

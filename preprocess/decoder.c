@@ -21,7 +21,7 @@
 
 struct tn_decoder {
     const tn_cfg *cfg;
-    tn_halt *halt;
+    tn_stop_broadcast *halt;
     pid_t child; /* 0: none */
     int fd;
     unsigned limit_s; /* of computing, per image */
@@ -205,7 +205,7 @@ static outcome receive(tn_decoder *d, void *to, size_t n) {
     unsigned seconds = 0;
     for (char *at = to; n > 0;) {
         int ready = poll(&(struct pollfd){.fd = d->fd, .events = POLLIN}, 1, 1000);
-        if (ready == 0 && d->halt && tn_halt_wanted(d->halt)) return HALTED;
+        if (ready == 0 && d->halt && tn_stop_broadcast_wanted(d->halt)) return HALTED;
         if (ready == 0 && ++seconds > 10 * d->limit_s) return SLEEPS;
         if (ready <= 0) continue;
         ssize_t got = recv(d->fd, at, n, 0);
@@ -275,7 +275,7 @@ static tn_status decode_in_child(tn_decoder *d, const char *path, const unsigned
         if (!d->child) TN_TRY(start(d, path));
         what = ask(d, file, n_file, &a, &out->bytes);
         if (what != ANSWERED) how = stop(d, what != ENDED);
-        if (what == ENDED && d->halt && tn_halt_wanted(d->halt))
+        if (what == ENDED && d->halt && tn_stop_broadcast_wanted(d->halt))
             what = HALTED; /* the signal may have been for all processes */
     }
     out->halted = what == HALTED;
@@ -303,7 +303,7 @@ tn_status tn_decoder_read(tn_decoder *d, const char *path, tn_found *out) {
     return st;
 }
 
-tn_status tn_decoder_open(const tn_cfg *cfg, tn_halt *halt, tn_decoder **out) {
+tn_status tn_decoder_open(const tn_cfg *cfg, tn_stop_broadcast *halt, tn_decoder **out) {
     tn_decoder *d = calloc(1, sizeof *d);
     if (!d) return tn_fail_memory(sizeof *d, "the decoder");
     *d = (tn_decoder){.cfg = cfg, .halt = halt, .limit_s = 60 + (unsigned)(cfg->preprocess.max_pixels / 4000000)};

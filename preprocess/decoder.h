@@ -1,6 +1,6 @@
 /*
  * decoder.h - image files to the bytes that a shard holds; a process of its own decodes them.
- *                                                                        layer: preprocess, uses: base
+ *
  *
  *   tn_decoder *d = NULL;
  *   TN_TRY(tn_decoder_open(cfg, &halt, &d));
@@ -21,8 +21,8 @@
 #ifndef TN_PREPROCESS_DECODER_H
 #define TN_PREPROCESS_DECODER_H
 
-#include "base/cfg.h"
-#include "base/halt.h"
+#include "cfg/cfg.h"
+#include "base/stop_broadcast.h"
 #include "preprocess/image.h"
 
 typedef struct {
@@ -40,7 +40,7 @@ typedef struct {
 
 typedef struct tn_decoder tn_decoder;
 /* halt: asked once a second while an image is decoded; NULL: nobody is. Both live as long as the decoder. TN_ENOMEM. */
-tn_status tn_decoder_open(const tn_cfg *cfg, tn_halt *halt, tn_decoder **out);
+tn_status tn_decoder_open(const tn_cfg *cfg, tn_stop_broadcast *halt, tn_decoder **out);
 void tn_decoder_close(tn_decoder **d);
 
 /* A file that cannot be used is not an error: out->reason says why. On an error there are no bytes.

@@ -1,7 +1,8 @@
 /* folds.c - the artefact folds/: the fold map and its certificate. */
 #include "preprocess/folds.h"
 
-#include "base/done.h"
+#include "base/progress.h"
+#include "store/done.h"
 #include "data/fold.h"
 
 #include <stdio.h>
@@ -20,7 +21,11 @@ static tn_status write_folds(const tn_cfg *cfg, tn_index *ix, const char *folder
     fclose(f);
     tn_status st = tn_path(path, "%s/certificate.txt", folder);
     if (st == TN_OK) st = tn_file_publish(path, text, n);
-    if (st == TN_OK) fprintf(stderr, "%s", text);
+    if (st == TN_OK) fputs(text, stdout);
+    fflush(stdout);
+    if (certificate.test_duplicates > 0)
+        tn_warn("%lld training images duplicate, resemble or share a group with test images",
+                (long long)certificate.test_duplicates);
     free(text);
     if (st != TN_OK) return st;
     tn_hash *h = tn_hash_new();
@@ -34,7 +39,7 @@ static tn_status write_folds(const tn_cfg *cfg, tn_index *ix, const char *folder
 tn_status tn_folds_make(tn_run *run, const tn_cfg *cfg, const char *shards) {
     char folder[TN_PATH_BYTES], hex[TN_HEX_BYTES] = "", inputs[128];
     tn_index *ix = NULL;
-    char *settings = tn_cfg_canonical(cfg, TN_STAGE_FOLDS);
+    char *settings = tn_cfg_canonical(cfg, TN_KEYS_FOLDS);
     tn_status st = settings ? tn_path(folder, "%s/folds", cfg->run_dir) : tn_fail_memory(4096, "the settings");
     if (st == TN_OK && run->rank == 0) st = tn_done_digest(shards, "preprocess", hex);
     st = tn_agree(run, st);

@@ -1,8 +1,8 @@
-/* folds.h - <run>/folds: folds.h5, certificate.txt, DONE.                layer: preprocess, uses: base, data */
+/* folds.h - <run>/folds: folds.h5, certificate.txt, DONE. */
 #ifndef TN_PREPROCESS_FOLDS_H
 #define TN_PREPROCESS_FOLDS_H
 
-#include "base/cfg.h"
+#include "cfg/cfg.h"
 #include "base/run.h"
 
 /* Deals the rows of the finished folder shards to folds. What is done is said and left alone. Collective.

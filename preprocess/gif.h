@@ -1,5 +1,5 @@
 /*
- * gif.h - what libvips does not tell of a GIF file.                         layer: preprocess, uses: nothing
+ * gif.h - what libvips does not tell of a GIF file.
  *
  * Source  GIF89a, sections 18 to 26
  */

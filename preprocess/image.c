@@ -1,7 +1,7 @@
 /* image.c - libvips pipeline of one image. */
 #include "preprocess/image.h"
 
-#include "data/jpeg.h"
+#include "store/jpeg.h"
 #include "preprocess/gif.h"
 #include "preprocess/tiff.h"
 

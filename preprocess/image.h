@@ -1,6 +1,6 @@
 /*
  * image.h - one image file's bytes to upright sRGB pixels (libvips), and pixels to stored bytes (libjpeg).
- *                                                                        layer: preprocess, uses: base, data
+ *
  *
  * Reads JPEG, PNG, WebP, GIF (first frame), TIFF, BMP by content, whatever the file's name says. Applies EXIF
  * orientation, converts by embedded profile to sRGB, 8 bit, composes alpha a over preprocess.background b (a c + (1 - a)
@@ -20,7 +20,7 @@
 #ifndef TN_PREPROCESS_IMAGE_H
 #define TN_PREPROCESS_IMAGE_H
 
-#include "base/cfg.h"
+#include "cfg/cfg.h"
 
 #include <stddef.h>
 

@@ -1,11 +1,12 @@
 /* preprocess.c - the collective part: shards dealt out to ranks, index gathered. */
 #include "preprocess/preprocess.h"
 
+#include "store/libraries.h"
 #include "base/build.h"
-#include "base/done.h"
-#include "base/halt.h"
+#include "store/done.h"
+#include "base/stop_broadcast.h"
 #include "base/progress.h"
-#include "base/seen.h"
+#include "store/visible.h"
 #include "data/fold.h"
 #include "data/meta.h"
 #include "data/shard.h"
@@ -35,7 +36,7 @@ typedef struct {
     char folder[TN_PATH_BYTES], made_from[TN_HEX_BYTES];
     char (*reason)[TN_REASON_BYTES]; /* of the rows of one shard; "" for good ones */
     quarantine bad;
-    tn_halt halt;
+    tn_stop_broadcast halt;
     tn_decoder *decoder;
     int n_shards, n_kept; /* kept: made by an interrupted preprocess (on this rank) */
     tn_progress bar;
@@ -103,7 +104,7 @@ static tn_status fill_shard(work *w, const char *path, const tn_shard_spec *spec
     tn_status st = reason ? tn_shard_writer_open(path, spec, &writer) : tn_fail_memory((size_t)spec->n_rows * 8, path);
     int64_t n = 0;
     for (int64_t i = 0; reason && i < spec->n_rows; i++) reason[i] = w->reason[i];
-    while (st == TN_OK && n < spec->n_rows && !tn_halt_wanted(&w->halt))
+    while (st == TN_OK && n < spec->n_rows && !tn_stop_broadcast_wanted(&w->halt))
         st = add_row(w, writer, spec->first_row + n, &n);
     if (st == TN_OK && n == spec->n_rows)
         st = tn_shard_writer_close(&writer, w->index, reason);
@@ -171,7 +172,8 @@ static tn_status make_shards_here(tn_run *run, work *w) {
         n_here += w->meta->n - shard * per < per ? w->meta->n - shard * per : per;
     if (w->shown) tn_progress_begin(&w->bar, run->n_ranks > 1 ? "preprocess (rank 0)" : "preprocess", n_here, "images");
     show(w, 0);
-    for (int shard = run->rank; st == TN_OK && shard < w->n_shards && !tn_halt_wanted(&w->halt); shard += run->n_ranks)
+    for (int shard = run->rank; st == TN_OK && shard < w->n_shards && !tn_stop_broadcast_wanted(&w->halt);
+         shard += run->n_ranks)
         st = make_shard(w, shard);
     if (st == TN_OK && w->halt.called) st = stopped();
     if (w->shown) tn_progress_end(&w->bar, w->n_done == n_here ? "decoded and stored" : "stopped");
@@ -181,10 +183,10 @@ static tn_status make_shards_here(tn_run *run, work *w) {
 
 static tn_status make_shards(tn_run *run, work *w) {
     size_t n_bytes = (size_t)w->cfg->preprocess.shard_rows * sizeof *w->reason;
-    tn_halt_begin(run, &w->halt);
+    tn_stop_broadcast_begin(run, &w->halt);
     w->reason = malloc(n_bytes);
     tn_status st = w->reason ? make_shards_here(run, w) : tn_fail_memory(n_bytes, "a shard");
-    tn_halt_end(&w->halt, st);
+    tn_stop_broadcast_end(run, &w->halt, st);
     free(w->reason);
     TN_TRY(tn_agree(run, st));
     int n_kept = w->n_kept;
@@ -268,15 +270,20 @@ static tn_status gather_text(tn_run *run, const char *mine, int64_t n_mine, char
     enum { PIECE = 1 << 30, TAG = 72 };
     int64_t total = 0;
     MPI_Reduce(&n_mine, &total, 1, MPI_INT64_T, MPI_SUM, 0, run->comm);
-    char *all = run->rank == 0 ? malloc((size_t)total + 1) : NULL, *at = all;
-    TN_TRY(tn_agree(run, all || run->rank > 0 ? TN_OK : tn_fail_memory((size_t)total, "quarantine.csv")));
+    bool first = run->rank == 0;
+    char *all = first ? malloc((size_t)total + 1) : NULL, *at = all;
+    tn_status st = tn_agree(run, all || !first ? TN_OK : tn_fail_memory((size_t)total, "quarantine.csv"));
+    if (st != TN_OK) {
+        free(all);
+        return st;
+    }
     for (int r = 0; r < run->n_ranks; r++) {
         int64_t n = n_mine;
-        if (r > 0 && run->rank == 0) MPI_Recv(&n, 1, MPI_INT64_T, r, TAG, run->comm, MPI_STATUS_IGNORE);
+        if (r > 0 && first) MPI_Recv(&n, 1, MPI_INT64_T, r, TAG, run->comm, MPI_STATUS_IGNORE);
         if (r > 0 && run->rank == r) MPI_Send(&n, 1, MPI_INT64_T, 0, TAG, run->comm);
-        for (int64_t done = 0; done < n && (run->rank == 0 || run->rank == r); done += PIECE) {
+        for (int64_t done = 0; done < n && (first || run->rank == r); done += PIECE) {
             int piece = (int)(n - done < PIECE ? n - done : PIECE);
-            if (run->rank > 0)
+            if (!first)
                 MPI_Send(mine + done, piece, MPI_CHAR, 0, TAG, run->comm);
             else if (r > 0)
                 MPI_Recv(at + done, piece, MPI_CHAR, r, TAG, run->comm, MPI_STATUS_IGNORE);
@@ -346,6 +353,7 @@ static tn_status fill_shards(tn_run *run, work *w, const tn_done *done) {
         st = judge_quarantine(w->cfg, w->meta->n, n_bad, w->folder, first);
         if (st == TN_OK) st = publish_shards(w, done);
         if (st == TN_OK) tn_say("preprocess: %" PRId64 " images in %s", w->meta->n - n_bad, w->folder);
+        if (st == TN_OK) tn_result("%" PRId64 " images, %d folds", w->meta->n - n_bad, w->cfg->folds.count);
     }
     return tn_agree(run, st);
 }
@@ -355,7 +363,7 @@ static void hash_origin(const tn_done *done, char hex_out[TN_HEX_BYTES]) {
     tn_hash *h = tn_hash_new();
     tn_hash_text(h, done->settings);
     tn_hash_text(h, done->inputs);
-    tn_hash_text(h, tn_build_libraries());
+    tn_hash_text(h, tn_libraries());
     tn_hash_hex(h, hex_out);
     tn_hash_free(&h);
 }
@@ -398,9 +406,9 @@ static void tell_restored(const tn_cfg *cfg, const char *folder) {
 static tn_status make_shards_folder(tn_run *run, const tn_cfg *cfg, const char *stage, const char *folder) {
     tn_meta *meta = NULL;
     char hex[TN_HEX_BYTES], inputs[128];
-    char *settings = tn_cfg_canonical(cfg, TN_STAGE_PREPROCESS);
+    char *settings = tn_cfg_canonical(cfg, TN_KEYS_PREPROCESS);
     tn_status st = tn_agree(run, settings ? TN_OK : tn_fail_memory(4096, "the settings"));
-    if (st == TN_OK) st = tn_seen_by_all(run, cfg->data.metadata, hex);
+    if (st == TN_OK) st = tn_wait_visible(run, cfg->data.metadata, hex);
     if (st == TN_OK) st = tn_agree(run, tn_meta_read(cfg, &meta));
     if (st == TN_OK && strcmp(stage, TN_NEW_DATA) != 0) st = tn_agree(run, tn_fold_foresee(cfg, meta));
     if (st == TN_OK) {
@@ -431,8 +439,8 @@ tn_status tn_preprocess_new(tn_run *run, const tn_cfg *cfg) {
 
 /* --- is it done? -------------------------------------------------------------------------------------------------- */
 
-static tn_status folder_done(const tn_cfg *cfg, tn_stage stage, const char *name, const char *folder, const char *input,
-                             const char *digest, bool *out) {
+static tn_status folder_done(const tn_cfg *cfg, tn_keys_of stage, const char *name, const char *folder,
+                             const char *input, const char *digest, bool *out) {
     char inputs[128];
     char *settings = tn_cfg_canonical(cfg, stage);
     tn_done_state state = TN_DONE_ABSENT;
@@ -449,8 +457,8 @@ tn_status tn_preprocess_done(const tn_cfg *cfg, bool *out) {
     TN_TRY(tn_path(shards, "%s/shards", cfg->run_dir));
     TN_TRY(tn_path(folds, "%s/folds", cfg->run_dir));
     TN_TRY(tn_hash_file(cfg->data.metadata, hex));
-    TN_TRY(folder_done(cfg, TN_STAGE_PREPROCESS, "preprocess", shards, "metadata", hex, out));
+    TN_TRY(folder_done(cfg, TN_KEYS_PREPROCESS, "preprocess", shards, "metadata", hex, out));
     if (!*out) return TN_OK;
     TN_TRY(tn_done_digest(shards, "preprocess", hex));
-    return folder_done(cfg, TN_STAGE_FOLDS, "folds", folds, "shards", hex, out);
+    return folder_done(cfg, TN_KEYS_FOLDS, "folds", folds, "shards", hex, out);
 }

@@ -1,5 +1,5 @@
 /*
- * preprocess.h - images and metadata.csv -> shards/ and folds/.          layer: preprocess, uses: base, data
+ * preprocess.h - images and metadata.csv -> shards/ and folds/.
  *
  *   TN_TRY(tn_preprocess(run, cfg));
  *
@@ -15,7 +15,7 @@
 #ifndef TN_PREPROCESS_PREPROCESS_H
 #define TN_PREPROCESS_PREPROCESS_H
 
-#include "base/cfg.h"
+#include "cfg/cfg.h"
 #include "base/run.h"
 
 /* Collective. Idempotent: what is done is said and left alone.

@@ -1,7 +1,7 @@
 /* store.c - pixels to the bytes that a shard holds. */
 #include "preprocess/image.h"
 
-#include "data/jpeg.h"
+#include "store/jpeg.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /*
- * tiff.h - what libvips does not tell of a TIFF file.                       layer: preprocess, uses: nothing
+ * tiff.h - what libvips does not tell of a TIFF file.
  *
  * Source  TIFF 6.0, section 2 (directories) and NewSubfileType, SubfileType,
  *         ExtraSamples (tags 254, 255, 338); BigTIFF: libtiff's design of it

@@ -4,13 +4,13 @@
 #   sbatch [options] stage.sh PROGRAM SITE_ENV RUN LABEL WHAT/CELLS RANKS_PER_NODE COMMAND...
 #
 # Each COMMAND ("train --round 0 --part @/10", @ = this task) runs as `PROGRAM VERB RUN ...` in all ranks of the allocation; the
-# next one only when it succeeded. LABEL names this job's record, RUN/slurm/LABEL[.TASK], which `tenfold status` reads.
+# next one only when it succeeded, or when its verb is written with a "-" before it, as in make. LABEL names this job's record, RUN/slurm/LABEL[.TASK], which `tenfold status` reads.
 # WHAT is what the cells share, those of a size or of a rung: f10 for ten folds, p16 for sixteen places of a search; squeue shows a task
 # with that of its first cell, which has the task's number.
 #
 # What becomes of an exit code:
 #   0              the next command; after the last one the record says done
-#   2 4 70 127     bad settings, a bad file, a bug, no launcher: the same would come again. Failed, never queued again.
+#   2 4 9 70 127   bad settings, a bad file, a loss that is no number, a bug, no launcher: the same would come again. Failed, never queued again.
 #   memory         exit code 5, a rank that the kernel killed for memory, a step that Slurm ended for it: this task alone is queued again
 #                  with half as much again, twice at most, as far as a node of its partition has it. Where Slurm sets no
 #                  limit that could be raised, exit code 5 is failed.
@@ -55,7 +55,7 @@ memory=${SLURM_MEM_PER_NODE:-$((${SLURM_MEM_PER_CPU:-0} * ${SLURM_CPUS_ON_NODE:-
 say() { echo "tenfold: $*" >&2; }
 write_record() ( # STATE EXIT_CODE [WHY]; a signal to the whole job shall not end mv
     trap '' USR1 TERM
-    { mkdir -p "$run/history" && # base/history.h: for people; nothing is decided by its time
+    { mkdir -p "$run/history" && # store/history.h: for people; nothing is decided by its time
         printf '%s %(%s)T %s %d %d %d %s\n' "$1" -1 "$id" "$restarts" "$nodes" "$2" "${3-}" >>"$run/history/${record##*/}"; } 2>/dev/null
     rm -f "$record.tmp" # of a start that was killed; a link is not followed
     printf 'job %s\nstate %s\nexit_code %d\nfailures %d\nrestarts %d\nmemory_mib %d\nout_of_memory %d\n' \
@@ -90,7 +90,7 @@ requeue() { # EXIT_CODE WHY
     say "$2: job $id is queued again, restart $((restarts + 1))"
     write_record requeued "$1" "$2"
     [ -z "$ended" ] || end "$1" "$2"
-    queue_again || give_up "$1" "$2, and Slurm refuses to queue it again: tenfold resume --slurm"
+    queue_again || give_up "$1" "$2, and Slurm refuses to queue it again: tenfold submit $run"
     exit "$1"
 }
 
@@ -115,7 +115,7 @@ lacks_memory() { # EXIT_CODE
     [ "$1" != 5 ] && [ "$(kills)" = "$killed_before" ] || return 0
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         slurm_says_so && return 0
-        [ "$1" = 137 ] && [ "$nodes" -gt 1 ] || break # mpirun may end before Slurm's words arrive
+        { [ "$1" = 137 ] && [ "$nodes" -gt 1 ]; } || break # mpirun may end before Slurm's words arrive
         sleep 0.3
     done
     return 1
@@ -233,7 +233,7 @@ if [ "${TENFOLD_BIND:-none}" = core ]; then
         words=$(timeout 20 "${bound[@]}" true 2>&1 </dev/null) || code=$?
         [ $code = 124 ] || break
     done
-    if [ $code = 0 ]; then
+    if [ "$code" = 0 ]; then
         launcher=("${bound[@]}")
     else
         words=$(grep '[[:alnum:]]' <<<"$words" | head -n 1)
@@ -312,7 +312,7 @@ judge() { # VERB: of an exit code that is not 0
     [ -z "$ended" ] || end "$code" "$how"
     if [ "$memory" != 0 ] && [ "$1" != pilot ] && lacks_memory "$code"; then more_memory "$how"; fi
     case $code$crashed in
-    2 | 4 | 5 | 70 | 127 | *yes) give_up "$code" "$how" ;;
+    2 | 4 | 5 | 9 | 70 | 127 | *yes) give_up "$code" "$how" ;;
     esac
     case ${asked:-no}:$code:$1 in
     *:8:*) elsewhere "$how: this node cannot" ;;
@@ -333,14 +333,20 @@ say "$name: job $id, start $restarts: $ranks ranks by $TENFOLD_LAUNCHER on $node
 write_record running 0
 for command in "$@"; do
     read -ra words <<<"${command//@/$task}"
+    optional=""
+    case ${words[0]} in -*) optional=yes words[0]=${words[0]#-} ;; esac
     for try in 1 2 3; do
         [ -z "$asked$ended" ] || { code=6 && break; } # between two commands
         launch "${words[@]}"
         while [ "$code" = 8 ] && [ -s "$record.begun" ] && [ -z "$asked$ended" ]; do launch "${words[@]}"; done
-        case $code in 0 | [2-8] | 70 | 127) break ;; esac
+        case $code in 0 | [2-9] | 70 | 127) break ;; esac
         [ ! -e "$record.begun" ] || break
         say "${words[0]} died with exit code $code before MPI was up, try $try of 3"
     done
+    if [ "$code" != 0 ] && [ -n "$optional" ] && [ -z "$asked$ended" ]; then
+        say "${words[0]} ended with exit code $code: nothing needs it, and the job goes on"
+        code=0
+    fi
     [ "$code" = 0 ] || judge "${words[0]}"
 done
 rm -f "$record.begun"

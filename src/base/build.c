@@ -1,15 +1,12 @@
-/* build.c - versions of ourselves and of the libraries that shape results. */
+/* build.c - versions of ourselves and of MPI. */
 #include "base/build.h"
 
-#include "base/h5.h"
 #include "commit.h"
 
-#include <jansson.h>
 #include <mpi.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <xxhash.h>
 
 const char *tn_build_version(void) {
     return TENFOLD_VERSION;
@@ -34,13 +31,5 @@ const char *tn_build_mpi(void) {
         if (!blank || (n > 0 && text[n - 1] != ' ')) text[n++] = blank ? ' ' : *at;
     }
     text[n] = 0;
-    return text;
-}
-
-const char *tn_build_libraries(void) {
-    static char text[256];
-    if (!*text)
-        snprintf(text, sizeof text, "%s, HDF5 %s, jansson %s, xxHash %u", tn_build_mpi(), tn_h5_library(),
-                 JANSSON_VERSION, XXH_versionNumber());
     return text;
 }

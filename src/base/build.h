@@ -1,10 +1,9 @@
-/* build.h - which tenfold this is, for the records of every artefact.               layer: base, uses: - */
+/* build.h - which tenfold this is, for the records of every artefact. */
 #ifndef TN_BASE_BUILD_H
 #define TN_BASE_BUILD_H
 
-const char *tn_build_version(void);   /* "0.1.0"                                  */
-const char *tn_build_commit(void);    /* source commit at build time, or "unknown" */
-const char *tn_build_mpi(void);       /* "Open MPI v4.1.4", "MPICH 4.0.2"          */
-const char *tn_build_libraries(void); /* "Open MPI v4.1.4, HDF5 1.10.8, ..."       */
+const char *tn_build_version(void); /* "0.1.0"                                  */
+const char *tn_build_commit(void);  /* source commit at build time, or "unknown" */
+const char *tn_build_mpi(void);     /* "Open MPI v4.1.4", "MPICH 4.0.2"          */
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * fs.h - paths, whole files, atomic publication.                                    layer: base, uses: status
+ * fs.h - paths, whole files, atomic publication.
  *
  *   char path[TN_PATH_BYTES];
  *   TN_TRY(tn_path(path, "%s/metrics.json", run_dir));
@@ -49,6 +49,10 @@ tn_status tn_file_copy(const char *from, const char *to);
 
 /* Publish n_bytes at path. TN_EIO names path and errno ("No space left on device"), and removes the .tmp. */
 tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes);
+
+/* may_publish is asked before anything is published or a .tmp removed, from now on (store/done.c: whether the folder is still
+ * ours). Local. */
+void tn_publish_guard(tn_status (*may_publish)(void));
 
 /* For writers that write by themselves: write to tn_publish_name (tn_file_create, tn_h5_create), close it, then
  * tn_publish_end; where that cannot be, tn_publish_drop removes what was written, and tn_msg stays.

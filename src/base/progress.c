@@ -42,6 +42,13 @@ void tn_warn(const char *fmt, ...) {
     va_end(args);
 }
 
+void tn_result(const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    say("result: ", fmt, args);
+    va_end(args);
+}
+
 void tn_print(FILE *out, const char *fmt, ...) {
     va_list args, again;
     va_start(args, fmt);
@@ -59,7 +66,7 @@ void tn_print(FILE *out, const char *fmt, ...) {
     free(shown);
 }
 
-/* TENFOLD_TERMINAL: `tenfold run` sits at a terminal and passes our output on (suite/launch.c). */
+/* TENFOLD_TERMINAL: `tenfold run` sits at a terminal and passes our output on (process/launch.c). */
 static bool at_terminal(void) {
     return isatty(STDERR_FILENO) || getenv("TENFOLD_TERMINAL");
 }
@@ -71,7 +78,7 @@ void tn_progress_begin(tn_progress *p, const char *label, int64_t total, const c
     p->drawn_s = p->terminal ? 0 : p->begin_s;
 }
 
-/* --- signs of life ------------------------------------------------------------------------------------------------ */
+/* --- heartbeats ------------------------------------------------------------------------------------------------ */
 
 static struct {
     char path[4096];
@@ -79,7 +86,7 @@ static struct {
     double last_s;
 } signs;
 
-void tn_progress_signs(const char *path) {
+void tn_progress_heartbeat(const char *path) {
     if (*signs.path) remove(signs.path);
     snprintf(signs.path, sizeof signs.path, "%s", path ? path : "");
     signs.last_s = 0;
@@ -109,7 +116,7 @@ static void give_sign(const tn_progress *p, int64_t done, double now) {
     close(fd);
 }
 
-bool tn_sign_read(const char *path, tn_sign *out) {
+bool tn_heartbeat_read(const char *path, tn_heartbeat *out) {
     FILE *f = fopen(path, "r");
     if (!f) return false;
     int n = fscanf(f, "%" SCNd64 " %lf %" SCNd64 " %" SCNd64 " %lf %95[^\n]", &out->count, &out->every_s, &out->done,

@@ -1,6 +1,6 @@
 /*
  * progress.h - progress of long work: a bar on a terminal, sparse lines in a log.
- *                                                                     layer: base, uses: utf8, watch
+ *
  *
  *   tn_progress p;
  *   tn_progress_begin(&p, "fold 3 round 0", n_images, "images");   // rank 0 only
@@ -21,7 +21,7 @@ typedef struct {
     int64_t total, first; /* first: where this process began (resume), for the rate */
     double begin_s, drawn_s;
     bool terminal, begun;
-    bool quiet; /* to be set after begin: signs of life alone, nothing on stderr */
+    bool quiet; /* to be set after begin: heartbeats alone, nothing on stderr */
 } tn_progress;
 
 void tn_progress_begin(tn_progress *p, const char *label, int64_t total, const char *unit);
@@ -39,18 +39,20 @@ bool tn_is_job(void);
  * rises by one each time. It holds no time of day: an observer sees on its own clock for how long COUNT stays the same.
  * Nothing is synced or renamed: a sign that a crash loses, or that is read half, tells no lasting lie. A path that cannot
  * be written stays without signs, and harms nothing. */
-void tn_progress_signs(const char *path);
+void tn_progress_heartbeat(const char *path);
 
 typedef struct {
     int64_t count, done, total;
     double every_s, per_s;
     char label[96];
-} tn_sign;
-bool tn_sign_read(const char *path, tn_sign *out); /* false: there is none */
+} tn_heartbeat;
+bool tn_heartbeat_read(const char *path, tn_heartbeat *out); /* false: there is none */
 
 /* One line "tenfold: ..." to stderr. */
 void tn_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void tn_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What came out of a step, in a few words: "tenfold: result: ..."; `tenfold run` shows it in the line of the step. */
+void tn_result(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* fprintf for tables that a terminal may show and that hold words of files: their control characters become \xNN. Without
  * memory it prints nothing. */

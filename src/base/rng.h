@@ -1,5 +1,5 @@
 /*
- * rng.h - counter-based random numbers: Philox4x32-10 (Random123).                  layer: base, uses: -
+ * rng.h - counter-based random numbers: Philox4x32-10 (Random123).
  *
  *   tn_rng r = tn_rng_at(seed, TN_STREAM_CROP, images_seen, sample_id);
  *   double u = tn_rng_uniform(&r);

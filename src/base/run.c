@@ -2,6 +2,7 @@
 #include "base/run.h"
 
 #include "base/build.h"
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "base/watch.h"
 
@@ -16,7 +17,7 @@ static void know_ranks(tn_run *run) {
     MPI_Comm_size(run->comm, &run->n_ranks);
 }
 
-/* The file that slurm/stage.sh and suite/launch.c look at: it is there when the launch has succeeded, so that a death is not the
+/* The file that slurm/stage.sh and process/launch.c look at: it is there when the launch has succeeded, so that a death is not the
  * launcher's. A line "published" is what the next start goes on from; "ended N" is the verdict, as MPICH's mpirun can end with 0
  * where all ranks ended with 6. */
 static void mark(const char *text) {
@@ -140,11 +141,36 @@ void tn_run_leave(tn_run *part) {
     MPI_Comm_free(&part->comm);
 }
 
-tn_status tn_agree(tn_run *run, tn_status mine) {
+enum { PLACE_BYTES = 160 };
+
+/* Rank 0 tells of itself and of the first rank that is elsewhere; its MPI_Abort ends the others. */
+static void die_apart(tn_run *run, const char *here) {
+    char *all = run->rank == 0 ? malloc((size_t)run->n_ranks * PLACE_BYTES) : NULL;
+    if (run->rank == 0 && !all) tn_die(TN_ENOMEM, "ranks came to different collective calls");
+    MPI_Gather(here, PLACE_BYTES, MPI_CHAR, all, PLACE_BYTES, MPI_CHAR, 0, run->comm);
+    for (int r = 1; all && r < run->n_ranks; r++)
+        if (strcmp(all + (size_t)r * PLACE_BYTES, here) != 0)
+            tn_die(TN_EBUG, "ranks came to different collective calls: rank 0 to %s, rank %d to %s", here, r,
+                   all + (size_t)r * PLACE_BYTES);
+    MPI_Barrier(run->comm);
+}
+
+/* The least hash and the greatest are one where all ranks say the same. */
+static void check_same(tn_run *run, const char *place, const char *call, int root, int64_t n) {
+    if (!place || run->n_ranks == 1) return;
+    char here[PLACE_BYTES] = "";
+    snprintf(here, sizeof here, "%s (rank %d, %lld) at %s", call, root, (long long)n, place);
+    uint64_t hash = tn_hash64(here, sizeof here), least[2] = {hash, ~hash};
+    MPI_Allreduce(MPI_IN_PLACE, least, 2, MPI_UINT64_T, MPI_MIN, run->comm);
+    if (least[0] != ~least[1]) die_apart(run, here);
+}
+
+tn_status tn_agree_at(tn_run *run, tn_status mine, const char *place) {
     struct {
         int st, rank;
     } in = {(int)mine, run->rank}, worst;
     tn_watch_wait("the verdict of all ranks");
+    check_same(run, place, "tn_agree", 0, 0);
     MPI_Allreduce(&in, &worst, 1, MPI_2INT, MPI_MAXLOC, run->comm);
     tn_watch_go();
     if (worst.st == TN_OK) return TN_OK;
@@ -158,21 +184,35 @@ tn_status tn_agree(tn_run *run, tn_status mine) {
     return tn_fail((tn_status)worst.st, "%s", text);
 }
 
-void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes) {
+void tn_bcast_at(tn_run *run, int root, void *data, size_t n_bytes, const char *place) {
     enum { PIECE = 1 << 30 };
     tn_watch_wait(run->rank == root ? "ranks that it sends to" : "a rank that sends");
+    check_same(run, place, "tn_bcast", root, (int64_t)n_bytes);
     for (size_t at = 0; at < n_bytes; at += PIECE)
         MPI_Bcast((char *)data + at, (int)(n_bytes - at < PIECE ? n_bytes - at : PIECE), MPI_BYTE, root, run->comm);
     tn_watch_go();
 }
 
-void tn_sum(tn_run *run, int64_t n, int64_t *count) {
+void tn_sum_at(tn_run *run, int64_t n, int64_t *count, const char *place) {
     enum { PIECE = 1 << 24 };
     tn_watch_wait("counts of all ranks");
+    check_same(run, place, "tn_sum", 0, n);
     for (int64_t at = 0; at < n; at += PIECE)
         MPI_Allreduce(MPI_IN_PLACE, count + at, (int)(n - at < PIECE ? n - at : PIECE), MPI_INT64_T, MPI_SUM,
                       run->comm);
     tn_watch_go();
+}
+
+tn_status(tn_agree)(tn_run *run, tn_status mine) {
+    return tn_agree_at(run, mine, NULL);
+}
+
+void(tn_bcast)(tn_run *run, int root, void *data, size_t n_bytes) {
+    tn_bcast_at(run, root, data, n_bytes, NULL);
+}
+
+void(tn_sum)(tn_run *run, int64_t n, int64_t *count) {
+    tn_sum_at(run, n, count, NULL);
 }
 
 void tn_die(tn_status st, const char *fmt, ...) {

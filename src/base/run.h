@@ -1,5 +1,5 @@
 /*
- * run.h - the communicator, and agreement of errors over ranks.            layer: base, uses: status, stop, watch
+ * run.h - the communicator, and agreement of errors over ranks.
  *
  *   tn_run run;
  *   TN_TRY(tn_run_begin(&run));  ...  st = tn_agree(&run, st);  ...  tn_run_end(&run, st, false);
@@ -57,6 +57,32 @@ void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes);
 
 /* Adds up n counts over the ranks, on every rank, however many they are. Collective. */
 void tn_sum(tn_run *run, int64_t n, int64_t *count);
+
+/* The three above first compare on all ranks where they are called from, and what with. Ranks that came to different calls would
+ * hang, or take one's bytes for the other's: the program ends instead, and names both places. With place NULL nothing is
+ * compared; with TN_CHECK_COLLECTIVES (presets dev, clang, asan, tsan) place is where each of the three is called. Cost: an
+ * MPI_Allreduce of 16 bytes. Collective. */
+tn_status tn_agree_at(tn_run *run, tn_status mine, const char *place);
+void tn_bcast_at(tn_run *run, int root, void *data, size_t n_bytes, const char *place);
+void tn_sum_at(tn_run *run, int64_t n, int64_t *count, const char *place);
+#ifdef TN_CHECK_COLLECTIVES
+#define TN_LINE_TEXT(line)                 #line
+#define TN_LINE(line)                      TN_LINE_TEXT(line)
+#define TN_PLACE                           __FILE__ ":" TN_LINE(__LINE__)
+#define tn_agree(run, mine)                tn_agree_at(run, mine, TN_PLACE)
+#define tn_bcast(run, root, data, n_bytes) tn_bcast_at(run, root, data, n_bytes, TN_PLACE)
+#define tn_sum(run, n, count)              tn_sum_at(run, n, count, TN_PLACE)
+#endif
+
+#ifdef __clang_analyzer__ /* as in status.h: the verdict of all is TN_OK only where mine is */
+static inline tn_status tn_agree_known(tn_run *run, tn_status mine) {
+    tn_status all = tn_agree(run, mine);
+    if (all == TN_OK && mine != TN_OK) __builtin_unreachable();
+    return all;
+}
+#undef tn_agree
+#define tn_agree(run, mine) tn_agree_known(run, mine)
+#endif
 
 /* Failure while peers may be inside a collective: print rank, host, text; MPI_Abort with st as exit code. */
 _Noreturn void tn_die(tn_status st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -10,7 +10,7 @@
 
 _Thread_local char tn_msg[TN_MSG_BYTES];
 
-tn_status tn_fail(tn_status st, const char *fmt, ...) {
+tn_status(tn_fail)(tn_status st, const char *fmt, ...) {
     char text[TN_MSG_BYTES]; /* the arguments may point into tn_msg */
     va_list args;
     va_start(args, fmt);
@@ -20,7 +20,7 @@ tn_status tn_fail(tn_status st, const char *fmt, ...) {
     return st;
 }
 
-tn_status tn_fail_memory(unsigned long long n_bytes, const char *what) {
+tn_status(tn_fail_memory)(unsigned long long n_bytes, const char *what) {
     return tn_fail(TN_ENOMEM,
                    "no memory for %s (%llu bytes): use fewer ranks per node, smaller lanes or a larger allocation",
                    what, n_bytes);

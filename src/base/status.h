@@ -1,5 +1,5 @@
 /*
- * status.h - what can go wrong, and how it is said.                                 layer: base, uses: utf8
+ * status.h - what can go wrong, and how it is output.
  *
  *   if (n < 1) return tn_fail(TN_EARG, "%s:%d: folds.count is %d: give 3 or more", file, line, n);
  *   TN_TRY(tn_file_read(path, &text, &n_bytes));
@@ -24,6 +24,7 @@ typedef enum {
     TN_EUNFINISHED = 6, /* stopped on request with a checkpoint, or cells failed: rerun */
     TN_EBUSY = 7,       /* another process is making it: leave it alone, never requeue  */
     TN_ENODE = 8,       /* this node or process cannot, another one can: queue again    */
+    TN_EDIVERGED = 9,   /* a loss, gradient or prediction is no number: never requeue   */
     TN_EBUG = 70        /* a bug in tenfold                                             */
 } tn_status;
 
@@ -44,6 +45,11 @@ tn_status tn_fail_memory(unsigned long long n_bytes, const char *what);
         tn_status tn_status_ = (expression);                                                                           \
         if (tn_status_ != TN_OK) return tn_status_;                                                                    \
     } while (0)
+
+#ifdef __clang_analyzer__ /* it does not look into other files: a failure is never TN_OK */
+#define tn_fail(st, ...)           ((void)tn_fail(st, __VA_ARGS__), st)
+#define tn_fail_memory(n_bytes, w) ((void)tn_fail_memory(n_bytes, w), TN_ENOMEM)
+#endif
 
 /* Print tn_msg on stderr as this process's error. Only the first call prints. */
 void tn_fail_print(void);

@@ -1,5 +1,5 @@
 /*
- * stop.h - stop signals, received by one thread of their own; messages of crashes.      layer: base, uses: watch
+ * stop.h - stop signals, received by one thread of their own; messages of crashes.
  *
  *   TN_TRY(tn_stop_begin());                     // first of all: before any other thread and before MPI_Init
  *   while (work is left && !tn_stop_wanted()) one_piece(...);

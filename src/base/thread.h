@@ -1,5 +1,5 @@
 /*
- * thread.h - threads and their stacks.                                                  layer: base, uses: status
+ * thread.h - threads and their stacks.
  *
  *   TN_TRY(tn_thread_start(work, context, &thread));  ...  pthread_join(thread, NULL);
  *   if (tn_stack_left() < TN_STACK_NEED_BYTES) ...

@@ -1,5 +1,5 @@
 /*
- * utf8.h - is it UTF-8? What goes into JSON must be. What is safe to print? Blanks.      layer: base, uses: nothing
+ * utf8.h - is it UTF-8? What goes into JSON must be. What is safe to print? Blanks.
  *
  * Source  RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF
  */

@@ -1,5 +1,5 @@
 /*
- * watch.h - what each rank is doing, and an end to ranks that make no progress.          layer: base, uses: status
+ * watch.h - what each rank is doing, and an end to ranks that make no progress.
  *
  *   tn_watch_at("train r0-f3-s240-x1", images_seen);     // before each piece of work; cheap
  *   tn_watch_wait("the sum over lanes");  MPI_...;  tn_watch_go();

@@ -1,17 +1,17 @@
-/* check.c - tenfold check: what a job file means, before anything is done. */
+/* check.c - tenfold check: reads a job file and prints its settings and what the run will cost. */
 #include "cli/args.h"
 
 #include "data/fold.h"
-#include "learn/cell.h"
-#include "learn/cost.h"
-#include "learn/weights.h"
-#include "suite/forecast.h"
-#include "suite/memory.h"
-#include "suite/rung.h"
+#include "cfg/cell.h"
+#include "train/cost.h"
+#include "model/weights.h"
+#include "report/forecast.h"
+#include "slurm/memory.h"
+#include "search/rung.h"
 
 #include <inttypes.h>
 
-/* What the run will cost, in images: training and evaluation. rows_out: 0 where the table is not there. */
+/* Print how many images the run trains on and evaluates. rows_out: rows of the table; 0 if it does not exist. */
 static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
     tn_meta *meta = NULL;
     *rows_out = 0;
@@ -23,7 +23,7 @@ static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
     *rows_out = meta->n;
     int64_t labelled = 0, cells = (int64_t)tn_cell_count(cfg) * (cfg->self.max_rounds + 1);
     for (int64_t i = 0; i < meta->n; i++) labelled += meta->label[i] >= 0 && !meta->is_test[i];
-    printf("\n# rows %" PRId64 ": %" PRId64 " to train on and judge, %" PRId64 " test or unlabelled\n", meta->n,
+    printf("\n# rows %" PRId64 ": %" PRId64 " labelled for training, %" PRId64 " test or unlabelled\n", meta->n,
            labelled, meta->n - labelled);
     printf("# cells %" PRId64 " = %d folds x %d sizes x %d seeds x %d rounds, %" PRId64
            " training images each (%.1f times every row)\n",
@@ -32,29 +32,29 @@ static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
     int64_t other = labelled / cfg->folds.count,
             last = (int64_t)((double)(labelled - other) * cfg->folds.validation_share);
     if (cfg->folds.validation == TN_VALIDATION_HELD_OUT) last = other;
-    printf("# evaluation %" PRId64 " images in all = %" PRId64 " cells a round x %d points x (%d rounds x %" PRId64
+    printf("# evaluation %" PRId64 " images in all = %" PRId64 " cells a round x %d evaluations x (%d rounds x %" PRId64
            " rows + the last round x about %" PRId64 ", the validation slice)\n",
-           cells / (cfg->self.max_rounds + 1) * cfg->train.evaluation_points * (cfg->self.max_rounds * labelled + last),
-           cells / (cfg->self.max_rounds + 1), cfg->train.evaluation_points, cfg->self.max_rounds, labelled, last);
+           cells / (cfg->self.max_rounds + 1) * cfg->train.evaluations * (cfg->self.max_rounds * labelled + last),
+           cells / (cfg->self.max_rounds + 1), cfg->train.evaluations, cfg->self.max_rounds, labelled, last);
     if (cfg->self.consistency_weight > 0)
-        printf("# teacher %" PRId64 " images more, forward only = %" PRId64 " cells x train.images\n",
+        printf("# teacher %" PRId64 " more images, forward pass only = %" PRId64 " cells x train.images\n",
                cells * cfg->train.images, cells);
     tn_status st = tn_fold_foresee(cfg, meta);
     tn_meta_free(&meta);
     return st;
 }
 
-/* What a search trains, in images. */
+/* Print how many images a search trains on. */
 static tn_status print_search(const tn_cfg *cfg) {
     int64_t images = 0;
     int fold[TN_MAX_FOLDS];
     if (cfg->tune.n_space == 0) return TN_OK;
     TN_TRY(tn_rungs_check(cfg, NULL));
     for (int q = 0; q <= cfg->tune.n_rungs; q++) {
-        int places = tn_rung_places(cfg, q), folds = tn_rung_folds(cfg, q, fold);
+        int places = tn_rung_slots(cfg, q), folds = tn_rung_folds(cfg, q, fold);
         bool judge = q == cfg->tune.n_rungs;
-        printf("# tune: %s: %d trials x %d folds, %" PRId64 " images each\n", judge ? "judgement" : "rung", places,
-               folds, tn_rung_images(cfg, q));
+        printf("# tune: %s: %d trials x %d folds, %" PRId64 " images each\n", judge ? "final comparison" : "rung",
+               places, folds, tn_rung_images(cfg, q));
         images += (int64_t)places * folds * tn_rung_images(cfg, q);
     }
     printf("# tune: %" PRId64 " training images in all, times the sizes and seeds of a trial\n", images);
@@ -65,8 +65,8 @@ static double mib(size_t bytes) {
     return (double)bytes / 0x1p20;
 }
 
-/* Memory of a rank that has all lanes of a step, and of one that has a single lane. Metadata units are not known yet;
- * they are few. */
+/* Print the memory of a rank with all lanes of a step, and of a rank with one lane. The metadata head is left out: its size is not
+ * known yet, and it is small. */
 static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
     tn_memory m;
     for (int i = 0; i < cfg->train.n_sizes; i++) {
@@ -79,17 +79,17 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
                mib(tn_train_cost_bytes(&all)));
     }
     TN_TRY(tn_memory_predict(cfg, rows, &m));
-    const tn_slurm_stage *stage[] = {&cfg->slurm.preprocess, &cfg->slurm.train, &cfg->slurm.filter, &cfg->slurm.reduce};
+    const tn_slurm_stage *stage[] = {&cfg->slurm.preprocess, &cfg->slurm.train, &cfg->slurm.reduce};
     bool set = cfg->slurm.memory_gib != 0;
     for (size_t i = 0; i < sizeof stage / sizeof *stage; i++) set = set || stage[i]->memory_gib;
-    printf(
-        "# memory that submit asks for on each node, a quarter more than that: preprocess %d MiB, train and predict %d "
-        "MiB, other jobs %d MiB%s\n",
-        m.preprocess_mib, m.train_mib, m.one_mib, set ? "; slurm.memory_gib, or that of a stage, says otherwise" : "");
+    printf("# memory that submit requests per node, with a margin of 25 %%: preprocess %d MiB, train and predict %d "
+           "MiB, other jobs %d MiB%s\n",
+           m.preprocess_mib, m.train_mib, m.one_mib,
+           set ? "; the job file's memory_gib is used instead where it is set" : "");
     return TN_OK;
 }
 
-/* Whether the weights to begin from are of the net that the job file describes. */
+/* Check that the pretrained weights fit the network of the job file, and print their properties. */
 static tn_status print_pretrained(const tn_cfg *cfg) {
     const char *path = cfg->model.pretrained;
     if (!*path) return TN_OK;
@@ -108,21 +108,21 @@ static tn_status print_pretrained(const tn_cfg *cfg) {
     return TN_OK;
 }
 
-/* Steps that cannot be done are not timed. */
+/* Settings that cannot be trained are refused before anything is timed. */
 static tn_status measure(const tn_cfg *cfg, tn_forecast *out) {
     int64_t n_steps;
     TN_TRY(tn_train_steps(cfg, &n_steps));
     return tn_forecast_measure(cfg, out);
 }
 
-static tn_status run(const tn_args *args) {
+static tn_status verb_check(const tn_args *args) {
     if (args->reference) {
         tn_cfg_print_reference(stdout);
         return TN_OK;
     }
     if (args->n_words == 0)
         return tn_fail(TN_EARG, "usage: tenfold check JOB.cfg [options], or tenfold check --reference");
-    if (args->nodes && !args->time) return tn_fail(TN_EARG, "--nodes is for the forecast: give --time, too");
+    if (args->nodes && !args->time) return tn_fail(TN_EARG, "--nodes belongs to the forecast: give --time, too");
     tn_cfg *cfg = NULL;
     tn_forecast forecast;
     TN_TRY(tn_args_cfg(args, &cfg));
@@ -145,13 +145,13 @@ const tn_verb tn_verb_check = {
     .least_words = 0,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_REFERENCE | TN_OPT_TIME,
-    .summary = "read a job file: every problem with file:line, then all settings",
+    .summary = "check a job file: lists all problems with file:line, else all settings",
     .help =
-        "Prints everything that will be used, defaults included, as a job file, and what the run will cost in "
-        "images and memory.\n"
-        "Reads the metadata table too, where it is there. Changes nothing.\n"
-        "--time trains and evaluates a few made-up lanes of every size here, decodes some images of the table, and\n"
-        "forecasts from that how long the run will take here and under Slurm; let nothing else run meanwhile.\n\n"
+        "Prints all settings of a job file, defaults included, as a job file, and the images and memory that the\n"
+        "run will need. Also reads the metadata table, if it exists. Changes nothing.\n"
+        "--time trains and evaluates some micro-batches of artificial images of every size on this machine, decodes\n"
+        "images of the table, and forecasts how long the run will take here and under Slurm. Run nothing else\n"
+        "meanwhile.\n\n"
         "example: tenfold check jobs/baseline.cfg --set train.lanes=4",
-    .run = run,
+    .run = verb_check,
 };

@@ -1,18 +1,18 @@
-/* common.c - begin and end of a verb that works on a job file under MPI. */
+/* common.c - begin and end of a verb under MPI, and the cells that its options select. */
 #include "cli/common.h"
 
-#include "base/done.h"
-#include "base/h5.h"
+#include "store/done.h"
+#include "store/h5.h"
 #include "base/watch.h"
 #include "data/fold.h"
-#include "suite/batch.h"
+#include "slurm/batch.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* Rank 0 reads the job file, and what is wrong with it is said once. Ranks that read it themselves could see it before
- * and after an edit, and would train one model by two settings. */
+/* Only rank 0 reads the job file, so that errors are printed once. If each rank read it, an edit in between could make ranks train
+ * one model with different settings. */
 static tn_status read_settings(tn_run *run, const tn_args *args, tn_cfg **cfg) {
     int verdict = run->rank == 0 ? (int)tn_args_cfg(args, cfg) : TN_OK;
     MPI_Bcast(&verdict, 1, MPI_INT, 0, run->comm);
@@ -36,25 +36,25 @@ tn_status tn_data_folder(const tn_cfg *cfg, const char *dir) {
     struct stat own, other;
     bool same = stat(cfg->run_dir, &own) == 0 && stat(dir, &other) == 0 && own.st_dev == other.st_dev &&
                 own.st_ino == other.st_ino;
-    return same ? tn_fail(TN_EARG,
-                          "--data %s: is the run folder of the models: give new pictures a folder of their own", dir)
+    return same ? tn_fail(TN_EARG, "--data %s: is the run folder of the models: give new images a folder of their own",
+                          dir)
                 : TN_OK;
 }
 
-/* Pictures that were stored smaller than those that the models learned from would be blown up. */
+/* New images must not be stored smaller than the training images, or they would be enlarged. */
 static tn_status check_size(const tn_job *job, const char *dir) {
     int have = tn_shards_size_px(job->shards), want = job->cfg->preprocess.size_px;
     return have >= want ? TN_OK
                         : tn_fail(TN_EARG,
-                                  "%s/shards: was stored with a short side of %d px, the models of %s learned from %d "
-                                  "px: preprocess the pictures for these models, into another folder",
+                                  "%s/shards: images are stored with a short side of %d px, but the models of %s were "
+                                  "trained with %d px: preprocess the images for these models, into another folder",
                                   dir, have, job->cfg->run_dir, want);
 }
 
 static tn_status open_new(tn_job *job, const char *dir) {
     TN_TRY(tn_agree(&job->run, tn_data_folder(job->cfg, dir)));
-    TN_TRY(tn_chosen_open(&job->run, job->cfg, &job->chosen));
-    TN_TRY(tn_chosen_index(&job->run, job->cfg, &job->chosen, dir, &job->index));
+    TN_TRY(tn_spec_open(&job->run, job->cfg, &job->chosen));
+    TN_TRY(tn_spec_index(&job->run, job->cfg, &job->chosen, dir, &job->index));
     TN_TRY(tn_shards_open(&job->run, job->index, &job->shards));
     return tn_agree(&job->run, check_size(job, dir));
 }
@@ -81,7 +81,7 @@ void tn_job_end(tn_job *job, tn_status verdict) {
     tn_shards_close(&job->shards);
     tn_staging_end(&job->run, &job->stage);
     tn_index_free(&job->index);
-    tn_chosen_close(&job->chosen);
+    tn_spec_close(&job->chosen);
     tn_cfg_free(&job->cfg);
     tn_done_leave();
     tn_run_end(&job->run, verdict, tn_h5_broken());
@@ -124,14 +124,14 @@ tn_status tn_cells_pick(const tn_args *args, const tn_cfg *cfg, int n, const tn_
     }
     return n_taken > 0
                ? TN_OK
-               : tn_fail(TN_EARG, "no cell fits the options: there are %d (tenfold check lists folds, sizes and seeds)",
-                         n);
+               : tn_fail(TN_EARG,
+                         "the options select none of the %d cells (tenfold check lists folds, sizes and seeds)", n);
 }
 
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out) {
     int all = tn_cell_count(cfg), n = 0;
     bool *take = calloc((size_t)all, sizeof *take);
-    tn_cell_order(cfg, round, out);
+    for (int i = 0; i < all; i++) out[i] = tn_cell_nth(cfg, round, i);
     tn_status st = take ? tn_cells_pick(args, cfg, all, out, take) : tn_fail_memory(4096, "the cells");
     for (int i = 0; st == TN_OK && i < all; i++)
         if (take[i]) out[n++] = out[i];

@@ -1,12 +1,12 @@
 /* doctor.c - tenfold doctor: is the installation fit for a run? */
 #include "cli/args.h"
 
-#include "suite/doctor.h"
+#include "doctor/doctor.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A folder of this look alone. */
+/* Make a temporary folder for this check. */
 static tn_status make_folder(const char *where, char out[TN_PATH_BYTES]) {
     TN_TRY(tn_folder_make(where));
     char *whole = realpath(where, NULL);
@@ -29,17 +29,17 @@ static tn_status examine(const tn_args *args, tn_findings *f) {
     return st;
 }
 
-static tn_status run(const tn_args *args) {
+static tn_status verb_doctor(const tn_args *args) {
     tn_findings f = {.n = 0};
     if (args->probe) return tn_doctor_probe(args->n_words ? args->word[0] : ".");
     if ((args->nodes || args->write) && !args->slurm)
-        return tn_fail(TN_EARG, "--nodes and --write are for a cluster: give --slurm, too");
+        return tn_fail(TN_EARG, "--nodes and --write need a cluster: give --slurm, too");
     TN_TRY(examine(args, &f));
     tn_findings_print(&f, stdout);
     if (args->write) TN_TRY(tn_doctor_write_site(&f));
     int bad = tn_findings_bad(&f);
     if (bad == 0) return TN_OK;
-    return tn_fail(TN_EIO, "%d finding%s bad: a run would fail; what to do stands behind the arrows", bad,
+    return tn_fail(TN_EIO, "%d finding%s bad: a run would fail; the lines with arrows say what to do", bad,
                    bad == 1 ? " is" : "s are");
 }
 
@@ -49,17 +49,15 @@ const tn_verb tn_verb_doctor = {
     .least_words = 0,
     .most_words = 1,
     .options = TN_OPT_RANKS | TN_OPT_SLURM | TN_OPT_DOCTOR,
-    .mpi = true, /* --probe is what its ranks are started with */
-    .summary = "is this machine, this folder, this cluster fit for a run? what to do where it is not",
+    .mpi = true, /* the ranks that it starts run it with --probe */
+    .summary = "check machine, folder and cluster before a run, and advise",
     .help =
-        "Starts two ranks (--ranks) by mpirun, which look at cores, instruction set, /dev/shm, and at FOLDER (default: "
-        "the\n"
-        "current one; give the file system that runs shall lie on): locks, fsync, HDF5, whether all see the same. "
-        "--slurm\n"
-        "also asks scontrol, sbatch --test-only and srun, starts ranks on --nodes nodes if they come within a minute, "
-        "and\n"
-        "prints the lines that it advises for site.env; --write puts them into the user's own, where there is none.\n"
-        "Exit code 3 when something is bad; what is doubtful is said, and no failure.\n\n"
+        "Starts two ranks (--ranks) by mpirun, which check cores, instruction set, /dev/shm, and FOLDER (default: the\n"
+        "current one; give one on the file system of your runs): locks, fsync, HDF5, and whether all ranks see the\n"
+        "same files. --slurm also calls scontrol, sbatch --test-only and srun, starts ranks on --nodes nodes if they\n"
+        "are granted within a minute, and prints the lines that it advises for site.env. --write writes them to the\n"
+        "user's own site.env, if there is none. Exit code 3 if a finding is bad; doubtful findings are only "
+        "printed.\n\n"
         "example: tenfold doctor results --slurm --nodes 2",
-    .run = run,
+    .run = verb_doctor,
 };

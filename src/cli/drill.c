@@ -1,16 +1,16 @@
-/* drill.c - tenfold drill: a small run, disturbed at random points, proves that its bits stay the same. */
+/* drill.c - tenfold drill: disturbs a small run at random points and checks that its results stay bitwise the same. */
 #include "cli/args.h"
 
-#include "base/lock.h"
+#include "store/lock.h"
 #include "base/progress.h"
-#include "suite/drill.h"
+#include "drill/drill.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Beside the run's own folder, so that a rehearsal never touches it. */
+/* The drill has a folder beside the run's own one, which it never touches. */
 static tn_status set_run_dir(const tn_args *args, tn_cfg *cfg) {
     char whole[TN_PATH_BYTES];
     if (!args->run_dir) TN_TRY(tn_path(cfg->run_dir, "%s-drill", cfg->run_dir));
@@ -19,7 +19,7 @@ static tn_status set_run_dir(const tn_args *args, tn_cfg *cfg) {
     return tn_path(cfg->run_dir, "%s", whole);
 }
 
-/* It removes what it finds there. */
+/* The drill holds the lock of its folder, because it removes the files in it. */
 static tn_status drill_locked(const tn_args *args, tn_cfg *cfg, const tn_drill_how *how) {
     char path[TN_PATH_BYTES];
     tn_lock *lock = NULL;
@@ -41,13 +41,14 @@ static tn_status print_table(const tn_cfg *cfg) {
     return TN_OK;
 }
 
-static tn_status run(const tn_args *args) {
+static tn_status verb_drill(const tn_args *args) {
     tn_cfg *cfg = NULL;
     tn_drill_how how = {.n_runs = args->runs ? args->runs : 20,
                         .seed = args->seed < 0 ? 1 : (uint64_t)args->seed,
                         .node_command = args->node_command};
     if (args->node_command && !args->slurm)
-        return tn_fail(TN_EARG, "--node-command %s: nodes are only there with --slurm", args->node_command);
+        return tn_fail(TN_EARG, "--node-command %s: give --slurm, too: only Slurm has nodes to crash",
+                       args->node_command);
     TN_TRY(tn_cfg_read(args->word[0], args->n_set, (char **)args->set, args->run_dir, &cfg));
     tn_status st = set_run_dir(args, cfg);
     if (st == TN_OK) st = tn_drill_shrink(cfg);
@@ -63,16 +64,15 @@ const tn_verb tn_verb_drill = {
     .least_words = 1,
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_DRILL | TN_OPT_SLURM,
-    .summary = "a rehearsal: a small run is killed and stopped at random points",
-    .help = "Shrinks the job to a few hundred rows and a tiny net, runs it once undisturbed, then --runs times "
-            "disturbed at\n"
-            "random points (SIGKILL of a rank, of the launcher, of all; stop signals; a second copy) and goes on with "
-            "each on\n"
-            "another number of ranks. Exit code 0 only when every run ended in the same bits.\n"
-            "--slurm: whole small runs are submitted, a running task of each is hit (requeued, told of the time limit, "
-            "ended,\n"
-            "cancelled; its node crashed by --node-command), and what is missing is resumed.\n"
-            "writes  RUN/drill.md, RUN/drill.csv (default RUN: results/<job file's name>-drill)\n\n"
-            "example: tenfold drill jobs/baseline.cfg --runs 100 --seed 7",
-    .run = run,
+    .summary = "rehearsal: kill a small run at random points, check its results",
+    .help =
+        "Shrinks the job to a few hundred rows and a tiny network and runs it once undisturbed. Then runs it --runs\n"
+        "times more, disturbs each run at a random point (SIGKILL of a rank, of the launcher, of all; stop\n"
+        "signals; a second process on the same run) and continues it on another number of ranks. Exit code 0 if\n"
+        "all runs ended with the same bits.\n"
+        "--slurm: submits small runs, disturbs one running task of each (requeue, time limit signal, end, cancel;\n"
+        "crash of its node by --node-command), and submits the missing steps again.\n"
+        "writes  RUN/drill.md, RUN/drill.csv (default RUN: results/<job file's name>-drill)\n\n"
+        "example: tenfold drill jobs/baseline.cfg --runs 100 --seed 7",
+    .run = verb_drill,
 };

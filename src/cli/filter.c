@@ -1,8 +1,8 @@
-/* filter.c - tenfold filter: posteriors of round r -> label overlay of round r+1. */
+/* filter.c - tenfold filter: makes the label overlay of round r+1 from the posteriors of round r. */
 #include "cli/common.h"
 
 #include "base/progress.h"
-#include "learn/self.h"
+#include "filter/filter.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,12 +10,13 @@
 static tn_status filter(tn_job *job, const tn_args *args) {
     int round = args->round < 0 ? 0 : args->round;
     if (args->if_complete && args->posteriors)
-        return tn_fail(TN_EARG, "--if-complete is about the cells of a round: --posteriors needs none");
+        return tn_fail(TN_EARG,
+                       "--if-complete waits for the cells of a round, but --posteriors uses none: give one of them");
     return args->if_complete ? tn_filter_if_complete(&job->run, job->cfg, job->index, round)
                              : tn_filter(&job->run, job->cfg, job->index, round, args->posteriors);
 }
 
-/* The rows are data, byte for byte; but a terminal shall not obey what stands in a path. */
+/* Into a file or pipe the rows are written byte for byte. On a terminal control characters in paths are made harmless (tn_print). */
 static tn_status diff(const char *a, const char *b) {
     if (!isatty(STDOUT_FILENO)) return tn_ledger_diff(a, b, stderr, stdout);
     char *text = NULL;
@@ -29,12 +30,12 @@ static tn_status diff(const char *a, const char *b) {
     return st;
 }
 
-static tn_status run(const tn_args *args) {
+static tn_status verb_filter(const tn_args *args) {
     if (!args->diff && args->n_words > 1)
         return tn_fail(TN_EARG, "one word too many: %s; usage: tenfold filter JOB.cfg, or tenfold filter --diff A B",
                        args->word[1]);
     if (!args->diff) return tn_job_run(args, filter);
-    if (args->n_words < 2) return tn_fail(TN_EARG, "--diff wants two ledgers: tenfold filter --diff A.csv B.csv");
+    if (args->n_words < 2) return tn_fail(TN_EARG, "--diff needs two ledgers: tenfold filter --diff A.csv B.csv");
     return diff(args->word[0], args->word[1]);
 }
 
@@ -43,20 +44,19 @@ const tn_verb tn_verb_filter = {
     .words = "JOB.cfg|RUN",
     .least_words = 1,
     .most_words = 2,
-    .options = TN_OPT_SET | TN_OPT_ROUND | TN_OPT_FILTER,
+    .options = TN_OPT_SET | TN_OPT_ROUND | TN_OPT_FILTER | TN_OPT_COMPLETE,
     .mpi = true,
-    .summary = "judge the given labels by a round's posteriors            (MPI)",
+    .summary = "find suspicious labels with a round's posteriors          (MPI)",
     .help =
-        "Keeps a label where the posteriors believe it (self.method); what happens to the others says self.dropped.\n"
-        "After a round that did not improve, the next one is skipped.\n"
-        "reads   RUN/train/r<round>-*/posteriors.h5, or the FILE of models trained elsewhere: run, resume and submit, "
-        "which\n"
-        "        judge by the run's own models, refuse such a folder\n"
+        "Keeps a label if the posteriors support it (self.method); self.dropped says what happens to the other "
+        "labels.\n"
+        "After a round that did not improve the validation score, the next round is skipped.\n"
+        "reads   RUN/train/r<round>-*/posteriors.h5; with --posteriors a FILE of models trained elsewhere: run and\n"
+        "        submit filter with the run's own models and refuse such a run folder\n"
         "writes  RUN/filter/r<round+1> (one overlay per fold, ledger.csv, ledger.h5, posteriors.h5)\n"
-        "memory  of rank 0: 8 bytes per row and class and about 85 per row, and the table: 2 GB for 10^7 rows, 5 "
-        "classes\n"
-        "--diff  the words are two ledger.csv: the rows whose verdict changed as CSV on stdout, counts on stderr\n\n"
+        "memory  on rank 0: 8 bytes per row and class, 85 bytes per row, and the table: 2 GB for 10^7 rows, 5 classes\n"
+        "--diff  compares two ledger.csv: rows whose verdict changed as CSV on stdout, counts on stderr\n\n"
         "example: tenfold filter jobs/self.cfg --round 0\n"
         "example: tenfold filter --diff results/a/ledger.csv results/b/ledger.csv >changed.csv",
-    .run = run,
+    .run = verb_filter,
 };

@@ -1,13 +1,14 @@
-/* pilot.c - tenfold pilot: the one job of `tenfold submit --pilot`, on its first node. */
+/* pilot.c - tenfold pilot: runs on the first node of the job that `tenfold submit --pilot` submits. */
 #include "cli/args.h"
 
-#include "suite/local.h"
+#include "report/report.h"
+#include "slurm/pilot.h"
 
-static tn_status run(const tn_args *args) {
+static tn_status verb_pilot(const tn_args *args) {
     tn_plan *plan = NULL;
     tn_cfg *cfg = NULL;
     TN_TRY(tn_plan_read(args->word[0], false, &cfg, &plan));
-    tn_status st = tn_pilot_run(cfg, plan);
+    tn_status st = tn_pilot_run(cfg, plan, tn_report);
     tn_cfg_free(&cfg);
     tn_plan_free(&plan);
     return st;
@@ -19,10 +20,10 @@ const tn_verb tn_verb_pilot = {
     .least_words = 1,
     .most_words = 1,
     .options = 0,
-    .summary = "(called by submit --pilot) the whole pipeline on a job's nodes",
-    .help = "Does what is missing of RUN on the nodes of the Slurm job around it: as many cells at a time as have "
-            "room, each as a\n"
-            "step of its own. `tenfold submit --pilot N` submits it; there is no other use.\n\n"
+    .internal = true,
+    .summary = "the whole pipeline inside one job: called by submit --pilot",
+    .help = "Executes the missing steps of RUN on the nodes of the surrounding Slurm job, as many cells at a time as\n"
+            "fit. Only the job of `tenfold submit --pilot N` calls it.\n\n"
             "example: tenfold submit jobs/final.cfg --pilot 8",
-    .run = run,
+    .run = verb_pilot,
 };

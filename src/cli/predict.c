@@ -1,21 +1,20 @@
-/* predict.c - tenfold predict: best models -> probabilities of out-of-fold, test and unlabelled rows. */
+/* predict.c - tenfold predict: class probabilities of out-of-fold, test and unlabelled rows by the kept models. */
 #include "cli/common.h"
 
 #include "base/progress.h"
-#include "learn/ensemble.h"
-#include "learn/train.h"
+#include "predict/predict.h"
+#include "train/train.h"
 
 #include <stdlib.h>
 
 static tn_status stop_wanted(void) {
     return tn_stop_wanted()
-               ? tn_fail(TN_EUNFINISHED, "predict: stopped on request; finished cells are published: run the "
-                                         "same command again")
+               ? tn_fail(TN_EUNFINISHED, "predict: stopped on request; finished cells are published: to continue, run "
+                                         "the same command again")
                : TN_OK;
 }
 
-/* Cells that are not trained are passed over (`reduce` counts what is missing), unless they were asked for by --folds
- * or --part. */
+/* Cells that are not trained are skipped (`reduce` counts the missing ones). If --folds or --part names them, that is an error. */
 static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_cell *cell, int *n_done,
                                int *n_missing) {
     int n = 0;
@@ -23,7 +22,7 @@ static tn_status predict_round(tn_job *job, const tn_args *args, int round, tn_c
     for (int i = 0; i < n; i++) {
         bool done = false;
         TN_TRY(tn_agree(&job->run, stop_wanted()));
-        bool looks = job->run.rank == 0; /* the others may see it later */
+        bool looks = job->run.rank == 0; /* on a shared file system other ranks may see a new DONE later */
         TN_TRY(tn_agree(&job->run, looks ? tn_train_done(job->cfg, &cell[i], &done) : TN_OK));
         int wanted = done || args->n_folds > 0 || args->n_parts > 0;
         MPI_Bcast(&wanted, 1, MPI_INT, 0, job->run.comm);
@@ -45,11 +44,11 @@ static tn_status predict(tn_job *job, const tn_args *args) {
     if (st == TN_OK && n_done == 0)
         return tn_fail(TN_EUNFINISHED, "no cell is trained in %s: run `tenfold train` first", job->cfg->run_dir);
     if (st == TN_OK && n_missing && job->run.rank == 0)
-        tn_warn("%d of %d cells are not trained yet and were passed over", n_missing, n_done + n_missing);
+        tn_warn("%d of %d cells are not trained yet and were skipped", n_missing, n_done + n_missing);
     return st;
 }
 
-/* The cells of the ensemble that the run decided on, over new pictures. */
+/* Predict new images with the selected members of the run's ensemble. */
 static tn_status predict_picked(tn_job *job, const char *data_dir, const bool *take) {
     for (int i = 0; i < job->chosen.n_members; i++) {
         if (!take[i]) continue;
@@ -73,7 +72,7 @@ static tn_status predict_new(tn_job *job, const tn_args *args) {
     return st;
 }
 
-static tn_status run(const tn_args *args) {
+static tn_status verb_predict(const tn_args *args) {
     return tn_job_run(args, args->data ? predict_new : predict);
 }
 
@@ -84,17 +83,17 @@ const tn_verb tn_verb_predict = {
     .most_words = 1,
     .options = TN_OPT_SET | TN_OPT_CELLS | TN_OPT_DATA,
     .mpi = true,
-    .summary = "best models -> class probabilities                        (MPI)",
+    .summary = "kept models -> class probabilities                        (MPI)",
     .help =
-        "Runs each trained cell's best model over its own fold (out-of-fold rows) and over test and unlabelled rows.\n"
+        "Runs each trained cell's kept model over its own fold (out-of-fold rows) and over test and unlabelled rows.\n"
         "reads   RUN/train/*/best.safetensors, RUN/shards\n"
         "writes  RUN/predict/<cell>/predictions.h5\n\n"
-        "Without --round: the cells of all rounds. Cells that are not trained yet are passed over, unless --folds "
-        "or\n--part names them.\n\n"
-        "With --data: the models of the ensemble that `tenfold reduce` decided on, over all new pictures in "
-        "DIR/shards\n"
-        "(`tenfold preprocess RUN --data DIR --table FILE`), into DIR/predict. Nothing of the run is touched.\n\n"
+        "Without --round: the cells of all rounds. Cells that are not trained yet are skipped; if --folds or --part\n"
+        "names one, that is an error.\n\n"
+        "With --data: runs the models of the ensemble that `tenfold reduce` chose over all new images in DIR/shards\n"
+        "(made by `tenfold preprocess RUN --data DIR --set data.metadata=FILE`) and writes DIR/predict. The run\n"
+        "folder is not changed.\n\n"
         "example: mpirun -n 2 tenfold predict jobs/baseline.cfg\n"
         "         tenfold predict results/baseline --data results/new",
-    .run = run,
+    .run = verb_predict,
 };

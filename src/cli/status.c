@@ -1,12 +1,12 @@
-/* status.c - tenfold status: where a run stands. */
+/* status.c - tenfold status: prints the state of a run. */
 #include "cli/args.h"
 
-#include "suite/status.h"
+#include "report/status.h"
 
-static tn_status run(const tn_args *args) {
+static tn_status verb_status(const tn_args *args) {
     tn_plan *plan = NULL;
     tn_cfg *cfg = NULL;
-    if (args->every_s && !args->watch) return tn_fail(TN_EARG, "--every goes with --watch");
+    if (args->every_s && !args->watch) return tn_fail(TN_EARG, "--every needs --watch: give both");
     if (args->json && args->watch)
         return tn_fail(TN_EARG, "give --json or --watch: one is for programs, one for people");
     TN_TRY(tn_plan_read(args->word[0], false, &cfg, &plan));
@@ -26,12 +26,9 @@ const tn_verb tn_verb_status = {
     .options = TN_OPT_WATCH | TN_OPT_JSON,
     .summary = "table of a run's cells: progress, score, what failed and where its log is",
     .help =
-        "Looks at DONE files, journals, the manifest and, where the run has jobs, Slurm's queue; changes nothing, and "
-        "needs\n"
-        "no database. On this machine a step that says `running` may also have been killed together with `tenfold "
-        "run`:\n"
-        "`tenfold resume RUN` goes on with it. --watch ends when the run does: exit code 0 when all is done, else "
-        "6.\n\n"
+        "Reads DONE files, journals, the manifest and, if the run has jobs, Slurm's queue. Changes nothing and needs\n"
+        "no accounting database. If `tenfold run` was killed on this machine, its last step still shows as `running`:\n"
+        "`tenfold run RUN` continues it. --watch ends when the run ends: exit code 0 if all steps are done, else 6.\n\n"
         "example: tenfold status results/quickstart --watch",
-    .run = run,
+    .run = verb_status,
 };

@@ -1,7 +1,7 @@
-/* train.c - tenfold train: shards -> one trained cell per fold, size and seed. */
+/* train.c - tenfold train: trains one cell per fold, size and seed. */
 #include "cli/common.h"
 
-#include "learn/groups.h"
+#include "train/groups.h"
 
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@ static tn_status train(tn_job *job, const tn_args *args) {
     return st;
 }
 
-static tn_status run(const tn_args *args) {
+static tn_status verb_train(const tn_args *args) {
     return tn_job_run(args, train);
 }
 
@@ -32,13 +32,13 @@ const tn_verb tn_verb_train = {
     .mpi = true,
     .summary = "train the folds of one round                              (MPI)",
     .help =
-        "Trains one EfficientNet per fold, image size and seed; each on the other folds, judged by a validation "
-        "slice.\n"
+        "Trains one EfficientNet per fold, image size and seed. Each is trained on the other folds, and its\n"
+        "checkpoint is selected on a validation slice of their rows.\n"
         "reads   RUN/shards, RUN/folds, for --round 1 and later RUN/filter/r<round>\n"
-        "writes  RUN/train/r<round>-f<fold>-s<size>-x<seed> (checkpoint, best model, posteriors, journal)\n\n"
-        "A cell that is done is left alone; an interrupted one goes on from its checkpoint, to the same bits on any\n"
-        "number of ranks up to train.lanes. SIGTERM or SIGUSR1: checkpoint, then exit code 6.\n\n"
+        "writes  RUN/train/r<round>-f<fold>-s<size>-x<seed> (checkpoint, kept model, posteriors, journal)\n\n"
+        "A cell that is done is skipped; an interrupted one continues from its checkpoint. The result is bitwise the\n"
+        "same for any number of ranks up to train.lanes. SIGTERM or SIGUSR1: checkpoint, then exit code 6.\n\n"
         "example: mpirun -n 2 tenfold train jobs/baseline.cfg --folds 0,3-5\n"
         "         srun -n 40 --mpi=pmix tenfold train jobs/baseline.cfg --ranks-per-fold 4",
-    .run = run,
+    .run = verb_train,
 };

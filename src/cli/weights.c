@@ -1,10 +1,10 @@
-/* weights.c - tenfold weights: what a net is, what a file of weights holds; from and to other programs. */
-#include "cli/weights.h"
+/* weights.c - tenfold weights: describes networks and weight files; converts from and to other programs. */
+#include "cli/weights_verb.h"
 
-#include "base/guard.h"
-#include "base/h5.h"
+#include "store/guard.h"
+#include "store/h5.h"
 #include "base/progress.h"
-#include "learn/weights.h"
+#include "model/weights.h"
 
 #include <string.h>
 
@@ -38,7 +38,7 @@ static tn_status describe_file(const char *path) {
     TN_TRY(tn_ckpt_read(path, &ck));
     tn_status st = tn_ckpt_model_of(ck, &model);
     if (st == TN_OK && model.net.n_classes == 0) {
-        printf("%s: no classifier; the one below is an example of two classes\n", path);
+        printf("%s: no classifier; the one below is an example with two classes\n", path);
         model.net.n_classes = 2;
     }
     if (st == TN_OK) st = tn_net_new(&model.net, &net);
@@ -67,8 +67,8 @@ static tn_status padding_of(const char *word, tn_padding *out) {
 static void print_model(const tn_weights *w) {
     const tn_ckpt_model *m = &w->model;
     printf("%s by names of %s, %d px, %d tensors\n", m->net.name, w->origin, m->size_px, tn_net_tensors(w->net));
-    if (*w->prefix) tn_print(stdout, "`%s` was taken off in front of their names\n", w->prefix);
-    if (w->has_copy) printf("the net is in the file twice: its average was read, the other passed over\n");
+    if (*w->prefix) tn_print(stdout, "the prefix `%s` was removed from their names\n", w->prefix);
+    if (w->has_copy) printf("the file has two copies of the net: the averaged one was read, the other ignored\n");
     printf("padding %s, batch norm eps %g momentum %g\n", m->net.pad_same ? "same" : "symmetric", m->net.bn_eps,
            m->net.bn_momentum);
     printf("input (x / 255 - mean) / std, mean %g %g %g, std %g %g %g\n", (double)m->norm.mean[0],
@@ -77,10 +77,11 @@ static void print_model(const tn_weights *w) {
     if (m->net.n_classes)
         printf("classifier of %d classes\n", m->net.n_classes);
     else
-        printf("no classifier%s\n", w->had_single ? ": the file's is of one class, a single logit, and left out" : "");
+        printf("no classifier%s\n",
+               w->had_single ? ": that of the file has one class, a single logit, and is left out" : "");
 }
 
-enum { LIBRARY_CPU_S = 60 }; /* the largest net takes a tenth of it */
+enum { LIBRARY_CPU_S = 60 }; /* CPU limit of the process that calls libhdf5; the largest net takes 6 s */
 
 typedef struct {
     const char *from, *to;
@@ -98,7 +99,7 @@ static tn_status do_transfer(void *arg) {
     return st;
 }
 
-/* A damaged HDF5 file can hang or crash libhdf5. */
+/* A damaged HDF5 file can hang or crash libhdf5: it is read in a process of its own. */
 static tn_status guarded(transfer *t) {
     return tn_h5_is(t->from) ? tn_guard(do_transfer, t, LIBRARY_CPU_S, t->from) : do_transfer(t);
 }
@@ -117,7 +118,7 @@ static tn_status describe(const tn_args *args) {
     return tn_file_exists(args->word[1]) ? describe_file(args->word[1]) : describe_net(args);
 }
 
-static tn_status run(const tn_args *args) {
+static tn_status verb_weights(const tn_args *args) {
     static const struct {
         const char *name, *words;
         int n_words;
@@ -133,7 +134,8 @@ static tn_status run(const tn_args *args) {
         if (args->n_words != WORK[i].n_words || (args->against != NULL) != WORK[i].compares)
             return tn_fail(TN_EARG, "usage: tenfold weights %s %s", WORK[i].name, WORK[i].words);
         if (!WORK[i].asks && (args->net || args->padding))
-            return tn_fail(TN_EARG, "tenfold weights %s takes neither --net nor --padding: import does", WORK[i].name);
+            return tn_fail(TN_EARG, "tenfold weights %s does not take --net or --padding: only import does",
+                           WORK[i].name);
         return WORK[i].work(args);
     }
     return tn_fail(TN_EARG, "tenfold weights %s: give import, export, verify, digest or describe", args->word[0]);
@@ -145,21 +147,21 @@ const tn_verb tn_verb_weights = {
     .least_words = 2,
     .most_words = 3,
     .options = TN_OPT_CLASSES | TN_OPT_WEIGHTS,
-    .summary = "import, export and verify weights; one hash of them; layers of a net",
-    .help = "import    weights of other programs -> OUT, for model.pretrained: safetensors with the names of timm or\n"
-            "          torchvision (model., module. and their like are taken off), Keras .h5, or a checkpoint. Every "
-            "tensor must fit by name and shape; otherwise all\n"
-            "          misfits are listed and nothing is written\n"
-            "export    a checkpoint or imported weights -> OUT, safetensors with timm's names\n"
-            "verify    one image through the net, with the input the weights want, against stored logits: prints the\n"
-            "          largest difference and the first five classes; exit code 4 when they differ by more than 1e-4\n"
-            "          of the largest\n"
-            "digest    one hash of all tensors in a checkpoint: names, shapes and values, whatever their order in the "
-            "file\n"
-            "describe  layer table and the number of parameters, of a net by name or of a checkpoint\n\n"
-            "example: tenfold weights import tf_efficientnet_b0.safetensors b0.safetensors --padding same\n"
-            "         tenfold weights verify b0.safetensors cat.png --against logits.safetensors\n"
-            "         tenfold weights describe efficientnet-b1 --classes 1000\n"
-            "         tenfold weights digest results/quickstart/train/r0-f0-s48-x1/best.safetensors",
-    .run = run,
+    .summary = "import, export, verify and hash weights; list a network's layers",
+    .help =
+        "import    converts weights of other programs to OUT, for model.pretrained: safetensors with names of timm\n"
+        "          or torchvision (prefixes such as model. and module. are removed), Keras .h5, or a checkpoint.\n"
+        "          Every tensor must match by name and shape; otherwise all mismatches are listed and nothing is\n"
+        "          written\n"
+        "export    writes a checkpoint or imported weights to OUT, as safetensors with timm's names\n"
+        "verify    computes the logits of one image, normalised as the weights require, and compares them with\n"
+        "          stored ones: prints the largest difference and the first five classes; exit code 4 if they\n"
+        "          differ by more than 1e-4 of the largest logit\n"
+        "digest    prints one hash of all tensors in a checkpoint: names, shapes and values, in any order\n"
+        "describe  prints the layers and the number of parameters of a named network or of a checkpoint\n\n"
+        "example: tenfold weights import tf_efficientnet_b0.safetensors b0.safetensors --padding same\n"
+        "         tenfold weights verify b0.safetensors cat.png --against logits.safetensors\n"
+        "         tenfold weights describe efficientnet-b1 --classes 1000\n"
+        "         tenfold weights digest results/quickstart/train/r0-f0-s48-x1/best.safetensors",
+    .run = verb_weights,
 };

@@ -1,7 +1,7 @@
-/* weights_verify.c - tenfold weights verify: one image through a net, against logits that another program computed. */
-#include "cli/weights.h"
+/* weights_verify.c - tenfold weights verify: compares a network's logits of one image with those of another program. */
+#include "cli/weights_verb.h"
 
-#include "learn/model.h"
+#include "model/model.h"
 #include "preprocess/image.h"
 
 #include <math.h>
@@ -9,9 +9,9 @@
 #include <string.h>
 
 enum { TOP = 5 };
-static const double LARGEST_SHARE = 1e-4; /* of the largest expected logit: what fp32 sums in another order differ by */
+static const double LARGEST_SHARE = 1e-4; /* tolerance relative to the largest logit: fp32 sums in another order */
 
-/* The image as evaluation sees it: the centre square, resized to S; untouched when it is S x S. */
+/* Prepare the image as for an evaluation: the centre square, resized to S x S; an image of S x S pixels is not changed. */
 static tn_status fit_image(const char *path, int S, const tn_input_norm *norm, float *out) {
     tn_cfg *cfg = calloc(1, sizeof *cfg);
     tn_image image = {.pixels = NULL};
@@ -34,7 +34,7 @@ static tn_status fit_image(const char *path, int S, const tn_input_norm *norm, f
     return st;
 }
 
-/* (K) or (1,K) */
+/* Read the expected logits, a tensor (K) or (1,K). */
 static tn_status read_expected(const char *path, int K, float *out) {
     tn_ckpt *ck = NULL;
     TN_TRY(tn_ckpt_read_foreign(path, &ck));
@@ -44,7 +44,7 @@ static tn_status read_expected(const char *path, int K, float *out) {
     return st == TN_OK ? st : tn_fail(st, "%s: %s", path, tn_msg);
 }
 
-/* The next best class below those already taken. */
+/* The class with the largest value among those not in taken[0..n). */
 static int next_best(int K, const float *x, int n, const int *taken) {
     int best = -1;
     for (int k = 0; k < K; k++) {
@@ -81,8 +81,8 @@ static tn_status judge(const char *path, int K, const float *have, const float *
     printf("largest difference %.3g at class %d, %.3g of the largest logit\n", most, at, share);
     if (share <= LARGEST_SHARE) return TN_OK;
     return tn_fail(TN_EFORMAT,
-                   "%s: the logits differ by %.3g of the largest, more than %g: other weights, padding, input or image "
-                   "size",
+                   "%s: the logits differ by %.3g of the largest, more than %g: weights, padding, input or image size "
+                   "are different",
                    path, share, LARGEST_SHARE);
 }
 
@@ -93,7 +93,8 @@ tn_status tn_weights_verify(const tn_args *args) {
         .device = TN_DEVICE_CPU, .n_threads = 1, .isa = tn_isa_best(), .B = 1, .size_px = args->size_px};
     tn_status st = tn_model_open(path, &use, &m);
     if (st == TN_OK && m.about.net.extra_units > 0)
-        st = tn_fail(TN_EARG, "%s: wants metadata beside the image: give weights without a metadata head", path);
+        st =
+            tn_fail(TN_EARG, "%s: needs metadata in addition to the image: give weights without a metadata head", path);
     if (st != TN_OK) {
         tn_model_close(&m);
         return st;

@@ -11,7 +11,7 @@ static tn_box centre(int w, int h, int bw, int bh) {
     return (tn_box){(w - bw) / 2, (h - bh) / 2, bw, bh};
 }
 
-/* When ten tries fit nowhere: the largest centred crop inside the ratio's limits (as torchvision). */
+/* If ten tries give no crop: the largest centred crop within the limits of the ratio (as in torchvision). */
 static tn_box fall_back(const tn_augment *c, int w, int h) {
     double ratio = (double)w / h;
     if (ratio < c->ratio_min) return centre(w, h, w, (int)fmin(h, fmax(1, round(w / c->ratio_min))));
@@ -55,9 +55,9 @@ tn_box tn_box_shrunk(tn_box b, int shrink) {
 
 /* --- resize ------------------------------------------------------------------------------------------------------- */
 
-/* For each of S output places: the input places [first, first + n) and their weights, which sum to 1. */
+/* For each of S output pixels: the input pixels [first, first + n) and their weights, which sum to 1. */
 typedef struct {
-    int most; /* weights per output place */
+    int most; /* most weights per output pixel */
     int *first, *n;
     float *weight;
 } taps;
@@ -66,15 +66,16 @@ static void taps_free(taps *t) {
     free(t->first);
     free(t->n);
     free(t->weight);
+    *t = (taps){0};
 }
 
-/* Triangle filter over n_in places, half-pixel centres, widened by the scale when shrinking. */
+/* The triangle filter over n_in pixels, with half-pixel centres, widened by the scale when shrinking. */
 static tn_status taps_new(int n_in, int S, taps *t) {
     double scale = (double)n_in / S, support = scale > 1 ? scale : 1;
     t->most = 2 * (int)ceil(support) + 1;
     t->first = malloc((size_t)S * sizeof *t->first);
     t->n = malloc((size_t)S * sizeof *t->n);
-    t->weight = malloc((size_t)S * (size_t)t->most * sizeof *t->weight);
+    t->weight = calloc((size_t)S * (size_t)t->most, sizeof *t->weight);
     if (!t->first || !t->n || !t->weight) {
         taps_free(t);
         return tn_fail_memory((size_t)S * (size_t)t->most * sizeof *t->weight, "resizing");
@@ -92,7 +93,7 @@ static tn_status taps_new(int n_in, int S, taps *t) {
     return TN_OK;
 }
 
-/* One input row to S output places of 3 channels. */
+/* Resize one input row to S pixels of 3 channels. */
 static void resize_row(const taps *t, const unsigned char *row, bool flip, int S, float *out) {
     for (int s = 0; s < S; s++) {
         const float *w = t->weight + (size_t)s * (size_t)t->most;
@@ -110,7 +111,7 @@ static void resize_row(const taps *t, const unsigned char *row, bool flip, int S
     }
 }
 
-/* Rows of the crop are resized across once and kept; each output row is a weighted sum of them. */
+/* Each row of the crop is resized horizontally once; an output row is a weighted sum of these rows. */
 static void fit(const unsigned char *pixels, int w, tn_box crop, bool flip, int S, const tn_input_norm *norm,
                 const taps *tx, const taps *ty, float *across, float *out) {
     size_t n = (size_t)S * 3;
@@ -180,7 +181,7 @@ static bool has_label(int K, const float *target) {
     return false;
 }
 
-/* A permutation of the labelled rows; the others are their own partners. scratch: (B). */
+/* Draw a permutation of the labelled rows; other rows are their own partners. scratch: (B). */
 static void draw_partners(tn_rng *r, int B, int K, const float *target, int64_t *scratch, int64_t *partner) {
     int64_t n = 0, at = 0;
     for (int i = 0; i < B; i++)

@@ -1,4 +1,4 @@
-/* fold.c - components dealt out to folds; validation slices. */
+/* fold.c - assigns components to folds; validation slices. */
 #include "data/fold_priv.h"
 
 #include "base/progress.h"
@@ -11,26 +11,26 @@
 typedef struct {
     int32_t root;
     int32_t n;     /* trainable rows */
-    int32_t order; /* place in the Philox permutation */
-    int32_t first; /* its first entry in member */
-} kin;
+    int32_t order; /* index in the Philox permutation */
+    int32_t first; /* index of its first row in member */
+} component;
 
 typedef struct {
     int64_t n;
-    kin *part;       /* (n) */
-    int32_t *member; /* trainable rows by component */
-} kin_list;
+    component *part; /* (n) */
+    int32_t *member; /* trainable rows, sorted by component */
+} component_list;
 
-static void kin_free(kin_list *k) {
+static void component_free(component_list *k) {
     free(k->part);
     free(k->member);
 }
 
-/* Components of the rows that `take` accepts; order is a permutation drawn from r. */
-static tn_status kin_new(const tn_index *ix, const uint8_t *take, tn_rng *r, kin_list *out) {
+/* List the components of the rows with take != 0; their order is a permutation drawn from r. */
+static tn_status component_new(const tn_index *ix, const uint8_t *take, tn_rng *r, component_list *out) {
     int32_t *count = calloc((size_t)ix->n + 1, sizeof *count), *place = malloc((size_t)ix->n * sizeof *place + 1);
-    *out = (kin_list){.part = malloc((size_t)ix->n * sizeof(kin) + 1),
-                      .member = malloc((size_t)ix->n * sizeof(int32_t) + 1)};
+    *out = (component_list){.part = malloc((size_t)ix->n * sizeof(component) + 1),
+                            .member = malloc((size_t)ix->n * sizeof(int32_t) + 1)};
     int64_t *permutation = malloc((size_t)ix->n * sizeof *permutation + 1);
     tn_status st = TN_OK;
     if (!count || !place || !out->part || !out->member || !permutation) {
@@ -41,12 +41,12 @@ static tn_status kin_new(const tn_index *ix, const uint8_t *take, tn_rng *r, kin
         for (int64_t i = 0; i < ix->n; i++) {
             if (count[i] == 0) continue;
             place[i] = (int32_t)out->n;
-            out->part[out->n++] = (kin){.root = (int32_t)i, .first = first};
+            out->part[out->n++] = (component){.root = (int32_t)i, .first = first};
             first += count[i];
         }
         for (int64_t i = 0; i < ix->n; i++) {
             if (!take[i]) continue;
-            kin *k = &out->part[place[ix->component[i]]];
+            component *k = &out->part[place[ix->component[i]]];
             out->member[k->first + k->n++] = (int32_t)i;
         }
         for (int64_t i = 0; i < out->n; i++) permutation[i] = i;
@@ -56,25 +56,26 @@ static tn_status kin_new(const tn_index *ix, const uint8_t *take, tn_rng *r, kin
     free(count);
     free(place);
     free(permutation);
-    if (st != TN_OK) kin_free(out);
+    if (st != TN_OK) component_free(out);
     return st;
 }
 
-static void classes_of(const tn_index *ix, const kin_list *list, const kin *k, int64_t count[TN_MAX_CLASSES]) {
+static void classes_of(const tn_index *ix, const component_list *list, const component *k,
+                       int64_t count[TN_MAX_CLASSES]) {
     memset(count, 0, TN_MAX_CLASSES * sizeof *count);
     for (int32_t i = 0; i < k->n; i++) count[ix->label[list->member[k->first + i]]]++;
 }
 
-/* --- dealing ------------------------------------------------------------------------------------------------------ */
+/* --- assigning folds ---------------------------------------------------------------------------------------------- */
 
 static int larger_first(const void *a, const void *b) {
-    const kin *x = a, *y = b;
+    const component *x = a, *y = b;
     if (x->n != y->n) return x->n > y->n ? -1 : 1;
     return (x->order > y->order) - (x->order < y->order);
 }
 
-/* Least increase of the sum over folds and classes of squared counts. It is least where the squared distances to a fair
- * share of each class are: what they differ in is the same for every fold. */
+/* The fold where adding the component increases the sum of squared class counts least. This also minimises the squared distances to
+ * N_class / F, because both sums differ by a constant. */
 static int choose_fold(const tn_fold_certificate *c, const int64_t *size, int F, int K, const int64_t *count) {
     int best = 0;
     int64_t least = 0;
@@ -89,10 +90,10 @@ static int choose_fold(const tn_fold_certificate *c, const int64_t *size, int F,
     return best;
 }
 
-static void deal(tn_index *ix, const kin_list *list, int F, tn_fold_certificate *c) {
+static void deal(tn_index *ix, const component_list *list, int F, tn_fold_certificate *c) {
     int64_t size[TN_MAX_FOLDS] = {0}, count[TN_MAX_CLASSES];
     for (int64_t i = 0; i < list->n; i++) {
-        const kin *k = &list->part[i];
+        const component *k = &list->part[i];
         classes_of(ix, list, k, count);
         int f = choose_fold(c, size, F, ix->n_classes, count);
         for (int32_t j = 0; j < k->n; j++) ix->fold[list->member[k->first + j]] = f;
@@ -114,7 +115,7 @@ static tn_status check_class(const tn_cfg *cfg, const char *name, int64_t n_rows
                    n_parts >= 3 ? "lower folds.count, " : "");
 }
 
-static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const kin_list *list) {
+static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const component_list *list) {
     int64_t rows[TN_MAX_CLASSES] = {0}, parts[TN_MAX_CLASSES] = {0}, count[TN_MAX_CLASSES];
     for (int64_t i = 0; i < list->n; i++) {
         classes_of(ix, list, &list->part[i], count);
@@ -127,7 +128,7 @@ static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const kin
     return TN_OK;
 }
 
-/* A class: its rows, and its groups up to as many as there are folds; more need not be told apart. */
+/* The rows of a class, and its groups; counting stops at the number of folds. */
 typedef struct {
     int64_t n_rows;
     int n_parts, n_groups;
@@ -173,9 +174,9 @@ tn_status tn_table_check(const tn_cfg *cfg) {
     return st;
 }
 
-static void warn_large(const tn_index *ix, const kin_list *list, tn_fold_certificate *c) {
+static void warn_large(const tn_index *ix, const component_list *list, tn_fold_certificate *c) {
     int64_t n_rows = 0, n_large = 0;
-    const kin *largest = NULL;
+    const component *largest = NULL;
     for (int64_t i = 0; i < list->n; i++) n_rows += list->part[i].n;
     for (int64_t i = 0; i < list->n; i++) {
         if (!largest || list->part[i].n > largest->n) largest = &list->part[i];
@@ -184,15 +185,16 @@ static void warn_large(const tn_index *ix, const kin_list *list, tn_fold_certifi
     c->n_components = list->n;
     c->largest_component = largest ? largest->n : 0;
     if (n_large)
-        tn_warn("%lld groups hold more than 1 %% of the rows each and stay in one fold; the largest has %d rows, among "
-                "them %s",
-                (long long)n_large, largest->n, ix->path[largest->root]);
+        tn_warn(
+            "%lld groups have more than 1 %% of the rows each, and each stays in one fold; the largest has %d rows, "
+            "for example %s",
+            (long long)n_large, largest->n, ix->path[largest->root]);
 }
 
 tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *cert_out) {
     *cert_out = (tn_fold_certificate){.n_components = 0};
     if (cfg->folds.count < 3) return tn_fail(TN_EARG, "folds.count = %d: give 3 or more", cfg->folds.count);
-    TN_TRY(tn_components_find(cfg, ix));
+    TN_TRY(tn_components_find(cfg, ix, TN_SAME_ANY, ix->component));
     ix->n_folds = cfg->folds.count;
     uint8_t *take = calloc((size_t)ix->n + 1, 1);
     if (!take) return tn_fail_memory((size_t)ix->n, "the fold map");
@@ -200,9 +202,9 @@ tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *c
         take[i] = tn_trainable(ix, i);
         ix->fold[i] = ix->state[i] ? TN_FOLD_QUARANTINED : TN_FOLD_NONE;
     }
-    kin_list list = {.n = 0};
+    component_list list = {.n = 0};
     tn_rng r = tn_rng_at((uint64_t)cfg->folds.seed, TN_STREAM_FOLD, 0, 0);
-    tn_status st = kin_new(ix, take, &r, &list);
+    tn_status st = component_new(ix, take, &r, &list);
     free(take);
     if (st != TN_OK) return st;
     st = enough_of_each(cfg, ix, &list);
@@ -212,7 +214,7 @@ tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *c
         warn_large(ix, &list, cert_out);
         st = tn_leakage_count(cfg, ix, cert_out);
     }
-    kin_free(&list);
+    component_free(&list);
     return st;
 }
 
@@ -220,8 +222,8 @@ tn_status tn_fold_check(const tn_cfg *cfg, int n_folds) {
     return n_folds == cfg->folds.count
                ? TN_OK
                : tn_fail(TN_EARG,
-                         "%s/folds: the rows were dealt to %d folds, folds.count = %d: set folds.count = %d, or use "
-                         "another folder (--run DIR)",
+                         "%s/folds: was made with %d folds, but folds.count = %d: set folds.count = %d, or use another "
+                         "folder (--run DIR)",
                          cfg->run_dir, n_folds, cfg->folds.count, n_folds);
 }
 
@@ -246,18 +248,18 @@ void tn_fold_certificate_print(const tn_cfg *cfg, const tn_fold_certificate *c, 
 /* --- validation slice --------------------------------------------------------------------------------------------- */
 
 static int permutation_order(const void *a, const void *b) {
-    const kin *x = a, *y = b;
+    const component *x = a, *y = b;
     return (x->order > y->order) - (x->order < y->order);
 }
 
-/* Takes component k into the slice and its rows off what is still wanted. */
-static void take_kin(const kin_list *list, const kin *k, const int64_t *count, int K, int64_t *wanted,
-                     uint8_t *is_validation) {
+/* Add component k to the slice, and subtract its rows from what is still wanted of each class. */
+static void take_component(const component_list *list, const component *k, const int64_t *count, int K, int64_t *wanted,
+                           uint8_t *is_validation) {
     for (int32_t j = 0; j < k->n; j++) is_validation[list->member[k->first + j]] = 1;
     for (int c = 0; c < K; c++) wanted[c] -= count[c];
 }
 
-static void fill_slice(const tn_index *ix, kin_list *list, double share, uint8_t *is_validation) {
+static void fill_slice(const tn_index *ix, component_list *list, double share, uint8_t *is_validation) {
     int K = ix->n_classes;
     int64_t wanted[TN_MAX_CLASSES] = {0}, count[TN_MAX_CLASSES];
     for (int64_t i = 0; i < list->n; i++) {
@@ -270,12 +272,12 @@ static void fill_slice(const tn_index *ix, kin_list *list, double share, uint8_t
         if (wanted[k] == 0 && all > 1) wanted[k] = 1;
     }
     qsort(list->part, (size_t)list->n, sizeof *list->part, permutation_order);
-    for (int64_t i = 0; i < list->n; i++) { /* whole components, where at least half of their rows are wanted */
-        const kin *k = &list->part[i];
+    for (int64_t i = 0; i < list->n; i++) { /* take a component if at least half of its rows are still wanted */
+        const component *k = &list->part[i];
         int64_t useful = 0;
         classes_of(ix, list, k, count);
         for (int c = 0; c < K; c++) useful += wanted[c] <= 0 ? 0 : count[c] < wanted[c] ? count[c] : wanted[c];
-        if (2 * useful >= k->n && useful > 0) take_kin(list, k, count, K, wanted, is_validation);
+        if (2 * useful >= k->n && useful > 0) take_component(list, k, count, K, wanted, is_validation);
     }
 }
 
@@ -288,12 +290,12 @@ tn_status tn_validation_draw(const tn_cfg *cfg, const tn_index *ix, int f, uint8
     uint8_t *take = calloc((size_t)ix->n + 1, 1);
     if (!take) return tn_fail_memory((size_t)ix->n, "the validation slice");
     for (int64_t i = 0; i < ix->n; i++) take[i] = ix->fold[i] >= 0 && ix->fold[i] != f;
-    kin_list list = {.n = 0};
+    component_list list = {.n = 0};
     tn_rng r = tn_rng_at((uint64_t)cfg->folds.seed, TN_STREAM_VALIDATION, (uint64_t)f, 0);
-    tn_status st = kin_new(ix, take, &r, &list);
+    tn_status st = component_new(ix, take, &r, &list);
     free(take);
     if (st != TN_OK) return st;
     fill_slice(ix, &list, cfg->folds.validation_share, is_validation);
-    kin_free(&list);
+    component_free(&list);
     return TN_OK;
 }

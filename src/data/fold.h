@@ -1,13 +1,13 @@
 /*
- * fold.h - which row belongs to which fold.                                  layer: data, uses: base (rng, cfg)
+ * fold.h - assigns rows to folds, and draws validation slices. All functions are local.
  *
- * Folds are stratified by label, never split a component, and are deterministic from folds.seed.
- * Component = connected component of: equal given group, equal content hash, perceptual-hash distance <=
- *   folds.duplicate_bits (0: equal hashes; a hash of a constant image joins nothing).
- * Method     components in order of falling size (ties: a Philox permutation) go to the fold whose class counts
- *            stay nearest to N_class / F (least sum of squares after adding), ties to the smaller fold.
- * Rows       labelled, non-test, good rows get 0..F-1; test or unlabelled -1; quarantined -2. A component joins rows
- *            of all kinds; only the trainable rows are dealt out.
+ * Folds are stratified by label, never split a component, and are determined by folds.seed.
+ * Component  rows that must stay together: connected by an equal given group, an equal content hash, or perceptual hashes that
+ *            differ in at most folds.duplicate_bits bits (0: equal hashes). The hash of a constant image connects nothing.
+ * Method     components, largest first (ties: a Philox permutation), go to the fold whose class counts stay nearest to
+ *            N_class / F (least sum of squares after adding); ties: the smaller fold.
+ * Rows       labelled good rows that are not test rows ("trainable") get folds 0..F-1; test or unlabelled rows -1; quarantined
+ *            rows -2. Components connect rows of all kinds; only trainable rows are assigned to folds.
  */
 #ifndef TN_DATA_FOLD_H
 #define TN_DATA_FOLD_H
@@ -17,31 +17,39 @@
 
 typedef struct {
     int64_t n_components, largest_component;
-    int64_t groups_across, duplicates_across; /* must be 0: counted anew from the finished map, not from the method */
-    int64_t test_duplicates;                  /* trainable rows that share content or group with a test row */
+    int64_t groups_across, duplicates_across; /* must be 0; counted independently from the finished map */
+    int64_t test_duplicates;                  /* trainable rows in a component with a test row */
     int64_t count[TN_MAX_FOLDS][TN_MAX_CLASSES];
 } tn_fold_certificate;
 
-/* Fills ix->component and ix->fold. Local.
- * Errors  TN_EARG: a class of the list with fewer components than folds ("class x has 4 samples in 2 groups, fewer than
- *         folds.count = 10: ..."); count < 3.
- * Warns   (tn_warn) a component above 1 % of the rows, with an example path. */
+/* Set ix->component and ix->fold.
+ * Errors  TN_EARG a class has fewer components than there are folds, or folds.count < 3
+ * Warns   about components with more than 1 % of the rows, with an example path */
 tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *cert_out);
 
-/* Before any image is read: will each class have enough components? The table's groups are at least as many; content and
- * look can only join some. Errors as above, and for a table without a row to train on. */
+/* Relations that connect two rows; bits may be combined. LOOK: similar perceptual hashes. Quarantined rows have no content and no
+ * perceptual hash. */
+enum { TN_SAME_GROUP = 1, TN_SAME_CONTENT = 2, TN_SAME_LOOK = 4, TN_SAME_ANY = 7 };
+
+/* Connected components of the rows under the relations `same`. component_out (N): the lowest row of each row's component.
+ * Errors  TN_ENOMEM; TN_EUNFINISHED this process was asked to stop. */
+tn_status tn_components_find(const tn_cfg *cfg, const tn_index *ix, unsigned same, int32_t *component_out);
+
+/* Check before any image is read that each class has enough groups in the table: later, components can only become fewer, because
+ * duplicates connect rows. Errors as above, and TN_EARG the table has no row to train on. */
 tn_status tn_fold_foresee(const tn_cfg *cfg, const tn_meta *meta);
-/* Reads data.metadata and foresees. Errors also those of tn_meta_read. */
+/* Read data.metadata and make this check. Errors also those of tn_meta_read. */
 tn_status tn_table_check(const tn_cfg *cfg);
 
-/* Is the map, of n_folds (index.h, table.h), one of cfg? Errors TN_EARG both numbers. */
+/* Check that a fold map of n_folds folds (index.h, table.h) has folds.count folds. Errors TN_EARG names both numbers. */
 tn_status tn_fold_check(const tn_cfg *cfg, int n_folds);
 
-/* The certificate as text, one per line, ends with "leakage: 0 groups, 0 duplicate pairs across folds". */
+/* Print the certificate; its last line is "leakage: 0 groups, 0 duplicate pairs across folds". */
 void tn_fold_certificate_print(const tn_cfg *cfg, const tn_fold_certificate *c, FILE *out);
 
-/* Validation slice of model f: of the rows with fold >= 0 and fold != f, a stratified, component-safe share drawn by
- * Philox(folds.seed, TN_STREAM_VALIDATION, f). is_validation (N) 0/1, caller owns. held_out: the rows of fold f. */
+/* Draw the validation slice of model f: a stratified share of the rows with fold >= 0 and fold != f, which splits no component, drawn
+ * by Philox(folds.seed, TN_STREAM_VALIDATION, f). With folds.validation = held_out: the rows of fold f. is_validation (N): the
+ * caller's, gets 0/1. Errors TN_ENOMEM. */
 tn_status tn_validation_draw(const tn_cfg *cfg, const tn_index *ix, int f, uint8_t *is_validation);
 
 #endif

@@ -1,18 +1,18 @@
-/* index.c - dataset.h5 and folds.h5 in memory. */
+/* index.c - reads and writes dataset.h5 and folds.h5. */
 #include "data/index.h"
 
-#include "base/done.h"
-#include "base/h5.h"
+#include "store/done.h"
+#include "store/h5.h"
 #include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The numeric columns in one table: everything that is done to a column is done to all of them. */
+/* The table of numeric columns, over which all functions loop. */
 typedef struct {
     const char *name;
     tn_h5_type type;
-    size_t at, size; /* place of the pointer in tn_index, bytes per row */
+    size_t at, size; /* offset of the pointer in tn_index; bytes per row */
 } column;
 #define COLUMN(field, t, c_type)                                                                                       \
     { #field, t, offsetof(tn_index, field), sizeof(c_type) }
@@ -96,7 +96,7 @@ static tn_status write_folds(tn_h5 *f, const tn_index *ix) {
     return write_columns(f, ix, FOLDS, N_FOLDS);
 }
 
-static tn_status publish(const tn_index *ix, const char *path, tn_status (*write)(tn_h5 *, const tn_index *)) {
+static tn_status publish_index(const tn_index *ix, const char *path, tn_status (*write)(tn_h5 *, const tn_index *)) {
     char tmp[TN_PATH_BYTES];
     tn_h5 *f = NULL;
     TN_TRY(tn_publish_name(path, tmp));
@@ -109,10 +109,10 @@ static tn_status publish(const tn_index *ix, const char *path, tn_status (*write
 }
 
 tn_status tn_index_write(const tn_index *ix, const char *path) {
-    return publish(ix, path, write_dataset);
+    return publish_index(ix, path, write_dataset);
 }
 tn_status tn_index_write_folds(const tn_index *ix, const char *path) {
-    return publish(ix, path, write_folds);
+    return publish_index(ix, path, write_folds);
 }
 
 static tn_status read_columns(tn_h5 *f, tn_index *ix, const column *c, int n) {
@@ -191,44 +191,48 @@ static tn_status read_folds(tn_h5 *f, const char *path, tn_index *ix) {
     return read_columns(f, ix, FOLDS, N_FOLDS);
 }
 
-tn_status tn_index_read(const char *shards_dir, const char *folds_dir, tn_index **out) {
-    char path[TN_PATH_BYTES], digest[2][TN_HEX_BYTES] = {"", ""};
-    tn_h5 *f = NULL;
+tn_status tn_index_digest(const char *shards_dir, const char *folds_dir, char hex_out[TN_HEX_BYTES]) {
+    char digest[2][TN_HEX_BYTES] = {"", ""};
     TN_TRY(tn_done_digest(shards_dir, "preprocess", digest[0]));
+    if (folds_dir) TN_TRY(tn_done_digest(folds_dir, "preprocess", digest[1]));
+    tn_hash_once(digest, sizeof digest, hex_out);
+    return TN_OK;
+}
+
+tn_status tn_index_read(const char *shards_dir, const char *folds_dir, tn_index **out) {
+    char path[TN_PATH_BYTES];
+    tn_h5 *f = NULL;
     TN_TRY(tn_done_file(shards_dir, "dataset.h5", "preprocess", path));
     TN_TRY(tn_h5_open(path, &f));
     tn_status st = read_dataset(f, path, out);
     tn_h5_close(&f);
     if (st == TN_OK && folds_dir) {
-        TN_TRY(tn_done_digest(folds_dir, "preprocess", digest[1]));
         TN_TRY(tn_done_file(folds_dir, "folds.h5", "preprocess", path));
         TN_TRY(tn_h5_open(path, &f));
         st = read_folds(f, path, *out);
         tn_h5_close(&f);
     }
-    if (st == TN_OK) {
-        tn_hash_once(digest, sizeof digest, (*out)->digest);
-        memcpy((*out)->shards_digest, digest[0], sizeof digest[0]);
-    }
+    if (st == TN_OK) st = tn_done_digest(shards_dir, "preprocess", (*out)->shards_digest);
+    if (st == TN_OK) st = tn_index_digest(shards_dir, folds_dir, (*out)->digest);
     return st == TN_OK ? tn_path((*out)->shards_dir, "%s", shards_dir) : st;
 }
 
-/* --- rank 0 reads, the others receive ----------------------------------------------------------------------------- */
+/* --- broadcast from rank 0 ---------------------------------------------------------------------------------------- */
 
-/* A string table as one block: the pointers are made anew on each rank. */
+/* Send a table of strings as one block; each rank makes its own pointers. */
 static tn_status cast_strings(tn_run *run, int64_t n, char ***s) {
     int64_t n_bytes = 0;
     for (int64_t i = 0; run->rank == 0 && i < n; i++) n_bytes += (int64_t)strlen((*s)[i]) + 1;
     MPI_Bcast(&n_bytes, 1, MPI_INT64_T, 0, run->comm);
-    char **table = run->rank == 0 ? *s : malloc((size_t)n * sizeof *table + (size_t)n_bytes + 1);
+    if (run->rank > 0) *s = malloc((size_t)n * sizeof **s + (size_t)n_bytes + 1);
+    char **table = *s;
     TN_TRY(tn_agree(run, table ? TN_OK : tn_fail_memory((size_t)n_bytes, "names")));
-    char *text = (char *)(table + n); /* tn_h5_read_strings lays them out like this */
+    char *text = (char *)(table + n); /* the layout of tn_h5_read_strings */
     tn_bcast(run, 0, text, (size_t)n_bytes);
     for (int64_t i = 0; i < n; i++) {
         table[i] = text;
         text += strlen(text) + 1;
     }
-    *s = table;
     return TN_OK;
 }
 
@@ -236,6 +240,7 @@ static tn_status share(tn_run *run, tn_index **at) {
     tn_index *ix = *at;
     int64_t head[4 + TN_MAX_LEVELS] = {0};
     if (run->rank == 0) {
+        TN_ASSERT(ix);
         head[0] = ix->n;
         head[1] = ix->n_classes;
         head[2] = ix->n_levels;

@@ -1,8 +1,8 @@
-/* meta.c - metadata.csv into typed columns, with every rule of meta.h. */
+/* meta.c - reads metadata.csv by the rules of meta.h. */
 #include "data/meta.h"
 
-#include "base/alike.h"
-#include "base/nearest.h"
+#include "store/alike.h"
+#include "cfg/nearest.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
@@ -23,13 +23,13 @@ typedef struct {
 
 #define AT_LINE(c, row) (c)->cfg->data.metadata, (long long)tn_csv_line((c)->t, row)
 
-/* What the header names, as far as it fits. */
+/* The names in the header, as many as fit, for a message. */
 static const char *header(const tn_csv *t, char *out, size_t room) {
     size_t n = 0;
     out[0] = 0;
     for (int c = 0; c < tn_csv_columns(t) && n < room; c++)
         n += (size_t)snprintf(out + n, room - n, "%s%s", c ? ", " : "", tn_csv_name(t, c));
-    tn_utf8_mend(out); /* of a name that was cut off */
+    tn_utf8_mend(out); /* the last name may have been cut off */
     return out;
 }
 
@@ -70,7 +70,7 @@ static tn_status find_columns(const tn_cfg *cfg, const tn_csv *t, columns *c, in
     return TN_OK;
 }
 
-/* Blanks at the ends say something in a path alone. */
+/* Remove blanks at the ends of all columns but path. */
 static void trim_columns(const columns *c, tn_csv *t) {
     const int column[] = {c->label, c->truth, c->split, c->group};
     for (size_t i = 0; i < sizeof column / sizeof *column; i++)
@@ -93,7 +93,7 @@ static tn_status check_path(const columns *c, int64_t row, const char *path) {
     return TN_OK;
 }
 
-/* What other programs write where nothing is. */
+/* Words that other programs write for an empty field. */
 static bool means_nothing(const char *text) {
     static const char *const WORD[] = {"na",      "n/a",        "#n/a",      "<na>",    "nan",   "null", "none", "nil",
                                        "unknown", "unlabelled", "unlabeled", "missing", "empty", "-",    "--",   "?"};
@@ -114,7 +114,7 @@ static tn_status no_class(const columns *c, int64_t row, int column, const char 
                        AT_LINE(c, row), name, text, alike);
     if (means_nothing(text) && !(near && strcasecmp(near, text) == 0))
         return tn_fail(TN_EARG,
-                       "%s:%lld: %s `%s` is not in data.classes: where there is none, the field is empty, not `%s`",
+                       "%s:%lld: %s `%s` is not in data.classes: for no label, leave the field empty instead of `%s`",
                        AT_LINE(c, row), name, text, text);
     return tn_fail(TN_EARG, "%s:%lld: %s `%s` is not in data.classes%s%s%s", AT_LINE(c, row), name, text,
                    near ? ": did you mean `" : "", near ? near : "", near ? "`?" : "");
@@ -165,7 +165,7 @@ static tn_status check_duplicates(const columns *c, const tn_meta *m) {
     if (!p) return tn_fail_memory((size_t)m->n * sizeof *p, "the paths");
     for (int64_t i = 0; i < m->n; i++) p[i] = (path_row){m->path[i], i};
     qsort(p, (size_t)m->n, sizeof *p, by_path);
-    int64_t worst = -1, first = -1; /* the earliest repeated line is the one to name */
+    int64_t worst = -1, first = -1; /* the message names the earliest repeated line */
     for (int64_t i = 1; i < m->n; i++)
         if (strcmp(p[i].path, p[i - 1].path) == 0 && (worst < 0 || p[i].row < worst)) {
             worst = p[i].row;

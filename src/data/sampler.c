@@ -1,4 +1,4 @@
-/* sampler.c - the endless stream of training rows, epoch by epoch. */
+/* sampler.c - computes the stream of training rows, epoch by epoch. */
 #include "data/sampler.h"
 
 #include "base/rng.h"
@@ -10,12 +10,12 @@ struct tn_sampler {
     tn_sampler_kind kind;
     uint64_t seed;
     int K;
-    int64_t *row;        /* (n) training rows, by class, ascending inside a class; those without label last */
-    int64_t *class_at;   /* (K+2) where each class begins in row */
+    int64_t *row;        /* (n) training rows, sorted by class, then ascending; rows without label last */
+    int64_t *class_at;   /* (K+2) index in row where each class begins */
     int64_t per_class;   /* balanced: rows of each class in an epoch */
-    int64_t n_unlabeled; /* and rows without label */
+    int64_t n_unlabeled; /* balanced: rows without label in an epoch */
     int64_t n_epoch;     /* rows per epoch */
-    int64_t epoch;       /* the one in `order`, -1 before the first */
+    int64_t epoch;       /* the epoch in `order`; -1: none yet */
     int64_t *order;      /* (n_epoch) rows */
     int64_t *scratch;    /* (largest class) */
 };
@@ -99,7 +99,7 @@ static void draw_epoch(tn_sampler *s, int64_t epoch) {
     if (s->kind == TN_SAMPLER_NATURAL) {
         memcpy(s->order, s->row, (size_t)s->n_epoch * sizeof *s->order);
     } else {
-        for (int k = 0; k <= s->K; k++) { /* the first of a permutation: without replacement */
+        for (int k = 0; k <= s->K; k++) { /* the first rows of a permutation are drawn without replacement */
             int64_t n = k < s->K ? s->per_class : s->n_unlabeled;
             tn_rng r = tn_rng_at(s->seed, TN_STREAM_SAMPLER, (uint64_t)epoch, (uint64_t)k + 1);
             memcpy(s->scratch, s->row + s->class_at[k], (size_t)class_size(s, k) * sizeof *s->scratch);

@@ -1,9 +1,9 @@
-/* shard.c - shard files: written whole by one rank, read by many threads with pread. */
+/* shard.c - shard files: each is written by one rank, and read by many threads with pread. */
 #include "data/shard.h"
 
-#include "base/h5.h"
+#include "store/h5.h"
 #include "base/hash.h"
-#include "base/seen.h"
+#include "store/visible.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +89,7 @@ void tn_shard_writer_drop(tn_shard_writer **at) {
     *at = NULL;
 }
 
-/* --- going on after an interruption ------------------------------------------------------------------------------- */
+/* --- shards of an interrupted preprocess -------------------------------------------------------------------------- */
 
 static bool made_from_is(tn_h5 *f, const char *wanted) {
     char *text = NULL;
@@ -98,7 +98,7 @@ static bool made_from_is(tn_h5 *f, const char *wanted) {
     return same;
 }
 
-/* The rows' bytes lie behind each other in payload (n_bytes) and have their checksums. */
+/* Are the rows' bytes contiguous in payload (n_bytes), with correct checksums? */
 static bool bytes_are_whole(const tn_shard_spec *spec, const tn_index *ix, const unsigned char *payload,
                             int64_t n_bytes) {
     int64_t at = 0;
@@ -143,8 +143,8 @@ tn_status tn_shard_recall(const char *path, const tn_shard_spec *spec, tn_index 
 struct tn_shards {
     const tn_index *index;
     int n;
-    atomic_int *fd; /* (n); -1: nothing was read of it yet */
-    int64_t *start; /* (n) of the payload in the file */
+    atomic_int *fd; /* (n); -1: not opened yet */
+    int64_t *start; /* (n) offset of the payload in the file */
     int raw, size_px;
 };
 
@@ -152,7 +152,8 @@ static tn_status path_of(const tn_shards *s, int i, char out[TN_PATH_BYTES]) {
     return tn_path(out, "%s/shard-%05d.h5", s->index->shards_dir, i);
 }
 
-/* No shard is made alone: preprocess takes a finished folder as it is. Shards that are made again have the same bytes. */
+/* Add to tn_msg what to do about a bad shard. A single shard cannot be remade, because preprocess accepts a folder that is done; a
+ * folder that is made again has the same bytes. */
 static tn_status spoilt(const tn_shards *s, const char *path, tn_status st) {
     char why[TN_MSG_BYTES], remedy[TN_PATH_BYTES + 64];
     snprintf(why, sizeof why, "%s", tn_msg);
@@ -167,7 +168,7 @@ static tn_status look_into(tn_shards *s, int i) {
     char path[TN_PATH_BYTES], *store = NULL;
     tn_h5 *f = NULL;
     TN_TRY(path_of(s, i, path));
-    tn_status found = tn_seen_here(path); /* the index says that it is there */
+    tn_status found = tn_wait_visible_here(path); /* by the index the file exists */
     if (found == TN_OK) found = tn_h5_open(path, &f);
     if (found != TN_OK) return spoilt(s, path, found);
     tn_status st = tn_h5_check_stamp(f, path, "shard", SHARD_VERSION);
@@ -183,7 +184,7 @@ static tn_status look_into(tn_shards *s, int i) {
     return TN_OK;
 }
 
-/* One descriptor per shard: as many as the system allows, not only the customary 1024. */
+/* Raise the limit of open files, which is often 1024, as far as allowed: each shard needs a descriptor. */
 static tn_status allow_files(int n_shards) {
     enum { OTHERS = 64 };
     struct rlimit files;
@@ -264,14 +265,14 @@ static tn_status read_at(int fd, void *buf, size_t n, int64_t at) {
     return TN_OK;
 }
 
-/* The first thread that wants a shard opens it. */
+/* The file descriptor of shard i; the first thread that needs it opens it. */
 static tn_status descriptor_of(const tn_shards *s, int i, int *fd_out) {
     char path[TN_PATH_BYTES];
     int none = -1;
     *fd_out = atomic_load(&s->fd[i]);
     if (*fd_out >= 0) return TN_OK;
     TN_TRY(path_of(s, i, path));
-    TN_TRY(tn_seen_here(path)); /* rank 0 has seen it */
+    TN_TRY(tn_wait_visible_here(path)); /* rank 0 has found the file */
     *fd_out = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd_out < 0) return tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(errno));
     if (atomic_compare_exchange_strong(&s->fd[i], &none, *fd_out)) return TN_OK;

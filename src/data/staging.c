@@ -1,4 +1,4 @@
-/* staging.c - copy, share, remove. */
+/* staging.c - copies shards, shares copies, removes them. */
 #include "data/staging.h"
 
 #include "base/hash.h"
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A copier that lives is waited for; this long is a disk that hangs. */
+/* How long to wait for another job that copies; after this time its disk is assumed to hang. */
 static const double WAIT_S = 1800, LOOK_EVERY_S = 0.2;
 enum { COPY_BYTES = 1 << 20, SPARE_BYTES = 16 << 20, NAME_BYTES = TN_HEX_BYTES + 8 };
 
@@ -24,22 +24,22 @@ struct tn_staging {
     tn_run node;
     char own[TN_PATH_BYTES], folder[TN_PATH_BYTES]; /* FOLDER/tenfold-UID, and the copy in it */
     char name[NAME_BYTES], lock_name[NAME_BYTES];   /* of the copy, of its lock, in own */
-    int own_fd, lock;                               /* of the first rank of the node; else < 0 */
+    int own_fd, lock;                               /* on the first rank of the node; elsewhere < 0 */
 };
 
 /* --- locks -------------------------------------------------------------------------------------------------------- */
 
 enum { HELD = -1, NO_FILE = -2 };
 
-/* What is open has not been removed since. */
+/* Is the open file still the one with this name (it was not removed meanwhile)? */
 static bool is_there(int fd, int folder, const char *name) {
     struct stat mine, there;
     return fstat(fd, &mine) == 0 && fstatat(folder, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
            mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
 }
 
-/* The lock file may be removed between open and flock: then it is another file's lock. HELD by another, NO_FILE: it
- * cannot be made. */
+/* Take the lock. The lock file may be removed between open and flock; then try again. Returns HELD: another process has it; NO_FILE: the
+ * file cannot be made. */
 static int lock_now(int folder, const char *name, int how) {
     for (;;) {
         int fd = openat(folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -53,23 +53,24 @@ static int lock_now(int folder, const char *name, int how) {
 
 /* --- a folder of our own ------------------------------------------------------------------------------------------ */
 
-/* Nobody else may be able to put files into our folder or to exchange it: HDF5 opens what lies there in this process. */
+/* Other users must not be able to replace our folder or its files, because this process opens them with HDF5. */
 static tn_status check_shared(int fd, const char *folder) {
     struct stat info;
     if (fstat(fd, &info) != 0) return tn_fail(TN_EIO, "%s: %s", folder, strerror(errno));
     if (!(info.st_mode & S_IWOTH) || (info.st_mode & S_ISVTX)) return TN_OK;
-    return tn_fail(TN_EIO,
-                   "%s: everybody may exchange what is in this folder: set its sticky bit (chmod +t), or give a folder "
-                   "of your own",
-                   folder);
+    return tn_fail(
+        TN_EIO,
+        "%s: other users may replace files in this folder: set its sticky bit (chmod +t), or give a folder of "
+        "your own",
+        folder);
 }
 
-/* Others may not even open it: their lock on it could be waited for in vain. */
+/* Other users must not even be able to open our folder, because they could lock it for ever. */
 static tn_status check_own(int fd, const char *own) {
     struct stat info;
     if (fstat(fd, &info) != 0) return tn_fail(TN_EIO, "%s: %s", own, strerror(errno));
     if (info.st_uid != geteuid())
-        return tn_fail(TN_EIO, "%s: belongs to user %lld and is left alone: remove it, or give another folder", own,
+        return tn_fail(TN_EIO, "%s: belongs to user %lld and is not used: remove it, or give another folder", own,
                        (long long)info.st_uid);
     if (info.st_mode & (S_IRWXG | S_IRWXO))
         return tn_fail(TN_EIO, "%s: other users may enter it: chmod 700, or remove it", own);
@@ -80,7 +81,7 @@ static int open_folder(int parent, const char *name) {
     return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Whoever uses it has a shared lock on it. The last one removes it, which may be between our open and flock: again. */
+/* Open our folder with a shared lock. Its last user removes it; if that happens between open and flock, try again. */
 static tn_status open_own(const char *own, int parent, int *out) {
     const char *name = strrchr(own, '/') + 1;
     for (;;) {
@@ -88,7 +89,7 @@ static tn_status open_own(const char *own, int parent, int *out) {
             return tn_fail(TN_EIO, "%s: cannot be made: %s", own, strerror(errno));
         int fd = open_folder(parent, name);
         if (fd < 0 && errno == ENOENT) continue;
-        if (fd < 0) return tn_fail(TN_EIO, "%s: is no folder of ours and is left alone: %s", own, strerror(errno));
+        if (fd < 0) return tn_fail(TN_EIO, "%s: is not a folder of tenfold and is not used: %s", own, strerror(errno));
         tn_status st = check_own(fd, own);
         if (st == TN_OK && flock(fd, LOCK_SH) != 0)
             st = tn_fail(TN_EIO, "%s: cannot be locked: %s", own, strerror(errno));
@@ -114,11 +115,11 @@ static tn_status enter(tn_staging *s, const char *folder) {
 static void leave(tn_staging *s) {
     if (s->own_fd < 0) return;
     flock(s->own_fd, LOCK_UN);
-    if (flock(s->own_fd, LOCK_EX | LOCK_NB) == 0) rmdir(s->own); /* where nothing is left in it */
+    if (flock(s->own_fd, LOCK_EX | LOCK_NB) == 0) rmdir(s->own); /* fails if it is not empty */
     close(s->own_fd);
 }
 
-/* What jobs left that were killed: nobody holds their locks. */
+/* Remove the copies of killed jobs: no process holds their locks. */
 static void remove_leftovers(const tn_staging *s) {
     int fd = open_folder(s->own_fd, ".");
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -132,7 +133,7 @@ static void remove_leftovers(const tn_staging *s) {
         if (lock < 0) continue;
         if (tn_path(copy, "%s/%s", s->own, name) == TN_OK && tn_folder_remove_at(s->own_fd, name, copy) == TN_OK) {
             unlinkat(s->own_fd, e->d_name, 0);
-            tn_say("%s: a killed job's copy of shards is removed", copy);
+            tn_say("%s: removed the copy of shards of a killed job", copy);
         }
         close(lock);
     }
@@ -153,7 +154,7 @@ static tn_status copy_bytes(int in, int out, const char *from, const char *to, c
             if ((w = write(out, block + done, (size_t)(n - done))) < 0)
                 st = tn_fail(TN_EIO, "%s: cannot be written: %s", to, strerror(errno));
         if (st == TN_OK) tn_hash_add(hash, block, (size_t)n);
-        if (st == TN_OK && tn_stop_wanted()) st = tn_fail(TN_EUNFINISHED, "stopped on request while staging shards");
+        if (st == TN_OK && tn_stop_wanted()) st = tn_fail(TN_EUNFINISHED, "stopped on request while copying shards");
     }
     tn_hash_hex(hash, hex_out);
     tn_hash_free(&hash);
@@ -204,7 +205,7 @@ static tn_status check_room(const tn_staging *s, const char *shards, int n_shard
                    (n_bytes >> 20) + 1);
 }
 
-/* COPIED is made last. */
+/* Copy all shards; COPIED is made last. */
 static tn_status copy_into(const tn_staging *s, const char *shards, int folder, int n_shards) {
     for (int i = 0; i < n_shards; i++) TN_TRY(copy_file(s, shards, folder, i));
     int marker = openat(folder, "COPIED", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -213,7 +214,7 @@ static tn_status copy_into(const tn_staging *s, const char *shards, int folder, 
     return TN_OK;
 }
 
-/* Under the exclusive lock. */
+/* Called with the exclusive lock. */
 static tn_status copy_all(const tn_staging *s, const char *shards, int n_shards) {
     int64_t n_bytes = 0;
     double begin = tn_now_s();
@@ -226,7 +227,7 @@ static tn_status copy_all(const tn_staging *s, const char *shards, int n_shards)
     tn_status st = copy_into(s, shards, folder, n_shards);
     close(folder);
     if (st == TN_OK)
-        tn_say("%s: %d shards staged, %.1f MiB in %.1f s", s->folder, n_shards, (double)n_bytes / 1048576.0,
+        tn_say("%s: copied %d shards, %.1f MiB in %.1f s", s->folder, n_shards, (double)n_bytes / 1048576.0,
                tn_now_s() - begin);
     return st;
 }
@@ -240,7 +241,7 @@ static int count_shards(const tn_index *ix) {
     return n;
 }
 
-/* Under the exclusive lock. */
+/* Called with the exclusive lock. */
 static void remove_copy(const tn_staging *s) {
     tn_folder_remove_at(s->own_fd, s->name, s->folder);
     unlinkat(s->own_fd, s->lock_name, 0);
@@ -261,9 +262,9 @@ static tn_status copy_under_lock(tn_staging *s, const tn_index *ix) {
     return tn_fail(st, "%s", why);
 }
 
-/* Ends with the shared lock on a whole copy. Whoever gets the exclusive one is alone and copies. */
+/* Get a complete copy and a shared lock on it. A process that gets the exclusive lock is the only one and copies. */
 static tn_status copy_or_share(tn_staging *s, const tn_index *ix) {
-    bool said = false;
+    bool output = false;
     for (double begin = tn_now_s(); tn_now_s() - begin < WAIT_S;) {
         int lock = lock_now(s->own_fd, s->lock_name, LOCK_EX);
         if (lock == NO_FILE) return tn_fail(TN_EIO, "%s.lock: cannot be made: %s", s->folder, strerror(errno));
@@ -276,9 +277,9 @@ static tn_status copy_or_share(tn_staging *s, const tn_index *ix) {
         if (s->lock >= 0 && is_copied(s)) return TN_OK;
         if (s->lock >= 0) close(s->lock);
         s->lock = HELD;
-        if (tn_stop_wanted()) return tn_fail(TN_EUNFINISHED, "stopped on request while another job stages the shards");
-        if (!said) tn_say("%s: waiting for the job that copies", s->folder);
-        said = true;
+        if (tn_stop_wanted()) return tn_fail(TN_EUNFINISHED, "stopped on request while another job copies the shards");
+        if (!output) tn_say("%s: waiting for another job that copies the shards", s->folder);
+        output = true;
         nanosleep(&(struct timespec){.tv_nsec = (long)(LOOK_EVERY_S * 1e9)}, NULL);
     }
     return tn_fail(TN_EIO, "%s: another job has been copying for %.0f minutes", s->folder, WAIT_S / 60);
@@ -321,12 +322,12 @@ tn_status tn_staging_begin(tn_run *run, const char *folder, tn_index *ix, tn_sta
 
 void tn_staging_end(tn_run *run, tn_staging **at) {
     tn_staging *s = *at;
-    (void)run; /* says that it is collective: all ranks of the node have closed their shards */
+    (void)run; /* collective: all ranks of the node have closed their shards */
     if (!s) return;
     MPI_Barrier(s->node.comm);
     if (s->lock >= 0) {
         close(s->lock);
-        int lock = lock_now(s->own_fd, s->lock_name, LOCK_EX); /* nobody else uses it */
+        int lock = lock_now(s->own_fd, s->lock_name, LOCK_EX); /* no other job uses the copy */
         if (lock >= 0) {
             remove_copy(s);
             close(lock);

@@ -1,38 +1,35 @@
-/* table.c - dataset.h5 and folds.h5, block by block. */
+/* table.c - reads dataset.h5 and folds.h5 block by block. */
 #include "data/table.h"
 
-#include "base/done.h"
-#include "base/h5.h"
-#include "base/seen.h"
+#include "store/done.h"
+#include "store/h5.h"
+#include "store/visible.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
-/* Rank 0's part: the bytes are those that were published. */
+/* On rank 0: check that the files have the hashes in DONE. */
 static tn_status check_files(const char *shards_dir, const char *folds_dir, tn_table *t) {
-    char path[TN_PATH_BYTES], digest[2][TN_HEX_BYTES] = {"", ""};
+    char path[TN_PATH_BYTES];
     TN_TRY(tn_done_file(shards_dir, "dataset.h5", "preprocess", path));
-    TN_TRY(tn_done_digest(shards_dir, "preprocess", digest[0]));
     if (folds_dir) TN_TRY(tn_done_file(folds_dir, "folds.h5", "preprocess", path));
-    if (folds_dir) TN_TRY(tn_done_digest(folds_dir, "preprocess", digest[1]));
-    tn_hash_once(digest, sizeof digest, t->digest);
-    memcpy(t->shards_digest, digest[0], sizeof t->shards_digest);
-    return TN_OK;
+    TN_TRY(tn_done_digest(shards_dir, "preprocess", t->shards_digest));
+    return tn_index_digest(shards_dir, folds_dir, t->digest);
 }
 
-/* Every rank reads blocks of these files. */
+/* Wait until every rank sees the files, of which it will read blocks. */
 static tn_status see_files(tn_run *run, const char *shards_dir, const char *folds_dir, tn_table *t) {
     char path[TN_PATH_BYTES];
     TN_TRY(tn_agree(run, run->rank == 0 ? check_files(shards_dir, folds_dir, t) : TN_OK));
     tn_bcast(run, 0, t->digest, sizeof t->digest);
     tn_bcast(run, 0, t->shards_digest, sizeof t->shards_digest);
     TN_TRY(tn_path(path, "%s/dataset.h5", shards_dir));
-    TN_TRY(tn_seen_by_all(run, path, NULL));
+    TN_TRY(tn_wait_visible(run, path, NULL));
     if (!folds_dir) return TN_OK;
     TN_TRY(tn_path(path, "%s/folds.h5", folds_dir));
-    return tn_seen_by_all(run, path, NULL);
+    return tn_wait_visible(run, path, NULL);
 }
 
 static tn_status open_dataset(tn_table *t, const char *dir) {
@@ -163,7 +160,7 @@ static tn_status read_components(tn_table *t, tn_rows *r) {
     if (t->folds) return tn_h5_read_rows(t->folds, "component", TN_H5_I32, r->first, r->n, r->component);
     TN_TRY(tn_h5_read_rows(t->dataset, "group", TN_H5_I32, r->first, r->n, r->component));
     for (int64_t i = 0; i < r->n; i++)
-        if (r->component[i] < 0) r->component[i] = (int32_t)(-1 - r->first - i); /* apart from the groups' numbers */
+        if (r->component[i] < 0) r->component[i] = (int32_t)(-1 - r->first - i); /* differs from all group numbers */
     return TN_OK;
 }
 

@@ -1,4 +1,4 @@
-/* vocabulary.c - categories by name. */
+/* vocabulary.c - translates categories by name. */
 #include "data/vocabulary.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* dev.c - the registration of devices: the only place that knows them by name. */
+/* dev.c - the list of devices. */
 #include "dev/dev.h"
 
 #include "dev/cpu/cpu.h"
@@ -16,8 +16,8 @@ static tn_status lacks(tn_isa isa) {
     gethostname(host, sizeof host - 1);
     return tn_fail(
         TN_ENODE,
-        "the processor of %s has no %s, its best is %s: compute on a node that has it (under Slurm, name the "
-        "kind: slurm.options = [ \"--constraint=...\" ])",
+        "the processor of %s has no %s, only %s: use a node that has it (under Slurm, request that kind of node: "
+        "slurm.options = [ \"--constraint=...\" ])",
         host, tn_isa_words[isa], tn_isa_words[tn_isa_best()]);
 }
 

@@ -1,4 +1,4 @@
-/* isa.c - what this processor can. Alone in its file: tests/fault/old_node.c puts another answer in its place. */
+/* isa.c - the instruction set of this processor. It has its own file, so that tests/fault/old_node.c can replace it. */
 #include "dev/dev.h"
 
 tn_isa tn_isa_best(void) {

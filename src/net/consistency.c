@@ -1,4 +1,4 @@
-/* consistency.c - in double: K is small. */
+/* consistency.c - computes in double, because K is small. */
 #include "net/consistency.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
-/* effnet.c - the table of EfficientNets and the list of blocks that follows from it. */
+/* effnet.c - the table of EfficientNets, and the list of blocks of each. */
 #include "net/net_priv.h"
 
-#include "base/nearest.h"
+#include "cfg/nearest.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -49,10 +49,10 @@ const char *tn_net_name(int i) {
     return i >= 0 && i < N_FAMILIES ? families[i].name : NULL;
 }
 
-/* To the nearest multiple of 8 that is not more than 10 % below. */
+/* Scale a number of channels and round it to the nearest multiple of 8, but not more than 10 % down. */
 static int scaled(int channels, double width) {
     double wanted = channels * width;
-    int n = (int)(wanted + DIVISOR / 2) / DIVISOR * DIVISOR;
+    int n = (int)(wanted + DIVISOR / 2.0) / DIVISOR * DIVISOR;
     if (n < DIVISOR) n = DIVISOR;
     return n < 0.9 * wanted ? n + DIVISOR : n;
 }

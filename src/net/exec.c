@@ -1,4 +1,4 @@
-/* exec.c - memory of an executor, and the calls of net.h. */
+/* exec.c - memory of an executor, and the functions of net.h. */
 #include "net/exec_priv.h"
 
 #include "base/rng.h"
@@ -15,7 +15,7 @@ static tn_status check_size(const tn_net *net, int B, int size_px) {
     return TN_OK;
 }
 
-/* The variance of a single value is no statistic. */
+/* Batch norm cannot use the variance of a single value per channel. */
 static tn_status check_moments(const tn_exec *ex) {
     for (int i = 0; ex->training && i < ex->n_ops; i++)
         if (ex->op[i].kind == TN_OP_CONV && (int64_t)ex->B * ex->value[ex->op[i].y].S < 2)
@@ -26,14 +26,14 @@ static tn_status check_moments(const tn_exec *ex) {
     return TN_OK;
 }
 
-/* Few enough images that their activations stay in the cache, many enough that threads have work. */
+/* The batch of evaluation: few enough images that activations stay in the cache, many enough to keep all threads busy. */
 static int eval_batch(const tn_exec *ex) {
     enum { PIXELS = 4 * 240 * 240 };
     int n = PIXELS / (ex->size_px * ex->size_px);
     return n < 1 ? 1 : n > ex->B ? ex->B : n;
 }
 
-/* Places in the second allocation: floats, then the sums. */
+/* The second allocation holds floats, and after them the sums. */
 static int64_t floats_before_sums(const tn_exec *ex) {
     int64_t B = ex->B, n = 2 * B * ex->net->spec.n_classes + B + ex->n_draws + ex->n_affine + 3 * ex->most_channels;
     return (n + 15) / 16 * 16;
@@ -63,7 +63,7 @@ static tn_status build(tn_exec *ex) {
     return TN_OK;
 }
 
-/* Built, without the memory that it plans. */
+/* Build and plan an executor without allocating its arena. */
 static tn_status plan_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, tn_exec **out) {
     TN_TRY(check_size(net, B, size_px));
     tn_exec *ex = calloc(1, sizeof *ex);
@@ -126,7 +126,7 @@ void tn_exec_weights(tn_exec *ex, const float *params, const float *state) {
 
 /* --- training ----------------------------------------------------------------------------------------------------- */
 
-/* 1/(1-p) for the kept, 0 for the dropped; one generator per sample. */
+/* Draw dropout factors: 1/(1-p) to keep, 0 to drop; one random generator per sample. */
 static void draw_factors(const tn_op *op, tn_stream stream, const tn_exec_lane *lane, int B, int64_t n, float *factor) {
     float kept = (float)(1.0 / (1.0 - op->drop));
     for (int b = 0; b < B; b++) {
@@ -146,7 +146,7 @@ void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane) {
     ex->dev->op->upload(ex->dev, ex->n_draws, ex->host, ex->draw);
 }
 
-/* The first n images of what is given. */
+/* Copy the first n images to the device. */
 static void upload_inputs(tn_exec *ex, int n, const float *image, const float *extra, bool training) {
     const tn_dev_table *f = ex->dev->op;
     int64_t n_extra = ex->value[TN_VALUE_EXTRA].n;
@@ -155,7 +155,7 @@ static void upload_inputs(tn_exec *ex, int n, const float *image, const float *e
     if (n_extra) f->upload(ex->dev, n * n_extra, extra, tn_value_at(ex, TN_VALUE_EXTRA, training));
 }
 
-/* The backward pass needed the biased variances; PyTorch and TensorFlow keep running means of the unbiased ones. */
+/* The backward pass needs biased variances, but running variances are unbiased, as in PyTorch and TensorFlow. */
 static void unbias(tn_exec *ex, float *moments) {
     for (int i = 0; i < ex->n_ops; i++) {
         const tn_op *op = &ex->op[i];
@@ -173,7 +173,7 @@ static double mean_loss(tn_exec *ex) {
     return sum / ex->B;
 }
 
-/* Loss and gradient at the logits get what the teacher says. On the host: they are few. */
+/* Add the consistency loss to the loss and to the gradient of the logits, on the host, because these are few numbers. */
 static void add_consistency(tn_exec *ex, const tn_exec_lane *lane) {
     const tn_dev_table *f = ex->dev->op;
     int K = ex->net->spec.n_classes;

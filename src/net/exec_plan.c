@@ -1,4 +1,4 @@
-/* exec_plan.c - which buffer is alive when, and where in the arena it lies. */
+/* exec_plan.c - lifetimes of buffers, and their offsets in the arena. */
 #include "net/exec_priv.h"
 
 #include <limits.h>
@@ -12,15 +12,16 @@ typedef struct {
     int first, last; /* times, both inclusive */
 } span;
 
-/* --- places ------------------------------------------------------------------------------------------------------- */
+/* --- offsets ------------------------------------------------------------------------------------------------------ */
 
 static int by_size(const void *a, const void *b) {
     const span *x = *(span *const *)a, *y = *(span *const *)b;
     if (x->n != y->n) return x->n < y->n ? 1 : -1;
-    return x < y ? -1 : 1; /* the same plan for the same net, whatever qsort does with equals */
+    return x < y ? -1 : 1; /* no ties, so that qsort gives the same plan everywhere */
 }
 
-/* Lowest gap among the placed ones (sorted by place) that live at the same time. Returns its index in the order. */
+/* Place a span into the lowest gap between placed spans (sorted by offset) that are alive at the same time. Returns its index in that
+ * order. */
 static int place(span *s, int n_placed, span *const *placed) {
     int64_t end = 0;
     s->at = -1;
@@ -36,7 +37,7 @@ static int place(span *s, int n_placed, span *const *placed) {
     return i;
 }
 
-/* Largest first, each at the lowest place that is free during its whole life. Returns the total, -1 = no memory. */
+/* Place all spans, largest first, each at the lowest offset that is free during its lifetime. Returns the total; -1 = no memory. */
 static int64_t place_all(int n, span *all) {
     span **order = calloc(2 * (size_t)n, sizeof *order), **placed = order + n;
     if (!order) return -1;
@@ -62,7 +63,7 @@ static void touch(span *s, int time) {
     if (time > s->last) s->last = time;
 }
 
-/* --- who touches what when ---------------------------------------------------------------------------------------- */
+/* --- lifetimes ---------------------------------------------------------------------------------------------------- */
 
 static bool elementwise(const tn_op *op) {
     return op->kind == TN_OP_ACT || op->kind == TN_OP_DROPOUT;
@@ -80,7 +81,7 @@ static void lives_of_eval(const tn_exec *ex, span *data, int *owner) {
         if (op->side >= 0) touch(&data[owner[op->side]], i);
         touch(&data[owner[op->y]], i);
         if (op->kind != TN_OP_CONV) continue;
-        const tn_value *y = &ex->value[op->y]; /* what conv_eval does in advance */
+        const tn_value *y = &ex->value[op->y]; /* conv_eval also does the residual and the pool that follow */
         if (y->reader >= 0 && ex->op[y->reader].side >= 0) touch(&data[owner[ex->op[y->reader].side]], i);
         if (y->pool >= 0) touch(&data[owner[ex->op[y->pool].y]], i);
     }
@@ -100,7 +101,7 @@ static void lives_of_data(const tn_exec *ex, span *data) {
         if (rereads_x) touch(&data[op->x], 2 * n - i);
         if (op->kind != TN_OP_CONV) continue;
         touch(&data[op->y], 2 * n - i);
-        int reader = ex->value[op->y].reader; /* its scale is part of how y was read */
+        int reader = ex->value[op->y].reader; /* its side (scale) is needed to read y again */
         if (op->side >= 0) touch(&data[op->side], 2 * n - i);
         if (reader >= 0 && ex->op[reader].kind == TN_OP_CONV && ex->op[reader].side >= 0)
             touch(&data[ex->op[reader].side], 2 * n - i);
@@ -108,7 +109,7 @@ static void lives_of_data(const tn_exec *ex, span *data) {
     touch(&data[ex->logits], n);
 }
 
-/* The gradient of the residual's other input is the one of its output, to which the branch adds in the end. */
+/* The gradient of a residual's side input shares the buffer of its output's gradient; the branch adds to it at the end. */
 static void lives_of_grads(const tn_exec *ex, span *grad, int *owner) {
     int n = ex->n_ops;
     for (int v = 0; v < ex->n_values; v++) owner[v] = v;
@@ -133,7 +134,7 @@ static void lives_of_grads(const tn_exec *ex, span *grad, int *owner) {
 
 /* --- the plan ----------------------------------------------------------------------------------------------------- */
 
-/* Floats that a value takes. */
+/* The number of floats of a value. */
 static int64_t room_of(const tn_exec *ex, int v, int B) {
     int64_t n = B * ex->value[v].n;
     return ex->value[v].stored ? (n * (int64_t)tn_real_bytes(ex->dev) + 3) / 4 : n;
@@ -142,6 +143,7 @@ static int64_t room_of(const tn_exec *ex, int v, int B) {
 static tn_status plan(tn_exec *ex, bool training, span *all, int *owner) {
     int n_values = ex->n_values, n = training ? 2 * n_values : n_values;
     span *data = all, *grad = all + n_values;
+    TN_ASSERT(n_values > 0);
     for (int i = 0; i < n; i++)
         all[i] = (span){.n = room_of(ex, i % n_values, training ? ex->B : ex->B_eval), .first = INT_MAX, .last = -1};
     if (training) {

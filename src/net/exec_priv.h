@@ -1,20 +1,20 @@
 /*
- * exec_priv.h - how a net is computed: a tape of operations on values, and an arena in which they lie.
+ * exec_priv.h - how a net is computed: a tape (list of operations on values), and an arena (one allocation for all values).
  *
  *   exec.c       memory, and the calls of net.h
  *   exec_tape.c  block list -> tape
- *   exec_plan.c  tape -> places in the arena
+ *   exec_plan.c  tape -> offsets in the arena
  *   exec_run.c   the tape forwards and backwards
  *
- * Values     Stored activations are what a convolution wrote, or a block's output. Batch norm and activation of the
- *            former belong to the value and are applied by whoever reads it (tn_view in dev.h). Others are float
- *            vectors (B,C).
- * Time       operation i of n runs forward at time i, the loss at n, its backward at 2n - i. A buffer is alive from the
- *            first to the last time it is touched; buffers alive at the same time never overlap.
- * In place   evaluation: activations of vectors, and a block's output over its last convolution. Training: only the
- *            gradients of those.
- * Invariant  A value that several operations read has its gradient begun by the last of them (the first to run
- *            backward); the others add.
+ * Values     images (B,S,S,C): the raw output of a convolution, or a block's output. Batch norm and activation of a
+ *            convolution's output belong to the value and are applied when it is read (tn_view in dev.h). Other values are
+ *            float vectors (B,C).
+ * Time       operation i of n runs forward at time i, the loss at time n, the backward of i at time 2n - i. A buffer is alive
+ *            from its first to its last use; buffers that are alive at the same time never overlap.
+ * In place   in evaluation: activations of vectors, and a block's output, which overwrites its last convolution's. In
+ *            training: only the gradients of these.
+ * Invariant  If several operations read a value, the last of them (the first to run backward) writes its gradient, and the
+ *            others add to it.
  */
 #ifndef TN_NET_EXEC_PRIV_H
 #define TN_NET_EXEC_PRIV_H
@@ -22,12 +22,12 @@
 #include "net/net_priv.h"
 
 typedef enum {
-    TN_OP_CONV,     /* x as read, times side(B,C) where there is one; then moments of y  */
+    TN_OP_CONV,     /* convolution of x as read, times side (B,C) if there is one; then moments of y */
     TN_OP_RESIDUAL, /* side + keep x as read; side -1 = nothing                          */
     TN_OP_POOL,     /* mean over the pixels of x as read                                 */
     TN_OP_DENSE,
     TN_OP_ACT,
-    TN_OP_JOIN,   /* x beside side                                                       */
+    TN_OP_JOIN,   /* concatenation of x and side                                         */
     TN_OP_DROPOUT /* x times mask; nothing in evaluation                                 */
 } tn_op_kind;
 
@@ -40,21 +40,21 @@ typedef struct {
     tn_act act;     /* ACT                                                                                 */
     tn_conv *conv;
     bool depthwise;
-    int64_t affine_at;         /* CONV: a, b (2,C) of y's batch norm in tn_exec.affine                             */
-    double drop;               /* probability, of RESIDUAL and DROPOUT                                             */
-    int64_t draw_at;           /* their factors in tn_exec.draw, -1 = none                                         */
-    int layer;                 /* and their stream's layer                                                         */
-    bool add;                  /* backward adds to the gradient of x                                               */
-    double seconds[TN_PASSES]; /* spent in it: tn_exec_profile                                             */
+    int64_t affine_at;         /* CONV: offset in tn_exec.affine of a, b (2,C) of y's batch norm                   */
+    double drop;               /* RESIDUAL, DROPOUT: drop probability                                              */
+    int64_t draw_at;           /* RESIDUAL, DROPOUT: offset in tn_exec.draw of their factors, -1 = none            */
+    int layer;                 /* RESIDUAL, DROPOUT: layer number of their random stream                           */
+    bool add;                  /* backward adds to the gradient of x instead of writing it                         */
+    double seconds[TN_PASSES]; /* time spent in it, for tn_exec_profile                                    */
 } tn_op;
 
-/* (S,S,C) an image, S = 1 for vectors. Places are in floats from the start of the arena. */
+/* An image (S,S,C), or a vector with S = 1. Offsets (.._at) are in floats from the start of the arena. */
 typedef struct {
     int S, C;
     bool stored;
-    int made_by;      /* CONV whose batch norm is applied on reading; -1 = none           */
-    tn_act act;       /* and the activation                                               */
-    int reader, pool; /* CONV or RESIDUAL whose x it is; POOL that reads it; -1 = none    */
+    int made_by;      /* the CONV whose batch norm is applied on reading; -1 = none       */
+    tn_act act;       /* the activation that is applied on reading                        */
+    int reader, pool; /* the CONV or RESIDUAL, and the POOL, that read it as x; -1 = none */
     int64_t n, eval_at, train_at, grad_at;
 } tn_value;
 
@@ -72,24 +72,24 @@ struct tn_exec {
     int64_t n_draws, n_affine, n_arena, n_fixed;
     int most_channels;
     float *arena;
-    float *target, *loss, *p, *draw, *affine, *gho; /* device; in one allocation, `target` first */
-    double *sums;                                   /* (2,C), the last of it                       */
+    float *target, *loss, *p, *draw, *affine, *gho; /* device; one allocation, which begins at `target` */
+    double *sums;                                   /* (2,C), at the end of this allocation        */
     float *host;                                    /* (n_draws + B + 2 B K) */
     const float *params, *state;
 };
 
-/* exec_tape.c: op, value, n_draws, logits; creates the convolutions. */
+/* exec_tape.c: set op, value, n_draws, logits; create the convolutions. */
 tn_status tn_tape_build(tn_exec *ex);
 
-/* exec_plan.c: the places of all values and n_arena. */
+/* exec_plan.c: set the offsets of all values, and n_arena. */
 tn_status tn_tape_plan(tn_exec *ex);
 
-/* exec_run.c. moments: (n_state) device, biased variances; NULL = evaluation. */
+/* exec_run.c. moments (n_state, device): gets batch moments with biased variances; NULL = evaluation. */
 void tn_tape_forward(tn_exec *ex, float *moments);
-/* Needs the gradient of the logits in place. Tells lane->on_grads. */
+/* The gradient of the logits must be set. Calls lane->on_grads. */
 void tn_tape_backward(tn_exec *ex, const tn_exec_lane *lane, const float *moments, float *grads);
 
-/* exec.c: this lane's factors of drop-connect and dropout, into ex->draw. */
+/* exec.c: draw this lane's factors of drop-connect and dropout into ex->draw. */
 void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane);
 
 void *tn_value_at(const tn_exec *ex, int v, bool training);

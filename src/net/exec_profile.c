@@ -1,4 +1,4 @@
-/* exec_profile.c - where the time of an executor went. */
+/* exec_profile.c - prints the time of each operation. */
 #include "net/exec_priv.h"
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static void name_kind(const tn_op *op, char out[NAME_BYTES]) {
     snprintf(out, NAME_BYTES, "%s", op->kind == TN_OP_CONV ? conv : NAME[op->kind]);
 }
 
-/* Reads of x and y and writes of y: the least that one pass forward and one backward move, in MiB. */
+/* The least memory traffic in MiB of one forward and one backward pass: reads of x and y, writes of y. */
 static double moved_mib(const tn_exec *ex, const tn_op *op) {
     const tn_value *x = &ex->value[op->x], *y = &ex->value[op->y];
     double bytes_x = (double)x->n * (x->stored ? (double)tn_real_bytes(ex->dev) : 4),

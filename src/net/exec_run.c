@@ -1,4 +1,4 @@
-/* exec_run.c - the tape forwards and backwards. */
+/* exec_run.c - runs the tape forward and backward. */
 #include "net/exec_priv.h"
 
 #include "base/progress.h"
@@ -19,11 +19,11 @@ static int64_t offset(const tn_exec *ex, int tensor) {
     return ex->net->tensor[tensor].offset;
 }
 
-/* How value v is read; scale -1 = none. */
+/* The view (dev.h) through which value v is read; scale -1 = none. */
 static tn_view view_of(const tn_exec *ex, int v, int scale, bool training) {
     const tn_value *value = &ex->value[v];
     tn_view view = {.x = tn_value_at(ex, v, training)};
-    if (value->made_by >= 0 && training) { /* evaluation stores finished values */
+    if (value->made_by >= 0 && training) { /* in evaluation, batch norm and activation are already applied */
         view.a = ex->affine + ex->op[value->made_by].affine_at;
         view.b = view.a + value->C;
         view.act = value->act;
@@ -34,7 +34,7 @@ static tn_view view_of(const tn_exec *ex, int v, int scale, bool training) {
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
-/* a, b of y's batch norm from moments, or from running ones. */
+/* Compute a, b of y's batch norm from batch moments, or from running moments (moments NULL). */
 static float *affine(tn_exec *ex, const tn_op *op, const float *moments) {
     float *a = ex->affine + op->affine_at;
     int C = ex->value[op->y].C;
@@ -51,8 +51,8 @@ static void conv_train(tn_exec *ex, const tn_op *op, float *moments) {
     affine(ex, op, moments);
 }
 
-/* The residual lies in the same place as y (exec_plan.c), so that it is finished with it; so is the pool of a depthwise
- * convolution. */
+/* A convolution in evaluation. The residual that follows has the same buffer as y (exec_plan.c) and is computed here, too; so is the
+ * pool after a depthwise convolution. */
 static void conv_eval(tn_exec *ex, const tn_op *op) {
     const tn_value *y = &ex->value[op->y];
     const tn_op *reader = y->reader >= 0 ? &ex->op[y->reader] : NULL;
@@ -83,12 +83,12 @@ static void forward(tn_exec *ex, const tn_op *op, float *moments) {
             conv_eval(ex, op);
         break;
     case TN_OP_RESIDUAL:
-        if (!training) break; /* conv_eval */
+        if (!training) break; /* done by conv_eval */
         view = view_of(ex, op->x, -1, true);
         f->residual(dev, B, pixels(in), in->C, &view, draw, side, y);
         break;
     case TN_OP_POOL:
-        if (!training && in->reader >= 0) break; /* conv_eval */
+        if (!training && in->reader >= 0) break; /* done by conv_eval */
         view = view_of(ex, op->x, -1, training);
         f->pool_forward(dev, B, pixels(in), in->C, &view, y);
         break;
@@ -118,8 +118,8 @@ void tn_tape_forward(tn_exec *ex, float *moments) {
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */
 
-/* The gradient at the output of y's batch norm, and its sums: what the readers of y left, through the activation. A
- * depthwise reader has done this already. */
+/* Compute the gradient at the output of y's batch norm, and its sums, from the gradient that the readers of y left. A depthwise reader
+ * has done this already. */
 static void gather_gradient(tn_exec *ex, int y) {
     const tn_value *v = &ex->value[y];
     const tn_op *reader = v->reader >= 0 ? &ex->op[v->reader] : NULL;
@@ -166,7 +166,7 @@ static void backward(tn_exec *ex, const tn_op *op, const float *moments, float *
     case TN_OP_CONV:
         conv_backward(ex, op, moments, grads);
         break;
-    case TN_OP_RESIDUAL: /* gather_gradient reads it from where it lies */
+    case TN_OP_RESIDUAL: /* gather_gradient reads the gradient of y directly */
     case TN_OP_POOL:
         break;
     case TN_OP_DENSE:
@@ -191,7 +191,7 @@ void tn_tape_backward(tn_exec *ex, const tn_exec_lane *lane, const float *moment
         double begin_s = tn_now_s();
         backward(ex, &ex->op[i], moments, grads);
         ex->op[i].seconds[TN_PASS_BACKWARD] += tn_now_s() - begin_s;
-        if (ex->op[i].tensor >= 0) from = offset(ex, ex->op[i].tensor); /* tensors lie in the order of the tape */
+        if (ex->op[i].tensor >= 0) from = offset(ex, ex->op[i].tensor); /* tensors have the order of the tape */
         if (lane->on_grads) lane->on_grads(lane->context, from);
     }
 }

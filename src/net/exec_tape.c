@@ -1,4 +1,4 @@
-/* exec_tape.c - walks the block list and writes down the operations. */
+/* exec_tape.c - makes the tape of operations from the block list. */
 #include "net/exec_priv.h"
 
 #include <stdlib.h>
@@ -19,12 +19,12 @@ static tn_op *push(tn_exec *ex, tn_op_kind kind, int x, int y) {
     return &ex->op[ex->n_ops++];
 }
 
-/* A value of the same shape as x made from it by an elementwise operation. */
+/* Push an elementwise operation on x; its output has the shape of x. */
 static tn_op *push_alike(tn_exec *ex, tn_op_kind kind, int x) {
     return push(ex, kind, x, value(ex, ex->value[x].S, ex->value[x].C, ex->value[x].stored));
 }
 
-/* Convolution of x (times scale, -1 = none), whose output is read with batch norm and activation. */
+/* Push a convolution of x (times scale, -1 = none) whose output is read through batch norm and activation. */
 static tn_status conv_bn(tn_exec *ex, int tensor, int stride, tn_act act, int scale, int *x) {
     const tn_tensor *w = &ex->net->tensor[tensor];
     tn_value in = ex->value[*x];
@@ -70,12 +70,12 @@ static int pool(tn_exec *ex, int x) {
     return push(ex, TN_OP_POOL, x, value(ex, 1, ex->value[x].C, false))->y;
 }
 
-/* x as read, stored. */
+/* Push an operation that stores x as it is read. */
 static int materialise(tn_exec *ex, int x) {
     return ex->value[x].made_by < 0 ? x : push_alike(ex, TN_OP_RESIDUAL, x)->y;
 }
 
-/* The channels' factors (B,C). */
+/* Push squeeze-and-excitation of x. Returns the value with the factors (B,C) of the channels. */
 static int squeeze_excite(tn_exec *ex, int tensor, int x) {
     int s = activate(ex, ex->net->act, dense(ex, tensor, pool(ex, x)));
     return activate(ex, TN_ACT_SIGMOID, dense(ex, tensor + 2, s));
@@ -120,8 +120,9 @@ static int head(tn_exec *ex, int x) {
     return dense(ex, net->classifier, x);
 }
 
-/* Backward runs from the last operation to the first: whoever meets a gradient that was begun adds to it. What POOL
- * gives to its x, and RESIDUAL to what a convolution made, that convolution takes in by itself. */
+/* Mark the operations whose backward adds to a gradient. Backward runs from the last operation to the first; the first to reach a value
+ * writes its gradient. The gradients of a POOL, and of a RESIDUAL whose x is a convolution's output, are read by that convolution
+ * itself and need no buffer. */
 static tn_status mark_adders(tn_exec *ex) {
     size_t n = (size_t)ex->n_values;
     bool *begun = calloc(n, sizeof *begun);
@@ -142,7 +143,7 @@ static tn_status mark_adders(tn_exec *ex) {
     return TN_OK;
 }
 
-/* So gradients become final from the end of their vector to its beginning. */
+/* Do the tensors have the order of the tape? Then gradients become final from the end of their vector to its beginning. */
 static bool tensors_follow_tape(const tn_exec *ex) {
     int last = -1;
     for (int i = 0; i < ex->n_ops; i++) {

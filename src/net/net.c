@@ -1,4 +1,4 @@
-/* net.c - a net's tensors in timm's names and order, their first values, and the table that describes it. */
+/* net.c - tensors of a net with timm's names and order, their initial values, and the printed table of layers. */
 #include "net/net_priv.h"
 
 #include "base/rng.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { MAX_UNITS = 1 << 20, INPUT_CHANNELS = 3, STEM_KERNEL = 3 };
-static const double MAX_SCALE = 16; /* of width and depth */
+static const double MAX_SCALE = 16; /* limit of width and depth */
 
 /* --- tensors ------------------------------------------------------------------------------------------------------ */
 
@@ -32,7 +32,7 @@ __attribute__((format(printf, 5, 6))) static int add(tn_net *net, tn_tensor_kind
     return net->n_tensors++;
 }
 
-/* Convolution without bias and its batch norm; returns the weight's index. */
+/* Add a convolution without bias and its batch norm. Returns the index of its weight. */
 static int add_conv(tn_net *net, const char *prefix, const char *conv, const char *bn, int n_in, int n_out,
                     int kernel) {
     tn_tensor_kind kind = n_in == 1 ? TN_TENSOR_DEPTHWISE : TN_TENSOR_CONV;
@@ -50,7 +50,7 @@ static int add_dense(tn_net *net, const char *name, int n_in, int n_out) {
     return first;
 }
 
-/* Dense layers, but stored as 1x1 convolutions with a bias. */
+/* Add squeeze-and-excitation: two dense layers, stored as 1x1 convolutions with bias. */
 static int add_se(tn_net *net, const char *prefix, int n_mid, int squeeze) {
     int first = add(net, TN_TENSOR_CONV, 4, (int64_t[]){squeeze, n_mid, 1, 1}, "%sse.conv_reduce.weight", prefix);
     add(net, TN_TENSOR_BIAS, 1, (int64_t[]){squeeze}, "%sse.conv_reduce.bias", prefix);
@@ -59,7 +59,7 @@ static int add_se(tn_net *net, const char *prefix, int n_mid, int squeeze) {
     return first;
 }
 
-/* timm calls a block without expansion depthwise-separable and counts its batch norms from the depthwise one. */
+/* In timm a block without expansion is depthwise-separable, and its batch norms are numbered from the depthwise convolution on. */
 static void add_block(tn_net *net, tn_block *b) {
     char prefix[32];
     snprintf(prefix, sizeof prefix, "blocks.%d.%d.", b->stage, b->place);
@@ -90,7 +90,7 @@ static tn_status add_tensors(tn_net *net) {
 
 static tn_status check_range(const char *what, double value, bool fine, const char *accepted) {
     if (fine) return TN_OK;
-    return tn_fail(TN_EARG, "%s of the net is %g: %s", what, value, accepted);
+    return tn_fail(TN_EARG, "the net's %s is %g: %s", what, value, accepted);
 }
 
 static tn_status check_spec(const tn_net_spec *s) {
@@ -186,9 +186,9 @@ int tn_net_out_px(const tn_net *net, int S, int kernel, int stride, int *pad_out
     return P;
 }
 
-/* --- first values ------------------------------------------------------------------------------------------------- */
+/* --- initial values ----------------------------------------------------------------------------------------------- */
 
-/* One generator per row, so that no tensor is too large for it. */
+/* Each row has its own random generator, so that its counter cannot overflow. */
 static void init_tensor(uint64_t seed, int index, const tn_tensor *t, float *x) {
     if (t->kind != TN_TENSOR_CONV && t->kind != TN_TENSOR_DEPTHWISE && t->kind != TN_TENSOR_DENSE) {
         bool one = t->kind == TN_TENSOR_SCALE || t->kind == TN_TENSOR_VAR;
@@ -215,7 +215,7 @@ void tn_net_init(const tn_net *net, uint64_t seed, float *params, float *state) 
 
 /* --- description -------------------------------------------------------------------------------------------------- */
 
-/* One line for tensors [first, last). */
+/* Print one line for the tensors [first, last). */
 static void describe_layer(const tn_net *net, FILE *out, const char *name, int S, int C, int first, int last) {
     int64_t n = 0;
     for (int i = first; i < last; i++) n += tn_tensor_is_state(&net->tensor[i]) ? 0 : net->tensor[i].n;

@@ -1,20 +1,20 @@
 /*
- * net.h - EfficientNet with a metadata head: description, weights, forward and backward.   layer: net, uses: dev
+ * net.h - EfficientNet with a metadata head: description, weights, forward and backward.
  *
- *   tn_net *net = NULL;                                     what it is: blocks and tensors, no memory for weights
+ *   tn_net *net = NULL;                                     the description: blocks and tensors, no memory for weights
  *   TN_TRY(tn_net_new(&spec, &net));
  *   tn_net_init(net, seed, params, state);                  host vectors, caller owns
- *   tn_exec *ex = NULL;                                     how it is computed: one device, one batch size
+ *   tn_exec *ex = NULL;                                     the executor: one device, one batch size
  *   TN_TRY(tn_exec_new(dev, net, B, size_px, true, &ex));
  *   tn_exec_weights(ex, params, state);                     after every change of the weights
  *   tn_exec_train(ex, &lane, grads, moments, loss);
  *   tn_exec_free(&ex); tn_net_free(&net);
  *
- * All trainable tensors lie one after another in one flat vector `params` (n_params floats), the batch-norm running
- * moments in `state` (n_state floats); tensor names and layouts are timm's (conv_stem.weight,
- * blocks.0.0.conv_dw.weight, bn1.running_mean, ...), so that checkpoints are readable by it. The head is ours: pooled
- * features (+ category one-hots `extra`) -> [head_dense -> swish] -> dropout -> classifier; with head_units = 0 the
- * dense layer is left out.
+ * All trainable tensors are in one flat vector `params` (n_params floats), the batch-norm running moments in `state`
+ * (n_state floats). Tensor names and layouts are timm's (conv_stem.weight, blocks.0.0.conv_dw.weight, bn1.running_mean, ...),
+ * so that timm can read checkpoints. The head is our own: pooled features (and one-hot categories `extra`) -> [head_dense ->
+ * swish] -> dropout -> classifier; with head_units = 0 there is no dense layer.
+ * A *lane* is a micro-batch of B images; it is one batch-norm group. All functions are local.
  *
  * Source  Tan & Le 2019 (EfficientNet), table in effnet.c; SE Hu et al. 2018; drop-connect (stochastic depth) Huang
  *         2016
@@ -28,15 +28,15 @@
 
 typedef struct {
     char name[TN_NAME_BYTES]; /* efficientnet-b0 .. b7, efficientnet-lite0 .. lite4                     */
-    double width, depth;      /* 0 = the table's                                                        */
+    double width, depth;      /* 0 = the table's value                                                  */
     int stem_stride;          /* 1 or 2                                                                 */
     int n_classes;            /* K                                                                      */
     int extra_units;          /* M, 0 = no metadata                                                     */
     int head_units;           /* 0 = none                                                               */
-    double dropout;           /* -1 = the table's                                                       */
+    double dropout;           /* -1 = the table's value                                                 */
     double drop_connect;
-    bool pad_same;              /* TF-SAME, computed from the actual size; false = symmetric (torchvision) */
-    double bn_eps, bn_momentum; /* 0 = the table's; momentum in PyTorch's sense (share of the new value) */
+    bool pad_same;              /* TensorFlow's SAME, computed from the actual size; false = symmetric (torchvision) */
+    double bn_eps, bn_momentum; /* 0 = the table's value; momentum as in PyTorch: weight of the new value */
 } tn_net_spec;
 
 enum { TN_TENSOR_NAME_BYTES = 80 };
@@ -61,75 +61,77 @@ typedef struct {
 
 typedef struct tn_net tn_net;
 
-/* Errors TN_EARG: unknown name (with the nearest), width or depth that give nothing, spec out of range; TN_ENOMEM. */
+/* Describe a net. The caller frees *out. Errors TN_EARG unknown name (suggests the nearest) or spec out of range; TN_ENOMEM. */
 tn_status tn_net_new(const tn_net_spec *spec, tn_net **out);
 void tn_net_free(tn_net **net);
-const char *tn_net_name(int i);                       /* of the i-th net of the table; NULL behind the last */
+const char *tn_net_name(int i);                       /* of the i-th net of the table; NULL after the last */
 const tn_net_spec *tn_net_spec_of(const tn_net *net); /* with the table's values filled in */
 int64_t tn_net_params(const tn_net *net);             /* n_params */
 int64_t tn_net_state(const tn_net *net);              /* n_state  */
 int tn_net_tensors(const tn_net *net);
 const tn_tensor *tn_net_tensor(const tn_net *net, int i); /* in file order; params and state interleaved as in timm */
 bool tn_tensor_is_state(const tn_tensor *t);
-int tn_net_table_px(const tn_net *net); /* the input size that the net was made for */
-int tn_net_least_px(const tn_net *net); /* smallest input size: the product of all strides, one pixel is left */
+int tn_net_table_px(const tn_net *net); /* the input size that the net was designed for */
+int tn_net_least_px(const tn_net *net); /* smallest input size: the product of all strides, so that one pixel is left */
 
-/* Layer table (name, output, parameters) and the lines "parameters N", "state N"; size_px 0 = the table's size. */
+/* Print a table of layers (name, output, parameters) and the lines "parameters N", "state N". size_px 0 = the table's size. */
 void tn_net_describe(const tn_net *net, int size_px, FILE *out);
 
-/* Convolution normal sqrt(2/fan_out) (depthwise: fan_out per group), dense uniform 1/sqrt(fan_in), biases 0, gamma 1,
- * beta 0, means 0, variances 1. Philox(seed, TN_STREAM_INIT, tensor index): equal for every size, fold and rank. */
+/* Set initial values: convolutions normal with deviation sqrt(2/fan_out) (depthwise: fan_out per group), dense layers uniform in
+ * +-1/sqrt(fan_in), biases 0, gamma 1, beta 0, means 0, variances 1. Random numbers are Philox(seed, TN_STREAM_INIT, tensor index),
+ * equal for every size, fold and rank. params (n_params), state (n_state): host memory. */
 void tn_net_init(const tn_net *net, uint64_t seed, float *params, float *state);
 
 /* --- execution ---------------------------------------------------------------------------------------------------- */
 
 typedef struct tn_exec tn_exec;
 
-/* All memory is planned and allocated here, once. size_px square input. training: keeps what backward needs; such an
- * exec also evaluates (tn_exec_eval).
- * Errors  TN_ENOMEM; TN_EARG size below tn_net_least_px, B < 1, or training with a single value per channel
- *         somewhere. */
+/* Make an executor, and allocate all its memory.
+ * B         images per lane
+ * size_px   width and height of the input
+ * training  with memory for the backward pass; such an executor can also evaluate
+ * Errors    TN_ENOMEM; TN_EARG size_px below tn_net_least_px, B < 1, or training where a layer has one value per channel */
 tn_status tn_exec_new(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, tn_exec **out);
 void tn_exec_free(tn_exec **ex);
-size_t tn_exec_bytes(const tn_exec *ex); /* device memory it holds */
-/* What tn_exec_bytes would say, without taking the memory. Errors as tn_exec_new. */
+size_t tn_exec_bytes(const tn_exec *ex); /* its device memory */
+/* Predict tn_exec_bytes without allocating. Errors those of tn_exec_new. */
 tn_status tn_exec_cost(tn_dev *dev, const tn_net *net, int B, int size_px, bool training, size_t *bytes_out);
 
-/* params (n_params) and state (n_state) in device memory; they must stay valid. Call after every change of them. */
+/* Set the weights: params (n_params) and state (n_state) in device memory, which must stay valid. Call it after every change of
+ * their values, too. */
 void tn_exec_weights(tn_exec *ex, const float *params, const float *state);
 
 typedef struct {
     const float *image;        /* (B,S,S,3) host memory, normalised   */
     const float *extra;        /* (B,M) host, NULL when M = 0         */
-    const float *target;       /* (B,K) host; all zeros: a sample without label, which has no cross entropy */
+    const float *target;       /* (B,K) host: class probabilities; a row of zeros: no label, no cross entropy */
     const float *teacher;      /* (B,K) host: the teacher's probabilities; NULL = no consistency loss */
-    double consistency_weight; /* of the distance to them (consistency.h) */
+    double consistency_weight; /* weight of the consistency loss (consistency.h) */
     tn_consistency_kind consistency;
     uint64_t seed;
-    int64_t position; /* of the first sample in the training stream: dropout and drop-connect are drawn from
-                         (seed, stream, position + i, layer) */
-    /* Called after every operation of the backward pass, NULL = nobody: the gradients from place `from` of grads_out to
-     * the end are final. `from` never rises and ends at 0. */
+    int64_t
+        position; /* of the first sample in the stream of training images: dropout and drop-connect of sample i are drawn
+                         from (seed, stream, position + i, layer) */
+    /* NULL, or called after every operation of the backward pass: grads_out[from ..] are final. `from` never rises and ends
+     * at 0. */
     void (*on_grads)(void *context, int64_t from);
     void *context;
 } tn_exec_lane;
 
-/* One lane: forward in training mode, loss, backward.
- * grads_out (n_params, device) overwritten: gradient of the mean loss over the B samples of the lane, those without
- * label counted: a label weighs the same whatever stands beside it (as in the published code of mean teacher).
- * moments_out (n_state, device): batch mean and *unbiased* variance at the places of the running ones.
- * loss_out (host): mean loss of the lane.
- * Cost: no allocation. */
+/* Train on one lane: forward in training mode, loss, backward. Does not allocate.
+ * grads_out    (n_params, device) overwritten with the gradient of the mean loss over all B samples of the lane. Samples without
+ *              label count in B, so the weight of a label does not depend on the other samples (as in the code of mean teacher)
+ * moments_out  (n_state, device) batch means and *unbiased* variances, in the layout of the running moments
+ * loss_out     (host) mean loss of the lane */
 void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, float *moments_out, double *loss_out);
 
-/* Where the time went since the executor was made, as markdown: per kind of operation and for the dearest operations
- * milliseconds forward, backward and in evaluation, their share, and the least that one pass over the operation has to
- * move. */
+/* Print the time spent since the executor was made, as markdown: for each kind of operation and for the most expensive operations,
+ * milliseconds of forward, backward and evaluation, their share, and the least memory traffic of one pass. */
 void tn_exec_profile(const tn_exec *ex, FILE *out);
 
 /* Class probabilities p_out (B,K, host) in evaluation mode (running moments, no dropout). */
 void tn_exec_eval(tn_exec *ex, const float *image, const float *extra, float *p_out);
-/* The same, logits. */
+/* The same, but logits (B,K). */
 void tn_exec_logits(tn_exec *ex, const float *image, const float *extra, float *logits_out);
 
 #endif

@@ -1,4 +1,4 @@
-/* optim.c - one optimiser step over all tensors, and the rate at which it goes. */
+/* optim.c - one optimiser step over all tensors, and the schedules. */
 #include "net/optim.h"
 
 #include <math.h>

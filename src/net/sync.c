@@ -1,4 +1,4 @@
-/* sync.c - sums of buckets on their way. Invariants and formula: sync.h; the exchanges: sync_route.c. */
+/* sync.c - executes the exchanges of all buckets. Invariants and formula: sync.h; list of exchanges: sync_route.c. */
 #include "net/sync_priv.h"
 
 #include "base/progress.h"
@@ -8,18 +8,19 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { MOST_BUCKETS = 64, TAG = 1000 }; /* tags up to TAG + 64 x 64 are below the 32767 that every MPI has */
+enum { MOST_BUCKETS = 64, TAG = 1000 }; /* the largest tag, TAG + 64 x 64, is below 32767, which every MPI allows */
 
 typedef struct {
     tn_route route;
     int64_t at, n;
-    int stage, n_waiting; /* where it is; messages of that stage that have not arrived */
+    int stage, n_waiting; /* present exchange; its messages that have not arrived */
 } bucket;
 
 struct tn_lane_sum {
+    tn_run *run; /* between begin and finish */
     int n_buckets, n_begun, n_done;
     bucket *bucket;       /* [0] is the end of the vector */
-    int most;             /* messages of a stage */
+    int most;             /* most messages of an exchange */
     MPI_Request *request; /* (n_buckets, most) */
     float *scratch;
     double hidden_s, waited_s; /* in ready, in finish */
@@ -87,8 +88,8 @@ static void end_stage(bucket *b) {
     for (int64_t i = 0; i < x->n_added; i++) to[i] += from[i];
 }
 
-/* The stages from b's next one up to the first that has to wait for others. */
-static void go_on(tn_run *run, tn_lane_sum *s, int i) {
+/* Execute the exchanges of bucket i from its present one to the first that has to wait for messages. */
+static void go_on(tn_lane_sum *s, int i) {
     bucket *b = &s->bucket[i];
     for (; b->stage < b->route.n_stages; end_stage(b)) {
         const tn_stage *x = &b->route.stage[b->stage];
@@ -97,9 +98,9 @@ static void go_on(tn_run *run, tn_lane_sum *s, int i) {
             const tn_message *msg = &b->route.message[x->first + k];
             MPI_Request *request = &s->request[i * s->most + k];
             if (msg->send)
-                MPI_Isend(msg->x, (int)msg->n, MPI_FLOAT, msg->peer, tag, run->comm, request);
+                MPI_Isend(msg->x, (int)msg->n, MPI_FLOAT, msg->peer, tag, s->run->comm, request);
             else
-                MPI_Irecv(msg->x, (int)msg->n, MPI_FLOAT, msg->peer, tag, run->comm, request);
+                MPI_Irecv(msg->x, (int)msg->n, MPI_FLOAT, msg->peer, tag, s->run->comm, request);
         }
         b->n_waiting = x->n_messages;
         if (b->n_waiting > 0) return;
@@ -107,33 +108,36 @@ static void go_on(tn_run *run, tn_lane_sum *s, int i) {
     s->n_done++;
 }
 
-static void arrived(tn_run *run, tn_lane_sum *s, int which) {
+static void arrived(tn_lane_sum *s, int which) {
     int i = which / s->most;
     if (--s->bucket[i].n_waiting > 0) return;
     end_stage(&s->bucket[i]);
-    go_on(run, s, i);
+    go_on(s, i);
 }
 
-static void begin_from(tn_run *run, tn_lane_sum *s, int64_t from) {
+static void begin_from(tn_lane_sum *s, int64_t from) {
     while (s->n_begun < s->n_buckets && s->bucket[s->n_begun].at >= from) {
         s->bucket[s->n_begun].stage = 0;
-        go_on(run, s, s->n_begun++);
+        go_on(s, s->n_begun++);
     }
 }
 
-void tn_lane_sum_ready(tn_run *run, tn_lane_sum *s, int64_t from) {
+void tn_lane_sum_begin(tn_run *run, tn_lane_sum *s) {
+    s->run = run;
+}
+
+void tn_lane_sum_ready(tn_lane_sum *s, int64_t from) {
     double begin_s = tn_now_s();
     int which = 0, any = 1;
-    begin_from(run, s, from);
+    begin_from(s, from);
     while (any && s->n_done < s->n_begun) {
         MPI_Testany(s->n_begun * s->most, s->request, &which, &any, MPI_STATUS_IGNORE);
-        if (any) arrived(run, s, which);
+        if (any) arrived(s, which);
     }
     s->hidden_s += tn_now_s() - begin_s;
 }
 
-/* Waits for any message. Other ranks may need long, and on a shared core this one's spinning: after a while it
- * sleeps. */
+/* Wait for any message. After a while sleep between tests: other ranks may take long, and may need this core. */
 static int wait_any(const tn_lane_sum *s) {
     enum { SPIN_US = 200, SLEEP_US = 50 };
     double begin_s = tn_now_s();
@@ -147,16 +151,18 @@ static int wait_any(const tn_lane_sum *s) {
 
 void tn_lane_sum_finish(tn_run *run, tn_lane_sum *s) {
     double begin_s = tn_now_s();
+    TN_ASSERT(s->run == run);
     tn_watch_wait("the sum over lanes");
-    begin_from(run, s, 0);
-    while (s->n_done < s->n_buckets) arrived(run, s, wait_any(s));
+    begin_from(s, 0);
+    while (s->n_done < s->n_buckets) arrived(s, wait_any(s));
     tn_watch_go();
+    s->run = NULL;
     s->n_begun = s->n_done = 0;
     s->waited_s += tn_now_s() - begin_s;
     s->n_sums++;
 }
 
-/* --- what it costs ------------------------------------------------------------------------------------------------ */
+/* --- profile ------------------------------------------------------------------------------------------------------ */
 
 int64_t tn_lane_sum_bytes(const tn_lane_sum *s) {
     int64_t n = 0;

@@ -1,4 +1,4 @@
-/* sync_priv.h - what one rank does to sum one bucket: sync_route.c writes it down, sync.c does it. */
+/* sync_priv.h - the messages and additions of one rank to sum one bucket: listed by sync_route.c, executed by sync.c. */
 #ifndef TN_NET_SYNC_PRIV_H
 #define TN_NET_SYNC_PRIV_H
 
@@ -11,9 +11,9 @@ typedef struct {
     bool send;
 } tn_message;
 
-/* Messages that travel at the same time, and what is added when all have arrived: to += from. */
+/* One exchange: messages that are sent at the same time, and an addition when all have arrived: to += from (n_added floats). */
 typedef struct {
-    int node; /* names the exchange among those of two ranks in one bucket: its tag */
+    int node; /* identifies the exchange among those of two ranks in one bucket; part of the message tag */
     int first, n_messages;
     float *to;
     const float *from;
@@ -26,9 +26,9 @@ typedef struct {
     tn_message *message;
 } tn_route;
 
-enum { TN_ROUTE_NODES = 64 }; /* tn_stage.node is below */
+enum { TN_ROUTE_NODES = 64 }; /* tn_stage.node is below this */
 
-/* Bucket [at, at + n) of the vectors. scratch: n/2 + 1 floats of its own, unused when n_ranks = 1. */
+/* List the exchanges for bucket [at, at + n) of the vectors. scratch: n/2 + 1 floats for this bucket alone, unused if n_ranks = 1. */
 tn_status tn_route_make(int L, int n_ranks, int rank, int64_t at, int64_t n, float *const *vector, float *scratch,
                         tn_route *out);
 void tn_route_free(tn_route *route);

@@ -1,16 +1,16 @@
 /*
- * sync_route.c - which rank sends which slice to whom, so that every sum follows the tree over lanes.
+ * sync_route.c - lists which rank sends which slice to which rank, so that every sum follows the tree over lanes.
  *
- * A node of the tree is a range of lanes; its ranks are those with lanes in it. Its sum lies cut into as many equal
- * slices as it has ranks, one with each, in an order that takes the orders of both halves in turn. So where both halves
- * have as many ranks, the k-th of the left and the k-th of the right own the same slice of their halves' sums, each
- * keeps half of it and sends the other half: recursive halving. Nothing else is special about powers of two.
+ * A node of the tree is a range of lanes; its ranks are those with lanes in it. Its sum is cut into equal slices, one per rank.
+ * The order of slices alternates between the ranks of the left half and of the right half. If both halves have the same number
+ * of ranks, the k-th rank of the left and the k-th of the right own the same slice of their halves' sums; each keeps one half
+ * of it and sends the other: recursive halving. Powers of two need no other special case.
  *
- * A rank with lanes in both halves of a node (only where n_ranks is no power of two) holds a slice of either half's
- * sum. Where a rank keeps a node's slice: in its vector of its first lane there; sums on their way down: in vector[0].
+ * A rank with lanes in both halves of a node (only if n_ranks is no power of two) holds a slice of both halves' sums. On the way
+ * up a rank stores its slice of a node in the vector of its first lane there; on the way down in vector[0].
  *
- * Invariant  All ranks walk the nodes in the same order, upwards children first, downwards the reverse: the first node
- *            that is not done everywhere has all its ranks, so that nobody waits in a circle.
+ * Invariant  All ranks visit the nodes in the same order, on the way up children first, on the way down in reverse. So at any time
+ *            all ranks of the first unfinished node are able to finish it, and there is no deadlock.
  */
 #include "net/sync_priv.h"
 
@@ -18,14 +18,14 @@
 
 enum { MOST_DEPTH = TN_ROUTE_NODES / 2, SIDES = 2 };
 
-/* Elements [begin, end) of the bucket. */
+/* A slice: elements [begin, end) of the bucket. */
 typedef struct {
     int64_t begin, end;
 } slice;
 
 typedef struct {
     int n;
-    int *rank; /* in the order of their slices */
+    int *rank; /* ranks of a node in the order of their slices */
 } ranks;
 
 typedef struct {
@@ -37,11 +37,11 @@ typedef struct {
     tn_lanes mine;
     int64_t n;
     float *const *vector;
-    int64_t at; /* of the bucket in the vectors */
+    int64_t at; /* offset of the bucket in the vectors */
     float *scratch;
-    int *spare;              /* of order_of */
-    ranks all, half[SIDES];  /* of the node at hand */
-    node up[2 * MOST_DEPTH]; /* where this rank exchanges, in the order of the way up */
+    int *spare;              /* free memory for order_of */
+    ranks all, half[SIDES];  /* of the present node */
+    node up[2 * MOST_DEPTH]; /* nodes where this rank exchanges, in the order of the way up */
     int n_up;
     bool no_memory;
     tn_route *route;
@@ -59,7 +59,7 @@ static int owner_of(const maker *m, int lane) {
 
 /* --- slices ------------------------------------------------------------------------------------------------------- */
 
-/* Ranks of lanes [lo, hi) in the order of their slices, into out; returns how many. */
+/* Write the ranks of lanes [lo, hi) to out, in the order of their slices. Returns their number. */
 static int order_of(const maker *m, int lo, int hi, int *out) {
     int first = owner_of(m, lo), mid = lo + (hi - lo) / 2;
     if (first == owner_of(m, hi - 1)) {
@@ -67,7 +67,7 @@ static int order_of(const maker *m, int lo, int hi, int *out) {
         return 1;
     }
     int a = order_of(m, lo, mid, out), b = order_of(m, mid, hi, out + a), n = 0, skip = -1;
-    if (owner_of(m, mid - 1) == owner_of(m, mid)) skip = owner_of(m, mid); /* it has its place on the left */
+    if (owner_of(m, mid - 1) == owner_of(m, mid)) skip = owner_of(m, mid); /* counted in the left half only */
     for (int i = 0, j = 0; i < a || j < b;) {
         bool left = j == b || (i < a && (int64_t)(2 * i + 1) * b <= (int64_t)(2 * j + 1) * a);
         int rank = left ? out[i++] : out[a + j++];
@@ -81,7 +81,7 @@ static slice slice_at(const maker *m, const ranks *r, int i) {
     return (slice){m->n * i / r->n, m->n * (i + 1) / r->n};
 }
 
-/* Empty where the rank is none of r. */
+/* The slice of a rank; empty if it is not among r. */
 static slice slice_of(const maker *m, const ranks *r, int rank) {
     for (int i = 0; i < r->n; i++)
         if (r->rank[i] == rank) return slice_at(m, r, i);
@@ -92,7 +92,7 @@ static slice common(slice a, slice b) {
     return (slice){a.begin > b.begin ? a.begin : b.begin, a.end < b.end ? a.end : b.end};
 }
 
-/* --- writing down ------------------------------------------------------------------------------------------------- */
+/* --- listing exchanges -------------------------------------------------------------------------------------------- */
 
 static void *grown(maker *m, void *x, int n, int *room, size_t size) {
     if (n < *room) return x;
@@ -112,7 +112,7 @@ static void push_stage(maker *m, tn_stage stage) {
     p->stage[p->n_stages++] = stage;
 }
 
-/* Into the last stage. x: where element 0 of the bucket would lie. */
+/* Add a message to the last exchange. x: address that element 0 of the bucket would have. */
 static void push_message(maker *m, bool send, int peer, float *x, slice piece) {
     tn_route *p = m->route;
     if (piece.begin >= piece.end || peer == m->me || m->no_memory) return;
@@ -123,7 +123,7 @@ static void push_message(maker *m, bool send, int peer, float *x, slice piece) {
     p->stage[p->n_stages - 1].n_messages++;
 }
 
-/* The bucket in this rank's vector of its first lane in [lo, hi); NULL = it has none there. */
+/* The bucket in the vector of this rank's first lane in [lo, hi); NULL = it has no lane there. */
 static float *place_in(const maker *m, int lo, int hi) {
     int lane = lo > m->mine.first ? lo : m->mine.first;
     return lane < hi && lane < m->mine.first + m->mine.n ? m->vector[lane - m->mine.first] + m->at : NULL;
@@ -135,13 +135,14 @@ static void know_ranks(maker *m, const node *x) {
     m->all.n = order_of(m, x->lo, x->hi, m->all.rank);
 }
 
-/* Who owns a slice of a half's sum sends each rank of the node what that will own, and gets the same of its own. */
+/* On the way up: if this rank owns a slice of a half's sum, it sends each rank of the node the part that it will own, and receives the
+ * parts of its own slice. */
 static void push_up(maker *m, const node *x) {
     know_ranks(m, x);
     slice own = slice_of(m, &m->all, m->me);
     float *place[SIDES] = {place_in(m, x->lo, x->mid), place_in(m, x->mid, x->hi)};
     float *to = place[0] ? place[0] : place[1], *from = place[0] ? place[1] : NULL;
-    int64_t origin = from ? 0 : own.begin; /* the scratch has room for the own slice only */
+    int64_t origin = from ? 0 : own.begin; /* scratch has room for this rank's slice only */
     if (!from) from = m->scratch;
     push_stage(m, (tn_stage){.node = x->depth,
                              .to = to + own.begin,
@@ -160,7 +161,7 @@ static void push_up(maker *m, const node *x) {
     }
 }
 
-/* What a rank of this half must know on the way down, less what it has as one of the other: at most two pieces. */
+/* On the way down: the parts that a rank of this half needs and does not already have as a rank of the other half; at most two. */
 static void wanted(const maker *m, int side, int rank, slice out[2]) {
     out[0] = slice_of(m, &m->half[side], rank);
     out[1] = (slice){0, 0};
@@ -203,8 +204,7 @@ static void walk_up(maker *m, int lo, int hi, int depth) {
 
 tn_status tn_route_make(int L, int n_ranks, int rank, int64_t at, int64_t n, float *const *vector, float *scratch,
                         tn_route *out) {
-    size_t each =
-        (size_t)n_ranks + MOST_DEPTH; /* order_of: a rank has a second place in each node until it is merged */
+    size_t each = (size_t)n_ranks + MOST_DEPTH; /* order_of lists a rank twice in a node until it is merged */
     size_t n_bytes = 4 * each * sizeof(int);
     int *room = malloc(n_bytes);
     if (!room) return tn_fail_memory(n_bytes, "the route of a sum");

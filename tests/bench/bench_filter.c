@@ -6,10 +6,10 @@
  * The rows and posteriors of all cells of round 0 by formula: a fifth of the labels is not believed. Prints the peak
  * memory before the filter (the index, as every rank holds it) and after it.
  */
-#include "base/done.h"
-#include "base/h5.h"
-#include "learn/self.h"
-#include "learn/train.h"
+#include "store/done.h"
+#include "store/h5.h"
+#include "filter/filter.h"
+#include "train/train.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -90,8 +90,7 @@ static tn_status fill(const tn_index *ix, const tn_cell *cell, tn_h5 *f) {
 }
 
 static tn_status write_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *inputs) {
-    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], settings[65536],
-        *canonical = tn_cfg_canonical(cfg, TN_STAGE_TRAIN);
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], settings[65536], *canonical = tn_cfg_canonical(cfg, TN_KEYS_TRAIN);
     tn_h5 *f = NULL;
     snprintf(settings, sizeof settings, "%scell.size_px = %d\ncell.seed = %" PRId64 "\n", canonical, cell->size_px,
              cell->seed);
@@ -140,5 +139,5 @@ int main(int argc, char **argv) {
     printf("%s rows: index %.0f MiB, with the filter %.0f MiB, %.1f s\n", argv[3], before, mib(), seconds() - begin);
     if (st != TN_OK) fprintf(stderr, "%s\n", tn_msg);
     tn_run_end(&run, st, tn_h5_broken());
-    return st;
+    return (int)st;
 }

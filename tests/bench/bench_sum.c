@@ -48,6 +48,7 @@ static void exchange(const bench *b, int64_t n, int64_t most) {
 static void go(bench *b, int way) {
     switch (way) {
     case SUM:
+        tn_lane_sum_begin(&b->run, b->sum);
         tn_lane_sum_finish(&b->run, b->sum);
         break;
     case ALLREDUCE:

@@ -6,8 +6,8 @@
     noise_score.py table WORK                markdown over WORK/<noise>-x<seed>/<variant>/, variants as tests/bench/noise made them
 
 Rows are those with a fold. Out-of-fold: from the models of the row's own fold. In-sample: mean over the models that trained on
-the row (the few that are in all their validation slices: out-of-fold). p: at the chosen evaluation point. z: average over
-evaluation points (learn/self.h). Margin: largest other class less the given one; log odds: the logarithm of their ratio. Both
+the row (the few that are in all their validation slices: out-of-fold). p: at the chosen evaluation. z: average over
+evaluations (filter/filter.h). Margin: largest other class less the given one; log odds: the logarithm of their ratio. Both
 flag where they are above 0, which is where the given label is not the largest.
 """
 import csv

@@ -9,11 +9,11 @@
  * nan: the first number of every file is none; missing: every file lacks its third row; twice: all seeds of a fold and
  * size are of one model; absent: the rows of the last fold are quarantined.
  */
-#include "base/done.h"
-#include "base/h5.h"
+#include "store/done.h"
+#include "store/h5.h"
 #include "data/fold.h"
-#include "learn/ensemble.h"
-#include "learn/pred.h"
+#include "reduce/reduce.h"
+#include "predict/pred.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -264,5 +264,5 @@ int main(int argc, char **argv) {
     }
     tn_cfg_free(&cfg);
     tn_run_end(&run, st, tn_h5_broken());
-    return st;
+    return (int)st;
 }

@@ -58,7 +58,7 @@ class Rows:
 
 
 def score(K, y, p):
-    """As reduce: geometric mean of F1; and in selection not flat where one is 0 (learn/blend.h)."""
+    """As reduce: geometric mean of F1; and in selection not flat where one is 0 (reduce/blend.h)."""
     f1 = f1_score(y, p.argmax(axis=1), labels=range(K), average=None, zero_division=0)
     return float(np.exp(np.mean(np.log(np.maximum(f1, 1e-9))))), float(np.prod(f1) ** (1 / K))
 

@@ -12,6 +12,7 @@
 #
 # Right is: the exit code of the documentation for that fault and one message that says why; folders with a DONE and final outputs
 # have the bytes of the undisturbed run; a second start without a fault ends with exactly these.
+# shellcheck disable=SC2034 # inject_stages, outcome: for those who source this
 set -eu
 
 inject_stages="preprocess train resume filter retrain predict reduce report run staged"
@@ -56,7 +57,7 @@ preprocess: { size_px = 18; shard_rows = 12; };
 folds: { count = 3; };
 model: { net = "efficientnet-b0"; width = 0.1; depth = 0.1; stem_stride = 1; metadata_levels = 2; head_units = 4; };
 train: { images = 32; sizes_px = [ 16 ]; lanes = 4; lane_images = 4; learning_rate = 0.006; warmup_images = 0;
-  evaluation_points = 2; ema_decay = 0.9; checkpoint_seconds = 1e-6; loader_threads = 1; hang_seconds = 40; };
+  evaluations = 2; ema_decay = 0.9; checkpoint_seconds = 1e-6; loader_threads = 1; hang_seconds = 40; };
 self: { max_rounds = 1; };
 CFG
     inject_keep preprocess

@@ -1,7 +1,7 @@
 # A shard that was deleted: the ranks wait for a file system that may show it late, then say what to do; that works.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 320/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run out
 (cd out && md5sum shards/*.h5) >expected
 rm out/shards/shard-00001.h5

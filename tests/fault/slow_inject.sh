@@ -53,7 +53,7 @@ for stage in ${INJECT_STAGES:-$inject_stages}; do
         inject_count $stage $ranks >calls
         for rank in $(ranks_hit $stage $ranks); do
             for kind in $kinds; do
-                faults=($(faults_of $kind))
+                read -ra faults <<<"$(faults_of $kind)"
                 for n in $(draw $rank $kind ${INJECT_PER:-1} $turn); do
                     fault=${faults[$((turn % ${#faults[@]}))]} began=${EPOCHREALTIME/./}
                     turn=$((turn + 1))

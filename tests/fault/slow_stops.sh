@@ -7,7 +7,7 @@ RANDOM=$seed
 echo "seed $seed"
 cell=train/r0-f0-s96-x1
 settings="--folds 0 --set model.width=0 --set model.depth=0 --set model.stem_stride=2 --set train.sizes_px=[96] --set train.images=320
-    --set train.warmup_images=0 --set train.evaluation_points=2 --set train.checkpoint_seconds=1e-6" # small images, whole widths
+    --set train.warmup_images=0 --set train.evaluations=2 --set train.checkpoint_seconds=1e-6" # small images, whole widths
 train() { "$tenfold" train tiny.cfg --run $1 $settings >log 2>&1 || { cat log; exit 1; }; }
 "$tenfold" preprocess tiny.cfg --run whole --set preprocess.size_px=120 >log 2>&1 || { cat log; exit 1; }
 sed -i 's/size_px = 40/size_px = 120/' tiny.cfg

@@ -110,8 +110,8 @@ refused 2 "tenfold check does not take --folds" check tiny.cfg --folds 1
 refused 2 "--run: the folder has no name" preprocess tiny.cfg --run=
 refused 2 "--folds 2-1" train tiny.cfg --folds 2-1
 refused 2 'did you mean `efficientnet-b0`?' run tiny.cfg --run never --set model.net=efficientnet-bo
-refused 2 "fewer than train.evaluation_points" run tiny.cfg --run never --set train.images=40 --set train.warmup_images=0
-refused 2 "fewer than train.evaluation_points" check tiny.cfg --set train.images=40 --set train.warmup_images=0
+refused 2 "fewer than train.evaluations" run tiny.cfg --run never --set train.images=40 --set train.warmup_images=0
+refused 2 "fewer than train.evaluations" check tiny.cfg --set train.images=40 --set train.warmup_images=0
 test ! -e never
 refused 2 'did you mean `efficientnet-b0`?' weights describe efficientnet-b9
 refused 3 "cannot be read" weights digest none.safetensors
@@ -119,15 +119,16 @@ refused 4 "not a checkpoint" weights digest tiny.cfg
 
 # --- order of stages, run folders
 refused 2 "run \`tenfold preprocess\` first" train tiny.cfg --run empty
+refused 2 "empty/shards is not there or not complete: run \`tenfold preprocess\` first" explore tiny.cfg --run empty
 "$tenfold" preprocess tiny.cfg --run one >log 2>&1
 refused 2 "run \`tenfold train --round 0 --folds 0\` first" filter tiny.cfg --run one
-refused 6 "0 of 3 predictions are there" reduce tiny.cfg --run one --set self.max_rounds=0
+refused 6 "0 of 3 predictions are done" reduce tiny.cfg --run one --set self.max_rounds=0
 refused 2 "run \`tenfold reduce\` first" report tiny.cfg --run one
 refused 2 "folds.seed = 1 (now: 2)" preprocess tiny.cfg --run one --set folds.seed=2
-refused 2 "no plan.json" resume one
+refused 2 "no plan.json" run one
 "$tenfold" preprocess tiny.cfg --run one 2>&1 | grep -q "already done"
 refused 2 "--folds names fold 3" train tiny.cfg --run one --folds 3
-refused 2 "fewer than train.evaluation_points" train tiny.cfg --run one --set train.images=40 --set train.warmup_images=0
+refused 2 "fewer than train.evaluations" train tiny.cfg --run one --set train.images=40 --set train.warmup_images=0
 refused 2 "model.metadata_levels = 4, but the table has 2 category columns" train tiny.cfg --run one --set model.metadata_levels=4
 
 # --- a results folder that cannot be made (a file is in the way; root may write anywhere)
@@ -137,19 +138,21 @@ refused 3 "file" run tiny.cfg --run file/out
 # --- a rate that blows the weights up: step, images and layer are named, no DONE, the other cells go on
 "$tenfold" preprocess tiny.cfg --run nan >log 2>&1
 wild="--set train.optimizer=sgd --set train.learning_rate=100 --set train.weight_decay=1 --set train.warmup_images=0"
-refused 4 "it begins at " train tiny.cfg --run nan --folds 0 $wild
-grep -q "not a number at step [0-9]*, after [0-9]* images" log
-grep -qE "it begins at (conv_stem|bn1|bn2|blocks|conv_head|classifier|head_dense)" log
+refused 9 ", first in " train tiny.cfg --run nan --folds 0 $wild
+grep -q "values are not finite at step [0-9]*, after [0-9]* images" log
+grep -qE "first in (conv_stem|bn1|bn2|blocks|conv_head|classifier|head_dense)" log
 test ! -e nan/train/r0-f0-s32-x1/DONE
 code=0
 "$tenfold" run tiny.cfg --run nan $wild >log 2>&1 || code=$?
-test $code = 4 # all failed alike: the code says so, and nobody runs it again
-grep -q "3 train cells failed" log
+test $code = 9 # all failed alike: the code says so, and nobody runs it again
+grep -q "3 steps failed" log
 sed '1s/,label,/,tag,/' good/metadata.csv >data/metadata.csv
-refused 2 "no row can be trained on" resume nan
+refused 2 "no row can be trained on" run nan
 cp good/metadata.csv data/
 
 # --- damaged artefacts
 printf 'x' | dd of=one/shards/dataset.h5 bs=1 seek=0 conv=notrunc 2>/dev/null
 refused 4 "one/shards/dataset.h5" train tiny.cfg --run one
+refused 4 "one/shards/dataset.h5: damaged" explore tiny.cfg --run one
+test ! -e one/explore/DONE
 echo "$n refusals"

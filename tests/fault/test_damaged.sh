@@ -2,7 +2,7 @@
 # can be made again is made again.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 320/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" run tiny.cfg --run whole >report 2>log || { cat log; exit 1; }
 cell=r0-f0-s32-x1
 flip() { # FILE PLACE: one bit
@@ -89,7 +89,7 @@ refused 0 "metrics.json: is not there any more: made again" reduce "$name" --run
 grep -qF '"run": "b\\xe9"' hurt/metrics.json
 mkdir else && mv hurt else/moved
 rm else/moved/ledger.csv else/moved/reduce/DONE whole/reduce/DONE
-"$tenfold" resume else/moved >/dev/null 2>log || { cat log; exit 1; }
+"$tenfold" run else/moved >/dev/null 2>log || { cat log; exit 1; }
 test -e else/moved/ledger.csv
 test ! -e whole/reduce/DONE
 head -c 100 whole/plan.json >else/moved/plan.json
@@ -100,7 +100,7 @@ refused 4 "plan.json: not a plan" status else/moved
 rm -r whole/train/$cell
 "$tenfold" train tiny.cfg --run whole --folds 0 --set train.learning_rate=0.001 >log 2>&1
 refused 2 "its model was trained again since: run \`tenfold predict\` again" reduce tiny.cfg --run whole --set reduce.method=mean --allow-missing --set self.max_rounds=0
-refused 6 "round 2: 0 of 3 predictions are there" reduce tiny.cfg --run whole --set self.max_rounds=2
+refused 6 "round 2: only 0 of 3 predictions are done" reduce tiny.cfg --run whole --set self.max_rounds=2
 # a class that cannot be learned at such a rate: numbers that are not finite are not published
-refused 4 "lower train.learning_rate" train tiny.cfg --run whole --folds 1 --set train.seeds=[2] --set train.images=64 --set train.learning_rate=100 --set train.optimizer=sgd
+refused 9 "lower train.learning_rate" train tiny.cfg --run whole --folds 1 --set train.seeds=[2] --set train.images=64 --set train.learning_rate=100 --set train.optimizer=sgd
 test ! -e whole/train/r0-f1-s32-x2/DONE

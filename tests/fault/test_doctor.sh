@@ -1,5 +1,5 @@
 # tenfold doctor: a healthy machine, an MPI that is another's or not there, a cluster whose commands are stand-ins, site.env.
-tenfold=$1 source=$2
+tenfold=$1
 set -eu
 examine() { # CODE LINE... -- ARGUMENTS: the exit code, and lines of the table (extended regular expressions)
     want=$1 code=0 lines=()

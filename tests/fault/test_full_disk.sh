@@ -29,7 +29,7 @@ test -e small/run/train/r0-f0-s32-x1/DONE
 
 # every number of ranks, at every place where the room may end: nothing is published that the disk did not take, and no rank waits
 mount -o remount,size=40m small
-short="--set train.images=64 --set train.warmup_images=0 --set train.evaluation_points=1"
+short="--set train.images=64 --set train.warmup_images=0 --set train.evaluations=1"
 rm -r small/run/train
 mpirun -n 2 "$tenfold" train tiny.cfg --run small/run --folds 0 $short >log 2>&1 || { cat log; exit 1; }
 cell=small/run/train/r0-f0-s32-x1
@@ -72,7 +72,7 @@ refused_for_room() { # FOLDER VERB [options]: exit code 3 or, where the room is 
     done
 }
 mount -o remount,size=40m small
-short="--set train.images=64 --set train.warmup_images=0 --set train.evaluation_points=1"
+short="--set train.images=64 --set train.warmup_images=0 --set train.evaluations=1"
 rm -r small/run/train
 "$tenfold" train tiny.cfg --run small/run $short >log 2>&1 || { cat log; exit 1; }
 refused_for_room filter filter

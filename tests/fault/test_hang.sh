@@ -2,7 +2,7 @@
 # rank was doing, exit code 6, and nothing lost. A job that is suspended as a whole is not ended.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 640/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 640/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run whole >log 2>&1 || { cat log; exit 1; }
 mkdir hung suspended && cp -r whole/shards whole/folds hung/ && cp -r whole/shards whole/folds suspended/
 cell=train/r0-f0-s32-x1

@@ -45,11 +45,11 @@ grep -q "3 of 5 shards were there already" log
 like_whole missing
 # what is done stays done; that an image is there now is said
 rm data/images/0003.png
-$pre --run done >log 2>&1 || { cat log; exit 1; }
+$pre --run "done" >log 2>&1 || { cat log; exit 1; }
 grep -q "1 of 240 images cannot be used and are left out.* delete that folder and preprocess again" log
-$pre --run done 2>&1 | grep -q "still left out" && exit 1
+$pre --run "done" 2>&1 | grep -q "still left out" && exit 1
 cp good/0003.png data/images/
-$pre --run done >log 2>&1 || { cat log; exit 1; }
+$pre --run "done" >log 2>&1 || { cat log; exit 1; }
 grep -q "done/shards: 1 images that were missing are there now, and still left out: to take them in, delete that folder" log
 
 # --- what a library complains of is said with the name of the image, and the image is read: here a TIFF with a tag that nobody knows

@@ -2,7 +2,7 @@
 # everyone who judges by it; nothing is published.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 320/; s/evaluations = 3/evaluations = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run whole 2>log
 "$tenfold" train tiny.cfg --run whole 2>log || { cat log; exit 1; }
 "$tenfold" predict tiny.cfg --run whole --round 0 2>log || { cat log; exit 1; }
@@ -38,7 +38,7 @@ test ! -e hurt/reduce/DONE && test ! -e hurt/submission.csv
 # what a model says is looked at before it is published
 hurt train/$cell best.safetensors model.classifier.weight nan
 rm -r hurt/predict
-refused "hurt/predict/$cell/predictions.h5: row [0-9]*: the probability of class [0-2] is -\?nan, not a number from 0 to 1: the model is not sound" predict tiny.cfg --run hurt --round 0
+refused "hurt/predict/$cell/predictions.h5: row [0-9]*: the probability of class [0-2] is -\?nan, not a number from 0 to 1: the model is damaged" predict tiny.cfg --run hurt --round 0
 test ! -e hurt/predict/$cell/predictions.h5 && test ! -e hurt/predict/$cell/DONE
 
 # a checkpoint in mid-way
@@ -47,13 +47,13 @@ last_checkpoint whole/train/$cell "$tenfold" train tiny.cfg --run whole --folds 
 hurt train/$cell checkpoint.safetensors z 0
 refused "hurt/train/$cell/checkpoint.safetensors: row [0-9]* (.*): the probabilities sum to 0[.0-9]*, not to 1: delete it" train tiny.cfg --run hurt --folds 1
 hurt train/$cell checkpoint.safetensors top 3
-refused "hurt/train/$cell/checkpoint.safetensors: top $row: 3 is no class, there are 0 to 2" train tiny.cfg --run hurt --folds 1
+refused "hurt/train/$cell/checkpoint.safetensors: top $row: 3 is not a class from 0 to 2" train tiny.cfg --run hurt --folds 1
 
 # the judgement of a search
 cat >>tiny.cfg <<'CFG'
 tune: { trials = 2; folds = [ 0, 1 ]; rungs = [ 64 ]; space = ( { key = "train.learning_rate"; choice = ( 0.004, 0.008 ); } ); };
 CFG
-"$tenfold" tune tiny.cfg --run search >log 2>&1 || { cat log; exit 1; }
+"$tenfold" run tiny.cfg --run search >log 2>&1 || { cat log; exit 1; }
 rm -r search/tune/judge
 folder=$(ls -d search/tune/t*/train/r0-f2-s32-x1 | head -n 1)
 row=$("$TN_DAMAGE" $folder posteriors.h5 p 0)

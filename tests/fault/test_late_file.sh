@@ -59,7 +59,7 @@ late() { # FILE SECONDS OLD VERB [options]: rank 1 sees FILE late
         timeout 200 mpirun -n 2 ./from_rank_1 "$tenfold" "$@" >log 2>&1 || { cat log; exit 1; }
     cat log
 }
-short="--set train.images=1280 --set train.warmup_images=0 --set train.evaluation_points=2"
+short="--set train.images=1280 --set train.warmup_images=0 --set train.evaluations=2"
 mpirun -n 2 "$tenfold" preprocess tiny.cfg --run whole >log 2>&1
 mkdir late && cp -r whole/shards whole/folds late/
 for round in 0 1; do

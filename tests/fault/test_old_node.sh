@@ -3,7 +3,7 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 grep -q avx2 /proc/cpuinfo || { echo "this processor has only one instruction set" && exit 77; }
-sed -i 's/images = 2400/images = 640/; s/evaluation_points = 3/evaluation_points = 2/' tiny.cfg
+sed -i 's/images = 2400/images = 640/; s/evaluations = 3/evaluations = 2/' tiny.cfg
 export TN_OLD_ISA=plain
 cell=r0-f0-s32-x1
 fails() { # EXIT_CODE WORDS COMMAND...
@@ -28,7 +28,7 @@ cp -r old old-here
 "$TN_OLD_NODE" predict tiny.cfg --folds 0 --round 0 --run old >/dev/null 2>&1
 "$tenfold" predict tiny.cfg --folds 0 --round 0 --run old-here >/dev/null 2>&1
 same old old-here
-fails 8 "has no $(isa new), its best is plain: compute on a node that has it (under Slurm, name the kind: slurm.options = \[ \"--constraint=...\" \])" \
+fails 8 "has no $(isa new), only plain: use a node that has it (under Slurm, request that kind of node: slurm.options = \[ \"--constraint=...\" \])" \
     "$TN_OLD_NODE" predict tiny.cfg --folds 0 --round 0 --run new
 test ! -e new/predict/$cell/DONE
 "$tenfold" predict tiny.cfg --folds 0 --round 0 --run new >/dev/null 2>&1

@@ -2,7 +2,7 @@
 # Each advice is followed once: of a file that was left open, of a shard that is damaged.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 320/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 cell=r0-f0-s32-x1
 "$tenfold" preprocess tiny.cfg --run out >log 2>&1 || { cat log; exit 1; }
 "$tenfold" train tiny.cfg --run out --folds 0 >log 2>&1 || { cat log; exit 1; }

@@ -3,7 +3,7 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 "$TN_MAKE_IMAGES" data 900 0.0
-settings="--set folds.validation_share=0.3 --set train.warmup_images=0 --set train.ema_decay=0.1 --set train.images=1920 --set train.evaluation_points=6"
+settings="--set folds.validation_share=0.3 --set train.warmup_images=0 --set train.ema_decay=0.1 --set train.images=1920 --set train.evaluations=6"
 "$tenfold" preprocess tiny.cfg --run out --set folds.validation_share=0.3 >log 2>&1 || { cat log; exit 1; }
 cp -r out lost && cp -r out whole
 worse="train tiny.cfg --folds 0 $settings --set train.learning_rate=0.3" # its last points
@@ -27,7 +27,7 @@ code=0
 test $code = 8 && grep -q "it began with another instruction set" log
 "$TN_OLD_NODE" $worse --run out --allow-other-bits >log 2>&1 || { cat log; exit 1; }
 cat log
-grep -q "the kept model is newer than the checkpoint: the next evaluation point is kept" log
+grep -q "the kept model is newer than the checkpoint: the next evaluation will be kept" log
 for file in best.safetensors posteriors.h5; do if cmp -s lost/$cell/$file out/$cell/$file; then exit 1; fi; done
 sed -n "$((points + 1))p" out/$cell/journal.jsonl | grep -q '"best":true'
 # ... and where the checkpoint's own bits go on after such a start of others

@@ -2,7 +2,7 @@
 # small, or others could put files there, one warning, and the shared shards.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 320/; s/evaluations = 3/evaluations = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run whole >log 2>&1 || { cat log; exit 1; }
 mkdir staged && cp -r whole/shards whole/folds staged/
 mpirun -n 2 "$tenfold" train tiny.cfg --run whole >log 2>&1 || { cat log; exit 1; }
@@ -13,7 +13,7 @@ on="--set data.stage_folder=local"
 own=local/tenfold-$(id -u)
 train() { mpirun -n 2 "$tenfold" train tiny.cfg --run staged "$@" >log 2>&1 || { cat log; exit 1; }; }
 train $on
-grep -q "$own/[0-9a-f]*: 5 shards staged, .* MiB" log
+grep -q "$own/[0-9a-f]*: copied 5 shards, .* MiB" log
 test "$(grep -c staged, log)" = 1 # by one rank of the node
 same
 test -z "$(ls local)"
@@ -41,7 +41,7 @@ test -e $own/*/COPIED
 rm -r staged/train
 "$tenfold" preprocess tiny.cfg --run other --set preprocess.size_px=36 >log 2>&1
 "$tenfold" train tiny.cfg --run other --folds 0 $on >log 2>&1 || { cat log; exit 1; }
-grep -q "a killed job's copy of shards is removed" log
+grep -q "removed the copy of shards of a killed job" log
 test -z "$(ls local)"
 
 # two jobs of one node at once: one copies, the other uses that copy, the last one removes it
@@ -64,7 +64,7 @@ mkdir theirs
 predict() { "$tenfold" predict tiny.cfg --run $1 $on >log 2>&1 || { cat log; exit 1; }; }
 on="" predict whole
 predict staged
-copy=$(sed -n "s|.*$own/\([0-9a-f]*\): 5 shards staged.*|\1|p" log)
+copy=$(sed -n "s|.*$own/\([0-9a-f]*\): copied 5 shards.*|\1|p" log)
 plant() { # FOLDER
     mkdir -p $1/$copy
     for f in staged/shards/shard-*.h5; do echo foreign >$1/$copy/${f##*/}; done
@@ -81,20 +81,20 @@ refuses() { # MESSAGE
 }
 plant theirs
 ln -s ../theirs $own
-refuses "$own: is no folder of ours and is left alone: Not a directory"
+refuses "$own: is not a folder of tenfold and is not used: Not a directory"
 rm $own
 plant $own
 chmod 770 $own
 refuses "$own: other users may enter it: chmod 700, or remove it"
 rm -r $own
 chmod 777 local
-refuses "local: everybody may exchange what is in this folder: set its sticky bit (chmod +t), or give a folder of your own"
+refuses "local: other users may replace files in this folder: set its sticky bit (chmod +t), or give a folder of your own"
 chmod 1777 local
 if [ "$(id -u)" = 0 ]; then
     plant $own
     chmod 700 $own
     chown -R 12345 $own
-    refuses "$own: belongs to user 12345 and is left alone: remove it, or give another folder"
+    refuses "$own: belongs to user 12345 and is not used: remove it, or give another folder"
     mv $own local/tenfold-12345
     touch local/tenfold-12345.lock # as of a killed job
     chown 12345 local/tenfold-12345.lock
@@ -102,7 +102,7 @@ fi
 find local | grep tenfold | sort >before || true
 rm -r staged/predict
 predict staged
-grep -q "$own/$copy: 5 shards staged" log
+grep -q "$own/$copy: copied 5 shards" log
 find local | grep tenfold | sort | cmp - before
 
 # too small, or no folder at all: one warning

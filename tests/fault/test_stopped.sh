@@ -4,7 +4,7 @@ tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 awk -F, 'BEGIN { OFS = "," } { print } NR > 1 { for (i = 0; i < 8; i++) { p = $1; sub(/images/, "images" i, p); print p, $2, $3, $4, $5 i, $6, $7 } }' data/metadata.csv >data/many.csv
 for i in $(seq 0 7); do ln -s images data/images$i; done
-sed -i 's/images = 2400/images = 32/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/
+sed -i 's/images = 2400/images = 32/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/
     s/metadata.csv/many.csv/; s/shard_rows = 50/shard_rows = 90/' tiny.cfg
 stop_one_rank() { # SIGNAL FILE LOG: when FILE is there, the last rank of the mpirun that was started last gets the signal
     for _ in $(seq 3000); do [ -e "$2" ] && break; sleep 0.02; done
@@ -74,7 +74,7 @@ mpirun -n 2 "$tenfold" predict tiny.cfg --run eval --round 0 --folds 0 >log 2>&1
 "$tenfold" predict tiny.cfg --run whole --round 0 --folds 0 >log 2>&1 || { cat log; exit 1; }
 cmp eval/predict/r0-f0-s32-x1/predictions.h5 whole/predict/r0-f0-s32-x1/predictions.h5
 
-# by the clock: a checkpoint long before the only evaluation point
+# by the clock: a checkpoint long before the only evaluation
 sed -i 's/images = 32/images = 3200/; s/many.csv/metadata.csv/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run clock >log 2>&1 || { cat log; exit 1; }
 mkdir still && cp -r clock/shards clock/folds still/

@@ -3,7 +3,7 @@
 # products of more than 128 channels, where a library once let the stack pointer stand in a buffer on the heap.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 640/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 640/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 threads="--set train.lane_threads=2"
 undisturbed() { "$@" >log 2>&1 || { cat log; exit 1; }; }
 undisturbed "$tenfold" preprocess tiny.cfg --run whole

@@ -1,7 +1,7 @@
 # What surrounds the program: a machine without ssh, standard files that are closed, a standard output that is full.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-small="--set train.images=128 --set train.evaluation_points=1 --set train.warmup_images=0 --set self.max_rounds=0"
+small="--set train.images=128 --set train.evaluations=1 --set train.warmup_images=0 --set self.max_rounds=0"
 
 # --- no ssh, as in many containers: mpirun looks for it although all ranks are here
 mkdir bin

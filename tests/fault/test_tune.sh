@@ -7,7 +7,7 @@ tune: { trials = 4; folds = [ 0, 1 ]; rungs = [ 64, 160 ]; keep = 0.5;
             { key = "train.augment.cutmix.probability"; uniform = ( 0, 0.5 ); } ); };
 CFG
 # decay of 10 at a rate of 100 multiplies the weights by -999 in every step
-sed 's/images = 2400/images = 320; weight_decay = 10.0/; s/warmup_images = 200/warmup_images = 0/; s/evaluation_points = 3/evaluation_points = 2/' tiny.cfg |
+sed 's/images = 2400/images = 320; weight_decay = 10.0/; s/warmup_images = 200/warmup_images = 0/; s/evaluations = 3/evaluations = 2/' tiny.cfg |
     cat - tune.cfg >job.cfg
 digests() { (cd $1/tune && md5sum rung*/ranking.json judge/judge.json trials.csv tune.md t*/train/*/posteriors.h5); }
 
@@ -15,24 +15,23 @@ digests() { (cd $1/tune && md5sum rung*/ranking.json judge/judge.json trials.csv
 refused() { # SAYS OPTIONS...
     says=$1 code=0
     shift
-    "$tenfold" tune job.cfg --run bad "$@" 2>log || code=$?
+    "$tenfold" run job.cfg --run bad "$@" 2>log || code=$?
     cat log
     test $code = 2 && grep -q "$says" log && test ! -e bad
 }
 refused "did you mean train.momentum" --set 'tune.space=( { key = "train.momentun"; uniform = ( 0, 0.5 ); } )'
-refused "tune.space is empty" --set 'tune.space=( )'
-refused "is no job" --set 'tune.space=( { key = "train.warmup_images"; choice = ( 0, 320 ); } )'
+refused "cannot be trained" --set 'tune.space=( { key = "train.warmup_images"; choice = ( 0, 320 ); } )'
 # trials that could never be trained, so that their rung would never end
 refused "did you mean .efficientnet-b0" --set 'tune.space=( { key = "model.net"; choice = ( "efficientnet-b0", "efficientnet-bo" ); } )'
-refused "train.images = 64 are 2 steps" --set 'tune.space=( { key = "train.evaluation_points"; choice = ( 1, 3 ); } )'
+refused "train.images = 64 are 2 steps" --set 'tune.space=( { key = "train.evaluations"; choice = ( 1, 3 ); } )'
 
 "$tenfold" preprocess job.cfg --run whole 2>/dev/null
 levels='tune.space=( { key = "model.metadata_levels"; integer = ( 0, 4 ); } )' code=0
-"$tenfold" trial job.cfg --run whole --rung 0 --place 0 --set "$levels" 2>log || code=$?
+"$tenfold" trial job.cfg --run whole --rung 0 --slot 0 --set "$levels" 2>log || code=$?
 cat log
-test $code = 2 && grep -q "is no job: model.metadata_levels = [34], but the table has 2 category columns" log && test ! -e whole/tune
+test $code = 2 && grep -q "cannot be trained: model.metadata_levels = [34], but the table has 2 category columns" log && test ! -e whole/tune
 mkdir killed && cp -r whole/shards whole/folds killed
-"$tenfold" tune job.cfg --run whole --ranks 2 >report 2>log || { cat log; exit 1; }
+"$tenfold" run job.cfg --run whole --ranks 2 >report 2>log || { cat log; exit 1; }
 cat report
 cmp report whole/tune/tune.md
 digests whole >expected
@@ -70,12 +69,12 @@ test ! -e whole/tune/best-3.cfg
 grep -q "^  stage_folder = \"$PWD/elsewhere/not/yet\";" whole/tune/best.cfg
 "$tenfold" check whole/tune/best.cfg | grep -q "^# rows 240:"
 "$tenfold" status whole >status
-test "$(grep -c ' done' status)" = 19
+test "$(grep -c ' done' status)" = 20
 grep -q "trial q0-p01-f1 .* done .* trial 1, .* 64 of *64 images" status
 grep -q "trial q0-p03-f1 .* done .* trial 3, .*(diverged: r0-f1-s32-x1: .*)" status
 
 # killed in mid-training, then resumed: the same survivors and digests
-"$tenfold" tune job.cfg --run killed --ranks 2 --set train.checkpoint_seconds=1e-6 >/dev/null 2>&1 &
+"$tenfold" run job.cfg --run killed --ranks 2 --set train.checkpoint_seconds=1e-6 >/dev/null 2>&1 &
 pid=$!
 for _ in $(seq 600); do [ -e killed/tune/t000-i64/train/r0-f1-s32-x1/journal.jsonl ] && break; sleep 0.1; done
 kill -9 $pid
@@ -84,6 +83,6 @@ code=0 # what is not trained is not ranked, and says so
 for _ in $(seq 100); do pgrep -f "$PWD/killed" >/dev/null || break; sleep 0.1; done
 "$tenfold" rank job.cfg --run killed --rung 0 2>log || code=$?
 test $code = 6 && grep -q "is not trained yet" log
-"$tenfold" resume killed --ranks 1 >again 2>log || { cat log; exit 1; }
+"$tenfold" run killed --ranks 1 >again 2>log || { cat log; exit 1; }
 cmp report again
 digests killed | cmp - expected

@@ -29,7 +29,7 @@ cat log2
 test $code = 7
 grep -q "two: another tenfold is working on it" log2
 kill -KILL $pid
-timeout 300 "$tenfold" resume two >/dev/null 2>log2 || { cat log2; exit 1; }
+timeout 300 "$tenfold" run two >/dev/null 2>log2 || { cat log2; exit 1; }
 test -e two/submission.csv
 
 # output that nobody reads any more does not stop the work

@@ -3,7 +3,7 @@
 tenfold=$1 source=$2
 . "$source/tests/fault/preload.sh"
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 320/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run two >log 2>&1 || { cat log; exit 1; }
 lock=two/train/.r0-f0-s32-x1.lock cell=two/train/r0-f0-s32-x1
 test ! -s two/.shards.lock # given up in good order: the next one need not wait, wherever it runs

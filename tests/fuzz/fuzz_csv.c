@@ -1,6 +1,6 @@
 /* fuzz_csv.c - any bytes as a table: read or refused, never more; what is read is written and read again alike. libFuzzer's
  * entry; replay.c calls it with the files of corpus-csv/. */
-#include "base/csv.h"
+#include "store/csv.h"
 #include "base/fs.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* fuzz_weights.c - any bytes as a file of weights, safetensors or HDF5: read or refused, never more. libFuzzer's entry;
  * replay.c calls it with the files of corpus/. */
-#include "learn/weights.h"
+#include "model/weights.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@ last_checkpoint() { # CELL-FOLDER COMMAND...
 }
 digest_of_run() {
     (
-        cd $1
+        cd $1 || exit
         md5sum shards/*.h5 shards/quarantine.csv folds/folds.h5 folds/certificate.txt $(find train -name posteriors.h5 | sort) filter/*/ledger.csv \
             filter/*/overlay-* predict/*/predictions.h5 ensemble.h5 submission.csv metrics.json ledger.csv
         for f in train/*/best.safetensors; do echo "$("$tenfold" weights digest $f)  $f"; done

@@ -5,19 +5,19 @@ says() { grep -qE -- "$1" said || { echo "wanted: $1"; cat said; exit 1; }; }
 "$tenfold" check tiny.cfg >plain
 "$tenfold" check tiny.cfg --time --nodes 2 >said
 grep -v "^# forecast" said | sed '${/^$/d}' | diff plain - # only lines are added
-says "^# forecast: timed here, by .* with images of the table"
+says "^# forecast: timed here with .* with images of the table"
 says "^# forecast: 32 px: a lane trains in [0-9.]+ ms"
 says "preprocess decodes and stores an image in [0-9.]+ ms"
 says "here, by tenfold run: [1-9][0-9]* s = "
-says "with 2 nodes at a time the result is there after "
+says "with 2 nodes at a time the run ends after "
 [ "$(grep -c "nodes at a time" said)" = 1 ]
 rm -r data/images
 "$tenfold" check tiny.cfg --time >said
 says "with an image that was made up"
-says "no image of the table is there"
+says "no image of the table exists yet"
 rm data/metadata.csv
 "$tenfold" check tiny.cfg --time >said
-says "the table is not there: evaluation, prediction and preprocess are not in what follows"
+says "there is no table yet: evaluation, prediction and preprocess are not included below"
 code=0
 "$tenfold" check tiny.cfg --nodes 2 >said 2>&1 || code=$?
 [ $code = 2 ]

@@ -2,7 +2,7 @@
 # More rounds later: its cells are made again. Fewer: what judged more stays.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 256/; s/evaluation_points = 3/evaluation_points = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 256/; s/evaluations = 3/evaluations = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 tenfold() { "$tenfold" "$@" >out 2>log || { code=$? && cat log && return $code; }; }
 refused() { # TEXT VERB...
     want=$1 code=0
@@ -18,7 +18,7 @@ tenfold run tiny.cfg --run few
 test "$(ls -d few/train/*/posteriors.h5)" = "$(ls -d few/train/r0-*/posteriors.h5)"
 grep -q '"posteriors.h5"' few/train/r0-f0-s32-x1/DONE
 if grep -q 'posteriors.h5' few/train/r1-f0-s32-x1/DONE; then exit 1; fi
-refused "r1-f0-s32-x1 has no posteriors to filter by: round 1 was the last (self.max_rounds). Set self.max_rounds to 2 and run" \
+refused "r1-f0-s32-x1 has no posteriors of all rows, because round 1 was the last (self.max_rounds). Set self.max_rounds to 2 and run" \
     filter tiny.cfg --run few --round 1
 test ! -e few/filter/r2
 tenfold train few # done is done
@@ -56,7 +56,7 @@ grep -q '"posteriors.h5"' more/train/r1-f1-s32-x1/DONE
 
 # another round: the cells of the one before are made again
 tenfold run tiny.cfg --run few --set self.max_rounds=2
-grep -q 'r1-f0-s32-x1: its inputs have changed: made anew' log
+grep -q 'r1-f0-s32-x1: its inputs have changed: made anew' few/log/train-r1-f0-s32-x1.log
 test -e few/filter/r2/DONE
 models more >expected
 models few | cmp - expected
@@ -66,5 +66,5 @@ for fold in 0 1 2; do cmp few/train/r1-f$fold-s32-x1/posteriors.h5 more/train/r1
 cat >>tiny.cfg <<'CFG'
 tune: { trials = 2; folds = [ 0, 1 ]; rungs = [ 64 ]; space = ( { key = "train.learning_rate"; choice = ( 0.004, 0.008 ); } ); };
 CFG
-tenfold tune tiny.cfg --run search --set train.images=128
+tenfold run tiny.cfg --run search --set train.images=128
 grep -q 'judged validation+own' search/tune/t000-i128/train/r0-f2-s32-x1/DONE

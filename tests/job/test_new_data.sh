@@ -3,7 +3,7 @@
 # written; nothing of the run is ever touched.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 400/; s/\[ 32 \]/[ 24 ]/; s/evaluation_points = 3/evaluation_points = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 400/; s/\[ 32 \]/[ 24 ]/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 cat >>tiny.cfg <<'CFG'
 predict: { views = [ "identity", "horizontal_flip" ]; };
 reduce: { method = "greedy"; offsets = true; category_prior = 2; bootstrap = 50; };
@@ -21,14 +21,14 @@ near() { # FILE FILE: equal words, and numbers that differ by less than 1e-6
         } }'
 }
 new() { # FOLDER TABLE [LAUNCHER [options]]: predicted by the run `out`
-    quiet ${3-} "$tenfold" preprocess out --data $1 --table $2 ${4-} ${5-}
+    quiet ${3-} "$tenfold" preprocess out --data $1 --set data.metadata=$2 ${4-} ${5-}
     quiet ${3-} "$tenfold" predict out --data $1
     quiet ${3-} "$tenfold" reduce out --data $1
 }
 quiet "$tenfold" run tiny.cfg --run out --ranks 1
 all_of out >untouched
-grep -q '"tuned": true' out/reduce/chosen.json
-grep -q '"level": 2' out/reduce/chosen.json
+grep -q '"tuned": true' out/reduce/ensemble.json
+grep -q '"level": 2' out/reduce/ensemble.json
 
 # the test rows again: in their order with labels, and backwards without
 awk -F, 'NR == 1 || $6 == "test"' data/metadata.csv >data/same.csv
@@ -55,7 +55,7 @@ sed -n '/"tuned"/,$p' out/metrics.json >tuned.json # the scores of the run's tes
 test "$(section tuned.json test | tail -n +2)" = "$(section same/metrics.json score | tail -n +2)"
 grep -q '"score": null' back/metrics.json
 ls back | grep ledger && exit 1
-quiet "$tenfold" preprocess out --data back1 --table data/back.csv # in two parts, as an array of jobs would
+quiet "$tenfold" preprocess out --data back1 --set data.metadata=data/back.csv # in two parts, as an array of jobs would
 quiet "$tenfold" predict out --data back1 --part 1/2
 quiet "$tenfold" predict out --data back1 --part 0/2
 quiet "$tenfold" reduce out --data back1
@@ -68,7 +68,7 @@ grep -c "already done" log | grep -qx 1
 awk -F, 'NR == 1 { print; next } { print; for (i = 0; i < 4; i++) { p = $1; sub(/images/, "images" i, p); print p "," $2 "," $3 "," $4 ",,," } }' data/metadata.csv >many.csv
 for i in 0 1 2 3; do ln -s images data/images$i; done
 echo "images/none.png,disc,a0,b0,,," >>many.csv
-new many many.csv "mpirun -n 2" --images data
+new many many.csv "mpirun -n 2" --set data.images=data
 for signal in TERM KILL; do
     mkdir $signal && cp -r many/shards $signal/
     mpirun -n 2 "$tenfold" predict out --data $signal >log 2>&1 &
@@ -100,9 +100,9 @@ awk -F, -v s="$(cat share)" 'NR > 1 && $6 != "test" { n++; d += $2 == "disc" } E
 # categories that training has not seen are as good as empty ones, and counted
 awk -F, 'BEGIN { OFS = "," } NR == 1 { print $1, $3, $4; next } $6 == "test" { if (++n <= 7) $3 = "boots"; print $1, $3, $4 }' data/metadata.csv >data/boots.csv
 sed 's/boots//' data/boots.csv >data/empty.csv
-quiet "$tenfold" preprocess out --data boots --table data/boots.csv
+quiet "$tenfold" preprocess out --data boots --set data.metadata=data/boots.csv
 quiet mpirun -n 2 "$tenfold" predict out --data boots
-grep -q "boots/shards: 7 of 40 rows have a cat1 that the models have not seen in training" log
+grep -q "boots/shards: 7 of 40 rows have a value of cat1 that did not occur in training" log
 quiet "$tenfold" reduce out --data boots
 grep -A 2 '"unknown_categories"' boots/metrics.json | tr -d ' \n' | grep -q '\[7,0'
 new empty data/empty.csv
@@ -124,29 +124,30 @@ refused() { # CODE TEXT COMMAND...: by one message, and no file is written
     cmp files files2
 }
 launch=
-refused 2 "give their table, too (--table FILE)" preprocess out --data bad
-refused 2 "give the folder for them, too (--data DIR)" preprocess out --table data/same.csv
-refused 2 "--data out: is the run folder of the models" preprocess out --data out --table data/same.csv
-refused 2 "out is a run folder, whose settings" preprocess out --data bad --table data/same.csv --set preprocess.size_px=16
-refused 2 "none/shards is not there or not complete: run .tenfold preprocess RUN --data DIR --table FILE. first" predict out --data none
+refused 2 "give their table, too (--set data.metadata=FILE)" preprocess out --data bad
+refused 2 "out is a run folder, which keeps the settings" preprocess out --set data.metadata=data/same.csv
+refused 2 "--table is called --set data.metadata=FILE now" preprocess out --data bad --table data/same.csv
+refused 2 "--data .*/out: is the run folder of the models" preprocess out --data out --set data.metadata=data/same.csv
+refused 2 "out is a run folder, which keeps the settings" preprocess out --data bad --set data.metadata=data/same.csv --set preprocess.size_px=16
+refused 2 "none/shards is not there or not complete: run .tenfold preprocess RUN --data DIR --set data.metadata=FILE. first" predict out --data none
 cut -d, -f1,2 data/same.csv >data/flat.csv
-refused 2 "flat.csv:1: no column .cat1., but model.metadata_levels = 2" preprocess out --data bad --table data/flat.csv
+refused 2 "flat.csv:1: no column .cat1., but model.metadata_levels = 2" preprocess out --data bad --set data.metadata=data/flat.csv
 sed 's/disc/disk/' data/same.csv >data/disk.csv
-refused 2 "label .disk. is not in data.classes: did you mean .disc." preprocess out --data bad --table data/disk.csv
+refused 2 "label .disk. is not in data.classes: did you mean .disc." preprocess out --data bad --set data.metadata=data/disk.csv
 mkdir own && cp -r out/shards own/
-refused 2 "own/shards: is a run's own data set, not new pictures" predict out --data own
-refused 2 "own/shards: is a run's own data set, not new pictures" reduce out --data own
+refused 2 "own/shards: is a run's own data set, not new images" predict out --data own
+refused 2 "own/shards: is a run's own data set, not new images" reduce out --data own
 mkdir raw && cp tiny.cfg raw.cfg
 refused 2 "raw/reduce is not there or not complete: run .tenfold reduce. first" predict raw.cfg --run raw --data same
 refused 2 'out/reduce was made with other settings:' predict tiny.cfg --run out --data same --set 'predict.views=["identity"]'
 sed 's/"disc", "square"/"square", "disc"/' tiny.cfg >classes.cfg
-quiet "$tenfold" preprocess classes.cfg --data classes --table data/same.csv
-refused 2 "classes/shards: has other classes, or in another order: square disc stripes; the models of .*out have disc square stripes" predict out --data classes
-quiet "$tenfold" preprocess tiny.cfg --data small --table data/same.csv --set preprocess.size_px=30
-refused 2 "small/shards: was stored with a short side of 30 px, the models of .*out learned from 40 px" predict out --data small
-quiet "$tenfold" preprocess tiny.cfg --data flat --table data/flat.csv --set model.metadata_levels=0
+quiet "$tenfold" preprocess classes.cfg --data classes --set data.metadata=data/same.csv
+refused 2 "classes/shards: classes or their order differ: square disc stripes; the models of .*out have disc square stripes" predict out --data classes
+quiet "$tenfold" preprocess tiny.cfg --data small --set data.metadata=data/same.csv --set preprocess.size_px=30
+refused 2 "small/shards: images are stored with a short side of 30 px, but the models of .*out were trained with 40 px" predict out --data small
+quiet "$tenfold" preprocess tiny.cfg --data flat --set data.metadata=data/flat.csv --set model.metadata_levels=0
 refused 2 "flat/shards: its table has no column .cat1., which the ensemble of .*out needs" predict out --data flat
-refused 2 "no cell fits the options" predict out --data same --size 28
+refused 2 "the options select none of the" predict out --data same --size 28
 last=$(ls same/predict | tail -n 1)
 refused_by_reduce() { # CODE TEXT [options]
     code=$1 text=$2
@@ -158,7 +159,7 @@ launch="mpirun -n 2"
 mv same/predict/$last kept && cp -r back/predict/$last same/predict/
 refused_by_reduce 2 "same/predict/$last/predictions.h5: was made with another data set"
 rm -r same/predict/$last
-refused_by_reduce 6 "same: [0-9]* of [0-9]* predictions are there"
+refused_by_reduce 6 "same: only [0-9]* of [0-9]* predictions are done"
 grep -q "^$last$" log
 quiet "$tenfold" reduce out --data same --allow-missing
 grep -q "\"$last\"" same/metrics.json
@@ -178,17 +179,17 @@ refused 2 "$cell was trained again since other was reduced" predict tiny.cfg --r
 rm -r other/predict/$cell other/reduce
 quiet "$tenfold" predict tiny.cfg --run other $where $rate
 quiet "$tenfold" reduce tiny.cfg --run other $rate
-if grep -q "\"size_px\": ${size%%-*}" other/reduce/chosen.json; then
+if grep -q "\"size_px\": ${size%%-*}" other/reduce/ensemble.json; then
     refused 2 'train.learning_rate = 0.006 (now: 0.003)' predict tiny.cfg --run other $rate $where --data same
     rm -r same/reduce
-    refused 2 "same/predict/$cell: is by another model than the one that the ensemble was decided with" reduce tiny.cfg --run other $rate --data same --allow-missing
+    refused 2 "same/predict/$cell: is by another model than the one in the ensemble" reduce tiny.cfg --run other $rate --data same --allow-missing
 fi
 
 # a plain mean of the chosen round
 plain="--set reduce.method=gmean --set reduce.offsets=false --set reduce.category_prior=0"
 rm -r out/reduce
 quiet "$tenfold" reduce tiny.cfg --run out $plain
-quiet "$tenfold" preprocess out --data plain --table data/back.csv
+quiet "$tenfold" preprocess out --data plain --set data.metadata=data/back.csv
 quiet mpirun -n 2 "$tenfold" predict tiny.cfg --run out $plain --data plain
 quiet mpirun -n 2 "$tenfold" reduce tiny.cfg --run out $plain --data plain
 p_of out $N f4 >numbers2

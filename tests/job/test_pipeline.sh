@@ -1,7 +1,11 @@
 # The whole pipeline by one command: what must lie in the run folder, what it must say, and that it can be repeated.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-"$tenfold" run tiny.cfg --run out >report 2>log || { cat log; exit 1; }
+"$tenfold" run tiny.cfg --run out >summary 2>log || { cat log; exit 1; }
+grep -q "^Finished in [0-9]* s  *round 0" summary
+grep -q "^Report:  .*/out/report/report.html$" summary
+grep -q "^\[ *[0-9]*/17\] filter r1  *[0-9]* of 200 labels flagged  *[0-9]* s$" log
+"$tenfold" report out >report
 cat report
 
 # one line per test or unlabelled row, in input order
@@ -31,15 +35,16 @@ awk -v a="$(count out/submission.csv)" -v m="$(cat most)" 'BEGIN { exit !(a > m 
 "$tenfold" status out >status
 test "$(grep -c ' done' status)" -ge 10
 timeout 60 "$tenfold" status out --watch >watch 2>&1 # it has ended, and all is done: exit code 0
-grep -q "^12 of 12 steps done$" watch
+grep -q "^17 of 17 steps done$" watch
 grep -q "all done; results in $PWD/out$" watch
 digest_of_run out >before
-"$tenfold" run tiny.cfg --run out >again 2>log2
+"$tenfold" run tiny.cfg --run out >/dev/null 2>log2
+"$tenfold" report out >again
 without_times() { sed '/^## How the run went/,/^Cells were queued/d' "$1"; } # which tell of both runs
 cmp <(without_times report) <(without_times again)
 digest_of_run out >after
 cmp before after
-grep -q "already done" log2
+test "$(grep -c "was done before" log2)" = 12 # cells and their predictions
 "$tenfold" report tiny.cfg --run "$PWD/out" >after 2>/dev/null
 cmp <(without_times report) <(without_times after)
 
@@ -51,7 +56,22 @@ test "$(grep -c "already done" log3)" = 1
 code=0
 "$tenfold" train out --set train.images=1 2>log3 || code=$?
 test $code = 2
-grep -q "out is a run folder, whose settings are those it was started with" log3
+grep -q "out is a run folder, which keeps the settings it was started with" log3
+
+# the tables of the data set: classes counted here; the same page each time and with any ranks; it is made again for other folds
+of() { awk -F, -v c="$1" 'NR > 1 && $2 == c { n++; test += $6 == "test" } END { printf "%d | %d", n, n - test }' data/metadata.csv; }
+for class in disc square stripes; do grep -q "^| $class | $(of $class) | [0-9.]* % | " out/explore/explore.md; done
+grep -q "^240 rows: .*, 0 quarantined" out/explore/explore.md
+grep -q "^## Quarantined images" out/log/explore.log
+"$tenfold" explore out 2>log3 | cmp - out/explore/explore.md
+grep -q "explore: already done" log3
+cp -r out other && rm -r other/explore other/folds
+"$tenfold" preprocess tiny.cfg --run other --set folds.seed=2 2>log3
+mpirun -n 2 "$tenfold" explore tiny.cfg --run other --set folds.seed=2 2>log3 >page
+cmp page other/explore/explore.md
+if cmp -s page out/explore/explore.md; then exit 1; fi
+rm -r other/folds && "$tenfold" preprocess tiny.cfg --run other 2>log3
+"$tenfold" explore tiny.cfg --run other 2>log3 | cmp - out/explore/explore.md
 
 # what it will take and what it took
 "$tenfold" check tiny.cfg | grep -q "^# memory at 32 px: a lane [0-9]* MiB"
@@ -69,6 +89,6 @@ rm -r part/predict/r0-f1-*
 code=0
 "$tenfold" reduce tiny.cfg --run part $part 2>log || code=$?
 test $code = 6
-grep -q "2 of 3 predictions are there" log
+grep -q "2 of 3 predictions are done" log
 "$tenfold" reduce tiny.cfg --run part $part --allow-missing 2>log
 "$tenfold" report tiny.cfg --run part $part | grep -q "(2 of 3 models)"

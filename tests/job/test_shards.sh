@@ -1,7 +1,7 @@
 # One row per shard: more shards than files may be open at first, shards without a readable image, and the same model.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 64/; s/warmup_images = 200/warmup_images = 0/; s/evaluation_points = 3/evaluation_points = 1/' tiny.cfg
+sed -i 's/images = 2400/images = 64/; s/warmup_images = 200/warmup_images = 0/; s/evaluations = 3/evaluations = 1/' tiny.cfg
 echo text >"data/$(awk -F, 'NR == 5 { print $1 }' data/metadata.csv)"
 echo text >"data/$(awk -F, 'NR == 200 { print $1 }' data/metadata.csv)"
 for n in 1 2 4; do

@@ -2,14 +2,14 @@
 # damaged, cut short or of nobody is one line and exit code 4.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 320/; s/evaluation_points = 3/evaluation_points = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 320/; s/evaluations = 3/evaluations = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" run tiny.cfg --run run --set folds.count=3 >report 2>log || { cat log; exit 1; }
 cell=run/train/r0-f0-s32-x1
 # a cell that is done has no checkpoint: one that is asked to stop
 mkdir half
 cp -r run/shards run/folds half/
 "$tenfold" train tiny.cfg --run half --folds 0 --set train.images=64000 >log 2>&1 &
-for _ in $(seq 600); do [ ! -e half/train/r0-f0-s32-x1/sign ] || break; sleep 0.1; done
+for _ in $(seq 600); do [ ! -e half/train/r0-f0-s32-x1/heartbeat ] || break; sleep 0.1; done
 kill -TERM $!
 wait $! || [ $? = 6 ]
 images=$(sed -n 's/.*stopped on request after \([0-9]*\) of .*/\1/p' log)
@@ -35,7 +35,7 @@ refuses() { # FILE TEXT [CODE]
 digest=$("$tenfold" weights digest $cell/best.safetensors)
 shows $cell/best.safetensors "best.safetensors: the kept model of a cell; .* hash it names, .* DONE vouches for" \
     "efficientnet-b0, width 0.25, depth 0.35, 3 classes, .*input 32 px" "tensors, digest $digest\$" "cell r0-f0-s32-x1"
-shows $half "a checkpoint, to go on from" "after $images images, step $((images / 32)), " "0 evaluation points" \
+shows $half "a checkpoint, to go on from" "after $images images, step $((images / 32)), " "0 evaluations" \
     "^ +model\.  [0-9]+ tensors" "^ +ema\.  " "^ +m\.  " "^ +v\.  " "^ +z \(200,3\)" "train: images = 64000;" "made from shards [0-9a-f]{32}"
 shows $cell/posteriors.h5 "posteriors, version 1, .* DONE vouches for" "^ +p +f32 \(240,3\)" "^ +z +f32 \(240,3\)"
 shows run/shards/dataset.h5 "dataset, version 1" "^ +label +i32 \(240\)" "^ +is_test +u8 \(240\)"
@@ -45,11 +45,11 @@ shows run/predict/r0-f0-s32-x1/predictions.h5 "predictions, version 2" "classes 
 shows run/ensemble.h5 "ensemble, version 1, .* DONE vouches for" "members 3" "^ +p +f32 \(40,3\)"
 shows $cell/DONE "stage train is done" "vouches for posteriors.h5 [0-9a-f]{32}" "train: images = 320;" "made from folds [0-9a-f]{32}"
 shows $cell "stage train is done"
-shows $cell/journal.jsonl "2 evaluation points" "^ +1 +160 " "^ +2 +320 " " kept\$"
+shows $cell/journal.jsonl "2 evaluations" "^ +1 +160 " "^ +2 +320 " " kept\$"
 shows run/plan.json "plan of a run" "[0-9]+ steps: [0-9]+ done" "--set folds.count=3"
 shows run "plan of a run"
 shows run/metrics.json "tenfold metrics 1, .* DONE vouches for" 'classes \["disc","square","stripes"\]' "chosen_because"
-shows run/reduce/chosen.json "tenfold chosen 1" 'mean "arithmetic"'
+shows run/reduce/ensemble.json "tenfold ensemble 1" 'mean "arithmetic"'
 shows run/submission.csv "40 rows and 5 columns, .* DONE vouches for" "path, label, p_disc, p_square, p_stripes"
 shows run/history/train-r0-f0-s32-x1 "what became of starts" "^ +running [0-9]+ - 0 1 0" "^ +done [0-9]+ - 0 1 0"
 shows run/job.cfg "a job file"
@@ -79,8 +79,8 @@ head -c 200 run/metrics.json >cut.json
 refuses cut.json "not JSON to its end, so damaged"
 sed -i 's/"stage": "train"/"stage": "train "/' $cell/DONE
 refuses $cell/DONE "damaged: delete its folder"
-sed -i '1s/^.\{9\}/{"point"/' $cell/journal.jsonl
-refuses $cell/journal.jsonl "journal.jsonl:1: not an evaluation point"
+sed -i '1s/^.\{9\}/{"evaluation"/' $cell/journal.jsonl
+refuses $cell/journal.jsonl "journal.jsonl:1: not an evaluation"
 : >empty
 refuses empty "is empty"
 refuses "$source/README.md" "nothing of this suite"

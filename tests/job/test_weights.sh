@@ -30,27 +30,27 @@ cp lite.safetensors before
 fails 2 "say which, with --padding" "$tenfold" weights import "$lite" lite.safetensors
 fails 2 "give symmetric" "$tenfold" weights import "$lite" lite.safetensors --padding valid
 fails 4 "^missing: blocks.0.0.se.conv_reduce.weight (2,8,1,1)" "$tenfold" weights import "$lite" lite.safetensors --padding same --net efficientnet-b0
-head -c 50000 "$lite" >cut
-fails 4 "bad entry for tensor" "$tenfold" weights import cut lite.safetensors --padding same
-fails 4 "bad entry for tensor" "$tenfold" weights import cut new.safetensors --padding same
+head -c 50000 "$lite" >cut.safetensors
+fails 4 "bad entry for tensor" "$tenfold" weights import cut.safetensors lite.safetensors --padding same
+fails 4 "bad entry for tensor" "$tenfold" weights import cut.safetensors new.safetensors --padding same
 cmp lite.safetensors before
 test ! -e new.safetensors
 test -z "$(ls ./*.tmp 2>/dev/null)"
 fails 2 "usage: tenfold weights verify FILE IMAGE --against" "$tenfold" weights verify lite.safetensors "$golden/image.png"
-fails 2 "neither --net nor --padding" "$tenfold" weights digest lite.safetensors --net efficientnet-b0
+fails 2 "does not take --net or --padding" "$tenfold" weights digest lite.safetensors --net efficientnet-b0
 fails 2 "give import, export, verify" "$tenfold" weights inport a b
 
 # training begins from it: backbone, padding, batch norm and input are the file's, the head is new
 set_net="--set model.net=efficientnet-lite0 --set model.width=0.01 --set model.depth=0.01 --set model.stem_stride=2"
-short="--set train.images=96 --set train.warmup_images=0 --set train.evaluation_points=1 --set train.learning_rate=1e-12"
+short="--set train.images=96 --set train.warmup_images=0 --set train.evaluations=1 --set train.learning_rate=1e-12"
 short="$short --set train.weight_decay=0 --set train.ema_decay=0 --set train.augment=()"
 from="--set model.pretrained=lite.safetensors"
 says "^# pretrained: padding same, batch norm eps 0.001 momentum 0.1, input mean 0.5 0.5 0.5 std 0.5 0.5 0.5" "$tenfold" check tiny.cfg $set_net $from
 fails 2 "has width 0.01, the job file's model has 0.25" "$tenfold" check tiny.cfg --set model.net=efficientnet-lite0 $from
 fails 2 "is of efficientnet-lite0, but model.net = \"efficientnet-b0\"" "$tenfold" check tiny.cfg $from
 nets='tune.space=( { key = "model.net"; choice = ( "efficientnet-lite0", "efficientnet-lite1" ); } )'
-fails 2 "is no job: .* is of efficientnet-lite0, but model.net = \"efficientnet-lite1\"" \
-    "$tenfold" tune tiny.cfg --run never $set_net $from --set "$nets" --set 'tune.rungs=[ 500 ]'
+fails 2 "cannot be trained: .* is of efficientnet-lite0, but model.net = \"efficientnet-lite1\"" \
+    "$tenfold" run tiny.cfg --run never $set_net $from --set "$nets" --set 'tune.rungs=[ 500 ]'
 test ! -e never
 "$tenfold" preprocess tiny.cfg --run out
 last_checkpoint out/train/r0-f0-s32-x1 "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from

@@ -7,7 +7,7 @@ preprocess: { size_px = 40; shard_rows = 50; };
 folds: { count = 3; };
 model: { net = "efficientnet-b0"; width = 0.25; depth = 0.35; stem_stride = 1; metadata_levels = 2; head_units = 16; };
 train: { images = 2400; sizes_px = [ 32 ]; lanes = 4; lane_images = 8; learning_rate = 0.006; warmup_images = 200;
-  evaluation_points = 3; ema_decay = 0.9;
+  evaluations = 3; ema_decay = 0.9;
   augment = ( { op = "random_resized_crop"; area_min = 0.5; }, { op = "horizontal_flip"; probability = 0.5; },
               { op = "cutmix"; probability = 0.2; } ); };
 CFG

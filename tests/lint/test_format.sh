@@ -2,4 +2,4 @@
 source=$2
 command -v clang-format >/dev/null || { echo "skipped: no clang-format here"; exit 77; }
 clang-format --version | grep -q 'version 14\.' || { echo "skipped: $(clang-format --version), and the format is that of version 14"; exit 77; }
-cd "$source" && find src preprocess tests -name '*.[ch]' ! -path 'tests/golden/*' | xargs clang-format --dry-run --Werror
+cd "$source" && find src preprocess packaging tests -name "*.[ch]" ! -path "tests/golden/*" -exec clang-format --dry-run --Werror {} +

@@ -1,21 +1,42 @@
-# One-way street: every #include "layer/file.h" must be allowed by src/layers.txt; *_priv.h stays in its folder; a public header
-# compiles alone.
+# src/layers.txt: every #include "room/file.h" is allowed there, no room uses one below it, nothing is allowed that nobody uses, and no
+# room holds more than 3,300 lines. *_priv.h stays in its folder; a header compiles alone.
 source=$2
 cd "$source" || exit 1
-find src preprocess -name '*.[ch]' | xargs grep -H '^#include "' | awk '
-    BEGIN { while ((getline line < "src/layers.txt") > 0) if (line !~ /^#/) { split(line, a, ": "); allowed[a[1]] = " " a[2] " " } }
+find src preprocess -name '*.[ch]' -exec grep -H '^#include "' {} + | awk '
+    BEGIN {
+        while ((getline line < "src/layers.txt") > 0) {
+            sub(/ *#.*/, "", line)
+            if (line == "") continue
+            split(line, a, ":"); room = a[1]; n = split(a[2], used, " "); place[room] = ++rooms
+            for (i = 1; i <= n; i++) {
+                allowed[room, used[i]] = 1
+                if (!(used[i] in place)) { print "src/layers.txt: " room " uses " used[i] ", which is not above it"; bad = 1 }
+            }
+        }
+    }
     {
         split($0, part, ":#include \""); file = part[1]; target = part[2]; sub(/".*/, "", target)
-        layer = file; sub(/^src\//, "", layer); folder = layer; sub(/\/[^\/]*$/, "", folder); sub(/\/.*/, "", layer)
-        to = target; sub(/\/.*/, "", to); of = target; sub(/\/[^\/]*$/, "", of)
         if (target == "commit.h") next # generated
-        n++
-        if (!(layer in allowed)) { print file ": layer " layer " is not in src/layers.txt"; bad = 1 }
-        else if (index(allowed[layer], " " to " ") == 0) { print file ": " layer " may not include from " to ": " target; bad = 1 }
+        room = file; sub(/^src\//, "", room); folder = room; sub(/\/[^\/]*$/, "", folder); sub(/\/.*/, "", room)
+        to = target; sub(/\/.*/, "", to); of = target; sub(/\/[^\/]*$/, "", of)
+        includes++
+        if (!(room in place)) { print file ": " room " is not in src/layers.txt"; bad = 1 }
+        else if (to != room && !((room, to) in allowed)) { print file ": " room " may not include from " to ": " target; bad = 1 }
         if (target ~ /_priv\.h$/ && of != folder) { print file ": includes the private " target; bad = 1 }
+        seen[room, to] = 1
     }
-    END { if (n < 100) { print "only " n " includes seen"; bad = 1 } exit bad }' || exit 1
-grep -rl '<hdf5.h>' src preprocess | grep -v '^src/base/h5' && { echo "only base/h5 uses hdf5.h"; exit 1; }
+    END {
+        for (pair in allowed) if (!(pair in seen)) { split(pair, p, SUBSEP); print "src/layers.txt: " p[1] " does not use " p[2]; bad = 1 }
+        if (includes < 100) { print "only " includes " includes seen"; bad = 1 }
+        exit bad
+    }' || exit 1
+docs/rooms flow | cmp - docs/flow.svg || { echo "docs/flow.svg is not what docs/rooms draws: docs/rooms flow >docs/flow.svg"; exit 1; }
+docs/rooms | cmp - docs/rooms.svg || { echo "docs/rooms.svg is not what docs/rooms draws: docs/rooms >docs/rooms.svg"; exit 1; }
+for room in src/*/ preprocess/; do
+    n=$(find "$room" -name '*.[ch]' -exec cat {} + | wc -l)
+    [ "$n" -le 3300 ] || { echo "$room holds $n lines: make two rooms of it"; exit 1; }
+done
+grep -rl '<hdf5.h>' src preprocess | grep -v '^src/store/h5' && { echo "only store/h5 uses hdf5.h"; exit 1; }
 grep -rl 'pthread_create(' src preprocess | grep -v '^src/base/thread.c$' && { echo "only base/thread starts threads: they need a stack"; exit 1; }
 flags=$(pkg-config --cflags ompi-c jansson hdf5-openmpi libconfig)
 for header in $(find src preprocess -name '*.h' ! -path '*/cpu/kernels/*'); do

@@ -54,8 +54,9 @@ static void compare(tn_run *run, int L, int64_t n, int64_t bucket) {
     for (int turn = 0; turn < 2; turn++) { /* nothing keeps a rank from being a sum ahead */
         for (int k = 0; k < mine.n; k++)
             for (int64_t i = 0; i < n; i++) vector[k][i] = value(mine.first + k, i, turn);
+        tn_lane_sum_begin(run, sum);
         for (int64_t from = n, steps = turn * (run->rank + 1); steps > 0; steps--)
-            tn_lane_sum_ready(run, sum, from -= from / (steps + 1));
+            tn_lane_sum_ready(sum, from -= from / (steps + 1));
         tn_lane_sum_finish(run, sum);
         for (int64_t i = 0; i < n; i++) {
             float want = tree(0, L, i, turn);

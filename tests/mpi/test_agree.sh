@@ -34,4 +34,4 @@ for rank in 0 1; do # those of another MPI's mpirun, by hand: one of them speaks
 done
 test ! -e apart
 TENFOLD_RANKS=2 timeout 60 mpirun -n 2 "$tenfold" preprocess tiny.cfg --run together >log 2>&1 || { cat log; exit 1; }
-TENFOLD_RANKS=9 timeout 120 "$tenfold" run tiny.cfg --run within --ranks 1 --set train.images=32 --set train.warmup_images=0 --set train.evaluation_points=1 --set self.max_rounds=0 >log 2>&1 || { cat log; exit 1; } # of a job around it
+TENFOLD_RANKS=9 timeout 120 "$tenfold" run tiny.cfg --run within --ranks 1 --set train.images=32 --set train.warmup_images=0 --set train.evaluations=1 --set self.max_rounds=0 >log 2>&1 || { cat log; exit 1; } # of a job around it

@@ -1,7 +1,7 @@
 # The same bits on 1, 2, 3 and 4 ranks, and in fold groups: shards, folds, weights, posteriors, filter, ensemble.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i "s/images = 2400/images = 1200/; s/evaluation_points = 3/evaluation_points = 2/" tiny.cfg
+sed -i "s/images = 2400/images = 1200/; s/evaluations = 3/evaluations = 2/" tiny.cfg
 all_verbs() { # on the left of || the shell forgets `set -e`, also in here
     run_verb $1 preprocess && run_verb $1 train --round 0 && run_verb $1 filter --round 0 && run_verb $1 train --round 1 &&
         run_verb $1 predict && run_verb $1 reduce && digest_of_run run$1 >digest$1
@@ -25,7 +25,7 @@ for cell in run1/train/r0-*; do
     test "$("$tenfold" weights digest $cell/best.safetensors)" = "$("$tenfold" weights digest group/train/${cell##*/}/best.safetensors)"
 done
 # three ranks share four lanes unevenly; the last checkpoints, with the optimiser's moments, before DONE makes them superfluous
-last="--set train.images=320 --set train.warmup_images=0 --set train.evaluation_points=2"
+last="--set train.images=320 --set train.warmup_images=0 --set train.evaluations=2"
 for n in 1 2 3; do
     mkdir last$n
     cp -r run1/shards run1/folds last$n/
@@ -46,7 +46,7 @@ test ! -e last3/train/r0-f0-s32-x1/checkpoint.safetensors
 test -e last3/train/r0-f0-s32-x1/best.safetensors
 
 # rows without a label, and a teacher for all: the same bits too
-reuse="--set train.images=400 --set train.warmup_images=0 --set train.evaluation_points=1 --set self.dropped=unlabeled \
+reuse="--set train.images=400 --set train.warmup_images=0 --set train.evaluations=1 --set self.dropped=unlabeled \
     --set self.consistency_weight=3 --set self.rampup_images=300 \
     --set self.max_rounds=2"
 for n in 1 2 4; do

@@ -2,7 +2,7 @@
 # a fold that fails does not take the others along.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-sed -i 's/images = 2400/images = 1280/; s/evaluation_points = 3/evaluation_points = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+sed -i 's/images = 2400/images = 1280/; s/evaluations = 3/evaluations = 2/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 "$tenfold" preprocess tiny.cfg --run one >log 2>&1 || { cat log; exit 1; }
 digests() {
     for f in $1/train/*/*.safetensors; do echo "$("$tenfold" weights digest $f) ${f#*/}"; done

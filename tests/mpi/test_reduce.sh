@@ -1,7 +1,7 @@
 # reduce on made-up predictions: the same bytes on 1, 2 and 4 ranks, whatever is tuned; honest scores below those in sample;
 # members that do not belong together are refused, by one message, and nothing is written.
 set -eu
-tenfold=$1 source=$2
+tenfold=$1
 cat >job.cfg <<'CFG'
 data: { metadata = "m.csv"; classes = [ "a", "b", "c", "d" ]; };
 folds: { count = 3; };
@@ -43,7 +43,7 @@ for how in "reduce.method=mean" "reduce.offsets=true"; do
     mpirun -n 2 "$tenfold" reduce job.cfg --run few --set $how >log 2>&1 || { cat log; exit 1; }
     md5sum few/ensemble.h5 few/submission.csv few/ledger.csv >few-$how
 done
-grep -q "written is the mean of round 1" log
+grep -q "the mean of round 1 is written" log
 grep -q '"used": false' few/metrics.json
 cmp few-reduce.method=mean few-reduce.offsets=true
 
@@ -96,7 +96,7 @@ chosen() { # ROUND REASON LINES: how many lines of metrics.json say so, or a num
     grep "\"chosen_round\": $1,\|\"chosen_because\": \"$2\|\"folds\": [0-9]" rounds/metrics.json >why || true
     test "$(wc -l <why)" = $3 || { cat why rounds/metrics.json; exit 1; }
 }
-chosen 2 "round 2 is not worse than round 1 over the out-of-fold rows of their 3 common folds" 4
+chosen 2 "round 2 is not worse than round 1 on the out-of-fold rows of their 3 common folds" 4
 mkdir kept-rounds
 mv rounds/predict/r2-f[12]-* kept-rounds/
 chosen 1 "round 2 has 4 of 12 predictions, fewer than half as many as round 0" 3
@@ -105,7 +105,7 @@ mv rounds/predict/r[01]-f0-* kept-rounds/
 chosen 0 "no fold has predictions of all rounds" 2
 mv rounds/predict/r0-f1-* kept-rounds/
 mv kept-rounds/r2-* rounds/predict/
-chosen 2 "round 2 is not worse than round 1 over the out-of-fold rows of their 2 common folds" 3
+chosen 2 "round 2 is not worse than round 1 on the out-of-fold rows of their 2 common folds" 3
 
 # bad members: nothing is written, one message
 refused() { # CODE TEXT [options]
@@ -127,7 +127,7 @@ put() { # CFG ROWS [flaw]: that cell from a run of another kind
 }
 cp -r run/predict/$cell kept
 put classes.cfg 20000
-refused 2 "$cell/predictions.h5: has other classes, or in another order: a b d c; the data set has a b c d"
+refused 2 "$cell/predictions.h5: classes or their order differ: a b d c; the data set has a b c d"
 put job.cfg 19996
 refused 2 "$cell/predictions.h5: was made with another data set"
 put folds.cfg 20000
@@ -142,17 +142,17 @@ rm -r run/predict/$cell
 cp -r run/predict/r0-f1-s16-x1 run/predict/$cell
 refused 2 "holds the predictions of r0-f1-s16-x1, not of $cell"
 rm -r run/predict/$cell
-refused 6 "11 of 12 predictions are there"
+refused 6 "11 of 12 predictions are done"
 grep -q "^$cell$" log
 mpirun -n 2 "$tenfold" reduce job.cfg --run run --allow-missing >log 2>&1 || { cat log; exit 1; }
-grep -q "11 of 12 predictions are there" log
+grep -q "11 of 12 predictions are done" log
 grep -q "\"$cell\"" run/metrics.json
 # a fold map of four: three of its folds are no ensemble
 sed 's/count = 3/count = 4/' job.cfg >four.cfg
 "$TN_REDUCE_ROWS" four.cfg four 400 30
 mv run none
 mv four run
-refused 2 "run/folds: the rows were dealt to 4 folds, folds.count = 3: set folds.count = 4"
+refused 2 "run/folds: was made with 4 folds, but folds.count = 3: set folds.count = 4"
 rm -r run
 mv none run
 mv run/predict none

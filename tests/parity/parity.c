@@ -5,7 +5,7 @@
  *
  * Prints one table per file (judge.h says what is compared and bounded). Exit code 1: some bound does not hold.
  */
-#include "learn/ckpt.h"
+#include "model/ckpt.h"
 #include "net/optim.h"
 #include "parity/judge.h"
 

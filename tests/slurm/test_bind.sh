@@ -48,7 +48,7 @@ wait_job 60 "$wrong" FAILED
 grep -q "TENFOLD_BIND=socket in .*: give none or core" run/log/wrong.log
 
 export TENFOLD_SITE_ENV=$PWD/bind.env
-short="--set train.images=320 --set train.evaluation_points=1 --set train.warmup_images=0 --set self.max_rounds=0 --set train.loader_threads=1"
+short="--set train.images=320 --set train.evaluations=1 --set train.warmup_images=0 --set self.max_rounds=0 --set train.loader_threads=1"
 "$tenfold" submit tiny.cfg --run out $short --set "slurm.nodes=[ 1, 2 ]" --set slurm.cpus_per_rank=1 >ids
 timeout 200 "$tenfold" status out --watch --every 2 >watch 2>&1 || { cat watch out/log/*.log && exit 1; }
 if grep "cannot be bound" out/log/*.log; then exit 1; fi

@@ -1,6 +1,6 @@
 # The test cluster itself: a killed `up` is cleaned up by the next; two side by side; a node that dies, is cut off, comes back;
 # a controller that restarts; after `down` nothing is left.
-tenfold=$1 source=$2
+source=$2
 . "$source/tests/slurm/slurm.sh"
 "$cluster" up 2>/dev/null & # killed as soon as its first daemon runs
 up=$!
@@ -46,7 +46,7 @@ wait_for 60 "the second task" test -e runs-1
 node2_listens && exit 1
 "$cluster" heal node2
 wait_for 20 "node2 to be reached" node2_listens
-touch done
+touch "done"
 wait_job 60 "$job" COMPLETED
 test "$(job_field "$job" Restarts)" = 0
 grep -q "rc 0" long
@@ -55,6 +55,7 @@ tag=$(sed -n 's/^ClusterName=//p' "$SLURM_CONF")
 "$cluster" down
 test "$(ls "$TN_CLUSTER")" = log
 ip -o link show | grep "$tag" && exit 1
+# shellcheck disable=SC2013 # a number has no blanks
 for pid in $(grep -lzs "^SLURM_CONF=$SLURM_CONF" /proc/[0-9]*/environ | grep -o '[0-9]*'); do
     case "$(cat "/proc/$pid/comm" 2>/dev/null)" in slurm* | munged | unshare | sleep) ps -fp "$pid" && exit 1 ;; esac
 done

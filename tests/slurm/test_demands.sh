@@ -3,7 +3,7 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 . "$source/tests/slurm/slurm.sh"
-sed -i 's/images = 2400/images = 640/; s/evaluation_points = 3/evaluation_points = 1/' tiny.cfg
+sed -i 's/images = 2400/images = 640/; s/evaluations = 3/evaluations = 1/' tiny.cfg
 cp tiny.cfg plain.cfg
 cat >job_submit.lua <<'LUA'
 function slurm_job_submit(job, partitions, uid)

@@ -25,7 +25,7 @@ case $code in 6 | 137 | 143 | 205) [ "${SLURM_RESTART_COUNT:-0}" -ge 3 ] || scon
 exit $code
 JOB
 start_fold() { submit --nodes=2 --ntasks-per-node=1 --cpus-per-task=1 --job-name="$1" --output="$1.log" fold.sh "$1"; }
-in_the_middle() { wait_for 300 "the first evaluation point of $1" test -s "$1/$cell/journal.jsonl"; }
+in_the_middle() { wait_for 300 "the first evaluation of $1" test -s "$1/$cell/journal.jsonl"; }
 second_node() { scontrol show hostnames "$(job_field "$1" NodeList)" | tail -n 1; }
 first_node() { job_field "$1" BatchHost; }
 

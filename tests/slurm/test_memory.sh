@@ -59,9 +59,9 @@ same "$(starts killed)" "300 300 "
 same "$(record killed out_of_memory)" 0
 
 # what check predicts is what submit asks for, and it is enough for a real run
-set -- --set train.images=160 --set train.evaluation_points=1 --set train.warmup_images=0 --set self.max_rounds=0
+set -- --set train.images=160 --set train.evaluations=1 --set train.warmup_images=0 --set self.max_rounds=0
 "$tenfold" check tiny.cfg "$@" >checked
-mib() { sed -n "s/^# memory that submit asks for.*$1 \([0-9]*\) MiB.*/\1/p" checked; }
+mib() { sed -n "s/^# memory that submit requests.*$1 \([0-9]*\) MiB.*/\1/p" checked; }
 "$tenfold" submit tiny.cfg --run out "$@" --dry-run >dry
 grep '^preprocess=' dry | grep -q -- " --mem=$(mib preprocess)M "
 grep '^train_r0=' dry | grep -q -- " --mem=$(mib 'train and predict')M "

@@ -3,7 +3,7 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 . "$source/tests/slurm/slurm.sh"
-sed -i 's/images = 2400/images = 1600/; s/evaluation_points = 3/&; checkpoint_seconds = 1e-6/' tiny.cfg
+sed -i 's/images = 2400/images = 1600/; s/evaluations = 3/&; checkpoint_seconds = 1e-6/' tiny.cfg
 slurm_up
 short="--set self.max_rounds=0 --set train.images=800"
 cell() { echo "train/r0-f$1-s32-x1"; }
@@ -43,7 +43,7 @@ test ! -e gap/submission.csv
 "$tenfold" status gap >table || true
 grep "train r0-f2" table | grep failed
 rm "gap/$(cell 2)"
-"$tenfold" resume gap --slurm >submitted
+"$tenfold" submit gap >submitted
 finished gap
 test -e gap/submission.csv
 

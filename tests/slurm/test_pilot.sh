@@ -14,7 +14,7 @@ cat ids
 job=$(sed -n 's/^pilot *job \([0-9]*\)$/\1/p' ids)
 log=out/log/pilot-$job.log
 code=0
-"$tenfold" resume out --slurm --pilot 2 >again 2>&1 || code=$? # while it waits or runs
+"$tenfold" submit out --pilot 2 >again 2>&1 || code=$? # while it waits or runs
 test $code = 2 && grep -q "jobs of this run still wait or run: $job" again
 
 # three cells on two nodes of four cores: two of them share one
@@ -27,7 +27,7 @@ grep -q "^train r0-f2-s32-x1 .*(pilot, job $job)" table
 killed=$(pgrep -f "^$tenfold train $PWD/tiny.cfg --run $PWD/out .*--folds 1 ")
 # shellcheck disable=SC2086
 kill -KILL ${killed%%$'\n'*}
-wait_for 60 "the second start of fold 1" says $log "train r0-f1-s32-x1 ends: begins again"
+wait_for 60 "the second start of fold 1" says $log "train r0-f1-s32-x1 ended: will be started again"
 wait_for 60 "its checkpoint" says out/log/train-r0-f1-s32-x1.log "goes on after"
 job_is "$job" RUNNING
 
@@ -46,12 +46,12 @@ code=0
 cat table
 test $code = 6
 grep -q "^train r1-f0-s32-x1  *stopped" table
-"$tenfold" resume out --slurm --pilot 1 >ids
+"$tenfold" submit out --pilot 1 >ids
 over out
 code=0
 "$tenfold" status out >table || code=$?
 if [ $code != 0 ] || grep -v " done \| skipped " table; then cat table $log out/log/pilot-*.log && exit 1; fi
-"$tenfold" resume out --slurm --pilot 1 2>&1 | grep -q "nothing is missing"
+"$tenfold" submit out --pilot 1 2>&1 | grep -q "nothing is missing"
 "$tenfold" run tiny.cfg --run local --set train.checkpoint_seconds=1 >/dev/null 2>log || { cat log; exit 1; }
 digest_of_run local >expected
 digest_of_run out | cmp - expected
@@ -61,9 +61,9 @@ echo 'export TENFOLD_LAUNCHER=srun' >site.env
 export TENFOLD_SITE_ENV=$PWD/site.env
 mkdir -p wide/train
 echo "in the way" >"wide/train/r0-f1-s32-x1"
-"$tenfold" submit tiny.cfg --run wide --pilot 2 --set slurm.nodes=[2,2] --set self.max_rounds=0 --set train.images=320 >ids
+"$tenfold" submit tiny.cfg --run wide --pilot 2 --set "slurm.nodes=[2,2]" --set self.max_rounds=0 --set train.images=320 >ids
 over wide
 cat wide/log/pilot-*.log
-grep -q "train r0-f0-s32-x1 begins: 2 ranks on 2 nodes" wide/log/pilot-*.log
+grep -q "train r0-f0-s32-x1 started: 2 ranks on 2 nodes" wide/log/pilot-*.log
 test -e wide/train/r0-f0-s32-x1/DONE && test -e wide/train/r0-f2-s32-x1/DONE && test ! -e wide/submission.csv
 "$tenfold" status wide | grep "^train r0-f1-s32-x1  *failed"

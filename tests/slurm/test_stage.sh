@@ -1,5 +1,5 @@
 # stage.sh and exit codes: which ones are queued again, how often, and what the record says. The program is a script here.
-tenfold=$1 source=$2
+source=$2
 . "$source/tests/slurm/slurm.sh"
 mkdir -p run/slurm run/log
 
@@ -108,6 +108,7 @@ early=$(stage early "crash crash 0 0" early train)
 echo 'export TENFOLD_START_SECONDS=3' >start.env
 never=$(site=$PWD/start.env stage never "hang 0 0" early train)
 two=$(stage two "0 3 0 0" preprocess train)
+extra=$(stage extra "0 5 0" preprocess -explore train)
 other=$(stage other "8 8 0" train)
 none=$(SBATCH_PARTITION=alone stage none "8 0" train)
 again=$(stage again "8+ 8+ 0" predict)
@@ -136,6 +137,10 @@ grep -q "early died with exit code [0-9]* before MPI was up, try 1 of 3" run/log
 wait_job 60 "${array}_2" COMPLETED # fold 4 and 5 of 6 are part 2 of 3
 test "$(job_field "${array}_2" JobName)" = array.f4
 grep -q -- "^train $PWD/run --part 2/3: start 0" starts.array
+
+wait_job 60 "$extra" COMPLETED # nothing needs the second command
+test "$(starts extra)" = 3
+grep -q "explore ended with exit code 5: nothing needs it, and the job goes on" run/log/extra-*.log
 
 wait_job 60 "$again" COMPLETED # got further, and needs another process: in the same job
 test "$(starts again)" = 3

@@ -26,7 +26,7 @@ bash -n dry
 "$tenfold" submit tiny.cfg --run out --set train.checkpoint_seconds=1e-6 >ids
 cat ids
 test "$(wc -l <ids)" = 4
-for verb in "submit tiny.cfg --run out" "resume out" "resume out --slurm"; do # while its jobs wait or run: refused, and they are named
+for verb in "submit tiny.cfg --run out" "run out" "submit out"; do # while its jobs wait or run: refused, and they are named
     code=0
     # shellcheck disable=SC2086
     "$tenfold" $verb >log 2>&1 || code=$?
@@ -60,20 +60,20 @@ step out "train r0-f1-s32-x1" | grep -q ' done .*, score'
 test "$(sed -n 's/^state //p' out/slurm/train.r0.1)" = "done"
 if grep "Slurm refuses" out/log/*.log; then exit 1; fi
 code=0
-"$tenfold" resume out --slurm >log 2>&1 || code=$? # the job file of now is another one
+"$tenfold" submit out >log 2>&1 || code=$? # the job file of now is another one
 test $code = 2
 grep -q 'train.learning_rate = 0.006 (now: 0.1)' log
 cp submitted tiny.cfg
 "$tenfold" run tiny.cfg --run local >/dev/null 2>log || { cat log; exit 1; }
 digest_of_run local >expected
 digest_of_run out | cmp - expected
-"$tenfold" resume out --slurm 2>&1 | grep -q "nothing is missing; results in"
+"$tenfold" submit out 2>&1 | grep -q "nothing is missing; results in"
 
 # who ended round 0 filtered it, and no other; the tasks of round 1 found it done
 test "$(grep -l "labels found suspicious" out/log/train.*.log | wc -l)" = 1
 grep -q "labels found suspicious" out/log/train.r0-*.log
 test "$(grep -l "filter r1: already done" out/log/train.r1-*.log | wc -l)" = 3
-grep -q "filter r1: waits for the other cells" out/log/train.r0-*.log
+grep -q "filter r1: not yet, other cells" out/log/train.r0-*.log
 
 # a task that is cancelled by hand: its prediction is cancelled with it, the others are reduced; then the rest
 "$tenfold" submit tiny.cfg --run dead --set self.max_rounds=0 --set slurm.allow_missing=true >ids
@@ -83,7 +83,7 @@ ended dead
 test $code = 6
 step dead "train r0-f1-s32-x1" | grep -q failed
 grep -q "(2 of 3 models)" dead/report/report.md
-"$tenfold" resume dead --slurm >ids
+"$tenfold" submit dead >ids
 grep -q "^train.r0 .*, 1 tasks" ids
 test "$(job_of dead "train r0-f1-s32-x1" | cut -d_ -f2)" = 1
 ended dead

@@ -1,4 +1,4 @@
-# A search submitted at once: an array per rung, a job that ranks behind each. The survivors and bits of `tenfold run`, although a rank
+# A search submitted at once: an array per rung, ranked by the task that finishes it. The survivors and bits of `tenfold run`, although a rank
 # is killed and a task cancelled; and where the job file as it stands wins, only one task trains it for the judgement.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
@@ -8,7 +8,7 @@ tune: { trials = 3; folds = [ 0 ]; judge_folds = [ 2 ]; rungs = [ 480, 640 ]; ke
   space = ( { key = "train.learning_rate"; log_uniform = ( 0.001, 0.02 ); },
             { key = "train.sampler"; choice = ( "natural", "balanced_down" ); } ); };
 CFG
-sed 's/images = 2400/images = 640/; s/evaluation_points = 3/evaluation_points = 2; checkpoint_seconds = 1e-6/' tiny.cfg | cat - tune.cfg >job.cfg
+sed 's/images = 2400/images = 640/; s/evaluations = 3/evaluations = 2; checkpoint_seconds = 1e-6/' tiny.cfg | cat - tune.cfg >job.cfg
 digests() { (cd "$1/tune" && md5sum rung*/ranking.json judge/judge.json trials.csv tune.md t*/train/*/posteriors.h5); }
 job_of() { tr '\n' ' ' <"$1/plan.json" | grep -o "\"name\": \"$2\"[^}]*" | sed 's/.*"job": "\([^"]*\)".*/\1/'; }
 ended() { # RUN: exit code of its `status --watch --every 2` in $code
@@ -23,14 +23,14 @@ digests local >expected
 slurm_up
 
 "$tenfold" submit job.cfg --run out --dry-run >dry
-test "$(grep -c '=\$(sbatch ' dry)" = 7
+test "$(grep -c '=\$(sbatch ' dry)" = 5
 bash -n dry
 test ! -e out
 "$tenfold" submit job.cfg --run out >ids
 cat ids
-test "$(sed 's/ *job [0-9]*//' ids | tr '\n' ';')" = "preprocess;trial.q0, 3 tasks;rank.q0;trial.q1, 2 tasks;rank.q1;trial.judge, 2 tasks;finish;"
+test "$(sed 's/ *job [0-9]*//' ids | tr '\n' ';')" = "preprocess;trial.q0, 3 tasks;trial.q1, 2 tasks;trial.judge, 2 tasks;finish;"
 code=0
-"$tenfold" resume out --slurm >log 2>&1 || code=$?
+"$tenfold" submit out >log 2>&1 || code=$?
 test $code = 2
 grep -q "jobs of this run still wait or run: [0-9]" log
 
@@ -49,10 +49,10 @@ grep -q "goes on after" "out/log/trial.q0-$one.log"
 test "$(job_field "$one" JobName)" = out.trial.q0.p1
 test "$(grep -l 'start 1: ' out/log/*.log)" = "out/log/trial.q0-$one.log"
 digests out | cmp - expected
-"$tenfold" resume out --slurm 2>&1 | grep -q "nothing is missing"
+"$tenfold" submit out 2>&1 | grep -q "nothing is missing"
 sed -i 's/trials = 3/trials = 4/' job.cfg # a search of its own
 code=0
-"$tenfold" resume out --slurm >log 2>&1 || code=$?
+"$tenfold" submit out >log 2>&1 || code=$?
 sed -i 's/trials = 4/trials = 3/' job.cfg
 test $code = 2
 grep -q 'tune.trials = 3 (now: 4)' log
@@ -60,7 +60,7 @@ grep -q 'tune.trials = 3 (now: 4)' log
 "$tenfold" status out | grep "^report .* done"
 
 # trial 1 cannot win: the job file as it stands is judged beside itself. A task that is cancelled by hand is missing, and no trial has
-# lost by it: nobody is ranked, what waits is cancelled; resume submits the rest.
+# lost by it: nobody is ranked, what waits fails; submit submits the rest.
 sed 's/trials = 3/trials = 2/; s/rungs = [^;]*/rungs = [ 64 ]/; s/images = 640/images = 128/; s/log_uniform = [^;]*/choice = ( 100.0, 99.0 )/; s/lanes = 4/weight_decay = 10.0; &/; s/warmup_images = 200/warmup_images = 0/' \
     job.cfg >wins.cfg
 "$tenfold" submit wins.cfg --run wins >ids
@@ -70,13 +70,13 @@ test $code = 6
 test ! -e wins/tune/rung0/DONE
 grep "^rank q0 .* failed" watch
 grep "trial 0, r0-f0-s32-x1, is not trained yet" watch
-"$tenfold" resume wins --slurm >ids
+"$tenfold" submit wins >ids
 cat ids
-test "$(sed 's/ *job [0-9]*//' ids | tr '\n' ';')" = "trial.q0, 1 tasks;rank.q0;trial.judge, 2 tasks;finish;"
+test "$(sed 's/ *job [0-9]*//' ids | tr '\n' ';')" = "trial.q0, 1 tasks;trial.judge, 2 tasks;finish;"
 ended wins
 test $code = 0
 grep -q "Trial 1 diverged" wins/tune/tune.md
-grep -q "the job file as it stands is the best trial: it is trained at place 0" wins/log/trial.judge-*_1.log
+grep -q "the job file as it stands is the best trial: it is trained at slot 0" wins/log/trial.judge-*_1.log
 if grep "start 1: " wins/log/trial.judge-*.log; then exit 1; fi
 "$tenfold" run wins.cfg --run wins-local --ranks 1 >/dev/null 2>log || { cat log; exit 1; }
 digests wins-local >expected

@@ -4,7 +4,7 @@
 
 #include "unit.h"
 
-#include "base/cfg.h"
+#include "cfg/cfg.h"
 
 static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
                           "folds: { count = 3; };\n"

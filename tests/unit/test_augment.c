@@ -57,7 +57,7 @@ static void flip_and_norm(void **unused) {
 
 static void crops(void **unused) {
     (void)unused;
-    tn_augment crop = {TN_AUG_CROP, 1, 0.25, 0.5, 0.75, 4.0 / 3, 0};
+    tn_augment crop = {TN_AUG_CROP, 1, 0.25, 0.5, 0.75, 4.0 / 3};
     double area = 0, log_ratio = 0;
     enum { TRIALS = 20000 };
     for (int i = 0; i < TRIALS; i++) {
@@ -75,14 +75,14 @@ static void crops(void **unused) {
     tn_box b = tn_crop_draw(NULL, 1, 0, 0, 200, 160);
     assert_true(b.x == 20 && b.y == 0 && b.w == 160 && b.h == 160);
     /* A try fits a 4:1 strip with probability (E[ratio] / 4 - 0.08) / 0.92 = 0.18855: ten of them fail in 12.38 %. */
-    tn_augment wide = {TN_AUG_CROP, 1, 0.08, 1, 0.75, 4.0 / 3, 0};
+    tn_augment wide = {TN_AUG_CROP, 1, 0.08, 1, 0.75, 4.0 / 3};
     int centred = 0;
     for (int i = 0; i < TRIALS; i++) {
         tn_box s = tn_crop_draw(&wide, 1, (uint64_t)i, 7, 4000, 1000);
         centred += s.w == 1333 && s.h == 1000 && s.x == 1333 && s.y == 0;
     }
     assert_true(fabs((double)centred / TRIALS - 0.1238) < 0.01);
-    tn_augment never = {TN_AUG_CROP, 1, 0.99, 1, 3, 4, 0}; /* fits nowhere: widest centred strip of the ratio's limit */
+    tn_augment never = {TN_AUG_CROP, 1, 0.99, 1, 3, 4}; /* fits nowhere: widest centred strip of the ratio's limit */
     b = tn_crop_draw(&never, 1, 0, 0, 100, 100);
     assert_true(b.w == 100 && b.h == 33 && b.y == 33);
     int flips = 0;
@@ -96,7 +96,7 @@ static void cutmix(void **unused) {
     (void)unused;
     enum { B = 4, S = 20, K = 4, M = 2, TRIALS = 3000 };
     static float image[B * S * S * 3];
-    tn_augment mix = {.kind = TN_AUG_CUTMIX, .probability = 0.5, .alpha = 1};
+    tn_augment mix = {.kind = TN_AUG_CUTMIX, .probability = 0.5};
     double pasted_share = 0;
     int n_mixed = 0;
     for (int t = 0; t < TRIALS; t++) {
@@ -142,7 +142,7 @@ static void cutmix_of_the_labelled(void **unused) {
     (void)unused;
     enum { B = 6, S = 8, K = 3 };
     static float image[B * S * S * 3], before[B * S * S * 3];
-    tn_augment always = {.kind = TN_AUG_CUTMIX, .probability = 1, .alpha = 1};
+    tn_augment always = {.kind = TN_AUG_CUTMIX, .probability = 1};
     const bool labelled[B] = {true, false, true, true, false, true};
     int n_moved = 0;
     for (int t = 0; t < 200; t++) {

@@ -2,9 +2,9 @@
 #define _GNU_SOURCE /* renameat2, pthread_setattr_default_np */
 #include "unit.h"
 
-#include "base/guard.h"
+#include "store/guard.h"
 #include "base/hash.h"
-#include "base/nearest.h"
+#include "cfg/nearest.h"
 #include "base/rng.h"
 #include "base/thread.h"
 
@@ -232,7 +232,7 @@ static void hashes(void **unused) {
     assert_int_equal(tn_hash_file(unit_path("none"), hex), TN_EIO);
 }
 
-/* Known answers of philox4x32-10 (Random123, tests/kat_vectors): the key and counter are laid out so that they can be
+/* Known answers of philox4x32-10 (of the tests of Random123): the key and counter are laid out so that they can be
  * met. */
 static void philox(void **unused) {
     (void)unused;

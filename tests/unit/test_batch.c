@@ -1,10 +1,10 @@
 /* test_batch.c - shards written and read, JPEG, and the loader: the same lanes from any number of threads. */
 #include "unit.h"
 
-#include "base/h5.h"
+#include "store/h5.h"
 #include "base/hash.h"
-#include "data/batch.h"
-#include "data/jpeg.h"
+#include "data/loader.h"
+#include "store/jpeg.h"
 #include "preprocess/image.h"
 
 #include <math.h>
@@ -54,9 +54,9 @@ static tn_index *make(bool raw, tn_shards **shards_out) {
     return ix;
 }
 
-static const tn_augment AUGMENT[] = {{TN_AUG_CROP, 1, 0.3, 1, 0.75, 1.33, 0},
+static const tn_augment AUGMENT[] = {{TN_AUG_CROP, 1, 0.3, 1, 0.75, 1.33},
                                      {.kind = TN_AUG_FLIP, .probability = 0.5},
-                                     {.kind = TN_AUG_CUTMIX, .probability = 0.7, .alpha = 1}};
+                                     {.kind = TN_AUG_CUTMIX, .probability = 0.7}};
 
 static tn_loader_spec spec_of(const tn_index *ix, const tn_shards *shards, int threads, bool training) {
     return (tn_loader_spec){.index = ix,

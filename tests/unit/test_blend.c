@@ -3,8 +3,8 @@
 
 #include "base/rng.h"
 #include "data/view.h"
-#include "learn/blend.h"
-#include "learn/metric.h"
+#include "reduce/blend.h"
+#include "score/metric.h"
 
 #include <math.h>
 
@@ -103,11 +103,11 @@ static void views_are_boxes(void **unused) {
         assert_true(box.x == BOX[i][0] && box.y == BOX[i][1] && box.w == BOX[i][2] && box.h == BOX[i][2]);
         assert_int_equal(view[i].flip, BOX[i][3]);
     }
-    tn_look look;
-    assert_true(tn_look_parse("five_crop", &look) && look.percent == 87);
+    tn_view_spec look;
+    assert_true(tn_view_parse("five_crop", &look) && look.percent == 87);
     const char *bad[] = {
         "", "flip", "identity_50", "center_crop_", "center_crop_5", "center_crop_101", "center_crop_50x"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(tn_look_parse(bad[i], &look));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(tn_view_parse(bad[i], &look));
 }
 
 int main(void) {

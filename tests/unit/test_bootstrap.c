@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/rng.h"
-#include "learn/bootstrap.h"
+#include "score/bootstrap.h"
 
 #include <math.h>
 

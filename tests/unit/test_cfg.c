@@ -1,7 +1,7 @@
 /* test_cfg.c - the job file: defaults, every kind of error with its line, identity, printing. */
 #include "unit.h"
 
-#include "base/cfg.h"
+#include "cfg/cfg.h"
 #include "base/utf8.h"
 
 #include <dirent.h>
@@ -273,8 +273,8 @@ static void identity(void **unused) {
     char *part_of[] = {"train.learning_rate=0.002"};
     tn_cfg *a = read_ok("# a comment\n" LEAST, 0, NULL), *b = read_ok(LEAST, sizeof free_of / sizeof *free_of, free_of),
            *c = read_ok(LEAST, 1, part_of);
-    char *ta = tn_cfg_canonical(a, TN_STAGE_TRAIN), *tb = tn_cfg_canonical(b, TN_STAGE_TRAIN),
-         *tc = tn_cfg_canonical(c, TN_STAGE_TRAIN);
+    char *ta = tn_cfg_canonical(a, TN_KEYS_TRAIN), *tb = tn_cfg_canonical(b, TN_KEYS_TRAIN),
+         *tc = tn_cfg_canonical(c, TN_KEYS_TRAIN);
     assert_string_equal(ta, tb);
     assert_string_not_equal(ta, tc);
     assert_non_null(strstr(tc, "train.learning_rate = 0.002\n"));
@@ -283,11 +283,11 @@ static void identity(void **unused) {
     assert_true(d->train.sizes_px[0] == 64 && d->train.seeds[0] == 5 &&
                 d->self.folds[0] == 0); /* the order says nothing */
     tn_cfg_free(&d);
-    char *folds = tn_cfg_canonical(a, TN_STAGE_FOLDS); /* the map of folds knows nothing of validation slices */
+    char *folds = tn_cfg_canonical(a, TN_KEYS_FOLDS); /* the map of folds knows nothing of validation slices */
     assert_null(strstr(folds, "validation"));
     assert_non_null(strstr(ta, "folds.validation_share"));
     free(folds);
-    char *pre = tn_cfg_canonical(a, TN_STAGE_PREPROCESS);
+    char *pre = tn_cfg_canonical(a, TN_KEYS_PREPROCESS);
     assert_non_null(strstr(pre, "data.metadata = \"m.csv\"\n")); /* as given: the same from every working folder */
     assert_null(strstr(pre, "train."));
     free(ta), free(tb), free(tc), free(pre);
@@ -299,8 +299,8 @@ static void printing(void **unused) {
     (void)unused;
     char *set[] = {
         "train.label_smoothing=0.1234567890123", "data.truth_column=a \"b\" \\c",
-        "tune.space=( { key = \"train.momentum\"; uniform = ( 0, 0.5 ); }, { key = \"train.sampler\"; choice "
-        "= [ \"natural\", \"balanced_down\" ]; } )",
+        ("tune.space=( { key = \"train.momentum\"; uniform = ( 0, 0.5 ); }, { key = \"train.sampler\"; choice "
+         "= [ \"natural\", \"balanced_down\" ]; } )"),
         "tune.rungs=[ 500 ]", "train.augment=( { op = \"random_resized_crop\"; ratio_max = 1.7; } )"};
     tn_cfg *a = read_ok(LEAST, 5, set);
     FILE *f = fopen(unit_path("printed.cfg"), "w");
@@ -308,8 +308,8 @@ static void printing(void **unused) {
     fclose(f);
     tn_cfg *b = NULL;
     if (tn_cfg_read(unit_path("printed.cfg"), 0, NULL, NULL, &b) != TN_OK) fail_msg("%s", tn_msg);
-    char *ta = tn_cfg_canonical(a, TN_STAGE_TRAIN | TN_STAGE_TUNE),
-         *tb = tn_cfg_canonical(b, TN_STAGE_TRAIN | TN_STAGE_TUNE);
+    char *ta = tn_cfg_canonical(a, TN_KEYS_TRAIN | TN_KEYS_TUNE),
+         *tb = tn_cfg_canonical(b, TN_KEYS_TRAIN | TN_KEYS_TUNE);
     assert_string_equal(ta, tb);
     assert_string_equal(a->data.truth_column, b->data.truth_column);
     free(ta), free(tb);
@@ -336,9 +336,9 @@ static void search_space(void **unused) {
     assert_string_equal(c->tune.space[3].choice[1], "\"balanced_down\"");
     assert_true(c->tune.space[4].kind == TN_SPACE_INTEGER && c->tune.space[4].line == 7);
     /* 16 x 0.333 = 5.3 -> 5; 5 x 0.333 = 1.7 -> 2 */
-    assert_int_equal(tn_cfg_places(c, 0), 16);
-    assert_int_equal(tn_cfg_places(c, 1), 5);
-    assert_int_equal(tn_cfg_places(c, 2), 2);
+    assert_int_equal(tn_cfg_slots(c, 0), 16);
+    assert_int_equal(tn_cfg_slots(c, 1), 5);
+    assert_int_equal(tn_cfg_slots(c, 2), 2);
     /* other values: checked as a job file's */
     char *set[] = {"train.augment.cutmix.probability=0.25", "train.sizes_px=[ 64, 96 ]"};
     tn_cfg *d = NULL;

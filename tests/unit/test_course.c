@@ -1,14 +1,13 @@
 /* test_course.c - how a run went, from histories and journals that were written down by hand. */
 #include "unit.h"
 
-#include "suite/course.h"
-#include "suite/status.h"
+#include "run/course.h"
+#include "report/status.h"
 
-static const char JOB[] =
-    "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
-    "folds: { count = 3; };\n"
-    "train: { images = 320; lanes = 4; lane_images = 8; evaluation_points = 2; sizes_px = [ 32 ]; };\n"
-    "self: { max_rounds = 0; };\n";
+static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
+                          "folds: { count = 3; };\n"
+                          "train: { images = 320; lanes = 4; lane_images = 8; evaluations = 2; sizes_px = [ 32 ]; };\n"
+                          "self: { max_rounds = 0; };\n";
 
 typedef struct {
     tn_cfg *cfg;
@@ -51,7 +50,7 @@ static int step(const run *r, const char *name) {
 static void job(run *r, const char *name, const char *id) {
     tn_step *s = &r->plan->step[step(r, name)];
     snprintf(s->job, sizeof s->job, "%s", id);
-    snprintf(s->log, sizeof s->log, "log/%s-%s.log", s->kind == TN_STEP_TRAIN ? "train.r0" : name, id);
+    snprintf(s->log, sizeof s->log, "log/%s-%s.log", strcmp(s->stage->verb, "train") == 0 ? "train.r0" : name, id);
 }
 
 /* A night: submitted at 1000. preprocess 1010 to 1100. Cell 0: in the queue until 1160 (60 s after preprocess), killed at 1260, in
@@ -138,11 +137,11 @@ static void section(void **unused) {
         "| preprocess | 0:00:10 | 0:01:30 | - | - | 1 | done |\n",
         "| train r0-f0-s32-x1 | 0:01:40 | 0:03:20 | 0:00:30 | 0:01:10 | 2 | done |\n",
         "train r0-f0-s32-x1, start 2: after train ended with exit code 137.\n",
-        "train r0-f1-s32-x1, start 2: after a start that ended without a word: its node was lost, or it was killed.\n",
+        "train r0-f1-s32-x1, start 2: after a start without a recorded end: its node was lost, or it was killed.\n",
         "Node-hours of cells: 0.11 computed, 0.02 lost (computed again), 0.04 idle",
-        "1 starts ended without a word",
+        "1 starts have no recorded end",
         "train r0-f2-s32-x1 failed, exit code 2: train ended \\| with 2.\n",
-        "/night --slurm\n"};
+        "Next: tenfold submit /"};
     run r;
     begin(&r);
     char *text = text_of(&r);
@@ -177,17 +176,18 @@ static void as_json(void **unused) {
     begin(&r);
     disturbed(&r);
     for (int i = 0; i < r.plan->n; i++) r.plan->step[i].job[0] = 0; /* a run on this machine: no squeue */
-    snprintf(r.plan->step[1].last_line, sizeof r.plan->step[1].last_line, "no room");
-    r.plan->step[1].state = TN_STEP_FAILED;
-    r.plan->step[1].exit_code = 3;
+    int cell = step(&r, "train r0-f0-s32-x1");
+    tn_step *s = &r.plan->step[cell];
+    snprintf(s->last_line, sizeof s->last_line, "no room");
+    s->state = TN_STEP_FAILED;
+    s->exit_code = 3;
     put("history/train-r0-f0-s32-x1", "running 1160 - 0 1 0 \nfailed 1260 - 0 1 3 no room\n");
-    json_t *j = status_of(&r), *one = json_array_get(json_object_get(j, "steps"), 1);
+    json_t *j = status_of(&r), *one = json_array_get(json_object_get(j, "steps"), (size_t)cell);
     assert_int_equal(json_unpack(j, "{s:s,s:s,s:{s:i}}", "format", &format, "next", &next, "counts", "failed", &failed),
                      0);
     assert_string_equal(format, "tenfold status 1");
     assert_int_equal(failed, 1);
-    assert_non_null(strstr(next, "tenfold resume "));
-    assert_null(strstr(next, "--slurm"));
+    assert_non_null(strstr(next, "tenfold run "));
     assert_int_equal(json_unpack(one, "{s:s,s:F,s:F,s:[{s:i,s:s}]}", "state", &state, "queued_seconds", &queued,
                                  "lost_seconds", &lost, "starts", "exit_code", &exit_code, "why", &why),
                      0);

@@ -1,7 +1,7 @@
 /* test_crew.c - who gets which nodes of a pilot's job, and the words that start a step there; Slurm is a script here. */
 #include "unit.h"
 
-#include "suite/crew.h"
+#include "slurm/crew.h"
 
 #include <sys/stat.h>
 
@@ -26,13 +26,13 @@ static tn_crew *open_crew(tn_cfg **cfg_out, const char *launcher) {
 }
 
 static void assert_words(const tn_crew *crew, const tn_seats *seats, const char *want) {
-    tn_words w = {0};
+    tn_argv w = {0};
     char line[512] = "";
-    assert_int_equal(tn_crew_words(crew, seats, &w), TN_OK);
+    assert_int_equal(tn_crew_argv(crew, seats, &w), TN_OK);
     for (int i = 0; i < w.n; i++)
         snprintf(line + strlen(line), sizeof line - strlen(line), "%s%s", i ? " " : "", w.at[i]);
     assert_string_equal(line, want);
-    tn_words_free(&w);
+    tn_argv_free(&w);
 }
 
 /* Two nodes of four cores; a small cell takes two of them. */
@@ -42,8 +42,9 @@ static void seats(void **unused) {
     tn_cfg *cfg = NULL;
     unsetenv("SLURM_MEM_PER_NODE");
     tn_crew *crew = open_crew(&cfg, "mpirun");
-    tn_step small = {.kind = TN_STEP_TRAIN, .cell = {.size_px = 32}},
-            large = {.kind = TN_STEP_TRAIN, .cell = {.size_px = 48}}, filter = {.kind = TN_STEP_FILTER};
+    tn_step small = {.stage = tn_stage_find("train"), .cell = {.size_px = 32}},
+            large = {.stage = tn_stage_find("train"), .cell = {.size_px = 48}},
+            filter = {.stage = tn_stage_find("filter")};
     tn_seats at[4], more;
     assert_int_equal(tn_crew_nodes(crew), 2);
     for (int i = 0; i < 4; i++) { /* they fill up a node before they begin the next one */
@@ -88,7 +89,7 @@ static void cores(void **unused) {
     unsetenv("SLURM_JOB_NODELIST");
     assert_int_equal(tn_cfg_read(unit_write("my.cfg", JOB), 0, NULL, NULL, &cfg), TN_OK);
     assert_int_equal(tn_crew_open(cfg, &crew), TN_EARG);
-    unit_says("not in a job of Slurm");
+    unit_says("not inside a Slurm job");
     tn_cfg_free(&cfg);
 }
 

@@ -1,7 +1,7 @@
 /* test_csv.c - RFC 4180, and everything that is not. */
 #include "unit.h"
 
-#include "base/csv.h"
+#include "store/csv.h"
 
 #include <math.h>
 

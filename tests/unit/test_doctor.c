@@ -1,7 +1,7 @@
 /* test_doctor.c - verdicts on what ranks found, which is written down by hand here. */
 #include "unit.h"
 
-#include "suite/doctor.h"
+#include "doctor/doctor.h"
 
 static const char RANKS[] =
     "{\"host\": \"node1\", \"cores\": 4, \"isa\": \"avx512\", \"locked\": 1, \"shm_mib\": 900.0},"

@@ -1,7 +1,7 @@
 /* test_done.c - what says that a folder is whole, and its removal, broken off anywhere. */
 #include "unit.h"
 
-#include "base/done.h"
+#include "store/done.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -139,9 +139,36 @@ static void torn_looks(void **unused) {
             assert_int_equal(tn_leakage_count(&cfg, ix, &c), TN_OK);
             assert_int_equal(c.duplicates_across > 0, apart <= bits);
             assert_int_equal(c.test_duplicates, apart <= bits ? 5 : 2);
-            assert_int_equal(tn_components_find(&cfg, ix), TN_OK);
+            assert_int_equal(tn_components_find(&cfg, ix, TN_SAME_ANY, ix->component), TN_OK);
             for (int i = 0; i < ROWS; i++) assert_int_equal(ix->component[i], apart <= bits ? 0 : i % 2);
         }
+    tn_index_free(&ix);
+}
+
+/* Rows 0 and 1 have one group, 1 and 2 the same bytes, 2 and 3 the same look: each relation alone joins its two, all join four. */
+static void relations(void **unused) {
+    (void)unused;
+    static const struct {
+        unsigned same;
+        int32_t want[4];
+    } CASE[] = {{TN_SAME_GROUP, {0, 0, 2, 3}},
+                {TN_SAME_CONTENT, {0, 1, 1, 3}},
+                {TN_SAME_LOOK, {0, 1, 2, 2}},
+                {TN_SAME_CONTENT | TN_SAME_LOOK, {0, 1, 1, 1}},
+                {TN_SAME_ANY, {0, 0, 0, 0}}};
+    tn_index *ix = NULL;
+    tn_cfg cfg = config_of(3, 0);
+    assert_int_equal(tn_index_new(4, 0, &ix), TN_OK);
+    for (int i = 0; i < 4; i++) {
+        ix->group[i] = i < 2 ? 5 : -1;
+        ix->content_hash[i] = i == 2 ? 1 : (uint64_t)i;
+        ix->perceptual_hash[i] = i == 3 ? 12 : (uint64_t)i + 10;
+    }
+    for (size_t i = 0; i < sizeof CASE / sizeof *CASE; i++) {
+        int32_t component[4];
+        assert_int_equal(tn_components_find(&cfg, ix, CASE[i].same, component), TN_OK);
+        assert_memory_equal(component, CASE[i].want, sizeof component);
+    }
     tn_index_free(&ix);
 }
 
@@ -288,9 +315,13 @@ static void foreseen(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_leak),    cmocka_unit_test(torn_looks),
-                                       cmocka_unit_test(validation), cmocka_unit_test(slices_of_large_kin),
-                                       cmocka_unit_test(too_few),    cmocka_unit_test(stopped),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_leak),
+                                       cmocka_unit_test(torn_looks),
+                                       cmocka_unit_test(relations),
+                                       cmocka_unit_test(validation),
+                                       cmocka_unit_test(slices_of_large_kin),
+                                       cmocka_unit_test(too_few),
+                                       cmocka_unit_test(stopped),
                                        cmocka_unit_test(foreseen)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,15 @@
 /* test_forecast.c - what follows from measured paces, by numbers worked out by hand; one real measurement. */
 #include "unit.h"
 
-#include "suite/forecast.h"
+#include "report/forecast.h"
 
-static const char JOB[] =
-    "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
-    "preprocess: { size_px = 32; };\n"
-    "folds: { count = 3; };\n"
-    "model: { net = \"efficientnet-b0\"; width = 0.1; depth = 0.1; };\n"
-    "train: { images = 320; lanes = 4; lane_images = 8; evaluation_points = 2; sizes_px = [ 32 ];\n"
-    "  augment = ( { op = \"random_resized_crop\"; } ); };\n"
-    "slurm: { nodes = [ 2, 2 ]; ranks_per_node = 1; cpus_per_rank = 1; max_running = 2; };\n";
+static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
+                          "preprocess: { size_px = 32; };\n"
+                          "folds: { count = 3; };\n"
+                          "model: { net = \"efficientnet-b0\"; width = 0.1; depth = 0.1; };\n"
+                          "train: { images = 320; lanes = 4; lane_images = 8; evaluations = 2; sizes_px = [ 32 ];\n"
+                          "  augment = ( { op = \"random_resized_crop\"; } ); };\n"
+                          "slurm: { nodes = [ 2, 2 ]; ranks_per_node = 1; cpus_per_rank = 1; max_running = 2; };\n";
 
 static tn_cfg *read_job(const char *more) {
     char text[2048];
@@ -76,12 +75,12 @@ static void stages_add_up(void **unused) {
     /* 3 x 4.1177 x 2 nodes + 1.8 + 1.6 = 28.1 s = 0.0078 h */
     says(cfg, &f, 0, ": 0.01 node-hours: ");
     /* 1.8 + 2 x 4.1177 + 1.6: three cells by two workers, which is what max_running and six nodes leave */
-    says(cfg, &f, 6, "with 4 nodes at a time the result is there after 12 s (2 cells at a time)");
-    says(cfg, &f, 1, "with 2 nodes at a time the result is there after 16 s (1 cells at a time)");
+    says(cfg, &f, 6, "with 4 nodes at a time the run ends after 12 s (2 cells at a time)");
+    says(cfg, &f, 1, "with 2 nodes at a time the run ends after 16 s (1 cells at a time)");
     tn_cfg_free(&cfg);
     cfg = read_job("self: { max_rounds = 1; };\n");
     /* round 0 looks at all 80: 0.8 + 2.36 + 0.44 = 3.6, a task 4.5283: 1.8 + 2 x 4.5283 + 0.8 + 2 x 4.1177 + 1.6 = 21.49 */
-    says(cfg, &f, 4, "with 4 nodes at a time the result is there after 21 s");
+    says(cfg, &f, 4, "with 4 nodes at a time the run ends after 21 s");
     tn_cfg_free(&cfg);
 }
 

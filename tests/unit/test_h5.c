@@ -1,8 +1,8 @@
 /* test_h5.c - HDF5 files: what is written is read, equal content gives equal bytes, damage is found. */
 #include "unit.h"
 
-#include "base/done.h"
-#include "base/h5.h"
+#include "store/done.h"
+#include "store/h5.h"
 
 #include <hdf5.h>
 #include <signal.h>

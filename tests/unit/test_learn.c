@@ -2,12 +2,12 @@
 #include "unit.h"
 
 #include "golden/confident.h"
-#include "learn/ckpt.h"
-#include "learn/combine.h"
-#include "learn/pred.h"
-#include "learn/probability.h"
-#include "learn/self.h"
-#include "learn/confident.h"
+#include "model/ckpt.h"
+#include "reduce/combine.h"
+#include "predict/pred.h"
+#include "score/probability.h"
+#include "filter/filter.h"
+#include "filter/confident.h"
 #include "net/sync.h"
 
 #include <math.h>
@@ -235,7 +235,7 @@ static void predictions(void **unused) {
     assert_non_null(strstr(tn_msg, "n.h5: row 5: the probability of class 0 is nan, not a number from 0 to 1"));
     assert_int_equal(write_predictions(unit_path("n.h5"), &info, rows, large, digest[1]), TN_EFORMAT);
     assert_int_equal(write_predictions(unit_path("n.h5"), &info, rows, off, digest[1]), TN_EFORMAT);
-    assert_non_null(strstr(tn_msg, "n.h5: row 9: the probabilities sum to 0.8, not to 1: the model is not sound"));
+    assert_non_null(strstr(tn_msg, "n.h5: row 9: the probabilities sum to 0.8, not to 1: the model is damaged"));
     assert_false(tn_file_exists(unit_path("n.h5")) || tn_file_exists(unit_path("n.h5.tmp")));
 }
 
@@ -360,7 +360,7 @@ static void net_in_checkpoint(void **unused) {
     assert_memory_equal(w, w2, n * sizeof *w);
     assert_memory_equal(s, s2, n_state * sizeof *s);
     assert_int_equal(tn_ckpt_net_load(ck, again, "ema.", w2, s2), TN_EFORMAT);
-    unit_says("tensors are wrong, the first of them");
+    unit_says("tensors do not match, the first of them");
     json_decref(meta);
     free(w), free(s), free(w2), free(s2), free(e);
     tn_ckpt_free(&ck);

@@ -1,10 +1,10 @@
 /* test_ledger.c - ledgers written, read and compared; posteriors of models trained elsewhere; many slabs as one. */
 #include "unit.h"
 
-#include "base/csv.h"
-#include "base/h5.h"
-#include "learn/ledger.h"
-#include "learn/posteriors.h"
+#include "store/csv.h"
+#include "store/h5.h"
+#include "filter/ledger.h"
+#include "filter/posteriors.h"
 
 #include <math.h>
 #include <signal.h>
@@ -133,7 +133,7 @@ static void compared(void **unused) {
         {"path,label,suggested,margin,verdict\na.jpg,x,x,0,keep\nother.jpg,y,y,0,keep\n", "different data sets"},
         {"path,label,suggested,margin,verdict\na.jpg,x,x,0,keep\n", "5 rows, "},
         {"path,label,suggested,margin,verdict\na.jpg,z,x,0,keep\n", "a.jpg is given as z, but as x in"},
-        {"path,label\na.jpg,x\n", "has no column suggested: it is no ledger.csv"}};
+        {"path,label\na.jpg,x\n", "has no column suggested: it is not a ledger.csv"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(diff(a, unit_write("bad.csv", bad[i][0]), &counts, &rows), TN_EARG);
         unit_says(bad[i][1]);
@@ -202,7 +202,7 @@ static void from_elsewhere(void **unused) {
     refused(x, "has row 5 (f.jpg) twice");
     x = GOOD;
     x.row[1] = 6;
-    refused(x, "names row 6, there are 0 to 5");
+    refused(x, "has row 6, but the table has rows 0 to 5");
     x = GOOD;
     x.digest = "4567def";
     refused(x, "is of another data set or fold map: its index_digest is 4567def, this run's is 0123abc");

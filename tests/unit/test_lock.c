@@ -1,7 +1,7 @@
 /* test_lock.c - looks at a lock that fail: they say nothing about who holds it. */
 #include "unit.h"
 
-#include "base/lock.h"
+#include "store/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

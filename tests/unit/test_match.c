@@ -1,7 +1,7 @@
 /* test_match.c - when a round is given up: against McNemar's standard error, and with kin. */
 #include "unit.h"
 
-#include "learn/rounds.h"
+#include "score/match.h"
 
 #include <math.h>
 

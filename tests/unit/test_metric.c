@@ -2,9 +2,9 @@
 #include "unit.h"
 
 #include "golden/metric.h"
-#include "learn/bootstrap.h"
-#include "learn/ledger.h"
-#include "learn/metric.h"
+#include "score/bootstrap.h"
+#include "filter/ledger.h"
+#include "score/metric.h"
 
 #include <math.h>
 

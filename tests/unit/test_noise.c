@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "golden/noise.h"
-#include "learn/noise.h"
+#include "train/noise.h"
 
 #include <math.h>
 

@@ -2,8 +2,8 @@
  * the environment are those of a batch system or launcher around us. */
 #include "unit.h"
 
-#include "suite/outer.h"
-#include "suite/relay.h"
+#include "process/outer.h"
+#include "process/relay.h"
 
 #define RULE "--------------------------------------------------------------------------\n"
 #define ENDED                                                                                                          \
@@ -28,6 +28,7 @@
 
 static char *log_text, *terminal_text;
 static tn_relay r; /* of the last text */
+static bool sparse;
 
 /* In pieces of so many bytes; the texts are new. */
 static const char *relay(const char *text, size_t piece) {
@@ -35,7 +36,7 @@ static const char *relay(const char *text, size_t piece) {
     free(log_text);
     free(terminal_text);
     FILE *log = open_memstream(&log_text, &n_log), *terminal = fopen(unit_path("terminal"), "w");
-    tn_relay_begin(&r, log, fileno(terminal));
+    tn_relay_begin(&r, log, fileno(terminal), sparse);
     for (size_t at = 0; at < n; at += piece) tn_relay_bytes(&r, text + at, n - at < piece ? n - at : piece);
     tn_relay_end(&r);
     assert_int_equal(fclose(log), 0);
@@ -155,8 +156,29 @@ static void names(void **unused) {
     assert_string_equal(getenv("SLURM_CONF"), "here");
 }
 
+/* What `tenfold run` shows of a step: progress, warnings, errors, and what is not tenfold's; the log has all. */
+static void sparsely(void **unused) {
+    (void)unused;
+    static const char TEXT[] =
+        "tenfold: preprocess: done, 2.0 s\ntenfold: warning: two are bad\nhwloc says\n"
+        "tenfold: r0: 5 of 9 images, 3/s, 2 s left\n\r\033[Kr0 [##..] 5 of 9\r\033[Ktenfold: r0: "
+        "trained, 1.0 s\ntenfold: result: macro F1 0.5\ntenfold: error: no\n";
+    sparse = true;
+    for (size_t piece = 1; piece < 100; piece += 7) {
+        assert_string_equal(relay(TEXT, piece), "tenfold: error: no");
+        assert_string_equal(r.result, "macro F1 0.5");
+        assert_string_equal(terminal_text,
+                            "tenfold: warning: two are bad\nhwloc says\ntenfold: r0: 5 of 9 images, 3/s, 2 s "
+                            "left\n\r\033[Kr0 [##..] 5 of 9\rtenfold: error: no\n");
+        assert_non_null(strstr(log_text, "tenfold: preprocess: done, 2.0 s\n"));
+        assert_non_null(strstr(log_text, "tenfold: result: macro F1 0.5\n"));
+    }
+    sparse = false;
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(blocks), cmocka_unit_test(long_ones), cmocka_unit_test(names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(blocks), cmocka_unit_test(sparsely),
+                                       cmocka_unit_test(long_ones), cmocka_unit_test(names)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(log_text);
     free(terminal_text);

@@ -4,18 +4,18 @@
  */
 #include "unit.h"
 
-#include "base/csv.h"
-#include "base/h5.h"
+#include "store/csv.h"
+#include "store/h5.h"
 #include "data/fold.h"
-#include "data/jpeg.h"
-#include "learn/ensemble.h"
-#include "learn/metric.h"
-#include "learn/pred.h"
-#include "learn/self.h"
-#include "learn/train.h"
+#include "store/jpeg.h"
+#include "reduce/reduce.h"
+#include "score/metric.h"
+#include "predict/pred.h"
+#include "filter/filter.h"
+#include "predict/predict.h"
+#include "train/train.h"
 #include "preprocess/preprocess.h"
-#include "suite/local.h"
-#include "suite/missing.h"
+#include "run/local.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -54,8 +54,8 @@ typedef struct {
     tn_shards *shards;
 } job;
 
-static void begin(job *j, tn_run run, const char *folder, char *images, char *points) {
-    char *set[] = {images, points}, shards[300], folds[300];
+static void begin(job *j, tn_run run, const char *folder, char *images, char *evaluations) {
+    char *set[] = {images, evaluations}, shards[300], folds[300];
     *j = (job){.run = run};
     unit_write("job.cfg", "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\", \"c\" ]; };\n"
                           "preprocess: { size_px = 16; };\nfolds: { count = 3; validation_share = 0.2; };\n"
@@ -127,12 +127,12 @@ static void assert_trained_on(const job *j, const tn_cell *cell, const uint8_t *
     json_decref(line);
 }
 
-/* z of a first point is p; of a second one alpha z + (1 - alpha) p, where the first is that of a run half as long. */
+/* z of a first evaluation is p; of a second one alpha z + (1 - alpha) p, where the first is that of a run half as long. */
 static void over_time(tn_run run) {
     float z[2][N * K], p[2][N * K];
     job half, whole;
-    begin(&half, run, "half", "train.images=1600", "train.evaluation_points=1");
-    begin(&whole, run, "whole", "train.images=3200", "train.evaluation_points=2");
+    begin(&half, run, "half", "train.images=1600", "train.evaluations=1");
+    begin(&whole, run, "whole", "train.images=3200", "train.evaluations=2");
     bool second_is_best = false;
     for (int seed = 1; seed < 20 && !second_is_best; seed++) {
         tn_cell cell = {.fold = 1, .size_px = 16, .seed = seed};
@@ -295,19 +295,20 @@ static void assert_kept(job *j) {
     char path[TN_PATH_BYTES], before[TN_HEX_BYTES], after[TN_HEX_BYTES];
     tn_start start = {.n_set = 0};
     tn_plan *plan = NULL;
-    tn_missing *missing = NULL;
+    bool missing[64];
     assert_int_equal(tn_filter_folder(j->cfg, 1, path), TN_OK);
     assert_int_equal(tn_path(path, "%s/DONE", path), TN_OK);
     assert_int_equal(tn_hash_file(path, before), TN_OK);
     assert_int_equal(tn_filter(&j->run, j->cfg, j->ix, 0, NULL), TN_EARG);
-    unit_says("filter/r1 is by --posteriors");
+    unit_says("filter/r1 was made with --posteriors");
     assert_int_equal(tn_path(start.run_dir, "%s", j->cfg->run_dir), TN_OK);
     assert_int_equal(tn_plan_make(j->cfg, &start, &plan), TN_OK);
-    assert_int_equal(tn_local_run(j->cfg, plan, 1), TN_EARG);
-    unit_says("filter/r1 is by --posteriors");
+    assert_int_equal(tn_run_plan(j->cfg, plan, &(tn_run_how){.n_ranks = 1}), TN_EARG);
+    unit_says("filter/r1 was made with --posteriors");
+    assert_true(plan->n <= 64);
+    assert_int_equal(tn_steps_missing(j->cfg, plan->n, plan->step, missing), TN_EARG); /* of `submit` */
+    unit_says("filter/r1 was made with --posteriors");
     tn_plan_free(&plan);
-    assert_int_equal(tn_missing_find(j->cfg, &missing), TN_EARG); /* of `submit` and `resume --slurm` */
-    unit_says("filter/r1 is by --posteriors");
     assert_int_equal(tn_hash_file(path, after), TN_OK);
     assert_string_equal(before, after);
 }
@@ -448,7 +449,7 @@ static void rounds(tn_run run) {
     job j;
     tn_confusion c[2] = {{.K = K}, {.K = K}};
     int n_dropped = 0;
-    begin(&j, run, "rounds", "train.images=640", "train.evaluation_points=1");
+    begin(&j, run, "rounds", "train.images=640", "train.evaluations=1");
     j.cfg->self.max_rounds = 2; /* a last round would have no posteriors */
     for (int f = 0; f < F; f++) train(&j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1});
     assert_int_equal(tn_filter(&j.run, j.cfg, j.ix, 0, NULL), TN_OK);

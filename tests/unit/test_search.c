@@ -1,8 +1,8 @@
 /* test_search.c - points, values and order of a search's trials. */
 #include "unit.h"
 
-#include "suite/rung.h"
-#include "suite/search.h"
+#include "search/rung.h"
+#include "search/search.h"
 
 #include <math.h>
 
@@ -109,9 +109,9 @@ static void trials(void **unused) {
     tn_cfg_free(&t);
     assert_int_equal(tn_rungs_check(cfg, NULL), TN_OK);
     /* 17 x 0.333 = 5.66 -> 6; then two are judged, on the other eight folds, with the whole budget */
-    assert_int_equal(tn_rung_places(cfg, 0), 17);
-    assert_int_equal(tn_rung_places(cfg, 1), 6);
-    assert_int_equal(tn_rung_places(cfg, 2), 2);
+    assert_int_equal(tn_rung_slots(cfg, 0), 17);
+    assert_int_equal(tn_rung_slots(cfg, 1), 6);
+    assert_int_equal(tn_rung_slots(cfg, 2), 2);
     assert_int_equal(tn_rung_images(cfg, 1), 12000);
     assert_int_equal(tn_rung_images(cfg, 2), 24000);
     assert_int_equal(tn_rung_folds(cfg, 0, fold), 2);
@@ -123,7 +123,7 @@ static void trials(void **unused) {
     char *set[] = {"tune.space=( { key = \"train.warmup_images\"; choice = ( 0, 24000 ); } )"};
     assert_int_equal(tn_cfg_read(unit_write("job.cfg", JOB), 1, set, "run", &cfg), TN_OK);
     assert_int_equal(tn_rungs_check(cfg, NULL), TN_EARG);
-    unit_says("of tune.space is no job");
+    unit_says("of tune.space cannot be trained");
     unit_says("train.warmup_images = 24000: give less than train.images");
     tn_cfg_free(&cfg);
     char *none[] = {"tune.space=( )"};

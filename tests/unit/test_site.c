@@ -1,7 +1,7 @@
 /* test_site.c - what a job file and site.env may ask of sbatch. */
 #include "slurm_job.h"
 
-#include "suite/site.h"
+#include "slurm/site.h"
 
 /* What would break the suite is refused where it stands; any beginning of such a name is, as getopt takes it, but none
  * of another option that begins alike. */
@@ -83,7 +83,7 @@ static void site_env(void **unused) {
                                "TENFOLD_GRES=gpu:a100\n"
                                "TENFOLD_EXEC=\"apptainer exec x.sif\"\n"
                                "TENFOLD_TRAIN_MINUTES=90\n"
-                               "TENFOLD_FILTER_MINUTES=5\n"
+                               "TENFOLD_REDUCE_MINUTES=5\n"
                                "TENFOLD_PREPROCESS_PARTITION=cpu\n"
                                "TENFOLD_OPTIONS='--constraint=[a|b]  --exclusive'\n"
                                "TENFOLD_TRAIN_OPTIONS=--gres=disk:10",
@@ -94,7 +94,7 @@ static void site_env(void **unused) {
     assert_string_equal(cfg->slurm.qos, "");
     assert_string_equal(site.gres, "gpu:a100");
     assert_int_equal(cfg->slurm.train.minutes, 30); /* the job file's */
-    assert_int_equal(cfg->slurm.filter.minutes, 5);
+    assert_int_equal(cfg->slurm.reduce.minutes, 5);
     assert_string_equal(cfg->slurm.preprocess.partition, "cpu");
     assert_int_equal(cfg->slurm.options.n, 2);
     assert_string_equal(cfg->slurm.options.at[0], "--constraint=[a|b]");

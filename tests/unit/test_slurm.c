@@ -1,47 +1,64 @@
 /* test_slurm.c - what is submitted, as lines written down by hand; what squeue says. */
 #include "slurm_job.h"
 
-#include "suite/batch.h"
-#include "suite/job_record.h"
-#include "suite/queue.h"
+#include "slurm/batch.h"
+#include "run/job_record.h"
+#include "run/queue.h"
 
-/* Two rounds of three cells, of which the bits say what is missing. */
+/* A plan, and which of its steps are missing. */
 typedef struct {
-    bool train[6], predict[6], filter[2];
-    tn_missing m;
-} some;
-static tn_missing *missing(some *s, unsigned train, unsigned predict, bool preprocess, bool filter, bool finish) {
-    *s = (some){.filter = {false, filter}};
-    for (int i = 0; i < 6; i++) {
-        s->train[i] = train >> i & 1;
-        s->predict[i] = predict >> i & 1;
-    }
-    s->m = (tn_missing){.n_rounds = 2,
-                        .n_cells = 3,
-                        .preprocess = preprocess,
-                        .finish = finish,
-                        .train = s->train,
-                        .predict = s->predict,
-                        .filter = s->filter};
-    return &s->m;
+    tn_plan *plan;
+    bool missing[128];
+} left;
+
+static left begin(const tn_cfg *cfg, const char *run_dir) {
+    left l = {.plan = NULL};
+    tn_start start = {.folder = "/data"};
+    snprintf(start.run_dir, sizeof start.run_dir, "%s", run_dir);
+    assert_int_equal(tn_plan_make(cfg, &start, &l.plan), TN_OK);
+    assert_true(l.plan->n <= 128);
+    return l;
 }
 
-static void prints(const tn_cfg *cfg, const tn_missing *m, const char *run_dir, const char *want) {
+/* bits: of the steps of a stage, the first one is bit 0. */
+static void mark(left *l, const char *verb, unsigned bits) {
+    for (int i = 0, k = 0; i < l->plan->n; i++)
+        if (strcmp(l->plan->step[i].stage->verb, verb) == 0) l->missing[i] = bits >> k++ & 1;
+}
+
+/* Two rounds of three cells. */
+static left rest(const tn_cfg *cfg, const char *run_dir, unsigned train, unsigned predict, bool preprocess, bool filter,
+                 bool finish) {
+    left l = begin(cfg, run_dir);
+    mark(&l, "preprocess", preprocess);
+    mark(&l, "explore", preprocess);
+    mark(&l, "train", train);
+    mark(&l, "predict", predict);
+    mark(&l, "filter", filter);
+    mark(&l, "reduce", finish);
+    mark(&l, "report", finish);
+    return l;
+}
+
+static tn_batches *make(const tn_cfg *cfg, left *l) {
+    tn_batches *b = NULL;
+    assert_int_equal(tn_batches_make(cfg, l->plan, l->missing, &b), TN_OK);
+    return b;
+}
+
+static void prints(const tn_cfg *cfg, left l, const char *want) {
     char *text = NULL;
     size_t n = 0;
-    tn_batches *b = NULL;
-    tn_plan plan = {.n = 0};
     tn_site site = {.stage = "/opt/stage.sh", .gres = "gpu:a100"};
     tn_memory memory = {.preprocess_mib = 11, .train_mib = 22, .one_mib = 33};
     FILE *f = open_memstream(&text, &n);
-    snprintf(plan.start.run_dir, sizeof plan.start.run_dir, "%s", run_dir);
-    strcpy(plan.start.folder, "/data");
-    assert_int_equal(tn_batches_make(cfg, m, &b), TN_OK);
-    assert_int_equal(tn_batches_print(&(tn_batch_about){cfg, &plan, &site, "/opt/tenfold", &memory}, b, f), TN_OK);
+    tn_batches *b = make(cfg, &l);
+    assert_int_equal(tn_batches_print(&(tn_batch_about){cfg, l.plan, &site, "/opt/tenfold", &memory}, b, f), TN_OK);
     fclose(f);
     assert_string_equal(text, want);
     free(text);
     tn_batches_free(&b);
+    tn_plan_free(&l.plan);
 }
 
 #define SBATCH "$(sbatch --parsable --requeue --open-mode=append --kill-on-invalid-dep=yes "
@@ -51,13 +68,12 @@ static void prints(const tn_cfg *cfg, const tn_missing *m, const char *run_dir, 
 
 static void whole_run(void **unused) {
     (void)unused;
-    some s;
     tn_cfg *cfg = read_job(
         "nodes = [ 1, 2 ]; ranks_per_node = 2; max_running = 2; train: { minutes = 600; }; predict: { minutes = 30; }; "
         "gpus_per_node = 2; memory_gib = 8;");
-    prints(cfg, missing(&s, 63, 63, true, true, true), "/data/my",
+    prints(cfg, rest(cfg, "/data/my", 63, 63, true, true, true),
            "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
-           "--signal=B:USR1@120 " WIDE "--mem=8192M " RUN "preprocess f3/3 2 preprocess)\n"
+           "--signal=B:USR1@120 " WIDE "--mem=8192M " RUN "preprocess f3/3 2 preprocess -explore)\n"
            "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log "
            "--array=0-2%2 --time=630 --signal=B:USR1@300 " WIDE
            "--mem=8192M --gres=gpu:a100:2 --dependency=afterok:$preprocess " RUN
@@ -77,9 +93,8 @@ static void whole_run(void **unused) {
  * that a shell would take apart. */
 static void rest_of_a_run(void **unused) {
     (void)unused;
-    some s;
     tn_cfg *cfg = read_job("partition = \"a b\"; account = \"x'$(rm -rf .)\"; allow_missing = true;");
-    prints(cfg, missing(&s, 8 | 32, 2 | 8 | 32, false, false, true), "/data/50% of it",
+    prints(cfg, rest(cfg, "/data/50% of it", 8 | 32, 2 | 8 | 32, false, false, true),
            "train_r0=" SBATCH "'--job-name=50% of it.train.r0' --chdir=/data "
            "'--output=/data/50%% of it/log/train.r0-%A_%a.log' --array=1 --signal=B:USR1@120 " ONE
            "--mem=22M '--partition=a b' '--account=x'\\''$(rm -rf .)' /opt/stage.sh /opt/tenfold '' '/data/50% of it' "
@@ -92,7 +107,7 @@ static void rest_of_a_run(void **unused) {
            "--signal=B:USR1@120 " ONE "--mem=33M '--partition=a b' '--account=x'\\''$(rm -rf .)' "
            "--dependency=afterany:$train_r0,afterany:$train_r1 /opt/stage.sh /opt/tenfold '' "
            "'/data/50% of it' finish f3/3 1 'reduce --allow-missing' report)\n");
-    prints(cfg, missing(&s, 0, 0, false, false, false), "/data/my", "");
+    prints(cfg, rest(cfg, "/data/my", 0, 0, false, false, false), "");
     tn_cfg_free(&cfg);
 }
 
@@ -100,18 +115,17 @@ static void rest_of_a_run(void **unused) {
  * them stands behind them. */
 static void stages(void **unused) {
     (void)unused;
-    some s;
 #define MANY                                                                                                           \
     "partition = \"gpu\"; memory_gib = 9; gpus_per_node = 1; options = [ \"--constraint=a|b\", \"--exclusive\" ]; "    \
     "preprocess: { partition = \"cpu\"; minutes = 30; memory_gib = 2; options = [ \"--comment=x y\" ]; }; "            \
-    "train: { partition = \"fast\"; }; filter: { memory_gib = -1; }; predict: { minutes = 60; }; "                     \
+    "train: { partition = \"fast\"; }; predict: { minutes = 60; }; "                                                   \
     "reduce: { partition = \"cpu\"; minutes = 9; options = [ \"--qos=short\" ]; }; "
 #define BOTH "'--constraint=a|b' --exclusive "
     tn_cfg *cfg = read_job(MANY);
-    prints(cfg, missing(&s, 9, 9, true, true, true), "/data/my",
+    prints(cfg, rest(cfg, "/data/my", 9, 9, true, true, true),
            "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
            "--time=30 --signal=B:USR1@300 " ONE "--mem=2048M --partition=cpu " BOTH "'--comment=x y' -- " RUN
-           "preprocess f3/3 1 preprocess)\n"
+           "preprocess f3/3 1 preprocess -explore)\n"
            "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log --array=0 "
            "--signal=B:USR1@120 " ONE
            "--mem=9216M --gres=gpu:a100:1 --partition=fast --dependency=afterok:$preprocess " BOTH "-- " RUN
@@ -135,79 +149,77 @@ static void stages(void **unused) {
 
 static void search(void **unused) {
     (void)unused;
-    bool q0[8], q1[4] = {true, true, true, true}, judge[2] = {false, true};
-    tn_cfg *cfg = read_job(
-        "train: { minutes = 600; }; filter: { minutes = 4; }; reduce: { minutes = 9; }; nodes = [ 2, 2 ]; " TUNE);
-    tn_missing m = {
-        .preprocess = true, .finish = true, .n_rungs = 3, .rung = {{8, q0, true}, {4, q1, true}, {2, judge, true}}};
-    for (int i = 0; i < 8; i++) q0[i] = true;
-#define TWO "--nodes=2 --cpus-per-task=2 --mem=22M "
-    prints(cfg, &m, "/data/my",
+    tn_cfg *cfg = read_job("train: { minutes = 600; }; reduce: { minutes = 9; }; nodes = [ 2, 2 ]; " TUNE);
+    left l = begin(cfg, "/data/my");
+    for (int i = 0; i < l.plan->n; i++) l.missing[i] = true;
+    mark(&l, "trial", ~(1u << 12)); /* all but slot 0 of the judgement */
+#define TWO "--nodes=2 --cpus-per-task=2 "
+    prints(cfg, l,
            "preprocess=" SBATCH "--job-name=my.preprocess --chdir=/data --output=/data/my/log/preprocess-%j.log "
-           "--signal=B:USR1@120 --nodes=2 --cpus-per-task=2 --mem=11M " RUN "preprocess f3/3 1 preprocess)\n"
+           "--signal=B:USR1@120 " TWO "--mem=33M " RUN "preprocess f3/3 1 preprocess -explore)\n"
            "trial_q0=" SBATCH "--job-name=my.trial.q0 --chdir=/data --output=/data/my/log/trial.q0-%A_%a.log "
-           "--array=0-7 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$preprocess " RUN
-           "trial.q0 p4/8 1 'trial --rung 0 --part @/8')\n"
-           "rank_q0=" SBATCH "--job-name=my.rank.q0 --chdir=/data --output=/data/my/log/rank.q0-%j.log "
-           "--time=4 --signal=B:USR1@120 " ONE "--mem=33M --dependency=afterany:$trial_q0 " RUN
-           "rank.q0 f3/3 1 'rank --rung 0')\n"
+           "--array=0-7 --time=600 --signal=B:USR1@300 " TWO "--mem=22M --dependency=afterok:$preprocess " RUN
+           "trial.q0 p4/8 1 'trial --rung 0 --part @/8' 'rank --rung 0 --if-complete')\n"
            "trial_q1=" SBATCH "--job-name=my.trial.q1 --chdir=/data --output=/data/my/log/trial.q1-%A_%a.log "
-           "--array=0-3 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q0 " RUN
-           "trial.q1 p2/4 1 'trial --rung 1 --part @/4')\n"
-           "rank_q1=" SBATCH "--job-name=my.rank.q1 --chdir=/data --output=/data/my/log/rank.q1-%j.log "
-           "--time=4 --signal=B:USR1@120 " ONE "--mem=33M --dependency=afterany:$trial_q1 " RUN
-           "rank.q1 f3/3 1 'rank --rung 1')\n"
+           "--array=0-3 --time=600 --signal=B:USR1@300 " TWO
+           "--mem=33M --dependency=afterok:$preprocess,afterany:$trial_q0 " RUN
+           "trial.q1 p2/4 1 'rank --rung 0' 'trial --rung 1 --part @/4' 'rank --rung 1 --if-complete')\n"
            "trial_judge=" SBATCH "--job-name=my.trial.judge --chdir=/data --output=/data/my/log/trial.judge-%A_%a.log "
-           "--array=1 --time=600 --signal=B:USR1@300 " TWO "--dependency=afterok:$rank_q1 " RUN
-           "trial.judge p2/2 1 'trial --rung 2 --part @/2')\n"
+           "--array=1 --time=600 --signal=B:USR1@300 " TWO
+           "--mem=33M --dependency=afterok:$preprocess,afterany:$trial_q1 " RUN
+           "trial.judge p2/2 1 'rank --rung 1' 'trial --rung 2 --part @/2' 'rank --rung 2 --if-complete')\n"
            "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
-           "--time=9 --signal=B:USR1@270 " ONE "--mem=33M --dependency=afterany:$trial_judge " RUN
+           "--time=9 --signal=B:USR1@270 " ONE
+           "--mem=33M --dependency=afterany:$trial_q0,afterany:$trial_q1,afterany:$trial_judge " RUN
            "finish f3/3 1 'rank --rung 2' report)\n");
     tn_cfg_free(&cfg);
 
-    cfg = read_job("max_jobs = 11; " TUNE); /* 17 as it is, 11 with two cells per task */
-    tn_batches *b = NULL;
-    judge[0] = true;
-    assert_int_equal(tn_batches_make(cfg, &m, &b), TN_OK);
-    assert_int_equal(b->n_jobs, 11);
+    cfg = read_job("max_jobs = 9; " TUNE); /* 16 as it is, 9 with two cells per task */
+    l = begin(cfg, "/data/my");
+    for (int i = 0; i < l.plan->n; i++) l.missing[i] = true;
+    tn_batches *b = make(cfg, &l);
+    assert_int_equal(b->n_jobs, 9);
     assert_string_equal(b->at[1].command[0], "trial --rung 0 --part @/4");
-    assert_string_equal(b->at[5].command[0], "trial --rung 2 --part @/1");
+    assert_string_equal(b->at[3].command[1], "trial --rung 2 --part @/1");
     tn_batches_free(&b);
     /* rung 0 is ranked; of rung 1 a cell is missing, the third of four */
-    for (int i = 0; i < 4; i++) q1[i] = i == 2;
-    m = (tn_missing){
-        .finish = true, .n_rungs = 3, .rung = {{8, (bool[8]){false}, false}, {4, q1, true}, {2, judge, true}}};
-    assert_int_equal(tn_batches_make(cfg, &m, &b), TN_OK);
-    assert_int_equal(b->n, 4);
-    assert_int_equal(b->n_jobs, 5);
+    mark(&l, "preprocess", 0);
+    mark(&l, "explore", 0);
+    mark(&l, "trial", 1u << 10 | 3u << 12);
+    mark(&l, "rank", 6);
+    b = make(cfg, &l);
+    assert_int_equal(b->n, 3);
+    assert_int_equal(b->n_jobs, 4);
     assert_string_equal(b->at[0].command[0], "trial --rung 1 --part @/4");
     assert_true(b->at[0].n_wanted == 1 && b->at[0].wanted[0] == 2 && b->at[0].n_after == 0);
     tn_batches_free(&b);
+    tn_plan_free(&l.plan);
     tn_cfg_free(&cfg);
 }
 
 /* preprocess + 3 + 3 + finish = 8 as it is; with tasks of two cells 6; of three 4; 3 cannot be. */
 static void packing(void **unused) {
     (void)unused;
-    some s;
     const struct { int most, n_jobs, n_tasks; } want[] = {{0, 8, 3}, {8, 8, 3}, {7, 6, 2}, {5, 4, 1}, {4, 4, 1}};
-    missing(&s, 63, 63, true, true, true);
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         char text[32];
-        tn_batches *b = NULL;
         snprintf(text, sizeof text, "max_jobs = %d;", want[i].most);
         tn_cfg *cfg = read_job(text);
-        assert_int_equal(tn_batches_make(cfg, &s.m, &b), TN_OK);
+        left l = rest(cfg, "/data/my", 63, 63, true, true, true);
+        tn_batches *b = make(cfg, &l);
         assert_int_equal(b->n_jobs, want[i].n_jobs);
         assert_int_equal(b->at[1].n_tasks, want[i].n_tasks);
         assert_int_equal(b->at[1].n_wanted, want[i].n_tasks);
         tn_batches_free(&b);
+        tn_plan_free(&l.plan);
         tn_cfg_free(&cfg);
     }
     tn_cfg *cfg = read_job("max_jobs = 3;");
     tn_batches *b = NULL;
-    assert_int_equal(tn_batches_make(cfg, &s.m, &b), TN_EARG);
+    left l = rest(cfg, "/data/my", 63, 63, true, true, true);
+    assert_int_equal(tn_batches_make(cfg, l.plan, l.missing, &b), TN_EARG);
     unit_says("slurm.max_jobs = 3: however tightly packed, what is missing takes 4 jobs");
+    tn_plan_free(&l.plan);
     tn_cfg_free(&cfg);
 }
 
@@ -215,8 +227,7 @@ static void packing(void **unused) {
  * The filter waits for both, the last job for all. */
 static void sizes(void **unused) {
     (void)unused;
-    bool train[12] = {false, true, false, false, true}, filter[2] = {false, true};
-    for (int i = 6; i < 12; i++) train[i] = true;
+    const unsigned cells = 1u << 1 | 1u << 4 | 63u << 6;
     char text[512];
     tn_cfg *cfg = NULL;
     tn_batches *b = NULL;
@@ -224,32 +235,32 @@ static void sizes(void **unused) {
     static char set_sizes[] = "train.sizes_px=[ 24, 48 ]";
     char *set[] = {set_sizes};
     if (tn_cfg_read(unit_write("my.cfg", text), 1, set, NULL, &cfg) != TN_OK) fail_msg("%s", tn_msg);
-    tn_missing m = {.n_rounds = 2, .n_cells = 6, .train = train, .predict = train, .filter = filter, .finish = true};
-    assert_int_equal(tn_batches_make(cfg, &m, &b), TN_OK);
+    left l = rest(cfg, "/data/my", cells, cells, false, true, true);
+    b = make(cfg, &l);
     static const char *const LABEL[] = {"train.r0.s48", "train.r0.s24", "train.r1.s48", "train.r1.s24", "finish"};
     static const int N_AFTER[] = {0, 0, 2, 2, 4}, N_WANTED[] = {1, 1, 3, 3, 0}, FIRST[] = {0, 3, 0, 3, 0};
     static const char *const NODES[] = {"--nodes=2-4", "--nodes=1", "--nodes=2-4", "--nodes=1", "--nodes=1"};
     assert_int_equal(b->n, 5);
     for (int i = 0; i < 5; i++) {
-        tn_words w = {0};
+        tn_argv w = {0};
         bool found = false;
         assert_string_equal(b->at[i].label, LABEL[i]);
         assert_int_equal(b->at[i].n_after, N_AFTER[i]);
         assert_int_equal(b->at[i].n_wanted, N_WANTED[i]);
         assert_int_equal(b->at[i].first_cell, FIRST[i]);
-        tn_plan plan = {.n = 0};
         tn_site site = {.stage = "stage.sh"};
         tn_memory memory = {.train_mib = 1};
-        assert_int_equal(tn_batch_words(&(tn_batch_about){cfg, &plan, &site, "tenfold", &memory}, b, i, &w), TN_OK);
+        assert_int_equal(tn_batch_argv(&(tn_batch_about){cfg, l.plan, &site, "tenfold", &memory}, b, i, &w), TN_OK);
         for (int k = 0; k < w.n; k++) found = found || strcmp(w.at[k], NODES[i]) == 0;
         assert_true(found);
-        tn_words_free(&w);
+        tn_argv_free(&w);
     }
     assert_int_equal(b->at[0].wanted[0], 1);
     assert_int_equal(b->at[1].wanted[0], 1);
     assert_string_equal(b->at[3].command[1], "train --round 1 --size 24 --part @/3");
     assert_string_equal(b->at[1].command[2], "filter --round 0 --if-complete");
     tn_batches_free(&b);
+    tn_plan_free(&l.plan);
     tn_cfg_free(&cfg);
 
     snprintf(text, sizeof text, "%sslurm: { size_nodes = [ 1, 4 ]; };\n", JOB);
@@ -275,18 +286,19 @@ static void tasks(void **unused) {
     tn_start start = {.run_dir = "/r"};
     if (tn_cfg_read(unit_write("my.cfg", JOB), 2, set, NULL, &cfg) != TN_OK) fail_msg("%s", tn_msg);
     assert_int_equal(tn_plan_make(cfg, &start, &plan), TN_OK);
-    for (int i = 0; i < 8; i++) assert_string_equal(plan->step[14 + i].name, NAME[i]); /* preprocess, round 0, filter */
+    for (int i = 0; i < 8; i++)
+        assert_string_equal(plan->step[15 + i].name, NAME[i]); /* preprocess, explore, round 0, filter */
     tn_plan_free(&plan);
 
     /* with max_jobs the missing cells 0 and 2 of round 0 may be one task's */
-    some s;
-    tn_batches *b = NULL;
     tn_cfg_free(&cfg);
     cfg = read_job("max_jobs = 2;");
-    assert_int_equal(tn_batches_make(cfg, missing(&s, 5, 5, false, false, true), &b), TN_OK);
+    left l = rest(cfg, "/data/my", 5, 5, false, false, true);
+    tn_batches *b = make(cfg, &l);
     assert_string_equal(b->at[0].command[0], "train --round 0 --part @/2");
     assert_true(b->at[0].n_wanted == 1 && b->at[0].wanted[0] == 0);
     tn_batches_free(&b);
+    tn_plan_free(&l.plan);
     tn_cfg_free(&cfg);
 }
 
@@ -318,23 +330,23 @@ static void queue(void **unused) {
 
 static void commands(void **unused) {
     (void)unused;
-    tn_words w = {0};
-    tn_said said;
-    assert_int_equal(tn_words_add(&w, "sh"), TN_OK);
-    assert_int_equal(tn_words_add(&w, "-c"), TN_OK);
-    assert_int_equal(tn_words_add(&w, "echo \"$1\"; echo no >&2; exit 3"), TN_OK);
-    assert_int_equal(tn_words_add(&w, "sh"), TN_OK);
-    assert_int_equal(tn_words_add(&w, "a'b $(c)"), TN_OK);
-    assert_int_equal(tn_command(&w, &said), TN_OK);
-    assert_int_equal(said.exit_code, 3);
-    assert_string_equal(said.text, "a'b $(c)\n");
-    assert_string_equal(said.errs, "no\n");
-    tn_said_free(&said);
-    tn_words_free(&w);
-    assert_int_equal(tn_words_add(&w, "no-such-program-here"), TN_OK);
-    assert_int_equal(tn_command(&w, &said), TN_EIO);
+    tn_argv w = {0};
+    tn_output output;
+    assert_int_equal(tn_argv_add(&w, "sh"), TN_OK);
+    assert_int_equal(tn_argv_add(&w, "-c"), TN_OK);
+    assert_int_equal(tn_argv_add(&w, "echo \"$1\"; echo no >&2; exit 3"), TN_OK);
+    assert_int_equal(tn_argv_add(&w, "sh"), TN_OK);
+    assert_int_equal(tn_argv_add(&w, "a'b $(c)"), TN_OK);
+    assert_int_equal(tn_command(&w, &output), TN_OK);
+    assert_int_equal(output.exit_code, 3);
+    assert_string_equal(output.text, "a'b $(c)\n");
+    assert_string_equal(output.errs, "no\n");
+    tn_output_free(&output);
+    tn_argv_free(&w);
+    assert_int_equal(tn_argv_add(&w, "no-such-program-here"), TN_OK);
+    assert_int_equal(tn_command(&w, &output), TN_EIO);
     unit_says("no-such-program-here: there is no such program here");
-    tn_words_free(&w);
+    tn_argv_free(&w);
 }
 
 static void job_file(void **unused) {
@@ -348,7 +360,7 @@ static void job_file(void **unused) {
     assert_int_equal(tn_cfg_read(unit_write("my.cfg", text), 0, NULL, NULL, &cfg), TN_EARG);
     unit_says("my.cfg:4: slurm.nodes x slurm.ranks_per_node = 6 ranks: train.lanes = 4");
     cfg = read_job("train: { minutes = 5; };");
-    char *identity = tn_cfg_canonical(cfg, TN_STAGE_TRAIN);
+    char *identity = tn_cfg_canonical(cfg, TN_KEYS_TRAIN);
     assert_null(strstr(identity, "slurm")); /* recorded, never part of an identity */
     free(identity);
     tn_cfg_free(&cfg);
@@ -384,18 +396,16 @@ static void memory(void **unused) {
     static const int SET_GIB[] = {0, 1, 2, -1};
     static const char *const ASKED[] = {"--mem=1501M", "--mem=1501M", "--mem=2048M", NULL};
     for (int i = 0; i < 4; i++) {
-        some s;
         char set[64];
-        tn_batches *b = NULL;
-        tn_words w = {0};
+        tn_argv w = {0};
         snprintf(set, sizeof set, "memory_gib = %d;", SET_GIB[i]);
         tn_cfg *cfg = read_job(set);
         snprintf(cfg->run_dir, sizeof cfg->run_dir, "%s", run_dir);
-        assert_int_equal(tn_batches_make(cfg, missing(&s, 7, 0, false, false, false), &b), TN_OK);
-        tn_plan plan = {.n = 0};
+        left l = rest(cfg, run_dir, 7, 0, false, false, false);
+        tn_batches *b = make(cfg, &l);
         tn_site site = {.stage = "stage.sh"};
         tn_memory m = {.train_mib = 777};
-        assert_int_equal(tn_batch_words(&(tn_batch_about){cfg, &plan, &site, "tenfold", &m}, b, 0, &w), TN_OK);
+        assert_int_equal(tn_batch_argv(&(tn_batch_about){cfg, l.plan, &site, "tenfold", &m}, b, 0, &w), TN_OK);
         const char *found = NULL;
         for (int k = 0; k < w.n; k++)
             if (strncmp(w.at[k], "--mem", 5) == 0) found = w.at[k];
@@ -403,8 +413,9 @@ static void memory(void **unused) {
             assert_string_equal(found, ASKED[i]);
         else
             assert_null(found);
-        tn_words_free(&w);
+        tn_argv_free(&w);
         tn_batches_free(&b);
+        tn_plan_free(&l.plan);
         tn_cfg_free(&cfg);
     }
 }

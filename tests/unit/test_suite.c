@@ -1,12 +1,12 @@
 /* test_suite.c - what exit codes mean for a run, text that must fit into JSON or onto a terminal, the report's words. */
 #include "unit.h"
 
-#include "base/done.h"
+#include "store/done.h"
 #include "base/progress.h"
 #include "base/utf8.h"
-#include "suite/cores.h"
-#include "suite/launch.h"
-#include "suite/report.h"
+#include "process/cores.h"
+#include "process/launch.h"
+#include "report/report.h"
 
 #include <string.h>
 
@@ -89,7 +89,7 @@ static void assert_used(const tn_cfg *cfg, const char *used, const char *members
     const tn_done done = {.stage = "reduce", .settings = "", .inputs = ""};
     assert_int_equal(tn_path(path, "%s/reduce", cfg->run_dir), TN_OK);
     assert_int_equal(tn_done_publish(path, &done, "0", (const char *[]){"../metrics.json", NULL}), TN_OK);
-    assert_int_equal(tn_report(cfg), TN_OK);
+    assert_int_equal(tn_report(cfg, stdout), TN_OK);
     assert_int_equal(tn_path(path, "%s/report/report.html", cfg->run_dir), TN_OK);
     assert_int_equal(tn_file_read(path, &text, &n), TN_OK);
     if (!strstr(text, says)) fail_msg("wanted: %s\nreport: %s", says, text);

@@ -2,9 +2,9 @@
  * programs computed; files that do not fit, or are damaged, are refused with their reasons, and nothing is written. */
 #include "weights_file.h"
 
-#include "base/h5.h"
+#include "store/h5.h"
 #include "golden/golden.h"
-#include "learn/model.h"
+#include "model/model.h"
 
 #include <math.h>
 
@@ -303,7 +303,7 @@ static void hostile_headers(void **unused) {
         const char *header, *why;
         uint64_t length; /* 0: the true one */
     } OF[] = {
-        {"{}", "begins with nothing", 0},
+        {"{}", "its first tensor is nothing", 0},
         {"[]", "not a JSON object", 0},
         {"{", "not a JSON object", 0},
         {"{\"a\":1,\"a\":2}", "duplicate object key", 0},
@@ -324,11 +324,11 @@ static void hostile_headers(void **unused) {
         {"{" E("a", "F32", "-4", 0, 16) "}", "bad entry for tensor a", 0},
         {"{" E("a", "F32", "4294967296,4294967297", 0, 16) "}", "bad entry for tensor a", 0},
         {"{" E("a", "F32", "1,1,1,1,4", 0, 16) "}", "bad entry for tensor a", 0},
-        {"{" E("_conv_stem.weight", "F32", "4", 0, 16) "}", "it begins with _conv_stem.weight", 0},
+        {"{" E("_conv_stem.weight", "F32", "4", 0, 16) "}", "its first tensor is _conv_stem.weight", 0},
         {"{" E("conv_stem.weight", "F32", "4", 0, 16) "}", "137 missing", 0},
         {"{" E("features.0.0.weight", "F32", "2,2", 0, 16) "}", "features.0.0.weight is (2,2), wanted (8,3,3,3)", 0},
         {"{\"__metadata__\":{\"width\":\"wide\"}," E("conv_stem.weight", "F32", "4", 0, 16) "}",
-         "its `width` is no number", 0},
+         "its `width` is not a number", 0},
         {"{\"__metadata__\":{\"head_units\":\"1e9\"}," E("conv_stem.weight", "F32", "4", 0, 16) "}",
          "its `head_units` is 1e+09", 0},
         {"{\"__metadata__\":7," E("conv_stem.weight", "F32", "4", 0, 16) "}", "137 missing", 0},

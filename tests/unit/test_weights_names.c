@@ -74,7 +74,7 @@ static void prefixes(void **unused) {
     assert_int_equal(tn_weights_read(save_copies("timm.safetensors", 1, OF), &ask, NULL, &w), TN_EARG);
     unit_says("--padding symmetric or --padding same");
     refused(save_copies("timm.safetensors", 1, (const char *const[]){"net."}),
-            "it begins with net.blocks.0.0.bn1.bias");
+            "its first tensor is net.blocks.0.0.bn1.bias");
 }
 
 /* The last of a file's nets has the true values. */
@@ -84,7 +84,7 @@ static void two_nets(void **unused) {
     for (int i = 0; i < 3; i++)
         same_weights(save_copies("timm.safetensors", 2, TWICE[i]), "timm.safetensors", TWICE[i][1]);
     refused(save_copies("timm.safetensors", 2, (const char *const[]){"model.", "backbone."}),
-            "holds more than one net, behind `backbone.` and behind `model.`");
+            "holds more than one net, with prefix `backbone.` and with `model.`");
     refused(save_copies("timm.safetensors", 2, (const char *const[]){"ema.", "module.ema."}), "more than one net");
     refused(save_copies("timm.safetensors", 3, (const char *const[]){"", "model.", "ema."}), "more than one net");
     tensors t = load(golden_file("timm.safetensors")); /* what stands beside the prefix is no part of the net */
@@ -106,16 +106,16 @@ static void other_kinds(void **unused) {
     (void)unused;
     static const struct {
         const char *name, *why;
-    } OF[] = {{"model-00001-of-00002.safetensors", "is a piece of a model that was cut into several files"},
+    } OF[] = {{"model-00001-of-00002.safetensors", "is a piece of a model that was split into several files"},
               {"model-00002-of-00002.safetensors", "docs/weights.md"},
-              {"model.safetensors.index.json", "is the index of a model that was cut"},
+              {"model.safetensors.index.json", "is the index of a model that was split"},
               {"model-00001-of-00001.safetensors", "the length of its header"}, /* whole */
               {"x-of-y.safetensors", "the length of its header"}};
     for (size_t i = 0; i < sizeof OF / sizeof *OF; i++)
         refused(
             unit_write(OF[i].name, "{\"weight_map\": {\"conv_stem.weight\": \"model-00001-of-00002.safetensors\"}}"),
             OF[i].why);
-    refused(unit_write("a.ckpt", "PK\3\4 and so on"), "a.ckpt: is a zip archive, as torch.save");
+    refused(unit_write("a.ckpt", "PK\3\4 and so on"), "a.ckpt: is a zip archive of torch.save");
     refused(unit_write("a.pth", "\x80\2}q"), "a.pth: is a pickle");
 }
 

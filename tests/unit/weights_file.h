@@ -4,7 +4,7 @@
 
 #include "unit.h"
 
-#include "learn/weights.h"
+#include "model/weights.h"
 
 static inline const char *golden_file(const char *name) {
     static char path[4][512];

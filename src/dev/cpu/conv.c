@@ -1,10 +1,9 @@
 /*
- * conv.c - convolutions that are matrix products over pixels: pointwise ones, and dense ones (the stem) on unfolded
- * rows.
+ * conv.c - convolutions as matrix products over pixels: pointwise ones, and dense ones (the stem) on unfolded rows.
  *
- * Pixels are cut into blocks that fit into a core's cache. A block is read through its view (batch norm, activation and
- * scale are applied there), multiplied, and written with its moments, while it is in the cache; backwards the same
- * block gives dx and its part of dw.
+ * Pixels are cut into blocks that fit into a core's cache. While a block is in the cache, it is read through its view (which
+ * applies batch norm, activation and scale), multiplied, and written with its moments. In the backward pass a block gives dx
+ * and its part of dw.
  */
 #include "dev/cpu/cpu_priv.h"
 
@@ -27,7 +26,7 @@ static tn_status check(const tn_conv_shape *s) {
     return TN_OK;
 }
 
-/* Words of weights in panels: a float, or two of bf16, each. */
+/* The number of 32-bit words of packed weights; a word holds one float or two bf16. */
 static int64_t n_panels_words(const tn_dev *dev, int64_t n_summed, int64_t n_columns) {
     return tn_round_up(n_columns, PANEL) * (dev->precision == TN_BF16 ? (n_summed + 1) / 2 : n_summed);
 }
@@ -67,7 +66,7 @@ void tn_cpu_conv_free(tn_dev *dev, tn_conv **conv) {
     *conv = NULL;
 }
 
-/* (K,C,R,R) <-> (K,R*R*C), as rows are unfolded. */
+/* Transpose weights (K,C,R,R) to (K,R*R*C), the layout of unfolded rows, or back. */
 static void transpose(const tn_conv_shape *s, const float *from, float *to, bool back) {
     int taps = s->R * s->R;
     for (int k = 0; k < s->K; k++)
@@ -81,7 +80,7 @@ static void transpose(const tn_conv_shape *s, const float *from, float *to, bool
             }
 }
 
-/* Weights w(k,j), k < K summed, as the products of this precision want them. */
+/* Pack weights w(k,j) for products of this precision; the products sum over k < K. */
 static void pack(tn_dev *dev, int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, float *out) {
     const tn_kernels *k = tn_cpu_of(dev)->k;
     if (dev->precision == TN_BF16)
@@ -107,10 +106,10 @@ void tn_cpu_conv_weights(tn_dev *dev, tn_conv *conv, const float *w) {
 /* --- blocks of pixels --------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    int64_t M, rows; /* pixels in all, and in a block */
+    int64_t M, rows; /* number of pixels, and of pixels in a block */
     int n;
-    int64_t ld_in, ld_out;      /* of blocks of input values and of products */
-    int64_t ld_x, ld_dy, ld_dw; /* backward: blocks of x and dy, sums of dw */
+    int64_t ld_in, ld_out;      /* row lengths of blocks of input values and of products */
+    int64_t ld_x, ld_dy, ld_dw; /* backward: row lengths of blocks of x and dy, and of sums of dw */
 } blocks;
 
 static blocks blocks_of(const tn_conv *c, int B) {
@@ -134,7 +133,8 @@ static int64_t rows_in(const blocks *b, int i) {
     return left < b->rows ? left : b->rows;
 }
 
-/* Rows of what block i multiplies: in place where they lie as they are read, each in a multiple of `whole`, else in `room`. */
+/* The input rows of block i. If the view changes nothing and the row length is a multiple of `whole`, they are used in place; otherwise
+ * they are read into `room`. */
 static const void *input_rows(tn_dev *dev, const tn_conv *c, const tn_view *x, int64_t first, int64_t n, int whole,
                               void *room, int64_t *ld) {
     const tn_conv_shape *s = &c->s;
@@ -151,7 +151,7 @@ static const void *input_rows(tn_dev *dev, const tn_conv *c, const tn_view *x, i
     return room;
 }
 
-/* out (n, ld_out) = in (n, n_summed) times weights in panels. */
+/* out (n, ld_out) = in (n, n_summed) times packed weights. */
 static void multiply(tn_dev *dev, int64_t n, int64_t n_summed, int64_t n_columns, const void *in, int64_t ld,
                      const float *panels, float *out, int64_t ld_out) {
     const tn_kernels *k = tn_cpu_of(dev)->k;
@@ -165,7 +165,7 @@ static void multiply(tn_dev *dev, int64_t n, int64_t n_summed, int64_t n_columns
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
-/* Moments (3,K) of every MOMENT_ROWS rows: short sums are exact enough in float. */
+/* Write rows, and moments (3,K) of every MOMENT_ROWS rows: sums this short are accurate enough in float. */
 static void write_in_pieces(tn_dev *dev, int K, int64_t n, const float *products, int64_t ld, char *y, float *moments) {
     for (int64_t i = 0; i < n; i += MOMENT_ROWS, products += MOMENT_ROWS * ld) {
         int64_t here = n - i < MOMENT_ROWS ? n - i : MOMENT_ROWS;
@@ -212,8 +212,8 @@ void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, co
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */
 
-/* Memory of a piece of the blocks, places in floats: blocks of dy (at 0) and x, products of dx, the sums of dw, blocks in pairs
- * (bf16). */
+/* Layout of the memory of a piece; offsets in floats: block of dy (at 0), block of x, products of dx, sums of dw, and for bf16 the
+ * blocks as pairs. */
 typedef struct {
     int64_t x, products, sums, dy_pairs, x_pairs, n;
 } layout;
@@ -260,7 +260,7 @@ static void backward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i
     weights_block(dev, c, b, n, in, ld, room, l);
 }
 
-/* dw (K,C,R,R) from the pieces' sums, in their order. */
+/* dw (K,C,R,R): add up the sums of the pieces, in order. */
 static void sum_weights(const tn_conv *c, const blocks *b, int n_pieces, int64_t n_room, float *room, float *total,
                         float *dw) {
     for (int k = 0; k < c->s.K; k++) {
@@ -286,7 +286,7 @@ void tn_cpu_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, c
     blocks b = blocks_of(conv, B);
     layout l = layout_of(conv, &b);
     float *room = tn_cpu_scratch(dev, dev->n_threads * l.n);
-    /* a piece is no thread: a smaller team computes the same pieces */
+    /* pieces are not threads: fewer threads compute the same pieces */
 #pragma omp parallel for schedule(static) num_threads(dev->n_threads)
     for (int t = 0; t < dev->n_threads; t++) {
         float *mine = room + t * l.n;

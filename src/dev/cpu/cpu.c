@@ -1,4 +1,4 @@
-/* cpu.c - the table of the CPU device: memory, and kernels with their coefficients. */
+/* cpu.c - the table of the CPU device: memory, and operations made of kernels. */
 #include "dev/cpu/cpu_priv.h"
 
 #include "base/run.h"
@@ -93,7 +93,7 @@ static void bn_affine(tn_dev *dev, int C, const float *gamma, const float *beta,
     }
 }
 
-/* dx is linear in dz and x per channel. */
+/* For each channel dx is linear in dz and x. */
 static void bn_backward(tn_dev *dev, int64_t M, int C, const double *sums, const float *gamma, const float *mean,
                         const float *var, float eps, float *gho, float *dgamma, float *dbeta) {
     (void)dev;
@@ -109,7 +109,7 @@ static void bn_backward(tn_dev *dev, int64_t M, int C, const double *sums, const
     }
 }
 
-/* --- passes over stored activations: images in pieces of rows ----------------------------------------------------- */
+/* --- passes over stored activations, cut into pieces of rows ------------------------------------------------------ */
 
 enum { PIECE_ROWS = 256 };
 
@@ -127,7 +127,7 @@ static piece piece_at(int i, int64_t HW) {
     return (piece){b, b * HW + at, HW - at < PIECE_ROWS ? HW - at : PIECE_ROWS};
 }
 
-/* out (B,C) = factor times the sum over an image's pixels of v, or of g v where g is given. */
+/* out (B,C) = factor times the sum over an image's pixels of v (g NULL) or of g v. */
 static void sum_images(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, double factor,
                        float *out) {
     int per_image = pieces_of(HW), n = B * per_image;
@@ -212,15 +212,15 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
     tn_cpu_of(dev)->k->adamw(dev->n_threads, n, rate, beta1, beta2, eps, decay, (float)c1, (float)c2, g, m, v, w);
 }
 
-/* --- head: products in pieces of columns or rows of the result, and the rest as in ref ---------------------------- */
+/* --- head: products, cut by columns or rows of the result; other operations are those of ref ---------------------- */
 
-/* The place where piece t of n columns begins, in whole vectors; that of piece n_threads is n. */
+/* Where piece t of n columns begins, a multiple of the vector width; piece n_threads begins at n. */
 static int piece_begin(const tn_dev *dev, int n, int t) {
     int64_t at = tn_round_up((int64_t)n * t / dev->n_threads, 16);
     return at < n ? (int)at : n;
 }
 
-/* Squeezed vectors are too short for several threads. */
+/* Products with fewer multiplications, as in squeeze-and-excitation, use one thread. */
 enum { PARALLEL_PRODUCTS = 1 << 20 };
 static bool is_long(int B, int I, int O) {
     return (int64_t)B * I * O >= PARALLEL_PRODUCTS;
@@ -289,17 +289,16 @@ const tn_dev_table tn_cpu_table = {
 /* --- begin and end ------------------------------------------------------------------------------------------------ */
 
 static tn_status check_team(int n_wanted, int n_there, size_t least_stack) {
-    if (n_there < n_wanted) /* they would compute the same, and take several times as long without a word */
+    if (n_there < n_wanted) /* the result would be the same, but several times slower without any warning */
         return tn_fail(TN_EARG,
                        "OpenMP gives %d of %d threads to a device (train.lane_threads): the environment variable "
                        "OMP_THREAD_LIMIT must be %d or more, or unset",
                        n_there, n_wanted, n_wanted);
     if (least_stack < TN_STACK_NEED_BYTES)
-        return tn_fail(
-            TN_EARG,
-            "a thread that computes has %zu KiB of stack left and takes %d KiB: set the environment variable "
-            "OMP_STACKSIZE to 1M or more, and `ulimit -s` to 1024 or more",
-            least_stack >> 10, TN_STACK_NEED_BYTES >> 10);
+        return tn_fail(TN_EARG,
+                       "a computing thread has %zu KiB of stack left and needs %d KiB: set the environment variable "
+                       "OMP_STACKSIZE to 1M or more, and `ulimit -s` to 1024 or more",
+                       least_stack >> 10, TN_STACK_NEED_BYTES >> 10);
     return TN_OK;
 }
 

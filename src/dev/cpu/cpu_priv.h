@@ -7,7 +7,7 @@
 
 typedef struct {
     const tn_kernels *k;
-    float *scratch; /* grows while the device warms up */
+    float *scratch; /* grows during the first calls */
     int64_t n_scratch;
 } tn_cpu;
 
@@ -21,19 +21,19 @@ static inline int64_t tn_round_up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;
 }
 
-/* At least n floats; fatal without memory. Valid until the next call. */
+/* Scratch memory of at least n floats, valid until the next call. Fatal if there is no memory. */
 float *tn_cpu_scratch(tn_dev *dev, int64_t n);
 
-/* One convolution. Depthwise: `prepared` (R*R,C). Others are products of rows of n_in values (C, or R*R*C unfolded) with weights
- * in panels: of floats, or of pairs of bf16. */
+/* A convolution. Depthwise: weights `prepared` (R*R,C). Others are matrix products of rows of n_in values (C, or R*R*C after unfolding)
+ * with weights that are packed in panels of floats or of pairs of bf16. */
 struct tn_conv {
     tn_conv_shape s;
     int64_t n_in;
-    float *prepared;           /* depthwise, or of unfolded rows (K, n_in) */
-    float *forward, *backward; /* panels for y = x w^T and, pointwise, dx = dy w */
+    float *prepared;           /* depthwise weights, or transposed weights (K, n_in) for unfolded rows */
+    float *forward, *backward; /* panels for y = x w^T, and for dx = dy w if pointwise */
 };
 
-/* Merges n_pieces moments (3,K) of `rows` rows each, the last one of what is left of M, into mean and biased variance.
+/* Merge n_pieces moments (3,K) of `rows` rows each (the last piece has the rest of M) into mean and biased variance (K).
  * Source  Chan, Golub, LeVeque 1979 */
 void tn_moments_merge(tn_dev *dev, int n_pieces, int64_t rows, int64_t M, int K, const float *moments, float *mean,
                       float *var);

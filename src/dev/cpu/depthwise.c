@@ -1,9 +1,9 @@
-/* depthwise.c - depthwise convolution: images times groups of channels over threads. */
+/* depthwise.c - depthwise convolution: threads share pairs of an image and a group of channels. */
 #include "dev/cpu/cpu_priv.h"
 
 #include <omp.h>
 
-/* Groups of channels of nearly the same size, in whole vectors. */
+/* The number of channels in a group: groups are of nearly the same size, in multiples of the vector width. */
 static int channels_of_group(const tn_conv_shape *s) {
     int n = (s->C + TN_DW_CHANNELS - 1) / TN_DW_CHANNELS;
     return (int)tn_round_up((s->C + n - 1) / n, 16);

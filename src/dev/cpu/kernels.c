@@ -1,4 +1,4 @@
-/* kernels.c - see kernels.h. TN_KERNELS names the table of this instruction set. */
+/* kernels.c - see kernels.h. TN_KERNELS is the name of the table of this instruction set. */
 #include "dev/cpu/kernels.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 INLINE v16 f32_round(v16 v) {
     return v;
 }
-INLINE v16 bf16_round(v16 v) { /* the value as stored */
+INLINE v16 bf16_round(v16 v) { /* the value that is stored */
     return widen(round_bf16(v));
 }
 
@@ -71,8 +71,8 @@ static void act_backward(int64_t n, tn_act kind, const float *x, const float *dy
 
 /* --- flat vectors ------------------------------------------------------------------------------------------------- */
 
-/* Over i = 0 .. n-1, in n_threads pieces however many threads there are: which values stand in a vector, and which are
- * left over, does not depend on them. */
+/* Loops over i = 0 .. n-1 are cut into n_threads pieces for any number of existing threads, so that the same values are computed in
+ * vectors and the same ones one by one. */
 #define IN_THREADS _Pragma("omp parallel for schedule(static) num_threads(n_threads) if (n_threads > 1)")
 #define IN_VECTORS _Pragma("omp simd")
 #define FLAT_LOOP                                                                                                      \
@@ -92,7 +92,7 @@ static void lerp(int n_threads, int64_t n, float a, const float *x, float *y) {
 
 static double sum_of_squares(int64_t n, const float *x) {
     double total = 0;
-    for (int64_t at = 0; at < n; at += 4096) { /* short float sums, then double */
+    for (int64_t at = 0; at < n; at += 4096) { /* sums of 4096 values in float, their sum in double */
         int64_t end = at + 4096 < n ? at + 4096 : n;
         float sum[16] = {0};
         int64_t i = at;

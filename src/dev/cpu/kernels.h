@@ -1,24 +1,25 @@
 /*
- * kernels.h - the vectorised inner loops, compiled once per instruction set.           layer: dev, uses: -
+ * kernels.h - the vectorised inner loops, compiled once for each instruction set.
  *
- * Each works on a piece of rows or on one image, by one thread; cpu.c and conv.c cut the work by shape and by
- * dev->n_threads, never by the threads that exist, and merge sums in the order of the pieces. What the arguments mean:
- * dev.h; C channels, HW pixels an image; rows are pixels of all images, [first, first + n).
+ * A kernel works on a piece of rows or on one image, in one thread. cpu.c and conv.c cut the work by shape and by
+ * dev->n_threads, not by the number of existing threads, and merge sums in the order of the pieces. The arguments are those of
+ * dev.h: C channels, HW pixels per image; rows [first, first + n) are pixels of all images.
  */
 #ifndef TN_DEV_CPU_KERNELS_H
 #define TN_DEV_CPU_KERNELS_H
 
 #include "dev/dev.h"
 
-/* On stored activations of one precision: void * is float or bf16. */
+/* Kernels on stored activations of one precision: void * is float or bf16. */
 typedef struct {
-    /* values, gradients or unfolded images as rows of ld, zeros behind C: what products read */
+    /* Read values, gradients or unfolded images into rows of length ld, padded with zeros, as input of products. */
     void (*read_rows)(const tn_view *x, int64_t HW, int C, int64_t first, int64_t n, void *out, int64_t ld);
     void (*grad_rows)(const tn_grad_view *d, int C, int64_t first, int64_t n, void *out, int64_t ld);
     void (*unfold_rows)(const tn_conv_shape *s, const void *x, int64_t first, int64_t n, void *out, int64_t ld);
-    /* n rows of products to y; moments (3,K): first row, sum and squares of the differences to it; NULL = not wanted */
+    /* Write n rows of products to y. moments (3,K): the first row, and sums of the differences to it and of their squares; NULL = not
+     * computed. */
     void (*write_rows)(int K, int64_t n, const float *products, int64_t ld, void *y, bool add, float *moments);
-    /* n rows, finished; side: where their rows begin */
+    /* Write n rows with tn_finish applied. side: its first row for these rows. */
     void (*finish_rows)(int K, int64_t n, const float *products, int64_t ld, const tn_finish *f, const void *side,
                         void *y);
     void (*store)(int64_t n, const float *host, void *x);
@@ -30,16 +31,15 @@ typedef struct {
                           const float *keep, const float *dpool, void *dz, float *sums);
     void (*residual_rows)(const tn_view *x, int C, int64_t first, int64_t n, float keep, const void *side, void *y);
 
-    /* depthwise: channels [c, c+n), n <= TN_DW_CHANNELS, of image b; weights (R*R,C); scratch: tn_dw_scratch(s)
-     * floats */
+    /* Depthwise: channels [c, c+n), n <= TN_DW_CHANNELS, of image b; weights (R*R,C); scratch: tn_dw_scratch(s) floats. */
     void (*dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w,
                        const tn_finish *finish, void *y, float *moments, float *scratch);
     void (*dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_grad_view *dy,
                         const float *w, void *dx, bool add, float *dw, float *sums, float *scratch);
 } tn_real_kernels;
 
-/* Channels of an image that are worked on together: enough that pixels are read in long pieces, few enough that the
- * rows in use stay in a core's cache. */
+/* Most channels of an image that are processed together: enough to read long pieces of memory, few enough that the rows in use stay in
+ * a core's cache. */
 enum { TN_DW_CHANNELS = 256 };
 static inline int64_t tn_dw_scratch(const tn_conv_shape *s) {
     int64_t wide = s->W > s->Q ? s->W : s->Q, channels = (s->C + 15) / 16 * 16;
@@ -50,13 +50,13 @@ static inline int64_t tn_dw_scratch(const tn_conv_shape *s) {
 typedef struct {
     tn_real_kernels real[2]; /* by tn_precision */
 
-    /* bf16 products, see product.h */
+    /* bf16 products: product.h */
     void (*product)(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_t *a, int64_t a_row, int64_t a_pair,
                     const uint32_t *b, int64_t b_panel, int64_t b_pair, bool add, float *c, int64_t c_row);
     void (*pair_rows)(int64_t n, int64_t n_columns, const uint16_t *x, int64_t ld, uint32_t *out, int64_t ld_out);
     void (*pack_pairs)(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, uint32_t *out);
 
-    /* fp32 products, see product_f32.h */
+    /* fp32 products: product_f32.h */
     void (*product_f32)(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, int64_t a_step,
                         const float *b, int64_t b_panel, int64_t b_step, bool add, float *c, int64_t c_row);
     void (*dots_f32)(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, const float *b,

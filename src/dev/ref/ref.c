@@ -1,4 +1,4 @@
-/* ref.c - every other operation by its formula (dev.h). */
+/* ref.c - all operations except convolution, by their formulae in dev.h. */
 #include "dev/ref/ref.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* ref.h - the reference device: plain C, sums in double, one thread.                 layer: dev, uses: base */
+/* ref.h - the reference device: plain C, sums in double, one thread. All functions are local. */
 #ifndef TN_DEV_REF_REF_H
 #define TN_DEV_REF_REF_H
 
@@ -7,7 +7,7 @@
 extern const tn_dev_table tn_ref_table;
 
 double tn_ref_act(tn_act kind, double x);
-/* Row m, channel c as read: the value, the slope of its activation, a gradient (dev.h). */
+/* For row m and channel c: the value read through a view, the slope of its activation, a gradient (dev.h). */
 double tn_ref_read(const tn_view *x, int64_t HW, int C, int64_t m, int c);
 double tn_ref_slope(const tn_view *x, int C, int64_t m, int c);
 double tn_ref_grad(const tn_grad_view *d, int C, int64_t m, int c);
@@ -21,7 +21,7 @@ void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, co
 void tn_ref_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                           bool add, double *sums, float *dw);
 
-/* Operations of the head, which other host devices use as they are. */
+/* Operations of the head, which other devices in host memory also use. */
 void tn_ref_join_forward(tn_dev *dev, int B, int I, int M, const float *x, const float *extra, float *y);
 void tn_ref_join_backward(tn_dev *dev, int B, int I, int M, const float *dy, float *dx);
 void tn_ref_softmax(tn_dev *dev, int B, int K, const float *logits, float *p);

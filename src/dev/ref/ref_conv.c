@@ -29,17 +29,17 @@ void tn_ref_conv_weights(tn_dev *dev, tn_conv *conv, const float *w) {
     conv->w = w;
 }
 
-/* Input pixel that output (p,q) sees through tap (r,t); false: it lies in the padding. */
+/* The input pixel that output pixel (p,q) uses in tap (r,t). False: it is in the padding. */
 static bool tap(const tn_conv_shape *s, int p, int q, int r, int t, int64_t *at) {
     int h = p * s->stride - s->pad_top + r, w = q * s->stride - s->pad_left + t;
     *at = (int64_t)h * s->W + w;
     return h >= 0 && h < s->H && w >= 0 && w < s->W;
 }
 
-/* Calls visit for every product x * w -> y of the definition: places in x, w, y. */
+/* Called for every product x * w -> y of the definition, with indices in x, w, y. */
 typedef void (*product_visit)(void *context, int64_t x, int64_t w, int64_t y);
 static void each_product(const tn_conv_shape *s, int B, product_visit visit, void *context) {
-    int I = s->depthwise ? 1 : s->C; /* inputs per output channel */
+    int I = s->depthwise ? 1 : s->C; /* input channels per output channel */
     for (int b = 0; b < B; b++)
         for (int p = 0; p < s->P; p++)
             for (int q = 0; q < s->Q; q++)
@@ -57,7 +57,7 @@ static void each_product(const tn_conv_shape *s, int B, product_visit visit, voi
 
 typedef struct {
     const float *w;
-    double *x, *dy, *sum; /* x, dy: as read */
+    double *x, *dy, *sum; /* x, dy: read through their views */
 } operands;
 
 static void forward(void *context, int64_t x, int64_t w, int64_t y) {
@@ -123,7 +123,7 @@ void tn_ref_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, co
     free(o.sum);
 }
 
-/* Depthwise convolutions give the gradient through the activation, and its sums. */
+/* Write dx; for depthwise convolutions through the activation, with its sums. */
 static void write_dx(const tn_conv_shape *s, int64_t M, const tn_view *x, const double *sum, float *dx, bool add,
                      double *sums) {
     int C = s->C;

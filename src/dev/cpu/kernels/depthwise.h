@@ -1,28 +1,28 @@
 /*
- * depthwise.h - depthwise convolution forwards and backwards, of one image and 16 channels. Included by kernels.c once
- * per stored type with REAL, EXACT, GET, PUT and N(name).
+ * depthwise.h - depthwise convolution, forward and backward, of one image and 16 channels. Included by kernels.c once for each
+ * stored type, with REAL, EXACT, GET, PUT and N(name).
  *
- * Rows are read once, through the view, into a ring of R rows of floats with R columns of zeros on either side; so
- * there are no borders inside, and batch norm and activation are computed once per value. Backwards, the ring holds
- * rows of dy, and an input row gathers its gradient and gives its part to the weights' gradient from the same loads.
+ * Each row is read once, through the view, into a ring of R rows of floats with R zero pixels on either side. So inner loops have
+ * no borders, and batch norm and activation are computed once per value. In the backward pass the ring holds rows of dy; the same
+ * loads give the gradient of an input row and its part of the weights' gradient.
  */
 
 enum { N(MOST_TASKS) = TN_DW_CHANNELS / VW };
 
-/* One image's 16 channels (n of them there) from channel c on. */
+/* Channels [c, c + n) of one image, n <= 16. */
 typedef struct {
     const tn_conv_shape *s;
     int b, c, n;
     float *ring; /* (R, width, 16) */
-    int width;   /* columns, zeros included */
+    int width;   /* pixels of a row, including zeros */
 } N(task);
 
 static float *N(ring_row)(const N(task) * t, int row) {
     return t->ring + ((int64_t)(row % t->s->R) * t->width + t->s->R) * VW;
 }
 
-/* Input row h of the view, for all tasks at once: pixels lie side by side. v and slope: where the (W,16) of each task
- * go; slope may be NULL. */
+/* Read input row h through the view, for all tasks at once, because their pixels are adjacent in memory. v, slope: (W,16) of each task;
+ * slope may be NULL. */
 INLINE void N(read_some)(tn_act kind, int n, const REAL *in, int64_t C, int n_pixels, const float *a, const float *b,
                          float *v, float *slope) {
     v16 scale = a ? get_f32(a, n) : all(1), shift = a ? get_f32(b, n) : all(0);
@@ -67,7 +67,7 @@ static void N(clear_ring)(N(task) * t) {
 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
-/* `n_out` outputs side by side: what several of them see is loaded once. rows at the first tap of the first of them. */
+/* Compute n_out adjacent output pixels, loading shared inputs once. rows[r] + at: the input of the first tap of the first pixel. */
 INLINE void N(forward_pixels)(int n_out, int R, int stride, const float *const *rows, int64_t at, const v16 *k,
                               float *out) {
     v16 sum[4];
@@ -88,7 +88,7 @@ INLINE void N(forward_pixels)(int n_out, int R, int stride, const float *const *
     for (int o = 0; o < n_out; o++) put_f32(out + o * VW, sum[o], VW);
 }
 
-/* rows: the R input rows that the output row sees, at its first tap; out (Q,16). */
+/* Compute an output row out (Q,16). rows: its R input rows, beginning at the first tap. */
 INLINE void N(forward_row)(int R, int stride, const float *const *rows, const float *w, int64_t C, int Q, int n,
                            float *out) {
     v16 k[5 * 5];
@@ -121,7 +121,7 @@ static void N(forward_step)(const N(task) * t, const float *w, int p, const floa
 #undef ROWS
 }
 
-/* Sums of an image: as in write_rows; or, of finished values, first = 0 and their plain sum. */
+/* Moments of an image as in write_rows; in evaluation first = 0, and the sum is that of the finished values. */
 typedef struct {
     v16 first, sum, squares;
 } N(moments);
@@ -141,7 +141,7 @@ INLINE void N(write_some)(tn_act kind, const float *a, const float *b, int n, co
     m->squares += squares;
 }
 
-/* Output row p of all tasks. Sums are made in pieces: shorter sums are more exact. */
+/* Write output row p of all tasks. Moments are summed in pieces, because shorter sums are more accurate. */
 INLINE void N(write_pixels)(tn_act kind, const tn_finish *f, const N(task) * t, int n_tasks, int p, float *const *row,
                             REAL *y, N(moments) * m) {
     const tn_conv_shape *s = t->s;
@@ -170,11 +170,11 @@ static int64_t N(ring_floats)(const tn_conv_shape *s, int width) {
     return (int64_t)s->R * width * VW;
 }
 
-/* Channels [c, c + n), n <= TN_DW_CHANNELS, of image b. moments (3,C) of the image or NULL. */
+/* Forward, channels [c, c + n), n <= TN_DW_CHANNELS, of image b. moments (3,C) of the image, or NULL. */
 static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w,
                           const tn_finish *finish, void *y, float *moments, float *scratch) {
     N(task) t[N(MOST_TASKS)];
-    N(moments) m[N(MOST_TASKS)]; /* of a row; all rows in double, since there may be ten thousand pixels */
+    N(moments) m[N(MOST_TASKS)]; /* of one row; rows are added in double, because there may be ten thousand pixels */
     wide sum[N(MOST_TASKS)], squares[N(MOST_TASKS)];
     int n_tasks = (n + VW - 1) / VW, width = s->W + 3 * s->R, ready = 0;
     int64_t n_ring = N(ring_floats)(s, width);
@@ -210,8 +210,8 @@ static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */
 
-/* Pixels w = first, first + stride, ... of an input row and the taps t0, t0 + stride, ... of one kernel row that reach
- * them: dy: the row of the ring at the output pixel that tap t0 of `first` comes from. dx += k dy, dw += dy v. */
+/* For the pixels w = first, first + stride, ... of an input row, and the taps t0, t0 + stride, ... of one kernel row that reach them:
+ * dx += k dy, dw += dy v. dy: the row in the ring, at the output pixel that uses pixel `first` in tap t0. */
 INLINE void N(gather_row)(int n_taps, int stride, int W, int first, const float *dy, const float *k, int64_t k_step,
                           const float *v, float *dx, float *dw, int n) {
     v16 weight[5], sum[5];
@@ -232,7 +232,7 @@ INLINE void N(gather_row)(int n_taps, int stride, int W, int first, const float 
     for (int j = 0; j < n_taps; j++) put_f32(dw + j * stride * VW, get_f32(dw + j * stride * VW, VW) + sum[j], VW);
 }
 
-/* All that kernel row r of input row h takes part in. v, dx (W,16); dw (R*R,16). */
+/* The part of dx and dw that comes from kernel row r. v, dx (W,16) of the input row; dw (R*R,16). */
 static void N(gather)(const N(task) * t, int p, int r, const float *w, const float *v, float *dx, float *dw) {
     const tn_conv_shape *s = t->s;
     int R = s->R, stride = s->stride;
@@ -271,7 +271,7 @@ INLINE void N(read_some_gradient)(int n, const tn_grad_view *d, int c, int64_t a
     }
 }
 
-/* Row p of dy into the rings of all tasks. */
+/* Read row p of dy into the rings of all tasks. */
 static void N(read_gradient_row)(const N(task) * t, int n_tasks, const tn_grad_view *d, int p, float *const *out) {
     const tn_conv_shape *s = t->s;
     int64_t at = ((int64_t)t->b * s->P + p) * s->Q * s->C;
@@ -297,7 +297,7 @@ INLINE void N(write_some_gradient)(int n, const REAL *in, int64_t C, int n_pixel
     *sum_x += here_x;
 }
 
-/* dx of input row h, and its sums, from the gradients at v in `row` and the slopes; slope NULL = ones. */
+/* Write dx of input row h, and its sums, from the gradients at v in `row` and the slopes (NULL = ones). */
 static void N(write_gradient_row)(const N(task) * t, int n_tasks, const tn_view *x, int h, float *const *row,
                                   float *const *slope, REAL *dx, bool add, v16 *sum, v16 *sum_x) {
     const tn_conv_shape *s = t->s;
@@ -310,12 +310,12 @@ static void N(write_gradient_row)(const N(task) * t, int n_tasks, const tn_view 
 #undef PIECE
 }
 
-/* dw (R*R,C) of the image overwritten; sums (2,C) of the image: dx and dx x; NULL = not wanted. */
+/* Backward. dw (R*R,C): of this image, overwritten; sums (2,C) of dx and dx x of this image; NULL = not computed. */
 static void N(dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_grad_view *dy,
                            const float *w, void *dx, bool add, float *dw, float *sums, float *scratch) {
     N(task) t[N(MOST_TASKS)];
     float *v[N(MOST_TASKS)], *slope[N(MOST_TASKS)], *row[N(MOST_TASKS)], *taps[N(MOST_TASKS)], *ring[N(MOST_TASKS)];
-    v16 sum[N(MOST_TASKS)], sum_x[N(MOST_TASKS)]; /* of a row */
+    v16 sum[N(MOST_TASKS)], sum_x[N(MOST_TASKS)]; /* of one row */
     wide total[N(MOST_TASKS)], total_x[N(MOST_TASKS)];
     int n_tasks = (n + VW - 1) / VW, width = s->Q + 3 * s->R, n_taps = s->R * s->R, ready = 0;
     int64_t n_ring = N(ring_floats)(s, width), n_row = (int64_t)s->W * VW;

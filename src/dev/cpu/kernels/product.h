@@ -1,10 +1,10 @@
 /*
- * product.h - products of bf16 pairs with float sums; included by kernels.c once per instruction set.
+ * product.h - matrix products of bf16 pairs with float sums. Included by kernels.c once for each instruction set.
  *
  *   C(i,j) (+)= sum over pairs p of A(i,p).0 B(p,j).0 + A(i,p).1 B(p,j).1
  *
- * A pair is two neighbours along the summed dimension in one 32-bit word, the first in the low half. A lies anywhere
- * with two strides; B in panels of 16 columns. A tile of C stays in registers while the pairs stream by.
+ * A pair is two neighbours along the summed dimension in one 32-bit word, the first in the low half. A has two strides; B is
+ * packed in panels of 16 values of j. A tile of C stays in registers while the loop runs over p.
  */
 
 INLINE v16 dot_pairs(v16 sum, v16u a, v16u b) {
@@ -51,7 +51,7 @@ INLINE void tile(int rows, int panels, int64_t n_pairs, const operands *o, bool 
         }
 }
 
-/* All rows of a stripe of panels: tiles of `most` rows, then of 4, then single ones. */
+/* All rows of a few panels: tiles of MOST rows, then of 4, then single rows. */
 #define STRIPE(PANELS, MOST)                                                                                           \
     static void stripe_##PANELS(int64_t n_rows, int64_t n_pairs, operands o, bool add) {                               \
         int64_t i = 0;                                                                                                 \
@@ -64,7 +64,7 @@ STRIPE(1, 12)
 STRIPE(2, 12)
 STRIPE(3, 8)
 
-/* C (n_rows, 16 n_panels), rows of c_row floats. */
+/* C (n_rows, 16 n_panels), with c_row floats from row to row. */
 static void product(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_t *a, int64_t a_row, int64_t a_pair,
                     const uint32_t *b, int64_t b_panel, int64_t b_pair, bool add, float *c, int64_t c_row) {
     operands o = {a, b, c, a_row, a_pair, b_panel, b_pair, c_row};
@@ -82,8 +82,8 @@ static void product(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_
     }
 }
 
-/* Rows 2p and 2p+1 of x (n, n_columns) with rows of ld beside each other: out (ceil(n/2), ld_out) pairs; an absent last
- * row and the columns behind are zeros. */
+/* Interleave rows 2p and 2p+1 of x (n, n_columns; row length ld) to pairs: out (ceil(n/2), ld_out). A missing last row and the padding
+ * are zeros. */
 static void pair_rows(int64_t n, int64_t n_columns, const bf16 *x, int64_t ld, uint32_t *out, int64_t ld_out) {
     for (int64_t i = 0; i < n; i += 2, x += 2 * ld, out += ld_out) {
         if (i + 1 < n) {
@@ -96,8 +96,7 @@ static void pair_rows(int64_t n, int64_t n_columns, const bf16 *x, int64_t ld, u
     }
 }
 
-/* Weights w(k,j) = w[k * k_step + j * j_step], k < K, j < J, as panels of pairs along k: out (J/16, K/2, 16), zeros
- * behind. */
+/* Pack weights w(k,j) = w[k * k_step + j * j_step], k < K, j < J, in panels of pairs along k: out (J/16, K/2, 16), padded with zeros. */
 static void pack_pairs(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, uint32_t *out) {
     for (int64_t panel = 0; panel < J; panel += VW)
         for (int64_t k = 0; k < K; k += 2, out += VW) {

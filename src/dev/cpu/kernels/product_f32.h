@@ -1,11 +1,11 @@
 /*
- * product_f32.h - products of floats; included by kernels.c once per instruction set.
+ * product_f32.h - matrix products of floats. Included by kernels.c once for each instruction set.
  *
- *   C(i,j) (+)= sum over k of A(i,k) B(k,j)          product_f32: B in panels of 16 columns, A with two strides
- *   C(i,j)  += sum over k of A(i,k) B(j,k)           dots_f32: rows of both lie behind each other
+ *   C(i,j) (+)= sum over k of A(i,k) B(k,j)          product_f32: B in panels of 16 values of j, A with two strides
+ *   C(i,j)  += sum over k of A(i,k) B(j,k)           dots_f32: k is contiguous in both
  *
- * A tile of C stays in registers while k runs: every element is one chain of fused multiply-adds in the order of k, wherever its row or
- * column stands. So a row's bits do not depend on the rows beside it.
+ * A tile of C stays in registers while the loop runs over k. Every element is one chain of fused multiply-adds in the order of k, for
+ * any position in a tile. So the bits of a row do not depend on other rows.
  */
 
 #if defined(__AVX512F__)
@@ -31,7 +31,7 @@ typedef struct {
     int64_t a_row, a_step, b_panel, b_step, c_row;
 } operands_f32;
 
-/* `vectors` of FW columns beside each other, of panels behind each other. */
+/* A tile of C: `rows` rows and `vectors` adjacent vectors of FW values. */
 INLINE void tile_f32(int rows, int vectors, int64_t n, const operands_f32 *o, bool add) {
     vf c[12][3];
 #pragma GCC unroll 12
@@ -61,7 +61,7 @@ INLINE void tile_f32(int rows, int vectors, int64_t n, const operands_f32 *o, bo
         }
 }
 
-/* All rows of a stripe of columns: tiles of `most` rows, then of 4, then single ones. */
+/* All rows of a few vectors: tiles of MOST rows, then of 4, then single rows. */
 #define STRIPE_F32(VECTORS, MOST)                                                                                      \
     static void stripe_f32_##VECTORS(int64_t n_rows, int64_t n, operands_f32 o, bool add) {                            \
         int64_t i = 0;                                                                                                 \
@@ -97,7 +97,7 @@ static void panels_f32(int64_t n_rows, int n_panels, int64_t n, operands_f32 o, 
 }
 #endif
 
-/* Fewer columns than a panel: nothing behind them is read or written. */
+/* The last panel, if it has fewer than 16 values of j: memory after them is not read or written. */
 static void last_columns_f32(int64_t n_rows, int n_columns, int64_t n, const operands_f32 *o, bool add) {
     for (int64_t i = 0; i < n_rows; i++) {
         float sum[VW] = {0}, *to = o->c + i * o->c_row;
@@ -110,7 +110,7 @@ static void last_columns_f32(int64_t n_rows, int n_columns, int64_t n, const ope
     }
 }
 
-/* C (n_rows, n_columns), rows of c_row floats. Row-major B: b_panel = 16. */
+/* C (n_rows, n_columns), with c_row floats from row to row. For row-major B give b_panel = 16. */
 static void product_f32(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, int64_t a_step,
                         const float *b, int64_t b_panel, int64_t b_step, bool add, float *c, int64_t c_row) {
     operands_f32 o = {a, b, c, a_row, a_step, b_panel, b_step, c_row};
@@ -127,7 +127,7 @@ INLINE float sum_of(vf v) {
     return sum;
 }
 
-/* Rows of A against `columns` rows of B: each element in FW chains, which are added in their order at the end, then the rest of k. */
+/* Dot products of `rows` rows of A and `columns` rows of B. Each is summed in FW chains, which are added in order; then the rest of k. */
 INLINE void dots_tile(int rows, int columns, int64_t n, const float *a, int64_t a_row, const float *b, int64_t b_row,
                       float *c, int64_t c_row) {
     vf sum[4][4];
@@ -155,7 +155,7 @@ INLINE void dots_tile(int rows, int columns, int64_t n, const float *a, int64_t 
         }
 }
 
-enum { DOTS = FW == 16 ? 4 : 2 }; /* registers */
+enum { DOTS = FW == 16 ? 4 : 2 }; /* as many as registers allow */
 static void dots_f32(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, const float *b,
                      int64_t b_row, float *c, int64_t c_row) {
     for (int64_t j = 0; j < n_columns;) {
@@ -178,7 +178,7 @@ static void dots_f32(int64_t n_rows, int64_t n_columns, int64_t n, const float *
     }
 }
 
-/* Weights w(k,j) = w[k * k_step + j * j_step], k < K, j < J, as panels: out (J/16, K, 16), zeros behind. */
+/* Pack weights w(k,j) = w[k * k_step + j * j_step], k < K, j < J, in panels: out (J/16, K, 16), padded with zeros. */
 static void pack_f32(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, float *out) {
     for (int64_t panel = 0; panel < J; panel += VW)
         for (int64_t k = 0; k < K; k++, out += VW)

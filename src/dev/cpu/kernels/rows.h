@@ -1,14 +1,14 @@
 /*
- * rows.h - rows of stored activations: read as products need them, written as convolutions leave them, and the passes
- * between convolutions. Included by kernels.c once per stored type with REAL, GET, PUT and N(name).
+ * rows.h - rows of stored activations: reading them for products, writing results of convolutions, and the passes between
+ * convolutions. Included by kernels.c once for each stored type, with REAL, GET, PUT and N(name).
  *
- * A row is the C channels of one pixel. Loops over pieces of rows add up in float; the pieces, cut by shape, are merged
- * in double by the caller, in order.
+ * A row is the C channels of one pixel. Sums over a piece of rows are in float; the caller adds the pieces, which are cut by
+ * shape, in order and in double.
  */
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-/* v of n rows from row `first` on, into rows of ld (zeros behind C). */
+/* Read v of n rows from row `first` on, into rows of length ld, padded with zeros. */
 INLINE void N(read_rows_of)(tn_act kind, const tn_view *x, int64_t HW, int C, int64_t first, int64_t n, REAL *out,
                             int64_t ld) {
     for (int64_t m = first; m < first + n; m++, out += ld) {
@@ -53,7 +53,7 @@ static void N(read_rows)(const tn_view *x, int64_t HW, int C, int64_t first, int
 #undef CALL
 }
 
-/* dy of n rows. */
+/* Read dy of n rows, likewise. */
 static void N(grad_rows)(const tn_grad_view *d, int C, int64_t first, int64_t n, void *to, int64_t ld) {
     REAL *out = to;
     for (int64_t m = first; m < first + n; m++, out += ld) {
@@ -68,7 +68,7 @@ static void N(grad_rows)(const tn_grad_view *d, int C, int64_t first, int64_t n,
     }
 }
 
-/* Rows (R*R*C) of what the output pixels [first, first+n) see; zeros in the padding and behind. */
+/* Unfold: for each of the output pixels [first, first+n) a row (R*R*C) of its input values; zeros in the padding. */
 static void N(unfold_rows)(const tn_conv_shape *s, const void *x, int64_t first, int64_t n, void *to, int64_t ld) {
     const REAL *in = x;
     int64_t PQ = (int64_t)s->P * s->Q;
@@ -78,7 +78,7 @@ static void N(unfold_rows)(const tn_conv_shape *s, const void *x, int64_t first,
         int p = (int)(m % PQ / s->Q), q = (int)(m % PQ % s->Q);
         memset(out, 0, (size_t)ld * sizeof(REAL));
         int top = p * s->stride - s->pad_top,
-            left = q * s->stride - s->pad_left; /* the columns inside lie side by side */
+            left = q * s->stride - s->pad_left; /* the pixels inside the image are contiguous */
         int t0 = left < 0 ? -left : 0, t1 = left + s->R > s->W ? s->W - left : s->R;
         for (int r = 0; r < s->R; r++) {
             if (top + r < 0 || top + r >= s->H || t0 >= t1) continue;
@@ -91,8 +91,8 @@ static void N(unfold_rows)(const tn_conv_shape *s, const void *x, int64_t first,
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-/* n rows of products to y. moments (3,K): the first row as written, and the sums of the differences to it and of their
- * squares (so that the squares do not cancel); NULL = not wanted. */
+/* Write rows of products to y. moments (3,K): the first row as stored, and sums of the differences to it and of their squares, which
+ * avoids cancellation; NULL = not computed. */
 INLINE void N(write_tile)(int rows, bool with_moments, int K, const float *products, int64_t ld, REAL *y, bool add,
                           float *moments) {
 #define BODY(c, k)                                                                                                     \
@@ -131,7 +131,7 @@ static void N(write_rows)(int K, int64_t n, const float *products, int64_t ld, v
 #undef TILE
 }
 
-/* y = act(a products + b) + side */
+/* Write y = act(a products + b) + side. */
 INLINE void N(finish_tile)(tn_act kind, int rows, int K, const float *products, int64_t ld, const tn_finish *f,
                            const REAL *side, REAL *y) {
 #define BODY(c, k)                                                                                                     \
@@ -170,9 +170,9 @@ static void N(load)(int64_t n, const void *x, float *host) {
 #undef BODY
 }
 
-/* --- passes: rows [first, first+n) of image b, HW rows an image --------------------------------------------------- */
+/* --- passes over rows [first, first+n) of image b; an image has HW rows -------------------------------------------- */
 
-/* sum (C) of v, or of g v where g is given, over the rows. */
+/* Add to sum (C) the values v (g NULL) or g v of the rows. */
 INLINE void N(sum_tile)(tn_act kind, int rows, const tn_view *x, int C, const REAL *in, const REAL *g, float *sum) {
 #define BODY(c, k)                                                                                                     \
     v16 a = x->a ? get_f32(x->a + (c), k) : all(1), b = x->a ? get_f32(x->b + (c), k) : all(0), total = all(0);        \
@@ -207,7 +207,7 @@ static void N(scale_sums)(const tn_view *x, int C, int64_t first, int64_t n, con
 #undef TILE
 }
 
-/* dz, and sums (2,C) of dz and dz x: see read_backward in dev.h. keep, scale and dpool are those of the rows' image. */
+/* dz, and sums (2,C) of dz and dz x: read_backward in dev.h. keep, scale and dpool: of the rows' image. */
 typedef struct {
     const tn_view *x;
     const float *scale, *dpool;

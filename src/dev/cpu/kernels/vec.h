@@ -1,9 +1,8 @@
 /*
- * vec.h - sixteen floats at a time, and the stored types float and bf16; included by kernels.c once per instruction
- * set.
+ * vec.h - vectors of 16 floats, and the stored types float and bf16. Included by kernels.c once for each instruction set.
  *
- * A vector is 16 channels of one pixel. `n` is how many of them exist: 16 everywhere but at the end of a row, and a
- * constant where it is 16. The compiler splits the vectors where the registers are shorter.
+ * A vector is 16 channels of one pixel. `n` is how many of them exist: 16 (as a constant) except at the end of a row. The compiler
+ * splits vectors if registers are shorter.
  */
 #include <stdint.h>
 #include <string.h>
@@ -26,7 +25,7 @@ INLINE v16 all(float x) {
     return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
 }
 
-/* Long sums: short ones in float are poured into double. */
+/* A long sum: float sums of few values are added to a double sum. */
 typedef struct {
     double at[VW];
 } wide;
@@ -41,7 +40,7 @@ INLINE v16 narrow(const wide *w) {
     return v;
 }
 
-/* --- load and store: n < 16 reads and writes n elements, the rest are zeros --------------------------------------- */
+/* --- load and store: with n < 16, n elements are read or written, and the others are zeros ------------------------ */
 
 INLINE v16 get_f32(const float *p, int n) {
     if (n == VW) return *(const v16_unaligned *)(const void *)p;
@@ -73,7 +72,7 @@ INLINE v16 get_bf16(const bf16 *p, int n) {
     return widen(*(const v16h_unaligned *)(const void *)x);
 }
 
-/* To the nearest, halves to even. */
+/* Round to the nearest bf16, ties to even. */
 INLINE v16h round_bf16(v16 v) {
 #if defined(__AVX512BF16__)
     return (v16h)_mm512_cvtneps_pbh((__m512)v);
@@ -92,7 +91,7 @@ INLINE void put_bf16(bf16 *p, v16 v, int n) {
     }
 }
 
-/* BODY(c, n) for channels [0, C): n is the constant 16, then what is left. */
+/* Calls BODY(c, n) for channels [0, C): n is the constant 16, at the end the rest. */
 #define EACH_VECTOR(C, BODY)                                                                                           \
     do {                                                                                                               \
         int c_ = 0;                                                                                                    \
@@ -104,8 +103,8 @@ INLINE void put_bf16(bf16 *p, v16 v, int n) {
         }                                                                                                              \
     } while (0)
 
-/* TILE(i, rows) for rows [0, n): four at a time, so that what belongs to a channel is loaded once for them; then one by
- * one. */
+/* Calls TILE(i, rows) for rows [0, n): four rows at a time, so that values of a channel are loaded once for four rows; then single
+ * rows. */
 #define EACH_TILE(n, TILE)                                                                                             \
     do {                                                                                                               \
         int64_t i_ = 0;                                                                                                \
@@ -113,8 +112,8 @@ INLINE void put_bf16(bf16 *p, v16 v, int n) {
         for (; i_ < (n); i_++) TILE(i_, 1);                                                                            \
     } while (0)
 
-/* PIECE(at, n_pixels, i, n) for the pixels [0, W) of tasks t[0 .. n_tasks): a few pixels of one task, then of the next,
- * so that what belongs to a channel stays in registers and lines of memory in the cache. n as in BODY. */
+/* Calls PIECE(at, n_pixels, i, n) for the pixels [0, W) of tasks t[0 .. n_tasks): a few pixels of one task, then of the next, so that
+ * values of a channel stay in registers and cache lines in the cache. n as in BODY. */
 #define EACH_PIECE(W, n_tasks, PIECE)                                                                                  \
     do {                                                                                                               \
         for (int at_ = 0; at_ < (W); at_ += 8) {                                                                       \
@@ -147,12 +146,12 @@ INLINE v16 most(v16 x, float limit) {
 #endif
 }
 
-/* e^-x = 2^n 2^f. Exact: relative error below 3e-7 (e^r by the polynomial of Cephes' expf), |x| clamped to 87.
- * Otherwise below 1e-4, a twentieth of the rounding of bf16 (2^f by a cubic, minimax). Tested in tests/op. */
+/* exp(-x) = 2^n 2^f. exact: relative error below 3e-7 (polynomial of Cephes' expf), |x| clamped to 87. Otherwise below 1e-4, a twentieth
+ * of the rounding error of bf16 (2^f by a cubic minimax polynomial). Tested in tests/op. */
 INLINE v16 exp_minus(v16 x, bool exact) {
     v16 p;
 #if defined(__AVX512DQ__)
-    if (!exact) { /* one instruction splits, one scales, both for any x */
+    if (!exact) { /* one instruction splits and one scales, for any x */
         v16 t = x * -1.44269504F, f = (v16)_mm512_reduce_ps((__m512)t, 1 + 8); /* t - floor(t) */
         p = f * 0.07802453F + 0.22606715F;
         p = p * f + 0.69583354F;
@@ -160,7 +159,7 @@ INLINE v16 exp_minus(v16 x, bool exact) {
         return (v16)_mm512_scalef_ps((__m512)p, (__m512)t);
     }
 #endif
-    const float magic = 12582912.0F; /* 1.5 x 2^23: adding it rounds to a whole number, which the low bits then hold */
+    const float magic = 12582912.0F; /* 1.5 x 2^23: adding it rounds to a whole number, which is then in the low bits */
     v16 y = most(least(-x, 87.0F), -87.0F), shifted = y * 1.44269504F + magic, n = shifted - magic;
     if (exact) {
         v16 r = y - n * 0.693359375F + n * 2.12194440e-4F;
@@ -183,7 +182,7 @@ INLINE v16 choose(v16i where, v16 x, v16 other) {
     return (v16)(((v16i)x & where) | ((v16i)other & ~where));
 }
 
-/* KIND is a constant in every caller, so the choice is made by the compiler. slope may be NULL. */
+/* kind is a constant in every caller, so the compiler makes the choice. slope may be NULL. */
 INLINE v16 activate(tn_act kind, bool exact, v16 x, v16 *slope) {
     v16 s, zero = all(0), one = all(1);
     switch (kind) {
@@ -208,7 +207,7 @@ INLINE v16 activate(tn_act kind, bool exact, v16 x, v16 *slope) {
     }
 }
 
-/* CALL(KIND) with the constant that `kind` is. */
+/* Calls CALL(KIND) with the constant that equals `kind`. */
 #define FOR_ACT(kind, CALL)                                                                                            \
     switch (kind) {                                                                                                    \
     case TN_ACT_SWISH:                                                                                                 \

@@ -1,0 +1,275 @@
+/*
+ * cfg.h - the job file (libconfig) as one typed structure.
+ *
+ *   tn_cfg *cfg = NULL;
+ *   TN_TRY(tn_cfg_read("jobs/quickstart.cfg", n_set, set, run_dir_or_null, &cfg));
+ *
+ * One table in cfg.c describes every key: name, type, default, range or accepted words, unit, one line of help and
+ * the stages whose results depend on it. Everything else (parsing, errors, `tenfold check`, canonical text,
+ * docs/job-file.md) follows from that table.
+ *
+ * Errors     TN_EARG "FILE:LINE: key ..." for an unknown key (with the nearest spelling), a missing required key,
+ *            a wrong type, a value out of range (with the accepted values). All of these
+ *            are listed in one go, one per line, not only the first. `--set` values are reported as "--set key".
+ *            A syntax error is reported alone: "FILE:LINE:COLUMN: what, and what stands there".
+ * Text       UTF-8, with or without byte order mark; lines end with LF, CRLF or CR.
+ * Paths      in a job file are relative to the folder of the job file; in --set to the current folder.
+ * Lists      count, then values; fixed maxima below.
+ */
+#ifndef TN_CFG_CFG_H
+#define TN_CFG_CFG_H
+
+#include "base/fs.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+    TN_MAX_CLASSES = 64,
+    TN_MAX_LEVELS = 4,
+    TN_MAX_SIZES = 8,
+    TN_MAX_FOLDS = 64,
+    TN_MAX_AUGMENT = 16,
+    TN_MAX_VIEWS = 16,
+    TN_MAX_SPACE = 16,   /* keys of a search */
+    TN_MAX_CHOICES = 16, /* of one of them */
+    TN_MAX_RUNGS = 8,
+    TN_MAX_OPTIONS = 16, /* of sbatch, in one list */
+    TN_OPTION_BYTES = 128,
+    TN_NAME_BYTES = 64,
+    TN_VALUE_BYTES = 512
+};
+
+/* enums of settings: values index the word lists in cfg.c */
+typedef enum { TN_STORE_JPEG, TN_STORE_ORIGINAL, TN_STORE_RAW } tn_store;
+typedef enum { TN_VALIDATION_SLICE, TN_VALIDATION_HELD_OUT } tn_validation;
+typedef enum { TN_SAMPLER_NATURAL, TN_SAMPLER_BALANCED_DOWN } tn_sampler_kind;
+typedef enum { TN_OPTIM_SGD, TN_OPTIM_ADAMW } tn_optim_kind; /* sgd = Nesterov momentum */
+typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE } tn_schedule_kind;
+typedef enum { TN_VIEW_OWN, TN_VIEW_SHARED } tn_self_view;
+typedef enum { TN_SELF_SELF, TN_SELF_CONFIDENT, TN_SELF_DISAGREEMENT } tn_self_method;
+typedef enum { TN_PRUNE_NOISE_RATE, TN_PRUNE_BOTH } tn_prune;
+typedef enum { TN_DROPPED_DROP, TN_DROPPED_UNLABELED, TN_DROPPED_RELABEL } tn_dropped;
+typedef enum { TN_CONSISTENCY_MSE, TN_CONSISTENCY_KL } tn_consistency_kind;
+typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN, TN_REDUCE_GREEDY } tn_reduce_kind;
+typedef enum { TN_DEVICE_REF, TN_DEVICE_CPU } tn_device_kind;
+typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
+
+/* Instruction sets that kernels are compiled for, in rising order. BEST, in settings: of the node that has least when a
+ * cell begins. */
+typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16, TN_ISA_BEST } tn_isa;
+extern const char *const tn_isa_words[]; /* NULL at the end */
+
+typedef enum { TN_AUG_CROP, TN_AUG_FLIP, TN_AUG_CUTMIX } tn_augment_kind;
+/* augment = ( { op = "random_resized_crop"; probability = 1.0; area_min = 0.08; area_max = 1.0; ratio_min = 0.75;
+ *               ratio_max = 1.3333; },
+ *             { op = "horizontal_flip"; probability = 0.5; },
+ *             { op = "cutmix"; probability = 0.5; } );   in this order, each at most once */
+typedef struct {
+    tn_augment_kind kind;
+    double probability;
+    double area_min, area_max, ratio_min, ratio_max; /* random_resized_crop: shares of the area; width/height */
+} tn_augment;
+
+typedef enum { TN_SAMPLING_SOBOL, TN_SAMPLING_RANDOM } tn_sampling;
+typedef enum { TN_SPACE_CHOICE, TN_SPACE_UNIFORM, TN_SPACE_LOG_UNIFORM, TN_SPACE_INTEGER } tn_space_kind;
+/* { key = "train.learning_rate"; log_uniform = [ 1e-4, 1e-2 ]; }, { key = "train.sampler"; choice = [ ... ]; } */
+typedef struct {
+    char key[2 * TN_NAME_BYTES]; /* "train.sampler", "train.augment.cutmix.probability" */
+    int line;
+    tn_space_kind kind;
+    double low, high; /* all but choice */
+    int n_choices;
+    char choice[TN_MAX_CHOICES][TN_VALUE_BYTES]; /* in libconfig syntax */
+} tn_dimension;
+
+/* options = [ "--constraint=epyc", "--exclusive" ]: each is one word of sbatch, and none of those that the suite gives
+ * (cfg_options.c) */
+typedef struct {
+    int n;
+    char at[TN_MAX_OPTIONS][TN_OPTION_BYTES];
+} tn_sbatch_options;
+
+/* What the jobs of one stage ask for where it is not what all ask for. */
+typedef struct {
+    char partition[TN_NAME_BYTES]; /* "" = slurm.partition */
+    int minutes;                   /* 0 = the partition's default */
+    int memory_gib;                /* 0 = slurm.memory_gib */
+    tn_sbatch_options options;     /* behind slurm.options: of two alike sbatch takes the last */
+} tn_slurm_stage;
+
+enum { TN_MAX_KEYS = 160 };
+
+typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other ranks, as it is */
+    int line[TN_MAX_KEYS];       /* per key of the table: line in the job file, 0 = default, -1 = --set */
+    char file[TN_PATH_BYTES];    /* job file as given                                         */
+    char name[TN_NAME_BYTES];    /* its base name without .cfg, as UTF-8 that can be printed  */
+    char run_dir[TN_PATH_BYTES]; /* --run, or results/<name> under the current folder         */
+
+    struct {
+        char metadata[TN_PATH_BYTES]; /* required                                             */
+        char images[TN_PATH_BYTES];   /* root of the paths; default: the metadata's folder    */
+        char metadata_given[TN_PATH_BYTES], images_given[TN_PATH_BYTES]; /* as written: identity */
+        int n_classes; /* classes = [ "worn", ... ], required, at least 2      */
+        char classes[TN_MAX_CLASSES][TN_NAME_BYTES];
+        char truth_column[TN_NAME_BYTES]; /* "" = none                                        */
+        double max_bad_fraction;          /* 0.01                                             */
+        char stage_folder[TN_PATH_BYTES]; /* on a disk of each node; "" = none; never changes results */
+        char stage_folder_given[TN_PATH_BYTES];
+    } data;
+    struct {
+        int size_px;        /* short side, scaled down only; 256                     */
+        tn_store store;     /* jpeg                                                  */
+        int jpeg_quality;   /* 92                                                    */
+        int background[3];  /* alpha is composed over this colour; [255,255,255]     */
+        int64_t max_pixels; /* a larger header is refused; 2^28                      */
+        int shard_rows;     /* 4096                                                  */
+    } preprocess;
+    struct {
+        int count;                /* 10; at least 3                                        */
+        int64_t seed;             /* 1                                                     */
+        int duplicate_bits;       /* 0; perceptual-hash distance that joins a group        */
+        double validation_share;  /* 0.1                                                   */
+        tn_validation validation; /* slice                                                 */
+    } folds;
+    struct {
+        char net[TN_NAME_BYTES];        /* efficientnet-b0..b7, efficientnet-lite0..4            */
+        double width, depth;            /* 0 = the table's                                       */
+        int stem_stride;                /* 2                                                     */
+        int metadata_levels;            /* how many of cat1..cat4 join the head; 0               */
+        int head_units;                 /* hidden units of the head; 0 = one dense layer         */
+        double dropout;                 /* -1 = the table's                                      */
+        double drop_connect;            /* 0.2                                                   */
+        char pretrained[TN_PATH_BYTES]; /* weights to begin from; "" = none */
+        char pretrained_given[TN_PATH_BYTES];
+    } model;
+    struct {
+        int64_t images;                      /* budget in images seen, required                       */
+        int n_sizes, sizes_px[TN_MAX_SIZES]; /* one model per size; [224]                     */
+        int n_seeds;
+        int64_t seeds[TN_MAX_SIZES];          /* one model per seed; [1]                               */
+        tn_device_kind device;                /* cpu                                                   */
+        tn_precision precision;               /* fp32                                                  */
+        tn_isa isa;                           /* best                                                  */
+        int lanes, lane_images, lane_threads; /* 2, 16, 1                                     */
+        int loader_threads;                   /* 1; never changes results                              */
+        tn_sampler_kind sampler;              /* natural                                               */
+        int n_augment;
+        tn_augment augment[TN_MAX_AUGMENT];
+        double label_smoothing;                       /* 0.1                                                   */
+        tn_optim_kind optimizer;                      /* adamw                                                 */
+        double learning_rate, momentum, weight_decay; /* 1e-3, 0.9, 0.01                      */
+        tn_schedule_kind schedule;                    /* cosine                                                */
+        int64_t warmup_images;                        /* 0                                                     */
+        double clip_norm;                             /* 0 = off                                               */
+        double ema_decay;                             /* 0.99 per step; 0 = off                                */
+        int evaluations;                              /* 5, evenly spaced over the budget                      */
+        double checkpoint_seconds;                    /* 600; 0 = at evaluations alone; never changes results      */
+        double hang_seconds;                          /* 1800; 0 = never; base/watch.h                         */
+    } train;
+    struct {
+        int max_rounds;                   /* 1: rounds of filtering + retraining; 0 = none         */
+        tn_self_method method;            /* self                                                  */
+        tn_prune prune;                   /* confident: noise_rate                                 */
+        tn_self_view view;                /* own                                                   */
+        int n_folds, folds[TN_MAX_FOLDS]; /* shared view: which; [] = all                     */
+        double alpha;                     /* 0.9: z = alpha z + (1 - alpha) p                      */
+        double class_floor;               /* 0.5: least share of each class that is kept           */
+        double category_floor;            /* 0: the same of each value of cat1                     */
+        tn_dropped dropped;               /* drop: what happens to a suspicious row                */
+        double relabel_margin;            /* 0.5                                                   */
+        tn_consistency_kind consistency;  /* mse                                                   */
+        double consistency_weight;        /* 0 = off                                               */
+        int64_t rampup_images;            /* 0                                                     */
+    } self;
+    struct {
+        int n_views; /* [ "identity" ]: each image is looked at so, and the probabilities averaged */
+        char views[TN_MAX_VIEWS][TN_NAME_BYTES];
+    } predict;
+    struct {
+        tn_reduce_kind method; /* mean                                                  */
+        bool offsets;          /* false: tune what is added to each class's log p       */
+        int category_prior;    /* 0 = none, or a category level                         */
+        double prior_count;    /* 10: smoothing of that prior, in rows                  */
+        int64_t tune_rows;     /* 100000: out-of-fold rows to tune on, about            */
+        int bootstrap;         /* 1000 resamples for intervals; 0 = none                */
+    } reduce;
+    struct {
+        int trials;                                   /* 16; the first is the job file as it stands            */
+        tn_sampling sampling;                         /* sobol                                                 */
+        int64_t seed;                                 /* 1                                                     */
+        int n_folds, folds[TN_MAX_FOLDS];             /* [0]: what trials are trained on and ranked by         */
+        int n_judge_folds, judge_folds[TN_MAX_FOLDS]; /* [] = all others                                       */
+        int n_rungs;
+        int64_t rungs[TN_MAX_RUNGS]; /* images seen, ascending                                */
+        double keep;                 /* 0.333                                                 */
+        int n_space;
+        tn_dimension space[TN_MAX_SPACE];
+    } tune;
+    struct { /* recorded, never part of an identity */
+        char partition[TN_NAME_BYTES], account[TN_NAME_BYTES], qos[TN_NAME_BYTES]; /* "" = Slurm's default  */
+        int nodes[2];                               /* fewest and most per task; 1, 1                 */
+        int n_size_nodes, size_nodes[TN_MAX_SIZES]; /* most per cell of each of train.sizes_px; none: nodes */
+        int ranks_per_node, cpus_per_rank;          /* 1; 0 = lane_threads + loader_threads           */
+        int gpus_per_node, memory_gib;              /* 0; 0 = predicted, -1 = not asked for          */
+        tn_sbatch_options options;
+        tn_slurm_stage preprocess, train, reduce; /* train: all that the tasks of cells do */
+        int predict_minutes;                      /* 0: added to train.minutes */
+        int max_running, max_jobs;                /* 0 = no limit */
+        bool allow_missing;                       /* false */
+    } slurm;
+} tn_cfg;
+
+/* One view of predict.views: "identity", "horizontal_flip", "center_crop" and "five_crop", the last two with a share of
+ * the short side in percent behind them: "center_crop_80" (87 when not given). */
+typedef enum { TN_VIEW_KIND_IDENTITY, TN_VIEW_KIND_FLIP, TN_VIEW_KIND_CENTER, TN_VIEW_KIND_FIVE } tn_view_kind;
+typedef struct {
+    tn_view_kind kind;
+    int percent;
+} tn_view_spec;
+extern const char *const tn_view_words[]; /* NULL at the end */
+bool tn_view_parse(const char *text, tn_view_spec *out);
+
+/* The keys that a stage depends on: its identity. Bits for the table in cfg_table.c. */
+typedef enum {
+    TN_KEYS_PREPROCESS = 1,
+    TN_KEYS_FOLDS = 2,
+    TN_KEYS_TRAIN = 4,
+    TN_KEYS_FILTER = 8,
+    TN_KEYS_PREDICT = 16,
+    TN_KEYS_REDUCE = 32,
+    TN_KEYS_TUNE = 64
+} tn_keys_of;
+
+/* set: n_set strings "group.key=value" (value in libconfig syntax; bare words are taken as strings; lists in []). */
+tn_status tn_cfg_read(const char *path, int n_set, char **set, const char *run_dir, tn_cfg **out);
+void tn_cfg_free(tn_cfg **cfg);
+/* A copy with other values, set as above; checked as a job file is. */
+tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out);
+
+/* Trials that take part in a rung of the search: tune.trials, then the nearest whole number to the share tune.keep. */
+int tn_cfg_slots(const tn_cfg *cfg, int rung);
+
+/* The text of `copy` as the job file `path`: relative paths, the run's name and messages are as of `path`. */
+tn_status tn_cfg_read_copy(const char *path, const char *copy, int n_set, char **set, const char *run_dir,
+                           tn_cfg **out);
+
+/* A value for a key that neither the job file nor --set has given, from line `line` of the file `where`. name: dots of a
+ * key may be underscores, "train_minutes".
+ * Errors  TN_EARG no such key (with the nearest spelling), not an accepted value. */
+tn_status tn_cfg_default(tn_cfg *cfg, const char *group, const char *name, const char *value, const char *where,
+                         int line);
+
+/* The settings that stage depends on: "group.key = value\n" in table order, effective values, paths as given.
+ * Never in it: thread counts of loaders, checkpoint intervals, anything that cannot change results. Caller frees. */
+char *tn_cfg_canonical(const tn_cfg *cfg, tn_keys_of stage);
+
+/* Everything that will be used, defaults included and marked, as a valid job file with help as comments. */
+void tn_cfg_print(const tn_cfg *cfg, FILE *out);
+
+/* The reference of all keys as markdown: docs/job-file.md is this text, and a test compares the two. */
+void tn_cfg_print_reference(FILE *out);
+
+#endif

@@ -1,0 +1,238 @@
+/* cfg_check.c - rules between keys. */
+#include "cfg/cfg_priv.h"
+
+#include "store/alike.h"
+#include "cfg/nearest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Where a key was given, for the message. */
+static int line_of(const tn_cfg *cfg, const char *group, const char *name) {
+    for (int i = 0; i < tn_n_keys; i++)
+        if (strcmp(tn_keys[i].group, group) == 0 && strcmp(tn_keys[i].name, name) == 0) return cfg->line[i];
+    return 0;
+}
+
+/* A label of the table must be able to name it, and none but it. */
+static void check_class(const tn_cfg *cfg, int i, int line, tn_problems *p) {
+    const char *name = cfg->data.classes[i], *before[TN_MAX_CLASSES];
+    size_t n = strlen(name);
+    for (int j = 0; j < i; j++) before[j] = cfg->data.classes[j];
+    const char *alike = tn_alike(name, i, before);
+    if (n == 0) tn_problem(p, line, "data.classes: class %d has no name", i + 1);
+    if (n > 0 && (name[0] == ' ' || name[n - 1] == ' '))
+        tn_problem(p, line, "data.classes: \"%s\" has blanks at an end, where labels have none: take them away", name);
+    else if (alike)
+        tn_problem(p, line,
+                   "data.classes: \"%s\" and \"%s\" look alike, with other characters: nobody can tell them apart",
+                   alike, name);
+    for (int j = 0; j < i; j++)
+        if (strcmp(name, before[j]) == 0) tn_problem(p, line, "data.classes: \"%s\" is named twice", name);
+}
+
+static void check_classes(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "data", "classes");
+    if (cfg->data.n_classes < 2) tn_problem(p, line, "data.classes: give at least 2 classes");
+    for (int i = 0; i < cfg->data.n_classes; i++) check_class(cfg, i, line, p);
+}
+
+static void check_train(const tn_cfg *cfg, tn_problems *p) {
+    int lanes = cfg->train.lanes;
+    if (lanes & (lanes - 1))
+        tn_problem(p, line_of(cfg, "train", "lanes"), "train.lanes = %d: give a power of two (1, 2, 4, ...)", lanes);
+    if (cfg->train.warmup_images >= cfg->train.images)
+        tn_problem(p, line_of(cfg, "train", "warmup_images"),
+                   "train.warmup_images = %lld: give less than train.images = %lld",
+                   (long long)cfg->train.warmup_images, (long long)cfg->train.images);
+    int line = line_of(cfg, "train", "augment");
+    for (int i = 0; i < cfg->train.n_augment; i++) {
+        const tn_augment *a = &cfg->train.augment[i];
+        if (a->kind == TN_AUG_CROP && (a->area_min > a->area_max || a->ratio_min > a->ratio_max))
+            tn_problem(p, line, "train.augment: random_resized_crop: a minimum is larger than its maximum");
+        for (int j = 0; j < i; j++)
+            if (cfg->train.augment[j].kind == a->kind)
+                tn_problem(p, line, "train.augment: %s is named twice", tn_augment_words[a->kind]);
+    }
+    line = line_of(cfg, "train", "sizes_px");
+    if (cfg->train.n_sizes == 0) tn_problem(p, line, "train.sizes_px: give at least one size");
+    for (int i = 0; i < cfg->train.n_sizes; i++)
+        for (int j = 0; j < i; j++)
+            if (cfg->train.sizes_px[i] == cfg->train.sizes_px[j])
+                tn_problem(p, line, "train.sizes_px: %d is named twice", cfg->train.sizes_px[i]);
+    line = line_of(cfg, "train", "seeds");
+    if (cfg->train.n_seeds == 0) tn_problem(p, line, "train.seeds: give at least one seed");
+    for (int i = 0; i < cfg->train.n_seeds; i++)
+        for (int j = 0; j < i; j++)
+            if (cfg->train.seeds[i] == cfg->train.seeds[j])
+                tn_problem(p, line, "train.seeds: %lld is named twice", (long long)cfg->train.seeds[i]);
+}
+
+/* Each once, and there. */
+static void check_folds(const tn_cfg *cfg, const char *group, const char *name, int n, const int *fold,
+                        tn_problems *p) {
+    int line = line_of(cfg, group, name);
+    for (int i = 0; i < n; i++) {
+        if (fold[i] >= cfg->folds.count)
+            tn_problem(p, line, "%s.%s: there is no fold %d; folds.count = %d, so give 0 to %d", group, name, fold[i],
+                       cfg->folds.count, cfg->folds.count - 1);
+        for (int j = 0; j < i; j++)
+            if (fold[i] == fold[j]) tn_problem(p, line, "%s.%s: fold %d is named twice", group, name, fold[i]);
+    }
+}
+
+static void check_gres(const tn_cfg *cfg, const char *name, const tn_sbatch_options *options, tn_problems *p) {
+    for (int i = 0; i < options->n && cfg->slurm.gpus_per_node; i++)
+        if (strncmp(options->at[i], "--gres=", 7) == 0)
+            tn_problem(
+                p, line_of(cfg, "slurm", name),
+                "slurm.%s: \"%s\": sbatch takes the last --gres, and there would be no GPU: write GPUs into it, and "
+                "take slurm.gpus_per_node = %d away",
+                name, options->at[i], cfg->slurm.gpus_per_node);
+}
+
+static void check_slurm(const tn_cfg *cfg, tn_problems *p) {
+    check_gres(cfg, "options", &cfg->slurm.options, p);
+    check_gres(cfg, "train.options", &cfg->slurm.train.options, p);
+    int ranks = cfg->slurm.nodes[1] * cfg->slurm.ranks_per_node, line = line_of(cfg, "slurm", "nodes");
+    if (cfg->slurm.nodes[0] > cfg->slurm.nodes[1])
+        tn_problem(p, line, "slurm.nodes = [ %d, %d ]: give the fewest first, then the most", cfg->slurm.nodes[0],
+                   cfg->slurm.nodes[1]);
+    if (ranks > cfg->train.lanes)
+        tn_problem(p, line, "slurm.nodes x slurm.ranks_per_node = %d ranks: train.lanes = %d gives work to no more",
+                   ranks, cfg->train.lanes);
+}
+
+static void check_size_nodes(const tn_cfg *cfg, tn_problems *p) {
+    int n = cfg->slurm.n_size_nodes, line = line_of(cfg, "slurm", "size_nodes");
+    if (n && n != cfg->train.n_sizes)
+        tn_problem(p, line,
+                   "slurm.size_nodes has %d numbers: give one for each of the %d train.sizes_px, smallest size first",
+                   n, cfg->train.n_sizes);
+    for (int i = 0; i < n; i++)
+        if (cfg->slurm.size_nodes[i] * cfg->slurm.ranks_per_node > cfg->train.lanes)
+            tn_problem(p, line,
+                       "slurm.size_nodes: %d x slurm.ranks_per_node = %d ranks: train.lanes = %d gives work to no more",
+                       cfg->slurm.size_nodes[i], cfg->slurm.size_nodes[i] * cfg->slurm.ranks_per_node,
+                       cfg->train.lanes);
+}
+
+static void check_self(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "self", "folds");
+    check_folds(cfg, "self", "folds", cfg->self.n_folds, cfg->self.folds, p);
+    if (cfg->self.dropped == TN_DROPPED_UNLABELED && cfg->self.consistency_weight <= 0)
+        tn_problem(p, line_of(cfg, "self", "dropped"),
+                   "self.dropped = \"unlabeled\": rows without a label teach nothing but consistency: set "
+                   "self.consistency_weight above 0");
+    if (cfg->self.method != TN_SELF_SELF && cfg->self.view == TN_VIEW_SHARED)
+        tn_problem(
+            p, line_of(cfg, "self", "view"),
+            "self.view = \"shared\": only self.method = \"self\" has views; the others judge a row by its own fold");
+    if (cfg->self.view == TN_VIEW_OWN && cfg->self.n_folds > 0)
+        tn_problem(p, line, "self.folds: only the shared view has a choice of folds: set self.view = \"shared\"");
+}
+
+static void check_tune_folds(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "tune", "judge_folds");
+    check_folds(cfg, "tune", "folds", cfg->tune.n_folds, cfg->tune.folds, p);
+    check_folds(cfg, "tune", "judge_folds", cfg->tune.n_judge_folds, cfg->tune.judge_folds, p);
+    if (cfg->tune.n_folds == 0) tn_problem(p, line_of(cfg, "tune", "folds"), "tune.folds: give at least one fold");
+    if (cfg->tune.n_folds >= cfg->folds.count)
+        tn_problem(p, line_of(cfg, "tune", "folds"),
+                   "tune.folds has all %d folds: leave at least one for the judgement, which the search must not see",
+                   cfg->folds.count);
+    for (int i = 0; i < cfg->tune.n_judge_folds; i++)
+        for (int j = 0; j < cfg->tune.n_folds; j++)
+            if (cfg->tune.judge_folds[i] == cfg->tune.folds[j])
+                tn_problem(p, line, "tune.judge_folds: fold %d is one of tune.folds: a gain counts only on others",
+                           cfg->tune.judge_folds[i]);
+}
+
+int tn_cfg_slots(const tn_cfg *cfg, int rung) {
+    int n = cfg->tune.trials;
+    for (int q = 0; q < rung; q++) n = (int)(n * cfg->tune.keep + 0.5);
+    return n < 1 ? 1 : n;
+}
+
+static void check_tune(const tn_cfg *cfg, tn_problems *p) {
+    if (cfg->tune.n_space == 0) return;
+    int line = line_of(cfg, "tune", "rungs"), n = cfg->tune.n_rungs;
+    check_tune_folds(cfg, p);
+    if (n == 0) tn_problem(p, line, "tune.rungs: give at least one budget in images, such as [ 5000, 15000 ]");
+    for (int q = 1; q < n; q++)
+        if (cfg->tune.rungs[q] <= cfg->tune.rungs[q - 1])
+            tn_problem(p, line, "tune.rungs: %lld behind %lld: give ascending budgets", (long long)cfg->tune.rungs[q],
+                       (long long)cfg->tune.rungs[q - 1]);
+    if (n && cfg->tune.rungs[n - 1] > cfg->train.images)
+        tn_problem(p, line, "tune.rungs: %lld is more than train.images = %lld", (long long)cfg->tune.rungs[n - 1],
+                   (long long)cfg->train.images);
+    if (n > 1 && tn_cfg_slots(cfg, n - 1) < 2)
+        tn_problem(p, line,
+                   "tune.rungs: only one of %d trials is left for rung %d: give fewer rungs, more tune.trials or a "
+                   "larger tune.keep",
+                   cfg->tune.trials, n - 1);
+    tn_space_check(cfg, p);
+}
+
+const char *const tn_view_words[] = {"identity", "horizontal_flip", "center_crop", "five_crop", NULL};
+
+bool tn_view_parse(const char *text, tn_view_spec *out) {
+    for (int k = 0; tn_view_words[k]; k++) {
+        size_t n = strlen(tn_view_words[k]);
+        if (strncmp(text, tn_view_words[k], n) != 0) continue;
+        *out = (tn_view_spec){.kind = (tn_view_kind)k, .percent = 87};
+        if (!text[n]) return true;
+        char *end;
+        long percent = text[n] == '_' && text[n + 1] >= '0' && text[n + 1] <= '9' ? strtol(text + n + 1, &end, 10) : 0;
+        if (k < TN_VIEW_KIND_CENTER || percent < 10 || percent > 100 || *end) return false;
+        out->percent = (int)percent;
+        return true;
+    }
+    return false;
+}
+
+static void check_predict(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "predict", "views"), n_words = 0;
+    while (tn_view_words[n_words]) n_words++;
+    if (cfg->predict.n_views == 0) tn_problem(p, line, "predict.views: give at least \"identity\"");
+    for (int i = 0; i < cfg->predict.n_views; i++) {
+        tn_view_spec look;
+        const char *text = cfg->predict.views[i], *near = tn_nearest(text, n_words, tn_view_words);
+        if (!tn_view_parse(text, &look))
+            tn_problem(p, line,
+                       "predict.views: no view \"%s\"%s%s%s: give identity, horizontal_flip, center_crop or five_crop "
+                       "(with _10 to _100 behind them: percent of the short side)",
+                       text, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+        for (int j = 0; j < i; j++)
+            if (strcmp(text, cfg->predict.views[j]) == 0)
+                tn_problem(p, line, "predict.views: \"%s\" is named twice", text);
+    }
+}
+
+/* Lists whose order means nothing stand in ascending order, so that writing them otherwise changes no result. */
+static int by_int(const void *a, const void *b) {
+    int x = *(const int *)a, y = *(const int *)b;
+    return (x > y) - (x < y);
+}
+static int by_i64(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+static void sort_lists(tn_cfg *cfg) {
+    qsort(cfg->train.sizes_px, (size_t)cfg->train.n_sizes, sizeof *cfg->train.sizes_px, by_int);
+    qsort(cfg->train.seeds, (size_t)cfg->train.n_seeds, sizeof *cfg->train.seeds, by_i64);
+    qsort(cfg->self.folds, (size_t)cfg->self.n_folds, sizeof *cfg->self.folds, by_int);
+    qsort(cfg->tune.folds, (size_t)cfg->tune.n_folds, sizeof *cfg->tune.folds, by_int);
+    qsort(cfg->tune.judge_folds, (size_t)cfg->tune.n_judge_folds, sizeof *cfg->tune.judge_folds, by_int);
+}
+
+void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
+    sort_lists(cfg);
+    check_classes(cfg, p);
+    check_train(cfg, p);
+    check_self(cfg, p);
+    check_tune(cfg, p);
+    check_predict(cfg, p);
+    check_size_nodes(cfg, p);
+    check_slurm(cfg, p);
+}

@@ -1,0 +1,120 @@
+/* classes.c - how many rows each class has, and where they went; the same by value of each category column. */
+#include "explore/explore_priv.h"
+
+#include <stdlib.h>
+
+/* Ends the line of names above it. */
+static void put_rule(FILE *out, int n_numbers) {
+    fputs("|\n| --- |", out);
+    for (int i = 0; i < n_numbers; i++) fputs(" ---: |", out);
+    fputc('\n', out);
+}
+
+/* --- classes ------------------------------------------------------------------------------------------------------ */
+
+/* Columns of one line: rows by fold, then by the other kinds. */
+static int column_of(const tn_index *ix, int64_t row) {
+    tn_row_kind kind = tn_row_kind_of(ix, row);
+    return kind == TN_ROW_TRAIN ? ix->fold[row] : ix->n_folds + (int)kind - 1;
+}
+
+static void put_class(const tn_index *ix, const char *name, const int64_t *count, int64_t all_train, FILE *out) {
+    int F = ix->n_folds, n = F + TN_ROW_KINDS - 1;
+    int64_t rows = 0, train = 0;
+    for (int c = 0; c < n; c++) {
+        rows += count[c];
+        train += c < F ? count[c] : 0;
+    }
+    tn_explore_cell(out, name);
+    fprintf(out, "| %lld | %lld ", (long long)rows, (long long)train);
+    tn_explore_share(out, train, all_train);
+    for (int c = 0; c < n; c++) fprintf(out, "| %lld ", (long long)count[c]);
+    fputs("|\n", out);
+}
+
+tn_status tn_explore_classes(const tn_index *ix, FILE *out) {
+    int K = ix->n_classes, F = ix->n_folds, n = F + TN_ROW_KINDS - 1; /* lines: K classes, no label, all */
+    int64_t train = 0, *count = calloc((size_t)(K + 2) * (size_t)n, sizeof *count);
+    if (!count) return tn_fail_memory((size_t)(K + 2) * (size_t)n * sizeof *count, "the classes");
+    for (int64_t i = 0; i < ix->n; i++) {
+        int line = ix->label[i] < 0 ? K : ix->label[i], column = column_of(ix, i);
+        count[line * n + column]++;
+        count[(K + 1) * n + column]++;
+        train += column < F;
+    }
+    fputs("\n## Classes\n\n| class | rows | to train on | share ", out);
+    for (int f = 0; f < F; f++) fprintf(out, "| fold %d ", f);
+    fputs("| test | unlabelled | quarantined ", out);
+    put_rule(out, n + 3);
+    for (int k = 0; k < K; k++) put_class(ix, ix->class_name[k], count + k * n, train, out);
+    put_class(ix, "(no label)", count + K * n, train, out);
+    put_class(ix, "(all)", count + (K + 1) * n, train, out);
+    free(count);
+    return TN_OK;
+}
+
+/* --- categories --------------------------------------------------------------------------------------------------- */
+
+enum { MOST_VALUES = 10 };
+
+typedef struct {
+    int32_t value;
+    int64_t n; /* rows to train on */
+} value_count;
+
+static int more_rows_first(const void *a, const void *b) {
+    const value_count *x = a, *y = b;
+    if (x->n != y->n) return x->n > y->n ? -1 : 1;
+    return (x->value > y->value) - (x->value < y->value);
+}
+
+static void put_value(const tn_index *ix, const char *name, const value_count *v, const int64_t *by_class, FILE *out) {
+    int K = ix->n_classes;
+    tn_explore_cell(out, name);
+    fprintf(out, "| %lld ", (long long)v->n);
+    for (int k = 0; k < K; k++) tn_explore_share(out, by_class[(int64_t)v->value * K + k], v->n);
+    fputs("|\n", out);
+}
+
+/* v: (V) in the order of the vocabulary, whose value 0 stands for all that is unknown; by_class: (V, K). */
+static void put_values(const tn_index *ix, int m, value_count *v, const int64_t *by_class, FILE *out) {
+    int n = ix->n_values[m] - 1, shown = n < MOST_VALUES ? n : MOST_VALUES;
+    int64_t others = 0;
+    qsort(v + 1, (size_t)n, sizeof *v, more_rows_first);
+    fprintf(out, "\n### cat%d: %d values\n\n| value | to train on ", m + 1, n);
+    for (int k = 0; k < ix->n_classes; k++) tn_explore_cell(out, ix->class_name[k]);
+    put_rule(out, ix->n_classes + 1);
+    for (int i = 1; i <= shown; i++) put_value(ix, ix->value_name[m][v[i].value], &v[i], by_class, out);
+    for (int i = shown + 1; i <= n; i++) others += v[i].n;
+    if (n > shown) {
+        fprintf(out, "| (%d others) | %lld ", n - shown, (long long)others);
+        for (int k = 0; k < ix->n_classes; k++) fputs("| ", out);
+        fputs("|\n", out);
+    }
+    put_value(ix, "(unknown)", &v[0], by_class, out);
+}
+
+static tn_status put_level(const tn_index *ix, int m, FILE *out) {
+    size_t K = (size_t)ix->n_classes, n = (size_t)ix->n_values[m];
+    value_count *v = calloc(n + 1, sizeof *v);
+    int64_t *by_class = calloc(n * K + 1, sizeof *by_class);
+    tn_status st = v && by_class ? TN_OK : tn_fail_memory(n * (K + 2) * sizeof *by_class, "the categories");
+    for (int32_t i = 0; st == TN_OK && i < ix->n_values[m]; i++) v[i].value = i;
+    for (int64_t i = 0; st == TN_OK && i < ix->n; i++) {
+        if (tn_row_kind_of(ix, i) != TN_ROW_TRAIN) continue;
+        size_t value = (size_t)ix->cat[i * ix->n_levels + m];
+        v[value].n++;
+        by_class[value * K + (size_t)ix->label[i]]++;
+    }
+    if (st == TN_OK) put_values(ix, m, v, by_class, out);
+    free(by_class);
+    free(v);
+    return st;
+}
+
+tn_status tn_explore_categories(const tn_index *ix, FILE *out) {
+    fputs("\n## Categories\n", out);
+    if (ix->n_levels == 0) fputs("\nThe table has no category column (cat1 to cat4).\n", out);
+    for (int m = 0; m < ix->n_levels; m++) TN_TRY(put_level(ix, m, out));
+    return TN_OK;
+}

@@ -1,0 +1,37 @@
+/*
+ * confident.h - confident learning: estimates how many labels of each class are wrong, and selects them.
+ *
+ *   TN_TRY(tn_confident_judge(N, K, p, label, judged, TN_PRUNE_NOISE_RATE, suspicious));
+ *
+ * Input    p (N,K) out-of-fold posteriors: each row predicted by models that were not trained on it.
+ * Formula  t_k = mean of p_k over the rows labelled k (at least 2e-6).
+ *          C[i][j] = number of rows labelled i that are confidently j: j is the only class with p_j >= t_j - 1e-6, or argmax p
+ *          if there are several; the diagonal is at least 1. Calibrated: row i is scaled to the number of rows labelled i and
+ *          rounded to whole numbers with the same sum.
+ *          noise_rate: for each j != i the C[i][j] rows labelled i with the largest p_j - p_i are suspicious.
+ *          both: only those of them that are also among the n_i - C[i][i] rows labelled i with the lowest p_i.
+ *          At least one row of every class is not suspicious; nor is a row whose label is argmax p (to 1e-6).
+ * Source   Northcutt, Jiang, Chuang 2021, "Confident Learning", sections 3.1-3.3 ("prune by noise rate", "both"); the
+ *          constants and roundings are those of cleanlab 2.9, with which tests/golden/confident.h was made
+ * Ties     the lower row first
+ * Cost     K sorts of every class: K N log N
+ * All functions are local. label, judged (N): rows with judged = 0 are ignored.
+ */
+#ifndef TN_FILTER_CONFIDENT_H
+#define TN_FILTER_CONFIDENT_H
+
+#include "cfg/cfg.h"
+
+/* The thresholds t (K): the mean probability that models give to labels of each class. 2 for a class without rows. */
+void tn_confident_thresholds(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
+                             double *threshold_out);
+
+/* threshold_out (K): as above. joint_out (K,K): C, calibrated. */
+void tn_confident_joint(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
+                        double *threshold_out, int64_t *joint_out);
+
+/* suspicious_out (N) 0/1; 0 where judged is 0. Errors TN_ENOMEM. */
+tn_status tn_confident_judge(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
+                             tn_prune prune, uint8_t *suspicious_out);
+
+#endif

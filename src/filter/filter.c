@@ -1,0 +1,425 @@
+/* filter.c - the filter: reads posteriors of a round, writes overlays and ledger of the next round. */
+#include "filter/filter.h"
+
+#include "store/done.h"
+#include "base/progress.h"
+#include "data/fold.h"
+#include "score/metric.h"
+#include "filter/posteriors.h"
+#include "train/train.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOREIGN "posteriors" /* name in DONE of the input file of models trained elsewhere */
+
+typedef struct {
+    const tn_cfg *cfg;
+    const tn_index *ix;
+    int round;              /* the round whose models judge */
+    const char *posteriors; /* file of models trained elsewhere; NULL = use the round's cells */
+    char folder[TN_PATH_BYTES];
+    char *inputs;          /* digests of all inputs */
+    bool previous_skipped; /* the round was skipped, because rounds ended before it */
+    float *z, *slab;       /* (N,K): posteriors of one fold; sum of slabs, later their mean */
+    uint8_t *judged, *any; /* (N): is the row judged in this overlay; in any */
+    int32_t *n_slabs;      /* (N): slabs in the sum */
+    int32_t *category;     /* (N) value of cat1; NULL without categories */
+    uint8_t *votes;        /* (N,F) */
+    tn_judgement out;
+    tn_hash *overlays; /* digest of the overlays, without the ledger, which holds the truth column */
+} filter;
+
+bool tn_self_uses_fold(const tn_cfg *cfg, int fold) {
+    if (cfg->self.method != TN_SELF_SELF || cfg->self.view == TN_VIEW_OWN || cfg->self.n_folds == 0) return true;
+    for (int i = 0; i < cfg->self.n_folds; i++)
+        if (cfg->self.folds[i] == fold) return true;
+    return false;
+}
+
+/* --- the ledger's sums -------------------------------------------------------------------------------------------- */
+
+/* Set judged to the rows that model f was trained on. */
+static tn_status training_rows(filter *s, int f) {
+    TN_TRY(tn_validation_draw(s->cfg, s->ix, f, s->judged));
+    for (int64_t i = 0; i < s->ix->n; i++) s->judged[i] = s->ix->fold[i] >= 0 && s->ix->fold[i] != f && !s->judged[i];
+    return TN_OK;
+}
+
+static void rows_with_fold(filter *s) {
+    for (int64_t i = 0; i < s->ix->n; i++) s->judged[i] = s->any[i] = s->ix->fold[i] >= 0;
+}
+
+static void vote(filter *s, int64_t i, int f, const float *z) {
+    bool keep = tn_argmax(s->ix->n_classes, z) == s->ix->label[i];
+    s->votes[i * s->cfg->folds.count + f] = keep ? TN_VOTE_KEEP : TN_VOTE_DROP;
+}
+
+/* Add the slab of fold f in s->z to the ledger's sums, for the rows in s->judged. */
+static void add_to_ledger(filter *s, int f) {
+    int K = s->ix->n_classes;
+    for (int64_t i = 0; i < s->ix->n; i++) {
+        if (!s->judged[i]) continue;
+        s->any[i] = 1;
+        s->n_slabs[i]++;
+        for (int k = 0; k < K; k++) s->slab[i * K + k] += s->z[i * K + k];
+        vote(s, i, f, s->z + i * K);
+    }
+}
+
+static void mean_of_slabs(filter *s) {
+    int K = s->ix->n_classes;
+    for (int64_t i = 0; i < s->ix->n; i++)
+        for (int k = 0; k < K && s->n_slabs[i] > 0; k++) s->slab[i * K + k] /= (float)s->n_slabs[i];
+}
+
+/* --- judgement ---------------------------------------------------------------------------------------------------- */
+
+static tn_status judge(filter *s, const float *z, const uint8_t *judged) {
+    const tn_cfg *c = s->cfg;
+    tn_judge_rows rows = {.N = s->ix->n,
+                          .K = s->ix->n_classes,
+                          .z = z,
+                          .label = s->ix->label,
+                          .judged = judged,
+                          .category = s->category,
+                          .n_categories = s->category ? s->ix->n_values[0] : 0};
+    tn_judge_rules rules = {.method = c->self.method,
+                            .prune = c->self.prune,
+                            .class_floor = c->self.class_floor,
+                            .category_floor = c->self.category_floor,
+                            .dropped = c->self.dropped,
+                            .relabel_margin = c->self.relabel_margin};
+    return tn_judge(&rows, &rules, &s->out);
+}
+
+/* Check that model f keeps some rows of every class. s->judged: its training rows. */
+static tn_status check_classes(const filter *s, int f) {
+    int64_t before[TN_MAX_CLASSES] = {0}, after[TN_MAX_CLASSES] = {0};
+    for (int64_t i = 0; i < s->ix->n; i++) {
+        if (!s->judged[i] || s->out.verdict[i] == TN_VERDICT_NOT_JUDGED) continue;
+        int32_t label = tn_label_after(s->out.verdict[i], s->ix->label[i], s->out.suggested[i]);
+        before[s->ix->label[i]]++;
+        if (label >= 0) after[label]++;
+    }
+    for (int k = 0; k < s->ix->n_classes; k++)
+        if (before[k] > 0 && after[k] == 0)
+            return tn_fail(TN_EARG,
+                           "filter r%d: of the %" PRId64
+                           " rows of class %s that the model of fold %d may train on, none would keep its label: raise "
+                           "self.class_floor = %g, or train longer before filtering",
+                           s->round + 1, before[k], s->ix->class_name[k], f, s->cfg->self.class_floor);
+    return TN_OK;
+}
+
+static tn_status check_stop(const filter *s) {
+    return tn_stop_wanted()
+               ? tn_fail(TN_EUNFINISHED, "filter r%d: stopped on request: run the same command again", s->round + 1)
+               : TN_OK;
+}
+
+static tn_status write_overlay(filter *s, int f) {
+    TN_TRY(check_stop(s));
+    return tn_overlay_write(s->folder, f, s->round + 1, s->ix->n, &s->out, s->overlays);
+}
+
+static tn_status own_view(filter *s) {
+    for (int f = 0; f < s->cfg->folds.count; f++) {
+        TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
+        TN_TRY(training_rows(s, f));
+        TN_TRY(judge(s, s->z, s->judged));
+        TN_TRY(check_classes(s, f));
+        TN_TRY(write_overlay(s, f));
+        rows_with_fold(s); /* the ledger may use all models, because no model is trained from it */
+        add_to_ledger(s, f);
+    }
+    mean_of_slabs(s);
+    return judge(s, s->slab, s->any);
+}
+
+/* Judge s->slab once, and write the same overlay for every fold. */
+static tn_status same_for_all(filter *s) {
+    TN_TRY(judge(s, s->slab, s->any));
+    for (int f = 0; f < s->cfg->folds.count; f++) {
+        TN_TRY(training_rows(s, f));
+        TN_TRY(check_classes(s, f));
+    }
+    for (int f = 0; f < s->cfg->folds.count; f++) TN_TRY(write_overlay(s, f));
+    return TN_OK;
+}
+
+static tn_status shared_view(filter *s) {
+    rows_with_fold(s);
+    for (int f = 0; f < s->cfg->folds.count; f++) {
+        if (!tn_self_uses_fold(s->cfg, f)) continue;
+        TN_TRY(check_stop(s));
+        TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
+        add_to_ledger(s, f);
+    }
+    mean_of_slabs(s);
+    return same_for_all(s);
+}
+
+/* Use one posterior per row: from its own fold's models, or from the given file, which counts as the vote of that fold. */
+static tn_status out_of_fold(filter *s) {
+    rows_with_fold(s);
+    TN_TRY(s->posteriors ? tn_posteriors_foreign(s->posteriors, s->ix, s->slab)
+                         : tn_posteriors_out_of_fold(s->cfg, s->ix, s->round, s->slab));
+    for (int64_t i = 0; i < s->ix->n; i++)
+        if (s->any[i]) vote(s, i, s->ix->fold[i], s->slab + i * s->ix->n_classes);
+    return same_for_all(s);
+}
+
+/* --- summary ------------------------------------------------------------------------------------------------------ */
+
+static void say_result(const filter *s) {
+    int64_t judged[TN_MAX_CLASSES] = {0}, suspicious[TN_MAX_CLASSES] = {0}, n_judged = 0, n_suspicious = 0;
+    tn_filter_score score = {.judged = 0};
+    for (int64_t i = 0; i < s->ix->n; i++) {
+        if (s->out.verdict[i] == TN_VERDICT_NOT_JUDGED) continue;
+        judged[s->ix->label[i]]++;
+        suspicious[s->ix->label[i]] += s->out.verdict[i] != TN_VERDICT_KEEP;
+        tn_filter_score_add(&score, s->out.verdict[i], s->ix->label[i], s->ix->truth[i]);
+    }
+    char text[1024] = "";
+    for (int k = 0; k < s->ix->n_classes; k++) {
+        size_t at = strlen(text);
+        snprintf(text + at, sizeof text - at, "%s%s %" PRId64 " of %" PRId64, k ? ", " : "", s->ix->class_name[k],
+                 suspicious[k], judged[k]);
+        n_judged += judged[k];
+        n_suspicious += suspicious[k];
+    }
+    tn_say("filter r%d: %" PRId64 " of %" PRId64 " labels found suspicious (%s)", s->round + 1, n_suspicious, n_judged,
+           text);
+    tn_result("%" PRId64 " of %" PRId64 " labels flagged", n_suspicious, n_judged);
+    if (*s->cfg->data.truth_column)
+        tn_say("filter r%d: %" PRId64 " of %" PRId64
+               " wrong labels found; random selection of as many rows would have found %.0f",
+               s->round + 1, score.found, score.wrong, tn_share(score.dropped, score.judged) * (double)score.wrong);
+}
+
+/* --- the work of rank 0 ------------------------------------------------------------------------------------------- */
+
+static tn_status allocate(filter *s) {
+    size_t n = (size_t)s->ix->n, floats = n * (size_t)s->ix->n_classes, F = (size_t)s->cfg->folds.count;
+    s->z = calloc(floats + 1, sizeof *s->z);
+    s->slab = calloc(floats + 1, sizeof *s->slab);
+    s->judged = calloc(n + 1, 1);
+    s->any = calloc(n + 1, 1);
+    s->n_slabs = calloc(n + 1, sizeof *s->n_slabs);
+    s->votes = calloc(n * F + 1, 1);
+    s->out.verdict = calloc(n + 1, 1);
+    s->out.reason = calloc(n + 1, 1);
+    s->out.margin = calloc(n + 1, sizeof *s->out.margin);
+    s->out.suggested = calloc(n + 1, sizeof *s->out.suggested);
+    s->category = s->ix->n_levels ? malloc((n + 1) * sizeof *s->category) : NULL;
+    if (!s->z || !s->slab || !s->judged || !s->any || !s->n_slabs || !s->votes || !s->out.verdict || !s->out.reason ||
+        !s->out.margin || !s->out.suggested || (s->ix->n_levels && !s->category))
+        return tn_fail_memory(2 * floats * sizeof(float) + n * (24 + F), "the filter");
+    for (size_t i = 0; s->category && i < n; i++) s->category[i] = s->ix->cat[i * (size_t)s->ix->n_levels];
+    return TN_OK;
+}
+
+static void release(filter *s) {
+    void *all[] = {s->z,           s->slab,       s->judged,     s->any,           s->n_slabs, s->votes,
+                   s->out.verdict, s->out.reason, s->out.margin, s->out.suggested, s->inputs,  s->category};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    tn_hash_free(&s->overlays);
+}
+
+/* Check that the cell has posteriors of all rows. Models of the last round and of searches are evaluated on fewer rows
+ * (train_priv.h: tn_evaluated). */
+static tn_status check_judged(const filter *s, const tn_cell *cell, const char *name) {
+    char folder[TN_PATH_BYTES];
+    bool few = false;
+    TN_TRY(tn_cell_folder(s->cfg, "train", cell, folder));
+    TN_TRY(tn_done_made_from(folder, "judged", &few));
+    if (few && s->cfg->tune.n_space)
+        return tn_fail(
+            TN_EARG, "%s is a cell of a search (tune.space): it has no posteriors of all rows, and cannot be filtered",
+            name);
+    return !few ? TN_OK
+                : tn_fail(TN_EARG,
+                          "%s has no posteriors of all rows, because round %d was the last (self.max_rounds). Set "
+                          "self.max_rounds to %d and run `tenfold train --round %d`, which trains its cells again",
+                          name, cell->round, cell->round + 1, cell->round);
+}
+
+/* Write a line "cell digest" for every cell of a round that the filter uses. Errors TN_EARG one is not done. */
+static tn_status put_cells(filter *s, int round, FILE *f) {
+    tn_cell *cell = calloc((size_t)tn_cell_count(s->cfg), sizeof *cell);
+    if (!cell) return tn_fail_memory((size_t)tn_cell_count(s->cfg) * sizeof *cell, "the filter");
+    tn_cell_list(s->cfg, round, cell);
+    tn_status st = TN_OK;
+    for (int i = 0; st == TN_OK && i < tn_cell_count(s->cfg); i++) {
+        char name[TN_CELL_NAME_BYTES], digest[TN_HEX_BYTES];
+        if (!tn_self_uses_fold(s->cfg, cell[i].fold)) continue;
+        tn_cell_name(&cell[i], name);
+        st = tn_train_digest(s->cfg, &cell[i], digest);
+        if (st == TN_OK) st = check_judged(s, &cell[i], name);
+        if (st == TN_OK) fprintf(f, "%s %s\n", name, digest);
+        if (st == TN_OK && strcmp(digest, TN_SKIPPED) == 0) s->previous_skipped = true;
+    }
+    free(cell);
+    return st;
+}
+
+static tn_status put_file(const char *path, FILE *f) {
+    char digest[TN_HEX_BYTES];
+    TN_TRY(tn_hash_file(path, digest));
+    fprintf(f, FOREIGN " %s\n", digest);
+    return TN_OK;
+}
+
+static tn_status find_inputs(filter *s) {
+    size_t n_bytes = 0;
+    char truth[TN_HEX_BYTES];
+    FILE *f = open_memstream(&s->inputs, &n_bytes);
+    if (!f) return tn_fail_memory(4096, "the filter");
+    tn_status st = TN_OK;
+    if (s->posteriors) {
+        st = put_file(s->posteriors, f);
+    } else {
+        if (s->round > 0) st = put_cells(s, s->round - 1, f); /* tn_round_improved */
+        if (st == TN_OK) st = put_cells(s, s->round, f);
+    }
+    tn_truth_digest(s->ix, truth);
+    fprintf(f, "index %s\ntruth %s\n", s->ix->digest, truth);
+    fclose(f);
+    return st;
+}
+
+/* DONE has the hashes of the ledger and of the overlay of every fold. */
+static tn_status publish_done(const filter *s, const tn_done *done, const char *digest) {
+    char name[TN_MAX_FOLDS][TN_OVERLAY_NAME_BYTES];
+    const char *file[TN_MAX_FOLDS + 3] = {"ledger.csv", "ledger.h5"};
+    for (int f = 0; f < s->cfg->folds.count; f++) {
+        tn_overlay_name(f, name[f]);
+        file[f + 2] = name[f];
+    }
+    return tn_done_publish(s->folder, done, digest, file);
+}
+
+static tn_status make_all(filter *s, const tn_done *done) {
+    char digest[TN_HEX_BYTES];
+    TN_TRY(allocate(s));
+    s->overlays = tn_hash_new();
+    bool by_row = s->posteriors || s->cfg->self.method != TN_SELF_SELF;
+    TN_TRY(by_row ? out_of_fold(s) : s->cfg->self.view == TN_VIEW_OWN ? own_view(s) : shared_view(s));
+    tn_ledger ledger = {.ix = s->ix,
+                        .round = s->round + 1,
+                        .n_folds = s->cfg->folds.count,
+                        .with_truth = *s->cfg->data.truth_column != 0,
+                        .judgement = &s->out,
+                        .z = s->slab,
+                        .judged = s->any,
+                        .votes = s->votes};
+    TN_TRY(tn_ledger_write(&ledger, s->folder));
+    if (!s->posteriors) TN_TRY(tn_posteriors_join(s->cfg, s->ix, s->round, s->folder));
+    say_result(s);
+    tn_hash_hex(s->overlays, digest);
+    return publish_done(s, done, digest);
+}
+
+/* The reason why the rounds end here; "" = the next round is needed. */
+static tn_status why_stop(const filter *s, char out[256]) {
+    bool improved = true;
+    *out = 0;
+    if (s->posteriors || s->round == 0) return TN_OK;
+    if (s->previous_skipped) {
+        snprintf(out, 256, "round %d was skipped", s->round);
+        return TN_OK;
+    }
+    TN_TRY(tn_round_improved(s->cfg, s->ix, s->round, &improved, out));
+    tn_say("filter r%d: %s", s->round + 1, out);
+    if (improved) *out = 0;
+    return TN_OK;
+}
+
+static tn_status skip(const filter *s, const tn_done *done, const char *why) {
+    char path[TN_PATH_BYTES];
+    TN_TRY(tn_path(path, "%s/skipped.txt", s->folder));
+    TN_TRY(tn_file_publish(path, why, strlen(why)));
+    tn_say("filter r%d: skipped, so there is no round %d: %s", s->round + 1, s->round + 1, why);
+    return tn_done_publish(s->folder, done, TN_SKIPPED, (const char *[]){"skipped.txt", NULL});
+}
+
+static tn_status make(filter *s, const tn_done *done) {
+    char why[256];
+    tn_status st = why_stop(s, why);
+    if (st == TN_OK) st = *why ? skip(s, done, why) : make_all(s, done);
+    if (st != TN_OK) tn_done_undo(s->folder);
+    return st;
+}
+
+static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round, const char *posteriors) {
+    filter s = {.cfg = cfg, .ix = index, .round = round, .posteriors = posteriors};
+    char *settings = tn_cfg_canonical(cfg, TN_KEYS_FILTER);
+    tn_status st = settings ? TN_OK : tn_fail_memory(4096, "the settings");
+    if (st == TN_OK && !posteriors) st = tn_filter_own(cfg, round);
+    if (st == TN_OK) st = find_inputs(&s);
+    if (st == TN_OK) st = tn_filter_folder(cfg, round + 1, s.folder);
+    if (st == TN_OK) {
+        tn_done want = {.stage = "filter", .settings = settings, .inputs = s.inputs};
+        char name[32];
+        bool valid = false;
+        snprintf(name, sizeof name, "filter r%d", round + 1);
+        st = tn_done_begin(s.folder, name, &want, &valid);
+        if (st == TN_OK && !valid) st = make(&s, &want);
+    }
+    free(settings);
+    release(&s);
+    return st;
+}
+
+tn_status tn_filter_own(const tn_cfg *cfg, int round) {
+    char folder[TN_PATH_BYTES];
+    bool foreign = false;
+    TN_TRY(tn_filter_folder(cfg, round + 1, folder));
+    TN_TRY(tn_done_made_from(folder, FOREIGN, &foreign));
+    return !foreign
+               ? TN_OK
+               : tn_fail(
+                     TN_EARG,
+                     "%s was made with --posteriors, and would be replaced by a filter with the models of round %d. To "
+                     "replace it, delete that folder. To keep it, call train, predict and reduce, and not run or "
+                     "submit; filter --posteriors makes it again",
+                     folder, round);
+}
+
+tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round, const char *posteriors) {
+    return tn_agree(run, run->rank == 0 ? filter_here(cfg, index, round, posteriors) : TN_OK);
+}
+
+/* Are all cells that the filter needs done? Only rank 0 asks, because other hosts may see a new DONE later. */
+static tn_status find_complete(const tn_cfg *cfg, int round, bool *out) {
+    int n = tn_cell_count(cfg);
+    tn_cell *cell = calloc((size_t)n, sizeof *cell);
+    tn_status st = cell ? TN_OK : tn_fail_memory((size_t)n * sizeof *cell, "the cells");
+    *out = true;
+    for (int r = round > 0 ? round - 1 : 0; st == TN_OK && r <= round; r++) {
+        tn_cell_list(cfg, r, cell);
+        for (int i = 0; i < n && *out && st == TN_OK; i++)
+            if (tn_self_uses_fold(cfg, cell[i].fold)) st = tn_train_done(cfg, &cell[i], out);
+    }
+    free(cell);
+    return st;
+}
+
+tn_status tn_filter_if_complete(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round) {
+    int complete = 0;
+    bool here = false;
+    TN_TRY(tn_agree(run, run->rank == 0 ? find_complete(cfg, round, &here) : TN_OK));
+    complete = here;
+    tn_bcast(run, 0, &complete, sizeof complete);
+    if (!complete && run->rank == 0) tn_say("filter r%d: not yet, other cells of the round are not trained", round + 1);
+    tn_status st = complete ? tn_filter(run, cfg, index, round, NULL) : TN_OK;
+    if (st != TN_EBUSY) return st;
+    if (run->rank == 0) tn_say("filter r%d: nothing to do, another process makes it", round + 1);
+    return TN_OK;
+}
+
+void tn_truth_digest(const tn_index *index, char hex_out[TN_HEX_BYTES]) {
+    tn_hash_once(index->truth, (size_t)index->n * sizeof *index->truth, hex_out);
+}

@@ -1,0 +1,50 @@
+/* model.c - loads a checkpoint's weights onto a device. */
+#include "model/model.h"
+
+#include <stdlib.h>
+
+void tn_model_close(tn_model *m) {
+    if (m->dev) {
+        m->dev->op->free(m->dev, m->params);
+        m->dev->op->free(m->dev, m->state);
+    }
+    tn_exec_free(&m->exec);
+    tn_dev_close(&m->dev);
+    tn_net_free(&m->net);
+}
+
+static tn_status load_weights(const tn_ckpt *ck, tn_model *m) {
+    int64_t n = tn_net_params(m->net), n_state = tn_net_state(m->net);
+    float *params = malloc((size_t)n * sizeof *params), *state = malloc((size_t)n_state * sizeof *state);
+    m->params = m->dev->op->alloc(m->dev, n);
+    m->state = m->dev->op->alloc(m->dev, n_state);
+    tn_status st = params && state && m->params && m->state ? tn_ckpt_net_load(ck, m->net, "model.", params, state)
+                                                            : tn_fail_memory((size_t)n * sizeof *params, "the weights");
+    if (st == TN_OK) {
+        m->dev->op->upload(m->dev, n, params, m->params);
+        m->dev->op->upload(m->dev, n_state, state, m->state);
+    }
+    free(params);
+    free(state);
+    return st;
+}
+
+tn_status tn_model_open(const char *path, const tn_model_use *use, tn_model *m) {
+    tn_ckpt *ck = NULL;
+    TN_TRY(tn_ckpt_read(path, &ck));
+    tn_status st = tn_ckpt_model_of(ck, &m->about);
+    if (use->size_px) m->about.size_px = use->size_px;
+    if (st == TN_OK && m->about.net.n_classes == 0)
+        st = tn_fail(TN_EARG, "it has no classifier and cannot predict: train one, with this file as model.pretrained");
+    if (st == TN_OK) st = tn_net_new(&m->about.net, &m->net);
+    tn_isa isa = use->isa == TN_ISA_BEST ? tn_ckpt_isa(ck) : use->isa;
+    if (st == TN_OK && isa == TN_ISA_BEST)
+        st = tn_fail(TN_EFORMAT,
+                     "it does not record the instruction set that it was trained with: train the cell again");
+    if (st == TN_OK) st = tn_dev_open(use->device, use->n_threads, isa, use->precision, &m->dev);
+    if (st == TN_OK) st = load_weights(ck, m);
+    if (st == TN_OK) st = tn_exec_new(m->dev, m->net, use->B, m->about.size_px, false, &m->exec);
+    if (st == TN_OK) tn_exec_weights(m->exec, m->params, m->state);
+    tn_ckpt_free(&ck);
+    return st == TN_OK ? st : tn_fail(st, "%s: %s", path, tn_msg);
+}

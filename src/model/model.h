@@ -1,0 +1,34 @@
+/*
+ * model.h - loads the model of a checkpoint onto a device, ready to evaluate. All functions are local.
+ *
+ *   tn_model m = {.net = NULL};
+ *   TN_TRY(tn_model_open(path, &(tn_model_use){.device = TN_DEVICE_CPU, .n_threads = 1, .isa = isa, .B = 16}, &m));
+ *   tn_exec_eval(m.exec, image, extra, p);  tn_model_close(&m);
+ */
+#ifndef TN_MODEL_MODEL_H
+#define TN_MODEL_MODEL_H
+
+#include "model/ckpt.h"
+
+typedef struct {
+    tn_device_kind device;
+    int n_threads;
+    tn_isa isa; /* TN_ISA_BEST: the one recorded in the file; an error if there is none */
+    tn_precision precision;
+    int B;       /* images per batch */
+    int size_px; /* 0: as recorded in the file */
+} tn_model_use;
+
+typedef struct {
+    tn_ckpt_model about;
+    tn_net *net;
+    tn_dev *dev;
+    tn_exec *exec;
+    float *params, *state; /* device */
+} tn_model;
+
+/* Call tn_model_close also after an error. Errors "PATH: ...": those of tn_ckpt_read, tn_net_new, tn_exec_new. */
+tn_status tn_model_open(const char *path, const tn_model_use *use, tn_model *m);
+void tn_model_close(tn_model *m);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * blend.h - tunes weights of ensemble members and offsets of classes for the geometric mean of F1.
+ *
+ *   tn_blend_rows rows = {.n = n, .K = K, .M = M, .label = label, .weight = weight, .p = p};
+ *   TN_TRY(tn_blend_greedy(&rows, use, usable, times));         // how often each member was taken
+ *   TN_TRY(tn_blend_offsets(n, K, log_p, label, weight, use, offset));
+ *
+ * Greedy     Caruana et al. 2004, "Ensemble selection from libraries of models", with replacement: start with an empty
+ *            ensemble; TN_BLEND_STEPS times add the member whose addition scores best (ties: the lower index); keep the first
+ *            additions up to the best score (ties: the fewest). Members are averaged arithmetically.
+ * Offsets    predicted class = argmax log p_c + b_c. Coordinate ascent over classes: the best b_c is found exactly (rows are
+ *            sorted by the value of b_c from which on they are predicted as c), and the middle of the nearest best interval is
+ *            taken; repeated until a pass over all classes gains nothing. The mean of b is 0.
+ * Score      mean over classes of log max(F1, 1e-9), where a row counts `weight` (the inverse of its probability to be in
+ *            the sample). It is monotone in the geometric mean of F1, but not flat if one F1 is 0.
+ * All functions are pure; their bits depend only on the rows and their order.
+ */
+#ifndef TN_REDUCE_BLEND_H
+#define TN_REDUCE_BLEND_H
+
+#include "cfg/cfg.h"
+
+enum { TN_BLEND_STEPS = 50 };
+
+typedef struct {
+    int64_t n;
+    int K, M;             /* classes, members */
+    const int32_t *label; /* (n) */
+    const double *weight; /* (n) */
+    const float *p;       /* (n,M,K) */
+} tn_blend_rows;
+
+/* use (n): 0/1, rows to count; usable (M): 0/1, members that may be taken, at least one. times_out (M). Errors TN_ENOMEM. */
+tn_status tn_blend_greedy(const tn_blend_rows *rows, const uint8_t *use, const uint8_t *usable, int *times_out);
+
+/* log_p (n,K): log probabilities, or any other class scores. offset_out (K). Errors TN_ENOMEM. */
+tn_status tn_blend_offsets(int64_t n, int K, const double *log_p, const int32_t *label, const double *weight,
+                           const uint8_t *use, double *offset_out);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * reduce.h - combines the predictions of all models into one ensemble, and computes scores.
+ *
+ *   TN_TRY(tn_reduce(run, cfg, allow_missing));            // RUN/predict -> RUN/ensemble.h5, submission.csv
+ *   TN_TRY(tn_reduce_new(run, cfg, data_dir, allow_missing));   // the same for new images
+ *
+ * Formula   mean: p = (1/n) sum p_m; gmean: p_c ~ exp((1/n) sum log max(p_mc, 1e-7)), normalised over c; members in
+ *           cell order, in double.
+ *           Tuned: p_c ~ p_c * prior_c * e^b_c (blend.h: greedy and offsets; reduce_priv.h: prior).
+ * Scores    fold f: out-of-fold rows, by the members of fold f (all sizes and seeds combined). Pooled: the rows of all folds
+ *           together; this is the main score. Ensemble of all folds: on labelled test rows only. All use the original labels;
+ *           scores against the truth column, if there is one, are reported but never used for a choice.
+ *           Tuned: each fold is scored with weights and offsets tuned without it (honest), tuned with it (in sample), and
+ *           untuned. The tuned ensemble is written, unless its honest score is below the untuned one: then the mean.
+ *           Intervals: bootstrap.h.
+ * Round     a later round is chosen unless it is significantly worse (match.h) than the one chosen before, on the out-of-fold
+ *           rows of the folds that all rounds have. A round with fewer than half of the members of the fullest round, or
+ *           without a common fold, is not chosen; this is reported. Greedy selection uses the members of all rounds.
+ */
+#ifndef TN_REDUCE_REDUCE_H
+#define TN_REDUCE_REDUCE_H
+
+#include "base/run.h"
+#include "cfg/cfg.h"
+
+/* Reads RUN/shards, folds and predict/<cell> of all rounds, in blocks. Writes into the run folder ensemble.h5, submission.csv
+ * (test and unlabelled rows in input order; quarantined ones get the most frequent class and p = class shares), metrics.json,
+ * ledger.csv (of the last filter; if there is none, from the out-of-fold predictions), reduce/ensemble.json (ensemble_spec.h), and
+ * reduce/DONE last (docs/file-formats.md). Collective.
+ * allow_missing  leave out cells without DONE and report their number; otherwise TN_EUNFINISHED names them
+ * Errors         TN_EARG a member of another data set, fold map or list of classes, a model twice; TN_EFORMAT rows are missing,
+ *                values are not probabilities. Nothing is written then.
+ * Memory         a block of rows of all members (64 MiB), reduce.tune_rows rows if something is tuned, reduce.bootstrap
+ *                confusion matrices per score */
+tn_status tn_reduce(tn_run *run, const tn_cfg *cfg, bool allow_missing);
+
+/* New images: combine data_dir/predict/<cell> to the ensemble that the run chose (ensemble_spec.h). Labels are used only for scoring.
+ * Writes ensemble.h5, submission.csv (a line per row of the table), metrics.json and reduce/DONE into data_dir. Collective.
+ * Errors  as above; TN_EARG predictions by other models than those of the ensemble. */
+tn_status tn_reduce_new(tn_run *run, const tn_cfg *cfg, const char *data_dir, bool allow_missing);
+
+#endif

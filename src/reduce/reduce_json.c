@@ -1,0 +1,247 @@
+/* reduce_json.c - writes metrics.json. */
+#include "reduce/reduce_priv.h"
+
+#include "store/libraries.h"
+#include "base/build.h"
+#include "store/done.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *interval_json(const tn_bootstrap *b, tn_metric metric) {
+    tn_interval i = tn_bootstrap_interval(b, metric);
+    return json_pack("[f,f]", i.low, i.high);
+}
+
+/* A score as JSON. spread NULL: without intervals. */
+static json_t *score_json(const tn_table *t, const tn_confusion *c, const tn_bootstrap *spread) {
+    tn_score s = tn_score_of(c);
+    if (s.N == 0) return json_null();
+    json_t *f1 = json_object(), *zero = json_array();
+    for (int k = 0; k < t->n_classes; k++) {
+        json_object_set_new(f1, t->class_name[k], json_real(s.f1[k]));
+        if (s.f1[k] <= 0) json_array_append_new(zero, json_string(t->class_name[k]));
+    }
+    json_t *score = json_pack("{s:I,s:f,s:f,s:f,s:o,s:o}", "n", (json_int_t)s.N, "geometric_mean", s.gmean, "macro_f1",
+                              s.macro, "accuracy", s.accuracy, "f1", f1, "classes_with_f1_zero", zero);
+    if (spread && spread->n > 0)
+        json_object_set_new(score, "interval_95",
+                            json_pack("{s:o,s:o,s:o}", "geometric_mean", interval_json(spread, TN_METRIC_GMEAN),
+                                      "macro_f1", interval_json(spread, TN_METRIC_MACRO), "accuracy",
+                                      interval_json(spread, TN_METRIC_ACCURACY)));
+    return score;
+}
+
+static json_t *classes_json(const tn_table *t) {
+    json_t *list = json_array();
+    for (int k = 0; k < t->n_classes; k++) json_array_append_new(list, json_string(t->class_name[k]));
+    return list;
+}
+
+static json_t *lines_json(const char *text) {
+    json_t *list = json_array();
+    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
+        json_array_append_new(list, json_stringn(at, strcspn(at, "\n")));
+    return list;
+}
+
+static json_t *confusion_json(const tn_confusion *c) {
+    json_t *rows = json_array();
+    for (int k = 0; k < c->K; k++) {
+        json_t *row = json_array();
+        for (int j = 0; j < c->K; j++) json_array_append_new(row, json_integer(c->n[k][j]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+/* Reasons why out-of-fold scores of this round may be higher than scores on new data: mark -> reason. */
+static json_t *caveats(const tn_cfg *cfg, int round) {
+    json_t *marks = json_object();
+    if (cfg->folds.validation == TN_VALIDATION_HELD_OUT)
+        json_object_set_new(marks, "optimistic",
+                            json_string("the kept model was chosen on the same fold (folds.validation = held_out)"));
+    bool shared = cfg->self.view == TN_VIEW_SHARED || cfg->self.method != TN_SELF_SELF;
+    if (round > 0 && shared)
+        json_object_set_new(
+            marks, "not independent",
+            json_string("the training labels were filtered by models that had been trained on the scored fold"));
+    return marks;
+}
+
+static json_t *folds_json(const tn_reduction *r, int i) {
+    json_t *folds = json_array();
+    for (int f = 0; f < r->cfg->folds.count; f++) {
+        int n = r->members.round[i].in_fold[f];
+        if (n == 0) continue;
+        json_array_append_new(folds, json_pack("{s:i,s:i,s:o,s:o}", "fold", f, "members", n, "out_of_fold",
+                                               score_json(r->table, &r->round[i].own[f], NULL), "test",
+                                               score_json(r->table, &r->round[i].test[f], NULL)));
+    }
+    return folds;
+}
+
+static json_t *round_json(const tn_reduction *r, int i) {
+    const tn_round_members *m = &r->members.round[i];
+    const tn_blend *b = &r->round[i];
+    tn_confusion pooled = tn_blend_pooled(b, r->cfg->folds.count);
+    json_t *j = json_pack("{s:i,s:i,s:i,s:o,s:o}", "round", m->round, "members", m->n_members, "planned",
+                          tn_cell_count(r->cfg), "missing", lines_json(m->missing), "folds", folds_json(r, i));
+    json_object_set_new(j, "out_of_fold", score_json(r->table, &pooled, &b->own_spread));
+    json_object_set_new(j, "out_of_fold_confusion", confusion_json(&pooled));
+    json_object_set_new(j, "out_of_fold_by_truth", score_json(r->table, &b->pooled_truth, NULL));
+    json_object_set_new(j, "out_of_fold_caveats", caveats(r->cfg, m->round));
+    json_object_set_new(j, "test", score_json(r->table, &b->whole_test, &b->test_spread));
+    json_object_set_new(j, "test_confusion", confusion_json(&b->whole_test));
+    return j;
+}
+
+/* Weights and offsets, and three scores of the same rows: untuned; honest, where each fold uses what was tuned on the other folds,
+ * which is what to expect on new data; and in sample, on the rows used for tuning. */
+static json_t *tuned_json(const tn_reduction *r) {
+    json_t *members = json_array(), *offsets = json_object();
+    int F = r->cfg->folds.count, total = 0;
+    for (int c = 0; c < r->members.n_columns; c++) total += r->final.times[c];
+    for (int c = 0; c < r->members.n_columns; c++) {
+        const tn_cell *cell = &r->members.column[c].cell;
+        if (r->final.times[c] == 0) continue;
+        json_array_append_new(members,
+                              json_pack("{s:i,s:i,s:I,s:f}", "round", cell->round, "size_px", cell->size_px, "seed",
+                                        (json_int_t)cell->seed, "weight", (double)r->final.times[c] / total));
+    }
+    for (int k = 0; k < r->table->n_classes; k++)
+        json_object_set_new(offsets, r->table->class_name[k], json_real(r->final.offset[k]));
+    tn_confusion honest = tn_blend_pooled(&r->tuned, F), in_sample = tn_blend_pooled(&r->in_sample, F),
+                 plain = tn_blend_pooled(&r->round[r->chosen], F);
+    json_t *j = json_pack("{s:b,s:I,s:o,s:o}", "used", r->uses_tuned, "rows", (json_int_t)r->sample.n, "members",
+                          members, "offsets", offsets);
+    json_object_set_new(j, "untuned", score_json(r->table, &plain, &r->round[r->chosen].own_spread));
+    json_object_set_new(j, "honest", score_json(r->table, &honest, &r->tuned.own_spread));
+    json_object_set_new(j, "honest_confusion", confusion_json(&honest));
+    json_object_set_new(j, "in_sample", score_json(r->table, &in_sample, &r->in_sample.own_spread));
+    json_object_set_new(j, "test", score_json(r->table, &r->tuned.whole_test, &r->tuned.test_spread));
+    json_object_set_new(j, "test_confusion", confusion_json(&r->tuned.whole_test));
+    if (r->cfg->reduce.bootstrap > 0) {
+        double better = 0;
+        tn_interval d =
+            tn_bootstrap_difference(&r->round[r->chosen].own_spread, &r->tuned.own_spread, TN_METRIC_GMEAN, &better);
+        json_object_set_new(j, "honest_minus_untuned",
+                            json_pack("{s:[f,f],s:f}", "interval_95", d.low, d.high, "better", better));
+    }
+    return j;
+}
+
+/* The scores of a filter, if there is a truth column. */
+static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
+    char path[TN_PATH_BYTES];
+    tn_filter_score s;
+    if (!*r->cfg->data.truth_column) return TN_OK;
+    TN_TRY(tn_ledger_file(r->cfg, round, "ledger.h5", path));
+    if (!*path) return TN_OK;
+    TN_TRY(tn_filter_judge(path, r->table, &s));
+    json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "round", round, "judged",
+                                          (json_int_t)s.judged, "wrong", (json_int_t)s.wrong, "dropped",
+                                          (json_int_t)s.dropped, "found", (json_int_t)s.found, "found_by_chance",
+                                          tn_share(s.dropped, s.judged) * (double)s.wrong, "precision",
+                                          tn_share(s.found, s.dropped), "recall", tn_share(s.found, s.wrong)));
+    return TN_OK;
+}
+
+/* The first round that was skipped, and why; null if none was. */
+static tn_status skipped_json(const tn_cfg *cfg, json_t **out) {
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *text = NULL;
+    size_t n = 0;
+    bool skipped = false;
+    int round = 0;
+    while (!skipped && round++ < cfg->self.max_rounds) {
+        TN_TRY(tn_filter_folder(cfg, round, folder));
+        TN_TRY(tn_done_skipped(folder, &skipped));
+    }
+    *out = json_null();
+    if (!skipped) return TN_OK;
+    TN_TRY(tn_done_file(folder, "skipped.txt", "filter", path));
+    TN_TRY(tn_file_read(path, &text, &n));
+    *out = json_pack("{s:i,s:o}", "first", round, "because", json_stringn(text, n));
+    free(text);
+    return TN_OK;
+}
+
+static json_t *matches_json(const tn_reduction *r) {
+    json_t *list = json_array();
+    for (int i = 0; i < r->n_matches; i++) {
+        const tn_round_match *m = &r->match[i];
+        const tn_match_result *d = &m->result;
+        json_t *match = json_pack("{s:i,s:i,s:b}", "round", m->newer, "against", m->older, "kept", m->kept);
+        json_t *how = m->n_folds > 0
+                          ? json_pack("{s:s,s:i,s:I,s:f,s:f,s:f,s:[f,f],s:f,s:i}", "metric", d->metric, "folds",
+                                      m->n_folds, "rows", (json_int_t)d->rows, "score", d->newer, "score_against",
+                                      d->older, "difference", d->newer - d->older, "interval_95", d->low, d->high,
+                                      "share_of_resamples_worse", d->share_worse, "resamples", TN_MATCH_RESAMPLES)
+                          : json_pack("{s:s}", "not_compared", m->why);
+        json_object_update_new(match, how);
+        json_array_append_new(list, match);
+    }
+    return list;
+}
+
+static const char *method_of(const tn_cfg *cfg) {
+    static const char *const NAME[] = {"mean", "gmean", "greedy"};
+    return NAME[cfg->reduce.method];
+}
+
+static tn_status publish_metrics(const tn_cfg *cfg, json_t *all) {
+    char path[TN_PATH_BYTES];
+    char *text = all ? json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
+    tn_status st = text ? tn_path(path, "%s/metrics.json", cfg->run_dir) : tn_fail_memory(4096, "metrics.json");
+    if (st == TN_OK) st = tn_file_publish(path, text, strlen(text));
+    free(text);
+    return st;
+}
+
+tn_status tn_reduce_metrics(const tn_reduction *r) {
+    json_t *classes = classes_json(r->table), *rounds = json_array(), *filters = json_array();
+    for (int i = 0; i < r->members.n_rounds; i++) json_array_append_new(rounds, round_json(r, i));
+    json_t *skipped = NULL;
+    tn_status st = skipped_json(r->cfg, &skipped);
+    for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
+    json_t *all = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run",
+        r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_libraries(),
+        "classes", classes, "method", method_of(r->cfg), "chosen_round", r->members.round[r->chosen].round,
+        "chosen_because", r->n_matches ? r->match[r->n_matches - 1].why : "the only round with predictions",
+        "round_comparisons", matches_json(r), "rounds_skipped", skipped, "resamples", r->cfg->reduce.bootstrap,
+        "rounds", rounds, "tuned", r->tunes ? tuned_json(r) : json_null(), "filter", filters);
+    if (st == TN_OK) st = publish_metrics(r->cfg, all);
+    json_decref(all);
+    return st;
+}
+
+/* The scores of each fold's models alone, if the new images have labels; otherwise an empty list. */
+static json_t *new_folds_json(const tn_reduction *r) {
+    json_t *folds = json_array();
+    for (int f = 0; f < r->cfg->folds.count && tn_score_of(&r->round[0].whole_test).N > 0; f++)
+        if (r->members.round[0].in_fold[f] > 0)
+            json_array_append_new(folds,
+                                  json_pack("{s:i,s:i,s:o}", "fold", f, "members", r->members.round[0].in_fold[f],
+                                            "score", score_json(r->table, &r->round[0].test[f], NULL)));
+    return folds;
+}
+
+tn_status tn_reduce_metrics_new(const tn_reduction *r) {
+    const tn_round_members *m = &r->members.round[0];
+    const tn_blend *b = &r->round[0];
+    json_t *classes = classes_json(r->table), *unknown = json_array();
+    for (int l = 0; l < r->given->n_levels; l++) json_array_append_new(unknown, json_integer(r->n_unknown[l]));
+    json_t *all = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:b,s:i,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o}", "format",
+        "tenfold metrics of new data 1", "run", r->cfg->name, "version", tn_build_version(), "commit",
+        tn_build_commit(), "libraries", tn_libraries(), "classes", classes, "method", method_of(r->cfg), "tuned",
+        (int)r->given->tuned, "chosen_round", m->round, "members", m->n_members, "planned", r->given->n_members,
+        "missing", lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
+        (json_int_t)r->counts.predicted, "unknown_categories", unknown, "resamples", r->cfg->reduce.bootstrap, "score",
+        score_json(r->table, &b->whole_test, &b->test_spread), "confusion",
+        tn_score_of(&b->whole_test).N > 0 ? confusion_json(&b->whole_test) : json_null(), "folds", new_folds_json(r));
+    tn_status st = publish_metrics(r->cfg, all);
+    json_decref(all);
+    return st;
+}

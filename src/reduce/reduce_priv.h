@@ -1,0 +1,195 @@
+/*
+ * reduce_priv.h - shared by reduce.c (the stage), reduce_new.c (the stage for new images), reduce_members.c (which predictions
+ * are combined), reduce_pass.c (one pass over all rows), reduce_tune.c (weights and offsets), reduce_write.c (files that grow
+ * with N), reduce_json.c (metrics.json), reduce_spec.c (reduce/ensemble.json).
+ *
+ * A *member group* (tn_column) is a combination of round, image size and seed: F cells, one per fold. A *recipe* says how the
+ * predictions of a row by all member groups are combined into one. A *blend* is what gets a score: a recipe per fold for
+ * out-of-fold rows, and one for rows that no model was trained on.
+ * The rows are processed in waves: in wave w rank r takes block w R + r. Rank 0 receives the results in the order of rows and
+ * writes all files. Scores are counts. So no result depends on R.
+ */
+#ifndef TN_REDUCE_REDUCE_PRIV_H
+#define TN_REDUCE_REDUCE_PRIV_H
+
+#include "store/done.h"
+#include "base/hash.h"
+#include "data/table.h"
+#include "score/bootstrap.h"
+#include "predict/ensemble_spec.h"
+#include "reduce/reduce.h"
+#include "score/metric.h"
+#include "predict/pred.h"
+#include "score/match.h"
+#include "filter/filter.h"
+
+#include <jansson.h>
+
+/* --- members ------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    tn_cell cell;                /* round, size and seed; its fold is 0 */
+    bool there[TN_MAX_FOLDS];    /* is the prediction of this fold's cell done? */
+    tn_pred *pred[TN_MAX_FOLDS]; /* NULL: missing, or not open */
+} tn_column;
+
+enum { TN_MAX_ROUNDS = 21 }; /* self.max_rounds and round 0 */
+
+typedef struct {
+    int round, n_members;      /* n_members: cells with predictions */
+    int in_fold[TN_MAX_FOLDS]; /* the same, by fold */
+    char *missing;             /* names of the cells without predictions, one per line */
+} tn_round_members;
+
+typedef struct {
+    int n_rounds, n_columns; /* rounds with members; their member groups, round slowest */
+    tn_round_members round[TN_MAX_ROUNDS];
+    tn_column *column;
+} tn_members;
+
+/* The number of the last round that was not skipped. Local. Errors those of tn_done_skipped. */
+tn_status tn_last_round(const tn_cfg *cfg, int *out);
+/* Find all predictions that are done, the same on every rank. Collective. Errors TN_EUNFINISHED there are none, or, unless
+ * allow_missing, some are missing (named). */
+tn_status tn_members_find(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_members *out);
+/* The same for new images: the cells of the chosen ensemble, as one round. cfg->run_dir is the folder of the new images.
+ * Collective. */
+tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_spec *chosen, bool allow_missing, tn_members *out);
+/* Open the files on every rank and check that they belong together. Collective. Errors TN_EFORMAT a file differs from its DONE;
+ * TN_EARG another data set, fold map or list of classes, a file of another cell, a model twice. */
+tn_status tn_members_open(tn_run *run, const tn_cfg *cfg, const tn_table *table, tn_members *m);
+void tn_members_close(tn_members *m);
+
+/* --- counts of the table ------------------------------------------------------------------------------------------ */
+
+/* Counts of classes by category value and fold. The prior of a row is computed without its own fold. */
+typedef struct {
+    int level, n_values; /* level: which category column, from 1; 0: no prior */
+    double count;        /* reduce.prior_count */
+    int64_t *n;          /* (F, n_values, K) */
+    int64_t *of_class;   /* (F, K) */
+} tn_prior;
+
+typedef struct {
+    int64_t trainable[TN_MAX_CLASSES]; /* rows with a fold, by class */
+    int64_t predicted;                 /* rows with fold -1, which ensemble.h5 contains */
+    tn_prior prior;
+} tn_table_counts;
+
+/* --- recipes and blends ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    tn_reduce_kind kind; /* mean or gmean */
+    int *times;          /* (n_columns): weights of the member groups */
+    double offset[TN_MAX_CLASSES];
+    bool tuned; /* offsets and prior apply */
+} tn_recipe;
+
+typedef struct {
+    const tn_recipe *by_fold[TN_MAX_FOLDS]; /* for out-of-fold rows of a fold; NULL: they get no score */
+    const tn_recipe *whole;                 /* for rows with fold -1; NULL: they get no score */
+    tn_confusion *own, *test;               /* (F): out-of-fold rows; labelled test rows, by the fold's members alone */
+    tn_confusion pooled_truth, whole_test;  /* out-of-fold rows against the truth column; test rows by all members */
+    tn_bootstrap own_spread, test_spread;   /* resamples of out-of-fold rows, of test rows */
+    tn_bootstrap match; /* out-of-fold rows of the folds that all rounds have, to compare rounds; n 0: not counted */
+} tn_blend;
+
+tn_status tn_blend_new(int n_folds, int n_classes, int n_resamples, tn_blend *out);
+void tn_blend_free(tn_blend *b);
+tn_confusion tn_blend_pooled(const tn_blend *b, int n_folds);
+
+/* A sample of out-of-fold rows, to tune weights and offsets on. */
+typedef struct {
+    double share[TN_MAX_CLASSES]; /* probability of a row of the class to be in the sample */
+    int64_t n, room;              /* rows; allocated rows */
+    int n_columns, K;
+    int64_t *row;
+    int32_t *label, *fold, *value; /* (n); value: of the prior's category column */
+    float *p;                      /* (n, n_columns, K) */
+} tn_sample;
+
+/* Choose share so that the sample has about n_wanted rows: all rows of rare classes, and equally many of each other class. */
+void tn_sample_begin(const tn_table_counts *counts, int n_columns, int K, int64_t n_wanted, tn_sample *out);
+bool tn_sample_wants(const tn_sample *s, uint64_t seed, int64_t row, int32_t label);
+/* Add a row. *p_out: (n_columns,K) zeros in the sample, which the caller fills. Errors TN_ENOMEM. */
+tn_status tn_sample_add(tn_sample *s, int64_t row, int32_t label, int fold, int32_t value, float **p_out);
+/* Give every rank the rows of all ranks, ordered by row. Collective. */
+tn_status tn_sample_gather(tn_run *run, tn_sample *s);
+void tn_sample_free(tn_sample *s);
+
+/* If the recipe is tuned, apply its offsets and prior to the prediction p (K) of a row. The prior is computed without the labels of
+ * `fold` (-1: with all). */
+void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
+                    float *p);
+/* The logarithm of the factors (K) by which the prior of a category value changes p:
+ * (n_vk + s q_k) / (n_v + s) / q_k, where n_v and n_vk count training labels with that value (and of class k), q_k is the share of
+ * class k, and s is reduce.prior_count. Labels of two folds are left out (-1: none). */
+void tn_prior_log(const tn_prior *p, int n_folds, int K, int32_t value, int fold, int other_fold, double *out);
+
+/* --- the reduction ------------------------------------------------------------------------------------------------ */
+
+typedef struct tn_outputs tn_outputs;
+
+/* A comparison of a later round with the one chosen before it. */
+typedef struct {
+    int older, newer;       /* numbers of the rounds */
+    int n_folds;            /* common folds; 0: not compared */
+    tn_match_result result; /* if they were compared */
+    bool kept;              /* the newer round is chosen */
+    char why[320];
+} tn_round_match;
+
+typedef struct {
+    const tn_cfg *cfg;
+    tn_table *table;
+    tn_members members;
+    tn_table_counts counts;
+    tn_recipe *of_round;            /* (n_rounds): the plain mean of a round's members */
+    tn_blend *round;                /* (n_rounds) */
+    bool takes_part[TN_MAX_ROUNDS]; /* has the round enough members to be compared with others? */
+    bool in_common[TN_MAX_FOLDS];   /* has every round that takes part members of this fold? */
+    int chosen;                     /* index of the chosen round */
+    int n_matches;
+    tn_round_match match[TN_MAX_ROUNDS - 1];
+    bool tunes; /* the job file asks for tuning */
+    bool
+        uses_tuned; /* the tuned ensemble is written: its honest score is not below the untuned one (tn_score_better) */
+    tn_sample sample;
+    tn_recipe final, nested[TN_MAX_FOLDS]; /* tuned on all folds; on all folds but one */
+    tn_blend tuned, in_sample;        /* honest: nested by fold, final for other rows; in sample: final for all rows */
+    const tn_spec *given;             /* for new images: the ensemble chosen before; else NULL */
+    int64_t n_unknown[TN_MAX_LEVELS]; /* for new images: usable rows whose category value is unknown to the models */
+} tn_reduction;
+
+/* Count classes, category values and rows to predict. Collective. */
+tn_status tn_reduce_count(tn_run *run, tn_reduction *r);
+
+/* One pass over all rows. Collective.
+ * blend    (n_blends): their scores are counted
+ * sample   NULL, or filled, the same on every rank
+ * written  NULL, or gets the rows of blend[n_blends - 1] */
+tn_status tn_reduce_pass(tn_run *run, tn_reduction *r, int n_blends, tn_blend *const *blend, tn_sample *sample,
+                         tn_outputs *written);
+
+/* Tune final and nested on the sample. Collective. */
+tn_status tn_reduce_tune(tn_run *run, tn_reduction *r);
+
+/* reduce_write.c: ensemble.h5, submission.csv, and ledger.csv if no filter made one. Collective; rank 0 writes. */
+tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out);
+/* Add this rank's block of a wave. p (n,K); known (n): has the row a prediction? */
+tn_status tn_outputs_add(tn_run *run, tn_outputs *o, const tn_rows *rows, const float *p, const uint8_t *known);
+tn_status tn_outputs_publish(tn_run *run, tn_outputs *o, char digest_out[TN_HEX_BYTES]);
+void tn_outputs_drop(tn_outputs **o); /* removes files that are not published */
+
+/* reduce_json.c. Local, rank 0. */
+tn_status tn_reduce_metrics(const tn_reduction *r);
+tn_status tn_reduce_metrics_new(const tn_reduction *r); /* for new images */
+
+/* reduce_spec.c: folder/ensemble.json (ensemble_spec.h). Local, rank 0. */
+tn_status tn_reduce_spec(const tn_reduction *r, const char *folder);
+
+/* reduce.c: write "NAME DIGEST" to f if the folder is done. */
+tn_status tn_reduce_put_digest(FILE *f, const char *folder, const char *name);
+void tn_reduce_release(tn_reduction *r);
+
+#endif

@@ -1,0 +1,473 @@
+/* report.c - score table, filter, exposure: from metrics.json and the journals. */
+#include "report/report.h"
+
+#include "store/csv.h"
+#include "store/done.h"
+#include "base/progress.h"
+#include "train/journal.h"
+#include "filter/ledger.h"
+#include "run/course.h"
+#include "report/report_page.h"
+#include "report/summary.h"
+#include "search/search.h"
+#include "search/tune_report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const tn_cfg *cfg;
+    json_t *metrics;
+    tn_summary_labels labels;
+    FILE *text, *csv;
+} report;
+
+static double number(json_t *j, const char *key) {
+    return json_number_value(json_object_get(j, key));
+}
+static long long integer(json_t *j, const char *key) {
+    return (long long)json_integer_value(json_object_get(j, key));
+}
+static const char *word(json_t *j, const char *key) {
+    const char *text = json_string_value(json_object_get(j, key));
+    return text ? text : "";
+}
+
+/* --- score table -------------------------------------------------------------------------------------------------- */
+
+/* A name in a cell of a table. */
+static void put_name(FILE *f, const char *name) {
+    for (; *name; name++) {
+        if (*name == '|' || *name == '\\') fputc('\\', f);
+        fputc(*name, f);
+    }
+}
+
+static void table_head(report *r) {
+    fputs("| what | rows | geometric mean | macro F1 | accuracy |", r->text);
+    fputs("what,rows,geometric_mean,macro_f1,accuracy", r->csv);
+    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+        fputs(" F1 ", r->text);
+        put_name(r->text, r->cfg->data.classes[k]);
+        fputs(" |", r->text);
+        char column[TN_NAME_BYTES + 4];
+        snprintf(column, sizeof column, "f1_%s", r->cfg->data.classes[k]);
+        tn_csv_put(r->csv, ",", column);
+    }
+    fputs("\n| --- |", r->text);
+    for (int k = 0; k < r->cfg->data.n_classes + 4; k++) fputs(" ---: |", r->text);
+    fputc('\n', r->text);
+    fputc('\n', r->csv);
+}
+
+static void table_row(report *r, const char *what, json_t *score) {
+    if (!json_is_object(score)) return;
+    json_t *f1 = json_object_get(score, "f1");
+    fprintf(r->text, "| %s | %lld | %.4f | %.4f | %.4f |", what, integer(score, "n"), number(score, "geometric_mean"),
+            number(score, "macro_f1"), number(score, "accuracy"));
+    tn_csv_put(r->csv, "", what);
+    fprintf(r->csv, ",%lld,%.6f,%.6f,%.6f", integer(score, "n"), number(score, "geometric_mean"),
+            number(score, "macro_f1"), number(score, "accuracy"));
+    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+        fprintf(r->text, " %.3f |", number(f1, r->cfg->data.classes[k]));
+        fprintf(r->csv, ",%.6f", number(f1, r->cfg->data.classes[k]));
+    }
+    fputc('\n', r->text);
+    fputc('\n', r->csv);
+}
+
+/* " (optimistic, not independent)", or nothing. */
+static void marks_of(json_t *round, char out[64]) {
+    const char *mark;
+    json_t *why;
+    out[0] = 0;
+    json_object_foreach(json_object_get(round, "out_of_fold_caveats"), mark, why) {
+        size_t at = strlen(out);
+        snprintf(out + at, 64 - at, "%s%s", at ? ", " : " (", mark);
+    }
+    if (*out) strcat(out, ")");
+}
+
+static void round_rows(report *r, json_t *round) {
+    size_t i;
+    json_t *fold, *folds = json_object_get(round, "folds");
+    long long n = integer(round, "round"), members = integer(round, "members"), planned = integer(round, "planned");
+    char what[256], of[48] = "", marks[72];
+    marks_of(round, marks);
+    json_array_foreach(folds, i, fold) {
+        snprintf(what, sizeof what, "round %lld, fold %lld, out-of-fold%s", n, integer(fold, "fold"), marks);
+        table_row(r, what, json_object_get(fold, "out_of_fold"));
+    }
+    if (members < planned) snprintf(of, sizeof of, " (%lld of %lld models)", members, planned);
+    snprintf(what, sizeof what, "**round %lld, all folds, out-of-fold**%s%s", n, marks, of);
+    table_row(r, what, json_object_get(round, "out_of_fold"));
+    snprintf(what, sizeof what, "round %lld, all folds, out-of-fold, by the true labels%s", n, marks);
+    table_row(r, what, json_object_get(round, "out_of_fold_by_truth"));
+    json_array_foreach(folds, i, fold) {
+        snprintf(what, sizeof what, "round %lld, model of fold %lld, test split", n, integer(fold, "fold"));
+        table_row(r, what, json_object_get(fold, "test"));
+    }
+    snprintf(what, sizeof what, "**round %lld, ensemble, test split**%s", n, of);
+    table_row(r, what, json_object_get(round, "test"));
+}
+
+static void tuned_rows(report *r, json_t *tuned) {
+    static const char *const ROW[][2] = {{"untuned", "untuned: mean of the chosen round, out-of-fold"},
+                                         {"honest", "**tuned, each fold by the others, out-of-fold**"},
+                                         {"in_sample", "tuned on the same rows (optimistic), out-of-fold"},
+                                         {"test", "**tuned, ensemble, test split**"}};
+    for (size_t i = 0; i < sizeof ROW / sizeof *ROW; i++) table_row(r, ROW[i][1], json_object_get(tuned, ROW[i][0]));
+}
+
+/* "95 % interval of the geometric mean: 0.801 to 0.822" where there is one. */
+static void interval(report *r, const char *what, json_t *score) {
+    json_t *i = json_object_get(json_object_get(score, "interval_95"), "geometric_mean");
+    if (i)
+        fprintf(r->text, "95 %% interval of the geometric mean, %s: %.4f to %.4f (resampled by group).\n", what,
+                json_number_value(json_array_get(i, 0)), json_number_value(json_array_get(i, 1)));
+}
+
+/* Classes that make a geometric mean 0, by name. */
+static void name_zeros(report *r, json_t *round, const char *key, const char *what) {
+    size_t i;
+    json_t *name;
+    json_array_foreach(json_object_get(json_object_get(round, key), "classes_with_f1_zero"), i, name)
+        fprintf(r->text, "Round %lld, %s: class %s has F1 0, hence the geometric mean is 0.\n", integer(round, "round"),
+                what, json_string_value(name));
+}
+
+/* Members of a round in the list of metrics.json, and their share of the weight. */
+static int members_of(json_t *members, long long round, double *weight_out) {
+    size_t i;
+    json_t *m;
+    int n = 0;
+    *weight_out = 0;
+    json_array_foreach(members, i, m) {
+        if (integer(m, "round") != round) continue;
+        *weight_out += number(m, "weight");
+        n++;
+    }
+    return n;
+}
+
+/* Greedy selection takes members of all rounds. */
+static void used(report *r) {
+    size_t i;
+    json_t *round, *tuned = json_object_get(r->metrics, "tuned");
+    json_t *members = json_is_true(json_object_get(tuned, "used")) ? json_object_get(tuned, "members") : NULL;
+    long long chosen = integer(r->metrics, "chosen_round");
+    const char *because = word(r->metrics, "chosen_because"), *sep = " ";
+    double weight = 0;
+    if (members_of(members, chosen, &weight) == (int)json_array_size(members)) {
+        fprintf(r->text, "The submission uses round %lld: %s.\n\n", chosen, because);
+        return;
+    }
+    fputs("The submission uses members of", r->text);
+    json_array_foreach(json_object_get(r->metrics, "rounds"), i, round) {
+        int n = members_of(members, integer(round, "round"), &weight);
+        if (n == 0) continue;
+        fprintf(r->text, "%sround %lld (%d of %zu, with %.1f %% of the weight)", sep, integer(round, "round"), n,
+                json_array_size(members), 100 * weight);
+        sep = ", ";
+    }
+    fprintf(r->text,
+            ": greedy selection chose them among all rounds; a member is the models of all folds with one image size "
+            "and seed. Without selection it would use round %lld: %s.\n\n",
+            chosen, because);
+}
+
+/* Why a round was kept or given up. */
+static void choice(report *r) {
+    size_t i;
+    json_t *m, *list = json_object_get(r->metrics, "round_comparisons");
+    json_array_foreach(list, i, m) {
+        json_t *interval = json_object_get(m, "interval_95");
+        if (!interval) {
+            fprintf(r->text, "Round %lld against round %lld: not compared, %s: %s.\n", integer(m, "round"),
+                    integer(m, "against"), word(m, "not_compared"),
+                    json_is_true(json_object_get(m, "kept")) ? "kept" : "given up");
+            continue;
+        }
+        fprintf(
+            r->text,
+            "Round %lld against round %lld, out-of-fold: %s %.4f against %.4f, difference %+.4f, 95 %% interval %+.4f "
+            "to %+.4f (%lld resamples of groups, worse in %.1f %%): %s.\n",
+            integer(m, "round"), integer(m, "against"), word(m, "metric"), number(m, "score"),
+            number(m, "score_against"), number(m, "difference"), json_number_value(json_array_get(interval, 0)),
+            json_number_value(json_array_get(interval, 1)), integer(m, "resamples"),
+            100 * number(m, "share_of_resamples_worse"),
+            json_is_true(json_object_get(m, "kept")) ? "kept, not shown to be worse" : "given up, it is worse");
+    }
+    json_t *skipped = json_object_get(r->metrics, "rounds_skipped");
+    if (json_is_object(skipped))
+        fprintf(r->text, "Rounds from %lld on were skipped: %s.\n", integer(skipped, "first"),
+                word(skipped, "because"));
+    used(r);
+}
+
+static void scores(report *r) {
+    size_t i;
+    const char *mark;
+    json_t *round, *why, *rounds = json_object_get(r->metrics, "rounds");
+    fputs("## Scores\n\n", r->text);
+    table_head(r);
+    json_array_foreach(rounds, i, round) round_rows(r, round);
+    tuned_rows(r, json_object_get(r->metrics, "tuned"));
+    fputs("\nOut-of-fold: rows of a fold, by models that never saw it; scored by the given labels.\n", r->text);
+    json_array_foreach(rounds, i, round) {
+        json_object_foreach(json_object_get(round, "out_of_fold_caveats"), mark, why)
+            fprintf(r->text, "Out-of-fold scores of round %lld are %s: %s.\n", integer(round, "round"), mark,
+                    json_string_value(why));
+        char what[48];
+        snprintf(what, sizeof what, "round %lld, out-of-fold", integer(round, "round"));
+        interval(r, what, json_object_get(round, "out_of_fold"));
+        name_zeros(r, round, "out_of_fold", "out-of-fold");
+        name_zeros(r, round, "out_of_fold_by_truth", "out-of-fold by the true labels");
+        name_zeros(r, round, "test", "ensemble on the test split");
+    }
+    json_t *tuned = json_object_get(r->metrics, "tuned");
+    interval(r, "tuned, honest", json_object_get(tuned, "honest"));
+    if (json_is_false(json_object_get(tuned, "used")))
+        fputs("What was tuned scores less than the plain mean where it was not chosen: the submission is the mean.\n",
+              r->text);
+    choice(r);
+}
+
+/* --- filter ------------------------------------------------------------------------------------------------------- */
+
+/* Verdicts by class, from a ledger. */
+static tn_status ledger_table(report *r, int round) {
+    char path[TN_PATH_BYTES];
+    tn_csv *t = NULL;
+    int64_t judged[TN_MAX_CLASSES] = {0}, dropped[TN_MAX_CLASSES] = {0};
+    TN_TRY(tn_ledger_file(r->cfg, round, "ledger.csv", path));
+    if (!*path) return TN_OK;
+    TN_TRY(tn_csv_read(path, &t));
+    int label = tn_csv_column(t, "label"), verdict = tn_csv_column(t, "verdict");
+    for (int64_t i = 0; label >= 0 && verdict >= 0 && i < tn_csv_rows(t); i++)
+        for (int k = 0; k < r->cfg->data.n_classes; k++)
+            if (strcmp(tn_csv_at(t, i, label), r->cfg->data.classes[k]) == 0) {
+                const char *v = tn_csv_at(t, i, verdict);
+                judged[k] += strcmp(v, "not_judged") != 0;
+                dropped[k] += strcmp(v, "not_judged") != 0 && strcmp(v, "keep") != 0;
+            }
+    tn_csv_free(&t);
+    fprintf(r->text,
+            "Before round %d:\n\n| class | judged | found suspicious | share |\n| --- | ---: | ---: | ---: |\n", round);
+    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+        fputs("| ", r->text);
+        put_name(r->text, r->cfg->data.classes[k]);
+        fprintf(r->text, " | %lld | %lld | %.1f %% |\n", (long long)judged[k], (long long)dropped[k],
+                judged[k] ? 100.0 * (double)dropped[k] / (double)judged[k] : 0.0);
+    }
+    fputc('\n', r->text);
+    for (int k = 0; k < r->cfg->data.n_classes && round < TN_SUMMARY_ROUNDS; k++) {
+        r->labels.judged[round] += judged[k];
+        r->labels.flagged[round] += dropped[k];
+    }
+    return TN_OK;
+}
+
+static tn_status filters(report *r) {
+    size_t i;
+    json_t *f, *list = json_object_get(r->metrics, "filter");
+    if (r->cfg->self.max_rounds == 0) return TN_OK;
+    fputs("## Labels found suspicious\n\n", r->text);
+    for (int round = 1; round <= r->cfg->self.max_rounds; round++) TN_TRY(ledger_table(r, round));
+    json_array_foreach(list, i, f) {
+        double found = (double)integer(f, "found"), chance = number(f, "found_by_chance");
+        fprintf(r->text,
+                "By the truth column: %lld of the %lld labels found suspicious before round %lld are wrong (precision "
+                "%.3f), of "
+                "%lld wrong labels in all (recall %.3f). As many drawn by chance would have found %.0f: the filter is "
+                "%s.\n\n",
+                integer(f, "found"), integer(f, "dropped"), integer(f, "round"), number(f, "precision"),
+                integer(f, "wrong"), number(f, "recall"), chance, found > chance ? "better" : "not better");
+    }
+    return TN_OK;
+}
+
+/* --- exposure ----------------------------------------------------------------------------------------------------- */
+
+/* The last evaluation of the first cell's journal: images seen by class, and how often each row of it. */
+static tn_status exposure(report *r) {
+    tn_cell cell = {.size_px = r->cfg->train.sizes_px[0], .seed = r->cfg->train.seeds[0]};
+    tn_journal journal;
+    TN_TRY(tn_journal_read(r->cfg, &cell, &journal));
+    if (journal.n == 0) return TN_OK;
+    const tn_journal_entry *last = &journal.at[journal.n - 1];
+    fprintf(r->text,
+            "## Images seen\n\nEach model saw %lld images; the first of round 0, by class:\n\n"
+            "| class | training rows | images seen | times each |\n| --- | ---: | ---: | ---: |\n",
+            (long long)last->images);
+    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+        long long seen = last->images_of[k], rows = last->rows_of[k];
+        fputs("| ", r->text);
+        put_name(r->text, r->cfg->data.classes[k]);
+        fprintf(r->text, " | %lld | %lld | %.1f |\n", rows, seen, rows ? (double)seen / (double)rows : 0.0);
+    }
+    fputc('\n', r->text);
+    tn_journal_free(&journal);
+    return TN_OK;
+}
+
+/* --- batch size ----------------------------------------------------------------------------------------------------- */
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median over all cells of the noise scale at their last evaluation; 0: nowhere told. */
+static tn_status median_noise(const tn_cfg *cfg, double *out) {
+    int n_cells = tn_cell_count(cfg), n = 0, n_rounds = cfg->self.max_rounds + 1;
+    tn_cell *cell = calloc((size_t)n_cells, sizeof *cell);
+    double *noise = calloc((size_t)n_cells * (size_t)n_rounds, sizeof *noise);
+    tn_status st = cell && noise ? TN_OK : tn_fail_memory((size_t)n_cells * sizeof *cell, "the report");
+    *out = 0;
+    for (int i = 0; st == TN_OK && i < n_cells * n_rounds; i++) {
+        tn_journal journal = {.n = 0};
+        if (i % n_cells == 0) tn_cell_list(cfg, i / n_cells, cell);
+        st = tn_journal_read(cfg, &cell[i % n_cells], &journal);
+        double told = st == TN_OK && journal.n ? journal.at[journal.n - 1].noise_images : -1;
+        if (told >= 0) noise[n++] = told;
+        tn_journal_free(&journal);
+    }
+    if (n > 0) {
+        qsort(noise, (size_t)n, sizeof *noise, ascending);
+        *out = noise[n / 2];
+    }
+    free(cell);
+    free(noise);
+    return st;
+}
+
+/* What the noise of gradients says of train.lanes x train.lane_images. */
+static tn_status batch_size(report *r) {
+    double noise = 0, step = (double)r->cfg->train.lanes * r->cfg->train.lane_images;
+    TN_TRY(median_noise(r->cfg, &noise));
+    if (noise <= 0 || r->cfg->train.lanes == 1) return TN_OK; /* lanes are what is compared */
+    if (isinf(noise)) {
+        fprintf(r->text,
+                "## Batch size\n\nThe gradient noise of most models was too large to be measured with steps of %.0f "
+                "images: "
+                "larger ones (train.lanes x train.lane_images) pay.\n\n",
+                step);
+        return TN_OK;
+    }
+    fprintf(r->text,
+            "## Batch size\n\nGradient noise scale at the end of training (median of all models): about %.3g images; a "
+            "step has %.0f. train.lanes x train.lane_images up to about that pays: ",
+            noise, step);
+    fputs(step * 2 <= noise ? "steps could be larger, with more ranks for a fold, at nearly the same images in all.\n\n"
+          : step <= 2 * noise
+              ? "it is about right.\n\n"
+              : "steps are larger than pays; smaller ones would learn about as much from each step, and "
+                "more from as many images.\n\n",
+          r->text);
+    return TN_OK;
+}
+
+/* --- how it went -------------------------------------------------------------------------------------------------- */
+
+static tn_status course(report *r) {
+    tn_start start = {.n_set = 0};
+    tn_plan *plan = NULL;
+    tn_course *c = NULL;
+    TN_TRY(tn_path(start.run_dir, "%s", r->cfg->run_dir));
+    TN_TRY(tn_plan_make(r->cfg, &start, &plan));
+    if (tn_plan_recall(plan) != TN_OK) tn_warn("%s", tn_msg); /* the scores do not need it */
+    tn_status st = tn_course_of(r->cfg, plan, &c);
+    if (st == TN_OK) tn_course_print(plan, c, r->text);
+    tn_course_free(&c);
+    tn_plan_free(&plan);
+    return st;
+}
+
+/* All but the top, which counts what these have seen. */
+static tn_status write_sections(report *r) {
+    scores(r);
+    TN_TRY(filters(r));
+    TN_TRY(exposure(r));
+    TN_TRY(batch_size(r));
+    TN_TRY(course(r));
+    fprintf(r->text, "Results: %s/submission.csv, metrics.json, ledger.csv, ensemble.h5, report/\n", r->cfg->run_dir);
+    return TN_OK;
+}
+
+static tn_status publish_report(const tn_cfg *cfg, const char *name, const char *text, size_t n) {
+    char path[TN_PATH_BYTES];
+    TN_TRY(tn_path(path, "%s/report/%s", cfg->run_dir, name));
+    return tn_file_publish(path, text, n);
+}
+
+static tn_status publish_page(const tn_cfg *cfg, const char *text) {
+    char *page = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&page, &n);
+    if (!f) return tn_fail_memory(1 << 20, "the report");
+    tn_status st = tn_report_page(cfg, text, f);
+    fclose(f);
+    if (st == TN_OK) st = publish_report(cfg, "report.html", page, n);
+    free(page);
+    return st;
+}
+
+/* Caller frees *out. */
+static tn_status put_together(const report *r, const char *sections, char **out, size_t *n_out) {
+    FILE *f = open_memstream(out, n_out);
+    if (!f) return tn_fail_memory(65536, "the report");
+    fprintf(f, "# %s\n\n", r->cfg->name);
+    tn_summary_markdown(r->cfg, r->metrics, &r->labels, f);
+    fputs(sections, f);
+    return fclose(f) == 0 ? TN_OK : tn_fail_memory(*n_out, "the report");
+}
+
+static tn_status publish_all(const tn_cfg *cfg, const char *text, const char *csv, size_t n_csv,
+                             const char *reduce_digest) {
+    char digest[TN_HEX_BYTES], folder[TN_PATH_BYTES], inputs[64];
+    TN_TRY(tn_path(folder, "%s/report", cfg->run_dir));
+    TN_TRY(tn_folder_make(folder));
+    TN_TRY(publish_report(cfg, "report.md", text, strlen(text)));
+    TN_TRY(publish_report(cfg, "scores.csv", csv, n_csv));
+    TN_TRY(publish_page(cfg, text));
+    tn_hash_once(text, strlen(text), digest);
+    snprintf(inputs, sizeof inputs, "reduce %s\n", reduce_digest);
+    tn_done done = {.stage = "report", .settings = "", .inputs = inputs};
+    return tn_done_publish(folder, &done, digest, (const char *[]){"report.md", "scores.csv", "report.html", NULL});
+}
+
+static tn_status write_report(const tn_cfg *cfg, json_t *metrics, const char *reduce_digest, FILE *copy) {
+    char *sections = NULL, *text = NULL, *csv = NULL;
+    size_t n_sections = 0, n_text = 0, n_csv = 0;
+    report r = {.cfg = cfg,
+                .metrics = metrics,
+                .text = open_memstream(&sections, &n_sections),
+                .csv = open_memstream(&csv, &n_csv)};
+    tn_status st = r.text && r.csv ? write_sections(&r) : tn_fail_memory(65536, "the report");
+    if (r.text) fclose(r.text);
+    if (r.csv) fclose(r.csv);
+    if (st == TN_OK) st = put_together(&r, sections, &text, &n_text);
+    if (st == TN_OK) st = publish_all(cfg, text, csv, n_csv, reduce_digest);
+    if (st == TN_OK && copy) tn_print(copy, "%s", text);
+    free(sections);
+    free(text);
+    free(csv);
+    return st;
+}
+
+static tn_status report_pipeline(const tn_cfg *cfg, FILE *copy) {
+    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    json_t *metrics = NULL;
+    TN_TRY(tn_path(path, "%s/reduce", cfg->run_dir));
+    TN_TRY(tn_done_digest(path, "reduce", digest));
+    TN_TRY(tn_summary_read(cfg, &metrics));
+    tn_status st = write_report(cfg, metrics, digest, copy);
+    json_decref(metrics);
+    return st;
+}
+
+tn_status tn_report(const tn_cfg *cfg, FILE *copy) {
+    return tn_is_search(cfg) ? tn_tune_report(cfg, copy) : report_pipeline(cfg, copy);
+}

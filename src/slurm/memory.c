@@ -1,0 +1,58 @@
+/* memory.c - see memory.h. */
+#include "slurm/memory.h"
+
+#include "base/fs.h"
+#include "data/meta.h"
+#include "train/cost.h"
+#include "search/search.h"
+
+enum { LAUNCHER_MIB = 64, PREPROCESS_MIB = 64 + 512, ONE_MIB = 128 };
+static const double MARGIN = 1.25, ROW_BYTES = 512;
+
+static int on_a_node(int ranks, double rank_mib) {
+    return LAUNCHER_MIB + (int)(MARGIN * ranks * rank_mib) + 1;
+}
+
+/* Raise *mib to what the largest rank of a cell of this job file needs. */
+static tn_status add_cell(const tn_cfg *cfg, double *mib) {
+    int ranks = cfg->slurm.nodes[0] * cfg->slurm.ranks_per_node;
+    int lanes_here = (cfg->train.lanes + ranks - 1) / ranks;
+    for (int i = 0; i < cfg->train.n_sizes; i++) {
+        tn_train_cost cost;
+        TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], lanes_here, 0, &cost));
+        double now = (double)tn_train_cost_bytes(&cost) / 0x1p20;
+        if (now > *mib) *mib = now;
+    }
+    return TN_OK;
+}
+
+/* All trials count: at submission it is not known which of them will be in later rungs. */
+static tn_status add_trials(const tn_cfg *cfg, double *mib) {
+    for (int t = 0; t < cfg->tune.trials; t++) {
+        tn_cfg *trial = NULL;
+        TN_TRY(tn_search_cfg(cfg, t, cfg->train.images, &trial));
+        tn_status st = add_cell(trial, mib);
+        tn_cfg_free(&trial);
+        if (st != TN_OK) return tn_search_no_job(st, t);
+    }
+    return TN_OK;
+}
+
+tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {
+    double cell_mib = 0, rows_mib = (double)rows * ROW_BYTES / 0x1p20;
+    int ranks = cfg->slurm.ranks_per_node;
+    TN_TRY(tn_is_search(cfg) ? add_trials(cfg, &cell_mib) : add_cell(cfg, &cell_mib));
+    *out = (tn_memory){.preprocess_mib = on_a_node(ranks, PREPROCESS_MIB + rows_mib),
+                       .train_mib = on_a_node(ranks, cell_mib + rows_mib),
+                       .one_mib = on_a_node(1, ONE_MIB + rows_mib)};
+    return TN_OK;
+}
+
+/* A missing table is no error here: preprocess reports it, unless preprocess is done already. */
+tn_status tn_memory_of(const tn_cfg *cfg, tn_memory *out) {
+    tn_meta *meta = NULL;
+    if (tn_file_exists(cfg->data.metadata)) TN_TRY(tn_meta_read(cfg, &meta));
+    tn_status st = tn_memory_predict(cfg, meta ? meta->n : 0, out);
+    tn_meta_free(&meta);
+    return st;
+}

@@ -1,0 +1,45 @@
+/*
+ * cost.h - checks before training: can the cell be trained, and how much memory will a rank need? All functions are local.
+ *
+ *   TN_TRY(tn_train_cost_of(cfg, size_px, lanes_here, extra_units, &cost));
+ *   printf("%zu", tn_train_cost_bytes(&cost));
+ *
+ * Accuracy  within 10 % of the peak resident size of a rank (measured in docs/performance.md), without the data set's index,
+ *           which takes about 100 bytes per row.
+ */
+#ifndef TN_TRAIN_COST_H
+#define TN_TRAIN_COST_H
+
+#include "cfg/cfg.h"
+#include "net/net.h"
+
+#include <stddef.h>
+
+typedef struct {
+    size_t
+        lane_bytes; /* activations and their gradients of one lane (micro-batch), also the teacher's. A rank computes its lanes
+                          one after another, so their number does not matter */
+    size_t
+        weights_bytes; /* weights, averages, moments, gradients of every lane of the rank, the kernels' copies of weights */
+    size_t loader_bytes;  /* images loaded ahead */
+    size_t program_bytes; /* the program, its libraries and the kernels' buffers */
+} tn_train_cost;
+
+/* The network that the job file describes. extra_units: width of the metadata input of the head. */
+tn_net_spec tn_train_net(const tn_cfg *cfg, int extra_units);
+
+/* The memory of a rank with lanes_here lanes. Errors those of tn_net_new and tn_exec_new. */
+tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int extra_units, tn_train_cost *out);
+
+/* The number of optimiser steps of a cell. Errors TN_EARG there are fewer than train.evaluations. */
+tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out);
+
+/* Check everything about training that can be checked without data.
+ * Errors  those of tn_train_steps, of tn_train_cost_of for each size, and of tn_pretrained_open if the file exists. */
+tn_status tn_train_check(const tn_cfg *cfg);
+
+static inline size_t tn_train_cost_bytes(const tn_train_cost *c) {
+    return c->lane_bytes + c->weights_bytes + c->loader_bytes + c->program_bytes;
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* train_priv.h - the state of a cell in training; shared by train.c, train_state.c, train_ckpt.c, train_evaluation.c. */
+#ifndef TN_TRAIN_TRAIN_PRIV_H
+#define TN_TRAIN_TRAIN_PRIV_H
+
+#include "base/progress.h"
+#include "data/loader.h"
+#include "data/fold.h"
+#include "data/sampler.h"
+#include "model/ckpt.h"
+#include "train/eval.h"
+#include "score/metric.h"
+#include "data/overlay.h"
+#include "train/train.h"
+#include "net/optim.h"
+#include "net/sync.h"
+
+/* The state that changes during training, without the vectors; a checkpoint stores it. */
+typedef struct {
+    int64_t step, images_seen;
+    int evaluations_done;           /* evaluations so far                                      */
+    int best_evaluation;            /* index of the kept evaluation (train.h); -1 before the first */
+    tn_score best;                  /* its validation score                                    */
+    char best_digest[TN_HEX_BYTES]; /* of best.safetensors and posteriors.h5 together          */
+    double loss_sum;                /* sum over the steps since the last evaluation            */
+    double small_sq,
+        big_sq;         /* sums over these steps: squared gradient length of a lane (mean), and of the step (noise.h) */
+    int64_t loss_steps; /* number of these steps */
+    int64_t exposure[TN_MAX_CLASSES]; /* images seen by class; other images had no label */
+    int64_t journal_bytes;
+    double seconds; /* training time over all starts; never part of a digest */
+} tn_train_clock;
+
+enum { TN_TRAIN_INPUTS_BYTES = 256 };
+#define TN_CHECKPOINT_NAME "checkpoint.safetensors" /* in the cell's folder until it is done */
+
+/* The rows that evaluations predict. ALL: all labelled rows, for the filter. SLICE: only the validation slice, and no
+ * posteriors.h5, if no filter follows. OWN: slice and own fold, for the final comparison of a search (search/rung_judge.c). A cell
+ * that was evaluated on more rows than needed counts as done. */
+typedef enum { TN_EVALUATED_ALL, TN_EVALUATED_OWN, TN_EVALUATED_SLICE } tn_evaluated;
+
+typedef struct tn_train {
+    const tn_cfg *cfg;
+    const tn_index *index;
+    const tn_shards *shards;
+    tn_cell cell;
+    const tn_train_how *how;
+    char name[TN_CELL_NAME_BYTES];
+    char folder[TN_PATH_BYTES], ckpt_path[TN_PATH_BYTES], best_path[TN_PATH_BYTES], posteriors_path[TN_PATH_BYTES],
+        journal_path[TN_PATH_BYTES], heartbeat_path[TN_PATH_BYTES];
+    char *settings, inputs[TN_TRAIN_INPUTS_BYTES]; /* identity (store/done.h); inputs as rank 0 sees them */
+    tn_evaluated rows;                             /* named in the inputs, too */
+
+    tn_ckpt_model model;
+    tn_ckpt *pretrained; /* only while opening, if the job file names one */
+    tn_net *net;
+    tn_dev *dev;
+    tn_exec *exec;
+    tn_exec *teacher; /* evaluates the averaged weights in training; NULL without consistency loss */
+    float *
+        teacher_p; /* (2,B,K): the teacher's probabilities of the lane's images; the same, mixed as CutMix mixed the labels */
+    tn_isa isa;
+
+    int L, B;      /* lanes per step, images per lane */
+    tn_lanes mine; /* the lanes of this rank */
+    int64_t n_params, n_state, n_steps;
+    float *params, *state, *m, *v, *ema_params, *ema_state; /* device */
+    float **lane;                                           /* (mine.n) x n_lane floats, see below */
+    int64_t moments_at, grads_at, n_lane;
+    tn_lane_sum *sum;
+
+    tn_sampler *sampler;
+    tn_loader_spec train_spec, eval_spec;
+    int64_t n_evaluated;    /* number of rows that evaluations predict */
+    int64_t *judged;        /* (n_evaluated): these rows, ascending */
+    uint8_t *is_validation; /* (N) is the row in the validation slice? */
+    int64_t n_validation;   /* rows in the validation slice; all of them are evaluated */
+    float *top;             /* (n_validation): the class predicted by the highest-scoring evaluation; whole numbers */
+    int32_t *label;         /* (N) label to train with; -1 = none */
+    int64_t rows_by_class[TN_MAX_CLASSES]; /* rows to train on, by this label */
+    int64_t rows_unlabeled;
+    float *z, *p; /* (n_evaluated,K): prediction ensemble, latest posteriors */
+
+    tn_train_clock clock;
+    double checkpoint_at_s; /* when the latest checkpoint was begun, tn_now_s */
+    FILE *journal;          /* rank 0 */
+} tn_train;
+
+/* Layout of a lane's vector: these slots, whose sums every rank receives together with the gradient; then batch moments; then
+ * gradients from the first layer to the last. tn_lane_sum sends from the end of the vector: gradients of the last layer are
+ * final first, and the slots last. */
+enum { TN_SLOT_LOSS, TN_SLOT_SQUARE, TN_SLOT_STOP, TN_SLOT_SAVE, TN_SLOT_FAILED, TN_SLOTS };
+
+/* train.c: which rows are evaluated, as the inputs of a cell or checkpoint say in their line "judged ...". front_out: bytes before
+ * that line. */
+tn_evaluated tn_train_judged_of(const char *inputs, size_t *front_out);
+
+/* train_state.c */
+tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits);
+void tn_train_close(tn_train *t);
+
+/* train_ckpt.c */
+tn_status tn_train_checkpoint(tn_run *run, tn_train *t); /* collective: rank 0 publishes */
+/* Fill t, whose vectors are allocated, from a checkpoint. resumed_out false: it belongs to other inputs and is ignored. Local.
+ * Errors  TN_EARG it was made with other settings, instruction set or library; TN_EFORMAT damaged, or of an old version. */
+tn_status tn_train_resume(tn_train *t, const tn_ckpt *ck, bool allow_other_bits, bool *resumed_out);
+
+/* train_evaluation.c: one evaluation: posteriors, temporal ensemble z, validation score, kept model, journal, checkpoint.
+ * Collective.
+ * Errors  TN_EUNFINISHED stopped during the evaluation: nothing has changed, and the evaluation will be repeated. */
+tn_status tn_train_evaluate(tn_run *run, tn_train *t);
+/* Compute the digest of the kept model's files as they are now, to compare it with best_digest. Overwrites p. Local, rank 0. */
+tn_status tn_train_best_digest(tn_train *t, char hex_out[TN_HEX_BYTES]);
+/* The step after which evaluation j takes place. */
+int64_t tn_train_point_step(const tn_train *t, int j);
+
+#endif

@@ -1,0 +1,90 @@
+/* test_summary.c - the conclusion of a run, from a metrics.json that was written down by hand. */
+#include "unit.h"
+
+#include "report/summary.h"
+
+static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 100; };\n";
+
+/* LOW, HIGH: the interval of the difference; FOUND: wrong labels found, of 30 by chance. */
+#define METRICS                                                                                                        \
+    "{\"chosen_round\": 1, \"round_comparisons\": [{\"round\": 1, \"against\": 0, \"difference\": %g, "                \
+    "\"interval_95\": [%g, "                                                                                           \
+    "%g]}], \"filter\": [{\"round\": 1, \"found\": %d, \"found_by_chance\": 30, \"precision\": 0.4, \"recall\": "      \
+    "0.875}], "                                                                                                        \
+    "\"rounds\": [{\"round\": 0, \"members\": 3, \"planned\": 3, \"out_of_fold\": {\"geometric_mean\": 0.5, "          \
+    "\"accuracy\": 0.6, "                                                                                              \
+    "\"interval_95\": {\"geometric_mean\": [0.45, 0.55]}}, \"test\": {\"geometric_mean\": 0.7, \"accuracy\": 0.8}}, "  \
+    "{\"round\": 1, \"members\": 2, \"planned\": 3, \"out_of_fold\": {\"geometric_mean\": 0, \"accuracy\": 0.65, "     \
+    "\"classes_with_f1_zero\": [\"b\"]}}]}"
+
+static char *text_of(double difference, double low, double high, int found, bool markdown) {
+    char json[2048], *text = NULL;
+    size_t n = 0;
+    tn_cfg *cfg = NULL;
+    tn_summary_labels labels = {.judged = {0, 200}, .flagged = {0, 50}};
+    snprintf(json, sizeof json, METRICS, difference, low, high, found);
+    json_t *metrics = json_loads(json, 0, NULL);
+    assert_non_null(metrics);
+    if (tn_cfg_read(unit_write("my.cfg", JOB), 0, NULL, "/r/my", &cfg) != TN_OK) fail_msg("%s", tn_msg);
+    FILE *f = open_memstream(&text, &n);
+    if (markdown)
+        tn_summary_markdown(cfg, metrics, &labels, f);
+    else
+        tn_summary_text(cfg, metrics, 75.4, f);
+    fclose(f);
+    json_decref(metrics);
+    tn_cfg_free(&cfg);
+    return text;
+}
+
+static void has(char *text, const char *want) {
+    if (!strstr(text, want)) fail_msg("wanted: %s\nin:\n%s", want, text);
+    free(text);
+}
+
+/* The interval decides, not the difference; the truth column decides about the filter. */
+static void conclusions(void **unused) {
+    (void)unused;
+    has(text_of(0.03, 0.01, 0.05, 40, true),
+        "**Filtering found more wrong labels than random selection would; retraining "
+        "without them improved the cross-validation score.**\n");
+    has(text_of(0.03, -0.01, 0.07, 40, true), "retraining without them did not change the cross-validation score "
+                                              "significantly.**");
+    has(text_of(-0.03, -0.05, -0.01, 30, true), "**Filtering found no more wrong labels than random selection would; "
+                                                "retraining without them lowered the cross-validation score.**");
+}
+
+static void the_top(void **unused) {
+    (void)unused;
+    has(text_of(-0.03, -0.05, -0.01, 40, true),
+        "| score (95 % interval) | round 0 | round 1 (submitted) |\n| --- | --- | --- |\n"
+        "| cross-validation, geometric mean of F1 | 0.500 (0.450 to 0.550) | 0.000 |\n"
+        "| cross-validation, accuracy | 0.600 | 0.650 |\n"
+        "| test split, ensemble, geometric mean of F1 | 0.700 | |\n"
+        "| test split, ensemble, accuracy | 0.800 | |\n\n"
+        "Round 1 scored 0.030 lower than round 0 in cross-validation (95 % interval of the difference: -0.050 to "
+        "-0.010): "
+        "significant.\n"
+        "Before round 1: 50 of 200 labels flagged.\n"
+        "Of those flagged before round 1, 40 are wrong by the truth column (precision 40 %, recall 88 %). Random "
+        "selection "
+        "would find 30.\n"
+        "Warning: round 1 has 2 of 3 models.\n"
+        "Warning: in round 1 class b has F1 0, so the geometric mean is 0.\n");
+}
+
+static void on_a_terminal(void **unused) {
+    (void)unused;
+    has(text_of(0.03, 0.01, 0.05, 40, false),
+        "Finished in 75 s                              round 0  round 1 (submitted)\n"
+        "  cross-validation, geometric mean of F1      0.500    0.000\n"
+        "  test split, ensemble, geometric mean of F1  0.700    -\n");
+    has(text_of(0.03, 0.01, 0.05, 40, false), "Report:        /r/my/report/report.html\n"
+                                              "Label review:  /r/my/ledger.csv\nPredictions:   /r/my/submission.csv\n");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(conclusions), cmocka_unit_test(the_top),
+                                       cmocka_unit_test(on_a_terminal)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
