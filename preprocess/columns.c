@@ -1,10 +1,10 @@
-/* columns.c - vocabularies of categories and groups. */
+/* columns.c - numbers categories and groups. */
 #include "preprocess/columns.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* n strings in one block, as index.c expects them. */
+/* Copy n strings into one block, as index.c expects. */
 static char **copy_strings(int64_t n, const char *const *s) {
     size_t n_bytes = 0;
     for (int64_t i = 0; i < n; i++) n_bytes += strlen(s[i]) + 1;
@@ -37,7 +37,7 @@ static int by_row(const void *a, const void *b) {
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* The rows where each non-empty value first appears among the rows that `take` accepts, ascending. out: (n). */
+/* List the rows where each non-empty value appears first among the rows with take != 0, ascending. out: (n). */
 static int64_t first_rows(int64_t n, const char *const *text, const uint8_t *take, value *out) {
     int64_t n_taken = 0, n_distinct = 0;
     for (int64_t i = 0; i < n; i++)
@@ -49,7 +49,7 @@ static int64_t first_rows(int64_t n, const char *const *text, const uint8_t *tak
     return n_distinct;
 }
 
-/* id_out(n): place of each row's value in the list of n_values distinct ones, or -1. */
+/* id_out (n): the index of each row's value in the list of n_values distinct values, or -1. */
 static tn_status number_rows(int64_t n, const char *const *text, int64_t n_values, const value *values,
                              int32_t *id_out) {
     value *sorted = malloc((size_t)n_values * sizeof *sorted + 1);
@@ -73,7 +73,7 @@ static tn_status number_rows(int64_t n, const char *const *text, int64_t n_value
 
 /* --- columns ------------------------------------------------------------------------------------------------------ */
 
-/* Level m: value 0 is "unknown", then the values of rows that count. */
+/* Fill category column m: value 0 is "unknown", then come the values of the rows with counts != 0. */
 static tn_status fill_level(const tn_meta *meta, int m, const uint8_t *counts, value *values, int32_t *id,
                             tn_index *ix) {
     int64_t n_values = first_rows(meta->n, meta->cat[m], counts, values);

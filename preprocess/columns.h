@@ -1,4 +1,4 @@
-/* columns.h - from the metadata's text to the index's numbers. */
+/* columns.h - converts the table's text columns to the index's numbers. All functions are local. */
 #ifndef TN_PREPROCESS_COLUMNS_H
 #define TN_PREPROCESS_COLUMNS_H
 
@@ -6,8 +6,8 @@
 #include "data/index.h"
 #include "data/meta.h"
 
-/* path, label, truth, is_test, classes, category values and ids, group ids. all_values: the vocabulary has the values
- * of all rows, not of those alone that can be trained on. Local, the same on every rank. TN_ENOMEM. */
+/* Set path, label, truth, is_test, classes, category values and ids, and group ids of the index. all_values: the vocabulary of categories
+ * has the values of all rows, not only of rows that can be trained on. Every rank gets the same result. Errors TN_ENOMEM. */
 tn_status tn_index_fill_columns(const tn_cfg *cfg, const tn_meta *meta, bool all_values, tn_index *ix);
 
 /* One hash of everything in dataset.h5 that results depend on. */

@@ -1,4 +1,4 @@
-/* decoder.c - a child that decodes: one request at a time, over a socket. */
+/* decoder.c - the child that decodes: one request at a time, over a socket. */
 #include "preprocess/decoder.h"
 
 #include "base/hash.h"
@@ -24,33 +24,32 @@ struct tn_decoder {
     tn_stop_broadcast *halt;
     pid_t child; /* 0: none */
     int fd;
-    unsigned limit_s; /* of computing, per image */
+    unsigned limit_s; /* CPU time per image */
     int n_warned;
 };
 
-/* The request is the number of bytes of the file, and they; the answer is this, and the stored bytes. */
+/* A request is the number of bytes of the file and these bytes; the answer is this structure and the bytes to store. */
 typedef struct {
     tn_status st;
     int w, h;
     uint64_t perceptual_hash;
     size_t n_bytes;
-    char text[TN_MSG_BYTES]; /* the message of st, or why the image cannot be used */
+    char text[TN_MSG_BYTES]; /* message of st, or why the image cannot be used */
     char warning[TN_REASON_BYTES];
 } answer;
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-/* Errors that say something of the data, and will say it again. Others (a server that does not answer, a right that is
- * missing, too many open files) say something of the moment. */
+/* Is it a permanent error of the data? Others (a server that does not answer, no permission, too many open files) may be temporary. */
 static bool is_fact(int error) {
     return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
 }
 
 static tn_status cannot_read(const char *path, int error, tn_found *out) {
     if (!is_fact(error))
-        return tn_fail(TN_EIO, "%s: cannot be read: %s: mend that and run the same command again", path,
+        return tn_fail(TN_EIO, "%s: cannot be read: %s: remove the cause and run the same command again", path,
                        strerror(error));
-    bool blank = strstr(path, "/ ") || path[strlen(path) - 1] == ' '; /* which nobody sees */
+    bool blank = strstr(path, "/ ") || path[strlen(path) - 1] == ' '; /* an invisible cause */
     const char *hint = blank                ? " (a blank in front of a name or behind it belongs to the name)"
                        : strchr(path, '\\') ? " (folders are separated by / here and not by \\)"
                                             : "";
@@ -58,7 +57,7 @@ static tn_status cannot_read(const char *path, int error, tn_found *out) {
     return TN_OK;
 }
 
-/* As many bytes as there are up to `room`; -1: errno. */
+/* Read up to `room` bytes. Returns their number; -1: see errno. */
 static ssize_t read_whole(int fd, unsigned char *to, size_t room) {
     size_t n = 0;
     while (n < room) {
@@ -87,7 +86,7 @@ static tn_status read_open(int fd, const char *path, size_t size, unsigned char 
     return TN_OK;
 }
 
-/* *bytes_out stays NULL where out->reason says why. */
+/* Read a file. If it cannot be used, out->reason says why and *bytes_out stays NULL. */
 static tn_status read_file(const char *path, unsigned char **bytes_out, size_t *n_out, tn_found *out) {
     struct stat info;
     if (stat(path, &info) != 0) return cannot_read(path, errno, out);
@@ -114,8 +113,8 @@ static bool send_all(int fd, const void *data, size_t n) {
     return true;
 }
 
-/* Memory beyond what the process has: a GiB, and 32 bytes per pixel. A decoder that wants more fails by itself, before
- * the machine is short and picks another process to kill. */
+/* Limit the child's additional memory to 1 GiB and 32 bytes per pixel. So a decoder that wants more fails, before the machine runs out of
+ * memory and kills another process. */
 static void limit_memory(const tn_cfg *cfg) {
     unsigned long long pages = 0;
     FILE *f = fopen("/proc/self/statm", "r");
@@ -183,7 +182,7 @@ static tn_status start(tn_decoder *d, const char *path) {
     return st;
 }
 
-/* Returns how it ended (waitpid). */
+/* End the child. Returns its status from waitpid. */
 static int stop(tn_decoder *d, bool kill_it) {
     int how = 0;
     if (!d->child) return 0;
@@ -199,8 +198,8 @@ static int stop(tn_decoder *d, bool kill_it) {
 
 typedef enum { ANSWERED, ENDED, SLEEPS, HALTED } outcome;
 
-/* A child that computes too long ends by itself; one that waits for ever does not. Seconds are counted one by one: a
- * job that is suspended loses one of them. */
+/* Receive n bytes of the answer. A child that computes too long ends by itself, but one that waits for ever does not: here seconds are
+ * counted one by one, so that a suspended job counts as one. */
 static outcome receive(tn_decoder *d, void *to, size_t n) {
     unsigned seconds = 0;
     for (char *at = to; n > 0;) {
@@ -223,7 +222,7 @@ static outcome ask(tn_decoder *d, const unsigned char *file, size_t n_file, answ
     if (what != ANSWERED || a->n_bytes == 0) return what;
     *bytes_out = malloc(a->n_bytes);
     if (!*bytes_out) {
-        stop(d, true); /* the bytes are on their way */
+        stop(d, true); /* the child would still send the bytes */
         a->st = tn_fail_memory(a->n_bytes, "an image");
         snprintf(a->text, sizeof a->text, "%s", tn_msg);
         return ANSWERED;
@@ -242,7 +241,7 @@ static bool is_crash(int signal_number) {
     return found;
 }
 
-/* Two children ended with this image, the second as `how` says. TN_OK: the image did it. */
+/* Two children ended with this image, the second with status `how`. TN_OK: the image is the cause, and out->reason says so. */
 static tn_status blame(const tn_decoder *d, const char *path, bool slept, int how, tn_found *out) {
     int by = WIFSIGNALED(how) ? WTERMSIG(how) : 0;
     if (slept || by == SIGPROF)
@@ -259,7 +258,7 @@ static tn_status blame(const tn_decoder *d, const char *path, bool slept, int ho
     return TN_OK;
 }
 
-/* A million images may have the same flaw. */
+/* Print a warning about an image, but only a limited number, because a million images may have the same flaw. */
 static void warn(tn_decoder *d, const char *path, const char *text) {
     enum { MOST = 10 };
     if (*text && d->n_warned++ < MOST)
@@ -276,7 +275,7 @@ static tn_status decode_in_child(tn_decoder *d, const char *path, const unsigned
         what = ask(d, file, n_file, &a, &out->bytes);
         if (what != ANSWERED) how = stop(d, what != ENDED);
         if (what == ENDED && d->halt && tn_stop_broadcast_wanted(d->halt))
-            what = HALTED; /* the signal may have been for all processes */
+            what = HALTED; /* the signal that ended the child may have been sent to all processes */
     }
     out->halted = what == HALTED;
     if (what == HALTED) return TN_OK;

@@ -1,9 +1,9 @@
-/* folds.c - the artefact folds/: the fold map and its certificate. */
+/* folds.c - makes folds/: the fold map and its certificate. */
 #include "preprocess/folds.h"
 
 #include "base/progress.h"
-#include "store/done.h"
 #include "data/fold.h"
+#include "store/done.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,16 +1,16 @@
-/* gif.c - the descriptor of the first frame; every length is checked, as strangers wrote the file. */
+/* gif.c - reads the descriptor of the first frame; every length is checked, because the file may be damaged. */
 #include "preprocess/gif.h"
 
 #include <string.h>
 
 enum { HEADER = 13, EXTENSION = 0x21, FRAME = 0x2C };
 
-/* Bytes of a colour table, of the flags before it. */
+/* The number of bytes of a colour table, from the flags before it. */
 static size_t table(unsigned flags) {
     return flags & 128U ? (size_t)3 << ((flags & 7U) + 1) : 0;
 }
 
-/* Behind an extension: its label, then blocks with their lengths, the last of which is 0. */
+/* Skip an extension: its label, then blocks with their lengths up to one of length 0. Returns the offset after it. */
 static size_t skip(const unsigned char *file, size_t n_file, size_t at) {
     at += 2;
     while (at < n_file && file[at] != 0) at += (size_t)file[at] + 1;

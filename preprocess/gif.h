@@ -1,5 +1,5 @@
 /*
- * gif.h - what libvips does not tell of a GIF file.
+ * gif.h - reads properties of a GIF file that libvips does not report.
  *
  * Source  GIF89a, sections 18 to 26
  */
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The place of the first frame on the screen, in pixels: left, top, width, height. false: no GIF, or no frame in it. */
+/* The position of the first frame on the screen, in pixels: left, top, width, height. False: not a GIF, or it has no frame. Local. */
 bool tn_gif_frame(const unsigned char *file, size_t n_file, int out[4]);
 
 #endif

@@ -1,9 +1,9 @@
-/* image.c - libvips pipeline of one image. */
+/* image.c - the libvips pipeline for one image. */
 #include "preprocess/image.h"
 
-#include "store/jpeg.h"
 #include "preprocess/gif.h"
 #include "preprocess/tiff.h"
+#include "store/jpeg.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #include <vips/vector.h> /* which needs it */
 
-/* What a library has to say of an image that it reads all the same goes with the image, which alone has a name. */
+/* The first warning of a library about the present image; the caller adds the image's name. */
 static char warning[TN_REASON_BYTES];
 
 static void one_line(char *text) {
@@ -23,7 +23,8 @@ static void one_line(char *text) {
 
 static void keep_warning(const char *domain, GLogLevelFlags level, const char *text, void *unused) {
     (void)domain, (void)unused;
-    if ((level & (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING)) == 0 || *warning) return; /* the first says why */
+    if ((level & (G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING)) == 0 || *warning)
+        return; /* the first one has the cause */
     snprintf(warning, sizeof warning, "%s", text);
     one_line(warning);
 }
@@ -31,12 +32,12 @@ static void keep_warning(const char *domain, GLogLevelFlags level, const char *t
 tn_status tn_image_begin(void) {
     if (vips_init("tenfold") != 0) return tn_fail(TN_EIO, "libvips does not start: %s", vips_error_buffer());
     vips_concurrency_set(1);
-    /* Scaling by instructions that are made up while it runs rounds otherwise than scaling in C, and ends the process
-     * where the system gives no memory that can be both written and run. */
+    /* Scaling by code generated at run time rounds differently from scaling in C, and ends the process if the system forbids memory that
+     * is both writable and executable. */
     vips_vector_set_enabled(FALSE);
     vips_cache_set_max(0);
     g_log_set_default_handler(keep_warning, NULL);
-    g_log_set_always_fatal(G_LOG_FLAG_RECURSION | G_LOG_LEVEL_ERROR); /* whatever G_DEBUG says of warnings */
+    g_log_set_always_fatal(G_LOG_FLAG_RECURSION | G_LOG_LEVEL_ERROR); /* overrides G_DEBUG=fatal-warnings */
     return TN_OK;
 }
 
@@ -67,8 +68,7 @@ static bool kind_accepted(const tn_image *image) {
     return false;
 }
 
-/* "memory": what cannot be decoded line by line would go through a file in /tmp, and a full /tmp look like a bad image.
- */
+/* "memory": otherwise images that cannot be decoded line by line would use a file in /tmp, and a full /tmp would look like a bad image. */
 static VipsImage *load(const tn_image *image, int shrink) {
     if (shrink > 1)
         return vips_image_new_from_buffer(image->file, image->n_file, "", "access", VIPS_ACCESS_SEQUENTIAL, "memory",
@@ -77,14 +77,14 @@ static VipsImage *load(const tn_image *image, int shrink) {
                                       "fail_on", VIPS_FAIL_ON_ERROR, NULL);
 }
 
-/* JPEG decodes at 1/2, 1/4, 1/8 for little; at least twice the wanted size is left for the filter. */
+/* The reduction (1, 2, 4, 8) at which a JPEG is decoded, which is fast; at least twice the wanted size is left for the filter. */
 static int shrink_for(const tn_cfg *cfg, const tn_image *image, const VipsImage *x) {
     int side = x->Xsize < x->Ysize ? x->Xsize : x->Ysize, shrink = 1;
     while (is_jpeg(image) && shrink < 8 && side / (shrink * 2) >= 2 * cfg->preprocess.size_px) shrink *= 2;
     return shrink;
 }
 
-/* Replaces *x by the output of an operation: step(&x, vips_invert(x, &out, NULL), &out). */
+/* Replace *x by the output of an operation: step(&x, vips_invert(x, &out, NULL), &out). */
 static bool step(VipsImage **x, int failed, VipsImage *const *out) {
     g_object_unref(*x);
     *x = failed ? NULL : *out;
@@ -107,7 +107,7 @@ static int colour_bands(const VipsImage *x) {
     }
 }
 
-/* The fourth byte of a pixel is alpha where the header has a mask for it, else reserved, and anything may stand there. */
+/* Is the fourth byte of a pixel alpha? Only if the header has a mask for it; otherwise it is reserved and may have any value. */
 static bool bmp_has_alpha(const tn_image *image) {
     enum { BITFIELDS = 3, ALPHABITFIELDS = 6, VERSION_3 = 56 };
     static const unsigned char NONE[4];
@@ -117,24 +117,24 @@ static bool bmp_has_alpha(const tn_image *image) {
     return masks && memcmp(image->file + 66, NONE, 4) != 0;
 }
 
-/* Its place beside the colours; -1: there is none. */
+/* The index of alpha among the samples after the colours; -1: there is none. */
 static int alpha_of(const tn_image *image) {
     bool multiplied;
     if (tn_tiff_is(image->file, image->n_file)) return tn_tiff_alpha(image->file, image->n_file, &multiplied);
     return memcmp(image->file, "BM", 2) == 0 && !bmp_has_alpha(image) ? -1 : 0;
 }
 
-/* Leaves the colours in *x, and alpha behind them: libvips takes any sample beside the colours for alpha. */
+/* Keep only the colours in *x, followed by alpha: libvips would take any other sample as alpha. */
 static bool known_bands(tn_image *image, VipsImage **x) {
     int n_colours = colour_bands(*x), n_others = (*x)->Bands - n_colours, alpha = n_others > 0 ? alpha_of(image) : -1;
     VipsImage *out = NULL, *last = NULL;
     if (n_others <= 0 || (n_others == 1 && alpha == 0)) return true;
     if ((*x)->Type == VIPS_INTERPRETATION_MULTIBAND && n_others > 1) {
-        refuse(image, "which of its samples are colours is not known", "");
+        refuse(image, "it is not known which of its samples are colours", "");
         return false;
     }
     if (!*warning && tn_tiff_is(image->file, image->n_file))
-        snprintf(warning, sizeof warning, "samples beside its colours that it does not call alpha are passed over");
+        snprintf(warning, sizeof warning, "samples that are neither colours nor alpha are ignored");
     if (alpha >= n_others) alpha = -1;
     if (alpha >= 0 && vips_extract_band(*x, &last, n_colours + alpha, NULL) != 0) return false;
     if (!step(x, vips_extract_band(*x, &out, 0, "n", n_colours, NULL), &out)) return false;
@@ -146,7 +146,7 @@ static bool known_bands(tn_image *image, VipsImage **x) {
 
 /* --- steps: colours ----------------------------------------------------------------------------------------------- */
 
-/* Spaces whose values are shares of a white: their scale is that of the file's type. Others (CIELAB, XYZ) have their own. */
+/* Are values relative to white, so that their scale follows from the file's type? Other spaces (CIELAB, XYZ) have their own scale. */
 static bool has_white(const VipsImage *x) {
     switch (x->Type) {
     case VIPS_INTERPRETATION_MULTIBAND:
@@ -163,13 +163,12 @@ static bool has_white(const VipsImage *x) {
     }
 }
 
-/* Floating-point files say nowhere what is white: they hold 0..1, a little more where something was interpolated, or
- * bytes. */
+/* White of a floating-point file, which does not tell it: values are 0..1 (slightly more after interpolation), or 0..255. */
 static double float_white(tn_image *image, VipsImage **x) {
     VipsImage *out = NULL;
     bool numbers = true, unit = true, byte = true;
     if (!step(x, vips_cast_float(*x, &out, NULL), &out)) return 0;
-    out = vips_image_copy_memory(*x); /* read twice, which a sequential source cannot */
+    out = vips_image_copy_memory(*x); /* a sequential source cannot be read twice */
     if (!step(x, out == NULL, &out)) return 0;
     const float *value = (const float *)(const void *)(*x)->data;
     for (size_t i = 0; i < (size_t)VIPS_IMAGE_N_ELEMENTS(*x) * (size_t)(*x)->Ysize; i++) {
@@ -183,7 +182,7 @@ static double float_white(tn_image *image, VipsImage **x) {
     return 0;
 }
 
-/* The value of white, or of opaque; 0: cannot be known. */
+/* The value of white, or of opaque; 0: not known. */
 static double white_of(tn_image *image, VipsImage **x) {
     switch ((*x)->BandFmt) {
     case VIPS_FORMAT_UCHAR:
@@ -201,7 +200,7 @@ static double white_of(tn_image *image, VipsImage **x) {
     }
 }
 
-/* What is neither 8 nor 16 bits wide becomes 16: then libvips and the profile know its white. */
+/* Convert samples that have neither 8 nor 16 bits to 16, for which libvips and profiles know white. */
 static bool known_depth(tn_image *image, VipsImage **x) {
     if (!has_white(*x) || (*x)->BandFmt == VIPS_FORMAT_UCHAR || (*x)->BandFmt == VIPS_FORMAT_USHORT) return true;
     bool multiplied = false;
@@ -222,7 +221,7 @@ static bool known_depth(tn_image *image, VipsImage **x) {
     return step(x, vips_copy(*x, &out, "interpretation", type, NULL), &out);
 }
 
-/* libvips puts colours through a profile of grey as well. */
+/* Has the profile as many channels as the image? libvips does not check that. */
 static bool profile_fits(const VipsImage *x) {
     const void *profile = NULL;
     size_t n = 0;
@@ -234,21 +233,21 @@ static bool profile_fits(const VipsImage *x) {
     return memcmp(signature, "acsp", 4) == 0 && x->Bands == n_colours;
 }
 
-/* Colours alone: libvips clips an alpha of 16 bits to a byte where a profile is applied. */
+/* Convert colours without alpha to sRGB, because libvips clips a 16-bit alpha to a byte when it applies a profile. */
 static bool to_srgb(VipsImage **x) {
     VipsImage *out = NULL;
     if (profile_fits(*x) || (*x)->Type == VIPS_INTERPRETATION_CMYK) {
         if (vips_icc_transform(*x, &out, "srgb", "embedded", TRUE, "depth", 8, "intent", VIPS_INTENT_PERCEPTUAL,
                                NULL) == 0)
             return step(x, 0, &out);
-        vips_error_clear(); /* a damaged profile: as if there were none */
+        vips_error_clear(); /* a damaged profile is ignored */
         out = NULL;
     }
     int failed = vips_colourspace(*x, &out, VIPS_INTERPRETATION_sRGB, NULL);
     return step(x, failed, &out);
 }
 
-/* Takes the last band out of *x as shares, 0 to 1. *out NULL: there is none. */
+/* Remove alpha, the last band, from *x, as values from 0 to 1. *out NULL: there is none. */
 static bool take_alpha(VipsImage **x, VipsImage **out) {
     VipsImage *alpha = NULL, *colour = NULL;
     *out = NULL;
@@ -261,7 +260,7 @@ static bool take_alpha(VipsImage **x, VipsImage **out) {
            step(x, vips_extract_band(*x, &colour, 0, "n", bands - 1, NULL), &colour);
 }
 
-/* A byte c over the background b becomes a c + (1 - a) b, rounded. */
+/* Blend over the background: a byte c becomes a c + (1 - a) b, rounded. */
 static bool flatten(const tn_cfg *cfg, VipsImage **x, VipsImage *alpha) {
     if (!alpha) return true;
     double colour[3];
@@ -283,7 +282,8 @@ static bool colours(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
     return ok;
 }
 
-/* The first frame of a GIF need not cover the screen. What it leaves is transparent, but libvips gives black. */
+/* The part of a GIF's screen that its first frame does not cover is transparent, but libvips makes it black: fill it with the
+ * background. */
 static bool fill_around_frame(const tn_cfg *cfg, const tn_image *image, VipsImage **x) {
     int frame[4], w = (*x)->Xsize, h = (*x)->Ysize;
     double colour[3];
@@ -322,7 +322,7 @@ static bool three_bytes(VipsImage **x) {
     return step(x, failed, &out) && (*x)->Bands == 3;
 }
 
-/* Decodes into memory first: rotation reads out of order, which a sequential source cannot. */
+/* Rotate by EXIF orientation. The image is decoded into memory first, because rotation reads it out of order. */
 static bool upright(VipsImage **x) {
     VipsImage *memory = vips_image_copy_memory(*x), *out = NULL;
     if (!step(x, memory == NULL, &memory)) return false;
@@ -349,7 +349,7 @@ static double mean_grey(const tn_image *image, int x0, int x1, int y0, int y1) {
     return sum / ((double)(x1 - x0) * (y1 - y0));
 }
 
-/* dHash: 8 rows of 9 grey means; a bit says that brightness falls to the right. */
+/* dHash: 8 rows of 9 mean grey values; a bit is 1 if brightness falls to the right. */
 static uint64_t difference_hash(const tn_image *image) {
     uint64_t bits = 0;
     for (int r = 0; r < 8; r++) {
@@ -373,12 +373,12 @@ static bool has_one_size(const VipsImage *x) {
 
 static bool fits_jpeg(const tn_cfg *cfg, tn_image *image, const VipsImage *x) {
     if (cfg->preprocess.store == TN_STORE_RAW || (x->Xsize <= TN_JPEG_SIDE && x->Ysize <= TN_JPEG_SIDE)) return true;
-    refuse(image, "a side is longer than the 65500 pixels that a JPEG may have: cut it, or set preprocess.store = raw",
+    refuse(image, "a side is longer than the 65500 pixels that a JPEG may have: crop it, or set preprocess.store = raw",
            "");
     return false;
 }
 
-/* The file itself may be stored: what the loader threads decode is what was looked at here. */
+/* May the file itself be stored? The loader threads must decode the same pixels as here. */
 static bool is_storable(const tn_image *image, VipsImage *x) {
     return is_jpeg(image) && x->Bands == 3 && x->Type == VIPS_INTERPRETATION_sRGB &&
            vips_image_get_orientation(x) == 1 && vips_image_get_typeof(x, VIPS_META_ICC_NAME) == 0 &&

@@ -1,21 +1,18 @@
 /*
- * image.h - one image file's bytes to upright sRGB pixels (libvips), and pixels to stored bytes (libjpeg).
+ * image.h - converts an image file's bytes to upright sRGB pixels (libvips), and pixels to the bytes to store (libjpeg). All functions
+ * are local.
  *
- *
- * Reads JPEG, PNG, WebP, GIF (first frame), TIFF, BMP by content, whatever the file's name says. Applies EXIF
- * orientation, converts by embedded profile to sRGB, 8 bit, composes alpha a over preprocess.background b (a c + (1 - a)
- * b, of bytes c), scales the short
+ * Reads JPEG, PNG, WebP, GIF (first frame), TIFF and BMP; the content decides, not the name. Applies EXIF orientation, converts to 8-bit
+ * sRGB by the embedded profile, blends alpha a over preprocess.background b (a c + (1 - a) b, for bytes c), and scales the short
  * side down to preprocess.size_px (Lanczos), never up.
- * Depth  8 and 16 bits and less, 32 whole; floating point from 0 to 1, or to 255 where something is larger than 2. What
- *        a file holds is taken to be encoded as sRGB where no profile says otherwise; a profile of other colours
- *        (grey on RGB) counts as none. Signed samples and other ranges have no known white: refused.
- * Alpha  a sample is alpha where the file says so: a TIFF's unspecified samples (infrared, masks) and the reserved byte of
- *        a BMP are passed over, the former with a warning.
- *        What the first frame of a GIF leaves of its screen is transparent.
- * A TIFF whose first picture is a smaller copy of another (a camera's raw file) is refused.
- * A side is at most 65535 pixels; in the end at most 65500, where JPEG is stored. Longer: refused.
- * A damaged image may crash a library, or keep it busy for ever: preprocess calls it in a process of its own
- * (decoder.h).
+ * Depth  up to 16 bits, 32-bit integers; floating point from 0 to 1, or to 255 if a value is larger than 2. Without a profile values are
+ *        taken as sRGB; a profile for other channels (grey on RGB) is ignored. Signed samples and other ranges have no known
+ *        white and are refused.
+ * Alpha  a sample is alpha only if the file says so: unspecified samples of a TIFF (infrared, masks; with a warning) and the
+ *        reserved byte of a BMP are ignored. The part of a GIF's screen that its first frame does not cover is transparent.
+ * A TIFF whose first picture is a smaller copy of another one (a camera's raw file) is refused.
+ * A side has at most 65535 pixels, after scaling at most 65500 if JPEG is stored; larger images are refused.
+ * A damaged image may crash a library or keep it busy for ever: preprocess calls it in a child process (decoder.h).
  */
 #ifndef TN_PREPROCESS_IMAGE_H
 #define TN_PREPROCESS_IMAGE_H
@@ -29,22 +26,23 @@ enum { TN_REASON_BYTES = 256 };
 typedef struct {
     int w, h;
     unsigned char *pixels;     /* (h,w,3) sRGB */
-    const unsigned char *file; /* its bytes, the caller's */
+    const unsigned char *file; /* the file's bytes, which belong to the caller */
     size_t n_file;
-    bool storable; /* the file's own bytes are a JPEG that decodes to just these pixels' size, sRGB, upright */
+    bool storable;                 /* the file is an upright sRGB JPEG of this size, so its own bytes may be stored */
     uint64_t perceptual_hash;      /* dHash, 0 for a constant image */
     char reason[TN_REASON_BYTES];  /* why it cannot be used; "" = good */
-    char warning[TN_REASON_BYTES]; /* what a library complained of first; "" = nothing */
+    char warning[TN_REASON_BYTES]; /* the first warning of a library; "" = none */
 } tn_image;
 
-/* Once per process, before the first. One thread, no cache, scaling in C: equal bytes everywhere. TN_EIO. */
+/* Call it once per process, before the first image. One thread, no cache, scaling in C, so that bytes are equal everywhere. Errors
+ * TN_EIO. */
 tn_status tn_image_begin(void);
 
-/* An image that cannot be used is not an error: out->reason says why. file must live as long as out. */
+/* Decode an image. If it cannot be used, out->reason says why. file must live as long as out. */
 void tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out);
 void tn_image_free(tn_image *image);
 
-/* What goes into the shard: bytes_out is malloc'd, caller frees. TN_ENOMEM. */
+/* The bytes to store in the shard: malloc'd, the caller frees them. Errors TN_ENOMEM. */
 tn_status tn_image_store(const tn_cfg *cfg, const tn_image *image, unsigned char **bytes_out, size_t *n_out);
 
 #endif

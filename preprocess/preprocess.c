@@ -1,18 +1,18 @@
-/* preprocess.c - the collective part: shards dealt out to ranks, index gathered. */
+/* preprocess.c - the collective part: distributes shards to ranks, gathers the index. */
 #include "preprocess/preprocess.h"
 
-#include "store/libraries.h"
 #include "base/build.h"
-#include "store/done.h"
-#include "base/stop_broadcast.h"
 #include "base/progress.h"
-#include "store/visible.h"
+#include "base/stop_broadcast.h"
 #include "data/fold.h"
 #include "data/meta.h"
 #include "data/shard.h"
 #include "preprocess/columns.h"
 #include "preprocess/decoder.h"
 #include "preprocess/folds.h"
+#include "store/done.h"
+#include "store/libraries.h"
+#include "store/visible.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Quarantined rows of this rank, as lines of quarantine.csv. */
+/* The quarantined rows of this rank, as lines of quarantine.csv. */
 typedef struct {
     char *text;
     size_t n_bytes;
@@ -34,7 +34,7 @@ typedef struct {
     const tn_meta *meta;
     tn_index *index;
     char folder[TN_PATH_BYTES], made_from[TN_HEX_BYTES];
-    char (*reason)[TN_REASON_BYTES]; /* of the rows of one shard; "" for good ones */
+    char (*reason)[TN_REASON_BYTES]; /* for the rows of one shard; "" for good rows */
     quarantine bad;
     tn_stop_broadcast halt;
     tn_decoder *decoder;
@@ -54,7 +54,7 @@ static void note_bad(work *w, int64_t row, const char *reason) {
     tn_csv_put(w->bad.lines, "", number);
     tn_csv_put(w->bad.lines, ",", w->meta->path[row]);
     tn_csv_put(w->bad.lines, ",", reason);
-    fwrite("\n", 1, 2, w->bad.lines); /* with its 0: records are gathered and sorted as strings */
+    fwrite("\n", 1, 2, w->bad.lines); /* with a 0 byte, because records are gathered and sorted as strings */
 }
 
 static tn_status add_found(work *w, tn_shard_writer *writer, int64_t row, const tn_found *found) {
@@ -85,7 +85,7 @@ static void show(work *w, int64_t n_more) {
     if (w->shown) tn_progress_at(&w->bar, w->n_done, NULL);
 }
 
-/* *n_rows: of the shard, one more unless there was a halt. */
+/* Add a row to the shard; *n_rows rises by one, unless decoding was stopped. */
 static tn_status add_row(work *w, tn_shard_writer *writer, int64_t row, int64_t *n_rows) {
     tn_found found;
     TN_TRY(read_row(w, row, &found));
@@ -97,7 +97,7 @@ static tn_status add_row(work *w, tn_shard_writer *writer, int64_t row, int64_t 
     return st;
 }
 
-/* Half a shard is nothing: where a stop is wanted it is dropped. */
+/* Make a shard. After a stop request an incomplete shard is dropped. */
 static tn_status fill_shard(work *w, const char *path, const tn_shard_spec *spec) {
     tn_shard_writer *writer = NULL;
     const char **reason = calloc((size_t)spec->n_rows, sizeof *reason);
@@ -115,8 +115,7 @@ static tn_status fill_shard(work *w, const char *path, const tn_shard_spec *spec
     return st;
 }
 
-/* Rows without an image are tried again: what was missing or half copied may be there now. *out: each fails as before.
- */
+/* Try rows without an image again: missing or half-copied files may be complete now. *out: all of them fail as before. */
 static tn_status fail_again(const work *w, const tn_shard_spec *spec, char *const *reason, bool *out) {
     *out = true;
     for (int64_t i = 0; *out && i < spec->n_rows; i++) {
@@ -136,7 +135,7 @@ static void keep_shard(work *w, const tn_shard_spec *spec, char *const *reason) 
     show(w, spec->n_rows);
 }
 
-/* A whole one that an interrupted preprocess left is kept. */
+/* Make a shard, unless an interrupted preprocess left it complete. */
 static tn_status make_shard(work *w, int shard) {
     static const char *const STORE[] = {"jpeg", "original", "raw"};
     int64_t per = w->cfg->preprocess.shard_rows, first = shard * per;
@@ -163,7 +162,7 @@ static tn_status stopped(void) {
                    "preprocess: stopped on request; the shards that are finished are kept: run the same command again");
 }
 
-/* Shards s % R == rank; returns this rank's verdict. */
+/* Make the shards s with s % R == rank. Returns this rank's status. */
 static tn_status make_shards_here(tn_run *run, work *w) {
     int64_t per = w->cfg->preprocess.shard_rows, n_here = 0;
     tn_status st = tn_decoder_open(w->cfg, &w->halt, &w->decoder);
@@ -195,7 +194,7 @@ static tn_status make_shards(tn_run *run, work *w) {
     return TN_OK;
 }
 
-/* Shards behind the last, of an interrupted preprocess whose preprocess.shard_rows was smaller. Rank 0. */
+/* Remove shards after the last one, which an interrupted preprocess with a smaller preprocess.shard_rows left. On rank 0. */
 static tn_status remove_leftovers(const work *w) {
     DIR *d = opendir(w->folder);
     if (!d) return tn_fail(TN_EIO, "%s: %s", w->folder, strerror(errno));
@@ -211,7 +210,7 @@ static tn_status remove_leftovers(const work *w) {
 
 /* --- gathering ---------------------------------------------------------------------------------------------------- */
 
-/* Each row was filled by one rank and is zero elsewhere. */
+/* Sum a column over ranks: each row was set by one rank and is zero on the others. */
 static void gather(tn_run *run, void *column, int64_t n, size_t size) {
     char *at = column;
     for (size_t left = (size_t)n * size; left > 0;) {
@@ -239,8 +238,8 @@ static int by_row(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The lines of all ranks in order of rows, on rank 0, as the file's text. A reason has no line breaks (image.c), a path
- * may have: records, not lines, are sorted; every record begins with its row. */
+/* On rank 0: write the lines of all ranks in the order of rows. Records are sorted and not lines, because a path may contain line
+ * breaks; every record begins with its row. */
 static tn_status write_quarantine(const char *folder, char *text, int64_t n) {
     char path[TN_PATH_BYTES], **record = malloc((size_t)n * sizeof *record + 1);
     char *out = NULL;
@@ -264,8 +263,8 @@ static tn_status write_quarantine(const char *folder, char *text, int64_t n) {
     return st;
 }
 
-/* The texts of all ranks behind each other, on rank 0; NULL elsewhere. In pieces: MPI counts are int, and where a whole
- * folder of images is missing the text is longer. */
+/* Concatenate the texts of all ranks on rank 0; NULL elsewhere. They are sent in pieces, because MPI counts are int, and the text may be
+ * longer if all images are missing. */
 static tn_status gather_text(tn_run *run, const char *mine, int64_t n_mine, char **all_out) {
     enum { PIECE = 1 << 30, TAG = 72 };
     int64_t total = 0;
@@ -296,7 +295,7 @@ static tn_status gather_text(tn_run *run, const char *mine, int64_t n_mine, char
     return TN_OK;
 }
 
-/* Collective: how many are bad in all, and quarantine.csv. first_out: the first reasons, for a message. */
+/* Count the bad images of all ranks, and write quarantine.csv. first_out: the first reasons, for a message. Collective. */
 static tn_status gather_quarantine(tn_run *run, work *w, int64_t *n_bad, char first_out[512]) {
     char *all = NULL;
     MPI_Allreduce(&w->bad.n, n_bad, 1, MPI_INT64_T, MPI_SUM, run->comm);
@@ -319,12 +318,12 @@ static tn_status judge_quarantine(const tn_cfg *cfg, int64_t n, int64_t n_bad, c
         return tn_fail(
             TN_EFORMAT,
             "%" PRId64 " of %" PRId64 " images cannot be used, more than data.max_bad_fraction = %g allows:%s\n"
-            "all are listed in %s/quarantine.csv: mend them, or raise data.max_bad_fraction to go on without "
-            "them, and run the same command again: it tries them anew",
+            "all are listed in %s/quarantine.csv: repair them, or raise data.max_bad_fraction to go on without "
+            "them, and run the same command again, which tries them again",
             n_bad, n, cfg->data.max_bad_fraction, first, folder);
     if (n_bad > 0)
         tn_warn("%" PRId64 " of %" PRId64
-                " images cannot be used and are left out, see %s/quarantine.csv; to take them in later, mend them, "
+                " images cannot be used and are left out, see %s/quarantine.csv; to include them later, repair them, "
                 "delete that folder and preprocess again",
                 n_bad, n, folder);
     return TN_OK;
@@ -358,7 +357,7 @@ static tn_status fill_shards(tn_run *run, work *w, const tn_done *done) {
     return tn_agree(run, st);
 }
 
-/* Whatever decides a shard's bytes, as far as it can be known. */
+/* The hash of everything known that determines a shard's bytes. */
 static void hash_origin(const tn_done *done, char hex_out[TN_HEX_BYTES]) {
     tn_hash *h = tn_hash_new();
     tn_hash_text(h, done->settings);
@@ -384,8 +383,7 @@ static tn_status shards_anew(tn_run *run, const tn_cfg *cfg, const tn_meta *meta
     return st;
 }
 
-/* Done is done, also without the rows whose images were missing: all that was trained on it would be lost. But it is
- * told. */
+/* Report missing images that exist now. The folder is not made again, because everything trained on it would be lost. */
 static void tell_restored(const tn_cfg *cfg, const char *folder) {
     char path[TN_PATH_BYTES];
     tn_csv *t = NULL;
@@ -397,7 +395,7 @@ static void tell_restored(const tn_cfg *cfg, const char *folder) {
              tn_path(path, "%s/%s", cfg->data.images, tn_csv_at(t, i, name)) == TN_OK && tn_file_exists(path);
     if (n > 0)
         tn_warn("%s: %" PRId64
-                " images that were missing are there now, and still left out: to take them in, delete that folder and "
+                " images that were missing exist now, but are still left out: to include them, delete that folder and "
                 "preprocess again",
                 folder, n);
     tn_csv_free(&t);

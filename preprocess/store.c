@@ -1,4 +1,4 @@
-/* store.c - pixels to the bytes that a shard holds. */
+/* store.c - converts pixels to the bytes that a shard stores. */
 #include "preprocess/image.h"
 
 #include "store/jpeg.h"
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Does libjpeg accept the file without a warning, as the loader will demand? */
+/* Does libjpeg decode the file without a warning, as the loader requires? */
 static tn_status decodes_cleanly(const tn_image *image, bool *out) {
     unsigned char *pixels = NULL;
     size_t room = 0;

@@ -1,4 +1,4 @@
-/* tiff.c - tags of the first directory; every offset is checked, as strangers wrote the file. */
+/* tiff.c - reads tags of the first directory; every offset is checked, because the file may be damaged. */
 #include "preprocess/tiff.h"
 
 #include <stdint.h>
@@ -13,7 +13,7 @@ typedef struct {
     bool big_endian, wide; /* wide: BigTIFF, offsets and counts of eight bytes */
 } reader;
 
-/* A number of n bytes; 0 beyond the end, which no caller follows. */
+/* A number of n bytes; 0 beyond the end of the file. */
 static uint64_t number(const reader *r, uint64_t at, int n) {
     uint64_t x = 0;
     if (at > r->n_file || r->n_file - at < (uint64_t)n) return 0;
@@ -34,7 +34,7 @@ bool tn_tiff_is(const unsigned char *file, size_t n_file) {
     return begin(file, n_file, &r);
 }
 
-/* Where the entry of a tag is in the first directory; 0: there is none. */
+/* The offset of a tag's entry in the first directory; 0: there is none. */
 static uint64_t find(const reader *r, uint64_t tag) {
     int width = r->wide ? 8 : 4;
     uint64_t at = number(r, r->wide ? 8 : 4, width), n_tags = number(r, at, r->wide ? 8 : 2);
@@ -47,7 +47,7 @@ static uint64_t find(const reader *r, uint64_t tag) {
     return 0;
 }
 
-/* An entry of the directory. Values stand in it where they have room, else at an offset. */
+/* The offset of an entry's values: inside the entry if they fit, otherwise elsewhere. */
 static uint64_t values_at(const reader *r, uint64_t entry, uint64_t n_bytes_each, uint64_t *count_out) {
     int width = r->wide ? 8 : 4;
     uint64_t at = entry + (r->wide ? 12 : 8);

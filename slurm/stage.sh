@@ -28,7 +28,7 @@
 set -u
 program=$1 site=$2 run=$3 label=$4 what=${5%/*} cells=${5#*/} per_node=$6
 shift 6
-failures=0 out_of_memory=0 asked="" ended="" interrupted="" child="" reminder="" further="" raised="" avoid=""
+failures=0 out_of_memory=0 asked="" ended="" interrupted="" child="" reminder="" further="" raised="" avoid="" keeper=""
 
 # The ranks publish a checkpoint and leave with 6. bash runs a trap only between commands: so the launcher runs in the background.
 # From here on no signal is lost: one that finds no child is remembered, and looked for before a launch and behind it. A launcher
@@ -252,7 +252,8 @@ code_of() { # EXIT_CODE
 }
 
 # A launcher whose ranks never begin (a daemon of mpirun that has ended, a node that does not answer) is ended: then it is one that died
-# before MPI was up. A program of its own: it shall neither delay a signal nor outlive the launcher.
+# before MPI was up. A program of its own: it shall not delay a signal. It ends with the launcher: where one of its processes outlives
+# the job, Slurm 22.05 keeps the job's cgroup, and fails to start the job with more memory on that node.
 # shellcheck disable=SC2016
 keep_start='timeout "$1" tail -f --pid="$2" /dev/null
 [ $? = 124 ] && [ ! -e "$3" ] || exit 0
@@ -272,7 +273,8 @@ launch() { # VERB OPTIONS...: its exit code in $code
     fi
     TENFOLD_JOB=$id TENFOLD_BEGUN=$record.begun TENFOLD_RANKS=$ranks "${launcher[@]}" "${container[@]}" "$program" "$1" "$run" "${@:2}" &
     child=$!
-    [ "$1" = report ] || sh -c "$keep_start" keep_start "${TENFOLD_START_SECONDS:-600}" "$child" "$record.begun" &
+    sh -c "$keep_start" keep_start "${TENFOLD_START_SECONDS:-600}" "$child" "$record.begun" &
+    keeper=$!
     [ -z "$asked$ended" ] || pass_on # came before child was known
     while :; do
         interrupted=""
@@ -282,6 +284,8 @@ launch() { # VERB OPTIONS...: its exit code in $code
         [ $code -gt 128 ] || break # else it was the trap that ended the wait, not the child
     done
     child=""
+    pkill -P "$keeper"
+    wait "$keeper"
     [ "$code" = 0 ] || code=$(code_of "$code")
     [ -z "$reminder" ] || kill "$reminder" 2>/dev/null
     reminder=""

@@ -1,4 +1,4 @@
-/* build.c - versions of ourselves and of MPI. */
+/* build.c - versions of tenfold and of MPI. */
 #include "base/build.h"
 
 #include "commit.h"

@@ -1,4 +1,4 @@
-/* build.h - which tenfold this is, for the records of every artefact. */
+/* build.h - versions of tenfold and MPI, for records. */
 #ifndef TN_BASE_BUILD_H
 #define TN_BASE_BUILD_H
 

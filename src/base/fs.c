@@ -52,8 +52,8 @@ static bool is_synced(int fd) {
     return fsync(fd) == 0 || errno == EINVAL;
 }
 
-/* A file that says that its folder is whole goes first, and for good: a process that dies in between must not leave half
- * a folder that looks whole. */
+/* Remove the file that marks a folder as complete, and fsync: a process that dies during the removal must not leave half a folder that
+ * looks complete. */
 static tn_status remove_markers(int fd, const char *path) {
     static const char *const MARKER[] = {"DONE", "COPIED"};
     bool any = false;
@@ -66,7 +66,7 @@ static tn_status remove_markers(int fd, const char *path) {
     return !any || is_synced(fd) ? TN_OK : not_removed(path);
 }
 
-/* Takes fd. */
+/* Remove everything in a folder. Closes fd. */
 static tn_status empty_folder(int fd, const char *path) {
     DIR *d = fdopendir(fd);
     if (!d) {
@@ -85,8 +85,8 @@ static tn_status empty_folder(int fd, const char *path) {
     return st;
 }
 
-/* A link is removed, never followed: what it points to is somebody else's. Folders are opened without following and
- * emptied by their descriptors, so that a link that takes a folder's place meanwhile leads nowhere. */
+/* A link is removed and never followed. Folders are opened without following links and emptied by their descriptors, so that a link
+ * that replaces a folder meanwhile is not followed either. */
 tn_status tn_folder_remove_at(int parent, const char *name, const char *path) {
     struct stat self;
     if (fstatat(parent, name, &self, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(self.st_mode))
@@ -114,7 +114,7 @@ static bool is_absent(const char *path) {
     return access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
-/* A network file system may remember that a file was absent; opening its folder makes it ask again. */
+/* A network file system may cache that a file is absent; opening its folder makes it ask the server again. */
 bool tn_file_exists(const char *path) {
     if (!is_absent(path)) return true;
     char folder[TN_PATH_BYTES];
@@ -134,7 +134,7 @@ static tn_status read_open(const char *path, FILE *f, char **text_out, size_t *n
     if (S_ISDIR(info.st_mode)) return tn_fail(TN_EIO, "%s: is not a file that can be read: it is a folder", path);
     size_t room = (size_t)info.st_size + 1, n = 0;
     char *text = malloc(room);
-    while (text) { /* the size of a pipe or of a growing file is not known before */
+    while (text) { /* the size of a pipe or a growing file is not known in advance */
         n += fread(text + n, 1, room - n, f);
         if (n < room) break;
         char *more = realloc(text, room *= 2);

@@ -1,5 +1,5 @@
 /*
- * fs.h - paths, whole files, atomic publication.
+ * fs.h - paths, whole files, atomic publication of files.
  *
  *   char path[TN_PATH_BYTES];
  *   TN_TRY(tn_path(path, "%s/metrics.json", run_dir));
@@ -7,7 +7,7 @@
  *
  * Invariant  A published file is complete: it was written as `<path>.tmp`, fsynced, renamed, and its folder
  *            fsynced. A reader never sees half of it; a dead writer leaves at most a `.tmp`.
- * All local: rank 0 (or the one owner of the file) calls them.
+ * All functions are local: rank 0, or the only writer of the file, calls them.
  */
 #ifndef TN_BASE_FS_H
 #define TN_BASE_FS_H
@@ -21,48 +21,48 @@
 
 enum { TN_PATH_BYTES = 4096 };
 
-/* printf into out; TN_EARG when it does not fit. */
+/* printf into out. Errors TN_EARG it does not fit. */
 tn_status tn_path(char out[TN_PATH_BYTES], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Create a folder and its parents; existing ones are fine. Checks that it can be written to. TN_EIO. */
+/* Create a folder and its parents, unless they exist, and check that it can be written to. Errors TN_EIO. */
 tn_status tn_folder_make(const char *path);
-/* Remove a folder and everything in it; absent is fine. The file that says that it is whole (DONE, COPIED) goes first, and
- * the folder is fsynced before anything else goes. Links in it, and a link at path, are removed and never followed, whoever
- * exchanges them meanwhile. TN_EIO. */
+/* Remove a folder and everything in it; it may be absent. The file that marks it as complete (DONE, COPIED) is removed first, and the
+ * folder is fsynced before anything else is removed. Links are removed and never followed, even if somebody replaces a folder by a link
+ * meanwhile. Errors TN_EIO. */
 tn_status tn_folder_remove(const char *path);
 /* The same for an entry `name` of an open folder; path: for the message. */
 tn_status tn_folder_remove_at(int parent, const char *name, const char *path);
-/* Remove what dead writers left in a folder that nobody else writes to: files that end with .tmp. Absent is fine. */
+/* Remove the files *.tmp that dead writers left in a folder. No other process may write there. The folder may be absent. */
 void tn_folder_clean(const char *path);
-/* True, too, where nobody can tell (an I/O error, a folder that may not be searched): whoever opens the file says why. A
- * checkpoint that cannot be seen for a moment must not look like none. */
+/* Does the file exist? True also if that cannot be found out (an I/O error, no permission); then opening it reports why. A checkpoint
+ * that is not accessible for a moment must not count as absent. */
 bool tn_file_exists(const char *path);
 
-/* Whole file into malloc'd memory, with a 0 byte after it that n_bytes_out does not count. Caller frees. */
+/* Read a whole file into malloc'd memory, which the caller frees. A 0 byte follows, which n_bytes_out does not count. Errors TN_EIO,
+ * TN_ENOMEM. */
 tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out);
 
-/* Take back a published file: it is removed and its folder fsynced; absent is fine. TN_EIO. */
+/* Remove a published file, and fsync its folder; the file may be absent. Errors TN_EIO. */
 tn_status tn_file_remove(const char *path);
 
-/* Publish a copy, whatever its size. TN_EIO. */
+/* Publish a copy of a file of any size. Errors TN_EIO. */
 tn_status tn_file_copy(const char *from, const char *to);
 
-/* Publish n_bytes at path. TN_EIO names path and errno ("No space left on device"), and removes the .tmp. */
+/* Publish n_bytes at path. Errors TN_EIO names path and errno ("No space left on device"); the .tmp is removed. */
 tn_status tn_file_publish(const char *path, const void *data, size_t n_bytes);
 
-/* may_publish is asked before anything is published or a .tmp removed, from now on (store/done.c: whether the folder is still
- * ours). Local. */
+/* Set a function that is called before anything is published or a .tmp removed (store/done.c: does the folder still belong to this
+ * process?). */
 void tn_publish_guard(tn_status (*may_publish)(void));
 
-/* For writers that write by themselves: write to tn_publish_name (tn_file_create, tn_h5_create), close it, then
- * tn_publish_end; where that cannot be, tn_publish_drop removes what was written, and tn_msg stays.
- * Errors  TN_EBUSY the folder that this process began has been taken over (done.h): the .tmp there is another's, and is
- *         neither written, published nor removed. Only the rank that began the folder knows; the others hear it at
- *         the next tn_agree. */
+/* For writers that write the file themselves: write to the path from tn_publish_name (tn_file_create, tn_h5_create), close it, then
+ * call tn_publish_end. After a failure call tn_publish_drop, which removes the .tmp; tn_msg is kept.
+ * Errors  TN_EBUSY another process took over the folder that this process began (done.h): the .tmp belongs to that process and is not
+ *         written, published or removed. Only the rank that began the folder gets this error; the others at the next tn_agree. */
 tn_status tn_publish_name(const char *path, char tmp_out[TN_PATH_BYTES]);
 tn_status tn_publish_end(const char *path);
 void tn_publish_drop(const char *path);
-/* A new file for writing; what a dead writer left at path is removed first, a link there is not followed. NULL: errno. */
+/* Create a file for writing. An existing file of a dead writer is removed first; a link is not followed. NULL: see errno. */
 FILE *tn_file_create(const char *path);
 
 #endif

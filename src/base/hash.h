@@ -1,5 +1,5 @@
 /*
- * hash.h - 128-bit XXH3 as 32 hex digits, streaming.
+ * hash.h - 128-bit XXH3 hashes as 32 hex digits, of streams, memory and files. All functions are local.
  *
  *   tn_hash *h = tn_hash_new();  tn_hash_add(h, data, n);  tn_hash_hex(h, hex);  tn_hash_free(&h);
  */

@@ -1,4 +1,4 @@
-/* progress.c - a bar where someone looks, lines where nobody does. */
+/* progress.c - a bar on a terminal, lines in a log; heartbeats. */
 #include "base/progress.h"
 
 #include "base/utf8.h"
@@ -25,7 +25,7 @@ static void say(const char *kind, const char *fmt, va_list args) {
     char text[2048], shown[2048];
     vsnprintf(text, sizeof text, fmt, args);
     tn_utf8_printable(text, shown, sizeof shown);
-    fprintf(stderr, "tenfold: %s%s\n", kind, shown); /* one write: lines of several ranks do not mix */
+    fprintf(stderr, "tenfold: %s%s\n", kind, shown); /* one write, so that lines of several ranks do not mix */
 }
 
 void tn_say(const char *fmt, ...) {
@@ -66,7 +66,7 @@ void tn_print(FILE *out, const char *fmt, ...) {
     free(shown);
 }
 
-/* TENFOLD_TERMINAL: `tenfold run` sits at a terminal and passes our output on (process/launch.c). */
+/* Does the output go to a terminal? TENFOLD_TERMINAL: through `tenfold run` (process/launch.c). */
 static bool at_terminal(void) {
     return isatty(STDERR_FILENO) || getenv("TENFOLD_TERMINAL");
 }
@@ -101,7 +101,7 @@ bool tn_is_job(void) {
     return getenv("TENFOLD_JOB") != NULL;
 }
 
-/* Closed each time: network file systems send what was written then. */
+/* Write a heartbeat. The file is closed each time, because network file systems send data at close. */
 static void give_sign(const tn_progress *p, int64_t done, double now) {
     char line[256];
     double every_s = tn_is_job() ? SIGN_OF_JOB_EVERY_S : SIGN_EVERY_S;
@@ -112,7 +112,7 @@ static void give_sign(const tn_progress *p, int64_t done, double now) {
     int fd = open(signs.path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd < 0) return;
     ssize_t wrote = pwrite(fd, line, (size_t)n, 0);
-    (void)wrote; /* where there is no room now, the next one may have some */
+    (void)wrote; /* on a full disk the next heartbeat may succeed */
     close(fd);
 }
 
@@ -144,7 +144,7 @@ static void draw(const tn_progress *p, int64_t done, const char *note) {
 
 void tn_progress_at(tn_progress *p, int64_t done, const char *note) {
     tn_watch_at(p->label, done);
-    if (!p->begun) { /* the first report says where a resumed run stands */
+    if (!p->begun) { /* the first call tells where a resumed run begins */
         p->begun = true;
         p->first = done;
         p->begin_s = tn_now_s();

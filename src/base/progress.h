@@ -1,5 +1,5 @@
 /*
- * progress.h - progress of long work: a bar on a terminal, sparse lines in a log.
+ * progress.h - messages, and progress of long work: a bar on a terminal, a few lines in a log, a heartbeat. All functions are local.
  *
  *
  *   tn_progress p;
@@ -18,10 +18,10 @@
 
 typedef struct {
     char label[96], unit[16];
-    int64_t total, first; /* first: where this process began (resume), for the rate */
+    int64_t total, first; /* first: where this process began (after resuming), to compute the rate */
     double begin_s, drawn_s;
     bool terminal, begun;
-    bool quiet; /* to be set after begin: heartbeats alone, nothing on stderr */
+    bool quiet; /* set it after begin for heartbeats alone, without output on stderr */
 } tn_progress;
 
 void tn_progress_begin(tn_progress *p, const char *label, int64_t total, const char *unit);
@@ -30,15 +30,13 @@ void tn_progress_end(tn_progress *p, const char *note);
 
 double tn_now_s(void); /* monotonic clock */
 
-/* Did slurm/stage.sh start this process? Then many like it share a file system, and what each writes now and then it
- * writes less often. */
+/* Did slurm/stage.sh start this process? Then heartbeats are written less often, because many jobs share the file system. */
 bool tn_is_job(void);
 
-/* Signs of life for observers on other hosts: from here on every tn_progress_at of this process, at most every EVERY_S
- * seconds (2; of a job 30), writes `COUNT EVERY_S DONE TOTAL PER_S LABEL` over the first line of path; NULL ends it. COUNT
- * rises by one each time. It holds no time of day: an observer sees on its own clock for how long COUNT stays the same.
- * Nothing is synced or renamed: a sign that a crash loses, or that is read half, tells no lasting lie. A path that cannot
- * be written stays without signs, and harms nothing. */
+/* Write heartbeats for observers on other hosts: from now on every tn_progress_at, at most every EVERY_S seconds (2; in a job 30), writes
+ * `COUNT EVERY_S DONE TOTAL PER_S LABEL` over the first line of path. path NULL ends this. COUNT rises by one each time. There is no
+ * time of day: an observer measures on its own clock how long COUNT stays the same. Nothing is synced or renamed, because a lost or
+ * half-written heartbeat is soon replaced. If path cannot be written, there is no heartbeat, and no error. */
 void tn_progress_heartbeat(const char *path);
 
 typedef struct {
@@ -54,8 +52,8 @@ void tn_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* What came out of a step, in a few words: "tenfold: result: ..."; `tenfold run` shows it in the line of the step. */
 void tn_result(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* fprintf for tables that a terminal may show and that hold words of files: their control characters become \xNN. Without
- * memory it prints nothing. */
+/* fprintf for text with names from files: control characters become \xNN, so that they cannot command a terminal. Prints nothing if there
+ * is no memory. */
 void tn_print(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -4,9 +4,9 @@
  *   tn_rng r = tn_rng_at(seed, TN_STREAM_CROP, images_seen, sample_id);
  *   double u = tn_rng_uniform(&r);
  *
- * Invariant  A number depends on (seed, stream, counter, sample, index of the draw) and on nothing else: not on
- *            ranks, threads, or what was drawn before for another sample.
- * Period     2^34 draws of 32 bits, as long as counters stay below 2^56 (the block number goes on in its top byte).
+ * Invariant  A number depends only on (seed, stream, counter, sample, index of the draw), not on ranks, threads, or draws for other
+ *            samples. All functions are local.
+ * Period     2^34 draws of 32 bits, if counters stay below 2^56 (their top byte is used for the block number).
  * Source     Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011
  */
 #ifndef TN_BASE_RNG_H
@@ -37,7 +37,7 @@ typedef struct {
     int n_left;
 } tn_rng;
 
-/* sample: 32 bits are used. counter: what makes this occasion unlike the others, usually images seen. */
+/* A generator. sample: 32 bits are used. counter: distinguishes occasions of drawing, usually images seen. */
 tn_rng tn_rng_at(uint64_t seed, tn_stream stream, uint64_t counter, uint64_t sample);
 
 uint32_t tn_rng_u32(tn_rng *r);

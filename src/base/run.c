@@ -1,4 +1,4 @@
-/* run.c - MPI begin and end, agreement. */
+/* run.c - begin and end of MPI, agreement on errors. */
 #include "base/run.h"
 
 #include "base/build.h"
@@ -17,9 +17,9 @@ static void know_ranks(tn_run *run) {
     MPI_Comm_size(run->comm, &run->n_ranks);
 }
 
-/* The file that slurm/stage.sh and process/launch.c look at: it is there when the launch has succeeded, so that a death is not the
- * launcher's. A line "published" is what the next start goes on from; "ended N" is the verdict, as MPICH's mpirun can end with 0
- * where all ranks ended with 6. */
+/* Write to the file that slurm/stage.sh and process/launch.c read. It exists once the launch has succeeded: a later death is not the
+ * launcher's fault. A line "published" means progress; "ended N" is the status, because MPICH's mpirun can end with 0 although all
+ * ranks ended with 6. */
 static void mark(const char *text) {
     const char *path = getenv("TENFOLD_BEGUN");
     FILE *f = path ? fopen(path, "a") : NULL;
@@ -56,7 +56,7 @@ static tn_status watch_each_other(tn_run *run) {
     return st;
 }
 
-/* The first of these names that the environment has. Slurm's are last: below srun there can be another launcher. */
+/* The value of the first of these variables that is set. Slurm's come last, because another launcher can run below srun. */
 static const char *launcher_says(const char *const names[]) {
     const char *text = NULL;
     for (int i = 0; names[i] && !text; i++) text = getenv(names[i]);
@@ -70,7 +70,7 @@ bool tn_is_first_rank(void) {
     return !rank || strcmp(rank, "0") == 0;
 }
 
-/* Programs that their launcher does not connect each believe to be alone, and would all write the same files. */
+/* If the launcher belongs to another MPI, each process is a world of one rank, and all would write the same files. */
 static tn_status check_ranks(const tn_run *run) {
     static const char *const SIZE[] = {"TENFOLD_RANKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", NULL};
     const char *started = launcher_says(SIZE);
@@ -80,10 +80,9 @@ static tn_status check_ranks(const tn_run *run) {
     MPI_Finalize();
     return tn_fail(
         TN_EARG,
-        "the launcher started %s ranks, and %d of them know of each other: it is not the launcher of the MPI "
-        "that this program runs with, %s. mpirun must be of the same MPI (which mpirun); srun needs "
-        "--mpi=pmix for Open MPI, and often --mpi=pmi2 for others (srun --mpi=list tells); both are set by "
-        "TENFOLD_LAUNCHER in site.env",
+        "the launcher started %s ranks, but MPI knows %d: the launcher does not belong to the MPI that this program "
+        "runs with, %s. mpirun must be of the same MPI (which mpirun); srun needs --mpi=pmix for Open MPI, and often "
+        "--mpi=pmi2 for others (see srun --mpi=list); both are set by TENFOLD_LAUNCHER in site.env",
         started ? started : "other", run->n_ranks, tn_build_mpi());
 }
 
@@ -91,8 +90,8 @@ enum { START_S = 600 }; /* thousands of ranks take a minute or two */
 
 tn_status tn_run_begin(tn_run *run) {
     int provided = 0;
-    tn_status st = tn_stop_begin();   /* before MPI begins: it starts threads, and starting many ranks takes a while */
-    if (st != TN_OK) tn_fail_print(); /* other ranks may do well, and cannot be told */
+    tn_status st = tn_stop_begin();   /* before MPI, which starts threads; starting many ranks takes a while */
+    if (st != TN_OK) tn_fail_print(); /* without MPI the other ranks cannot be told */
     TN_TRY(st);
     tn_stop_starting(START_S);
     bool up = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) == MPI_SUCCESS;
@@ -107,11 +106,11 @@ tn_status tn_run_begin(tn_run *run) {
     return watch_each_other(run);
 }
 
-/* Launchers take leaving without MPI_Finalize for a failure, and have a code of their own for it. */
+/* Exit without MPI_Finalize. Launchers report this as a failure, with their own exit code. */
 _Noreturn static void leave(tn_run *run, tn_status verdict) {
     if (verdict == TN_OK) {
-        verdict = tn_fail(TN_EIO, "an HDF5 file that was read could not be closed: look at its file system. What is "
-                                  "published is whole: run again, to go on from there");
+        verdict = tn_fail(TN_EIO, "an HDF5 file that was read could not be closed: check its file system. Published "
+                                  "files are complete: run again to continue from there");
         if (run->rank == 0) tn_fail_print();
         MPI_Barrier(run->comm);
     }
@@ -177,7 +176,7 @@ tn_status tn_agree_at(tn_run *run, tn_status mine, const char *place) {
     char text[TN_MSG_BYTES];
     memcpy(text, tn_msg, sizeof text);
     MPI_Bcast(text, sizeof text, MPI_CHAR, worst.rank, run->comm);
-    int best = (int)mine; /* where all ranks failed alike (a bad job file), the rank says nothing */
+    int best = (int)mine; /* if all ranks failed alike (a bad job file), the message does not name a rank */
     MPI_Allreduce(MPI_IN_PLACE, &best, 1, MPI_INT, MPI_MIN, run->comm);
     if (best != worst.st && strncmp(text, "rank ", 5) != 0)
         return tn_fail((tn_status)worst.st, "rank %d: %s", worst.rank, text);

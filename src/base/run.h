@@ -1,11 +1,11 @@
 /*
- * run.h - the communicator, and agreement of errors over ranks.
+ * run.h - the MPI communicator, and agreement on errors over ranks.
  *
  *   tn_run run;
  *   TN_TRY(tn_run_begin(&run));  ...  st = tn_agree(&run, st);  ...  tn_run_end(&run, st, false);
  *
- * Rule: a function whose first parameter is `tn_run *run` is collective, and only those are. What cannot see
- * a communicator cannot communicate. Between two collectives nobody returns on a rank-local condition.
+ * Rule: a function is collective if and only if its first parameter is `tn_run *run`. Between two collectives no rank may return on a
+ * condition that holds only on that rank.
  */
 #ifndef TN_BASE_RUN_H
 #define TN_BASE_RUN_H
@@ -23,39 +23,40 @@ typedef struct tn_run {
     int rank, n_ranks;
 } tn_run;
 
-/* What the launcher says, before MPI begins or without it; true without a launcher. Local. */
+/* Is this rank 0 by the launcher's variables? For use before or without MPI; true without a launcher. Local. */
 bool tn_is_first_rank(void);
 
-/* tn_stop_begin, MPI_Init_thread(FUNNELED), errors fatal; the ranks of a host watch each other (watch.h). Collective over
- * all.
- * Errors  TN_EIO MPI does not start. TN_EARG a launcher says that it started another number of ranks than know of each
- *         other: it is one of another MPI. */
+/* Call tn_stop_begin and MPI_Init_thread(FUNNELED); MPI errors become fatal; the ranks of a host watch each other (watch.h). Collective
+ * over all ranks.
+ * Errors  TN_EIO MPI does not start; TN_EARG the launcher belongs to another MPI: it started another number of ranks than MPI knows. */
 tn_status tn_run_begin(tn_run *run);
 
-/* Something was published that the next start goes on from: slurm/stage.sh queues a job again as long as its starts get
- * further. Local. */
+/* Record that something was published from which the next start continues: slurm/stage.sh requeues a job while its starts make
+ * progress. Local. */
 void tn_run_got_further(void);
 
-/* Writes into that file, too: that this process has begun, where it is none of MPI. Local. */
+/* Record in the same file that this process, which does not use MPI, has begun. Local. */
 void tn_run_begun(void);
 
-/* MPI_Finalize. verdict: the same on every rank; rank 0 prints a failure before any rank leaves, because launchers end
- * the others as soon as one exits with an error. broken: on this rank, a library would crash at its end
- * (tn_h5_broken): then every rank leaves at once, with the verdict as its exit code; TN_OK becomes TN_EIO. Collective. */
+/* MPI_Finalize. Collective.
+ * verdict  the same on every rank; rank 0 prints an error before any rank leaves, because launchers kill the others as soon as one
+ *          exits with an error
+ * broken   on this rank a library would crash at exit (tn_h5_broken): then all ranks exit at once with the verdict as exit code; TN_OK
+ *          becomes TN_EIO */
 void tn_run_end(tn_run *run, tn_status verdict, bool broken);
 
-/* A part of run: ranks with the same colour share out. Collective over run; end with tn_run_leave. */
+/* Split run: ranks with the same colour get a common communicator. Collective over run. End it with tn_run_leave. */
 tn_status tn_run_split(tn_run *run, int colour, tn_run *out);
 void tn_run_leave(tn_run *part);
 
-/* The worst status, on every rank, with its message in every rank's tn_msg ("rank R: " put in front of it when
- * there are several ranks). It prints nothing: the one who handles the verdict prints. Collective. */
+/* Returns the worst status of all ranks, on every rank, and copies its message to every rank's tn_msg (with "rank R: " in front, if
+ * there are several ranks). Prints nothing. Collective. */
 tn_status tn_agree(tn_run *run, tn_status mine);
 
-/* MPI_Bcast of any length: MPI counts are int. Collective. */
+/* MPI_Bcast of any length (MPI counts are int). Collective. */
 void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes);
 
-/* Adds up n counts over the ranks, on every rank, however many they are. Collective. */
+/* Sum n counts over the ranks, on every rank, for any n. Collective. */
 void tn_sum(tn_run *run, int64_t n, int64_t *count);
 
 /* The three above first compare on all ranks where they are called from, and what with. Ranks that came to different calls would
@@ -84,7 +85,7 @@ static inline tn_status tn_agree_known(tn_run *run, tn_status mine) {
 #define tn_agree(run, mine) tn_agree_known(run, mine)
 #endif
 
-/* Failure while peers may be inside a collective: print rank, host, text; MPI_Abort with st as exit code. */
+/* For a failure while other ranks may be inside a collective: print rank, host and text, and call MPI_Abort with st as exit code. */
 _Noreturn void tn_die(tn_status st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -28,7 +28,7 @@ tn_status(tn_fail_memory)(unsigned long long n_bytes, const char *what) {
 
 void tn_fail_print(void) {
     static bool printed;
-    fflush(stdout); /* in a log of both, the error is the last line */
+    fflush(stdout); /* so that the error is the last line of a log with both streams */
     if (!printed) fprintf(stderr, "tenfold: error: %s\n", tn_msg);
     fflush(stderr);
     printed = true;

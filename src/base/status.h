@@ -1,13 +1,13 @@
 /*
- * status.h - what can go wrong, and how it is output.
+ * status.h - error codes and messages. All functions are local.
  *
  *   if (n < 1) return tn_fail(TN_EARG, "%s:%d: folds.count is %d: give 3 or more", file, line, n);
  *   TN_TRY(tn_file_read(path, &text, &n_bytes));
  *
  * Three classes, no fourth:
- *   1. expected local failure: the function returns a tn_status; whoever detects it writes the message
- *      (file, line or sample; cause; what to do), callers pass it on. At the next collective boundary
- *      tn_agree (run.h) makes it the same verdict on every rank.
+ *   1. expected local failure: the function returns a tn_status. The function that detects it writes the message (file, line or
+ *      sample; cause; what to do); callers pass it on. At the next collective boundary tn_agree (run.h) gives all ranks the same
+ *      status.
  *   2. failure while peers may already be inside a collective: tn_die (run.h).
  *   3. a bug: TN_ASSERT, kept in release builds, no side effects in its argument.
  */
@@ -23,18 +23,18 @@ typedef enum {
     TN_ENOMEM = 5,      /* memory                                                       */
     TN_EUNFINISHED = 6, /* stopped on request with a checkpoint, or cells failed: rerun */
     TN_EBUSY = 7,       /* another process is making it: leave it alone, never requeue  */
-    TN_ENODE = 8,       /* this node or process cannot, another one can: queue again    */
-    TN_EDIVERGED = 9,   /* a loss, gradient or prediction is no number: never requeue   */
+    TN_ENODE = 8,       /* this node or process cannot run it, another can: requeue     */
+    TN_EDIVERGED = 9,   /* a loss, gradient or prediction is not finite: never requeue  */
     TN_EBUG = 70        /* a bug in tenfold                                             */
 } tn_status;
 
 enum { TN_MSG_BYTES = 2048 };
 
-/* Text of this thread's last failure; empty when there was none. */
+/* The message of this thread's last failure; empty if there was none. */
 extern _Thread_local char tn_msg[TN_MSG_BYTES];
 
-/* Write tn_msg and return st, so that `return tn_fail(...)` reads as one statement. Control characters of file names and
- * labels become \xNN (utf8.h), here and in tn_say, tn_warn, tn_print: a terminal shall not obey them. */
+/* Write tn_msg and return st, for use as `return tn_fail(...)`. Control characters become \xNN (utf8.h), also in tn_say, tn_warn and
+ * tn_print, so that file names and labels cannot command a terminal. */
 tn_status tn_fail(tn_status st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* TN_ENOMEM with the size and purpose in the message. */

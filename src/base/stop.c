@@ -1,4 +1,4 @@
-/* stop.c - a thread that waits for signals, and the handler of crashes. */
+/* stop.c - the thread that waits for signals, and the handler of crashes. */
 #define _GNU_SOURCE /* sigabbrev_np */
 #include "base/stop.h"
 
@@ -22,16 +22,16 @@
 
 static const int STOPS[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU};
 static const int CRASHES[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-/* What cannot wait, and what the terminal and the shell do with their default actions. */
+/* Signals that are not blocked: those that cannot wait, and those of terminal and shell with default actions. */
 static const int UNBLOCKED[] = {SIGTRAP, SIGSYS, SIGQUIT, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT};
 enum { HANDLER_BYTES = 64 << 10, MOST_FRAMES = 48 };
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static bool begun;
 static sigset_t mask_before, waited;
-static sigset_t stops; /* those of STOPS that were not ignored at the start */
+static sigset_t stops; /* the signals of STOPS that were not ignored at the start */
 static atomic_int n_asked;
-static atomic_llong start_ends_s; /* of the monotonic clock; 0: nothing starts */
+static atomic_llong start_ends_s; /* end of the limit on the monotonic clock; 0: no library is starting */
 static int start_limit_s;
 static pthread_key_t crash_stack;
 
@@ -56,7 +56,7 @@ void tn_stop_starting(int limit_s) {
     atomic_store(&start_ends_s, limit_s > 0 ? seconds() + limit_s : 0);
 }
 
-/* A stop leaves it the time that a sound start takes: then all ranks stop as ever, with one message. */
+/* After a stop request a start that works gets enough time to end: then all ranks stop as usual, with one message. */
 static void look_at_start(bool stop) {
     enum { GRACE_S = 10 };
     long long ends_s = atomic_load(&start_ends_s), now_s = seconds();
@@ -123,11 +123,11 @@ static void on_crash(int number, siginfo_t *info, void *context) {
         number); /* arrives when this handler returns, and ends the process as it would have ended without a handler */
 }
 
-/* A sanitizer that wants to report crashes itself has its handlers there already. */
+/* Existing handlers are those of a sanitizer and are kept. */
 static void install_crash_handlers(void) {
     struct sigaction crash = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND}, now;
     void *frame[1];
-    backtrace(frame, 1); /* loads what it needs now: a handler must not */
+    backtrace(frame, 1); /* loads its library now, because a handler must not */
     for (size_t i = 0; i < COUNT(CRASHES); i++)
         if (sigaction(CRASHES[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL) sigaction(CRASHES[i], &crash, NULL);
 }

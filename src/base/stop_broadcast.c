@@ -1,4 +1,4 @@
-/* stop_broadcast.c - empty messages: one says it all. */
+/* stop_broadcast.c - sends and receives the empty messages. */
 #include "base/stop_broadcast.h"
 
 #include "base/watch.h"

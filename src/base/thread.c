@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What a thread does wrong itself still reaches it. */
+/* All signals except those that a thread causes itself, such as SIGSEGV. */
 static sigset_t all_from_outside(void) {
     static const int OWN[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
     sigset_t set;

@@ -24,7 +24,7 @@ bool tn_is_utf16(const void *text, size_t n) {
     return n > 1 && (memcmp(s, "\xFF\xFE", 2) == 0 || memcmp(s, "\xFE\xFF", 2) == 0 || !s[0] || !s[1]);
 }
 
-/* Length of the character at text, which ends after n bytes; 0: it is no UTF-8. */
+/* The length of the character at text, of which n bytes are left; 0: not valid UTF-8. */
 static size_t character(const char *text, size_t n) {
     for (size_t length = 1; length <= 4 && length <= n; length++)
         if (tn_is_utf8(text, length)) return length;

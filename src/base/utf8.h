@@ -1,5 +1,5 @@
 /*
- * utf8.h - is it UTF-8? What goes into JSON must be. What is safe to print? Blanks.
+ * utf8.h - checks and repairs UTF-8, makes text safe to print, trims blanks. JSON requires UTF-8. All functions are local.
  *
  * Source  RFC 3629: no overlong forms, no surrogates, nothing beyond U+10FFFF
  */
@@ -9,23 +9,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What some editors put in front of a text: the byte order mark. */
+/* The byte order mark, which some editors write at the beginning of a text. */
 #define TN_UTF8_BOM "\xEF\xBB\xBF"
 
 bool tn_is_utf8(const void *text, size_t n_bytes);
 
-/* Does the text begin as UTF-16 does, with its byte order mark or an ASCII character? */
+/* Does the text begin like UTF-16, with its byte order mark or an ASCII character? */
 bool tn_is_utf16(const void *text, size_t n_bytes);
 
-/* Puts `?` for every byte that is no part of UTF-8, for instance of a character that was cut in two. */
+/* Replace every byte that is not part of valid UTF-8, for instance of a character that was cut in two, by `?`. */
 void tn_utf8_mend(char *text);
 
-/* Copies text so that no file name or label in it commands the terminal: control characters (U+0000 to U+001F, U+007F to
- * U+009F) and bytes that are no part of UTF-8 become \xNN, one for each byte. Line feeds and tabs stay: messages have
- * them. What does not fit into room, with its 0 byte, is left out; 4 strlen(text) + 1 is always enough. */
+/* Copy text so that no file name or label in it can command a terminal: control characters (U+0000 to U+001F, U+007F to U+009F) and bytes
+ * that are not valid UTF-8 become \xNN, one for each byte. Line feeds and tabs are kept, because messages have them. Text that does not
+ * fit into room, with its 0 byte, is cut; 4 strlen(text) + 1 is always enough. */
 void tn_utf8_printable(const char *text, char *out, size_t room);
 
-/* Takes blanks, tabs and line breaks at both ends of text away: cuts the end off, returns the begin. */
+/* Remove blanks, tabs and line breaks at both ends of text: the end is cut off, and the new beginning returned. */
 char *tn_trim(char *text);
 
 #endif

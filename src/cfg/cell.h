@@ -1,25 +1,25 @@
 /*
- * cell.h - one cell of the plan: its name, folders and the layout of a run folder.
+ * cell.h - a cell (one model: round, fold, image size, seed), and the layout of a run folder. All functions are local.
  *
  * results/<run>/
  *   shards/                         preprocess: dataset.h5, shard-NNNNN.h5, quarantine.csv, DONE
  *   folds/                          preprocess: folds.h5, certificate.txt, DONE
  *   train/r0-f3-s64-x1/             train: round 0, fold 3, 64 px, seed 1
- *       checkpoint.safetensors      latest state, everything to go on from; until DONE is there
- *       best.safetensors            EMA teacher at the kept evaluation
- *       posteriors.h5               z (N,K) and p (N,K) of that point; none in the last round, which nothing is filtered by
+ *       checkpoint.safetensors      the latest state, to continue from; removed after DONE
+ *       best.safetensors            the kept model: averaged weights at the kept evaluation
+ *       posteriors.h5               z (N,K) and p (N,K) at the kept evaluation; not in the last round, which has no filter
  *       journal.jsonl               one line per evaluation
- *       sign                        while it is trained: that it is, and how far (base/progress.h)
+ *       heartbeat                   progress while it is trained (base/progress.h)
  *       DONE
  *   filter/r1/                      filter: overlay-f<F>.h5 per fold, ledger.csv, DONE      (round r+1)
  *   predict/r0-f3-s64-x1/           predict: predictions.h5, DONE
- *   reduce/                         reduce: ensemble.json (for new pictures), DONE; and ensemble.h5, submission.csv,
+ *   reduce/                         reduce: ensemble.json (for new images), DONE; and ensemble.h5, submission.csv,
  *                                   metrics.json, ledger.csv in the run folder
  *   report/                         report.md, report.html, scores.csv, DONE
- *   log/<cell>.log                  of steps started by `run`
+ *   log/<verb>-<cell>.log           output of steps started by `run`
  *   slurm/<label>[.<task>]          how a Slurm job ended (slurm/stage.sh)
- *   history/                        what became of starts, for the report (store/history.h)
- *   plan.json, job.cfg              the manifest; the job file as it was when the run was started
+ *   history/                        starts and ends of steps, for the report (store/history.h)
+ *   plan.json, job.cfg              the steps and how they went; a copy of the job file from when the run was started
  */
 #ifndef TN_CFG_CELL_H
 #define TN_CFG_CELL_H
@@ -31,7 +31,7 @@ typedef struct {
     int64_t seed;
 } tn_cell;
 
-/* One training of a search, for one fold: what stands at a slot of a rung (search/rung.h). */
+/* A slot of a rung of a search, for one fold; which trial is in it says the ranking (search/rung.h). */
 typedef struct {
     int rung, slot, fold;
 } tn_slot;
@@ -46,8 +46,8 @@ tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]
 /* All cells of a round: folds x sizes x seeds, fold slowest. out: caller's array of tn_cell_count(cfg). */
 int tn_cell_count(const tn_cfg *cfg);
 void tn_cell_list(const tn_cfg *cfg, int round, tn_cell *out);
-/* The i-th of them in the order in which they are begun: sizes descending, then folds, then seeds. A large cell that begins
- * last keeps one node busy while the others wait. */
+/* The i-th cell in the order in which they are started: sizes descending, then folds, then seeds. Large cells start first, so that
+ * none of them runs alone at the end. */
 tn_cell tn_cell_nth(const tn_cfg *cfg, int round, int i);
 
 #endif

@@ -1,8 +1,8 @@
-/* cfg.c - reading a job file: libconfig's tree against the table of keys. */
+/* cfg.c - reads a job file: compares libconfig's tree with the table of keys. */
 #include "cfg/cfg_priv.h"
 
-#include "cfg/nearest.h"
 #include "base/utf8.h"
+#include "cfg/nearest.h"
 
 #include <ctype.h>
 #include <libgen.h>
@@ -46,11 +46,10 @@ static void renamed_key(const tn_renamed *r, int line, tn_problems *problems) {
                r->group, r->now, n, r->now, r->now + n + 1, r->group);
 }
 
-/* Keys of earlier versions that have no successor of the same meaning. */
+/* Keys of earlier versions that have no successor with the same meaning. */
 static const struct {
     const char *group, *name, *instead;
-} GONE[] = {{"train", "checkpoint_images",
-             "checkpoints come by the clock now: train.checkpoint_seconds, 600 where it is not given"}};
+} GONE[] = {{"train", "checkpoint_images", "checkpoints are made by time now: train.checkpoint_seconds, default 600"}};
 
 static void unknown_key(const char *group, const char *name, int line, tn_problems *problems) {
     for (size_t i = 0; i < sizeof GONE / sizeof *GONE; i++)
@@ -85,9 +84,9 @@ static void unknown_group(const char *group, int line, tn_problems *problems) {
     int n = 0;
     for (int i = 0; i < tn_n_keys; i++)
         if (i == 0 || strcmp(tn_keys[i].group, tn_keys[i - 1].group) != 0) words[n++] = tn_keys[i].group;
-    const char *near = tn_nearest(group, n, words);
+    const char *near = strcmp(group, "tune") == 0 ? "search" : tn_nearest(group, n, words); /* its earlier name */
     tn_problem(problems, line, "unknown group %s%s%s%s", group, near ? ": did you mean " : "", near ? near : "",
-               near ? "?" : ": the groups are data, preprocess, folds, model, train, self, reduce, tune, slurm");
+               near ? "?" : ": the groups are data, preprocess, folds, model, train, self, reduce, search, slurm");
 }
 
 /* --- sources of values: the file, --set, defaults ----------------------------------------------------------------- */
@@ -129,7 +128,7 @@ static void take_file(tn_cfg *cfg, const config_t *tree, const char *base_dir, t
     }
 }
 
-/* Bytes of the comment, string or other single byte at `at`: what no number begins in. */
+/* The length of the comment or string at `at`, in which no number is parsed; for other text 1. */
 static size_t opaque_bytes(const char *at) {
     if (*at == '#' || strncmp(at, "//", 2) == 0) return strcspn(at, "\n");
     if (strncmp(at, "/*", 2) == 0) {
@@ -142,7 +141,7 @@ static size_t opaque_bytes(const char *at) {
     return at[n] ? n + 1 : n;
 }
 
-/* A comma behind the last element of an array or a list. */
+/* Is this the comma after the last element of an array or list? */
 static bool is_last_comma(const char *at, char before) {
     if (*at++ != ',' || strchr("[(,", before)) return false;
     for (size_t n = 1; n > 0; at += n) {
@@ -152,8 +151,8 @@ static bool is_last_comma(const char *at, char before) {
     return *at == ']' || *at == ')';
 }
 
-/* Versions of libconfig read the same: 1.5 wraps whole numbers of more than 31 bits unless an L follows, which this adds; before 1.7 it
- * refuses a comma behind the last element, which this takes away. Caller frees; NULL no memory. */
+/* Change the text so that all versions of libconfig read it alike: version 1.5 wraps integers beyond 31 bits unless an L follows, which
+ * is added; before 1.7 a comma after the last element is refused, and is removed. The caller frees it; NULL: no memory. */
 static char *level_versions(const char *text) {
     char *out = malloc(2 * strlen(text) + 2), *to = out, before = '[';
     for (const char *at = text; out && *at;) {
@@ -175,8 +174,7 @@ static char *level_versions(const char *text) {
     return out;
 }
 
-/* The line of an @include, 0 when there is none. What a job means must stand in one file, which is what is read,
- * checked line by line and recorded. */
+/* The line of an @include; 0: none. It is refused, because a job must be in one file, which is checked by lines and recorded. */
 static int include_line(const char *text) {
     int line = 1;
     for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n', line++)
@@ -184,7 +182,7 @@ static int include_line(const char *text) {
     return 0;
 }
 
-/* `text` as libconfig; 0 when it is not, or there is no memory. */
+/* Parse a text. Returns 0 if it is not libconfig, or there is no memory. */
 static int parse_text(config_t *tree, const char *text) {
     char *level = level_versions(text);
     int ok = level && config_read_string(tree, level);
@@ -192,7 +190,7 @@ static int parse_text(config_t *tree, const char *text) {
     return ok;
 }
 
-/* `text` as the value v of a tree; a bare word stands for the text itself. */
+/* Parse a text as the value v of a tree; a bare word is taken as text. */
 static bool parse_value(config_t *tree, const char *text) {
     size_t room = 2 * strlen(text) + 16;
     char *source = malloc(room), *at = source;
@@ -292,7 +290,7 @@ static tn_status default_images(tn_cfg *cfg) {
     return tn_path(cfg->data.images, "%s", dirname(copy));
 }
 
-/* Editors put a byte order mark in front, and old ones end lines with CR, where a comment would never end: both away. */
+/* Remove a byte order mark, and change CR, with which old editors end lines, to LF. */
 static void plain_text(char *text) {
     size_t bom = strncmp(text, TN_UTF8_BOM, 3) == 0 ? 3 : 0;
     memmove(text, text + bom, strlen(text + bom) + 1);
@@ -333,7 +331,7 @@ static tn_status read_into(tn_cfg *cfg, const char *path, const char *copy, int 
     take_file(cfg, tree, base_dir, problems);
     for (int i = 0; i < n_set; i++) take_set(cfg, set[i], problems);
     take_defaults(cfg, problems);
-    if (problems->n == 0) tn_cfg_check(cfg, problems); /* rules between keys need every key */
+    if (problems->n == 0) tn_cfg_check(cfg, problems); /* these rules need valid values of all keys */
     tn_status st = problems->n ? tn_fail(TN_EARG, "%s", problems->text) : default_images(cfg);
     free(problems);
     return st;
@@ -377,7 +375,7 @@ tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out)
     return st;
 }
 
-/* Names of shell variables have no dots. */
+/* Find a key by its name with underscores for dots, as in shell variables. */
 static int find_plain(const char *group, const char *name) {
     for (int k = 0; k < tn_n_keys; k++) {
         char plain[TN_NAME_BYTES];

@@ -1,17 +1,15 @@
 /*
- * cfg.h - the job file (libconfig) as one typed structure.
+ * cfg.h - the job file (libconfig) as one typed structure. All functions are local.
  *
  *   tn_cfg *cfg = NULL;
  *   TN_TRY(tn_cfg_read("jobs/quickstart.cfg", n_set, set, run_dir_or_null, &cfg));
  *
- * One table in cfg.c describes every key: name, type, default, range or accepted words, unit, one line of help and
- * the stages whose results depend on it. Everything else (parsing, errors, `tenfold check`, canonical text,
- * docs/job-file.md) follows from that table.
+ * The table in cfg_table.c describes every key: name, type, default, range or accepted words, unit, one line of help and the
+ * stages whose results depend on it. Parsing, errors, `tenfold check`, canonical text and docs/job-file.md follow from it.
  *
- * Errors     TN_EARG "FILE:LINE: key ..." for an unknown key (with the nearest spelling), a missing required key,
- *            a wrong type, a value out of range (with the accepted values). All of these
- *            are listed in one go, one per line, not only the first. `--set` values are reported as "--set key".
- *            A syntax error is reported alone: "FILE:LINE:COLUMN: what, and what stands there".
+ * Errors     TN_EARG "FILE:LINE: key ..." for an unknown key (with the nearest spelling), a missing required key, a wrong type,
+ *            a value out of range (with the accepted values). All of them are listed, one per line. Values of --set are reported
+ *            as "--set". A syntax error is reported alone: "FILE:LINE:COLUMN: cause, and the text there".
  * Text       UTF-8, with or without byte order mark; lines end with LF, CRLF or CR.
  * Paths      in a job file are relative to the folder of the job file; in --set to the current folder.
  * Lists      count, then values; fixed maxima below.
@@ -42,7 +40,7 @@ enum {
     TN_VALUE_BYTES = 512
 };
 
-/* enums of settings: values index the word lists in cfg.c */
+/* enums of settings: values are indices in the lists of words in cfg_table.c */
 typedef enum { TN_STORE_JPEG, TN_STORE_ORIGINAL, TN_STORE_RAW } tn_store;
 typedef enum { TN_VALIDATION_SLICE, TN_VALIDATION_HELD_OUT } tn_validation;
 typedef enum { TN_SAMPLER_NATURAL, TN_SAMPLER_BALANCED_DOWN } tn_sampler_kind;
@@ -57,8 +55,8 @@ typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN, TN_REDUCE_GREEDY } tn_reduce_kin
 typedef enum { TN_DEVICE_REF, TN_DEVICE_CPU } tn_device_kind;
 typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
 
-/* Instruction sets that kernels are compiled for, in rising order. BEST, in settings: of the node that has least when a
- * cell begins. */
+/* Instruction sets that kernels are compiled for, in ascending order. BEST (in settings): the highest that all ranks have when a cell
+ * begins. */
 typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16, TN_ISA_BEST } tn_isa;
 extern const char *const tn_isa_words[]; /* NULL at the end */
 
@@ -82,28 +80,28 @@ typedef struct {
     tn_space_kind kind;
     double low, high; /* all but choice */
     int n_choices;
-    char choice[TN_MAX_CHOICES][TN_VALUE_BYTES]; /* in libconfig syntax */
+    char choice[TN_MAX_CHOICES][TN_VALUE_BYTES]; /* values in libconfig syntax */
 } tn_dimension;
 
-/* options = [ "--constraint=epyc", "--exclusive" ]: each is one word of sbatch, and none of those that the suite gives
- * (cfg_options.c) */
+/* options = [ "--constraint=epyc", "--exclusive" ]: each is one argument of sbatch; options that tenfold itself gives are refused
+ * (cfg_options.c). */
 typedef struct {
     int n;
     char at[TN_MAX_OPTIONS][TN_OPTION_BYTES];
 } tn_sbatch_options;
 
-/* What the jobs of one stage ask for where it is not what all ask for. */
+/* Resources of the jobs of one stage, if they differ from those of all jobs. */
 typedef struct {
     char partition[TN_NAME_BYTES]; /* "" = slurm.partition */
     int minutes;                   /* 0 = the partition's default */
     int memory_gib;                /* 0 = slurm.memory_gib */
-    tn_sbatch_options options;     /* behind slurm.options: of two alike sbatch takes the last */
+    tn_sbatch_options options; /* given after slurm.options, so that they win: sbatch uses the last of equal options */
 } tn_slurm_stage;
 
 enum { TN_MAX_KEYS = 160 };
 
-typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other ranks, as it is */
-    int line[TN_MAX_KEYS];       /* per key of the table: line in the job file, 0 = default, -1 = --set */
+typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast bytewise */
+    int line[TN_MAX_KEYS];       /* by key of the table: line in the job file, 0 = default, -1 = --set */
     char file[TN_PATH_BYTES];    /* job file as given                                         */
     char name[TN_NAME_BYTES];    /* its base name without .cfg, as UTF-8 that can be printed  */
     char run_dir[TN_PATH_BYTES]; /* --run, or results/<name> under the current folder         */
@@ -124,13 +122,13 @@ typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other
         tn_store store;     /* jpeg                                                  */
         int jpeg_quality;   /* 92                                                    */
         int background[3];  /* alpha is composed over this colour; [255,255,255]     */
-        int64_t max_pixels; /* a larger header is refused; 2^28                      */
+        int64_t max_pixels; /* larger images are refused; 2^28                       */
         int shard_rows;     /* 4096                                                  */
     } preprocess;
     struct {
         int count;                /* 10; at least 3                                        */
         int64_t seed;             /* 1                                                     */
-        int duplicate_bits;       /* 0; perceptual-hash distance that joins a group        */
+        int duplicate_bits;       /* 0; perceptual hashes within this distance are duplicates */
         double validation_share;  /* 0.1                                                   */
         tn_validation validation; /* slice                                                 */
     } folds;
@@ -185,7 +183,7 @@ typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other
         int64_t rampup_images;            /* 0                                                     */
     } self;
     struct {
-        int n_views; /* [ "identity" ]: each image is looked at so, and the probabilities averaged */
+        int n_views; /* [ "identity" ]: the probabilities of all views of an image are averaged */
         char views[TN_MAX_VIEWS][TN_NAME_BYTES];
     } predict;
     struct {
@@ -193,37 +191,37 @@ typedef struct tn_cfg {          /* no pointers: it is copied, and sent to other
         bool offsets;          /* false: tune what is added to each class's log p       */
         int category_prior;    /* 0 = none, or a category level                         */
         double prior_count;    /* 10: smoothing of that prior, in rows                  */
-        int64_t tune_rows;     /* 100000: out-of-fold rows to tune on, about            */
+        int64_t tune_rows;     /* 100000: about how many out-of-fold rows to tune on    */
         int bootstrap;         /* 1000 resamples for intervals; 0 = none                */
     } reduce;
     struct {
         int trials;                                   /* 16; the first is the job file as it stands            */
         tn_sampling sampling;                         /* sobol                                                 */
         int64_t seed;                                 /* 1                                                     */
-        int n_folds, folds[TN_MAX_FOLDS];             /* [0]: what trials are trained on and ranked by         */
-        int n_judge_folds, judge_folds[TN_MAX_FOLDS]; /* [] = all others                                       */
+        int n_folds, folds[TN_MAX_FOLDS];             /* [0]: folds that trials are trained on and ranked by   */
+        int n_judge_folds, judge_folds[TN_MAX_FOLDS]; /* folds of the final comparison; [] = all others        */
         int n_rungs;
         int64_t rungs[TN_MAX_RUNGS]; /* images seen, ascending                                */
         double keep;                 /* 0.333                                                 */
         int n_space;
         tn_dimension space[TN_MAX_SPACE];
-    } tune;
-    struct { /* recorded, never part of an identity */
+    } search;
+    struct {                                                                       /* never part of an identity */
         char partition[TN_NAME_BYTES], account[TN_NAME_BYTES], qos[TN_NAME_BYTES]; /* "" = Slurm's default  */
         int nodes[2];                               /* fewest and most per task; 1, 1                 */
         int n_size_nodes, size_nodes[TN_MAX_SIZES]; /* most per cell of each of train.sizes_px; none: nodes */
         int ranks_per_node, cpus_per_rank;          /* 1; 0 = lane_threads + loader_threads           */
-        int gpus_per_node, memory_gib;              /* 0; 0 = predicted, -1 = not asked for          */
+        int gpus_per_node, memory_gib;              /* 0; 0 = predicted, -1 = no request             */
         tn_sbatch_options options;
-        tn_slurm_stage preprocess, train, reduce; /* train: all that the tasks of cells do */
+        tn_slurm_stage preprocess, train, reduce; /* train: all stages that run in tasks of arrays */
         int predict_minutes;                      /* 0: added to train.minutes */
         int max_running, max_jobs;                /* 0 = no limit */
         bool allow_missing;                       /* false */
     } slurm;
 } tn_cfg;
 
-/* One view of predict.views: "identity", "horizontal_flip", "center_crop" and "five_crop", the last two with a share of
- * the short side in percent behind them: "center_crop_80" (87 when not given). */
+/* One entry of predict.views: "identity", "horizontal_flip", "center_crop" or "five_crop"; the last two may end with a percentage of
+ * the short side: "center_crop_80" (default 87). */
 typedef enum { TN_VIEW_KIND_IDENTITY, TN_VIEW_KIND_FLIP, TN_VIEW_KIND_CENTER, TN_VIEW_KIND_FIVE } tn_view_kind;
 typedef struct {
     tn_view_kind kind;
@@ -232,7 +230,7 @@ typedef struct {
 extern const char *const tn_view_words[]; /* NULL at the end */
 bool tn_view_parse(const char *text, tn_view_spec *out);
 
-/* The keys that a stage depends on: its identity. Bits for the table in cfg_table.c. */
+/* Stages, as bits in the table of cfg_table.c: a key belongs to the identity of a stage if its results depend on it. */
 typedef enum {
     TN_KEYS_PREPROCESS = 1,
     TN_KEYS_FOLDS = 2,
@@ -240,36 +238,39 @@ typedef enum {
     TN_KEYS_FILTER = 8,
     TN_KEYS_PREDICT = 16,
     TN_KEYS_REDUCE = 32,
-    TN_KEYS_TUNE = 64
+    TN_KEYS_SEARCH = 64
 } tn_keys_of;
 
-/* set: n_set strings "group.key=value" (value in libconfig syntax; bare words are taken as strings; lists in []). */
+/* Read a job file. The caller frees *out. run_dir: NULL, or the value of --run.
+ * set     (n_set) strings "group.key=value", value in libconfig syntax; bare words are text; lists in []
+ * Errors  TN_EARG as above; TN_EIO */
 tn_status tn_cfg_read(const char *path, int n_set, char **set, const char *run_dir, tn_cfg **out);
 void tn_cfg_free(tn_cfg **cfg);
-/* A copy with other values, set as above; checked as a job file is. */
+/* A copy with other values, which are set and checked as above. */
 tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out);
 
-/* Trials that take part in a rung of the search: tune.trials, then the nearest whole number to the share tune.keep. */
+/* The number of slots of a rung: search.trials in rung 0, then search.keep times that of the rung before, rounded. */
 int tn_cfg_slots(const tn_cfg *cfg, int rung);
 
-/* The text of `copy` as the job file `path`: relative paths, the run's name and messages are as of `path`. */
+/* Read the text of the file `copy` as if it were the job file `path`: relative paths, the run's name and messages refer to `path`. */
 tn_status tn_cfg_read_copy(const char *path, const char *copy, int n_set, char **set, const char *run_dir,
                            tn_cfg **out);
 
-/* A value for a key that neither the job file nor --set has given, from line `line` of the file `where`. name: dots of a
- * key may be underscores, "train_minutes".
- * Errors  TN_EARG no such key (with the nearest spelling), not an accepted value. */
+/* Set a key that neither the job file nor --set has set. where, line: file and line of the value, for messages. name: may have
+ * underscores for dots, "train_minutes".
+ * Errors  TN_EARG no such key (suggests the nearest), or the value is not accepted. */
 tn_status tn_cfg_default(tn_cfg *cfg, const char *group, const char *name, const char *value, const char *where,
                          int line);
 
-/* The settings that stage depends on: "group.key = value\n" in table order, effective values, paths as given.
- * Never in it: thread counts of loaders, checkpoint intervals, anything that cannot change results. Caller frees. */
+/* The canonical text of the settings that a stage depends on: lines "group.key = value" in the order of the table, with effective
+ * values and paths as given. Settings that cannot change results (loader threads, checkpoint interval) are left out. The caller
+ * frees it; NULL: no memory. */
 char *tn_cfg_canonical(const tn_cfg *cfg, tn_keys_of stage);
 
-/* Everything that will be used, defaults included and marked, as a valid job file with help as comments. */
+/* Print all settings, including defaults (marked as such), as a valid job file with help as comments. */
 void tn_cfg_print(const tn_cfg *cfg, FILE *out);
 
-/* The reference of all keys as markdown: docs/job-file.md is this text, and a test compares the two. */
+/* Print the reference of all keys as markdown. docs/job-file.md is this text; a test compares them. */
 void tn_cfg_print_reference(FILE *out);
 
 #endif

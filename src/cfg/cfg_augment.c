@@ -1,4 +1,4 @@
-/* cfg_augment.c - train.augment: a list of groups, and one parameter of it by a name of its own. */
+/* cfg_augment.c - train.augment: a list of groups, whose parameters can also be set one by one. */
 #include "cfg/cfg_priv.h"
 
 #include "cfg/nearest.h"
@@ -80,7 +80,7 @@ void tn_augment_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, i
     }
 }
 
-/* The member of the list that `address` = "op.parameter" is about, NULL after a problem. */
+/* The member of the list that `address` = "op.parameter" refers to; NULL after a problem. */
 static tn_augment *addressed(tn_cfg *cfg, const char *address, int line, tn_problems *problems) {
     size_t n = strcspn(address, ".");
     int kind = 0;

@@ -1,20 +1,20 @@
-/* cfg_check.c - rules between keys. */
+/* cfg_check.c - rules that involve several keys. */
 #include "cfg/cfg_priv.h"
 
-#include "store/alike.h"
 #include "cfg/nearest.h"
+#include "store/alike.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a key was given, for the message. */
+/* The line where a key was given, for messages. */
 static int line_of(const tn_cfg *cfg, const char *group, const char *name) {
     for (int i = 0; i < tn_n_keys; i++)
         if (strcmp(tn_keys[i].group, group) == 0 && strcmp(tn_keys[i].name, name) == 0) return cfg->line[i];
     return 0;
 }
 
-/* A label of the table must be able to name it, and none but it. */
+/* Check that a class has a name that labels of the table can have, and that no other class has. */
 static void check_class(const tn_cfg *cfg, int i, int line, tn_problems *p) {
     const char *name = cfg->data.classes[i], *before[TN_MAX_CLASSES];
     size_t n = strlen(name);
@@ -25,7 +25,7 @@ static void check_class(const tn_cfg *cfg, int i, int line, tn_problems *p) {
         tn_problem(p, line, "data.classes: \"%s\" has blanks at an end, where labels have none: take them away", name);
     else if (alike)
         tn_problem(p, line,
-                   "data.classes: \"%s\" and \"%s\" look alike, with other characters: nobody can tell them apart",
+                   "data.classes: \"%s\" and \"%s\" look alike but have different characters: rename one of them",
                    alike, name);
     for (int j = 0; j < i; j++)
         if (strcmp(name, before[j]) == 0) tn_problem(p, line, "data.classes: \"%s\" is named twice", name);
@@ -68,7 +68,7 @@ static void check_train(const tn_cfg *cfg, tn_problems *p) {
                 tn_problem(p, line, "train.seeds: %lld is named twice", (long long)cfg->train.seeds[i]);
 }
 
-/* Each once, and there. */
+/* Check a list of folds: each must exist and be named once. */
 static void check_folds(const tn_cfg *cfg, const char *group, const char *name, int n, const int *fold,
                         tn_problems *p) {
     int line = line_of(cfg, group, name);
@@ -122,7 +122,7 @@ static void check_self(const tn_cfg *cfg, tn_problems *p) {
     check_folds(cfg, "self", "folds", cfg->self.n_folds, cfg->self.folds, p);
     if (cfg->self.dropped == TN_DROPPED_UNLABELED && cfg->self.consistency_weight <= 0)
         tn_problem(p, line_of(cfg, "self", "dropped"),
-                   "self.dropped = \"unlabeled\": rows without a label teach nothing but consistency: set "
+                   "self.dropped = \"unlabeled\": rows without label are used only for the consistency loss: set "
                    "self.consistency_weight above 0");
     if (cfg->self.method != TN_SELF_SELF && cfg->self.view == TN_VIEW_SHARED)
         tn_problem(
@@ -132,45 +132,48 @@ static void check_self(const tn_cfg *cfg, tn_problems *p) {
         tn_problem(p, line, "self.folds: only the shared view has a choice of folds: set self.view = \"shared\"");
 }
 
-static void check_tune_folds(const tn_cfg *cfg, tn_problems *p) {
-    int line = line_of(cfg, "tune", "judge_folds");
-    check_folds(cfg, "tune", "folds", cfg->tune.n_folds, cfg->tune.folds, p);
-    check_folds(cfg, "tune", "judge_folds", cfg->tune.n_judge_folds, cfg->tune.judge_folds, p);
-    if (cfg->tune.n_folds == 0) tn_problem(p, line_of(cfg, "tune", "folds"), "tune.folds: give at least one fold");
-    if (cfg->tune.n_folds >= cfg->folds.count)
-        tn_problem(p, line_of(cfg, "tune", "folds"),
-                   "tune.folds has all %d folds: leave at least one for the judgement, which the search must not see",
-                   cfg->folds.count);
-    for (int i = 0; i < cfg->tune.n_judge_folds; i++)
-        for (int j = 0; j < cfg->tune.n_folds; j++)
-            if (cfg->tune.judge_folds[i] == cfg->tune.folds[j])
-                tn_problem(p, line, "tune.judge_folds: fold %d is one of tune.folds: a gain counts only on others",
-                           cfg->tune.judge_folds[i]);
+static void check_search_folds(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "search", "judge_folds");
+    check_folds(cfg, "search", "folds", cfg->search.n_folds, cfg->search.folds, p);
+    check_folds(cfg, "search", "judge_folds", cfg->search.n_judge_folds, cfg->search.judge_folds, p);
+    if (cfg->search.n_folds == 0)
+        tn_problem(p, line_of(cfg, "search", "folds"), "search.folds: give at least one fold");
+    if (cfg->search.n_folds >= cfg->folds.count)
+        tn_problem(
+            p, line_of(cfg, "search", "folds"),
+            "search.folds has all %d folds: leave at least one for the final comparison, which the search must not use",
+            cfg->folds.count);
+    for (int i = 0; i < cfg->search.n_judge_folds; i++)
+        for (int j = 0; j < cfg->search.n_folds; j++)
+            if (cfg->search.judge_folds[i] == cfg->search.folds[j])
+                tn_problem(p, line,
+                           "search.judge_folds: fold %d is in search.folds: the final comparison needs other folds",
+                           cfg->search.judge_folds[i]);
 }
 
 int tn_cfg_slots(const tn_cfg *cfg, int rung) {
-    int n = cfg->tune.trials;
-    for (int q = 0; q < rung; q++) n = (int)(n * cfg->tune.keep + 0.5);
+    int n = cfg->search.trials;
+    for (int q = 0; q < rung; q++) n = (int)(n * cfg->search.keep + 0.5);
     return n < 1 ? 1 : n;
 }
 
-static void check_tune(const tn_cfg *cfg, tn_problems *p) {
-    if (cfg->tune.n_space == 0) return;
-    int line = line_of(cfg, "tune", "rungs"), n = cfg->tune.n_rungs;
-    check_tune_folds(cfg, p);
-    if (n == 0) tn_problem(p, line, "tune.rungs: give at least one budget in images, such as [ 5000, 15000 ]");
+static void check_search(const tn_cfg *cfg, tn_problems *p) {
+    if (cfg->search.n_space == 0) return;
+    int line = line_of(cfg, "search", "rungs"), n = cfg->search.n_rungs;
+    check_search_folds(cfg, p);
+    if (n == 0) tn_problem(p, line, "search.rungs: give at least one budget in images, such as [ 5000, 15000 ]");
     for (int q = 1; q < n; q++)
-        if (cfg->tune.rungs[q] <= cfg->tune.rungs[q - 1])
-            tn_problem(p, line, "tune.rungs: %lld behind %lld: give ascending budgets", (long long)cfg->tune.rungs[q],
-                       (long long)cfg->tune.rungs[q - 1]);
-    if (n && cfg->tune.rungs[n - 1] > cfg->train.images)
-        tn_problem(p, line, "tune.rungs: %lld is more than train.images = %lld", (long long)cfg->tune.rungs[n - 1],
+        if (cfg->search.rungs[q] <= cfg->search.rungs[q - 1])
+            tn_problem(p, line, "search.rungs: %lld behind %lld: give ascending budgets",
+                       (long long)cfg->search.rungs[q], (long long)cfg->search.rungs[q - 1]);
+    if (n && cfg->search.rungs[n - 1] > cfg->train.images)
+        tn_problem(p, line, "search.rungs: %lld is more than train.images = %lld", (long long)cfg->search.rungs[n - 1],
                    (long long)cfg->train.images);
     if (n > 1 && tn_cfg_slots(cfg, n - 1) < 2)
         tn_problem(p, line,
-                   "tune.rungs: only one of %d trials is left for rung %d: give fewer rungs, more tune.trials or a "
-                   "larger tune.keep",
-                   cfg->tune.trials, n - 1);
+                   "search.rungs: only one of %d trials is left for rung %d: give fewer rungs, more search.trials or a "
+                   "larger search.keep",
+                   cfg->search.trials, n - 1);
     tn_space_check(cfg, p);
 }
 
@@ -209,7 +212,7 @@ static void check_predict(const tn_cfg *cfg, tn_problems *p) {
     }
 }
 
-/* Lists whose order means nothing stand in ascending order, so that writing them otherwise changes no result. */
+/* Lists without meaningful order are sorted, so that their order in the job file changes no identity. */
 static int by_int(const void *a, const void *b) {
     int x = *(const int *)a, y = *(const int *)b;
     return (x > y) - (x < y);
@@ -222,8 +225,8 @@ static void sort_lists(tn_cfg *cfg) {
     qsort(cfg->train.sizes_px, (size_t)cfg->train.n_sizes, sizeof *cfg->train.sizes_px, by_int);
     qsort(cfg->train.seeds, (size_t)cfg->train.n_seeds, sizeof *cfg->train.seeds, by_i64);
     qsort(cfg->self.folds, (size_t)cfg->self.n_folds, sizeof *cfg->self.folds, by_int);
-    qsort(cfg->tune.folds, (size_t)cfg->tune.n_folds, sizeof *cfg->tune.folds, by_int);
-    qsort(cfg->tune.judge_folds, (size_t)cfg->tune.n_judge_folds, sizeof *cfg->tune.judge_folds, by_int);
+    qsort(cfg->search.folds, (size_t)cfg->search.n_folds, sizeof *cfg->search.folds, by_int);
+    qsort(cfg->search.judge_folds, (size_t)cfg->search.n_judge_folds, sizeof *cfg->search.judge_folds, by_int);
 }
 
 void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
@@ -231,7 +234,7 @@ void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     check_classes(cfg, p);
     check_train(cfg, p);
     check_self(cfg, p);
-    check_tune(cfg, p);
+    check_search(cfg, p);
     check_predict(cfg, p);
     check_size_nodes(cfg, p);
     check_slurm(cfg, p);

@@ -1,9 +1,9 @@
-/* cfg_options.c - options that a site or a user hands to sbatch: those that would break the suite are refused. */
+/* cfg_options.c - options of a site or user for sbatch; those that tenfold depends on are refused. */
 #include "cfg/cfg_priv.h"
 
 #include <string.h>
 
-/* What the suite gives itself. A name counts as given by any of its beginnings: getopt takes those. */
+/* Options that tenfold gives itself, and why. Abbreviations count, too, because getopt accepts them. */
 static const struct {
     const char *name, *why;
 } OURS[] = {
@@ -41,7 +41,7 @@ static const struct {
     {"cpus-per-task", "set slurm.cpus_per_rank"},
 };
 
-/* Why this word is none of the user's; NULL: it is. */
+/* Why this option is refused; NULL: it is accepted. */
 static const char *refusal(const char *word) {
     size_t n = strcspn(word, "=");
     if (word[0] != '-') return "it is no option: write an option and its value as one word, \"--name=value\"";

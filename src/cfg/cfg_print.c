@@ -1,4 +1,4 @@
-/* cfg_print.c - settings as text: for people, for identities, for the reference. */
+/* cfg_print.c - prints settings: for people, for identities, for the reference. */
 #include "cfg/cfg_priv.h"
 
 #include "base/progress.h"
@@ -27,7 +27,7 @@ static bool ends_group(int k) {
     return k + 1 == tn_n_keys || begins_group(k + 1);
 }
 
-/* Bytes of the name's group inside its group, "train" of "train.minutes"; 0: none. */
+/* The length of the inner group in a key's name, "train" in "train.minutes"; 0: none. */
 static size_t inner_bytes(int k) {
     const char *dot = strchr(tn_keys[k].name, '.');
     return dot ? (size_t)(dot - tn_keys[k].name) : 0;
@@ -47,7 +47,7 @@ static void print_key(const tn_cfg *cfg, int k, FILE *out) {
 }
 
 void tn_cfg_print(const tn_cfg *cfg, FILE *out) {
-    tn_print(out, "# %s, run folder %s\n", cfg->file, cfg->run_dir); /* a job file is UTF-8, whatever its name is */
+    tn_print(out, "# %s, run folder %s\n", cfg->file, cfg->run_dir); /* file names may have other bytes than UTF-8 */
     for (int k = 0; k < tn_n_keys; k++) {
         if (begins_group(k)) fprintf(out, "%s:\n{\n", tn_keys[k].group);
         print_key(cfg, k, out);
@@ -97,11 +97,11 @@ void tn_cfg_print_reference(FILE *out) {
           "`ratio_min` (0.75), `ratio_max` (1.3333): width / height |\n"
           "| `horizontal_flip` | `probability` (1) |\n"
           "| `cutmix` | `probability` (1) per lane; the share of the other image is drawn evenly from 0 to 1 |\n"
-          "\nFor `--set` and `tune.space` each parameter in that list has a name of its own, such as "
+          "\nFor `--set` and `search.space` each parameter in that list has a name of its own, such as "
           "`train.augment.cutmix.probability`.\n"
-          "\n`tune.space` is a list of groups `{ key = \"group.key\"; <values>; }`. The keys are those of `model`, "
+          "\n`search.space` is a list of groups `{ key = \"group.key\"; <values>; }`. The keys are those of `model`, "
           "`train` and `self` that\n"
-          "training depends on, and `train.sizes_px`; not `train.images` (`tune.rungs` are the budgets), "
+          "training depends on, and `train.sizes_px`; not `train.images` (`search.rungs` are the budgets), "
           "`train.device`, `train.lanes`,\n"
           "`train.lane_threads` (how the work is distributed) and `model.pretrained`. The values:\n\n"
           "| values | drawn |\n| --- | --- |\n"

@@ -1,4 +1,4 @@
-/* cfg_space.c - tune.space: which keys are searched, and among what. */
+/* cfg_space.c - search.space: the keys to search, and their values. */
 #include "cfg/cfg_priv.h"
 
 #include "cfg/nearest.h"
@@ -54,12 +54,12 @@ static bool value_text(const config_setting_t *v, char out[TN_VALUE_BYTES]) {
 static void set_choice(tn_dimension *d, const config_setting_t *v, int line, tn_problems *problems) {
     int n = config_setting_length(v);
     if ((!config_setting_is_list(v) && !config_setting_is_array(v)) || n < 2 || n > TN_MAX_CHOICES) {
-        tn_problem(problems, line, "tune.space: choice: give a list ( ..., ... ) of 2 to %d values", TN_MAX_CHOICES);
+        tn_problem(problems, line, "search.space: choice: give a list ( ..., ... ) of 2 to %d values", TN_MAX_CHOICES);
         return;
     }
     for (; d->n_choices < n; d->n_choices++)
         if (!value_text(config_setting_get_elem(v, (unsigned)d->n_choices), d->choice[d->n_choices])) {
-            tn_problem(problems, line, "tune.space: choice: value %d is longer than %d bytes", d->n_choices + 1,
+            tn_problem(problems, line, "search.space: choice: value %d is longer than %d bytes", d->n_choices + 1,
                        TN_VALUE_BYTES - 1);
             return;
         }
@@ -71,7 +71,7 @@ static void set_bounds(tn_dimension *d, const config_setting_t *v, int line, tn_
                 tn_real_value(config_setting_get_elem(v, 1), &d->high);
     bool whole = d->kind != TN_SPACE_INTEGER || (floor(d->low) == d->low && floor(d->high) == d->high);
     if (!pair || d->low >= d->high || !whole || (d->kind == TN_SPACE_LOG_UNIFORM && d->low <= 0))
-        tn_problem(problems, line, "tune.space: %s: give two %s ( a, b ) with %sa < b", KIND[d->kind],
+        tn_problem(problems, line, "search.space: %s: give two %s ( a, b ) with %sa < b", KIND[d->kind],
                    d->kind == TN_SPACE_INTEGER ? "whole numbers" : "numbers",
                    d->kind == TN_SPACE_LOG_UNIFORM ? "0 < " : "");
 }
@@ -80,7 +80,7 @@ static int line_at(const config_setting_t *v, int line) {
     return line > 0 ? (int)config_setting_source_line(v) : line;
 }
 
-/* Returns whether this member says what the values are. */
+/* Set one member of a dimension. True: it is the one that gives the values. */
 static bool set_member(tn_dimension *d, const config_setting_t *v, int line, tn_problems *problems) {
     const char *name = config_setting_name(v), *words[N_KINDS + 1] = {"key"};
     if (strcmp(name, "key") == 0) return false;
@@ -96,7 +96,7 @@ static bool set_member(tn_dimension *d, const config_setting_t *v, int line, tn_
     }
     const char *near = tn_nearest(name, N_KINDS + 1, words);
     tn_problem(problems, line,
-               "tune.space: unknown `%s`%s%s%s: a member has key and one of choice, uniform, log_uniform, integer",
+               "search.space: unknown `%s`%s%s%s: a member has key and one of choice, uniform, log_uniform, integer",
                name, near ? " (did you mean `" : "", near ? near : "", near ? "`?)" : "");
     return false;
 }
@@ -108,7 +108,7 @@ static void set_dimension(tn_dimension *d, const config_setting_t *group, int li
     if (!config_setting_is_group(group) || !config_setting_lookup_string(group, "key", &key) ||
         strlen(key) >= sizeof d->key) {
         tn_problem(problems, line,
-                   "tune.space: every member is a group { key = \"group.key\"; choice = ( ..., ... ); }");
+                   "search.space: every member is a group { key = \"group.key\"; choice = ( ..., ... ); }");
         return;
     }
     snprintf(d->key, sizeof d->key, "%s", key);
@@ -117,7 +117,7 @@ static void set_dimension(tn_dimension *d, const config_setting_t *group, int li
         n += set_member(d, member, line_at(member, line), problems);
     }
     if (n != 1 && problems->n == before)
-        tn_problem(problems, line, "tune.space: %s: give one of choice, uniform, log_uniform, integer", key);
+        tn_problem(problems, line, "search.space: %s: give one of choice, uniform, log_uniform, integer", key);
 }
 
 void tn_space_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems) {
@@ -125,16 +125,16 @@ void tn_space_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int
     if (!tn_list_length(key, v, line, &n, problems)) return;
     for (int i = 0; i < n; i++) {
         const config_setting_t *group = config_setting_get_elem(v, (unsigned)i);
-        cfg->tune.space[i] = (tn_dimension){.n_choices = 0};
-        set_dimension(&cfg->tune.space[i], group, line_at(group, line), problems);
+        cfg->search.space[i] = (tn_dimension){.n_choices = 0};
+        set_dimension(&cfg->search.space[i], group, line_at(group, line), problems);
     }
-    cfg->tune.n_space = n;
+    cfg->search.n_space = n;
 }
 
 void tn_space_print(const tn_cfg *cfg, FILE *out) {
     fputs("( ", out);
-    for (int i = 0; i < cfg->tune.n_space; i++) {
-        const tn_dimension *d = &cfg->tune.space[i];
+    for (int i = 0; i < cfg->search.n_space; i++) {
+        const tn_dimension *d = &cfg->search.space[i];
         fprintf(out, "%s{ key = \"%s\"; %s = ( ", i ? ", " : "", d->key, KIND[d->kind]);
         for (int k = 0; k < d->n_choices; k++) fprintf(out, "%s%s", k ? ", " : "", d->choice[k]);
         if (d->kind != TN_SPACE_CHOICE) {
@@ -149,8 +149,8 @@ void tn_space_print(const tn_cfg *cfg, FILE *out) {
 
 /* --- what it says about other keys -------------------------------------------------------------------------------- */
 
-/* Training depends on it; but neither the budget, which the rungs set, nor how the work is dealt out, which the ranks
- * of a step are chosen by, nor a path, which would no longer be relative to the job file. */
+/* A key can be searched if training depends on it, except: the number of images, which the rungs set; how work is distributed, which
+ * determines the ranks of a step; and paths, which would not be relative to the job file. */
 static bool searchable(const tn_key *k) {
     static const size_t NOT[] = {offsetof(tn_cfg, train.images), offsetof(tn_cfg, train.device),
                                  offsetof(tn_cfg, train.isa), offsetof(tn_cfg, train.lanes),
@@ -172,7 +172,7 @@ static int searchable_names(const char *out[MOST_KEYS]) {
     return n;
 }
 
-/* The key of the table that the dimension is about; NULL after a problem. An address is about its list. */
+/* The key of a dimension in the table; NULL after a problem. For an address in a list it is the key of the list. */
 static const tn_key *key_of(const tn_dimension *d, const char *group, const char *name, tn_problems *problems) {
     const char *words[MOST_KEYS];
     int n = searchable_names(words), k = tn_key_find(group, name);
@@ -181,16 +181,17 @@ static const tn_key *key_of(const tn_dimension *d, const char *group, const char
     if (known) return &tn_keys[parameter ? tn_key_find("train", "augment") : k];
     const char *near = tn_nearest(d->key, n, words);
     if (k >= 0)
-        tn_problem(problems, d->line,
-                   "tune.space: %s cannot be searched: docs/job-file.md says which keys can; budgets are tune.rungs",
-                   d->key);
+        tn_problem(
+            problems, d->line,
+            "search.space: %s cannot be searched: docs/job-file.md says which keys can; budgets are search.rungs",
+            d->key);
     else
-        tn_problem(problems, d->line, "tune.space: unknown key %s: %s%s%s", d->key,
+        tn_problem(problems, d->line, "search.space: unknown key %s: %s%s%s", d->key,
                    near ? "did you mean " : "give a key of model, train or self", near ? near : "", near ? "?" : "");
     return NULL;
 }
 
-/* Is a value of this kind one for the key at all? */
+/* Can the key have values of this kind? */
 static bool kind_fits(const tn_dimension *d, const tn_key *k) {
     bool parameter = strncmp(d->key, "train.augment.", 14) == 0;
     if (d->kind == TN_SPACE_CHOICE) return true;
@@ -198,7 +199,7 @@ static bool kind_fits(const tn_dimension *d, const tn_key *k) {
     return k->type == KEY_DOUBLE || parameter;
 }
 
-/* The values one after the other into a copy of the settings, as if the job file had them. */
+/* Check each value by setting it in a copy of the settings, as if it were in the job file. */
 static void check_values(const tn_dimension *d, const char *group, const char *name, tn_cfg *copy,
                          tn_problems *problems) {
     char text[64];
@@ -212,17 +213,17 @@ static void check_values(const tn_dimension *d, const char *group, const char *n
 static void check_dimension(const tn_cfg *cfg, const tn_dimension *d, tn_cfg *copy, tn_problems *problems) {
     char group[TN_NAME_BYTES] = "", name[TN_NAME_BYTES] = "";
     if (sscanf(d->key, "%63[^.].%63s", group, name) != 2) {
-        tn_problem(problems, d->line, "tune.space: key = \"%s\": give group.key", d->key);
+        tn_problem(problems, d->line, "search.space: key = \"%s\": give group.key", d->key);
         return;
     }
     const tn_key *k = key_of(d, group, name, problems);
     if (!k) return;
-    for (const tn_dimension *other = cfg->tune.space; other < d; other++)
-        if (strcmp(other->key, d->key) == 0) tn_problem(problems, d->line, "tune.space: %s is named twice", d->key);
+    for (const tn_dimension *other = cfg->search.space; other < d; other++)
+        if (strcmp(other->key, d->key) == 0) tn_problem(problems, d->line, "search.space: %s is named twice", d->key);
     if (kind_fits(d, k))
         check_values(d, group, name, copy, problems);
     else
-        tn_problem(problems, d->line, "tune.space: %s cannot be drawn by %s: use %s", d->key, KIND[d->kind],
+        tn_problem(problems, d->line, "search.space: %s cannot be drawn by %s: use %s", d->key, KIND[d->kind],
                    k->type == KEY_DOUBLE                      ? "uniform, log_uniform or choice"
                    : k->type == KEY_INT || k->type == KEY_I64 ? "integer or choice"
                                                               : "choice");
@@ -234,9 +235,9 @@ void tn_space_check(const tn_cfg *cfg, tn_problems *problems) {
         tn_problem(problems, 0, "no memory for a copy of the settings");
         return;
     }
-    for (int i = 0; i < cfg->tune.n_space; i++) {
+    for (int i = 0; i < cfg->search.n_space; i++) {
         *copy = *cfg;
-        check_dimension(cfg, &cfg->tune.space[i], copy, problems);
+        check_dimension(cfg, &cfg->search.space[i], copy, problems);
     }
     free(copy);
 }

@@ -1,5 +1,5 @@
-/* cfg_syntax.c - where a job file leaves libconfig's grammar, and how. libconfig itself says "syntax error" and a line, often
- * the one behind. This follows the grammar of its manual (chapter 3), once it has refused the text. */
+/* cfg_syntax.c - explains a syntax error in a job file. libconfig says only "syntax error" and a line, often the next one. After it
+ * has refused a text, this parser follows the grammar in its manual (chapter 3) to the first error. */
 #include "cfg/cfg_priv.h"
 
 #include "base/utf8.h"
@@ -18,9 +18,9 @@ typedef struct {
 
 typedef struct {
     const char *file, *text;
-    token now;         /* not taken yet */
-    const char *torn;  /* the first text with a line break in it: its end is probably the begin of another one */
-    const char *glued; /* the first text that reads like the end of one value and what follows it */
+    token now;         /* the next token */
+    const char *torn;  /* the first text with a line break in it: probably its closing quote is missing */
+    const char *glued; /* the first text that contains the end of a value and the text after it */
     int depth;
 } scan;
 
@@ -59,7 +59,7 @@ static size_t number_bytes(const char *at) {
     return n + strspn(at + n, "L");
 }
 
-/* Does a text, with its quotes, hold what stands behind a value: `"disc”, "`, `"m.csv; classes = [ "`? */
+/* Does a text, with its quotes, contain the characters that follow a value: `"disc”, "`, `"m.csv; classes = [ "`? */
 static bool reads_on(const char *at, size_t n) {
     size_t end = n - 1;
     while (end > 1 && at[end - 1] == ' ') end--;
@@ -108,7 +108,7 @@ static int line_at(const scan *s, const char *at) {
     return line;
 }
 
-/* In characters, as editors count. */
+/* The position in the line in characters, as editors count. */
 static int column_at(const scan *s, const char *at) {
     int column = 1;
     for (const char *c = at; c > s->text && c[-1] != '\n'; c--) column += ((unsigned char)c[-1] & 0xC0) != 0x80;
@@ -134,7 +134,7 @@ static tn_status refuse(const scan *s, const char *at, const char *why) {
                    line_at(s, at), column_at(s, at), why, n ? ": here stands `" : "", there, n ? "`" : "");
 }
 
-/* Quotes that word processors and web pages make of ". */
+/* Is it a quote that word processors and web pages write instead of "? */
 static bool is_curly(const char *at, size_t n) {
     static const char *const QUOTE[] = {"\u201C", "\u201D", "\u201E", "\u201F", "\u2018", "\u2019", "\u201A", "\u00AB",
                                         "\u00BB", "\u2033", "\uFF02", "\u300C", "\u300D", "'",      "`"};
@@ -143,7 +143,7 @@ static bool is_curly(const char *at, size_t n) {
     return false;
 }
 
-/* Another token than `wanted` stands here. */
+/* The error for another token than the wanted one. */
 static tn_status unexpected(const scan *s, const char *wanted) {
     char why[160];
     const char *at = s->now.at;
@@ -159,7 +159,7 @@ static tn_status unexpected(const scan *s, const char *wanted) {
 
 static tn_status take_value(scan *s, bool plain);
 
-/* What was opened ends here, or the next element follows. */
+/* Parse the elements of an array or list up to its closing bracket. */
 static tn_status take_elements(scan *s, const char *open, char close) {
     char why[96];
     bool array = close == ']';
@@ -174,7 +174,7 @@ static tn_status take_elements(scan *s, const char *open, char close) {
         snprintf(why, sizeof why, "a comma or `%c`", close);
         if (!is_sign(s, ',')) return unexpected(s, why);
         step(s);
-        if (is_sign(s, close)) break; /* cfg.c takes such a comma away */
+        if (is_sign(s, close)) break; /* cfg.c removes a comma after the last element */
     }
     step(s);
     return TN_OK;
@@ -197,7 +197,7 @@ static tn_status take_value(scan *s, bool plain) {
     if (kind == NAME) return refuse(s, open, "text is written in quotes");
     if (kind != TEXT && kind != NUMBER && kind != TRUTH) return unexpected(s, "a value");
     step(s);
-    while (kind == TEXT && s->now.kind == TEXT) step(s); /* texts side by side are one */
+    while (kind == TEXT && s->now.kind == TEXT) step(s); /* adjacent texts are joined */
     if (kind == NUMBER && s->now.at == open + number_bytes(open) && s->now.kind == NAME)
         return refuse(s, open, "this is no number");
     return TN_OK;
@@ -213,7 +213,7 @@ static tn_status take_setting(scan *s) {
     return TN_OK;
 }
 
-/* open: the group's bracket, NULL: of the whole file. */
+/* Parse the settings of a group. open: its bracket; NULL: the whole file. */
 static tn_status take_settings(scan *s, const char *open) {
     while (!(open && is_sign(s, '}'))) {
         if (s->now.kind == END)

@@ -4,7 +4,7 @@
 #define AT(field) offsetof(tn_cfg, field)
 #define PRE       TN_KEYS_PREPROCESS
 #define TRAIN     TN_KEYS_TRAIN
-#define TUNE      TN_KEYS_TUNE
+#define SEARCH    TN_KEYS_SEARCH
 #define FOLDS     (TN_KEYS_FOLDS | TN_KEYS_TRAIN)
 
 static const char *const STORE[] = {"jpeg", "original", "raw", NULL};
@@ -25,7 +25,7 @@ const char *const tn_isa_words[] = {"plain", "avx2", "avx512", "avx512_bf16", "b
 const char *const tn_augment_words[] = {"random_resized_crop", "horizontal_flip", "cutmix", NULL};
 
 /* clang-format off */
-/* What a stage asks for: `slurm: { train: { partition = "gpu"; minutes = 600; }; };` */
+/* Resources of a stage: `slurm: { train: { partition = "gpu"; minutes = 600; }; };` */
 #define STAGE(stage, of, limit)                                                                                        \
     {"slurm", #stage ".partition", KEY_TEXT, AT(slurm.stage.partition), 0, "\"\"", 0, 0, 0, NULL, 0,                   \
      "partition " of "; empty: slurm.partition"},                                                                      \
@@ -185,21 +185,21 @@ const tn_key tn_keys[] = {
     {"reduce", "bootstrap", KEY_INT, AT(reduce.bootstrap), 0, "1000", 0, 100000, 0, NULL, TN_KEYS_REDUCE,
      "resamples (by group) for the 95 % intervals of scores; 0: no intervals"},
 
-    {"tune", "trials", KEY_INT, AT(tune.trials), 0, "16", 2, 10000, 0, NULL, TUNE,
+    {"search", "trials", KEY_INT, AT(search.trials), 0, "16", 2, 10000, 0, NULL, SEARCH,
      "number of trials in the first rung; the first trial is the job file as it stands"},
-    {"tune", "sampling", KEY_WORD, AT(tune.sampling), 0, "\"sobol\"", 0, 0, 0, SAMPLING, TUNE,
+    {"search", "sampling", KEY_WORD, AT(search.sampling), 0, "\"sobol\"", 0, 0, 0, SAMPLING, SEARCH,
      "how values are drawn: a Sobol sequence, shifted at random, or independently"},
-    {"tune", "seed", KEY_I64, AT(tune.seed), 0, "1", 0, 9e15, 0, NULL, TUNE,
+    {"search", "seed", KEY_I64, AT(search.seed), 0, "1", 0, 9e15, 0, NULL, SEARCH,
      "seed of the values drawn"},
-    {"tune", "folds", KEY_INTS, AT(tune.folds), AT(tune.n_folds), "[ 0 ]", 0, TN_MAX_FOLDS - 1, TN_MAX_FOLDS, NULL, TUNE,
+    {"search", "folds", KEY_INTS, AT(search.folds), AT(search.n_folds), "[ 0 ]", 0, TN_MAX_FOLDS - 1, TN_MAX_FOLDS, NULL, SEARCH,
      "folds that each trial trains models for; trials are ranked by their scores on the validation slices"},
-    {"tune", "rungs", KEY_I64S, AT(tune.rungs), AT(tune.n_rungs), "[ ]", 1, 1e12, TN_MAX_RUNGS, NULL, TUNE,
+    {"search", "rungs", KEY_I64S, AT(search.rungs), AT(search.n_rungs), "[ ]", 1, 1e12, TN_MAX_RUNGS, NULL, SEARCH,
      "training lengths in images seen, ascending: all trials train for the first, the best of them for the next"},
-    {"tune", "keep", KEY_DOUBLE, AT(tune.keep), 0, "0.333", 0.01, 0.99, 0, NULL, TUNE,
+    {"search", "keep", KEY_DOUBLE, AT(search.keep), 0, "0.333", 0.01, 0.99, 0, NULL, SEARCH,
      "share of a rung's trials that goes on to the next"},
-    {"tune", "judge_folds", KEY_INTS, AT(tune.judge_folds), AT(tune.n_judge_folds), "[ ]", 0, TN_MAX_FOLDS - 1, TN_MAX_FOLDS,
-     NULL, 0, "folds on which the best trial is compared with the job file as it stands; empty: all but tune.folds"},
-    {"tune", "space", KEY_SPACE, AT(tune.space), AT(tune.n_space), "( )", 0, 0, TN_MAX_SPACE, NULL, TUNE,
+    {"search", "judge_folds", KEY_INTS, AT(search.judge_folds), AT(search.n_judge_folds), "[ ]", 0, TN_MAX_FOLDS - 1, TN_MAX_FOLDS,
+     NULL, 0, "folds on which the best trial is compared with the job file as it stands; empty: all but search.folds"},
+    {"search", "space", KEY_SPACE, AT(search.space), AT(search.n_space), "( )", 0, 0, TN_MAX_SPACE, NULL, SEARCH,
      "keys to search, and their values; empty: no search"},
 
     {"slurm", "partition", KEY_TEXT, AT(slurm.partition), 0, "\"\"", 0, 0, 0, NULL, 0,

@@ -38,7 +38,7 @@ static void accepted_text(const tn_key *key, char *out, size_t n) {
     fclose(f);
 }
 
-/* What a wrong value of this key hears. */
+/* Add the problem of a wrong value of this key. */
 static void refuse(const tn_key *key, const config_setting_t *v, int line, const char *why, tn_problems *problems) {
     char accepted[512] = "";
     accepted_text(key, accepted, sizeof accepted);
@@ -146,7 +146,7 @@ bool tn_list_length(const tn_key *key, const config_setting_t *v, int line, int 
         snprintf(why, sizeof why, "is %s", type_name(v));
     } else {
         *n_out = config_setting_length(v);
-        bool fixed = key->second == 0; /* background: exactly so many */
+        bool fixed = key->second == 0; /* background: the length is fixed */
         if (fixed ? *n_out == key->most_members : *n_out <= key->most_members) return true;
         snprintf(why, sizeof why, "has %d members", *n_out);
     }

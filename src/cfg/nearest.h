@@ -1,9 +1,9 @@
-/* nearest.h - the word of a list that a misspelt one probably meant. */
+/* nearest.h - finds the word that a misspelt one probably means. */
 #ifndef TN_CFG_NEAREST_H
 #define TN_CFG_NEAREST_H
 
-/* The word with the least edit distance (insert, delete, replace, swap neighbours), NULL when none is near: more than a
- * third of the letters differ. */
+/* The word of a list (n) with the smallest edit distance (insert, delete, replace, swap neighbours). NULL: none is near, that is, more
+ * than a third of the letters differ. Pure. */
 const char *tn_nearest(const char *word, int n, const char *const *list);
 
 #endif

@@ -1,13 +1,13 @@
 /* check.c - tenfold check: reads a job file and prints its settings and what the run will cost. */
 #include "cli/args.h"
 
-#include "data/fold.h"
 #include "cfg/cell.h"
-#include "train/cost.h"
+#include "data/fold.h"
 #include "model/weights.h"
 #include "report/forecast.h"
-#include "slurm/memory.h"
 #include "search/rung.h"
+#include "slurm/memory.h"
+#include "train/cost.h"
 
 #include <inttypes.h>
 
@@ -48,16 +48,16 @@ static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
 static tn_status print_search(const tn_cfg *cfg) {
     int64_t images = 0;
     int fold[TN_MAX_FOLDS];
-    if (cfg->tune.n_space == 0) return TN_OK;
+    if (cfg->search.n_space == 0) return TN_OK;
     TN_TRY(tn_rungs_check(cfg, NULL));
-    for (int q = 0; q <= cfg->tune.n_rungs; q++) {
+    for (int q = 0; q <= cfg->search.n_rungs; q++) {
         int places = tn_rung_slots(cfg, q), folds = tn_rung_folds(cfg, q, fold);
-        bool judge = q == cfg->tune.n_rungs;
-        printf("# tune: %s: %d trials x %d folds, %" PRId64 " images each\n", judge ? "final comparison" : "rung",
+        bool judge = q == cfg->search.n_rungs;
+        printf("# search: %s: %d trials x %d folds, %" PRId64 " images each\n", judge ? "final comparison" : "rung",
                places, folds, tn_rung_images(cfg, q));
         images += (int64_t)places * folds * tn_rung_images(cfg, q);
     }
-    printf("# tune: %" PRId64 " training images in all, times the sizes and seeds of a trial\n", images);
+    printf("# search: %" PRId64 " training images in all, times the sizes and seeds of a trial\n", images);
     return TN_OK;
 }
 

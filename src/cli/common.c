@@ -1,11 +1,11 @@
 /* common.c - begin and end of a verb under MPI, and the cells that its options select. */
 #include "cli/common.h"
 
-#include "store/done.h"
-#include "store/h5.h"
 #include "base/watch.h"
 #include "data/fold.h"
 #include "slurm/batch.h"
+#include "store/done.h"
+#include "store/h5.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* drill.c - tenfold drill: disturbs a small run at random points and checks that its results stay bitwise the same. */
 #include "cli/args.h"
 
-#include "store/lock.h"
 #include "base/progress.h"
 #include "drill/drill.h"
+#include "store/lock.h"
 
 #include <errno.h>
 #include <stdio.h>

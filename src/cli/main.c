@@ -4,9 +4,9 @@
  */
 #include "cli/args.h"
 
-#include "store/h5.h"
 #include "base/progress.h"
 #include "base/run.h"
+#include "store/h5.h"
 
 #include <errno.h>
 #include <fcntl.h>

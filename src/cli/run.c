@@ -4,11 +4,13 @@
 #include "base/progress.h"
 
 #include "data/fold.h"
-#include "train/cost.h"
 #include "report/report.h"
 #include "report/summary.h"
 #include "run/local.h"
 #include "search/rung.h"
+#include "train/cost.h"
+
+#include <jansson.h>
 
 /* Check everything that can be checked before any work is done. */
 static tn_status check(const tn_cfg *cfg) {
@@ -23,7 +25,7 @@ tn_status tn_plan_open(const tn_args *args, bool make_folder, tn_cfg **cfg_out, 
 static tn_status print_search(const tn_cfg *cfg) {
     char path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
-    TN_TRY(tn_path(path, "%s/tune/tune.md", cfg->run_dir));
+    TN_TRY(tn_path(path, "%s/search/search.md", cfg->run_dir));
     TN_TRY(tn_file_read(path, &text, &n));
     tn_print(stdout, "%s", text);
     free(text);
@@ -64,10 +66,12 @@ const tn_verb tn_verb_run = {
         "command continues, and so does `tenfold run RUN`, which reads the job file again. An interrupted cell\n"
         "continues from its checkpoint and ends with the same bits. A step that was done with other settings is\n"
         "refused. Ctrl-C writes a checkpoint and ends with exit code 6.\n\n"
-        "A job file with a tune.space is a search: tune.trials settings are trained on few images, the best of them\n"
+        "A job file with a search.space is a search: search.trials settings are trained on few images, the best of "
+        "them\n"
         "on more, and so on. The best one is then compared with the job file as it stands, on folds that the search\n"
         "has not used.\n"
-        "writes  RUN/plan.json, RUN/job.cfg, RUN/log, and the output of the steps; for a search RUN/tune: tune.md,\n"
+        "writes  RUN/plan.json, RUN/job.cfg, RUN/log, and the output of the steps; for a search RUN/search: "
+        "search.md,\n"
         "        trials.csv, best.cfg (a complete job file), best-2.cfg, ... (other trials of the last rung)\n\n"
         "example: tenfold run jobs/quickstart.cfg --set train.images=5000 --run results/short\n"
         "         tenfold run results/short",

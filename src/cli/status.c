@@ -26,7 +26,7 @@ const tn_verb tn_verb_status = {
     .options = TN_OPT_WATCH | TN_OPT_JSON,
     .summary = "table of a run's cells: progress, score, what failed and where its log is",
     .help =
-        "Reads DONE files, journals, the manifest and, if the run has jobs, Slurm's queue. Changes nothing and needs\n"
+        "Reads DONE files, journals, plan.json and, if the run has jobs, Slurm's queue. Changes nothing and needs\n"
         "no accounting database. If `tenfold run` was killed on this machine, its last step still shows as `running`:\n"
         "`tenfold run RUN` continues it. --watch ends when the run ends: exit code 0 if all steps are done, else 6.\n\n"
         "example: tenfold status results/quickstart --watch",

@@ -26,7 +26,7 @@ const tn_verb tn_verb_submit = {
         "it trained, and the last task of a round runs the filter. Jobs that reach their time limit or lose a node\n"
         "are requeued and continue. If Slurm refuses a job, all others are cancelled. `tenfold submit RUN` reads the\n"
         "job file again and submits what is still missing; it is refused while jobs of the run wait or run.\n"
-        "A job file with a tune.space is a search (`tenfold run --help`), with an array per rung.\n"
+        "A job file with a search.space is a search (`tenfold run --help`), with an array per rung.\n"
         "--pilot N submits one job on N whole nodes, which runs the cells side by side.\n"
         "reads   the job file (group slurm); site.env beside stage.sh, or the file in TENFOLD_SITE_ENV\n"
         "writes  RUN/plan.json, RUN/job.cfg (a copy: later edits do not affect these jobs), RUN/log, RUN/slurm\n\n"

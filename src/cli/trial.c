@@ -7,14 +7,14 @@
 
 static tn_status need_space(const tn_cfg *cfg) {
     if (tn_is_search(cfg)) return TN_OK;
-    return tn_fail(TN_EARG, "%s: tune.space is empty: give the keys to search and their values", cfg->file);
+    return tn_fail(TN_EARG, "%s: search.space is empty: give the keys to search and their values", cfg->file);
 }
 
 static tn_status check_rung(const tn_args *args, const tn_cfg *cfg) {
     TN_TRY(need_space(cfg));
-    if (args->rung < 0 || args->rung > cfg->tune.n_rungs)
-        return tn_fail(TN_EARG, "give --rung 0 to %d (%d is the final comparison)", cfg->tune.n_rungs,
-                       cfg->tune.n_rungs);
+    if (args->rung < 0 || args->rung > cfg->search.n_rungs)
+        return tn_fail(TN_EARG, "give --rung 0 to %d (%d is the final comparison)", cfg->search.n_rungs,
+                       cfg->search.n_rungs);
     return TN_OK;
 }
 
@@ -71,14 +71,14 @@ const tn_verb tn_verb_trial = {
     .internal = true,
     .summary = "train one slot of a rung of a search                    (MPI)",
     .help =
-        "One step of a search (`tenfold run` of a job file with a tune.space): trains the trial of a slot, on all\n"
+        "One step of a search (`tenfold run` of a job file with a search.space): trains the trial of a slot, on all\n"
         "folds of the rung or on --folds. In rung 0 the slot is the trial's number; later it is the trial's rank in\n"
         "the rung before. In the final comparison slot 0 is the job file as it stands and slot 1 the best trial; if\n"
         "these are the same, slot 1 has nothing to do. --part I/N counts slots x folds, slot slowest.\n"
-        "reads   RUN/shards, RUN/folds, RUN/tune/rung<N-1>\n"
-        "writes  RUN/tune/t<trial>-i<images>\n\n"
-        "example: mpirun -n 2 tenfold trial jobs/tune.cfg --rung 0 --slot 3\n"
-        "         mpirun -n 2 tenfold trial jobs/tune.cfg --rung 1 --part 0/8",
+        "reads   RUN/shards, RUN/folds, RUN/search/rung<N-1>\n"
+        "writes  RUN/search/t<trial>-i<images>\n\n"
+        "example: mpirun -n 2 tenfold trial jobs/search.cfg --rung 0 --slot 3\n"
+        "         mpirun -n 2 tenfold trial jobs/search.cfg --rung 1 --part 0/8",
     .run = trial,
 };
 
@@ -104,7 +104,7 @@ const tn_verb tn_verb_rank = {
     .summary = "end a rung of a search: rank its trials, or compare the best (MPI)",
     .help = "One step of a search: when all slots of a rung are trained, ranks their trials by mean validation score.\n"
             "In the final comparison it compares the best trial with the job file as it stands.\n"
-            "writes  RUN/tune/rung<N>/ranking.json or RUN/tune/judge/judge.json\n\n"
-            "example: tenfold rank jobs/tune.cfg --rung 0",
+            "writes  RUN/search/rung<N>/ranking.json or RUN/search/judge/judge.json\n\n"
+            "example: tenfold rank jobs/search.cfg --rung 0",
     .run = rank,
 };

@@ -51,7 +51,7 @@ void tn_print_help(FILE *out) {
 /* Verbs that no longer exist. */
 static const char *const GONE[][2] = {
     {"resume", "`tenfold run RUN` continues a run here, `tenfold submit RUN` under Slurm"},
-    {"tune", "`tenfold run JOB.cfg` searches if the job file has a tune.space"}};
+    {"search", "`tenfold run JOB.cfg` searches if the job file has a search.space"}};
 
 tn_status tn_verb_unknown(const char *name) {
     for (size_t i = 0; i < sizeof GONE / sizeof *GONE; i++)

@@ -1,10 +1,10 @@
 /* weights.c - tenfold weights: describes networks and weight files; converts from and to other programs. */
 #include "cli/weights_verb.h"
 
-#include "store/guard.h"
-#include "store/h5.h"
 #include "base/progress.h"
 #include "model/weights.h"
+#include "store/guard.h"
+#include "store/h5.h"
 
 #include <string.h>
 

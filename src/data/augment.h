@@ -13,8 +13,8 @@
 #ifndef TN_DATA_AUGMENT_H
 #define TN_DATA_AUGMENT_H
 
-#include "cfg/cfg.h"
 #include "base/rng.h"
+#include "cfg/cfg.h"
 #include "store/jpeg.h"
 
 typedef struct {

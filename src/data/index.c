@@ -1,9 +1,9 @@
 /* index.c - reads and writes dataset.h5 and folds.h5. */
 #include "data/index.h"
 
+#include "base/hash.h"
 #include "store/done.h"
 #include "store/h5.h"
-#include "base/hash.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -18,9 +18,9 @@
 #ifndef TN_DATA_INDEX_H
 #define TN_DATA_INDEX_H
 
-#include "cfg/cfg.h"
 #include "base/hash.h"
 #include "base/run.h"
+#include "cfg/cfg.h"
 
 enum { TN_FOLD_NONE = -1, TN_FOLD_QUARANTINED = -2 };
 

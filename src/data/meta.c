@@ -1,9 +1,9 @@
 /* meta.c - reads metadata.csv by the rules of meta.h. */
 #include "data/meta.h"
 
-#include "store/alike.h"
-#include "cfg/nearest.h"
 #include "base/utf8.h"
+#include "cfg/nearest.h"
+#include "store/alike.h"
 
 #include <stdlib.h>
 #include <string.h>

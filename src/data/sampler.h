@@ -12,8 +12,8 @@
 #ifndef TN_DATA_SAMPLER_H
 #define TN_DATA_SAMPLER_H
 
-#include "cfg/cfg.h"
 #include "base/status.h"
+#include "cfg/cfg.h"
 
 typedef struct tn_sampler tn_sampler;
 

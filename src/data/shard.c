@@ -1,8 +1,8 @@
 /* shard.c - shard files: each is written by one rank, and read by many threads with pread. */
 #include "data/shard.h"
 
-#include "store/h5.h"
 #include "base/hash.h"
+#include "store/h5.h"
 #include "store/visible.h"
 
 #include <errno.h>

@@ -26,8 +26,8 @@
 #ifndef TN_DEV_DEV_H
 #define TN_DEV_DEV_H
 
-#include "cfg/cfg.h"
 #include "base/status.h"
+#include "cfg/cfg.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* doctor.c - this machine and a folder; how findings are told. */
+/* doctor.c - checks of this machine and a folder; prints findings. */
 #include "doctor/doctor.h"
 
 #include "base/progress.h"
@@ -31,7 +31,7 @@ static const char *word(const json_t *j, const char *key) {
     return text ? text : "";
 }
 
-/* Is the name and the version of what was built with in what is run with? "MPICH 4.0.2" in "MPICH Version:      4.0.2". */
+/* Is the MPI at run time the one of the build? Compares name and version: "MPICH 4.0.2" and "MPICH Version:      4.0.2". */
 static bool same_mpi(const char *built, const char *library) {
     const char *version = strrchr(built, ' ');
     return version && strncmp(built, library, (size_t)(version - built)) == 0 && strstr(library, version + 1);
@@ -50,7 +50,7 @@ static void add_mpi(const json_t *j, const char *launcher, double start_s, tn_fi
                    "build and run with the same module: `module load` of it belongs into site.env");
 }
 
-/* Hosts one after another, as launchers place ranks: "2 ranks on node1, 2 on node2". */
+/* Add where ranks run: "2 ranks on node1, 2 on node2". Launchers place ranks host by host. */
 static void add_ranks(const json_t *ranks, tn_findings *f) {
     char what[320] = "";
     size_t i, at = 0, n = json_array_size(ranks);
@@ -132,7 +132,7 @@ tn_status tn_doctor_read_probe(const char *folder, const char *launcher, double 
     free(text);
     if (json_array_size(json_object_get(j, "ranks")) == 0) {
         json_decref(j);
-        return tn_fail(TN_EFORMAT, "%s: not what ranks find", path);
+        return tn_fail(TN_EFORMAT, "%s: does not have the results of ranks", path);
     }
     add_mpi(j, launcher, start_s, f);
     add_ranks(json_object_get(j, "ranks"), f);

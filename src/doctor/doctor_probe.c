@@ -2,11 +2,11 @@
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "doctor/doctor.h"
 
-#include "store/h5.h"
 #include "base/progress.h"
 #include "base/run.h"
-#include "store/visible.h"
 #include "dev/dev.h"
+#include "store/h5.h"
+#include "store/visible.h"
 
 #include <errno.h>
 #include <fcntl.h>

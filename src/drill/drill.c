@@ -1,4 +1,4 @@
-/* drill.c - disturb, run again, compare. What a run goes through is at the top of drill.h. */
+/* drill.c - the drill on this machine, as described in drill.h. */
 #include "drill/drill_priv.h"
 
 #include "base/progress.h"
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum { MOST_RANKS = 4, MOST_STARTS = 8, MOST_DRAWS = 6, STORM_SIGNALS = 30 };
-static const double LONGEST_S = 300; /* of one start: longer is a hang, and said so */
+static const double LONGEST_S = 300; /* limit of one start: after this it counts as a hang */
 
 typedef enum { KILL_RANK, KILL_NODE, KILL_LAUNCHER, STOP_ALL, STOP_ONE, STOP_STORM, TWIN, N_KINDS } kind;
 static const char *const KIND[] = {"kill-rank", "kill-node",  "kill-launcher", "stop-all",
@@ -27,7 +27,7 @@ static const char *const KIND[] = {"kill-rank", "kill-node",  "kill-launcher", "
 typedef struct {
     tn_drill_stage stage;
     char kinds[96], points[64], ranks[64], codes[64]; /* in order of starts */
-    int n_hits, n_starts, n_resumed; /* resumed: starts that went on from a checkpoint or finished shards */
+    int n_hits, n_starts, n_resumed; /* resumed: starts that continued from a checkpoint or from finished shards */
     double seconds;
     bool ended, equal;
 } outcome;
@@ -36,7 +36,7 @@ typedef struct {
     const tn_cfg *cfg;
     const tn_drill_how *how;
     char job[TN_PATH_BYTES], base[TN_PATH_BYTES];
-    double stage_s[TN_DRILL_STAGES]; /* undisturbed, on two ranks */
+    double stage_s[TN_DRILL_STAGES]; /* seconds undisturbed, on two ranks */
     char digest[TN_DRILL_STAGES][TN_HEX_BYTES];
     outcome *run; /* (n_runs) */
     int n_done;
@@ -48,16 +48,16 @@ typedef struct {
     bool wanted, done;
     kind kind;
     double point_s;
-    uint32_t which; /* of the ranks */
+    uint32_t which; /* selects a rank */
     char *const *argv;
     int n_ranks, log;
     pid_t twin;
     double begin_s;
     bool hung;
-    int twin_code; /* how the second copy ended; -1: there was none */
+    int twin_code; /* exit code of the second process; -1: there was none */
 } disturbance;
 
-/* The launcher's children, ascending. */
+/* The pids of the launcher's children, ascending. */
 static int ranks_of(pid_t launcher, pid_t out[MOST_RANKS]) {
     DIR *d = opendir("/proc");
     int n = 0;
@@ -92,7 +92,7 @@ static void strike(disturbance *x, pid_t launcher) {
     if (x->kind == STOP_STORM && n > 0) storm(rank[x->which % (uint32_t)n]);
     if (x->kind == TWIN) x->twin = tn_launch_start(x->argv, x->n_ranks, x->log);
     bool needs_ranks = x->kind == KILL_RANK || x->kind == STOP_ONE || x->kind == STOP_STORM;
-    x->done = !needs_ranks || n > 0; /* else the launcher has not come so far: soon */
+    x->done = !needs_ranks || n > 0; /* without ranks the launcher is still starting: try again */
 }
 
 static void tick(void *context, pid_t launcher) {
@@ -123,7 +123,7 @@ static int wait_for_twin(pid_t twin) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* A verb on the run folder, with or without a disturbance; the exit code, or -1 for a hang. */
+/* Run a verb on the run folder, with or without a disturbance. Returns its exit code; -1: it hung. */
 static tn_status start(const drill *d, tn_drill_stage s, const char *folder, int n_ranks, disturbance *x,
                        int *code_out) {
     static char run[] = "--run", folds[] = "--folds", zero[] = "0";
@@ -150,7 +150,7 @@ static tn_status start(const drill *d, tn_drill_stage s, const char *folder, int
 
 /* --- one run ------------------------------------------------------------------------------------------------------ */
 
-/* A folder whose earlier stages are those of the undisturbed run. */
+/* Make a run folder with links to the earlier stages of the undisturbed run. */
 static tn_status prepare(const drill *d, tn_drill_stage s, const char *folder) {
     static const char *const EARLIER[] = {"shards", "folds", "train"};
     const int n_earlier[] = {[TN_DRILL_PREPROCESS] = 0, [TN_DRILL_TRAIN] = 2, [TN_DRILL_PREDICT] = 3};
@@ -165,7 +165,7 @@ static tn_status prepare(const drill *d, tn_drill_stage s, const char *folder) {
     return TN_OK;
 }
 
-/* How often a start said that it goes on from what an earlier one published. */
+/* Count in the log how many starts continued from published results of an earlier start. */
 static tn_status count_resumed(const char *folder, int *out) {
     static const char *const SAYS[] = {"goes on after ", "shards were there already"};
     char path[TN_PATH_BYTES], *text = NULL;
@@ -189,7 +189,7 @@ static disturbance draw(const drill *d, tn_drill_stage s, tn_rng *rng, double la
     return x;
 }
 
-/* Starts until one ends by itself with exit code 0; the first is disturbed, and one of four of the later ones. */
+/* Start the verb until it ends with exit code 0. The first start is disturbed, and of the later ones every fourth on average. */
 static tn_status run_once(const drill *d, const char *folder, tn_rng *rng, double latest, outcome *o) {
     TN_TRY(prepare(d, o->stage, folder));
     double begin = tn_now_s();
@@ -210,7 +210,7 @@ static tn_status run_once(const drill *d, const char *folder, tn_rng *rng, doubl
         }
         o->ended = code == 0;
         if (x.hung) break;
-        if (x.twin_code > 0 && x.twin_code != TN_EBUSY) { /* it may leave, or find everything done */
+        if (x.twin_code > 0 && x.twin_code != TN_EBUSY) { /* allowed: it gives up, or finds everything done */
             o->ended = false;
             break;
         }
@@ -219,7 +219,7 @@ static tn_status run_once(const drill *d, const char *folder, tn_rng *rng, doubl
     return count_resumed(folder, &o->n_resumed);
 }
 
-/* A point that came after the end disturbed nothing: drawn again, earlier. */
+/* Do one run. If the drawn point was after its end, nothing was disturbed: draw again, earlier. */
 static tn_status run_and_compare(drill *d, int number, outcome *o) {
     char folder[TN_PATH_BYTES], hex[TN_HEX_BYTES];
     double latest = 1;
@@ -269,7 +269,8 @@ static void print_markdown(const void *context, FILE *f) {
     const drill *d = context;
     fprintf(
         f,
-        "# Drill\n\n%d of %d disturbed runs ended in the bits of the undisturbed one. Seed %llu.\n\n%d of them went on "
+        "# Drill\n\n%d of %d disturbed runs ended in the bits of the undisturbed one. Seed %llu.\n\n%d of them "
+        "continued "
         "from a checkpoint or from finished shards; the others were disturbed before there was one.\nUndisturbed, on "
         "two ranks: preprocess %.1f s, train (one fold) %.1f s, predict %.1f s.\n\n",
         count_equal(d), d->n_done, (unsigned long long)d->how->seed, count_all_resumed(d),

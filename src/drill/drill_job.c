@@ -1,4 +1,4 @@
-/* drill_job.c - the user's job, made small enough to be run a hundred times. */
+/* drill_job.c - makes the user's job small enough to be run a hundred times. */
 #include "drill/drill.h"
 
 #include "base/progress.h"
@@ -9,11 +9,11 @@
 #include <string.h>
 
 enum { MOST_ROWS_OF_A_CLASS = 30, STEPS = 48, LANES = 4, LANE_IMAGES = 4, SIZE_PX = 32, SHARD_ROWS = 8 };
-static const double CHECKPOINT_S = 0.05; /* some steps */
+static const double CHECKPOINT_S = 0.05; /* a few optimiser steps */
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
-/* Rows of a kind: a class, or what nobody trains on. */
+/* The kind of a row: its class, or one for all rows that are not trained on. */
 static int kind_of(const tn_cfg *cfg, const tn_meta *m, int64_t row) {
     return m->is_test[row] || m->label[row] < 0 ? cfg->data.n_classes : m->label[row];
 }
@@ -24,7 +24,7 @@ static void put_row(const tn_csv *t, int64_t row, FILE *f) {
     fputc('\n', f);
 }
 
-/* Evenly spread over the table: the first rows of a sorted table would be one sender's. */
+/* Write rows that are spread evenly over the table, because the first rows of a sorted table may be one group. */
 static int64_t put_rows(const tn_cfg *cfg, const tn_meta *m, FILE *f) {
     int64_t n_of[TN_MAX_CLASSES + 1] = {0}, seen[TN_MAX_CLASSES + 1] = {0}, n = 0;
     for (int64_t row = 0; row < m->n; row++) n_of[kind_of(cfg, m, row)]++;
@@ -62,12 +62,12 @@ static int at_most(int value, int most) {
 }
 
 static void shrink_settings(tn_cfg *c) {
-    c->data.max_bad_fraction = 1; /* what is rehearsed is not the images */
+    c->data.max_bad_fraction = 1; /* bad images do not matter for the drill */
     c->data.stage_folder[0] = c->data.stage_folder_given[0] = 0;
     c->preprocess.size_px = at_most(c->preprocess.size_px, SIZE_PX + SIZE_PX / 4);
     c->preprocess.shard_rows = SHARD_ROWS;
     c->folds.count = 3;
-    if (c->folds.validation_share < 0.25) c->folds.validation_share = 0.25; /* of a few rows, in groups, some */
+    if (c->folds.validation_share < 0.25) c->folds.validation_share = 0.25; /* so that few rows in groups give some */
     c->model.width = 0.25;
     c->model.depth = 0.35;
     c->model.stem_stride = 1;
@@ -84,7 +84,7 @@ static void shrink_settings(tn_cfg *c) {
     c->train.sizes_px[0] = SIZE_PX;
     c->self.max_rounds = 0;
     c->self.n_folds = 0;
-    c->tune.n_space = 0;
+    c->search.n_space = 0;
 }
 
 static tn_status write_job(const tn_cfg *cfg, const char *path) {

@@ -1,13 +1,13 @@
-/* drill_slurm.c - the rehearsal on a cluster: whole runs, submitted, disturbed through Slurm, resumed, compared. */
+/* drill_slurm.c - the drill under Slurm, as described in drill.h. */
 #include "drill/drill_priv.h"
 
-#include "store/done.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/stop.h"
 #include "process/command.h"
 #include "process/launch.h"
 #include "run/queue.h"
+#include "store/done.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 enum { MOST_RESUMES = 4, POLL_MS = 500 };
-static const double LONGEST_S = 900; /* from a submission to an empty queue: longer is a hang, and said so */
+static const double LONGEST_S = 900; /* limit from a submission to an empty queue: after this it counts as a hang */
 
 typedef enum { REQUEUE, LIMIT, TERM, CANCEL, NODE, N_KINDS } kind; /* NODE only with --node-command */
 static const char *const KIND[] = {"requeue", "time-limit", "term", "cancel", "node"};
 
 typedef struct {
-    char task[32], node[64]; /* what was hit */
+    char task[32], node[64]; /* the task that was disturbed, and its node */
     kind kind;
     double point_s, seconds;
     int n_resumes;
@@ -39,7 +39,7 @@ typedef struct {
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
-/* Words in pieces that hold no blanks. Errors TN_EIO it fails: with its last words. output_out may be NULL. */
+/* Run a command. output_out may be NULL. Errors TN_EIO it fails: the message has its output. */
 static tn_status call(const char *const *word, tn_output *output_out) {
     tn_argv w = {.n = 0};
     tn_output output = {.exit_code = 0};
@@ -66,7 +66,7 @@ static tn_status resume(const drill *d, const char *folder) {
 
 /* --- what is in the queue ----------------------------------------------------------------------------------------- */
 
-/* squeue fails now and then while a controller restarts: one answer in a minute is enough. */
+/* squeue may fail while a controller restarts: try for a minute. */
 static tn_status read_queue(const tn_plan *plan, tn_queue **out) {
     tn_status st = TN_OK;
     for (int i = 0; i < 120; i++) {
@@ -77,7 +77,7 @@ static tn_status read_queue(const tn_plan *plan, tn_queue **out) {
     return st;
 }
 
-/* Of a run that is not waited for any more; the message of why stays. */
+/* Cancel the jobs of a run; tn_msg is kept. */
 static void cancel_jobs(const tn_plan *plan) {
     tn_argv w = {.n = 0};
     tn_output output = {.exit_code = -1};
@@ -111,7 +111,7 @@ static tn_status strike(const drill *d, outcome *o) {
     switch (o->kind) {
     case REQUEUE:
         return call((const char *[]){"scontrol", "requeue", id, NULL}, NULL);
-    case LIMIT: /* what Slurm sends ahead of the time limit */
+    case LIMIT: /* the signal that Slurm sends before the time limit */
         return call((const char *[]){"scancel", "--signal=USR1", "--batch", id, NULL}, NULL);
     case TERM:
         return call((const char *[]){"scancel", "--signal=TERM", "--full", id, NULL}, NULL);
@@ -123,7 +123,7 @@ static tn_status strike(const drill *d, outcome *o) {
     }
 }
 
-/* Any of the tasks that run now. Nothing runs at this moment, or it ended just now: the next look will do. */
+/* Disturb one of the running tasks. If none runs now, or it has just ended, the next call tries again. */
 static void strike_some(const drill *d, const tn_queue *q, uint32_t which, outcome *o) {
     const tn_queued *running[64];
     uint32_t n = 0;
@@ -152,7 +152,7 @@ static tn_status watch_queue(const drill *d, const tn_plan *plan, bool disturb, 
     return TN_OK;
 }
 
-/* Until no job of the run waits or runs, else they are cancelled; disturbs once on the way. */
+/* Wait until no job of the run waits or runs, and disturb it once if wanted. After an error its jobs are cancelled. */
 static tn_status watch(const drill *d, const char *folder, bool disturb, uint32_t which, outcome *o) {
     tn_cfg *cfg = NULL;
     tn_plan *plan = NULL;
@@ -164,7 +164,7 @@ static tn_status watch(const drill *d, const char *folder, bool disturb, uint32_
     return st;
 }
 
-/* Of all stages and folds, and of what was reduced. Errors TN_EARG something is not done: named. */
+/* The digest of all stages and folds, and of the ensemble. Errors TN_EARG names a step that is not done. */
 static tn_status digest_of(const drill *d, const char *folder, char hex_out[TN_HEX_BYTES]) {
     char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
     tn_hash *h = tn_hash_new();
@@ -251,7 +251,7 @@ static void print_csv(const void *context, FILE *f) {
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
 
-/* Once on this machine, whose bits count, and once under Slurm, for the time it takes. */
+/* Run undisturbed on this machine, for the bits, and once under Slurm, for the time. */
 static tn_status run_undisturbed(drill *d) {
     char folder[TN_PATH_BYTES], hex[TN_HEX_BYTES];
     outcome none = {.hit = false};

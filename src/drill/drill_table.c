@@ -1,9 +1,9 @@
-/* drill_table.c - what both rehearsals share: what counts as the same bits, and how the table is published. */
+/* drill_table.c - shared by both drills: digests of results, and publishing the table. */
 #include "drill/drill_priv.h"
 
-#include "store/done.h"
 #include "cfg/cell.h"
 #include "model/ckpt.h"
+#include "store/done.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names and bytes of the files of a folder but DONE, which records the build, and what is written for people. */
+/* Hash names and bytes of the files of a folder, except DONE, which records the build, and texts for people. */
 static tn_status add_files(tn_hash *h, const char *folder) {
     char *name[MOST_FILES];
     int n = 0;
@@ -47,7 +47,7 @@ static tn_status add_files(tn_hash *h, const char *folder) {
     return st;
 }
 
-/* The tensors alone. */
+/* Hash only the tensors of a checkpoint. */
 static tn_status add_tensors(tn_hash *h, const char *folder, const char *name) {
     char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];
     tn_ckpt *ck = NULL;
@@ -59,8 +59,7 @@ static tn_status add_tensors(tn_hash *h, const char *folder, const char *name) {
     return TN_OK;
 }
 
-/* The journal without its seconds. Its losses are of every step: they tell other weights, also where an earlier evaluation is
- * kept. */
+/* Hash the journal without times. Its losses cover every step, so they show different weights even if an earlier evaluation is kept. */
 static tn_status add_journal(tn_hash *h, const char *folder) {
     char path[TN_PATH_BYTES], *text = NULL, *rest;
     size_t n = 0;

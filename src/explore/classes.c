@@ -1,9 +1,9 @@
-/* classes.c - how many rows each class has, and where they went; the same by value of each category column. */
+/* classes.c - tables of rows by class, fold and kind, and by value of each category column. */
 #include "explore/explore_priv.h"
 
 #include <stdlib.h>
 
-/* Ends the line of names above it. */
+/* End the header line, and print the rule below it. */
 static void put_rule(FILE *out, int n_numbers) {
     fputs("|\n| --- |", out);
     for (int i = 0; i < n_numbers; i++) fputs(" ---: |", out);
@@ -12,7 +12,7 @@ static void put_rule(FILE *out, int n_numbers) {
 
 /* --- classes ------------------------------------------------------------------------------------------------------ */
 
-/* Columns of one line: rows by fold, then by the other kinds. */
+/* The column where a row is counted: its fold, or its kind. */
 static int column_of(const tn_index *ix, int64_t row) {
     tn_row_kind kind = tn_row_kind_of(ix, row);
     return kind == TN_ROW_TRAIN ? ix->fold[row] : ix->n_folds + (int)kind - 1;
@@ -76,7 +76,7 @@ static void put_value(const tn_index *ix, const char *name, const value_count *v
     fputs("|\n", out);
 }
 
-/* v: (V) in the order of the vocabulary, whose value 0 stands for all that is unknown; by_class: (V, K). */
+/* Print the most frequent values. v: (V) in the order of the vocabulary, where value 0 means unknown; by_class: (V, K). */
 static void put_values(const tn_index *ix, int m, value_count *v, const int64_t *by_class, FILE *out) {
     int n = ix->n_values[m] - 1, shown = n < MOST_VALUES ? n : MOST_VALUES;
     int64_t others = 0;

@@ -1,4 +1,4 @@
-/* duplicates.c - groups of rows that are one picture or belong together, and what is doubtful about them. */
+/* duplicates.c - a table of groups of rows with equal or similar images, or a common given group. */
 #include "explore/explore_priv.h"
 
 #include "data/fold.h"
@@ -7,10 +7,10 @@
 
 enum { LABEL_NONE = -1, LABEL_SEVERAL = -2 };
 
-/* A component, counted at its lowest row. */
+/* Counts of a component, stored at its lowest row. */
 typedef struct {
     int64_t n;
-    int32_t label; /* of its rows that have one; or one of LABEL_... */
+    int32_t label; /* the common label of its labelled rows; or one of LABEL_... */
     bool train, test;
 } component;
 
@@ -25,7 +25,7 @@ static void add_row(const tn_index *ix, int64_t i, component *c) {
     c->test |= kind == TN_ROW_TEST;
 }
 
-/* One line: the components of more than one row. of: (N) each row's component; c: (N), all 0. */
+/* Print one line about the components with more than one row. of: (N) each row's component; c: (N), all 0. */
 static void put_line(const tn_index *ix, const char *name, const int32_t *of, component *c, FILE *out) {
     int64_t groups = 0, rows = 0, largest = 0, torn = 0, leaks = 0;
     for (int64_t i = 0; i < ix->n; i++) add_row(ix, i, &c[of[i]]);
@@ -52,13 +52,13 @@ static tn_status put_relation(const tn_cfg *cfg, const tn_index *ix, const char 
     return st;
 }
 
-/* The last line is of the fold map as it was dealt, and has the numbers of folds/certificate.txt for rows to train on. */
+/* The last line counts the components of the fold map; for rows to train on they are those of folds/certificate.txt. */
 tn_status tn_explore_duplicates(const tn_cfg *cfg, const tn_index *ix, FILE *out) {
     component *c = calloc((size_t)ix->n + 1, sizeof *c);
     if (!c) return tn_fail_memory((size_t)ix->n * sizeof *c, "the duplicates");
     fprintf(out,
-            "\n## Duplicates\n\nPictures look alike where at most folds.duplicate_bits = %d of the 64 bits of their "
-            "hashes differ.\n"
+            "\n## Duplicates\n\nImages look alike if at most folds.duplicate_bits = %d of the 64 bits of their "
+            "perceptual hashes differ.\n"
             "All rows of a group are in one fold.\n\n"
             "| rows with the same | groups | rows in them | largest | with different labels | in train and test |\n"
             "| --- | ---: | ---: | ---: | ---: | ---: |\n",

@@ -1,8 +1,8 @@
 /* explore.c - the stage: reads the data set, publishes explore.md. */
 #include "explore/explore_priv.h"
 
-#include "store/done.h"
 #include "base/progress.h"
+#include "store/done.h"
 
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@ void tn_explore_share(FILE *out, int64_t part, int64_t all) {
 
 /* --- the page ----------------------------------------------------------------------------------------------------- */
 
-/* The tables count by these numbers: one that is out of range would count somewhere else in memory. */
+/* Check the numbers of a row, because tables use them as indices. */
 static tn_status check_row(const tn_index *ix, int64_t i) {
     bool train = tn_row_kind_of(ix, i) == TN_ROW_TRAIN;
     bool ok = ix->label[i] >= -1 && ix->label[i] < ix->n_classes && ix->component[i] >= 0 && ix->component[i] < ix->n &&
@@ -34,11 +34,10 @@ static tn_status check_row(const tn_index *ix, int64_t i) {
         ok = value >= 0 && value < ix->n_values[m];
     }
     return ok ? TN_OK
-              : tn_fail(
-                    TN_EFORMAT,
-                    "row %lld (%s): its label, fold or category is none of the data set's: delete the folders shards "
-                    "and folds and preprocess again",
-                    (long long)i, ix->path[i]);
+              : tn_fail(TN_EFORMAT,
+                        "row %lld (%s): its label, fold or category is out of range: delete the folders shards "
+                        "and folds and preprocess again",
+                        (long long)i, ix->path[i]);
 }
 
 static tn_status write_head(const tn_cfg *cfg, const tn_index *ix, FILE *out) {
@@ -66,7 +65,7 @@ tn_status tn_explore_write(const tn_cfg *cfg, const tn_index *ix, const char *qu
 
 /* --- the folder --------------------------------------------------------------------------------------------------- */
 
-/* Where the stage reads and writes. */
+/* The paths and inputs of the stage. */
 typedef struct {
     char shards[TN_PATH_BYTES], folds[TN_PATH_BYTES], folder[TN_PATH_BYTES];
     char inputs[2 * TN_HEX_BYTES + 16];

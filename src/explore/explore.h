@@ -1,12 +1,12 @@
 /*
- * explore.h - what is in a data set, as tables for people.
+ * explore.h - the stage explore: tables about a data set, for people.
  *
  *   TN_TRY(tn_explore(run, cfg));
  *
  * Reads      <run>/shards: dataset.h5, quarantine.csv; <run>/folds: folds.h5
- * Writes     <run>/explore: explore.md, DONE, which vouches for it; prints explore.md on stdout
+ * Writes     <run>/explore: explore.md, DONE; prints explore.md on stdout
  * Tables     classes, image sizes, category columns, duplicates, quarantined images
- * Identity   no settings: all that it says follows from its inputs, the digests of shards and folds
+ * Identity   no settings, only its inputs: the digests of shards and folds
  */
 #ifndef TN_EXPLORE_EXPLORE_H
 #define TN_EXPLORE_EXPLORE_H
@@ -17,12 +17,12 @@
 
 #include <stdio.h>
 
-/* Rank 0 does the work, the others wait. What is done is said, and printed again. Collective.
- * Errors  TN_EARG no shards or folds: names the verb that makes them; TN_EFORMAT a damaged file of theirs; TN_EIO */
+/* Make and print the tables. If the stage is done, they are printed again. Collective; rank 0 does the work.
+ * Errors  TN_EARG no shards or folds: names the verb that makes them; TN_EFORMAT one of their files is damaged; TN_EIO */
 tn_status tn_explore(tn_run *run, const tn_cfg *cfg);
 
-/* The tables alone. quarantine: path of quarantine.csv, read only where a row is quarantined. Local.
- * Errors  TN_EFORMAT a label, fold or category that is none, or reasons that are not those of the quarantined rows; TN_EIO; TN_ENOMEM;
+/* Write the tables to out. quarantine: path of quarantine.csv, which is read only if a row is quarantined. Local.
+ * Errors  TN_EFORMAT a label, fold or category is out of range, or quarantine.csv does not match the quarantined rows; TN_EIO; TN_ENOMEM;
  *         TN_EUNFINISHED this process was asked to stop */
 tn_status tn_explore_write(const tn_cfg *cfg, const tn_index *ix, const char *quarantine, FILE *out);
 

@@ -1,10 +1,10 @@
-/* explore_priv.h - the tables of explore.md: one function each, and what they share. All are local. */
+/* explore_priv.h - a function for each table of explore.md, and shared helpers. All are local. */
 #ifndef TN_EXPLORE_PRIV_H
 #define TN_EXPLORE_PRIV_H
 
 #include "explore/explore.h"
 
-/* How preprocessing and the table sort a row; each row is of one kind. */
+/* The kinds of rows; each row is of one kind. */
 typedef enum { TN_ROW_TRAIN, TN_ROW_TEST, TN_ROW_UNLABELLED, TN_ROW_QUARANTINED, TN_ROW_KINDS } tn_row_kind;
 
 static inline tn_row_kind tn_row_kind_of(const tn_index *ix, int64_t row) {
@@ -13,9 +13,9 @@ static inline tn_row_kind tn_row_kind_of(const tn_index *ix, int64_t row) {
     return ix->label[row] < 0 ? TN_ROW_UNLABELLED : TN_ROW_TRAIN;
 }
 
-/* "| text ": what would end the cell or the line does not. */
+/* Print a cell "| text ", with characters escaped that would end the cell or the line. */
 void tn_explore_cell(FILE *out, const char *text);
-/* "| 12.5 % "; "| - " where nothing is shared out. */
+/* Print a cell "| 12.5 % "; "| - " if all is 0. */
 void tn_explore_share(FILE *out, int64_t part, int64_t all);
 
 tn_status tn_explore_classes(const tn_index *ix, FILE *out);

@@ -1,4 +1,4 @@
-/* quarantine.c - which images could not be used, by reason. */
+/* quarantine.c - a table of images that could not be used, by reason. */
 #include "explore/explore_priv.h"
 
 #include "store/csv.h"
@@ -23,7 +23,7 @@ static int more_rows_first(const void *a, const void *b) {
     return strcmp(x->text, y->text);
 }
 
-/* Equal texts become one reason. word: (n > 0), which it sorts; out: (n). Returns how many. */
+/* Count equal reasons. word: (n > 0), is sorted; out: (n). Returns the number of different reasons. */
 static int64_t count_reasons(const char **word, int64_t n, reason *out) {
     int64_t n_reasons = 0;
     qsort(word, (size_t)n, sizeof *word, by_text);
@@ -51,7 +51,7 @@ static tn_status put_table(const tn_csv *t, const char *path, int64_t n, FILE *o
     if (column < 0 || tn_csv_rows(t) != n)
         return tn_fail(
             TN_EFORMAT,
-            "%s: has %lld rows, and dataset.h5 beside it %lld quarantined ones: delete the folder shards and "
+            "%s: has %lld rows, but dataset.h5 beside it has %lld quarantined ones: delete the folder shards and "
             "preprocess again",
             path, (long long)tn_csv_rows(t), (long long)n);
     const char **word = malloc((size_t)n * sizeof *word);

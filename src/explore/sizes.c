@@ -1,4 +1,4 @@
-/* sizes.c - how large the stored images are. */
+/* sizes.c - a table of the sizes of stored images. */
 #include "explore/explore_priv.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@ static int ascending(const void *a, const void *b) {
     return (*x > *y) - (*x < *y);
 }
 
-/* Least, quartiles and greatest of n > 0 values, which it sorts: values that are there, none between two. */
+/* Print minimum, quartiles and maximum of n > 0 values, which are sorted here. Quartiles are existing values, without interpolation. */
 static void put_spread(FILE *out, const char *name, double *value, int64_t n, int digits) {
     qsort(value, (size_t)n, sizeof *value, ascending);
     fprintf(out, "| %s ", name);

@@ -1,11 +1,11 @@
 /* filter.c - the filter: reads posteriors of a round, writes overlays and ledger of the next round. */
 #include "filter/filter.h"
 
-#include "store/done.h"
 #include "base/progress.h"
 #include "data/fold.h"
-#include "score/metric.h"
 #include "filter/posteriors.h"
+#include "score/metric.h"
+#include "store/done.h"
 #include "train/train.h"
 
 #include <inttypes.h>
@@ -235,10 +235,10 @@ static tn_status check_judged(const filter *s, const tn_cell *cell, const char *
     bool few = false;
     TN_TRY(tn_cell_folder(s->cfg, "train", cell, folder));
     TN_TRY(tn_done_made_from(folder, "judged", &few));
-    if (few && s->cfg->tune.n_space)
+    if (few && s->cfg->search.n_space)
         return tn_fail(
-            TN_EARG, "%s is a cell of a search (tune.space): it has no posteriors of all rows, and cannot be filtered",
-            name);
+            TN_EARG,
+            "%s is a cell of a search (search.space): it has no posteriors of all rows, and cannot be filtered", name);
     return !few ? TN_OK
                 : tn_fail(TN_EARG,
                           "%s has no posteriors of all rows, because round %d was the last (self.max_rounds). Set "

@@ -29,10 +29,10 @@
 
 #include "base/hash.h"
 #include "base/run.h"
-#include "data/index.h"
 #include "cfg/cell.h"
-#include "filter/ledger.h"
+#include "data/index.h"
 #include "data/overlay.h"
+#include "filter/ledger.h"
 
 /* Filter the labels after a round. Writes overlay-f<f>.h5 for every fold, ledger.csv, ledger.h5, posteriors.h5 (posteriors.h) and
  * DONE in filter/r<round+1>; the digest in DONE is that of the overlays. A filter that is done is only reported. Prints the number

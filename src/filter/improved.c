@@ -2,8 +2,8 @@
 #include "filter/filter.h"
 
 #include "data/fold.h"
-#include "score/metric.h"
 #include "filter/posteriors.h"
+#include "score/metric.h"
 
 #include <stdlib.h>
 

@@ -1,11 +1,11 @@
 /* ledger.c - writes and reads the ledger's files. */
 #include "filter/ledger.h"
 
+#include "cfg/cell.h"
+#include "filter/confident.h"
 #include "store/csv.h"
 #include "store/done.h"
 #include "store/h5.h"
-#include "cfg/cell.h"
-#include "filter/confident.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -174,8 +174,7 @@ tn_status tn_ledger_file(const tn_cfg *cfg, int round, const char *name, char pa
     bool skipped = false;
     TN_TRY(tn_filter_folder(cfg, round, folder));
     TN_TRY(tn_done_skipped(folder, &skipped));
-    TN_TRY(tn_path(path_out, "%s/DONE", folder));
-    if (tn_file_exists(path_out) && !skipped) return tn_done_file(folder, name, "filter", path_out);
+    if (tn_done_exists(folder) && !skipped) return tn_done_file(folder, name, "filter", path_out);
     *path_out = 0;
     return TN_OK;
 }

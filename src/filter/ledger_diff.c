@@ -1,8 +1,8 @@
 /* ledger_diff.c - compares two ledgers. */
 #include "filter/ledger.h"
 
-#include "store/csv.h"
 #include "base/progress.h"
+#include "store/csv.h"
 
 #include <errno.h>
 #include <inttypes.h>

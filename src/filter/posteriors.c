@@ -1,11 +1,11 @@
 /* posteriors.c - posteriors of cells, and of models trained elsewhere. */
 #include "filter/posteriors.h"
 
+#include "filter/filter.h"
+#include "score/probability.h"
 #include "store/done.h"
 #include "store/guard.h"
 #include "store/h5.h"
-#include "score/probability.h"
-#include "filter/filter.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -17,8 +17,8 @@
 #ifndef TN_FILTER_POSTERIORS_H
 #define TN_FILTER_POSTERIORS_H
 
-#include "data/index.h"
 #include "cfg/cell.h"
+#include "data/index.h"
 
 /* Read the posteriors of one cell, or the mean over the cells of a fold. name: "z" or "p". out (N,K). The cells must be done
  * (tn_train_digest). Memory besides out: a block of rows. */

@@ -8,7 +8,7 @@
  * File   safetensors: 8-byte little-endian header length, JSON header, raw little-endian float32; readable by timm and
  *        the safetensors library. Names are timm's with a prefix: "model." weights and running moments, "ema." their
  *        EMA, "m." and "v." optimiser moments; "z" posteriors, "top" predicted classes. __metadata__ holds words (strings):
- *        net, settings, counters, and `xxh3`, the hash of the data part, which is checked at every read.
+ *        net, settings, counters; `xxh3`, the hash of the data part, and `xxh3_header`, of the header. Every read checks both.
  *        Decision: docs/decisions/checkpoint-format.md
  * All functions are local, except tn_ckpt_read_all. Rank 0 writes; every rank may read.
  * Errors TN_EFORMAT truncated, impossible header length, offsets outside, overlapping or with gaps, a name twice, wrong
@@ -24,7 +24,7 @@
 #include "data/augment.h"
 #include "net/net.h"
 
-#include <jansson.h>
+struct json_t; /* of the library jansson */
 
 typedef struct {
     char name[TN_TENSOR_NAME_BYTES + 8];
@@ -34,7 +34,7 @@ typedef struct {
 } tn_ckpt_entry;
 
 /* Write and publish a file. entry (n): data in host memory. meta: an object of strings; gets the hashes. Errors TN_EIO, TN_ENOMEM. */
-tn_status tn_ckpt_write(const char *path, int n, const tn_ckpt_entry *entry, json_t *meta);
+tn_status tn_ckpt_write(const char *path, int n, const tn_ckpt_entry *entry, struct json_t *meta);
 
 typedef struct tn_ckpt tn_ckpt;
 tn_status tn_ckpt_read(const char *path, tn_ckpt **out); /* the caller frees *out with tn_ckpt_free */
@@ -67,7 +67,7 @@ tn_status tn_ckpt_net_load(const tn_ckpt *ck, const tn_net *net, const char *pre
 
 /* The instruction set that the checkpoint was computed with; TN_ISA_BEST: it does not say. */
 tn_isa tn_ckpt_isa(const tn_ckpt *ck);
-void tn_ckpt_set_isa(json_t *meta, tn_isa isa);
+void tn_ckpt_set_isa(struct json_t *meta, tn_isa isa);
 
 /* The net and its input (size, normalisation), which a checkpoint describes by words: net, width, ..., size_px, input_mean,
  * input_std. */
@@ -77,6 +77,6 @@ typedef struct {
     tn_input_norm norm;
 } tn_ckpt_model;
 tn_status tn_ckpt_model_of(const tn_ckpt *ck, tn_ckpt_model *out); /* TN_EFORMAT a word is missing */
-void tn_ckpt_set_model(json_t *meta, const tn_ckpt_model *model);
+void tn_ckpt_set_model(struct json_t *meta, const tn_ckpt_model *model);
 
 #endif

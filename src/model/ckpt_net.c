@@ -1,6 +1,7 @@
 /* ckpt_net.c - the weights and the description of a net in a checkpoint. */
 #include "model/ckpt.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,6 +4,8 @@
 
 #include "model/ckpt.h"
 
+#include <jansson.h>
+
 enum { TN_CKPT_HEADER_BYTES = 100 * 1000 * 1000 }; /* the limit of the safetensors library */
 
 struct tn_ckpt {

@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>

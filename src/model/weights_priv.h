@@ -2,8 +2,8 @@
 #ifndef TN_MODEL_WEIGHTS_PRIV_H
 #define TN_MODEL_WEIGHTS_PRIV_H
 
-#include "store/h5.h"
 #include "model/weights.h"
+#include "store/h5.h"
 
 typedef enum { TN_NAMES_TENFOLD, TN_NAMES_TIMM, TN_NAMES_TORCHVISION, TN_NAMES_KERAS } tn_names;
 

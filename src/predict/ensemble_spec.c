@@ -1,11 +1,12 @@
 /* ensemble_spec.c - reads reduce/ensemble.json, and translates new images to the classes and categories of its models. */
 #include "predict/ensemble_spec.h"
 
-#include "store/done.h"
 #include "base/progress.h"
 #include "data/vocabulary.h"
+#include "store/done.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,8 +118,8 @@ static tn_status read_text(const char *folder, char **text_out, size_t *n_out) {
     TN_TRY(tn_done_digest(folder, "reduce", digest));
     TN_TRY(tn_path(path, "%s/ensemble.json", folder));
     if (!tn_file_exists(path))
-        return tn_fail(
-            TN_EARG, "%s: is missing, because an earlier version made the ensemble: run `tenfold reduce` again", path);
+        return tn_fail(TN_EARG, "%s: missing, because an earlier version made the ensemble: run `tenfold reduce` again",
+                       path);
     TN_TRY(tn_done_file(folder, "ensemble.json", "reduce", path));
     return tn_file_read(path, text_out, n_out);
 }

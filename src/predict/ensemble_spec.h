@@ -16,11 +16,11 @@
 
 #include "base/hash.h"
 #include "base/run.h"
+#include "cfg/cell.h"
 #include "data/index.h"
 #include "data/table.h"
-#include "cfg/cell.h"
 
-#include <jansson.h>
+struct json_t; /* of the library jansson */
 
 typedef struct {
     tn_cell cell;
@@ -29,7 +29,7 @@ typedef struct {
 } tn_spec_member;
 
 typedef struct {
-    json_t *json; /* owns all texts */
+    struct json_t *json; /* owns all texts */
     char digest[TN_HEX_BYTES];
     int n_classes, round;
     char *class_name[TN_MAX_CLASSES];

@@ -1,8 +1,8 @@
 /* pred.c - predictions files. */
 #include "predict/pred.h"
 
-#include "store/h5.h"
 #include "score/probability.h"
+#include "store/h5.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

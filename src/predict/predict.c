@@ -1,12 +1,12 @@
 /* predict.c - predicts rows with a cell's kept model. */
 #include "predict/predict.h"
 
-#include "store/done.h"
 #include "base/progress.h"
-#include "store/visible.h"
-#include "train/eval.h"
 #include "model/model.h"
 #include "predict/pred.h"
+#include "store/done.h"
+#include "store/visible.h"
+#include "train/eval.h"
 #include "train/train.h"
 
 #include <stdlib.h>
@@ -256,9 +256,8 @@ static tn_status find_done(const tn_cfg *cfg, const tn_cell *cell, const char *f
 }
 
 tn_status tn_predict_done(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
-    char folder[TN_PATH_BYTES], done[TN_PATH_BYTES];
+    char folder[TN_PATH_BYTES];
     *out = false;
     TN_TRY(tn_cell_folder(cfg, "predict", cell, folder));
-    TN_TRY(tn_path(done, "%s/DONE", folder));
-    return tn_file_exists(done) ? find_done(cfg, cell, folder, out) : TN_OK;
+    return tn_done_exists(folder) ? find_done(cfg, cell, folder, out) : TN_OK;
 }

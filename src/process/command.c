@@ -1,4 +1,4 @@
-/* command.c - fork, exec, output by way of two nameless files, which never fill up as pipes do. */
+/* command.c - fork and exec; output goes to two unnamed files, which cannot fill up as pipes do. */
 #define _GNU_SOURCE /* vasprintf */
 #include "process/command.h"
 
@@ -43,7 +43,7 @@ void tn_argv_free(tn_argv *w) {
     *w = (tn_argv){0};
 }
 
-/* --dependency is ours, and holds variables of the script in which it is printed. */
+/* Print an argument in quotes. --dependency is not quoted, because it contains variables of the printed script. */
 static void print_quoted(const char *word, FILE *out) {
     static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,:/@%";
     if ((*word && strspn(word, PLAIN) == strlen(word)) || strncmp(word, "--dependency=", 13) == 0) {
@@ -64,7 +64,7 @@ void tn_argv_print(const tn_argv *w, FILE *out) {
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
-/* In a process group of its own: Ctrl-C stops this program, not what it has asked Slurm in mid-sentence. */
+/* In the child. It has its own process group, so that Ctrl-C does not interrupt a request to Slurm. */
 static void become(const tn_argv *w, FILE *text, FILE *errs) {
     setpgid(0, 0);
     tn_stop_child();

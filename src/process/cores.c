@@ -1,4 +1,4 @@
-/* cores.c - affinity, and quotas of control groups of both versions. */
+/* cores.c - CPU affinity, and quotas of control groups (versions 1 and 2). */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "process/cores.h"
 
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The first two numbers of files of a group; "max" and -1 say that there is no limit. */
+/* Read the first n numbers of a file of a group. False for "max" and -1, which mean no limit. */
 static bool read_numbers(const char *folder, const char *name, int n, double out[2]) {
     char path[TN_PATH_BYTES];
     int n_read = 0;
@@ -32,7 +32,8 @@ static double quota_of(const char *folder) {
     return of[0] > 0 && of[1] > 0 ? of[0] / of[1] : INFINITY;
 }
 
-/* The least quota of the group and of all above it. In a container the group's path may be the host's, and only the uppermost is there. */
+/* The smallest quota of the group and all groups above it. In a container the path may be that of the host, and only the top group
+ * exists. */
 static double least_quota(const char *mounted, const char *controller, char *group) {
     char folder[TN_PATH_BYTES];
     double least = INFINITY;
@@ -44,7 +45,7 @@ static double least_quota(const char *mounted, const char *controller, char *gro
     }
 }
 
-/* Lines `0::GROUP` (version 2) and `N:CONTROLLERS:GROUP`. */
+/* The quota of a line `0::GROUP` (version 2) or `N:CONTROLLERS:GROUP` (version 1). */
 static double quota_of_line(char *line, const char *mounted) {
     char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':') : NULL;
     if (!group) return INFINITY;

@@ -1,8 +1,8 @@
 /*
- * cores.h - how many processors this process may use.
+ * cores.h - the number of processors that this process may use. All functions are local.
  *
- * A batch system, taskset and cpusets bind processes to processors. `docker --cpus`, Kubernetes and CPUQuota of systemd
- * leave them all in sight and share out time instead: a quota of time per period, of a control group or one above it.
+ * Batch systems, taskset and cpusets bind processes to processors. `docker --cpus`, Kubernetes and CPUQuota of systemd show all
+ * processors, but limit CPU time per period for a control group or a group above it.
  *
  * Source  Linux, Documentation: cgroup-v2 (cpu.max), cgroup-v1 (cpu.cfs_quota_us, cpu.cfs_period_us); cgroups(7)
  */
@@ -12,8 +12,8 @@
 /* At least 1. */
 int tn_cores(void);
 
-/* Among the quotas of the groups in `groups` (/proc/self/cgroup) below the folder `mounted` (/sys/fs/cgroup) the least, in
- * whole processors, rounded up as nproc does; 0: there is none. */
+/* The smallest quota of the control groups in the file `groups` (/proc/self/cgroup), which are below the folder `mounted`
+ * (/sys/fs/cgroup), in processors, rounded up as nproc does; 0: there is none. */
 int tn_cores_quota(const char *groups, const char *mounted);
 
 #endif

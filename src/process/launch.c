@@ -1,4 +1,4 @@
-/* launch.c - fork, mpirun, how it ended. */
+/* launch.c - starts mpirun, and finds out how it ended. */
 #include "process/launch.h"
 
 #include "base/progress.h"
@@ -24,8 +24,8 @@ tn_status tn_launch_begin(void) {
     return tn_stop_begin();
 }
 
-/* Settings of Open MPI that one machine needs; what the user set stays. Version 5 has other names for some of them, and each version
- * and any other MPI takes no notice of names that it does not know. */
+/* Set variables that Open MPI needs on one machine, unless the user has set them. Version 5 has other names for some; unknown names are
+ * ignored by each version and by other MPIs. */
 static void set_environment(void) {
     static const char *const KEEP[][2] = {
         {"OMPI_ALLOW_RUN_AS_ROOT", "1"}, /* containers */
@@ -43,8 +43,7 @@ static void set_environment(void) {
     if (isatty(STDERR_FILENO)) setenv("TENFOLD_TERMINAL", "1", 1); /* progress.h: draw bars through the relay */
 }
 
-/* launcher NULL: mpirun, on this machine alone, whatever is around it. */
-/* out: for what goes to stderr, text: to stdout. */
+/* The child. launcher NULL: mpirun, on this machine alone, even inside a job. out: where its stderr goes, text: its stdout. */
 _Noreturn static void child(char *const *argv, int n_ranks, char *const *launcher, const char *begun, int out,
                             int text) {
     setpgid(0, 0);
@@ -56,8 +55,8 @@ _Noreturn static void child(char *const *argv, int n_ranks, char *const *launche
     if (n < 0) _exit(127);
     self[n] = 0;
     snprintf(ranks, sizeof ranks, "%d", n_ranks);
-    snprintf(here, sizeof here, "localhost:%d", n_ranks); /* whatever a site's files say of other hosts */
-    /* words that Open MPI's mpirun and MPICH's know alike */
+    snprintf(here, sizeof here, "localhost:%d", n_ranks); /* overrides other hosts in a site's files */
+    /* options that the mpirun of Open MPI and that of MPICH have in common */
     char *const mpirun[] = {TENFOLD_MPIRUN, "--host", here, "-n", ranks, NULL}, *full[160];
     int at = 0;
     for (char *const *word = launcher ? launcher : mpirun; *word && at < 30; word++) full[at++] = *word;
@@ -78,7 +77,7 @@ _Noreturn static void child(char *const *argv, int n_ranks, char *const *launche
     if (begun)
         setenv("TENFOLD_BEGUN", begun, 1);
     else
-        unsetenv("TENFOLD_BEGUN"); /* that of a job around us */
+        unsetenv("TENFOLD_BEGUN"); /* belongs to a surrounding job */
     execvp(full[0], full);
     fprintf(stderr, "tenfold: error: %s cannot be started: %s; on Debian: apt-get install openmpi-bin\n", full[0],
             strerror(errno));
@@ -91,7 +90,7 @@ pid_t tn_launch_start(char *const *argv, int n_ranks, int out) {
     return pid;
 }
 
-/* What rank 0 left there (base/run.c): its verdict, 0 where there is none; whether the next start goes on from something new. */
+/* Read the file that rank 0 writes (base/run.c). Returns its status, 0 if there is none; further_out: was something published? */
 static int verdict_of(const char *begun, bool *further_out) {
     char line[64];
     int code = 0;
@@ -105,7 +104,7 @@ static int verdict_of(const char *begun, bool *further_out) {
     return code;
 }
 
-/* A crash in MPI_Init is none of ours: status.h's 70 is for bugs, which come again. */
+/* A crash in MPI_Init is not reported as a bug of tenfold (code 70), because it may not come again. */
 static int exit_code_of(int status, const char *begun, tn_relay *r, bool *further_out) {
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (r->signal) code = 128 + r->signal;
@@ -126,13 +125,14 @@ struct tn_launched {
     char begun[TN_PATH_BYTES];
     tn_relay relay;
     FILE *log;
-    int in; /* what it prints */
+    int in; /* its output */
     pid_t pid;
-    int passed;          /* stop requests */
-    double start_ends_s; /* no rank has begun until then: it never will; 0: one has, or nobody asks */
+    int passed; /* stop requests passed on */
+    double
+        start_ends_s; /* if no rank has begun by then, the start is ended; 0: a rank has begun, or there is no limit */
 };
 
-/* A launcher in a job waits for ever for a node that does not answer, or a daemon that has ended. */
+/* The time limit of a start: a launcher in a job would wait for ever for a node that does not answer, or a daemon that has ended. */
 static double start_limit_s(void) {
     const char *text = getenv("TENFOLD_START_SECONDS");
     double limit = text ? strtod(text, NULL) : 0;
@@ -179,7 +179,8 @@ tn_status tn_launch_open(char *const *argv, const tn_launch_how *how, tn_launche
     return st;
 }
 
-/* Asked again, an mpirun of ours is ended; around a launcher in a job stage.sh asks until it has ended (slurm/stage.sh). */
+/* Pass on stop requests. At the second request our own mpirun is killed; inside a job slurm/stage.sh repeats the request until the
+ * launcher has ended. */
 static void pass_stops_on(tn_launched *l) {
     if (tn_stop_count() <= l->passed) return;
     kill(l->pid, l->passed == 0 || l->how.launcher ? SIGUSR1 : SIGTERM);
@@ -219,7 +220,7 @@ void tn_launch_close(tn_launched **l, tn_launch_end *out) {
     snprintf(out->last_line, sizeof out->last_line, "%s", (*l)->relay.last);
     snprintf(out->result, sizeof out->result, "%s", (*l)->relay.result);
     tn_utf8_mend(out->result);
-    tn_utf8_mend(out->last_line); /* cut in mid-character, or a file name of another encoding */
+    tn_utf8_mend(out->last_line); /* may be cut inside a character, or have a file name of another encoding */
     forget(l);
 }
 

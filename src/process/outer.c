@@ -1,4 +1,4 @@
-/* outer.c - the names. */
+/* outer.c - the names of these variables. */
 #define _GNU_SOURCE /* environ */
 #include "process/outer.h"
 
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* With a * any name that begins so. */
+/* A name with * stands for all names that begin so. */
 static const char *const OUTER[] = {"SLURM_*",
                                     "SLURMD_*", /* Slurm */
                                     "PBS_*",    /* PBS, Torque */
@@ -68,7 +68,7 @@ bool tn_outer_is(const char *name) {
            !is_one_of(name, USERS, sizeof USERS / sizeof *USERS);
 }
 
-/* The name of entry i of the environment; false where it is none of these. */
+/* The name of entry i of the environment. False: it is none of these variables. */
 static bool outer_at(int i, char name[256]) {
     size_t n = strcspn(environ[i], "=");
     if (n >= 256) return false;
@@ -80,7 +80,7 @@ static bool outer_at(int i, char name[256]) {
 void tn_outer_forget(void) {
     char name[256];
     for (int i = 0; environ[i];)
-        if (!outer_at(i, name) || unsetenv(name) != 0) i++; /* unsetenv moves the next one to this place */
+        if (!outer_at(i, name) || unsetenv(name) != 0) i++; /* unsetenv moves the next entry to index i */
 }
 
 void tn_outer_print(FILE *out) {

@@ -1,10 +1,10 @@
 /*
- * outer.h - what batch systems and MPI launchers left in the environment.
+ * outer.h - removes variables of a surrounding batch job or MPI launcher from the environment. All functions are local.
  *
- * A shell inside a job, or a rank, has variables that say which nodes, cores and ranks it is part of. Handed on, they make a new
- * mpirun start its ranks on other nodes or wait for the outer one, and give new jobs the limits and the binding of this one. So every
- * launch and every command of Slurm forgets them. What a user or a site sets stays: SBATCH_*, SQUEUE_*, OMPI_MCA_* but for those
- * that mpirun itself sets for its ranks, and of Slurm's the few that say where it is and how it talks (SLURM_CONF, ...).
+ * A shell inside a job, or a rank, has variables with its nodes, cores and ranks. If they were passed on, a new mpirun would start its
+ * ranks on other nodes or wait for the outer one, and new jobs would get the limits and the binding of this one. So every launch and
+ * every command of Slurm removes them. Variables that a user or site sets are kept: SBATCH_*, SQUEUE_*, OMPI_MCA_* (except those that
+ * mpirun sets for its ranks), and those of Slurm that tell how to reach it (SLURM_CONF, ...).
  */
 #ifndef TN_PROCESS_OUTER_H
 #define TN_PROCESS_OUTER_H
@@ -12,12 +12,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Is it the name of such a variable? */
 bool tn_outer_is(const char *name);
 
-/* Takes them out of this process's environment: in a child, before its exec. */
+/* Remove them from this process's environment: in a child, before exec. */
 void tn_outer_forget(void);
 
-/* The line of bash that does it, "unset A B"; nothing where there are none. */
+/* Print the line of bash that does it, "unset A B"; nothing if there are none. */
 void tn_outer_print(FILE *out);
 
 #endif

@@ -1,9 +1,9 @@
 /* reduce.c - the stage: finds members, makes two passes over the rows, and chooses the round between them. */
 #include "reduce/reduce_priv.h"
 
-#include "store/done.h"
 #include "base/progress.h"
 #include "data/fold.h"
+#include "store/done.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,12 +24,12 @@ static int fullest_round(const tn_members *m) {
 static int find_common(tn_reduction *r) {
     const tn_members *m = &r->members;
     int n = 0, most = m->round[fullest_round(m)].n_members;
-    for (int i = 0; i < m->n_rounds; i++) r->takes_part[i] = 2 * m->round[i].n_members >= most;
+    for (int i = 0; i < m->n_rounds; i++) r->rounds.takes_part[i] = 2 * m->round[i].n_members >= most;
     for (int f = 0; f < r->cfg->folds.count; f++) {
-        r->in_common[f] = true;
+        r->rounds.in_common[f] = true;
         for (int i = 0; i < m->n_rounds; i++)
-            r->in_common[f] = r->in_common[f] && (!r->takes_part[i] || m->round[i].in_fold[f] > 0);
-        n += r->in_common[f];
+            r->rounds.in_common[f] = r->rounds.in_common[f] && (!r->rounds.takes_part[i] || m->round[i].in_fold[f] > 0);
+        n += r->rounds.in_common[f];
     }
     return n;
 }
@@ -37,31 +37,31 @@ static int find_common(tn_reduction *r) {
 static tn_confusion rows_in_common(const tn_reduction *r, const tn_blend *b) {
     tn_confusion all = {.K = r->table->n_classes};
     for (int f = 0; f < r->cfg->folds.count; f++)
-        for (int k = 0; r->in_common[f] && k < all.K; k++)
+        for (int k = 0; r->rounds.in_common[f] && k < all.K; k++)
             for (int j = 0; j < all.K; j++) all.n[k][j] += b->own[f].n[k][j];
     return all;
 }
 
 static tn_match_result match_rounds(const tn_reduction *r, int older, int newer) {
     tn_match m = {.seed = (uint64_t)r->cfg->folds.seed,
-                  .older = r->round[older].match,
-                  .newer = r->round[newer].match,
-                  .older_rows = rows_in_common(r, &r->round[older]),
-                  .newer_rows = rows_in_common(r, &r->round[newer])};
+                  .older = r->rounds.blend[older].match,
+                  .newer = r->rounds.blend[newer].match,
+                  .older_rows = rows_in_common(r, &r->rounds.blend[older]),
+                  .newer_rows = rows_in_common(r, &r->rounds.blend[newer])};
     return tn_match_end(&m);
 }
 
 static void explain_match(const tn_reduction *r, int older, int newer, tn_round_match *m) {
     const tn_match_result *d = &m->result;
-    const tn_round_members *lacks = &r->members.round[r->takes_part[newer] ? older : newer];
+    const tn_round_members *lacks = &r->members.round[r->rounds.takes_part[newer] ? older : newer];
     if (m->n_folds > 0)
         snprintf(m->why, sizeof m->why,
                  "round %d is %s than round %d on the out-of-fold rows of their %d common folds: %s %.4f against "
                  "%.4f, difference %+.4f (95 %% interval %+.4f to %+.4f by resampled groups)",
                  m->newer, d->worse ? "worse" : "not worse", m->older, m->n_folds, d->metric, d->newer, d->older,
                  d->newer - d->older, d->low, d->high);
-    else if (r->takes_part[older] && r->takes_part[newer])
-        snprintf(m->why, sizeof m->why, "not compared: no fold has predictions of all rounds");
+    else if (r->rounds.takes_part[older] && r->rounds.takes_part[newer])
+        snprintf(m->why, sizeof m->why, "no fold has predictions of all rounds");
     else
         snprintf(m->why, sizeof m->why, "round %d has %d of %d predictions, fewer than half as many as round %d",
                  lacks->round, lacks->n_members, tn_cell_count(r->cfg),
@@ -71,20 +71,20 @@ static void explain_match(const tn_reduction *r, int older, int newer, tn_round_
 /* The newer round is chosen unless it is worse (match.h). If they cannot be compared, the one with more members is chosen. */
 static void choose_round(tn_reduction *r) {
     int n_folds = find_common(r);
-    r->chosen = 0;
+    r->rounds.chosen = 0;
     for (int i = 1; i < r->members.n_rounds; i++) {
-        tn_round_match *m = &r->match[r->n_matches++];
-        bool both = r->takes_part[r->chosen] && r->takes_part[i];
-        *m = (tn_round_match){.older = r->members.round[r->chosen].round,
+        tn_round_match *m = &r->rounds.match[r->rounds.n_matches++];
+        bool both = r->rounds.takes_part[r->rounds.chosen] && r->rounds.takes_part[i];
+        *m = (tn_round_match){.older = r->members.round[r->rounds.chosen].round,
                               .newer = r->members.round[i].round,
                               .n_folds = both ? n_folds : 0,
-                              .kept = r->takes_part[i] && !both};
+                              .kept = r->rounds.takes_part[i] && !both};
         if (m->n_folds > 0) {
-            m->result = match_rounds(r, r->chosen, i);
+            m->result = match_rounds(r, r->rounds.chosen, i);
             m->kept = !m->result.worse;
         }
-        explain_match(r, r->chosen, i, m);
-        if (m->kept) r->chosen = i;
+        explain_match(r, r->rounds.chosen, i, m);
+        if (m->kept) r->rounds.chosen = i;
     }
 }
 
@@ -93,34 +93,35 @@ static void choose_round(tn_reduction *r) {
 static tn_status begin_rounds(tn_reduction *r) {
     int n = r->members.n_rounds, F = r->cfg->folds.count, K = r->table->n_classes;
     find_common(r);
-    r->of_round = calloc((size_t)n, sizeof *r->of_round);
-    r->round = calloc((size_t)n, sizeof *r->round);
-    if (!r->of_round || !r->round) return tn_fail_memory(4096, "the rounds");
+    r->rounds.mean = calloc((size_t)n, sizeof *r->rounds.mean);
+    r->rounds.blend = calloc((size_t)n, sizeof *r->rounds.blend);
+    if (!r->rounds.mean || !r->rounds.blend) return tn_fail_memory(4096, "the rounds");
     for (int i = 0; i < n; i++) {
-        tn_recipe *plain = &r->of_round[i];
+        tn_recipe *plain = &r->rounds.mean[i];
         *plain = (tn_recipe){.kind = r->cfg->reduce.method == TN_REDUCE_GMEAN ? TN_REDUCE_GMEAN : TN_REDUCE_MEAN,
-                             .times = calloc((size_t)r->members.n_columns, sizeof *plain->times)};
+                             .times = calloc((size_t)r->members.n_groups, sizeof *plain->times)};
         if (!plain->times) return tn_fail_memory(4096, "the rounds");
-        for (int c = 0; c < r->members.n_columns; c++)
-            plain->times[c] = r->members.column[c].cell.round == r->members.round[i].round;
-        TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->round[i]));
-        if (n > 1 && r->takes_part[i]) TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, &r->round[i].match));
-        r->round[i].whole = plain;
-        for (int f = 0; f < F; f++) r->round[i].by_fold[f] = plain;
+        for (int c = 0; c < r->members.n_groups; c++)
+            plain->times[c] = r->members.group[c].cell.round == r->members.round[i].round;
+        TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->rounds.blend[i]));
+        if (n > 1 && r->rounds.takes_part[i])
+            TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, &r->rounds.blend[i].match));
+        r->rounds.blend[i].whole = plain;
+        for (int f = 0; f < F; f++) r->rounds.blend[i].by_fold[f] = plain;
     }
     return TN_OK;
 }
 
 static tn_status begin_tuned(tn_reduction *r) {
     int F = r->cfg->folds.count, K = r->table->n_classes;
-    TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->tuned));
-    TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->in_sample));
-    r->tuned.whole = &r->final;
+    TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->tuning.honest));
+    TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->tuning.in_sample));
+    r->tuning.honest.whole = &r->tuning.final;
     for (int f = 0; f < F; f++) {
-        if (r->members.round[r->chosen].in_fold[f] == 0)
+        if (r->members.round[r->rounds.chosen].in_fold[f] == 0)
             continue; /* tuned and untuned scores must be of the same rows */
-        r->tuned.by_fold[f] = &r->nested[f];
-        r->in_sample.by_fold[f] = &r->final;
+        r->tuning.honest.by_fold[f] = &r->tuning.nested[f];
+        r->tuning.in_sample.by_fold[f] = &r->tuning.final;
     }
     return TN_OK;
 }
@@ -128,10 +129,11 @@ static tn_status begin_tuned(tn_reduction *r) {
 /* First pass: scores of all rounds, and the sample of rows to tune on. */
 static tn_status first_pass(tn_run *run, tn_reduction *r, tn_outputs *written) {
     tn_blend *blend[TN_MAX_ROUNDS];
-    for (int i = 0; i < r->members.n_rounds; i++) blend[i] = &r->round[i];
-    if (r->tunes)
-        tn_sample_begin(&r->counts, r->members.n_columns, r->table->n_classes, r->cfg->reduce.tune_rows, &r->sample);
-    TN_TRY(tn_reduce_pass(run, r, r->members.n_rounds, blend, r->tunes ? &r->sample : NULL, written));
+    for (int i = 0; i < r->members.n_rounds; i++) blend[i] = &r->rounds.blend[i];
+    if (r->tuning.asked)
+        tn_sample_begin(&r->counts, r->members.n_groups, r->table->n_classes, r->cfg->reduce.tune_rows,
+                        &r->tuning.sample);
+    TN_TRY(tn_reduce_pass(run, r, r->members.n_rounds, blend, r->tuning.asked ? &r->tuning.sample : NULL, written));
     choose_round(r);
     return TN_OK;
 }
@@ -140,8 +142,8 @@ static tn_status first_pass(tn_run *run, tn_reduction *r, tn_outputs *written) {
 static tn_status write_untuned(tn_run *run, tn_reduction *r, tn_outputs *written) {
     tn_blend again = {.own = NULL};
     tn_status st = tn_agree(run, tn_blend_new(r->cfg->folds.count, r->table->n_classes, 0, &again));
-    memcpy(again.by_fold, r->round[r->chosen].by_fold, sizeof again.by_fold);
-    again.whole = r->round[r->chosen].whole;
+    memcpy(again.by_fold, r->rounds.blend[r->rounds.chosen].by_fold, sizeof again.by_fold);
+    again.whole = r->rounds.blend[r->rounds.chosen].whole;
     if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&again}, NULL, written);
     tn_blend_free(&again);
     return st;
@@ -149,25 +151,25 @@ static tn_status write_untuned(tn_run *run, tn_reduction *r, tn_outputs *written
 
 /* The tuned ensemble is used unless its score on rows that it was not tuned on is below the untuned one. */
 static bool tuning_pays(const tn_reduction *r) {
-    tn_confusion honest = tn_blend_pooled(&r->tuned, r->cfg->folds.count),
-                 untuned = tn_blend_pooled(&r->round[r->chosen], r->cfg->folds.count);
+    tn_confusion honest = tn_blend_pooled(&r->tuning.honest, r->cfg->folds.count),
+                 untuned = tn_blend_pooled(&r->rounds.blend[r->rounds.chosen], r->cfg->folds.count);
     tn_score a = tn_score_of(&honest), b = tn_score_of(&untuned);
     return !tn_score_better(&b, &a);
 }
 
 /* Second pass: write the chosen ensemble, and count the scores of the tuned one. */
 static tn_status second_pass(tn_run *run, tn_reduction *r, tn_outputs **written) {
-    if (!r->tunes) return write_untuned(run, r, *written);
+    if (!r->tuning.asked) return write_untuned(run, r, *written);
     TN_TRY(tn_reduce_tune(run, r));
     TN_TRY(tn_agree(run, begin_tuned(r)));
-    TN_TRY(tn_reduce_pass(run, r, 2, (tn_blend *[]){&r->in_sample, &r->tuned}, NULL, *written));
-    r->uses_tuned = tuning_pays(r);
-    if (r->uses_tuned) return TN_OK;
+    TN_TRY(tn_reduce_pass(run, r, 2, (tn_blend *[]){&r->tuning.in_sample, &r->tuning.honest}, NULL, *written));
+    r->tuning.used = tuning_pays(r);
+    if (r->tuning.used) return TN_OK;
     if (run->rank == 0)
         tn_say(
             "reduce: on rows that it was not tuned on, the tuned ensemble scores less than the plain mean: the mean of "
             "round %d is written",
-            r->members.round[r->chosen].round);
+            r->members.round[r->rounds.chosen].round);
     tn_outputs_drop(written);
     TN_TRY(tn_outputs_open(run, r, written));
     return write_untuned(run, r, *written);
@@ -175,7 +177,7 @@ static tn_status second_pass(tn_run *run, tn_reduction *r, tn_outputs **written)
 
 /* With one round and no tuning one pass is enough, because it is known before what will be written. */
 static tn_status both_passes(tn_run *run, tn_reduction *r, tn_outputs **written) {
-    bool known = r->members.n_rounds == 1 && !r->tunes;
+    bool known = r->members.n_rounds == 1 && !r->tuning.asked;
     if (!known) TN_TRY(first_pass(run, r, NULL));
     TN_TRY(tn_outputs_open(run, r, written));
     return known ? first_pass(run, r, *written) : second_pass(run, r, written);
@@ -184,9 +186,8 @@ static tn_status both_passes(tn_run *run, tn_reduction *r, tn_outputs **written)
 /* --- identity and the stage --------------------------------------------------------------------------------------- */
 
 tn_status tn_reduce_put_digest(FILE *f, const char *folder, const char *name) {
-    char digest[TN_HEX_BYTES], done[TN_PATH_BYTES];
-    TN_TRY(tn_path(done, "%s/DONE", folder));
-    if (!tn_file_exists(done)) return TN_OK;
+    char digest[TN_HEX_BYTES];
+    if (!tn_done_exists(folder)) return TN_OK;
     TN_TRY(tn_done_digest(folder, "", digest));
     fprintf(f, "%s %s\n", name, digest);
     return TN_OK;
@@ -242,7 +243,7 @@ static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HE
     tn_hash *h = tn_hash_new();
     tn_hash_text(h, outputs);
     for (int i = 0; i <= r->members.n_rounds; i++) {
-        const tn_blend *b = i < r->members.n_rounds ? &r->round[i] : &r->tuned;
+        const tn_blend *b = i < r->members.n_rounds ? &r->rounds.blend[i] : &r->tuning.honest;
         if (!b->own) continue; /* not used: nothing was tuned */
         tn_confusion pooled = tn_blend_pooled(b, r->cfg->folds.count);
         tn_hash_add(h, pooled.n, sizeof pooled.n);
@@ -253,17 +254,17 @@ static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HE
 }
 
 void tn_reduce_release(tn_reduction *r) {
-    for (int i = 0; r->of_round && r->round && i < r->members.n_rounds; i++) {
-        free(r->of_round[i].times);
-        tn_blend_free(&r->round[i]);
+    for (int i = 0; r->rounds.mean && r->rounds.blend && i < r->members.n_rounds; i++) {
+        free(r->rounds.mean[i].times);
+        tn_blend_free(&r->rounds.blend[i]);
     }
-    for (int f = 0; f < TN_MAX_FOLDS; f++) free(r->nested[f].times);
-    free(r->final.times);
-    tn_blend_free(&r->tuned);
-    tn_blend_free(&r->in_sample);
-    tn_sample_free(&r->sample);
-    free(r->of_round);
-    free(r->round);
+    for (int f = 0; f < TN_MAX_FOLDS; f++) free(r->tuning.nested[f].times);
+    free(r->tuning.final.times);
+    tn_blend_free(&r->tuning.honest);
+    tn_blend_free(&r->tuning.in_sample);
+    tn_sample_free(&r->tuning.sample);
+    free(r->rounds.mean);
+    free(r->rounds.blend);
     free(r->counts.prior.n);
     free(r->counts.prior.of_class);
 }
@@ -272,7 +273,7 @@ static tn_status reduce_anew(tn_run *run, tn_reduction *r, const char *folder, c
     char outputs[TN_HEX_BYTES], digest[TN_HEX_BYTES];
     tn_outputs *written = NULL;
     const tn_cfg *cfg = r->cfg;
-    r->tunes = cfg->reduce.method == TN_REDUCE_GREEDY || cfg->reduce.offsets || cfg->reduce.category_prior > 0;
+    r->tuning.asked = cfg->reduce.method == TN_REDUCE_GREEDY || cfg->reduce.offsets || cfg->reduce.category_prior > 0;
     tn_status st = tn_members_open(run, cfg, r->table, &r->members);
     if (st == TN_OK) st = tn_reduce_count(run, r);
     if (st == TN_OK) st = tn_agree(run, begin_rounds(r));

@@ -1,10 +1,11 @@
 /* reduce_json.c - writes metrics.json. */
 #include "reduce/reduce_priv.h"
 
-#include "store/libraries.h"
 #include "base/build.h"
 #include "store/done.h"
+#include "store/libraries.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,15 +76,15 @@ static json_t *folds_json(const tn_reduction *r, int i) {
         int n = r->members.round[i].in_fold[f];
         if (n == 0) continue;
         json_array_append_new(folds, json_pack("{s:i,s:i,s:o,s:o}", "fold", f, "members", n, "out_of_fold",
-                                               score_json(r->table, &r->round[i].own[f], NULL), "test",
-                                               score_json(r->table, &r->round[i].test[f], NULL)));
+                                               score_json(r->table, &r->rounds.blend[i].own[f], NULL), "test",
+                                               score_json(r->table, &r->rounds.blend[i].test[f], NULL)));
     }
     return folds;
 }
 
 static json_t *round_json(const tn_reduction *r, int i) {
     const tn_round_members *m = &r->members.round[i];
-    const tn_blend *b = &r->round[i];
+    const tn_blend *b = &r->rounds.blend[i];
     tn_confusion pooled = tn_blend_pooled(b, r->cfg->folds.count);
     json_t *j = json_pack("{s:i,s:i,s:i,s:o,s:o}", "round", m->round, "members", m->n_members, "planned",
                           tn_cell_count(r->cfg), "missing", lines_json(m->missing), "folds", folds_json(r, i));
@@ -101,30 +102,30 @@ static json_t *round_json(const tn_reduction *r, int i) {
 static json_t *tuned_json(const tn_reduction *r) {
     json_t *members = json_array(), *offsets = json_object();
     int F = r->cfg->folds.count, total = 0;
-    for (int c = 0; c < r->members.n_columns; c++) total += r->final.times[c];
-    for (int c = 0; c < r->members.n_columns; c++) {
-        const tn_cell *cell = &r->members.column[c].cell;
-        if (r->final.times[c] == 0) continue;
+    for (int c = 0; c < r->members.n_groups; c++) total += r->tuning.final.times[c];
+    for (int c = 0; c < r->members.n_groups; c++) {
+        const tn_cell *cell = &r->members.group[c].cell;
+        if (r->tuning.final.times[c] == 0) continue;
         json_array_append_new(members,
                               json_pack("{s:i,s:i,s:I,s:f}", "round", cell->round, "size_px", cell->size_px, "seed",
-                                        (json_int_t)cell->seed, "weight", (double)r->final.times[c] / total));
+                                        (json_int_t)cell->seed, "weight", (double)r->tuning.final.times[c] / total));
     }
     for (int k = 0; k < r->table->n_classes; k++)
-        json_object_set_new(offsets, r->table->class_name[k], json_real(r->final.offset[k]));
-    tn_confusion honest = tn_blend_pooled(&r->tuned, F), in_sample = tn_blend_pooled(&r->in_sample, F),
-                 plain = tn_blend_pooled(&r->round[r->chosen], F);
-    json_t *j = json_pack("{s:b,s:I,s:o,s:o}", "used", r->uses_tuned, "rows", (json_int_t)r->sample.n, "members",
-                          members, "offsets", offsets);
-    json_object_set_new(j, "untuned", score_json(r->table, &plain, &r->round[r->chosen].own_spread));
-    json_object_set_new(j, "honest", score_json(r->table, &honest, &r->tuned.own_spread));
+        json_object_set_new(offsets, r->table->class_name[k], json_real(r->tuning.final.offset[k]));
+    tn_confusion honest = tn_blend_pooled(&r->tuning.honest, F), in_sample = tn_blend_pooled(&r->tuning.in_sample, F),
+                 plain = tn_blend_pooled(&r->rounds.blend[r->rounds.chosen], F);
+    json_t *j = json_pack("{s:b,s:I,s:o,s:o}", "used", r->tuning.used, "rows", (json_int_t)r->tuning.sample.n,
+                          "members", members, "offsets", offsets);
+    json_object_set_new(j, "untuned", score_json(r->table, &plain, &r->rounds.blend[r->rounds.chosen].own_spread));
+    json_object_set_new(j, "honest", score_json(r->table, &honest, &r->tuning.honest.own_spread));
     json_object_set_new(j, "honest_confusion", confusion_json(&honest));
-    json_object_set_new(j, "in_sample", score_json(r->table, &in_sample, &r->in_sample.own_spread));
-    json_object_set_new(j, "test", score_json(r->table, &r->tuned.whole_test, &r->tuned.test_spread));
-    json_object_set_new(j, "test_confusion", confusion_json(&r->tuned.whole_test));
+    json_object_set_new(j, "in_sample", score_json(r->table, &in_sample, &r->tuning.in_sample.own_spread));
+    json_object_set_new(j, "test", score_json(r->table, &r->tuning.honest.whole_test, &r->tuning.honest.test_spread));
+    json_object_set_new(j, "test_confusion", confusion_json(&r->tuning.honest.whole_test));
     if (r->cfg->reduce.bootstrap > 0) {
         double better = 0;
-        tn_interval d =
-            tn_bootstrap_difference(&r->round[r->chosen].own_spread, &r->tuned.own_spread, TN_METRIC_GMEAN, &better);
+        tn_interval d = tn_bootstrap_difference(&r->rounds.blend[r->rounds.chosen].own_spread,
+                                                &r->tuning.honest.own_spread, TN_METRIC_GMEAN, &better);
         json_object_set_new(j, "honest_minus_untuned",
                             json_pack("{s:[f,f],s:f}", "interval_95", d.low, d.high, "better", better));
     }
@@ -168,8 +169,8 @@ static tn_status skipped_json(const tn_cfg *cfg, json_t **out) {
 
 static json_t *matches_json(const tn_reduction *r) {
     json_t *list = json_array();
-    for (int i = 0; i < r->n_matches; i++) {
-        const tn_round_match *m = &r->match[i];
+    for (int i = 0; i < r->rounds.n_matches; i++) {
+        const tn_round_match *m = &r->rounds.match[i];
         const tn_match_result *d = &m->result;
         json_t *match = json_pack("{s:i,s:i,s:b}", "round", m->newer, "against", m->older, "kept", m->kept);
         json_t *how = m->n_folds > 0
@@ -207,10 +208,11 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
     json_t *all = json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run",
         r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_libraries(),
-        "classes", classes, "method", method_of(r->cfg), "chosen_round", r->members.round[r->chosen].round,
-        "chosen_because", r->n_matches ? r->match[r->n_matches - 1].why : "the only round with predictions",
+        "classes", classes, "method", method_of(r->cfg), "chosen_round", r->members.round[r->rounds.chosen].round,
+        "chosen_because",
+        r->rounds.n_matches ? r->rounds.match[r->rounds.n_matches - 1].why : "the only round with predictions",
         "round_comparisons", matches_json(r), "rounds_skipped", skipped, "resamples", r->cfg->reduce.bootstrap,
-        "rounds", rounds, "tuned", r->tunes ? tuned_json(r) : json_null(), "filter", filters);
+        "rounds", rounds, "tuned", r->tuning.asked ? tuned_json(r) : json_null(), "filter", filters);
     if (st == TN_OK) st = publish_metrics(r->cfg, all);
     json_decref(all);
     return st;
@@ -219,17 +221,17 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
 /* The scores of each fold's models alone, if the new images have labels; otherwise an empty list. */
 static json_t *new_folds_json(const tn_reduction *r) {
     json_t *folds = json_array();
-    for (int f = 0; f < r->cfg->folds.count && tn_score_of(&r->round[0].whole_test).N > 0; f++)
+    for (int f = 0; f < r->cfg->folds.count && tn_score_of(&r->rounds.blend[0].whole_test).N > 0; f++)
         if (r->members.round[0].in_fold[f] > 0)
             json_array_append_new(folds,
                                   json_pack("{s:i,s:i,s:o}", "fold", f, "members", r->members.round[0].in_fold[f],
-                                            "score", score_json(r->table, &r->round[0].test[f], NULL)));
+                                            "score", score_json(r->table, &r->rounds.blend[0].test[f], NULL)));
     return folds;
 }
 
 tn_status tn_reduce_metrics_new(const tn_reduction *r) {
     const tn_round_members *m = &r->members.round[0];
-    const tn_blend *b = &r->round[0];
+    const tn_blend *b = &r->rounds.blend[0];
     json_t *classes = classes_json(r->table), *unknown = json_array();
     for (int l = 0; l < r->given->n_levels; l++) json_array_append_new(unknown, json_integer(r->n_unknown[l]));
     json_t *all = json_pack(

@@ -1,8 +1,8 @@
 /* reduce_members.c - finds the predictions files of a reduction, and checks that they belong together. */
 #include "reduce/reduce_priv.h"
 
-#include "store/done.h"
 #include "base/progress.h"
+#include "store/done.h"
 #include "store/visible.h"
 
 #include <stdlib.h>
@@ -23,10 +23,9 @@ tn_status tn_last_round(const tn_cfg *cfg, int *out) {
 }
 
 static tn_status is_there(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
-    char path[TN_PATH_BYTES];
-    TN_TRY(tn_cell_folder(cfg, "predict", cell, path));
-    TN_TRY(tn_path(path, "%s/DONE", path));
-    *out = tn_file_exists(path);
+    char folder[TN_PATH_BYTES];
+    TN_TRY(tn_cell_folder(cfg, "predict", cell, folder));
+    *out = tn_done_exists(folder);
     return TN_OK;
 }
 
@@ -72,10 +71,9 @@ static tn_status share_text(tn_run *run, char **text) {
 /* If the model was trained again since (a verb was called by hand), its predictions are refused. If the train folder was deleted to
  * save space, they are accepted. */
 static tn_status check_model(const tn_cfg *cfg, const tn_cell *cell, const char *path, const char *model_digest) {
-    char folder[TN_PATH_BYTES], done[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    char folder[TN_PATH_BYTES], digest[TN_HEX_BYTES];
     TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
-    TN_TRY(tn_path(done, "%s/DONE", folder));
-    if (!tn_file_exists(done)) return TN_OK;
+    if (!tn_done_exists(folder)) return TN_OK;
     TN_TRY(tn_done_digest(folder, "train", digest));
     return strcmp(digest, model_digest) == 0
                ? TN_OK
@@ -116,10 +114,10 @@ static tn_status check_member(const tn_cfg *cfg, const tn_table *t, const tn_cel
 
 /* A model must not count twice. */
 static tn_status check_unique(const tn_members *m, int n_folds) {
-    for (int a = 0; a < m->n_columns * n_folds; a++)
+    for (int a = 0; a < m->n_groups * n_folds; a++)
         for (int b = 0; b < a; b++) {
-            const tn_pred *pa = m->column[a / n_folds].pred[a % n_folds];
-            const tn_pred *pb = m->column[b / n_folds].pred[b % n_folds];
+            const tn_pred *pa = m->group[a / n_folds].pred[a % n_folds];
+            const tn_pred *pb = m->group[b / n_folds].pred[b % n_folds];
             if (!pa || !pb) continue;
             const tn_pred_info *ia = tn_pred_info_of(pa), *ib = tn_pred_info_of(pb);
             if (strcmp(ia->model_digest, ib->model_digest) != 0) continue;
@@ -133,8 +131,8 @@ static tn_status check_unique(const tn_members *m, int n_folds) {
 }
 
 /* The folder of a member's predictions for fold f. */
-static tn_status member_folder(const tn_cfg *cfg, const tn_members *m, int column, int f, char out[TN_PATH_BYTES]) {
-    tn_cell cell = m->column[column].cell;
+static tn_status member_folder(const tn_cfg *cfg, const tn_members *m, int group, int f, char out[TN_PATH_BYTES]) {
+    tn_cell cell = m->group[group].cell;
     cell.fold = f;
     return tn_cell_folder(cfg, "predict", &cell, out);
 }
@@ -142,11 +140,10 @@ static tn_status member_folder(const tn_cfg *cfg, const tn_members *m, int colum
 /* Wait until all ranks see the same files. A file that is missing is reported later, by the rank that compares it with DONE. */
 static tn_status see_members(tn_run *run, const tn_cfg *cfg, const tn_members *m, int f) {
     char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
-    for (int c = 0; c < m->n_columns; c++) {
-        if (!m->column[c].there[f]) continue;
+    for (int c = 0; c < m->n_groups; c++) {
+        if (!m->group[c].there[f]) continue;
         TN_TRY(member_folder(cfg, m, c, f, folder));
-        TN_TRY(tn_path(path, "%s/DONE", folder));
-        TN_TRY(tn_wait_visible(run, path, NULL));
+        TN_TRY(tn_done_wait_visible(run, folder));
         TN_TRY(tn_path(path, "%s/predictions.h5", folder));
         int there = run->rank == 0 && tn_file_exists(path);
         MPI_Bcast(&there, 1, MPI_INT, 0, run->comm);
@@ -158,8 +155,8 @@ static tn_status see_members(tn_run *run, const tn_cfg *cfg, const tn_members *m
 /* Each file's hash is compared with DONE by one of the ranks. */
 static tn_status verify(tn_run *run, const tn_cfg *cfg, const tn_members *m, int f) {
     char path[TN_PATH_BYTES];
-    for (int c = 0; c < m->n_columns; c++) {
-        if (!m->column[c].there[f] || (f * m->n_columns + c) % run->n_ranks != run->rank) continue;
+    for (int c = 0; c < m->n_groups; c++) {
+        if (!m->group[c].there[f] || (f * m->n_groups + c) % run->n_ranks != run->rank) continue;
         TN_TRY(member_folder(cfg, m, c, f, path));
         TN_TRY(tn_done_file(path, "predictions.h5", "predict", path));
     }
@@ -168,14 +165,14 @@ static tn_status verify(tn_run *run, const tn_cfg *cfg, const tn_members *m, int
 
 static tn_status open_fold(const tn_cfg *cfg, const tn_table *t, tn_members *m, int f) {
     char path[TN_PATH_BYTES];
-    for (int c = 0; c < m->n_columns; c++) {
-        tn_cell cell = m->column[c].cell;
+    for (int c = 0; c < m->n_groups; c++) {
+        tn_cell cell = m->group[c].cell;
         cell.fold = f;
-        if (!m->column[c].there[f]) continue;
+        if (!m->group[c].there[f]) continue;
         TN_TRY(tn_cell_folder(cfg, "predict", &cell, path));
         TN_TRY(tn_path(path, "%s/predictions.h5", path));
-        TN_TRY(tn_pred_open(path, &m->column[c].pred[f]));
-        TN_TRY(check_member(cfg, t, &cell, path, tn_pred_info_of(m->column[c].pred[f])));
+        TN_TRY(tn_pred_open(path, &m->group[c].pred[f]));
+        TN_TRY(check_member(cfg, t, &cell, path, tn_pred_info_of(m->group[c].pred[f])));
     }
     return TN_OK;
 }
@@ -196,12 +193,12 @@ static void add_columns(const tn_cfg *cfg, const tn_cell *cell, const uint8_t *t
                         tn_round_members *r) {
     int per_fold = tn_cell_count(cfg) / cfg->folds.count;
     for (int i = 0; i < tn_cell_count(cfg); i++) {
-        tn_column *column = &m->column[m->n_columns + i % per_fold];
-        if (i < per_fold) column->cell = cell[i];
-        column->there[cell[i].fold] = there[i];
+        tn_member_group *group = &m->group[m->n_groups + i % per_fold];
+        if (i < per_fold) group->cell = cell[i];
+        group->there[cell[i].fold] = there[i];
         r->in_fold[cell[i].fold] += there[i];
     }
-    m->n_columns += per_fold;
+    m->n_groups += per_fold;
 }
 
 static tn_status find_rounds(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_cell *cell, uint8_t *there,
@@ -234,25 +231,25 @@ static tn_status find_rounds(tn_run *run, const tn_cfg *cfg, bool allow_missing,
 }
 
 /* The member group of a cell's round, size and seed. They stand in the order of the ensemble, so that sums have the same bits. */
-static tn_column *column_of(const tn_cell *cell, tn_members *m) {
-    for (int c = 0; c < m->n_columns; c++) {
-        const tn_cell *have = &m->column[c].cell;
+static tn_member_group *group_of(const tn_cell *cell, tn_members *m) {
+    for (int c = 0; c < m->n_groups; c++) {
+        const tn_cell *have = &m->group[c].cell;
         if (have->round == cell->round && have->size_px == cell->size_px && have->seed == cell->seed)
-            return &m->column[c];
+            return &m->group[c];
     }
-    m->column[m->n_columns].cell = *cell;
-    m->column[m->n_columns].cell.fold = 0;
-    return &m->column[m->n_columns++];
+    m->group[m->n_groups].cell = *cell;
+    m->group[m->n_groups].cell.fold = 0;
+    return &m->group[m->n_groups++];
 }
 
 tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_spec *chosen, bool allow_missing, tn_members *out) {
     int n = chosen->n_members;
-    *out = (tn_members){.column = calloc((size_t)n, sizeof *out->column), .n_rounds = 1};
+    *out = (tn_members){.group = calloc((size_t)n, sizeof *out->group), .n_rounds = 1};
     tn_round_members *r = &out->round[0];
     r->round = chosen->round;
     tn_cell *cell = calloc((size_t)n, sizeof *cell);
     uint8_t *there = calloc((size_t)n, 1);
-    tn_status st = out->column && cell && there ? TN_OK : tn_fail_memory((size_t)n * 64, "the members");
+    tn_status st = out->group && cell && there ? TN_OK : tn_fail_memory((size_t)n * 64, "the members");
     for (int i = 0; st == TN_OK && i < n; i++) cell[i] = chosen->member[i].cell;
     if (st == TN_OK && run->rank == 0) st = look(cfg, cfg->run_dir, n, cell, allow_missing, r, there);
     st = tn_agree(run, st);
@@ -260,7 +257,7 @@ tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_spec *chosen, b
     if (st == TN_OK) {
         MPI_Bcast(there, n, MPI_UINT8_T, 0, run->comm);
         for (int i = 0; i < n; i++) {
-            column_of(&cell[i], out)->there[cell[i].fold] = there[i];
+            group_of(&cell[i], out)->there[cell[i].fold] = there[i];
             r->in_fold[cell[i].fold] += there[i];
         }
         MPI_Bcast(&r->n_members, 1, MPI_INT, 0, run->comm);
@@ -275,10 +272,10 @@ tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_spec *chosen, b
 
 tn_status tn_members_find(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_members *out) {
     size_t n = (size_t)tn_cell_count(cfg);
-    *out = (tn_members){.column = calloc(n / (size_t)cfg->folds.count * TN_MAX_ROUNDS, sizeof *out->column)};
+    *out = (tn_members){.group = calloc(n / (size_t)cfg->folds.count * TN_MAX_ROUNDS, sizeof *out->group)};
     tn_cell *cell = calloc(n, sizeof *cell);
     uint8_t *there = calloc(n, 1);
-    tn_status st = tn_agree(run, out->column && cell && there ? TN_OK : tn_fail_memory(n * 64, "the members"));
+    tn_status st = tn_agree(run, out->group && cell && there ? TN_OK : tn_fail_memory(n * 64, "the members"));
     if (st == TN_OK) st = find_rounds(run, cfg, allow_missing, cell, there, out);
     free(cell);
     free(there);
@@ -286,9 +283,9 @@ tn_status tn_members_find(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn
 }
 
 void tn_members_close(tn_members *m) {
-    for (int c = 0; c < m->n_columns; c++)
-        for (int f = 0; f < TN_MAX_FOLDS; f++) tn_pred_close(&m->column[c].pred[f]);
+    for (int c = 0; c < m->n_groups; c++)
+        for (int f = 0; f < TN_MAX_FOLDS; f++) tn_pred_close(&m->group[c].pred[f]);
     for (int i = 0; i < m->n_rounds; i++) free(m->round[i].missing);
-    free(m->column);
+    free(m->group);
     *m = (tn_members){.n_rounds = 0};
 }

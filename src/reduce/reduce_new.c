@@ -25,20 +25,20 @@ static tn_status take_counts(tn_reduction *r) {
 
 static tn_status take_recipe(tn_reduction *r) {
     const tn_spec *c = r->given;
-    r->final = (tn_recipe){.kind = c->kind, .tuned = c->tuned};
-    memcpy(r->final.offset, c->offset, sizeof c->offset);
-    r->final.times = calloc((size_t)r->members.n_columns, sizeof *r->final.times);
-    r->round = calloc(1, sizeof *r->round);
-    r->of_round = calloc(1, sizeof *r->of_round);
-    if (!r->final.times || !r->round || !r->of_round) return tn_fail_memory(4096, "the members");
+    r->tuning.final = (tn_recipe){.kind = c->kind, .tuned = c->tuned};
+    memcpy(r->tuning.final.offset, c->offset, sizeof c->offset);
+    r->tuning.final.times = calloc((size_t)r->members.n_groups, sizeof *r->tuning.final.times);
+    r->rounds.blend = calloc(1, sizeof *r->rounds.blend);
+    r->rounds.mean = calloc(1, sizeof *r->rounds.mean);
+    if (!r->tuning.final.times || !r->rounds.blend || !r->rounds.mean) return tn_fail_memory(4096, "the members");
     for (int i = 0; i < c->n_members; i++)
-        for (int d = 0; d < r->members.n_columns; d++) {
-            const tn_cell *have = &r->members.column[d].cell, *cell = &c->member[i].cell;
+        for (int d = 0; d < r->members.n_groups; d++) {
+            const tn_cell *have = &r->members.group[d].cell, *cell = &c->member[i].cell;
             if (have->round == cell->round && have->size_px == cell->size_px && have->seed == cell->seed)
-                r->final.times[d] = c->member[i].times;
+                r->tuning.final.times[d] = c->member[i].times;
         }
-    TN_TRY(tn_blend_new(r->cfg->folds.count, c->n_classes, r->cfg->reduce.bootstrap, &r->round[0]));
-    r->round[0].whole = &r->final;
+    TN_TRY(tn_blend_new(r->cfg->folds.count, c->n_classes, r->cfg->reduce.bootstrap, &r->rounds.blend[0]));
+    r->rounds.blend[0].whole = &r->tuning.final;
     return TN_OK;
 }
 
@@ -46,8 +46,8 @@ static tn_status take_recipe(tn_reduction *r) {
 static tn_status check_models(const tn_reduction *r) {
     const tn_spec *c = r->given;
     for (int i = 0; i < c->n_members; i++)
-        for (int d = 0; d < r->members.n_columns; d++) {
-            const tn_pred *pr = r->members.column[d].pred[c->member[i].cell.fold];
+        for (int d = 0; d < r->members.n_groups; d++) {
+            const tn_pred *pr = r->members.group[d].pred[c->member[i].cell.fold];
             char name[2][TN_CELL_NAME_BYTES];
             if (!pr) continue;
             tn_cell_name(&tn_pred_info_of(pr)->cell, name[0]);
@@ -89,7 +89,7 @@ static tn_status write_new(tn_run *run, tn_reduction *r, char outputs_out[TN_HEX
     TN_TRY(tn_agree(run, st));
     TN_TRY(count_rows(run, r));
     st = tn_outputs_open(run, r, &written);
-    if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&r->round[0]}, NULL, written);
+    if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&r->rounds.blend[0]}, NULL, written);
     if (st == TN_OK) st = tn_outputs_publish(run, written, outputs_out);
     tn_outputs_drop(&written);
     return st;

@@ -21,7 +21,7 @@ typedef struct {
     int64_t block_rows;
     int64_t at[TN_MAX_FOLDS + 1]; /* rows of each fold, and of no fold, before this block: positions in the files */
     int64_t *mine, *read;         /* (block_rows): indices in the block of the rows of a file; rows as read */
-    float **p;                    /* (n_columns): (block_rows,K), from the files of one fold */
+    float **p;                    /* (n_groups): (block_rows,K), from the files of one fold */
     double *sum;                  /* (block_rows,K) sum over member groups */
     float **one;                  /* (n_blends): (block_rows,K) the blend's prediction */
     double **all;                 /* (n_blends): (block_rows,K) sums over folds, only for rows with fold -1 */
@@ -35,17 +35,17 @@ typedef struct {
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static int64_t block_rows_of(const tn_reduction *r) {
-    int64_t row_bytes = (int64_t)r->members.n_columns * r->table->n_classes * (int64_t)sizeof(float);
+    int64_t row_bytes = (int64_t)r->members.n_groups * r->table->n_classes * (int64_t)sizeof(float);
     int64_t n = BLOCK_BYTES / (row_bytes ? row_bytes : 1);
     return n > MOST_BLOCK_ROWS ? MOST_BLOCK_ROWS : n < LEAST_BLOCK_ROWS ? LEAST_BLOCK_ROWS : n;
 }
 
 static tn_status allocate(pass *x) {
     size_t n = (size_t)x->block_rows, floats = n * (size_t)x->r->table->n_classes;
-    int n_columns = x->r->members.n_columns;
+    int n_groups = x->r->members.n_groups;
     x->mine = malloc(n * sizeof *x->mine);
     x->read = malloc(n * sizeof *x->read);
-    x->p = calloc((size_t)n_columns, sizeof *x->p);
+    x->p = calloc((size_t)n_groups, sizeof *x->p);
     x->sum = malloc(floats * sizeof *x->sum);
     x->one = calloc((size_t)x->n_blends, sizeof *x->one);
     x->all = calloc((size_t)x->n_blends, sizeof *x->all);
@@ -58,18 +58,18 @@ static tn_status allocate(pass *x) {
     }
     x->w = malloc((size_t)x->n_draws + 1);
     bool ok = x->mine && x->read && x->p && x->sum && x->one && x->all && x->n_all && x->p_out && x->known && x->w;
-    for (int c = 0; ok && c < n_columns; c++) ok = (x->p[c] = malloc(floats * sizeof **x->p)) != NULL;
+    for (int c = 0; ok && c < n_groups; c++) ok = (x->p[c] = malloc(floats * sizeof **x->p)) != NULL;
     for (int b = 0; ok && b < x->n_blends; b++) {
         x->one[b] = malloc(floats * sizeof **x->one);
         x->all[b] = malloc(floats * sizeof **x->all);
         ok = x->one[b] && x->all[b];
     }
     return ok ? tn_rows_new(x->r->table, x->block_rows, &x->rows)
-              : tn_fail_memory((size_t)n_columns * floats * sizeof(float), "a block of predictions");
+              : tn_fail_memory((size_t)n_groups * floats * sizeof(float), "a block of predictions");
 }
 
 static void release(pass *x) {
-    for (int c = 0; x->p && c < x->r->members.n_columns; c++) free(x->p[c]);
+    for (int c = 0; x->p && c < x->r->members.n_groups; c++) free(x->p[c]);
     for (int b = 0; x->one && x->all && b < x->n_blends; b++) {
         free(x->one[b]);
         free(x->all[b]);
@@ -103,8 +103,8 @@ static tn_status check_rows(const pass *x, const tn_pred *pr, int64_t n, int64_t
 
 static tn_status read_fold(pass *x, int f, int64_t n) {
     int64_t at = x->at[f] + x->at[TN_MAX_FOLDS];
-    for (int c = 0; c < x->r->members.n_columns; c++) {
-        tn_pred *pr = x->r->members.column[c].pred[f];
+    for (int c = 0; c < x->r->members.n_groups; c++) {
+        tn_pred *pr = x->r->members.group[c].pred[f];
         if (!pr || n == 0) continue;
         int64_t left = tn_pred_info_of(pr)->n - at, n_read = left < 0 ? 0 : left < n ? left : n;
         TN_TRY(tn_pred_read(pr, at, n_read, x->read, x->p[c]));
@@ -143,7 +143,8 @@ static void judge_own(pass *x, int b, int f, int64_t i, float *p) {
     int predicted = label_of(x, blend->by_fold[f], f, i, p);
     tn_confusion_add(&blend->own[f], x->rows.label[i], predicted);
     tn_bootstrap_add(&blend->own_spread, x->w, x->rows.label[i], predicted);
-    if (blend->match.n > 0 && x->r->in_common[f]) tn_bootstrap_add(&blend->match, x->w, x->rows.label[i], predicted);
+    if (blend->match.n > 0 && x->r->rounds.in_common[f])
+        tn_bootstrap_add(&blend->match, x->w, x->rows.label[i], predicted);
     if (x->rows.truth[i] >= 0) tn_confusion_add(&blend->pooled_truth, x->rows.truth[i], predicted);
     keep(x, b, i, p);
 }
@@ -171,8 +172,8 @@ static tn_status sample_row(pass *x, int f, int64_t i, int64_t j) {
     if (!tn_sample_wants(x->sample, (uint64_t)x->r->cfg->folds.seed, row, label)) return TN_OK;
     float *to;
     TN_TRY(tn_sample_add(x->sample, row, label, f, category_of(x, i), &to));
-    for (int c = 0, K = x->sample->K; c < x->r->members.n_columns; c++)
-        if (x->r->members.column[c].pred[f]) memcpy(to + c * K, x->p[c] + j * K, (size_t)K * sizeof *to);
+    for (int c = 0, K = x->sample->K; c < x->r->members.n_groups; c++)
+        if (x->r->members.group[c].pred[f]) memcpy(to + c * K, x->p[c] + j * K, (size_t)K * sizeof *to);
     return TN_OK;
 }
 
@@ -201,8 +202,8 @@ static stretch next_stretch(const pass *x, int f, int64_t n, stretch s) {
 /* How many members a recipe has in a fold. */
 static int count_members(const pass *x, const tn_recipe *recipe, int f) {
     int n = 0;
-    for (int c = 0; recipe && c < x->r->members.n_columns; c++)
-        if (x->r->members.column[c].pred[f]) n += recipe->times[c];
+    for (int c = 0; recipe && c < x->r->members.n_groups; c++)
+        if (x->r->members.group[c].pred[f]) n += recipe->times[c];
     return n;
 }
 
@@ -219,8 +220,8 @@ static bool combine(pass *x, int b, int f, stretch s) {
     if (n == 0) return false;
     int64_t first = s.first * K, n_values = s.n * K;
     memset(x->sum, 0, (size_t)n_values * sizeof *x->sum);
-    for (int c = 0; c < x->r->members.n_columns; c++)
-        if (recipe->times[c] > 0 && x->r->members.column[c].pred[f])
+    for (int c = 0; c < x->r->members.n_groups; c++)
+        if (recipe->times[c] > 0 && x->r->members.group[c].pred[f])
             tn_combine_add(recipe->kind, recipe->times[c], n_values, x->p[c] + first, x->sum);
     for (int64_t v = 0; !s.own && v < n_values; v++) x->all[b][s.at * K + v] += x->sum[v];
     if (has_judged(x, s)) tn_combine_end(recipe->kind, n, s.n, K, x->sum, x->one[b] + first);
@@ -326,9 +327,9 @@ static void add_blend(tn_run *run, int n_folds, tn_blend *b) {
 
 /* Check that no file has more rows than the table. */
 static tn_status check_ends(const tn_reduction *r, const int64_t total[TN_MAX_FOLDS + 1]) {
-    for (int c = 0; c < r->members.n_columns; c++)
+    for (int c = 0; c < r->members.n_groups; c++)
         for (int f = 0; f < r->cfg->folds.count; f++) {
-            const tn_pred *pr = r->members.column[c].pred[f];
+            const tn_pred *pr = r->members.group[c].pred[f];
             int64_t n = total[f] + total[TN_MAX_FOLDS];
             if (!pr || tn_pred_info_of(pr)->n == n) continue;
             char name[TN_CELL_NAME_BYTES];

@@ -3,7 +3,7 @@
  * are combined), reduce_pass.c (one pass over all rows), reduce_tune.c (weights and offsets), reduce_write.c (files that grow
  * with N), reduce_json.c (metrics.json), reduce_spec.c (reduce/ensemble.json).
  *
- * A *member group* (tn_column) is a combination of round, image size and seed: F cells, one per fold. A *recipe* says how the
+ * A *member group* (tn_member_group) is a combination of round, image size and seed: F cells, one per fold. A *recipe* says how the
  * predictions of a row by all member groups are combined into one. A *blend* is what gets a score: a recipe per fold for
  * out-of-fold rows, and one for rows that no model was trained on.
  * The rows are processed in waves: in wave w rank r takes block w R + r. Rank 0 receives the results in the order of rows and
@@ -12,16 +12,16 @@
 #ifndef TN_REDUCE_REDUCE_PRIV_H
 #define TN_REDUCE_REDUCE_PRIV_H
 
-#include "store/done.h"
 #include "base/hash.h"
 #include "data/table.h"
-#include "score/bootstrap.h"
-#include "predict/ensemble_spec.h"
-#include "reduce/reduce.h"
-#include "score/metric.h"
-#include "predict/pred.h"
-#include "score/match.h"
 #include "filter/filter.h"
+#include "predict/ensemble_spec.h"
+#include "predict/pred.h"
+#include "reduce/reduce.h"
+#include "score/bootstrap.h"
+#include "score/match.h"
+#include "score/metric.h"
+#include "store/done.h"
 
 #include <jansson.h>
 
@@ -31,7 +31,7 @@ typedef struct {
     tn_cell cell;                /* round, size and seed; its fold is 0 */
     bool there[TN_MAX_FOLDS];    /* is the prediction of this fold's cell done? */
     tn_pred *pred[TN_MAX_FOLDS]; /* NULL: missing, or not open */
-} tn_column;
+} tn_member_group;
 
 enum { TN_MAX_ROUNDS = 21 }; /* self.max_rounds and round 0 */
 
@@ -42,9 +42,9 @@ typedef struct {
 } tn_round_members;
 
 typedef struct {
-    int n_rounds, n_columns; /* rounds with members; their member groups, round slowest */
+    int n_rounds, n_groups; /* rounds with members; their member groups, round slowest */
     tn_round_members round[TN_MAX_ROUNDS];
-    tn_column *column;
+    tn_member_group *group;
 } tn_members;
 
 /* The number of the last round that was not skipped. Local. Errors those of tn_done_skipped. */
@@ -80,7 +80,7 @@ typedef struct {
 
 typedef struct {
     tn_reduce_kind kind; /* mean or gmean */
-    int *times;          /* (n_columns): weights of the member groups */
+    int *times;          /* (n_groups): weights of the member groups */
     double offset[TN_MAX_CLASSES];
     bool tuned; /* offsets and prior apply */
 } tn_recipe;
@@ -102,16 +102,16 @@ tn_confusion tn_blend_pooled(const tn_blend *b, int n_folds);
 typedef struct {
     double share[TN_MAX_CLASSES]; /* probability of a row of the class to be in the sample */
     int64_t n, room;              /* rows; allocated rows */
-    int n_columns, K;
+    int n_groups, K;
     int64_t *row;
     int32_t *label, *fold, *value; /* (n); value: of the prior's category column */
-    float *p;                      /* (n, n_columns, K) */
+    float *p;                      /* (n, n_groups, K) */
 } tn_sample;
 
 /* Choose share so that the sample has about n_wanted rows: all rows of rare classes, and equally many of each other class. */
-void tn_sample_begin(const tn_table_counts *counts, int n_columns, int K, int64_t n_wanted, tn_sample *out);
+void tn_sample_begin(const tn_table_counts *counts, int n_groups, int K, int64_t n_wanted, tn_sample *out);
 bool tn_sample_wants(const tn_sample *s, uint64_t seed, int64_t row, int32_t label);
-/* Add a row. *p_out: (n_columns,K) zeros in the sample, which the caller fills. Errors TN_ENOMEM. */
+/* Add a row. *p_out: (n_groups,K) zeros in the sample, which the caller fills. Errors TN_ENOMEM. */
 tn_status tn_sample_add(tn_sample *s, int64_t row, int32_t label, int fold, int32_t value, float **p_out);
 /* Give every rank the rows of all ranks, ordered by row. Collective. */
 tn_status tn_sample_gather(tn_run *run, tn_sample *s);
@@ -139,24 +139,33 @@ typedef struct {
     char why[320];
 } tn_round_match;
 
+/* Every round as an ensemble of its own, and which one is chosen. */
 typedef struct {
-    const tn_cfg *cfg;
-    tn_table *table;
-    tn_members members;
-    tn_table_counts counts;
-    tn_recipe *of_round;            /* (n_rounds): the plain mean of a round's members */
-    tn_blend *round;                /* (n_rounds) */
+    tn_recipe *mean;                /* (n_rounds): the plain mean of a round's members */
+    tn_blend *blend;                /* (n_rounds) */
     bool takes_part[TN_MAX_ROUNDS]; /* has the round enough members to be compared with others? */
     bool in_common[TN_MAX_FOLDS];   /* has every round that takes part members of this fold? */
     int chosen;                     /* index of the chosen round */
     int n_matches;
     tn_round_match match[TN_MAX_ROUNDS - 1];
-    bool tunes; /* the job file asks for tuning */
-    bool
-        uses_tuned; /* the tuned ensemble is written: its honest score is not below the untuned one (tn_score_better) */
+} tn_reduce_rounds;
+
+/* The chosen round with tuned weights and offsets. */
+typedef struct {
+    bool asked; /* the job file asks for tuning */
+    bool used;  /* the tuned ensemble is written: its honest score is not below the untuned one (tn_score_better) */
     tn_sample sample;
     tn_recipe final, nested[TN_MAX_FOLDS]; /* tuned on all folds; on all folds but one */
-    tn_blend tuned, in_sample;        /* honest: nested by fold, final for other rows; in sample: final for all rows */
+    tn_blend honest, in_sample; /* honest: nested by fold, final for other rows; in sample: final for all rows */
+} tn_reduce_tuning;
+
+typedef struct {
+    const tn_cfg *cfg;
+    tn_table *table;
+    tn_members members;
+    tn_table_counts counts;
+    tn_reduce_rounds rounds;
+    tn_reduce_tuning tuning;
     const tn_spec *given;             /* for new images: the ensemble chosen before; else NULL */
     int64_t n_unknown[TN_MAX_LEVELS]; /* for new images: usable rows whose category value is unknown to the models */
 } tn_reduction;

@@ -1,16 +1,17 @@
 /* reduce_spec.c - writes reduce/ensemble.json, the ensemble for new images. */
 #include "reduce/reduce_priv.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The cells of the written recipe that have predictions, in the order of member groups, then of folds. */
 static json_t *members_json(const tn_reduction *r, const tn_recipe *recipe) {
     json_t *list = json_array();
-    for (int c = 0; c < r->members.n_columns; c++)
+    for (int c = 0; c < r->members.n_groups; c++)
         for (int f = 0; recipe->times[c] > 0 && f < r->cfg->folds.count; f++) {
-            const tn_cell *cell = &r->members.column[c].cell;
-            const tn_pred *pr = r->members.column[c].pred[f];
+            const tn_cell *cell = &r->members.group[c].cell;
+            const tn_pred *pr = r->members.group[c].pred[f];
             if (!pr) continue;
             json_array_append_new(list, json_pack("{s:i,s:i,s:i,s:I,s:i,s:s}", "round", cell->round, "fold", f,
                                                   "size_px", cell->size_px, "seed", (json_int_t)cell->seed, "times",
@@ -35,7 +36,7 @@ static json_t *labels_json(const tn_prior *p, int n_folds, int K) {
 
 static json_t *prior_json(const tn_reduction *r) {
     const tn_prior *p = &r->counts.prior;
-    if (p->level == 0 || !r->uses_tuned) return json_null();
+    if (p->level == 0 || !r->tuning.used) return json_null();
     return json_pack("{s:i,s:f,s:o}", "level", p->level, "count", p->count, "labels",
                      labels_json(p, r->cfg->folds.count, r->table->n_classes));
 }
@@ -43,7 +44,7 @@ static json_t *prior_json(const tn_reduction *r) {
 /* The values of the category columns that the models or the prior use. */
 static tn_status categories_json(const tn_reduction *r, json_t *levels) {
     int n = r->cfg->model.metadata_levels;
-    if (r->uses_tuned && r->counts.prior.level > n) n = r->counts.prior.level;
+    if (r->tuning.used && r->counts.prior.level > n) n = r->counts.prior.level;
     for (int m = 0; m < n; m++) {
         json_t *names = json_array();
         char **name = NULL;
@@ -56,7 +57,7 @@ static tn_status categories_json(const tn_reduction *r, json_t *levels) {
 }
 
 static json_t *all_json(const tn_reduction *r, const char *settings, json_t *levels) {
-    const tn_recipe *recipe = r->uses_tuned ? &r->final : &r->of_round[r->chosen];
+    const tn_recipe *recipe = r->tuning.used ? &r->tuning.final : &r->rounds.mean[r->rounds.chosen];
     json_t *classes = json_array(), *labels = json_array(), *offsets = json_array();
     for (int k = 0; k < r->table->n_classes; k++) {
         json_array_append_new(classes, json_string(r->table->class_name[k]));
@@ -64,8 +65,8 @@ static json_t *all_json(const tn_reduction *r, const char *settings, json_t *lev
         json_array_append_new(offsets, json_real(recipe->offset[k]));
     }
     return json_pack("{s:s,s:s,s:o,s:o,s:i,s:s,s:b,s:o,s:o,s:O,s:o}", "format", "tenfold ensemble 1", "settings",
-                     settings, "classes", classes, "labels", labels, "round", r->members.round[r->chosen].round, "mean",
-                     recipe->kind == TN_REDUCE_GMEAN ? "geometric" : "arithmetic", "tuned", (int)recipe->tuned,
+                     settings, "classes", classes, "labels", labels, "round", r->members.round[r->rounds.chosen].round,
+                     "mean", recipe->kind == TN_REDUCE_GMEAN ? "geometric" : "arithmetic", "tuned", (int)recipe->tuned,
                      "offsets", offsets, "members", members_json(r, recipe), "categories", levels, "prior",
                      prior_json(r));
 }

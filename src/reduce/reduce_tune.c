@@ -14,8 +14,8 @@
 
 /* Remove rows of folds that the chosen round has no members of: they get no score, so they are not tuned on. */
 static void keep_judged(const tn_reduction *r, tn_sample *s) {
-    const int *in_fold = r->members.round[r->chosen].in_fold;
-    size_t floats = (size_t)s->n_columns * (size_t)s->K;
+    const int *in_fold = r->members.round[r->rounds.chosen].in_fold;
+    size_t floats = (size_t)s->n_groups * (size_t)s->K;
     int64_t n = 0;
     for (int64_t i = 0; i < s->n; i++) {
         if (in_fold[s->fold[i]] == 0) continue;
@@ -30,8 +30,8 @@ static void keep_judged(const tn_reduction *r, tn_sample *s) {
 
 /* The weight of a row: rows of its class that get a score / rows of its class in the sample. */
 static tn_status weights_of(const tn_reduction *r, double **out) {
-    const tn_sample *s = &r->sample;
-    tn_confusion judged = tn_blend_pooled(&r->round[r->chosen], r->cfg->folds.count);
+    const tn_sample *s = &r->tuning.sample;
+    tn_confusion judged = tn_blend_pooled(&r->rounds.blend[r->rounds.chosen], r->cfg->folds.count);
     int64_t taken[TN_MAX_CLASSES] = {0}, all[TN_MAX_CLASSES] = {0};
     double *weight = malloc((size_t)s->n * sizeof *weight + 1);
     if (!weight) return tn_fail_memory((size_t)s->n * sizeof *weight, "the rows to tune on: lower reduce.tune_rows");
@@ -45,16 +45,16 @@ static tn_status weights_of(const tn_reduction *r, double **out) {
 
 /* Member groups that have every fold that gets a score. With a fold missing, greedy selection would compare different rows. */
 static void usable_columns(const tn_reduction *r, uint8_t *usable) {
-    for (int c = 0; c < r->members.n_columns; c++) {
+    for (int c = 0; c < r->members.n_groups; c++) {
         usable[c] = 1;
         for (int f = 0; f < r->cfg->folds.count; f++)
-            usable[c] &= r->members.round[r->chosen].in_fold[f] == 0 || r->members.column[c].there[f];
+            usable[c] &= r->members.round[r->rounds.chosen].in_fold[f] == 0 || r->members.group[c].there[f];
     }
 }
 
 static tn_status choose_members(const tn_reduction *r, const double *weight, const uint8_t *use, int *times) {
-    const tn_sample *s = &r->sample;
-    int n = r->members.n_columns, n_usable = 0;
+    const tn_sample *s = &r->tuning.sample;
+    int n = r->members.n_groups, n_usable = 0;
     uint8_t *usable = malloc((size_t)n);
     if (!usable) return tn_fail_memory(4096, "the members");
     usable_columns(r, usable);
@@ -71,14 +71,14 @@ static tn_status choose_members(const tn_reduction *r, const double *weight, con
 
 /* log_p (n,K): the log probabilities that offsets are added to. t: the fold that is left out. */
 static void log_of_rows(const tn_reduction *r, const tn_recipe *recipe, int t, double *log_p) {
-    const tn_sample *s = &r->sample;
+    const tn_sample *s = &r->tuning.sample;
     for (int64_t i = 0; i < s->n; i++) {
         double sum[TN_MAX_CLASSES] = {0}, prior[TN_MAX_CLASSES] = {0};
         float p[TN_MAX_CLASSES];
         int n = 0;
-        for (int c = 0; c < s->n_columns; c++) {
-            if (recipe->times[c] == 0 || !r->members.column[c].there[s->fold[i]]) continue;
-            tn_combine_add(recipe->kind, recipe->times[c], s->K, s->p + (i * s->n_columns + c) * s->K, sum);
+        for (int c = 0; c < s->n_groups; c++) {
+            if (recipe->times[c] == 0 || !r->members.group[c].there[s->fold[i]]) continue;
+            tn_combine_add(recipe->kind, recipe->times[c], s->K, s->p + (i * s->n_groups + c) * s->K, sum);
             n += recipe->times[c];
         }
         tn_combine_end(recipe->kind, n, 1, s->K, sum, p);
@@ -91,7 +91,7 @@ static void log_of_rows(const tn_reduction *r, const tn_recipe *recipe, int t, d
 /* One tuning, without the rows of fold t (-1: with all rows). */
 static tn_status tune(const tn_reduction *r, const double *weight, int t, tn_recipe *out) {
     if (tn_stop_wanted()) return tn_fail(TN_EUNFINISHED, "reduce: stopped on request: run the same command again");
-    const tn_sample *s = &r->sample;
+    const tn_sample *s = &r->tuning.sample;
     uint8_t *use = malloc((size_t)s->n + 1);
     double *log_p = malloc((size_t)(s->n * s->K) * sizeof *log_p + 1);
     tn_status st = use && log_p ? TN_OK
@@ -109,8 +109,8 @@ static tn_status tune(const tn_reduction *r, const double *weight, int t, tn_rec
 }
 
 static tn_status recipe_new(const tn_reduction *r, tn_recipe *out) {
-    const tn_recipe *plain = &r->of_round[r->chosen];
-    size_t n_bytes = (size_t)r->members.n_columns * sizeof *out->times;
+    const tn_recipe *plain = &r->rounds.mean[r->rounds.chosen];
+    size_t n_bytes = (size_t)r->members.n_groups * sizeof *out->times;
     *out = (tn_recipe){.kind = plain->kind, .tuned = true, .times = malloc(n_bytes)};
     if (!out->times) return tn_fail_memory(n_bytes, "the members");
     memcpy(out->times, plain->times, n_bytes);
@@ -120,17 +120,18 @@ static tn_status recipe_new(const tn_reduction *r, tn_recipe *out) {
 tn_status tn_reduce_tune(tn_run *run, tn_reduction *r) {
     int F = r->cfg->folds.count;
     double *weight = NULL;
-    keep_judged(r, &r->sample);
+    keep_judged(r, &r->tuning.sample);
     tn_status st = weights_of(r, &weight);
-    for (int t = 0; st == TN_OK && t <= F; t++) st = recipe_new(r, t < F ? &r->nested[t] : &r->final);
+    for (int t = 0; st == TN_OK && t <= F; t++) st = recipe_new(r, t < F ? &r->tuning.nested[t] : &r->tuning.final);
     st = tn_agree(run, st);
     for (int t = 0; st == TN_OK && t <= F; t++)
-        if (t % run->n_ranks == run->rank) st = tune(r, weight, t < F ? t : -1, t < F ? &r->nested[t] : &r->final);
+        if (t % run->n_ranks == run->rank)
+            st = tune(r, weight, t < F ? t : -1, t < F ? &r->tuning.nested[t] : &r->tuning.final);
     free(weight);
     TN_TRY(tn_agree(run, st));
     for (int t = 0; t <= F; t++) {
-        tn_recipe *x = t < F ? &r->nested[t] : &r->final;
-        MPI_Bcast(x->times, r->members.n_columns, MPI_INT, t % run->n_ranks, run->comm);
+        tn_recipe *x = t < F ? &r->tuning.nested[t] : &r->tuning.final;
+        MPI_Bcast(x->times, r->members.n_groups, MPI_INT, t % run->n_ranks, run->comm);
         MPI_Bcast(x->offset, TN_MAX_CLASSES, MPI_DOUBLE, t % run->n_ranks, run->comm);
     }
     return TN_OK;

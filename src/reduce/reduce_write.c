@@ -1,9 +1,9 @@
 /* reduce_write.c - ensemble.h5, submission.csv, ledger.csv: rank 0 writes block after block, in the order of rows. */
 #include "reduce/reduce_priv.h"
 
+#include "base/progress.h"
 #include "store/csv.h"
 #include "store/h5.h"
-#include "base/progress.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -52,7 +52,7 @@ static tn_status open_table(const tn_cfg *cfg, const char *name, table_file *t) 
 
 static tn_status open_ensemble(tn_outputs *o) {
     const tn_reduction *r = o->r;
-    const tn_round_members *m = &r->members.round[r->chosen];
+    const tn_round_members *m = &r->members.round[r->rounds.chosen];
     int64_t n = r->counts.predicted;
     TN_TRY(tn_path(o->path, "%s/ensemble.h5", r->cfg->run_dir));
     TN_TRY(tn_publish_name(o->path, o->tmp));

@@ -1,6 +1,7 @@
 /* course_print.c - prints run/course.h as markdown and as JSON. */
 #include "run/course.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 

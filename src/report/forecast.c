@@ -2,13 +2,13 @@
 #include "report/forecast.h"
 
 #include "base/progress.h"
+#include "cfg/cell.h"
 #include "data/meta.h"
 #include "data/view.h"
-#include "cfg/cell.h"
-#include "train/cost.h"
 #include "preprocess/decoder.h"
 #include "process/cores.h"
 #include "search/rung.h"
+#include "train/cost.h"
 
 #include <inttypes.h>
 #include <math.h>

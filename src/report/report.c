@@ -1,17 +1,18 @@
 /* report.c - score table, filter, exposure: from metrics.json and the journals. */
 #include "report/report.h"
 
-#include "store/csv.h"
-#include "store/done.h"
 #include "base/progress.h"
-#include "train/journal.h"
 #include "filter/ledger.h"
-#include "run/course.h"
 #include "report/report_page.h"
 #include "report/summary.h"
+#include "run/course.h"
 #include "search/search.h"
-#include "search/tune_report.h"
+#include "search/search_report.h"
+#include "store/csv.h"
+#include "store/done.h"
+#include "train/journal.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -469,5 +470,5 @@ static tn_status report_pipeline(const tn_cfg *cfg, FILE *copy) {
 }
 
 tn_status tn_report(const tn_cfg *cfg, FILE *copy) {
-    return tn_is_search(cfg) ? tn_tune_report(cfg, copy) : report_pipeline(cfg, copy);
+    return tn_is_search(cfg) ? tn_search_report(cfg, copy) : report_pipeline(cfg, copy);
 }

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 /* Reads <run>/metrics.json, journals, ledgers and shards; writes <run>/report/{report.md,report.html,scores.csv,DONE} and prints
- * report.md to copy, if that is not NULL. For a search see search/tune_report.h. Local, one process.
+ * report.md to copy, if that is not NULL. For a search see search/search_report.h. Local, one process.
  * Errors  TN_EARG reduce has not run; TN_EIO, TN_EFORMAT. */
 tn_status tn_report(const tn_cfg *cfg, FILE *copy);
 

@@ -1,11 +1,11 @@
 /* report_page.c - markdown, curves and pictures as one page. */
 #include "report/report_page.h"
 
+#include "data/shard.h"
+#include "filter/ledger.h"
 #include "store/csv.h"
 #include "store/jpeg.h"
-#include "data/shard.h"
 #include "train/journal.h"
-#include "filter/ledger.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

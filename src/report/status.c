@@ -1,9 +1,9 @@
 /* status.c - prints the states of run/step_status.h, once or repeatedly. */
 #include "report/status.h"
 
-#include "store/lock.h"
 #include "base/progress.h"
 #include "run/step_status.h"
+#include "store/lock.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -171,8 +171,14 @@ static bool has_jobs(const tn_plan *plan) {
     return false;
 }
 
+/* A failed step that nothing depends on is not missing: the run is over without it. */
 static tn_status verdict(const tn_plan *plan, const table *t) {
     int missing = t->n - count_done(t);
+    for (int i = 0; i < t->n; i++) {
+        if (t->at[i].condition != TN_IS_FAILED || !plan->step[i].stage->optional) continue;
+        tn_warn("%s failed; nothing needs it; log: %s", plan->step[i].name, t->at[i].log);
+        missing--;
+    }
     if (missing == 0) {
         tn_say("all done; results in %s", plan->start.run_dir);
         return TN_OK;
@@ -185,7 +191,7 @@ static tn_status watch(const tn_cfg *cfg, tn_plan *plan, int every_s, table *t, 
     bool terminal = isatty(fileno(out)), over = false;
     double summary_s = tn_now_s();
     for (;;) {
-        TN_TRY(tn_plan_recall(plan)); /* the manifest tells where a run on this machine is */
+        TN_TRY(tn_plan_recall(plan)); /* plan.json tells where a run on this machine is */
         TN_TRY(look(cfg, plan, t));
         TN_TRY(is_over(plan, t, &over));
         if (terminal) {

@@ -5,6 +5,7 @@
 #include "run/course.h"
 #include "run/step_status.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,12 +30,13 @@ static json_t *of_step(const tn_step *s, const tn_step_status *l, const tn_step_
     return j;
 }
 
-/* The command that continues the run, "tenfold submit RUN"; null while steps wait or run, or when all are done. */
-static json_t *next_command(const tn_plan *plan, const int count[TN_CONDITIONS], bool jobs) {
+/* The command that continues the run, "tenfold submit RUN"; null while steps wait or run, or if nothing but steps that nothing depends
+ * on is missing. n_optional: failed steps of that kind. */
+static json_t *next_command(const tn_plan *plan, const int count[TN_CONDITIONS], int n_optional, bool jobs) {
     bool open = count[TN_IS_QUEUED] || count[TN_IS_RUNNING];
-    bool missing = count[TN_IS_FAILED] || count[TN_IS_STOPPED] || count[TN_IS_WAITING];
+    int missing = count[TN_IS_FAILED] - n_optional + count[TN_IS_STOPPED] + count[TN_IS_WAITING];
     char text[TN_PATH_BYTES + 64];
-    if (open || !missing) return json_null();
+    if (open || missing == 0) return json_null();
     snprintf(text, sizeof text, "tenfold %s %s", jobs ? "submit" : "run", plan->start.run_dir);
     return json_string(text);
 }
@@ -42,7 +44,7 @@ static json_t *next_command(const tn_plan *plan, const int count[TN_CONDITIONS],
 static tn_status look(const tn_cfg *cfg, const tn_plan *plan, const tn_course *c, bool *queue_known_out, json_t **out) {
     tn_queue *queue = NULL;
     tn_status st = TN_OK;
-    int count[TN_CONDITIONS] = {0};
+    int count[TN_CONDITIONS] = {0}, n_optional = 0;
     bool jobs = false;
     json_t *steps = json_array(), *counts = json_object();
     *queue_known_out = tn_queue_read(plan, &queue) == TN_OK;
@@ -55,6 +57,7 @@ static tn_status look(const tn_cfg *cfg, const tn_plan *plan, const tn_course *c
         st = tn_step_status_of(cfg, plan, queue, i, &status);
         if (st != TN_OK) break;
         count[status.condition]++;
+        n_optional += status.condition == TN_IS_FAILED && plan->step[i].stage->optional;
         jobs |= *plan->step[i].job != 0;
         json_array_append_new(steps, of_step(&plan->step[i], &status, &c->step[i]));
     }
@@ -65,7 +68,7 @@ static tn_status look(const tn_cfg *cfg, const tn_plan *plan, const tn_course *c
                      cfg->name, "run_dir", plan->start.run_dir, "queue_known", *queue_known_out, "counts", counts,
                      "cells", "queued_seconds", c->queued_s, "computed_node_seconds", c->computed_node_s,
                      "lost_node_seconds", c->lost_node_s, "idle_node_seconds", c->other_node_s, "next",
-                     next_command(plan, count, jobs), "steps", steps);
+                     next_command(plan, count, n_optional, jobs), "steps", steps);
     return st == TN_OK && !*out ? tn_fail_memory(4096, "the status") : st;
 }
 

@@ -4,6 +4,7 @@
 #include "base/progress.h"
 #include "store/done.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 

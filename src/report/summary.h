@@ -10,8 +10,9 @@
 
 #include "cfg/cfg.h"
 
-#include <jansson.h>
 #include <stdio.h>
+
+struct json_t; /* of the library jansson */
 
 /* Labels that a filter looked at and flagged, before rounds 1, 2, ... */
 enum { TN_SUMMARY_ROUNDS = 100 };
@@ -20,11 +21,11 @@ typedef struct {
 } tn_summary_labels;
 
 /* Local. Caller: json_decref. Errors TN_EARG reduce has not run; TN_EFORMAT damaged. */
-tn_status tn_summary_read(const tn_cfg *cfg, json_t **out);
+tn_status tn_summary_read(const tn_cfg *cfg, struct json_t **out);
 
 /* A conclusion, four scores by round with intervals, the last difference, the flagged labels, warnings, what the scores mean. */
-void tn_summary_markdown(const tn_cfg *cfg, json_t *metrics, const tn_summary_labels *labels, FILE *out);
+void tn_summary_markdown(const tn_cfg *cfg, struct json_t *metrics, const tn_summary_labels *labels, FILE *out);
 /* Two scores by round, the conclusion, where the results are. */
-void tn_summary_text(const tn_cfg *cfg, json_t *metrics, double seconds, FILE *out);
+void tn_summary_text(const tn_cfg *cfg, struct json_t *metrics, double seconds, FILE *out);
 
 #endif

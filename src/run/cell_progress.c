@@ -4,6 +4,7 @@
 #include "base/progress.h"
 #include "search/rung.h"
 #include "search/search.h"
+#include "store/done.h"
 #include "train/journal.h"
 
 #include <stdlib.h>
@@ -30,10 +31,10 @@ static int64_t budget(const tn_cfg *cfg) {
 }
 
 static void read_heartbeat(const char *folder, const tn_cell *cell, tn_step_progress *out) {
-    char path[TN_PATH_BYTES], done[TN_PATH_BYTES], name[TN_CELL_NAME_BYTES];
+    char path[TN_PATH_BYTES], name[TN_CELL_NAME_BYTES];
     tn_heartbeat sign;
-    if (tn_path(done, "%s/DONE", folder) != TN_OK || tn_file_exists(done)) return;
-    if (tn_path(path, "%s/heartbeat", folder) != TN_OK || !tn_heartbeat_read(path, &sign)) return;
+    if (tn_done_exists(folder) || tn_path(path, "%s/heartbeat", folder) != TN_OK || !tn_heartbeat_read(path, &sign))
+        return;
     tn_cell_name(cell, name);
     out->heartbeat = sign.count;
     out->heartbeat_every_s = sign.every_s;

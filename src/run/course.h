@@ -20,10 +20,10 @@
 #ifndef TN_RUN_COURSE_H
 #define TN_RUN_COURSE_H
 
-#include "store/history.h"
 #include "run/step_status.h"
+#include "store/history.h"
 
-#include <jansson.h>
+struct json_t; /* of the library jansson */
 
 typedef struct {
     int n_lines; /* lines of its history: starts and ends */
@@ -49,6 +49,6 @@ void tn_course_free(tn_course **c);
 void tn_course_print(const tn_plan *plan, const tn_course *c, FILE *out);
 /* One step as JSON: queued_seconds, computed_seconds, lost_seconds, other_seconds (null: not known), starts. The caller owns the
  * result; NULL: no memory. */
-json_t *tn_course_json(const tn_step_course *s);
+struct json_t *tn_course_json(const tn_step_course *s);
 
 #endif

@@ -1,14 +1,14 @@
 /* local.c - walks through the plan on this machine. */
 #include "run/local.h"
 
-#include "store/history.h"
-#include "store/lock.h"
 #include "base/progress.h"
 #include "base/run.h"
 #include "base/stop.h"
 #include "process/cores.h"
 #include "process/launch.h"
 #include "run/queue.h"
+#include "store/history.h"
+#include "store/lock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +65,7 @@ tn_status tn_step_arguments(const tn_plan *plan, const tn_step *s, tn_arguments 
 static int ranks_for(const tn_cfg *cfg, const tn_step *s, int wanted) {
     int cores = tn_cores(), most = wanted > 0 ? wanted : cores / cfg->train.lane_threads;
     switch (s->stage->ranks) {
+    case TN_RANKS_NONE:
     case TN_RANKS_ONE:
         return 1;
     case TN_RANKS_OF_CORES:
@@ -89,7 +90,7 @@ static void put_line(const tn_plan *plan, const tn_step *s, bool ran, const char
              seconds);
 }
 
-/* The report needs no ranks: this process makes it. */
+/* A step without ranks: this process makes it. Only the report is one. */
 static tn_status run_report(const tn_cfg *cfg, tn_plan *plan, tn_step *s, const tn_run_how *how) {
     double begin = tn_now_s();
     TN_TRY(how->report(cfg, NULL));
@@ -114,7 +115,7 @@ void tn_step_remember(const tn_plan *plan, const tn_step *s, int n_nodes) {
 static tn_status run_step(const tn_cfg *cfg, tn_plan *plan, tn_step *s, const tn_run_how *how) {
     bool done = false;
     char result[128] = "";
-    if (strcmp(s->stage->verb, "report") == 0) return run_report(cfg, plan, s, how);
+    if (s->stage->ranks == TN_RANKS_NONE) return run_report(cfg, plan, s, how);
     if (tn_step_is_cell(s)) TN_TRY(tn_step_done(cfg, s, &done)); /* the others look themselves */
     if (!done) {
         tn_arguments a = {.n = 0};
@@ -226,7 +227,7 @@ static tn_status walk(const tn_cfg *cfg, tn_plan *plan, const tn_run_how *how, c
         tn_step *s = &plan->step[i];
         TN_TRY(tn_lock_check(lock));
         put_heading(plan, i);
-        if (how->side_by_side && strcmp(s->stage->verb, "report") != 0) {
+        if (how->side_by_side && s->stage->ranks != TN_RANKS_NONE) {
             int n = width(plan, i);
             TN_TRY(how->side_by_side(how->context, cfg, plan, lock, i, n));
             for (; n > 1; n--, i++)

@@ -1,4 +1,4 @@
-/* plan.c - steps of a run and their manifest. */
+/* plan.c - the steps of a run, and their file plan.json. */
 #include "run/plan.h"
 
 #include <errno.h>
@@ -69,7 +69,7 @@ void tn_plan_free(tn_plan **plan) {
     *plan = NULL;
 }
 
-/* --- the manifest ------------------------------------------------------------------------------------------------- */
+/* --- plan.json ---------------------------------------------------------------------------------------------------- */
 
 tn_status tn_plan_publish(const tn_plan *plan) {
     json_t *sets = json_array(), *steps = json_array();

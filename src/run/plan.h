@@ -1,12 +1,12 @@
 /*
- * plan.h - the plan of a run: its list of steps, and the manifest that records how they went. All functions are local.
+ * plan.h - the plan of a run: its list of steps, and plan.json, the file that records how they went. All functions are local.
  *
  *   tn_plan *plan = NULL;
  *   TN_TRY(tn_plan_make(cfg, &start, &plan));
  *   for (int i = 0; i < plan->n; i++) ... plan->step[i] ...
  *   TN_TRY(tn_plan_publish(plan));                      // <run>/plan.json
  *
- * Manifest <run>/plan.json: how the run was started (job file, --set, folder), and per step: state, exit code, last
+ * File     <run>/plan.json: how the run was started (job file, --set, folder), and per step: state, exit code, last
  *          line of its log, seconds, Slurm job. It is only a record: DONE files alone decide what is done (store/done.h).
  * Job file <run>/job.cfg: a copy of the job file, made when the run was started or last continued. `tenfold VERB RUN` and
  *          the run's jobs read this copy, so that later edits of the job file do not change a job that still waits.
@@ -40,9 +40,9 @@ tn_status tn_plan_make(const tn_cfg *cfg, const tn_start *start, tn_plan **out);
 tn_status tn_plan_publish(const tn_plan *plan);
 /* Read settings and plan of a run folder. edited: from the job file as it is now; otherwise from the run's copy. The process
  * changes into the working folder in which the run was started. The caller frees both.
- * Errors  TN_EARG there is no manifest: the message names the folder and `tenfold run`; TN_EFORMAT damaged. */
+ * Errors  TN_EARG there is no plan.json: the message names the folder and `tenfold run`; TN_EFORMAT damaged. */
 tn_status tn_plan_read(const char *run_dir, bool edited, tn_cfg **cfg_out, tn_plan **out);
-/* Take over the states of the steps from the manifest of the run folder, if there is one. */
+/* Take over the states of the steps from plan.json of the run folder, if there is one. */
 tn_status tn_plan_recall(tn_plan *plan);
 /* Copy the job file to <run>/job.cfg. */
 tn_status tn_plan_keep_job_file(const tn_plan *plan);

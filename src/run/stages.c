@@ -7,6 +7,7 @@
 #include "run/cell_progress.h"
 #include "search/rung.h"
 #include "search/search.h"
+#include "store/done.h"
 #include "train/train.h"
 
 /* --- folders ------------------------------------------------------------------------------------------------------ */
@@ -33,7 +34,7 @@ static tn_status stage_folder(const tn_cfg *cfg, const tn_step *s, char out[TN_P
 }
 
 static tn_status report_folder(const tn_cfg *cfg, const tn_step *s, char out[TN_PATH_BYTES]) {
-    return tn_is_search(cfg) ? tn_path(out, "%s/tune", cfg->run_dir) : stage_folder(cfg, s, out);
+    return tn_is_search(cfg) ? tn_path(out, "%s/search", cfg->run_dir) : stage_folder(cfg, s, out);
 }
 
 /* --- done --------------------------------------------------------------------------------------------------------- */
@@ -41,8 +42,7 @@ static tn_status report_folder(const tn_cfg *cfg, const tn_step *s, char out[TN_
 static tn_status has_done(const tn_cfg *cfg, const tn_step *s, bool *out) {
     char path[TN_PATH_BYTES];
     TN_TRY(s->stage->folder(cfg, s, path));
-    TN_TRY(tn_path(path, "%s/DONE", path));
-    *out = tn_file_exists(path);
+    *out = tn_done_exists(path);
     return TN_OK;
 }
 
@@ -73,8 +73,8 @@ static tn_status trial_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bo
 static tn_status rank_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bool *out) {
     char folds[TN_PATH_BYTES];
     bool done = false;
-    TN_TRY(tn_path(folds, "%s/folds/DONE", cfg->run_dir));
-    if (tn_file_exists(folds)) TN_TRY(tn_rung_done(cfg, s->slot.rung, &done));
+    TN_TRY(tn_path(folds, "%s/folds", cfg->run_dir));
+    if (tn_done_exists(folds)) TN_TRY(tn_rung_done(cfg, s->slot.rung, &done));
     *out = inputs && done;
     return TN_OK;
 }
@@ -173,7 +173,7 @@ const tn_stage tn_stages[] = {
     {.verb = "report",
      .per = TN_PER_RUN,
      .runs = TN_IN_BOTH,
-     .ranks = TN_RANKS_ONE,
+     .ranks = TN_RANKS_NONE,
      .job = TN_JOB_LAST,
      .slurm = slurm_reduce,
      .after = {{"reduce", TN_AFTER_ALL}, {"rank", TN_AFTER_ALL}},

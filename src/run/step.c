@@ -3,6 +3,7 @@
 
 #include "search/rung.h"
 #include "search/search.h"
+#include "store/done.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ void tn_step_label(const tn_step *step, char out[TN_STEP_LABEL_BYTES]) {
 static void name_slot(const tn_cfg *cfg, const tn_slot *at, char out[48]) {
     char rung[16];
     tn_rung_name(cfg, at->rung, rung);
-    if (at->rung == cfg->tune.n_rungs)
+    if (at->rung == cfg->search.n_rungs)
         snprintf(out, 48, "%s-f%d", at->slot ? "best" : "start", at->fold);
     else
         snprintf(out, 48, "%s-p%02d-f%d", rung, at->slot, at->fold);
@@ -84,7 +85,7 @@ static tn_step step_of(const tn_cfg *cfg, const tn_stage *stage, int turn, int i
 
 static int turns_of(const tn_cfg *cfg, const tn_stage *stage) {
     if (stage->loop == 0) return 1;
-    return tn_is_search(cfg) ? cfg->tune.n_rungs + 1 : cfg->self.max_rounds + 1;
+    return tn_is_search(cfg) ? cfg->search.n_rungs + 1 : cfg->self.max_rounds + 1;
 }
 
 int tn_steps_list(const tn_cfg *cfg, tn_step *out) {
@@ -106,7 +107,7 @@ int tn_steps_list(const tn_cfg *cfg, tn_step *out) {
 
 /* Slot 0 of the final comparison is trial 0, the job file itself: it needs no ranking. */
 static bool is_known_from_the_start(const tn_cfg *cfg, const tn_step *s) {
-    return s->stage->per == TN_PER_SLOT && s->slot.rung == cfg->tune.n_rungs && s->slot.slot == 0;
+    return s->stage->per == TN_PER_SLOT && s->slot.rung == cfg->search.n_rungs && s->slot.slot == 0;
 }
 
 static bool same_cell(const tn_cell *a, const tn_cell *b) {
@@ -138,8 +139,7 @@ static tn_status is_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bool 
     if (s->stage->done) return s->stage->done(cfg, s, inputs, out);
     if (!inputs) return TN_OK;
     TN_TRY(s->stage->folder(cfg, s, path));
-    TN_TRY(tn_path(path, "%s/DONE", path));
-    *out = tn_file_exists(path);
+    *out = tn_done_exists(path);
     return TN_OK;
 }
 

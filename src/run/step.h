@@ -21,8 +21,9 @@ typedef struct tn_step tn_step;
  * --round --folds --size --seed; --rung; --rung --slot --folds. */
 typedef enum { TN_PER_RUN, TN_PER_ROUND, TN_PER_CELL, TN_PER_RUNG, TN_PER_SLOT } tn_per;
 
-/* Number of ranks of a step: one; at most train.lanes, under Slurm slurm.ranks_per_node on each node of the cell; one per core. */
-typedef enum { TN_RANKS_ONE, TN_RANKS_OF_CELL, TN_RANKS_OF_CORES } tn_ranks;
+/* Number of ranks of a step: none, a plain process without MPI; one; at most train.lanes, under Slurm slurm.ranks_per_node on each
+ * node of the cell; one per core. */
+typedef enum { TN_RANKS_NONE, TN_RANKS_ONE, TN_RANKS_OF_CELL, TN_RANKS_OF_CORES } tn_ranks;
 
 /* Which Slurm job executes a step: one before all arrays; a task of its turn's array; one after all arrays. */
 typedef enum { TN_JOB_FIRST, TN_JOB_TASK, TN_JOB_LAST } tn_job_kind;

@@ -1,4 +1,4 @@
-/* step_status.c - DONE files, Slurm's queue, records of jobs, the manifest. */
+/* step_status.c - DONE files, Slurm's queue, records of jobs, plan.json. */
 #include "run/step_status.h"
 
 #include "base/utf8.h"
@@ -19,7 +19,7 @@ const char *tn_condition_name(tn_condition condition) {
 
 /* A cell checks its inputs. For other steps the DONE file counts, even if the stage would refuse to repeat them. */
 static tn_status look_for_done(const tn_cfg *cfg, const tn_step *s, bool *done_out, tn_step_status *out) {
-    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
+    char folder[TN_PATH_BYTES];
     bool skipped = false;
     if (s->stage->progress) {
         TN_TRY(s->stage->progress(cfg, s, &out->progress));
@@ -32,8 +32,7 @@ static tn_status look_for_done(const tn_cfg *cfg, const tn_step *s, bool *done_o
     }
     if (!s->stage->folder) return TN_OK;
     TN_TRY(s->stage->folder(cfg, s, folder));
-    TN_TRY(tn_path(path, "%s/DONE", folder));
-    if (!s->stage->progress) *done_out = tn_file_exists(path);
+    if (!s->stage->progress) *done_out = tn_done_exists(folder);
     if (*done_out && tn_done_skipped(folder, &skipped) == TN_OK && skipped) out->condition = TN_IS_SKIPPED;
     return TN_OK;
 }
@@ -159,14 +158,14 @@ static bool status_of_arrays(const tn_plan *plan, const tn_queue *queue, const t
 
 static void status_of_manifest(const tn_step *s, tn_step_status *out) {
     static const tn_condition CONDITION[] = {TN_IS_WAITING, TN_IS_RUNNING, TN_IS_WAITING, TN_IS_FAILED, TN_IS_STOPPED};
-    out->condition = CONDITION[s->state]; /* the manifest may say done, but without DONE the step is repeated */
+    out->condition = CONDITION[s->state]; /* plan.json may say done, but without DONE the step is repeated */
     if (out->condition == TN_IS_FAILED || out->condition == TN_IS_STOPPED) {
         failed(out, s->exit_code, s->last_line);
         out->condition = CONDITION[s->state];
     }
 }
 
-/* A pilot job writes the manifest while it runs. Once the pilot has ended, no step in it is running any more. */
+/* A pilot job writes plan.json while it runs. Once the pilot has ended, no step in it is running any more. */
 static void status_of_pilot(const tn_plan *plan, const tn_queue *queue, const tn_step *s, tn_step_status *out) {
     const tn_queued *q = tn_queue_find(queue, plan->pilot);
     tn_job_record r;

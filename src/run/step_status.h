@@ -5,7 +5,7 @@
  *   for (int i = 0; i < plan->n; i++) TN_TRY(tn_step_status_of(cfg, plan, queue, i, &status));
  *
  * Sources in order of precedence: a valid DONE; Slurm's queue for waiting and running jobs; the record of a job that ended
- * (written by slurm/stage.sh); the manifest for runs on this machine. All functions are local.
+ * (written by slurm/stage.sh); plan.json for runs on this machine. All functions are local.
  */
 #ifndef TN_RUN_STEP_STATUS_H
 #define TN_RUN_STEP_STATUS_H

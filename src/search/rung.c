@@ -1,10 +1,10 @@
 /* rung.c - the end of a rung: scores, ranking, ranking.json. */
 #include "search/rung_priv.h"
 
-#include "store/done.h"
 #include "base/progress.h"
-#include "train/journal.h"
 #include "score/metric.h"
+#include "store/done.h"
+#include "train/journal.h"
 #include "train/train.h"
 
 #include <jansson.h>
@@ -76,8 +76,8 @@ static tn_status add_trial(const tn_cfg *cfg, int rung, tn_ranked *out, FILE *in
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
 tn_status tn_rung_folder(const tn_cfg *cfg, int rung, char out[TN_PATH_BYTES]) {
-    if (rung == cfg->tune.n_rungs) return tn_path(out, "%s/tune/judge", cfg->run_dir);
-    return tn_path(out, "%s/tune/rung%d", cfg->run_dir, rung);
+    if (rung == cfg->search.n_rungs) return tn_path(out, "%s/search/judge", cfg->run_dir);
+    return tn_path(out, "%s/search/rung%d", cfg->run_dir, rung);
 }
 
 static json_t *ranked_json(const tn_cfg *cfg, const tn_ranked *r, bool goes_on) {
@@ -93,7 +93,7 @@ static json_t *ranked_json(const tn_cfg *cfg, const tn_ranked *r, bool goes_on) 
 static tn_status publish_ranking(const tn_cfg *cfg, int rung, int n, const tn_ranked *all, const char *folder,
                                  char digest_out[TN_HEX_BYTES]) {
     char path[TN_PATH_BYTES];
-    bool last = rung + 1 == cfg->tune.n_rungs;
+    bool last = rung + 1 == cfg->search.n_rungs;
     int n_on = last ? 1 : tn_rung_slots(cfg, rung + 1);
     json_t *list = json_array();
     for (int i = 0; i < n; i++) json_array_append_new(list, ranked_json(cfg, &all[i], i < n_on));
@@ -152,7 +152,7 @@ static tn_status say_best(int rung, int n, tn_ranked *all) {
     for (int i = 0; i < n; i++)
         if (all[i].diverged) tn_say("rung %d: trial %d diverged: %s", rung, all[i].trial, all[i].why);
     if (n_diverged == n)
-        return tn_fail(TN_EDIVERGED, "rung %d: all %d trials diverged: lower the learning rates of tune.space", rung,
+        return tn_fail(TN_EDIVERGED, "rung %d: all %d trials diverged: lower the learning rates of search.space", rung,
                        n);
     tn_result("trial %d is best of %d", all[0].trial, n);
     tn_say("rung %d: trial %d is best of %d: validation geometric mean F1 %.4f, macro %.4f", rung, all[0].trial, n,
@@ -177,21 +177,21 @@ static void close_end(rung_end *e) {
 static tn_status open_end(const tn_cfg *cfg, int rung, rung_end *e) {
     size_t n_bytes = 0;
     *e = (rung_end){.all = calloc((size_t)tn_rung_slots(cfg, rung), sizeof *e->all),
-                    .settings = tn_cfg_canonical(cfg, TN_KEYS_TUNE)};
+                    .settings = tn_cfg_canonical(cfg, TN_KEYS_SEARCH)};
     FILE *f = open_memstream(&e->inputs, &n_bytes);
     tn_status st = e->all && e->settings && f ? TN_OK : tn_fail_memory(sizeof *e->all, "a ranking");
     if (st == TN_OK) st = tn_rung_folder(cfg, rung, e->folder);
     if (st == TN_OK) st = collect(cfg, rung, e->all, f);
     if (f && fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n_bytes, "a ranking");
-    e->want =
-        (tn_done){.stage = rung == cfg->tune.n_rungs ? "judge" : "rank", .settings = e->settings, .inputs = e->inputs};
+    e->want = (tn_done){
+        .stage = rung == cfg->search.n_rungs ? "judge" : "rank", .settings = e->settings, .inputs = e->inputs};
     return st;
 }
 
 static tn_status publish_end(const tn_cfg *cfg, const tn_index *index, int rung, rung_end *e) {
     char digest[TN_HEX_BYTES] = "";
     int n = tn_rung_slots(cfg, rung);
-    if (rung == cfg->tune.n_rungs) {
+    if (rung == cfg->search.n_rungs) {
         TN_TRY(tn_rung_judge(cfg, index, e->all, e->folder, digest));
         return tn_done_publish(e->folder, &e->want, digest, (const char *[]){"judge.json", NULL});
     }
@@ -205,7 +205,7 @@ static tn_status end_here(const tn_cfg *cfg, const tn_index *index, int rung) {
     rung_end e;
     char name[32];
     bool valid = false;
-    snprintf(name, sizeof name, rung == cfg->tune.n_rungs ? "judge" : "rung %d", rung);
+    snprintf(name, sizeof name, rung == cfg->search.n_rungs ? "judge" : "rung %d", rung);
     tn_status st = open_end(cfg, rung, &e);
     if (st == TN_OK) st = tn_done_begin(e.folder, name, &e.want, &valid);
     if (st == TN_OK && !valid) st = publish_end(cfg, index, rung, &e);

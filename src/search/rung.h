@@ -4,17 +4,17 @@
  *   TN_TRY(tn_slot_train(run, cfg, index, shards, &(tn_slot){.rung = 0, .slot = 3, .fold = 1}));
  *   TN_TRY(tn_rung_end(run, cfg, index, 0));                   // all of the rung done: ranked, published
  *
- * Rung       q = 0 .. n_rungs - 1: tn_cfg_slots(q) trials with tune.rungs[q] images each, on tune.folds. q = n_rungs is
+ * Rung       q = 0 .. n_rungs - 1: tn_cfg_slots(q) trials with search.rungs[q] images each, on search.folds. q = n_rungs is
  *            the final comparison ("judge" in names of files): two trials, 0 (the job file as it stands) and the best,
  *            with train.images, on folds that the search has not used.
  * Slot       a place for a trial in a rung. The number of slots is known when planning; the trials in them only when the
  *            rung before is ranked. Slot p of rung 0 is trial p; in a later rung it is the trial ranked p-th in the rung
  *            before. If trial 0 is the best, slot 1 of the final comparison is trial 0 again and has nothing to do.
- * Score      of a trial: mean over tune.folds, sizes and seeds of the validation scores of the kept evaluations.
+ * Score      of a trial: mean over search.folds, sizes and seeds of the validation scores of the kept evaluations.
  * Diverged   a trial whose loss is not finite is ranked last, and the reason is recorded. Other failures (a kill, a full
  *            disk, damaged data) are no property of the trial: the rung waits until it is trained again.
- * Files      <run>/tune/t007-i2000/   a run folder: links to shards and folds, train/<cell>/, diverged-f<fold>.json
- *            <run>/tune/rung<q>/      ranking.json, DONE;   <run>/tune/judge/   judge.json, DONE
+ * Files      <run>/search/t007-i2000/   a run folder: links to shards and folds, train/<cell>/, diverged-f<fold>.json
+ *            <run>/search/rung<q>/      ranking.json, DONE;   <run>/search/judge/   judge.json, DONE
  * Invariant  The same job file and data give the same survivors. DONE of a rung lists the digests of the cells it ranked.
  * Functions are local if not said otherwise.
  */
@@ -37,7 +37,7 @@ tn_slot tn_rung_slot(const tn_cfg *cfg, int rung, int i);
 /* The rung in names of steps and jobs: "q0"; "judge" for the final comparison. */
 void tn_rung_name(const tn_cfg *cfg, int rung, char out[16]);
 
-/* <run>/tune/rung<q>, <run>/tune/judge. */
+/* <run>/search/rung<q>, <run>/search/judge. */
 tn_status tn_rung_folder(const tn_cfg *cfg, int rung, char out[TN_PATH_BYTES]);
 
 /* Check that all trials can be trained. index NULL: only what can be checked without data (tn_train_check); otherwise also

@@ -2,12 +2,12 @@
  * search has not used. */
 #include "search/rung_priv.h"
 
-#include "store/done.h"
-#include "store/h5.h"
 #include "base/progress.h"
+#include "score/match.h"
 #include "score/metric.h"
 #include "score/probability.h"
-#include "score/match.h"
+#include "store/done.h"
+#include "store/h5.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -91,7 +91,7 @@ static tn_status compare_fold(tn_cfg *const *t, const tn_index *ix, int fold, me
 
 static tn_status compare(const tn_cfg *cfg, const tn_index *ix, const tn_ranked two[2], tn_match *match) {
     tn_cfg *t[2] = {NULL, NULL};
-    int fold[TN_MAX_FOLDS], n = tn_rung_folds(cfg, cfg->tune.n_rungs, fold);
+    int fold[TN_MAX_FOLDS], n = tn_rung_folds(cfg, cfg->search.n_rungs, fold);
     tn_status st = TN_OK;
     for (int p = 0; p < 2 && st == TN_OK; p++) st = tn_search_cfg(cfg, two[p].trial, cfg->train.images, &t[p]);
     for (int f = 0; f < n && st == TN_OK; f++) {
@@ -112,7 +112,7 @@ static json_t *score_json(const tn_ranked *r, const tn_confusion *c) {
 }
 
 static json_t *judge_json(const tn_cfg *cfg, const tn_ranked two[2], const tn_match *match, const tn_match_result *r) {
-    int fold[TN_MAX_FOLDS], n = tn_rung_folds(cfg, cfg->tune.n_rungs, fold);
+    int fold[TN_MAX_FOLDS], n = tn_rung_folds(cfg, cfg->search.n_rungs, fold);
     json_t *folds = json_array();
     for (int i = 0; i < n; i++) json_array_append_new(folds, json_integer(fold[i]));
     return json_pack("{s:s,s:o,s:I,s:I,s:o,s:o,s:s,s:f,s:f,s:f,s:f}", "format", "tenfold judge 1", "folds", folds,
@@ -136,7 +136,7 @@ static tn_status publish_judgement(json_t *j, const char *folder, char digest_ou
 tn_status tn_rung_judge(const tn_cfg *cfg, const tn_index *index, const tn_ranked two[2], const char *folder,
                         char digest_out[TN_HEX_BYTES]) {
     tn_match match = {.seed = 0};
-    tn_status st = tn_match_new(index->n_classes, (uint64_t)cfg->tune.seed, &match);
+    tn_status st = tn_match_new(index->n_classes, (uint64_t)cfg->search.seed, &match);
     if (st == TN_OK && !two[0].diverged && !two[1].diverged) st = compare(cfg, index, two, &match);
     if (st == TN_OK) {
         tn_match_result r = tn_match_end(&match);

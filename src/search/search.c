@@ -11,7 +11,7 @@
 enum { SOBOL_BITS = 30 }; /* as in GSL */
 
 bool tn_is_search(const tn_cfg *cfg) {
-    return cfg->tune.n_space > 0;
+    return cfg->search.n_space > 0;
 }
 
 /* Point i of the Sobol sequence. Point 0 is the origin, which GSL leaves out. */
@@ -56,13 +56,14 @@ static void value_of(const tn_dimension *d, double x, char *out, size_t n_bytes)
 }
 
 tn_status tn_search_values(const tn_cfg *cfg, int trial, tn_values *out) {
-    int n = cfg->tune.n_space;
+    int n = cfg->search.n_space;
     double x[TN_MAX_SPACE];
-    if (n == 0) return tn_fail(TN_EARG, "%s: tune.space is empty: give the keys to search and their values", cfg->file);
+    if (n == 0)
+        return tn_fail(TN_EARG, "%s: search.space is empty: give the keys to search and their values", cfg->file);
     *out = (tn_values){.n = trial == 0 ? 0 : n};
     if (trial == 0) return TN_OK;
-    tn_search_point(cfg->tune.sampling, cfg->tune.seed, trial - 1, n, x);
-    for (int d = 0; d < n; d++) value_of(&cfg->tune.space[d], x[d], out->text[d], sizeof out->text[d]);
+    tn_search_point(cfg->search.sampling, cfg->search.seed, trial - 1, n, x);
+    for (int d = 0; d < n; d++) value_of(&cfg->search.space[d], x[d], out->text[d], sizeof out->text[d]);
     return TN_OK;
 }
 
@@ -77,7 +78,7 @@ static void shrink(tn_cfg *t, int64_t images) {
 tn_status tn_search_no_job(tn_status st, int trial) {
     char why[1024];
     snprintf(why, sizeof why, "%s", tn_msg);
-    return tn_fail(st, "trial %d of tune.space cannot be trained: %s", trial, why);
+    return tn_fail(st, "trial %d of search.space cannot be trained: %s", trial, why);
 }
 
 tn_status tn_search_cfg(const tn_cfg *cfg, int trial, int64_t images, tn_cfg **out) {
@@ -89,7 +90,7 @@ tn_status tn_search_cfg(const tn_cfg *cfg, int trial, int64_t images, tn_cfg **o
     tn_status st = tn_cfg_derive(cfg, v.n, set, &t);
     if (st != TN_OK) return tn_search_no_job(st, trial);
     shrink(t, images);
-    st = tn_path(t->run_dir, "%s/tune/t%03d-i%lld", cfg->run_dir, trial, (long long)images);
+    st = tn_path(t->run_dir, "%s/search/t%03d-i%lld", cfg->run_dir, trial, (long long)images);
     if (st == TN_OK)
         *out = t;
     else

@@ -6,9 +6,9 @@
  *
  * Trials     trial 0 is the job file as it stands, which the search must beat. Trial t >= 1 is point t - 1 of the sequence.
  * Points     sobol: x_d = (S_d + shift_d) with S the Sobol sequence from its point 0 on, + the digital (XOR) sum of 30
- *            bits, shift_d = Philox(tune.seed, TN_STREAM_SEARCH, 0, d); the middle of the interval of width 2^-30. Of the
+ *            bits, shift_d = Philox(search.seed, TN_STREAM_SEARCH, 0, d); the middle of the interval of width 2^-30. Of the
  *            first 2^m points exactly one lies in each of the 2^m equal intervals of every key.
- *            random: Philox(tune.seed, TN_STREAM_SEARCH, t, d).
+ *            random: Philox(search.seed, TN_STREAM_SEARCH, t, d).
  * Values     uniform a + x (b - a); log_uniform a (b/a)^x; both rounded to six digits, so that they do not depend on the
  *            last digit of a math library; integer a + floor(x (b - a + 1)); choice: number floor(x n) of n.
  * Budget     a trial is trained from the start for each budget, with the schedule of that budget: train.warmup_images
@@ -32,7 +32,7 @@ bool tn_is_search(const tn_cfg *cfg);
 void tn_search_point(tn_sampling how, int64_t seed, int64_t i, int n, double *x_out);
 /* The settings of a trial as "key=value". Errors TN_EARG the search space is empty. */
 tn_status tn_search_values(const tn_cfg *cfg, int trial, tn_values *out);
-/* The job of a trial: cfg with the trial's settings and <run>/tune/t007-i2000 as run folder. The caller frees *out. Errors TN_EARG
+/* The job of a trial: cfg with the trial's settings and <run>/search/t007-i2000 as run folder. The caller frees *out. Errors TN_EARG
  * names the trial and the misfit. */
 tn_status tn_search_cfg(const tn_cfg *cfg, int trial, int64_t images, tn_cfg **out);
 

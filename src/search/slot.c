@@ -1,9 +1,9 @@
 /* slot.c - a slot of a rung: its trial, the trial's run folder, its training. */
 #include "search/rung_priv.h"
 
-#include "store/done.h"
 #include "base/progress.h"
 #include "data/loader.h"
+#include "store/done.h"
 #include "train/cost.h"
 #include "train/train.h"
 
@@ -14,20 +14,20 @@
 #include <unistd.h>
 
 int64_t tn_rung_images(const tn_cfg *cfg, int rung) {
-    return rung < cfg->tune.n_rungs ? cfg->tune.rungs[rung] : cfg->train.images;
+    return rung < cfg->search.n_rungs ? cfg->search.rungs[rung] : cfg->train.images;
 }
 
 int tn_rung_slots(const tn_cfg *cfg, int rung) {
-    return rung < cfg->tune.n_rungs ? tn_cfg_slots(cfg, rung) : 2;
+    return rung < cfg->search.n_rungs ? tn_cfg_slots(cfg, rung) : 2;
 }
 
 int tn_rung_folds(const tn_cfg *cfg, int rung, int fold_out[TN_MAX_FOLDS]) {
-    bool judge = rung == cfg->tune.n_rungs;
-    int n = judge ? cfg->tune.n_judge_folds : cfg->tune.n_folds;
-    for (int i = 0; i < n; i++) fold_out[i] = judge ? cfg->tune.judge_folds[i] : cfg->tune.folds[i];
-    for (int f = 0; judge && cfg->tune.n_judge_folds == 0 && f < cfg->folds.count; f++) {
+    bool judge = rung == cfg->search.n_rungs;
+    int n = judge ? cfg->search.n_judge_folds : cfg->search.n_folds;
+    for (int i = 0; i < n; i++) fold_out[i] = judge ? cfg->search.judge_folds[i] : cfg->search.folds[i];
+    for (int f = 0; judge && cfg->search.n_judge_folds == 0 && f < cfg->folds.count; f++) {
         bool used = false;
-        for (int i = 0; i < cfg->tune.n_folds; i++) used |= cfg->tune.folds[i] == f;
+        for (int i = 0; i < cfg->search.n_folds; i++) used |= cfg->search.folds[i] == f;
         if (!used) fold_out[n++] = f;
     }
     return n;
@@ -45,12 +45,12 @@ tn_slot tn_rung_slot(const tn_cfg *cfg, int rung, int i) {
 }
 
 void tn_rung_name(const tn_cfg *cfg, int rung, char out[16]) {
-    snprintf(out, 16, rung == cfg->tune.n_rungs ? "judge" : "q%d", rung);
+    snprintf(out, 16, rung == cfg->search.n_rungs ? "judge" : "q%d", rung);
 }
 
 /* Checked with the images of rung 0, because every later rung has more optimiser steps. */
 tn_status tn_rungs_check(const tn_cfg *cfg, const tn_index *index) {
-    for (int t = 0; t < cfg->tune.trials; t++) {
+    for (int t = 0; t < cfg->search.trials; t++) {
         tn_cfg *trial = NULL;
         TN_TRY(tn_search_cfg(cfg, t, tn_rung_images(cfg, 0), &trial));
         tn_status st = index ? tn_levels_check(trial, index) : tn_train_check(trial);
@@ -61,17 +61,16 @@ tn_status tn_rungs_check(const tn_cfg *cfg, const tn_index *index) {
 }
 
 tn_status tn_slot_trial(const tn_cfg *cfg, int rung, int slot, int *trial_out) {
-    char folder[TN_PATH_BYTES], done[TN_PATH_BYTES];
-    bool judge = rung == cfg->tune.n_rungs;
+    char folder[TN_PATH_BYTES];
+    bool judge = rung == cfg->search.n_rungs;
     *trial_out = -1;
     if (rung == 0 || (judge && slot == 0)) {
         *trial_out = slot;
         return TN_OK;
     }
     TN_TRY(tn_rung_folder(cfg, rung - 1, folder));
-    TN_TRY(tn_path(done, "%s/DONE", folder));
-    if (!tn_file_exists(done)) return TN_OK;
-    tn_ranked *all = calloc((size_t)cfg->tune.trials, sizeof *all);
+    if (!tn_done_exists(folder)) return TN_OK;
+    tn_ranked *all = calloc((size_t)cfg->search.trials, sizeof *all);
     tn_status st = all ? tn_rung_read(cfg, rung - 1, all) : tn_fail_memory(sizeof *all, "a ranking");
     if (st == TN_OK) *trial_out = all[judge ? 0 : slot].trial;
     free(all);
@@ -83,7 +82,7 @@ tn_status tn_slot_trial(const tn_cfg *cfg, int rung, int slot, int *trial_out) {
 static tn_status slot_cfg(const tn_cfg *cfg, const tn_slot *at, int *trial_out, tn_cfg **out, bool *repeats_out) {
     *out = NULL;
     TN_TRY(tn_slot_trial(cfg, at->rung, at->slot, trial_out));
-    *repeats_out = at->rung == cfg->tune.n_rungs && at->slot == 1 && *trial_out == 0;
+    *repeats_out = at->rung == cfg->search.n_rungs && at->slot == 1 && *trial_out == 0;
     return *trial_out < 0 ? TN_OK : tn_search_cfg(cfg, *trial_out, tn_rung_images(cfg, at->rung), out);
 }
 

@@ -1,10 +1,10 @@
 /* show.c - finds out which kind of file it is. */
 #include "show/show_priv.h"
 
+#include "base/progress.h"
 #include "store/csv.h"
 #include "store/done.h"
 #include "store/h5.h"
-#include "base/progress.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -29,8 +29,8 @@ static tn_status look_in(const char *folder, const char *name, bool *vouched_out
     char path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
     *vouched_out = false;
+    if (!tn_done_exists(folder)) return TN_OK;
     TN_TRY(tn_path(path, "%s/DONE", folder));
-    if (!tn_file_exists(path)) return TN_OK;
     TN_TRY(tn_file_read(path, &text, &n));
     json_t *j = json_loadb(text, n, 0, NULL);
     *vouched_out = json_is_string(json_object_get(json_object_get(j, "files"), name));
@@ -111,7 +111,7 @@ static const char *what_text(const char *path) {
                 {"skipped.txt", "why this round of filtering was skipped"},
                 {"report.md", "the report as markdown"},
                 {"report.html", "the report as one page"},
-                {"tune.md", "the ranking of a search"},
+                {"search.md", "the ranking of a search"},
                 {".cfg", "a job file: `tenfold check` says what it means"},
                 {".log", "output of a step"},
                 {".env", "the site's settings, read by slurm/stage.sh"},
@@ -145,7 +145,7 @@ static tn_status show_text(const char *path, const char *text, FILE *out) {
         return TN_OK;
     }
     if (!what)
-        return tn_fail(TN_EFORMAT, "%s: is nothing of this suite that is known here, and no weights of another program",
+        return tn_fail(TN_EFORMAT, "%s: is nothing of tenfold that is known here, and no weights of another program",
                        path);
     tn_print(out, "%s: %s; text of %d lines\n", path, what, n_lines);
     return TN_OK;
@@ -160,8 +160,7 @@ static tn_status show_folder(const char *folder, FILE *out) {
         TN_TRY(tn_path(path, "%s/%s", folder, NAME[i]));
         if (tn_file_exists(path)) return tn_show(path, out);
     }
-    return tn_fail(TN_EFORMAT, "%s: a folder without DONE or plan.json: not complete, or nothing of this suite",
-                   folder);
+    return tn_fail(TN_EFORMAT, "%s: a folder without DONE or plan.json: not complete, or nothing of tenfold", folder);
 }
 
 static tn_status show_read(const char *path, FILE *out) {
@@ -171,7 +170,7 @@ static tn_status show_read(const char *path, FILE *out) {
     const char *begin = text + strspn(text, " \t\r\n");
     tn_status st = ends_with(path, ".jsonl") ? tn_show_journal(path, text, out)
                    : *begin == '{'           ? tn_show_json(path, text, n, out)
-                   : strlen(text) < n        ? tn_fail(TN_EFORMAT, "%s: is binary, and nothing of this suite", path)
+                   : strlen(text) < n        ? tn_fail(TN_EFORMAT, "%s: is binary, and nothing of tenfold", path)
                                              : show_text(path, text, out);
     free(text);
     return st;

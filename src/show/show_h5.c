@@ -1,9 +1,9 @@
-/* show_h5.c - HDF5 files: of a run, posteriors of models trained elsewhere, weights of Keras. */
+/* show_h5.c - describes HDF5 files of a run, posteriors of models trained elsewhere, weights of Keras. */
 #include "show/show_priv.h"
 
+#include "base/progress.h"
 #include "store/guard.h"
 #include "store/h5.h"
-#include "base/progress.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static bool has(const view *v, const char *name) {
     return tn_h5_has(v->f, name);
 }
 
-/* Several lines (names of classes) become one, which is cut where it is long. */
+/* Print a value; several lines (names of classes) are joined to one, which is cut if it is long. */
 static void put_value(const char *name, const char *value, FILE *out) {
     char text[VALUE_BYTES];
     size_t n = 0;

@@ -1,8 +1,8 @@
-/* show_json.c - DONE, plan.json, metrics.json and their like; journals. */
+/* show_json.c - describes DONE, plan.json, metrics.json and similar files; journals. */
 #include "show/show_priv.h"
 
-#include "store/done.h"
 #include "base/progress.h"
+#include "store/done.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static void put_count(int n, const char *state, const char **sep, FILE *out) {
     *sep = ", ";
 }
 
-/* What is neither done nor waiting, a screen of it. */
+/* Print the steps that are neither done nor waiting, as many as fit a screen. */
 static void put_steps(json_t *steps, FILE *out) {
     enum { MOST = 20 };
     size_t i;
@@ -120,7 +120,7 @@ tn_status tn_show_json(const char *path, const char *text, size_t n_bytes, FILE 
     if (!j)
         st = tn_fail(TN_EFORMAT, "%s:%d: not JSON to its end, so damaged: %s", path, error.line, error.text);
     else if (!is_ours(j))
-        st = tn_fail(TN_EFORMAT, "%s: JSON of another program: it has no `format` of this suite", path);
+        st = tn_fail(TN_EFORMAT, "%s: JSON of another program: it has no `format` of tenfold", path);
     else if (strcmp(word(j, "format"), "tenfold DONE 1") == 0)
         st = show_done(path, j, out);
     else if (strcmp(word(j, "format"), "tenfold plan 1") == 0)
@@ -145,7 +145,8 @@ static void put_point(const json_t *p, FILE *out) {
             json_is_true(json_object_get(p, "best")) ? "kept" : "");
 }
 
-/* Points of the journal, last line without its end left out, as a writer may be at work. TN_EFORMAT names the line. */
+/* Parse the evaluations of a journal. An incomplete last line is left out, because it may still be written. Errors TN_EFORMAT names the
+ * line. */
 static tn_status parse(const char *path, char *text, json_t *evaluations) {
     bool ended = *text && text[strlen(text) - 1] == '\n';
     char *rest = text;

@@ -1,4 +1,4 @@
-/* show_priv.h - shared by show.c (which kind), show_json.c, show_tensors.c, show_h5.c. */
+/* show_priv.h - shared by show.c (finds the kind), show_json.c, show_tensors.c, show_h5.c. */
 #ifndef TN_SHOW_SHOW_PRIV_H
 #define TN_SHOW_SHOW_PRIV_H
 
@@ -9,10 +9,10 @@
 
 /* The file's name without its folders. */
 const char *tn_show_name(const char *path);
-/* Is the DONE of the file's folder, or of reduce/ below it, one that vouches for this file? Then out is how that is output, else "".
- * Errors  TN_EFORMAT other bytes than were published */
+/* If the DONE of the file's folder, or of reduce/ below it, has the hash of this file, compare it. out: a text that says so, or "".
+ * Errors  TN_EFORMAT the hash differs */
 tn_status tn_show_vouched(const char *path, char out[64]);
-/* "group.key = value" lines, a group to a paragraph. */
+/* Print lines "group.key = value", with a paragraph for each group. */
 void tn_show_settings(const char *text, FILE *out);
 
 tn_status tn_show_json(const char *path, const char *text, size_t n_bytes, FILE *out); /* show_json.c */

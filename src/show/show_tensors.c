@@ -1,4 +1,4 @@
-/* show_tensors.c - checkpoints, and weights of other programs. */
+/* show_tensors.c - describes checkpoints, and weights of other programs. */
 #include "show/show_priv.h"
 
 #include "base/progress.h"
@@ -13,7 +13,7 @@ static int64_t values_of(const tn_ckpt_entry *e) {
     return n;
 }
 
-/* "model. 158 tensors of 61,203 values"; what has no prefix stands alone. Entries are in order of name. */
+/* Print the tensors by prefix: "model.  158 tensors, 61203 values"; tensors without prefix one by one. Entries are in order of name. */
 static void put_prefixes(const tn_ckpt *ck, FILE *out) {
     int n = tn_ckpt_count(ck);
     for (int i = 0, end; i < n; i = end) {
@@ -86,7 +86,7 @@ static tn_status show_ours(const char *path, const tn_ckpt *ck, FILE *out) {
     return TN_OK;
 }
 
-/* What does not tell its padding is weights all the same. */
+/* Describe weights of another program; those without known padding are described, too. */
 tn_status tn_show_weights(const char *path, FILE *out) {
     tn_weights *w = NULL;
     tn_status st = tn_weights_read(path, &(tn_weights_ask){.padding = TN_PADDING_GUESS}, NULL, &w);
@@ -95,7 +95,7 @@ tn_status tn_show_weights(const char *path, FILE *out) {
                  tn_msg);
         return TN_OK;
     }
-    char *list = st == TN_EFORMAT ? strchr(tn_msg, '\n') : NULL; /* of misfits */
+    char *list = st == TN_EFORMAT ? strchr(tn_msg, '\n') : NULL; /* the list of mismatches */
     if (list) {
         snprintf(list, sizeof tn_msg - (size_t)(list - tn_msg), " `tenfold weights import` lists what does not fit");
         return st;
@@ -105,7 +105,7 @@ tn_status tn_show_weights(const char *path, FILE *out) {
     put_model(&w->model, out);
     fprintf(out, "  %d tensors, %" PRId64 " parameters%s\n", tn_net_tensors(w->net), tn_net_params(w->net),
             w->model.net.n_classes ? "" : ", no classifier");
-    if (*w->prefix) tn_print(out, "  their names stand behind `%s`\n", w->prefix);
+    if (*w->prefix) tn_print(out, "  their names have the prefix `%s`\n", w->prefix);
     tn_weights_free(&w);
     return TN_OK;
 }
@@ -113,7 +113,7 @@ tn_status tn_show_weights(const char *path, FILE *out) {
 tn_status tn_show_tensors(const char *path, FILE *out) {
     tn_ckpt *ck = NULL;
     if (tn_ckpt_read_foreign(path, &ck) != TN_OK)
-        return tn_show_weights(path, out); /* which knows pickles and pieces */
+        return tn_show_weights(path, out); /* explains pickles and pieces of split models */
     bool ours = tn_ckpt_word(ck, "xxh3") && tn_ckpt_word(ck, "bn_eps");
     tn_status st = ours ? show_ours(path, ck, out) : TN_OK;
     tn_ckpt_free(&ck);

@@ -72,7 +72,7 @@ static bool is_search(const maker *k) {
 }
 
 static int turns(const maker *k) {
-    return (is_search(k) ? k->cfg->tune.n_rungs : k->cfg->self.max_rounds) + 1;
+    return (is_search(k) ? k->cfg->search.n_rungs : k->cfg->self.max_rounds) + 1;
 }
 
 static int cells_of(const maker *k, int turn) {

@@ -10,7 +10,7 @@
 
 /* May the job have several nodes and ranks? All other jobs have one rank. */
 static bool is_wide(const tn_batch *b) {
-    return b->stage->ranks != TN_RANKS_ONE;
+    return b->stage->ranks > TN_RANKS_ONE;
 }
 
 /* The time limit of a job in minutes. Work that is not finished by then goes on in the next start. */

@@ -3,8 +3,8 @@
 
 #include "base/fs.h"
 #include "data/meta.h"
-#include "train/cost.h"
 #include "search/search.h"
+#include "train/cost.h"
 
 enum { LAUNCHER_MIB = 64, PREPROCESS_MIB = 64 + 512, ONE_MIB = 128 };
 static const double MARGIN = 1.25, ROW_BYTES = 512;
@@ -28,7 +28,7 @@ static tn_status add_cell(const tn_cfg *cfg, double *mib) {
 
 /* All trials count: at submission it is not known which of them will be in later rungs. */
 static tn_status add_trials(const tn_cfg *cfg, double *mib) {
-    for (int t = 0; t < cfg->tune.trials; t++) {
+    for (int t = 0; t < cfg->search.trials; t++) {
         tn_cfg *trial = NULL;
         TN_TRY(tn_search_cfg(cfg, t, cfg->train.images, &trial));
         tn_status st = add_cell(trial, mib);

@@ -1,18 +1,19 @@
-/* submit.c - calls sbatch for one job after another and records the job ids in the manifest. */
+/* submit.c - calls sbatch for one job after another and records the job ids in plan.json. */
 #include "slurm/submit.h"
 
+#include "base/progress.h"
+#include "run/queue.h"
+#include "slurm/batch.h"
+#include "store/done.h"
 #include "store/history.h"
 #include "store/lock.h"
-#include "base/progress.h"
-#include "slurm/batch.h"
-#include "run/queue.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-/* --- the manifest ------------------------------------------------------------------------------------------------- */
+/* --- plan.json ---------------------------------------------------------------------------------------------------- */
 
 /* A step that any task of a turn may execute gets the ids of all arrays of that turn. */
 static tn_status record_step(tn_plan *plan, tn_step *s, const tn_batch *b, int task) {
@@ -107,8 +108,7 @@ static tn_status forget(const tn_cfg *cfg, const tn_plan *plan, const tn_batches
             char path[TN_PATH_BYTES];
             if (tn_step_is_cell(s)) continue;
             TN_TRY(s->stage->folder(cfg, s, path));
-            TN_TRY(tn_path(path, "%s/DONE", path));
-            TN_TRY(tn_file_remove(path));
+            TN_TRY(tn_done_forget(path));
         }
     return TN_OK;
 }

@@ -4,7 +4,7 @@
 #include <glib.h>
 #include <string.h>
 
-/* What is seen of a word; NULL: it is no UTF-8. The caller frees. */
+/* The normalised form of a word; NULL: it is not UTF-8. The caller frees it. */
 static char *look_of(const char *word) {
     char *out = g_utf8_normalize(word, -1, G_NORMALIZE_NFKC), *to = out;
     if (!out) return NULL;

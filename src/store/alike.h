@@ -1,16 +1,16 @@
 /*
- * alike.h - the word of a list that looks like another one, but has other bytes.
+ * alike.h - finds a word of a list that looks like a given word, but has other bytes.
  *
- * Letters with marks and syllables are one character or several (macOS and Linux differ), blanks and Latin letters have wide
- * forms, and some characters are not seen at all. Only alike.c includes GLib, which libvips brings along.
+ * A letter with marks, or a syllable, may be one character or several (macOS and Linux differ), blanks and Latin letters have wide
+ * forms, and some characters are invisible. Only alike.c includes GLib, which libvips depends on.
  *
- * Source  Unicode Standard Annex 15: equal after NFKC, without format characters (general category Cf) and without
- *         blanks at the ends
+ * Source  Unicode Standard Annex 15: words look alike if they are equal after NFKC, without format characters (general category Cf)
+ *         and without blanks at the ends
  */
 #ifndef TN_STORE_ALIKE_H
 #define TN_STORE_ALIKE_H
 
-/* The first word of the list that looks like `word` and is not the same; NULL: there is none. All are UTF-8. */
+/* The first word of the list (n) that looks like `word` but is not equal; NULL: there is none. All are UTF-8. Local. */
 const char *tn_alike(const char *word, int n, const char *const *list);
 
 #endif

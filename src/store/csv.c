@@ -14,17 +14,17 @@ struct tn_csv {
     int n_columns;
     int64_t n_rows;
     char *path;
-    char *text;     /* the file; a 0 byte stands behind each field */
+    char *text;     /* the file, with a 0 byte after each field */
     int64_t *field; /* (n_rows + 1, n_columns) offsets into text: header first */
     int64_t *line;  /* (n_rows + 1) where the row begins */
 };
 
 typedef struct {
     tn_csv *t;
-    char *at, *end;              /* what is still to be read */
-    int64_t lines;               /* the line that `at` stands in */
-    int64_t line;                /* where the row being read begins */
-    int64_t n_fields, n_records; /* finished ones, those of the header too */
+    char *at, *end;              /* the text still to be read */
+    int64_t lines;               /* line number of `at` */
+    int64_t line;                /* line number where the present row begins */
+    int64_t n_fields, n_records; /* fields and rows read so far, including the header */
     size_t fields_room, records_room;
 } reader;
 
@@ -40,7 +40,7 @@ static bool grow(int64_t **at, size_t *room, int64_t want) {
     return true;
 }
 
-/* What stands for a comma in tables of spreadsheets and of R. NULL: c does not. */
+/* The name of a separator that spreadsheets and R use instead of a comma; NULL: c is none. */
 static const char *other_separator(char c) {
     return c == ';' ? "semicolons" : c == '\t' ? "tabs" : c == '|' ? "`|`" : NULL;
 }
@@ -57,8 +57,8 @@ static tn_status wrong_quoting(const reader *r) {
                    r->t->path, (long long)r->line);
 }
 
-/* Reads on behind a quote. The field moves to where it began, its doubled quotes become single ones; returns its end, NULL
- * when the quote is not closed. */
+/* Read a field after its opening quote. It is moved one byte back, and doubled quotes become single. Returns its end; NULL: the quote is
+ * not closed. */
 static char *read_quoted(reader *r) {
     char *to = r->at;
     for (;; r->at++) {
@@ -69,8 +69,8 @@ static char *read_quoted(reader *r) {
     }
 }
 
-/* Blanks around quotes are none of the field; those of a field without quotes are. What ends the field is told, because the
- * 0 byte behind the field may take its place. */
+/* Read a field. Blanks around quotes do not belong to it; blanks of a field without quotes do. *ends_with: the character that ended the
+ * field, which the 0 byte may overwrite. */
 static tn_status read_field(reader *r, char *ends_with) {
     tn_csv *t = r->t;
     char *begin = r->at, *quote = r->at + strspn(r->at, BLANKS), *end;
@@ -96,7 +96,7 @@ static tn_status read_field(reader *r, char *ends_with) {
     return TN_OK;
 }
 
-/* Behind what ended a field; false: there is no further field in this row. */
+/* Step over the character that ended a field. False: it was the last field of the row. */
 static bool step_over(reader *r, char ended_with) {
     if (r->at < r->end) r->at++;
     if (ended_with == ',') return true;
@@ -105,7 +105,7 @@ static bool step_over(reader *r, char ended_with) {
     return false;
 }
 
-/* Names of columns are looked up: blanks around them say nothing. */
+/* Remove blanks around column names. */
 static void trim_header(tn_csv *t) {
     for (int c = 0; c < t->n_columns; c++) {
         char *name = t->text + t->field[c];
@@ -113,7 +113,7 @@ static void trim_header(tn_csv *t) {
     }
 }
 
-/* What others take for a comma, where the last n fields of the record hold as many of it as commas are missing; NULL. */
+/* Find another separator: if the last n fields of the record contain it as often as commas are missing. NULL: none. */
 static const char *find_separator(const reader *r, int64_t n, int64_t missing) {
     const char *found = NULL;
     for (int64_t i = r->n_fields - n; i < r->n_fields; i++)
@@ -151,7 +151,7 @@ static tn_status end_row(reader *r) {
     return TN_OK;
 }
 
-/* Nothing but blanks, in this line: where there is more than one column, it is no row. */
+/* Is the line blank? If there is more than one column, such a line is not a row. */
 static bool is_blank(const reader *r) {
     size_t n = strspn(r->at, BLANKS);
     return n > 0 && r->t->n_columns > 1 && (!r->at[n] || strchr("\r\n", r->at[n]));
@@ -195,7 +195,7 @@ static tn_status check_text(const char *path, const char *text, size_t n) {
 
 static tn_status read_text(tn_csv *t, size_t n) {
     TN_TRY(check_text(t->path, t->text, n));
-    if (n > 0 && t->text[n - 1] == '\x1A') t->text[--n] = 0; /* where old programs of Windows end a file */
+    if (n > 0 && t->text[n - 1] == '\x1A') t->text[--n] = 0; /* Ctrl-Z, with which old Windows programs end a file */
     size_t bom = begins(t->text, n, TN_UTF8_BOM, 3) ? 3 : 0;
     reader r = {.t = t, .at = t->text + bom, .end = t->text + n, .lines = 1};
     TN_TRY(read_rows(&r));
@@ -254,7 +254,7 @@ int tn_csv_column(const tn_csv *t, const char *name) {
     return -1;
 }
 
-/* Is the name a part of a column name, as in `path,label;split`? */
+/* Check whether the name is part of a column name, as in `path,label;split`. */
 static tn_status check_glued(const tn_csv *t, const char *name) {
     size_t n = strlen(name);
     for (int c = 0; c < t->n_columns; c++) {
@@ -331,7 +331,7 @@ char *tn_csv_probability(char *to, float p) {
         *to = '1';
         return to + 1;
     }
-    int zeros = 0; /* behind the point */
+    int zeros = 0; /* after the decimal point */
     while (zeros < SMALLEST && (double)p < BELOW[zeros]) zeros++;
     int64_t digits = zeros < SMALLEST && p < 1 ? (int64_t)lrintl((long double)p * SCALE[zeros]) : 0;
     if (digits < 1000000 || digits >= 10000000) return to + sprintf(to, "%.7g", (double)p);

@@ -1,11 +1,12 @@
-/* done.c - the DONE marker. */
+/* done.c - reads, compares and publishes DONE files. */
 #include "store/done.h"
 
-#include "store/libraries.h"
 #include "base/build.h"
-#include "store/h5.h"
-#include "store/lock.h"
 #include "base/progress.h"
+#include "store/h5.h"
+#include "store/libraries.h"
+#include "store/lock.h"
+#include "store/visible.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -19,7 +20,7 @@ static tn_status done_path(const char *dir, char out[TN_PATH_BYTES]) {
     return tn_path(out, "%s/DONE", dir);
 }
 
-/* Of everything in j but itself. NULL: no memory. */
+/* The value of `check`: the hash of everything else in j. NULL: no memory. */
 static json_t *check_of(const json_t *j) {
     json_t *rest = json_copy((json_t *)(uintptr_t)j);
     json_object_del(rest, "check");
@@ -56,7 +57,7 @@ static tn_status read_done(const char *dir, json_t **out) {
     return TN_OK;
 }
 
-/* "../name" lies beside the folder. */
+/* The path of a file of DONE; "../name" is beside the folder. */
 static tn_status file_path(const char *dir, const char *name, char out[TN_PATH_BYTES]) {
     const char *slash = strrchr(dir, '/');
     if (strncmp(name, "../", 3) != 0) return tn_path(out, "%s/%s", dir, name);
@@ -69,7 +70,7 @@ static const char *word(json_t *j, const char *key) {
 
 /* --- comparison of settings --------------------------------------------------------------------------------------- */
 
-/* The line of text that begins with the same "key " as line; NULL when there is none. */
+/* Find the line of text that begins with the same key as `line`; NULL: none. */
 static const char *line_of_key(const char *text, const char *line) {
     size_t n = strcspn(line, " \n");
     for (; *text; text += strcspn(text, "\n"), text += *text == '\n')
@@ -111,14 +112,31 @@ tn_status tn_settings_same(const char *where, const char *have, const char *want
         where, d.text, d.n > 3 ? "\n  ..." : "");
 }
 
+/* --- is there one? ------------------------------------------------------------------------------------------------ */
+
+bool tn_done_exists(const char *dir) {
+    char path[TN_PATH_BYTES];
+    return done_path(dir, path) == TN_OK && tn_file_exists(path);
+}
+
+tn_status tn_done_wait_visible(tn_run *run, const char *dir) {
+    char path[TN_PATH_BYTES];
+    TN_TRY(done_path(dir, path));
+    return tn_wait_visible(run, path, NULL);
+}
+
+tn_status tn_done_forget(const char *dir) {
+    char path[TN_PATH_BYTES];
+    TN_TRY(done_path(dir, path));
+    return tn_file_remove(path);
+}
+
 /* --- the marker --------------------------------------------------------------------------------------------------- */
 
 tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out) {
-    char path[TN_PATH_BYTES];
     json_t *j = NULL;
     *out = TN_DONE_ABSENT;
-    TN_TRY(done_path(dir, path));
-    if (!tn_file_exists(path)) return TN_OK;
+    if (!tn_done_exists(dir)) return TN_OK;
     TN_TRY(read_done(dir, &j));
     tn_status st = TN_OK;
     if (strcmp(word(j, "stage"), want->stage) != 0)
@@ -130,10 +148,10 @@ tn_status tn_done_find(const char *dir, const tn_done *want, tn_done_state *out)
     return st;
 }
 
-/* The folder that this process makes: one at a time. */
+/* The lock of the folder that this process makes; there is one at a time. */
 static tn_lock *held;
 
-/* The lock lies beside the folder, as `.<name>.lock`: the folder itself may be emptied. */
+/* Lock a folder. The lock file `.<name>.lock` is beside the folder, because the folder itself may be emptied. */
 static tn_status hold(const char *dir) {
     char path[TN_PATH_BYTES];
     const char *slash = strrchr(dir, '/');
@@ -159,7 +177,7 @@ void tn_done_undo(const char *dir) {
     tn_done_leave();
 }
 
-/* Is a file as it was published? `says` (of `room` bytes): what is wrong with it. remedy: where it was left open.
+/* Has a file the wanted hash? says (room bytes): what is wrong with it. remedy: what to do if it was left open for writing.
  * Errors  TN_EIO it cannot be read now, or is open elsewhere for writing */
 static tn_status look_at_file(const char *path, const char *wanted, const char *remedy, bool *same_out, char *says,
                               size_t room) {
@@ -169,13 +187,13 @@ static tn_status look_at_file(const char *path, const char *wanted, const char *
     *same_out = there && wanted && strcmp(wanted, hex) == 0;
     if (there && !*same_out) TN_TRY(tn_h5_check_closed(path, remedy));
     snprintf(says, room, "%s",
-             !there    ? "is not there any more"
-             : !wanted ? "an earlier version made it, and did not vouch for it"
-                       : "damaged, its bytes are not those that were published");
+             !there    ? "missing"
+             : !wanted ? "was made by an earlier version, without a hash"
+                       : "damaged: its bytes are not those that were published");
     return TN_OK;
 }
 
-/* What lies beside its folder is easily deleted or edited. Then all of it is made again. */
+/* Check the files beside the folder, which are easily deleted or edited. If one differs, the folder is stale. */
 static tn_status look_beside(const char *dir, tn_done_state *state, char why[WHY_BYTES]) {
     char path[TN_PATH_BYTES];
     const char *file;
@@ -199,14 +217,14 @@ static tn_status look_beside(const char *dir, tn_done_state *state, char why[WHY
     return st;
 }
 
-/* why: it is stale. */
+/* Find the state of the folder. why: the reason if it is stale. */
 static tn_status look(const char *dir, const tn_done *want, tn_done_state *state, char why[WHY_BYTES]) {
     TN_TRY(tn_done_find(dir, want, state));
     if (*state == TN_DONE_STALE) snprintf(why, WHY_BYTES, "its inputs have changed: made anew");
     return *state == TN_DONE_VALID ? look_beside(dir, state, why) : TN_OK;
 }
 
-/* Not fsynced: a file that comes back after a crash of the host goes at the next start. */
+/* Remove the scratch file, without fsync: if it comes back after a crash of the host, the next start removes it. */
 static void remove_scratch(const char *dir, const tn_done *done) {
     char path[TN_PATH_BYTES];
     if (!done->scratch || tn_done_check() != TN_OK || tn_path(path, "%s/%s", dir, done->scratch) != TN_OK) return;
@@ -218,12 +236,12 @@ static void remove_scratch(const char *dir, const tn_done *done) {
 tn_status tn_done_begin(const char *dir, const char *name, const tn_done *want, bool *valid_out) {
     tn_done_state state = TN_DONE_ABSENT;
     char why[WHY_BYTES] = "";
-    tn_done_leave(); /* one that failed */
+    tn_done_leave(); /* a folder that failed before */
     TN_TRY(look(dir, want, &state, why));
     if (state != TN_DONE_VALID) {
         TN_TRY(tn_folder_make(dir));
         TN_TRY(hold(dir));
-        TN_TRY(look(dir, want, &state, why)); /* the one who held it before may have finished it */
+        TN_TRY(look(dir, want, &state, why)); /* the previous holder of the lock may have finished it */
     }
     *valid_out = state == TN_DONE_VALID;
     if (*valid_out) {
@@ -248,7 +266,7 @@ tn_status tn_done_begin_all(tn_run *run, const char *dir, const char *name, cons
     return TN_OK;
 }
 
-/* {name: hash}; local. */
+/* The object {name: hash} of files. */
 static tn_status hash_files(const char *dir, const char *const *file, json_t *out) {
     for (; file && *file; file++) {
         char path[TN_PATH_BYTES], hex[TN_HEX_BYTES];

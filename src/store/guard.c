@@ -1,4 +1,4 @@
-/* guard.c - a child does the work, and says through a pipe how it went. */
+/* guard.c - a child does the work, and sends its message through a pipe. */
 #include "store/guard.h"
 
 #include "base/stop.h"
@@ -24,7 +24,7 @@ _Noreturn static void child(tn_status (*work)(void *arg), void *arg, unsigned li
     _exit(told ? (int)st : TN_EBUG);
 }
 
-/* Until the child has closed its end. */
+/* Read the message until the child has closed its end. */
 static void read_message(int from, char text[TN_MSG_BYTES]) {
     size_t n = 0;
     for (ssize_t got; n < TN_MSG_BYTES - 1; n += (size_t)got) {
@@ -38,15 +38,15 @@ static void read_message(int from, char text[TN_MSG_BYTES]) {
     text[n] = 0;
 }
 
-/* how, used_s: how the child ended, and what it computed. */
+/* how: status from wait; used_s: CPU time of the child. */
 static tn_status verdict(int how, double used_s, unsigned limit_s, const char *text, const char *what) {
     if (WIFEXITED(how) && WEXITSTATUS(how) == 0) return TN_OK;
     if (WIFEXITED(how) && *text) return tn_fail((tn_status)WEXITSTATUS(how), "%s", text);
     if (WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL && used_s < limit_s)
         return tn_fail(TN_ENOMEM, "%s: the process that reads it was killed, most likely for lack of memory", what);
     if (WIFSIGNALED(how) && (WTERMSIG(how) == SIGXCPU || WTERMSIG(how) == SIGKILL))
-        return tn_fail(TN_EFORMAT, "%s: reading it came to no end: damaged", what);
-    return tn_fail(TN_EFORMAT, "%s: reading it crashed the library that does it: damaged", what);
+        return tn_fail(TN_EFORMAT, "%s: damaged: reading it did not end", what);
+    return tn_fail(TN_EFORMAT, "%s: damaged: reading it crashed the library", what);
 }
 
 tn_status tn_guard(tn_status (*work)(void *arg), void *arg, unsigned limit_s, const char *what) {

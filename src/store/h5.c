@@ -1,4 +1,4 @@
-/* h5.c - datasets of one process. */
+/* h5.c - reads and writes datasets. */
 #include "store/h5_priv.h"
 
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static tn_status create(tn_h5 *f, const char *name, tn_h5_type type, int n_dims,
     return *out >= 0 ? TN_OK : tn_h5_fail(TN_EIO, f->path, "dataset %s cannot be made: is the disk full?", name);
 }
 
-/* Small pieces wait in a buffer of the dataset until it is closed: only then it is known whether they were written. */
+/* Small writes stay in a buffer until the dataset is closed: only then it is known whether they succeeded. */
 static tn_status close_written(tn_h5 *f, const char *name, hid_t dataset, bool ok) {
     ok = H5Dclose(dataset) >= 0 && ok;
     return ok ? TN_OK : tn_h5_fail(TN_EIO, f->path, "dataset %s cannot be written: is the disk full?", name);
@@ -176,7 +176,7 @@ tn_status tn_h5_offset(tn_h5 *f, const char *name, int64_t *offset_bytes_out) {
     TN_TRY(tn_h5_dataset(f, name, &dataset, NULL, dim));
     haddr_t at = H5Dget_offset(dataset);
     H5Dclose(dataset);
-    *offset_bytes_out = at == HADDR_UNDEF ? 0 : (int64_t)at; /* an empty dataset has no place */
+    *offset_bytes_out = at == HADDR_UNDEF ? 0 : (int64_t)at; /* an empty dataset has no offset */
     return TN_OK;
 }
 

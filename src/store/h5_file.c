@@ -1,8 +1,8 @@
-/* h5_file.c - opening and closing files, attributes, the stamp. */
+/* h5_file.c - opens and closes files; attributes, the stamp. */
 #include "base/build.h"
-#include "store/libraries.h"
-#include "store/h5_priv.h"
 #include "base/progress.h"
+#include "store/h5_priv.h"
+#include "store/libraries.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -21,17 +21,17 @@ const char *tn_h5_library(void) {
 
 /* --- failures ----------------------------------------------------------------------------------------------------- */
 
-static int cause; /* errno of the system call that the last failure began with; 0: there was none */
+static int cause; /* errno of the system call that caused the last failure; 0: none */
 
 static herr_t look_for_errno(unsigned depth, const H5E_error2_t *e, void *context) {
     (void)depth;
     const char *text = e->desc ? e->desc : "", *at = strstr(text, "errno = ");
     if (at) *(int *)context = atoi(at + strlen("errno = "));
-    if (strstr(text, "can't retrieve stat info")) *(int *)context = EIO; /* the one that is told without its errno */
+    if (strstr(text, "can't retrieve stat info")) *(int *)context = EIO; /* the only message without errno */
     return 0;
 }
 
-/* HDF5 calls this when one of its functions fails. What it tells of errno is only in the text. */
+/* HDF5 calls this when one of its functions fails. errno is only in the text of the error. */
 static herr_t on_failure(hid_t stack, void *context) {
     (void)context;
     cause = 0;
@@ -53,7 +53,7 @@ tn_status(tn_h5_fail)(tn_status st, const char *path, const char *fmt, ...) {
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
 static tn_h5 *file_new(const char *path, bool writing) {
-    H5Eset_auto2(H5E_DEFAULT, on_failure, NULL); /* every failure is said by us, once */
+    H5Eset_auto2(H5E_DEFAULT, on_failure, NULL); /* HDF5 prints nothing: we write the messages */
     cause = 0;
     tn_h5 *f = calloc(1, sizeof *f);
     if (!f || tn_path(f->path, "%s", path) != TN_OK) {
@@ -67,13 +67,13 @@ static tn_h5 *file_new(const char *path, bool writing) {
 static hid_t access_list(void) {
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110);
-    H5Pset_file_locking(list, 0, 1); /* locks fail or lie on parallel file systems; every file has one writer */
+    H5Pset_file_locking(list, 0, 1); /* locks are unreliable on parallel file systems; every file has one writer */
     return list;
 }
 
 tn_status tn_h5_create(const char *path, tn_h5 **out) {
-    if (unlink(path) != 0 && errno != ENOENT) /* a dead writer's goes; a link is not followed */
-        return tn_fail(TN_EIO, "%s: cannot be made, because what stands there cannot be removed: %s", path,
+    if (unlink(path) != 0 && errno != ENOENT) /* remove the file of a dead writer; a link is not followed */
+        return tn_fail(TN_EIO, "%s: cannot be made, because the present file cannot be removed: %s", path,
                        strerror(errno));
     tn_h5 *f = file_new(path, true);
     if (!f) return tn_fail_memory(sizeof *f, path);
@@ -84,14 +84,15 @@ tn_status tn_h5_create(const char *path, tn_h5 **out) {
     H5Pclose(access);
     if (f->file < 0) {
         free(f);
-        unlink(path); /* what a full disk left of it */
+        unlink(path); /* an incomplete file on a full disk */
         return tn_h5_fail(TN_EIO, path, "cannot be made: is the folder there, writable, and the disk not full?");
     }
     *out = f;
     return TN_OK;
 }
 
-/* Whoever opens a file for writing says so in its superblock (version 3, file format specification II.A), until it is closed. */
+/* Is a file marked as open for writing? HDF5 sets this mark in the superblock (version 3, file format specification II.A) until the file
+ * is closed. */
 static bool is_marked_open(const char *path) {
     static const unsigned char SIGNATURE[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1A, '\n'};
     enum { VERSION = 8, FLAGS = 11, WRITING = 1, SWMR = 4 };
@@ -108,7 +109,7 @@ tn_status tn_h5_check_closed(const char *path, const char *remedy) {
     return tn_fail(
         TN_EIO,
         "%s: another program has it open for writing (h5py with \"r+\" or \"a\", HDFView): close it there and run the "
-        "same command again. Where it is open nowhere, a program was killed with it open: %s",
+        "same command again. If it is open nowhere, a program was killed with it open: %s",
         path, remedy);
 }
 
@@ -121,7 +122,7 @@ tn_status tn_h5_open(const char *path, tn_h5 **out) {
     H5Pclose(access);
     if (f->file < 0) {
         free(f);
-        TN_TRY(tn_h5_check_closed(path, "`h5clear --status` of the HDF5 tools takes the mark away"));
+        TN_TRY(tn_h5_check_closed(path, "`h5clear --status` of the HDF5 tools removes the mark"));
         return tn_h5_fail(TN_EFORMAT, path, "not an HDF5 file, or damaged");
     }
     *out = f;
@@ -136,13 +137,12 @@ bool tn_h5_broken(void) {
 tn_status tn_h5_close(tn_h5 **f) {
     if (!*f) return TN_OK;
     bool ok = !(*f)->writing || H5Fflush((*f)->file, H5F_SCOPE_GLOBAL) >= 0;
-    /* A close that fails leaves HDF5 1.10 with a freed file in its tables: so a file that cannot be flushed is not
-     * closed. HDF5 tries once more at its own end, inside MPI_Finalize, and crashes there: no process may come to
-     * that. */
+    /* A close that fails leaves a freed file in the tables of HDF5 1.10. So a file that cannot be flushed is not closed. HDF5 tries
+     * to close it again at exit, inside MPI_Finalize, and crashes: no process may get there. */
     if (ok) ok = H5Fclose((*f)->file) >= 0;
     broken |= !ok;
     tn_status st = ok ? TN_OK : tn_h5_fail(TN_EIO, (*f)->path, "cannot be written to its end: is the disk full?");
-    if (!ok && !(*f)->writing) tn_warn("%s", tn_msg); /* what was read is right: few callers end for that */
+    if (!ok && !(*f)->writing) tn_warn("%s", tn_msg); /* what was read is correct, so most callers continue */
     free(*f);
     *f = NULL;
     return st;

@@ -1,4 +1,4 @@
-/* h5_list.c - what a file holds, whoever wrote it: for tenfold show. */
+/* h5_list.c - lists the contents of any HDF5 file, for `tenfold show`. */
 #include "store/h5_priv.h"
 
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 
 enum { MOST_RANK = 8, MOST_TEXT_BYTES = 1 << 24 };
 
-/* "f32", "i64", "u8"; what has no such name: its class. */
+/* The name of a type: "f32", "i64", "u8"; for other types its class. */
 static void type_name(hid_t type, char out[16]) {
     H5T_class_t class = H5Tget_class(type);
     int bits = (int)H5Tget_size(type) * 8;
@@ -20,7 +20,7 @@ static void type_name(hid_t type, char out[16]) {
         snprintf(out, 16, "%s", class == H5T_STRING ? "text" : class == H5T_COMPOUND ? "compound" : "other");
 }
 
-/* "(2540,5)" behind what is in out. */
+/* Append the shape "(2540,5)" to out. */
 static bool add_shape(hid_t space, char *out, size_t room) {
     hsize_t dim[MOST_RANK];
     int n_dims = H5Sget_simple_extent_ndims(space);

@@ -1,4 +1,4 @@
-/* h5_tree.c - reading what other programs wrote: groups, lists of strings, floating-point datasets. */
+/* h5_tree.c - reads files of other programs: groups, lists of strings, floating-point datasets. */
 #include "store/h5_priv.h"
 
 #include <stdio.h>
@@ -16,7 +16,7 @@ bool tn_h5_is(const char *path) {
     return is;
 }
 
-/* H5Lexists fails where a group on the way is missing, so it is asked for each. */
+/* H5Lexists fails if a group above the object is missing, so it is called for each group in turn. */
 bool tn_h5_has_path(tn_h5 *f, const char *path) {
     char part[TN_PATH_BYTES];
     if (tn_path(part, "%s", path) != TN_OK) return false;
@@ -29,7 +29,7 @@ bool tn_h5_has_path(tn_h5 *f, const char *path) {
     return H5Lexists(f->file, part, H5P_DEFAULT) > 0;
 }
 
-/* By opening it: what H5Oget_info_by_name fills in differs between versions of HDF5. */
+/* The type of an object is found by opening it, because H5Oget_info_by_name differs between versions of HDF5. */
 static bool is_a(tn_h5 *f, const char *path, H5I_type_t what) {
     hid_t object = tn_h5_has_path(f, path) ? H5Oopen(f->file, path, H5P_DEFAULT) : -1;
     bool is = object >= 0 && H5Iget_type(object) == what;
@@ -66,7 +66,7 @@ static bool list_add(list *l, const char *text, size_t most) {
     return true;
 }
 
-/* n strings of an open attribute. */
+/* Add the n strings of an open attribute to the list. */
 static bool add_fixed(hid_t attribute, hid_t type, int64_t n, list *l) {
     size_t width = H5Tget_size(type);
     if (width < 1 || width > MOST_STRING_BYTES) return false;
@@ -94,7 +94,7 @@ static bool add_attribute(hid_t object, const char *name, list *l) {
         bool text = H5Tget_class(type) == H5T_STRING;
         if (n < 0 || n > MOST_STRINGS)
             ok = false;
-        else if (n > 0) /* an empty list is written as numbers */
+        else if (n > 0) /* h5py writes an empty list as numbers */
             ok = text && (H5Tis_variable_str(type) > 0 ? add_variable(attribute, type, n, l)
                                                        : add_fixed(attribute, type, n, l));
     }
@@ -114,7 +114,7 @@ static bool add_pieces(hid_t object, const char *name, list *l) {
     return false;
 }
 
-/* One block: the table, then the bytes. */
+/* One block: the table of pointers, then the bytes. */
 static char **block_of(const list *l) {
     char **s = malloc((size_t)l->n * sizeof *s + (size_t)l->n_bytes + 1);
     char *at = s ? (char *)(s + l->n) : NULL;

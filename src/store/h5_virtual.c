@@ -1,4 +1,4 @@
-/* h5_virtual.c - many files as one dataset. */
+/* h5_virtual.c - virtual datasets over many files. */
 #include "store/h5_priv.h"
 
 tn_status tn_h5_write_virtual(tn_h5 *f, const char *name, tn_h5_type type, int64_t n, const char *const *file,

@@ -25,7 +25,7 @@ void tn_history_add(const char *run_dir, const char *label, const tn_history_lin
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0) return;
     bool written = write(fd, text, (size_t)n) == n;
-    (void)written; /* a full disk: the report lacks a line */
+    (void)written; /* disk full: the report will lack a line */
     close(fd);
 }
 

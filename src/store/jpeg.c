@@ -1,4 +1,4 @@
-/* jpeg.c - libjpeg-turbo without its exit(). */
+/* jpeg.c - calls libjpeg-turbo; its errors do not exit the process. */
 #include "store/jpeg.h"
 
 #include <setjmp.h>
@@ -20,7 +20,7 @@ static void on_error(j_common_ptr c) {
     longjmp(e->back, 1);
 }
 
-/* Warnings (level -1) are corrupt data; traces are not wanted. */
+/* Warnings (level -1) mean corrupt data and are errors; traces are ignored. */
 static void on_message(j_common_ptr c, int level) {
     if (level < 0) on_error(c);
 }
@@ -34,9 +34,9 @@ static tn_status make_room(size_t n, unsigned char **pixels, size_t *capacity) {
     return TN_OK;
 }
 
-/* What is asked for, and the answer. */
+/* The arguments and results of a decoding. */
 typedef struct {
-    const tn_box *wanted; /* NULL: all */
+    const tn_box *wanted; /* NULL: the whole image */
     int w, h, shrink;
     unsigned char **pixels;
     size_t *capacity;
@@ -51,8 +51,8 @@ static void start(struct jpeg_decompress_struct *d, int shrink) {
     jpeg_start_decompress(d);
 }
 
-/* Upsampled colours look at their neighbours: one block more on every side makes the box's own values independent of
- * it. Returns the first row to read. */
+/* Restrict decoding to the box and one more block on every side: upsampling of colours uses neighbours, and values inside the box must
+ * not depend on the box. Returns the first row to read. */
 static int crop(struct jpeg_decompress_struct *d, const tn_box *box) {
     int block = d->min_DCT_scaled_size, margin_x = d->max_h_samp_factor * block,
         margin_y = d->max_v_samp_factor * block;
@@ -80,7 +80,7 @@ static tn_status decode(struct jpeg_decompress_struct *d, part *p) {
         JSAMPROW row = *p->pixels + stride * (size_t)((int)d->output_scanline - y);
         jpeg_read_scanlines(d, &row, 1);
     }
-    if (!p->wanted) jpeg_finish_decompress(d); /* complains about what is missing at the end */
+    if (!p->wanted) jpeg_finish_decompress(d); /* reports missing data at the end */
     return TN_OK;
 }
 
@@ -139,7 +139,7 @@ static void compress(struct jpeg_compress_struct *c, const unsigned char *pixels
     jpeg_finish_compress(c);
 }
 
-/* bytes and n belong to the caller's frame, so that they are sound after longjmp. */
+/* bytes and n are in the caller's frame, so that they are valid after longjmp. */
 static tn_status encode(const unsigned char *pixels, int w, int h, int quality, unsigned char **bytes,
                         unsigned long *n) {
     struct jpeg_compress_struct c;

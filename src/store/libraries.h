@@ -1,4 +1,4 @@
-/* libraries.h - the libraries that shape results, for the records of every artefact. */
+/* libraries.h - versions of the libraries that results depend on, for records. */
 #ifndef TN_STORE_LIBRARIES_H
 #define TN_STORE_LIBRARIES_H
 

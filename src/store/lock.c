@@ -1,4 +1,4 @@
-/* lock.c - flock and heartbeat. */
+/* lock.c - lock by flock and heartbeat. */
 #include "store/lock.h"
 
 #include "base/fs.h"
@@ -18,7 +18,8 @@
 enum {
     BEAT_EVERY_S = 2,
     BEAT_OF_JOB_EVERY_S = 10,
-    DEAD_BEATS = 6, /* so many do not come, and LOOKS_UNTIL_DEAD pass */
+    DEAD_BEATS =
+        6, /* a holder is dead after so many missed heartbeats, if LOOKS_UNTIL_DEAD readings have passed, too */
     LOOKS_PER_S = 10,
     LOOKS_UNTIL_SAID = 20,
     LOOKS_UNTIL_BLIND = 30,
@@ -40,9 +41,9 @@ struct tn_lock {
 
 /* --- the line ----------------------------------------------------------------------------------------------------- */
 
-#define UNKNOWN "unknown" /* no two are the same */
+#define UNKNOWN "unknown" /* never equal to another kernel, not even an unknown one */
 
-/* Differs between hosts and between starts of one host. */
+/* An id that differs between hosts and between boots of one host. */
 static void kernel_id(char out[64]) {
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
     if (!f || fscanf(f, "%63s", out) != 1) snprintf(out, 64, UNKNOWN);
@@ -60,8 +61,8 @@ static void name_owner(tn_lock *l) {
              l->every_s);
 }
 
-/* The line as the file system shows it now: opened anew, so that NFS asks its server. Empty: nobody's. False: it cannot be
- * read now (ESTALE, EMFILE, EIO), which says nothing about whose it is; errno. */
+/* Read the line. The file is opened each time, so that NFS asks its server. Empty: no holder. False: it cannot be read now (ESTALE,
+ * EMFILE, EIO; see errno), so the holder is not known. */
 static bool read_line(const char *path, char out[LINE_BYTES]) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd >= 0 ? read(fd, out, LINE_BYTES - 1) : -1;
@@ -85,7 +86,7 @@ static bool is_owner(const tn_lock *l, const char *line) {
 static bool beat(tn_lock *l) {
     char text[LINE_BYTES + 32];
     int n = snprintf(text, sizeof text, "%s %020lld\n", l->owner, (long long)l->n_beats++);
-    for (int at = 0; at < n;) { /* a disk that is nearly full takes less than it is given */
+    for (int at = 0; at < n;) { /* a nearly full disk may write only a part */
         ssize_t wrote = pwrite(l->fd, text + at, (size_t)(n - at), at);
         if (wrote == 0) errno = ENOSPC;
         if (wrote <= 0) return false;
@@ -94,7 +95,7 @@ static bool beat(tn_lock *l) {
     return fsync(l->fd) == 0;
 }
 
-/* Never over another's line: whoever took over did so because this process looked dead. */
+/* The thread of the heartbeat. It never overwrites another process's line, which took over because this process looked dead. */
 static void *beat_on(void *context) {
     tn_lock *l = context;
     pthread_mutex_lock(&l->mutex);
@@ -105,7 +106,7 @@ static void *beat_on(void *context) {
         if (pthread_cond_timedwait(&l->wake, &l->mutex, &until) != ETIMEDOUT) continue;
         char line[LINE_BYTES];
         if (read_line(l->path, line) && !is_owner(l, line)) break;
-        (void)beat(l); /* a disk that is full now may be empty later: a beat that fails is only late */
+        (void)beat(l); /* a failed heartbeat is tried again at the next turn: the disk may have room then */
     }
     pthread_mutex_unlock(&l->mutex);
     return NULL;
@@ -114,11 +115,11 @@ static void *beat_on(void *context) {
 /* --- taking ------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    char line[LINE_BYTES];        /* as last seen */
-    int looks, same, changes;     /* how often looked; how often in a row without a change */
-    int blind;                    /* how often in a row without seeing the line */
-    bool seen;                    /* once at least */
-    bool held_here, may_be_taken; /* a process of this kernel has it; nobody has it */
+    char line[LINE_BYTES];        /* as last read */
+    int looks, same, changes;     /* readings; readings in a row without a change; changes */
+    int blind;                    /* failed readings in a row */
+    bool seen;                    /* at least one reading succeeded */
+    bool held_here, may_be_taken; /* a process of this kernel holds it; nobody holds it */
 } watch;
 
 typedef enum { LOCKED, UNLOCKED, NO_LOCKS } lock_state;
@@ -128,8 +129,8 @@ static lock_state try_flock(int fd) {
     return errno == EWOULDBLOCK ? LOCKED : NO_LOCKS;
 }
 
-/* How often the line must be seen unchanged until its holder is dead. One that does not say how often it beats beats as
- * seldom as any. */
+/* How many unchanged readings mean that the holder is dead. If the line does not give the interval of its heartbeat, the longest is
+ * assumed. */
 static int looks_until_dead(const char *line) {
     int every_s = 0, looks = 0;
     long long count = 0;
@@ -139,7 +140,7 @@ static int looks_until_dead(const char *line) {
     return looks > LOOKS_UNTIL_DEAD ? looks : LOOKS_UNTIL_DEAD;
 }
 
-/* The table in lock.h. */
+/* One reading, by the table in lock.h. */
 static void look(watch *w, const char *path, const char *kernel, lock_state state) {
     char line[LINE_BYTES];
     w->looks++;
@@ -158,7 +159,7 @@ static void look(watch *w, const char *path, const char *kernel, lock_state stat
                       (w->same > looks_until_dead(line) && !w->held_here);
 }
 
-/* One change may be the last beat of a dead holder that becomes visible late. */
+/* A single change may be the last heartbeat of a dead holder that becomes visible late. */
 static bool is_busy(const watch *w) {
     return w->looks >= LOOKS_UNTIL_BUSY && (w->held_here || w->changes > 1);
 }
@@ -177,7 +178,7 @@ static tn_status busy(const watch *w, const char *what) {
                    what, pid, host);
 }
 
-/* TN_EBUSY, or the lock is this process's. */
+/* Wait until the lock can be taken. Errors TN_EBUSY another process holds it. */
 static tn_status wait_for(const tn_lock *l) {
     char kernel[64];
     watch w = {.looks = 0};
@@ -235,7 +236,7 @@ tn_status tn_lock_check(const tn_lock *l) {
         wait_a_moment();
     }
     if (is_owner(l, line)) return TN_OK;
-    return tn_fail(TN_EBUSY, "%s: this process was held up for so long that another tenfold took it over%s%s", l->what,
+    return tn_fail(TN_EBUSY, "%s: this process did not run for so long that another tenfold took it over%s%s", l->what,
                    *line ? ": " : "", line);
 }
 
@@ -259,7 +260,7 @@ void tn_lock_drop(tn_lock **at) {
 bool tn_lock_is_held(const char *path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return errno != ENOENT && errno != ENOTDIR;
-    bool held = flock(fd, LOCK_SH | LOCK_NB) != 0; /* a file system without locks cannot tell */
+    bool held = flock(fd, LOCK_SH | LOCK_NB) != 0; /* true on a file system without locks */
     close(fd);
     return held;
 }

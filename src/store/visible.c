@@ -1,4 +1,4 @@
-/* visible.c - bounded waits for what another host has published. */
+/* visible.c - waits, for a limited time, for files that another host has published. */
 #include "store/visible.h"
 
 #include "base/fs.h"
@@ -13,10 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Attribute caches of NFS live for 60 s at most unless an administrator set them longer. */
+/* By default NFS caches attributes for at most 60 s. */
 static const double WAIT_S = 90, SAY_AFTER_S = 2;
 
-/* What is compared of a file: a hash. */
+/* Computes the hash by which files are compared. */
 typedef tn_status look(const char *path, char hex_out[TN_HEX_BYTES]);
 
 static tn_status hash_ends(const char *path, char hex_out[TN_HEX_BYTES]) {
@@ -41,7 +41,7 @@ static tn_status hash_ends(const char *path, char hex_out[TN_HEX_BYTES]) {
     return ok ? TN_OK : tn_fail(TN_EIO, "%s: cannot be read: %s", path, strerror(cause));
 }
 
-/* wanted NULL: any bytes will do. why_out: what is wrong with a file that is there. */
+/* Is the file here, with the wanted hash (NULL: any)? why_out: what is wrong with a file that is here. */
 static bool is_here(const char *path, look *hash, const char *wanted, char why_out[TN_MSG_BYTES]) {
     char hex[TN_HEX_BYTES];
     *why_out = 0;
@@ -49,7 +49,7 @@ static bool is_here(const char *path, look *hash, const char *wanted, char why_o
     if (!wanted) return true;
     bool read = hash(path, hex) == TN_OK;
     if (read && strcmp(hex, wanted) == 0) return true;
-    snprintf(why_out, TN_MSG_BYTES, "%s", read ? "an older one is there" : tn_msg);
+    snprintf(why_out, TN_MSG_BYTES, "%s", read ? "it sees an older version" : tn_msg);
     return false;
 }
 
@@ -61,14 +61,15 @@ static tn_status wait_for(const char *path, look *hash, const char *wanted) {
         double waited = tn_now_s() - begin;
         if (waited > WAIT_S)
             return tn_fail(TN_EIO,
-                           "%s: another process published it, but %s does not see it after %.0f s%s%s%s: look at the "
+                           "%s: another process published it, but %s does not see it after %.0f s%s%s%s: check the "
                            "file system of that host, then run again",
                            path, host, waited, *why ? " (" : "", why, *why ? ")" : "");
         if (waited > SAY_AFTER_S && !output) {
-            tn_say("%s: %s does not see yet what another process published; waits up to %.0f s", path, host, WAIT_S);
+            tn_say("%s: another process published it, but %s does not see it yet; waiting up to %.0f s", path, host,
+                   WAIT_S);
             output = true;
         }
-        tn_watch_go(); /* no hang: this wait has an end */
+        tn_watch_go(); /* this limited wait is no hang */
         nanosleep(&(struct timespec){.tv_nsec = 200 * 1000 * 1000}, NULL);
     }
     return TN_OK;

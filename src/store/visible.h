@@ -1,11 +1,11 @@
 /*
- * visible.h - a file that rank 0 sees, seen in the same state by all ranks.
+ * visible.h - waits until all ranks see a file in the same state as rank 0.
  *
- *   if (there) st = tn_wait_visible(run, path, NULL);    // there: as rank 0 found, and told the others
+ *   if (there) st = tn_wait_visible(run, path, NULL);    // there: found by rank 0 and sent to the others
  *   if (st == TN_OK) st = tn_agree(run, read(path));    // now every rank reads the same bytes
  *
- * Network file systems may show another host a file late, or the one that was renamed over. Hence only rank 0 decides
- * whether a file is there, and the others wait until they see what it sees.
+ * On a network file system another host may see a new file late, or still see the old one. So only rank 0 decides whether a file
+ * exists, and the other ranks wait until they see the same file.
  */
 #ifndef TN_STORE_VISIBLE_H
 #define TN_STORE_VISIBLE_H
@@ -13,16 +13,16 @@
 #include "base/hash.h"
 #include "base/run.h"
 
-/* Rank 0 hashes path; each other rank opens it anew until it has the same bytes, for 90 s at most, and says so when it
- * has to wait. A rank of rank 0's host sees it at once. Collective.
- * hex_out  the hash of these bytes, on every rank; may be NULL
- * Errors   rank 0's of reading; TN_EIO a rank never saw it: names file and host
+/* Rank 0 hashes the file; the other ranks open it again and again until they get the same hash, for 90 s at most. A rank that has to
+ * wait prints a message. Collective.
+ * hex_out  NULL, or gets the hash on every rank
+ * Errors   those of reading on rank 0; TN_EIO a rank does not see the file: names file and host
  * Cost     every rank reads the file once */
 tn_status tn_wait_visible(tn_run *run, const char *path, char hex_out[TN_HEX_BYTES]);
-/* For large files of which each version differs from the others at its ends: only size, first and last MiB are read. */
+/* The same for large files, comparing only size, first and last MiB; versions of the file must differ there. Collective. */
 tn_status tn_wait_visible_ends(tn_run *run, const char *path);
 
-/* The same without a peer to compare with: waits until path is there, because another file says so. Local. */
+/* Wait until path exists, if another file says that it does. Local. Errors TN_EIO. */
 tn_status tn_wait_visible_here(const char *path);
 
 #endif

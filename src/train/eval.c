@@ -1,8 +1,8 @@
 /* eval.c - evaluation, distributed over ranks by blocks. */
 #include "train/eval.h"
 
-#include "base/stop_broadcast.h"
 #include "base/progress.h"
+#include "base/stop_broadcast.h"
 #include "base/watch.h"
 
 #include <stdlib.h>

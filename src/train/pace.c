@@ -3,8 +3,8 @@
 
 #include "base/progress.h"
 #include "data/augment.h"
-#include "train/cost.h"
 #include "net/optim.h"
+#include "train/cost.h"
 
 #include <errno.h>
 #include <math.h>

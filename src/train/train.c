@@ -16,9 +16,9 @@
  */
 #include "train/train_priv.h"
 
+#include "base/watch.h"
 #include "store/done.h"
 #include "store/history.h"
-#include "base/watch.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -73,7 +73,7 @@ static void on_grads(void *context, int64_t from) {
     tn_growing *g = context;
     if (from < g->from) g->square += g->t->dev->op->sum_of_squares(g->t->dev, g->from - from, g->grads + from);
     g->from = from;
-    if (g->last) tn_lane_sum_ready(g->t->sum, g->t->grads_at + from);
+    if (g->last) tn_lane_sum_ready(g->t->sum, g->t->vec.grads_at + from);
 }
 
 static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
@@ -91,10 +91,10 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
                          .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
                          .on_grads = on_grads};
     double loss = 0;
-    float *out = t->lane[i];
-    tn_growing growing = {.t = t, .grads = out + t->grads_at, .from = t->n_params, .last = i == t->mine.n - 1};
+    float *out = t->vec.lane[i];
+    tn_growing growing = {.t = t, .grads = out + t->vec.grads_at, .from = t->vec.n_params, .last = i == t->mine.n - 1};
     lane.context = &growing;
-    tn_exec_train(t->exec, &lane, out + t->grads_at, out + t->moments_at, &loss);
+    tn_exec_train(t->exec, &lane, out + t->vec.grads_at, out + t->vec.moments_at, &loss);
     out[TN_SLOT_LOSS] = (float)loss;
     out[TN_SLOT_SQUARE] = (float)growing.square;
     return TN_OK;
@@ -103,19 +103,20 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
 /* Update weights and averages after the sum; every rank computes the same. */
 static void update(tn_train *t) {
     const tn_cfg *cfg = t->cfg;
-    float *moments = t->lane[0] + t->moments_at, *grads = t->lane[0] + t->grads_at;
+    float *moments = t->vec.lane[0] + t->vec.moments_at, *grads = t->vec.lane[0] + t->vec.grads_at;
     int64_t step = t->clock.step + 1;
-    t->dev->op->scale(t->dev, t->n_lane - t->moments_at, 1.0F / (float)t->L, moments);
-    tn_optim_step(t->dev, t->net, cfg, tn_learning_rate(cfg, t->clock.images_seen), step, grads, t->params, t->m, t->v);
-    t->dev->op->lerp(t->dev, t->n_state, (float)tn_net_spec_of(t->net)->bn_momentum, moments, t->state);
+    t->dev->op->scale(t->dev, t->vec.n_lane - t->vec.moments_at, 1.0F / (float)t->L, moments);
+    tn_optim_step(t->dev, t->net, cfg, tn_learning_rate(cfg, t->clock.images_seen), step, grads, t->vec.params,
+                  t->vec.m, t->vec.v);
+    t->dev->op->lerp(t->dev, t->vec.n_state, (float)tn_net_spec_of(t->net)->bn_momentum, moments, t->vec.state);
     double decay = tn_ema_decay(cfg, step);
-    t->dev->op->lerp(t->dev, t->n_params, (float)(1.0 - decay), t->params, t->ema_params);
-    t->dev->op->lerp(t->dev, t->n_state, (float)(1.0 - decay), t->state, t->ema_state);
+    t->dev->op->lerp(t->dev, t->vec.n_params, (float)(1.0 - decay), t->vec.params, t->vec.ema_params);
+    t->dev->op->lerp(t->dev, t->vec.n_state, (float)(1.0 - decay), t->vec.state, t->vec.ema_state);
 }
 
 static void count_exposure(tn_train *t) {
     for (int64_t i = 0; i < (int64_t)t->L * t->B; i++) {
-        int32_t label = t->label[tn_sampler_at(t->sampler, t->clock.images_seen + i)];
+        int32_t label = t->rows.label[tn_sampler_at(t->sampler, t->clock.images_seen + i)];
         if (label >= 0) t->clock.exposure[label]++;
     }
 }
@@ -131,18 +132,18 @@ static const char *first_bad(const tn_train *t) {
     const char *name = "the loss";
     for (int i = 0; i < tn_net_tensors(t->net); i++) {
         const tn_tensor *x = tn_net_tensor(t->net, i);
-        if (tn_tensor_is_state(x) && has_bad(x->n, t->lane[0] + t->moments_at + x->offset)) return x->name;
+        if (tn_tensor_is_state(x) && has_bad(x->n, t->vec.lane[0] + t->vec.moments_at + x->offset)) return x->name;
     }
     for (int i = 0; i < tn_net_tensors(t->net); i++) {
         const tn_tensor *x = tn_net_tensor(t->net, i);
-        if (!tn_tensor_is_state(x) && has_bad(x->n, t->lane[0] + t->grads_at + x->offset)) name = x->name;
+        if (!tn_tensor_is_state(x) && has_bad(x->n, t->vec.lane[0] + t->vec.grads_at + x->offset)) name = x->name;
     }
     return name;
 }
 
 /* Checked after the sum over lanes, so that every rank gets the same result, and before the weights are changed. */
 static tn_status check_finite(const tn_train *t, double loss, double *square_out) {
-    *square_out = t->dev->op->sum_of_squares(t->dev, t->n_params, t->lane[0] + t->grads_at);
+    *square_out = t->dev->op->sum_of_squares(t->dev, t->vec.n_params, t->vec.lane[0] + t->vec.grads_at);
     if (isfinite(loss) && isfinite(*square_out)) return TN_OK;
     return tn_fail(
         TN_EDIVERGED,
@@ -162,19 +163,19 @@ static bool save_by_clock(const tn_train *t) {
 }
 
 static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
-    tn_exec_weights(t->exec, t->params, t->state);
-    if (t->teacher) tn_exec_weights(t->teacher, t->ema_params, t->ema_state);
+    tn_exec_weights(t->exec, t->vec.params, t->vec.state);
+    if (t->teacher) tn_exec_weights(t->teacher, t->vec.ema_params, t->vec.ema_state);
     tn_status mine = TN_OK;
     tn_lane_sum_begin(run, t->sum);
     for (int i = 0; i < t->mine.n; i++) {
         if (mine == TN_OK) mine = run_lane(t, f, i);
-        if (mine != TN_OK) t->dev->op->fill(t->dev, t->n_lane, 0, t->lane[i]);
-        t->lane[i][TN_SLOT_STOP] = i == 0 && tn_stop_wanted() ? 1 : 0;
-        t->lane[i][TN_SLOT_SAVE] = i == 0 && run->rank == 0 && save_by_clock(t) ? 1 : 0;
-        t->lane[i][TN_SLOT_FAILED] = mine != TN_OK ? 1 : 0;
+        if (mine != TN_OK) t->dev->op->fill(t->dev, t->vec.n_lane, 0, t->vec.lane[i]);
+        t->vec.lane[i][TN_SLOT_STOP] = i == 0 && tn_stop_wanted() ? 1 : 0;
+        t->vec.lane[i][TN_SLOT_SAVE] = i == 0 && run->rank == 0 && save_by_clock(t) ? 1 : 0;
+        t->vec.lane[i][TN_SLOT_FAILED] = mine != TN_OK ? 1 : 0;
     }
     tn_lane_sum_finish(run, t->sum);
-    const float *sum = t->lane[0];
+    const float *sum = t->vec.lane[0];
     if (sum[TN_SLOT_FAILED] > 0) return tn_agree(run, mine);
     double loss = (double)sum[TN_SLOT_LOSS] / t->L, square = 0, L = t->L;
     TN_TRY(check_finite(t, loss, &square));
@@ -262,8 +263,8 @@ static tn_status finish(tn_run *run, tn_train *t) {
     if (run->rank == 0) {
         tn_done done = identity_of(t);
         st = tn_done_publish(
-            t->folder, &done, t->clock.best_digest,
-            (const char *[]){"best.safetensors", t->rows == TN_EVALUATED_SLICE ? NULL : "posteriors.h5", NULL});
+            t->files.folder, &done, t->clock.best_digest,
+            (const char *[]){"best.safetensors", t->rows.kind == TN_EVALUATED_SLICE ? NULL : "posteriors.h5", NULL});
         if (st == TN_OK)
             tn_result("validation macro F1 %.3f, accuracy %.3f", t->clock.best.macro, t->clock.best.accuracy);
         if (st == TN_OK)
@@ -280,7 +281,7 @@ static tn_status skip(tn_run *run, tn_train *t) {
     tn_status st = TN_OK;
     if (run->rank == 0) {
         tn_done done = identity_of(t);
-        st = tn_done_publish(t->folder, &done, TN_SKIPPED, NULL);
+        st = tn_done_publish(t->files.folder, &done, TN_SKIPPED, NULL);
         tn_say("%s: skipped, because the round before did not improve", t->name);
     }
     return tn_agree(run, st);
@@ -291,7 +292,7 @@ static tn_status skip(tn_run *run, tn_train *t) {
 static const char *const EVALUATED[] = {"", "judged validation+own\n", "judged validation\n"};
 
 static tn_evaluated evaluated_wanted(const tn_cfg *cfg, const tn_cell *cell) {
-    if (cfg->tune.n_space > 0) return TN_EVALUATED_OWN;
+    if (cfg->search.n_space > 0) return TN_EVALUATED_OWN;
     return cell->round < cfg->self.max_rounds ? TN_EVALUATED_ALL : TN_EVALUATED_SLICE;
 }
 
@@ -377,11 +378,10 @@ static tn_status find_inputs(const tn_cfg *cfg, const tn_cell *cell, const char 
 }
 
 tn_status tn_train_done(const tn_cfg *cfg, const tn_cell *cell, bool *out) {
-    char folder[TN_PATH_BYTES], done_path[TN_PATH_BYTES], inputs[TN_TRAIN_INPUTS_BYTES], *settings = NULL;
+    char folder[TN_PATH_BYTES], inputs[TN_TRAIN_INPUTS_BYTES], *settings = NULL;
     *out = false;
     TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
-    TN_TRY(tn_path(done_path, "%s/DONE", folder));
-    if (!tn_file_exists(done_path)) return TN_OK;
+    if (!tn_done_exists(folder)) return TN_OK;
     TN_TRY(settings_of(cfg, cell, &settings));
     tn_status st = find_inputs(cfg, cell, folder, settings, inputs, out);
     free(settings);
@@ -406,12 +406,12 @@ tn_status tn_train_digest(const tn_cfg *cfg, const tn_cell *cell, char hex_out[T
 
 static tn_status set_paths(tn_train *t) {
     tn_cell_name(&t->cell, t->name);
-    TN_TRY(tn_cell_folder(t->cfg, "train", &t->cell, t->folder));
-    TN_TRY(tn_path(t->ckpt_path, "%s/" TN_CHECKPOINT_NAME, t->folder));
-    TN_TRY(tn_path(t->best_path, "%s/best.safetensors", t->folder));
-    TN_TRY(tn_path(t->posteriors_path, "%s/posteriors.h5", t->folder));
-    TN_TRY(tn_path(t->journal_path, "%s/journal.jsonl", t->folder));
-    TN_TRY(tn_path(t->heartbeat_path, "%s/heartbeat", t->folder));
+    TN_TRY(tn_cell_folder(t->cfg, "train", &t->cell, t->files.folder));
+    TN_TRY(tn_path(t->files.checkpoint, "%s/" TN_CHECKPOINT_NAME, t->files.folder));
+    TN_TRY(tn_path(t->files.best, "%s/best.safetensors", t->files.folder));
+    TN_TRY(tn_path(t->files.posteriors, "%s/posteriors.h5", t->files.folder));
+    TN_TRY(tn_path(t->files.journal, "%s/journal.jsonl", t->files.folder));
+    TN_TRY(tn_path(t->files.heartbeat, "%s/heartbeat", t->files.folder));
     return settings_of(t->cfg, &t->cell, &t->settings);
 }
 
@@ -429,17 +429,17 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
     tn_train t = {.cfg = cfg, .index = index, .shards = shards, .cell = *cell, .how = how};
     bool valid = false;
     tn_status st = set_paths(&t);
-    if (st == TN_OK && run->rank == 0) st = find_inputs(cfg, cell, t.folder, t.settings, t.inputs, &valid);
+    if (st == TN_OK && run->rank == 0) st = find_inputs(cfg, cell, t.files.folder, t.settings, t.inputs, &valid);
     st = tn_agree(run, st);
     tn_bcast(run, 0, t.inputs, sizeof t.inputs);
     tn_done want = identity_of(&t);
-    if (st == TN_OK) st = tn_done_begin_all(run, t.folder, t.name, &want, &valid);
+    if (st == TN_OK) st = tn_done_begin_all(run, t.files.folder, t.name, &want, &valid);
     bool skipped = st == TN_OK && !valid && cell->round > 0 && strstr(t.inputs, "filter " TN_SKIPPED "\n");
     if (skipped) st = skip(run, &t);
     if (st == TN_OK && !valid && !skipped) {
         tn_heartbeat last;
-        bool begun = run->rank == 0 && tn_heartbeat_read(t.heartbeat_path, &last);
-        if (run->rank == 0) tn_progress_heartbeat(t.heartbeat_path);
+        bool begun = run->rank == 0 && tn_heartbeat_read(t.files.heartbeat, &last);
+        if (run->rank == 0) tn_progress_heartbeat(t.files.heartbeat);
         st = tn_train_open(run, &t, how->allow_other_bits);
         if (st == TN_OK && begun) tell_lost(&t, &last);
         if (st == TN_OK) st = train_all(run, &t);

@@ -23,9 +23,9 @@
 
 #include "base/hash.h"
 #include "base/run.h"
+#include "cfg/cell.h"
 #include "data/index.h"
 #include "data/shard.h"
-#include "cfg/cell.h"
 
 typedef struct {
     bool allow_other_bits; /* go on although the instruction set or a library differs from the first start */

@@ -1,9 +1,10 @@
 /* train_ckpt.c - publishes the checkpoint of a cell and reads it back. */
 #include "train/train_priv.h"
 
-#include "store/done.h"
 #include "score/probability.h"
+#include "store/done.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +19,10 @@ typedef struct {
 enum { MOST_PARTS = 4 };
 static int parts_of(const tn_train *t, part out[MOST_PARTS]) {
     int n = 0;
-    out[n++] = (part){"model.", t->params, t->state};
-    out[n++] = (part){"ema.", t->ema_params, t->ema_state};
-    out[n++] = (part){"m.", t->m, NULL};
-    if (t->v) out[n++] = (part){"v.", t->v, NULL};
+    out[n++] = (part){"model.", t->vec.params, t->vec.state};
+    out[n++] = (part){"ema.", t->vec.ema_params, t->vec.ema_state};
+    out[n++] = (part){"m.", t->vec.m, NULL};
+    if (t->vec.v) out[n++] = (part){"v.", t->vec.v, NULL};
     return n;
 }
 
@@ -87,7 +88,7 @@ static json_t *checkpoint_words(const tn_train *t) {
 static tn_status write_checkpoint(tn_train *t) {
     part parts[MOST_PARTS];
     int n_parts = parts_of(t, parts), n_tensors = tn_net_tensors(t->net), n = 0;
-    int64_t n_vector = t->n_params + t->n_state;
+    int64_t n_vector = t->vec.n_params + t->vec.n_state;
     tn_ckpt_entry *entry = calloc((size_t)n_parts * (size_t)n_tensors + 2, sizeof *entry);
     float *host = malloc((size_t)(n_parts * n_vector) * sizeof *host);
     json_t *meta = checkpoint_words(t);
@@ -96,19 +97,19 @@ static tn_status write_checkpoint(tn_train *t) {
         st = tn_fail_memory((size_t)(n_parts * n_vector) * sizeof *host, "a checkpoint");
     } else {
         for (int i = 0; i < n_parts; i++) {
-            float *params = host + i * n_vector, *state = params + t->n_params;
-            t->dev->op->download(t->dev, t->n_params, parts[i].params, params);
-            if (parts[i].state) t->dev->op->download(t->dev, t->n_state, parts[i].state, state);
+            float *params = host + i * n_vector, *state = params + t->vec.n_params;
+            t->dev->op->download(t->dev, t->vec.n_params, parts[i].params, params);
+            if (parts[i].state) t->dev->op->download(t->dev, t->vec.n_state, parts[i].state, state);
             tn_ckpt_net_entries(t->net, parts[i].prefix, params, state, entry + n);
             int kept = n; /* entries of optimiser moments: they have no batch-norm state */
             for (int j = 0; j < n_tensors; j++)
                 if (parts[i].state || !tn_tensor_is_state(tn_net_tensor(t->net, j))) entry[kept++] = entry[n + j];
             n = kept;
         }
-        entry[n++] =
-            (tn_ckpt_entry){.name = "z", .n_dims = 2, .dim = {t->n_evaluated, t->index->n_classes}, .data = t->z};
-        entry[n++] = (tn_ckpt_entry){.name = "top", .n_dims = 1, .dim = {t->n_validation}, .data = t->top};
-        st = tn_ckpt_write(t->ckpt_path, n, entry, meta);
+        entry[n++] = (tn_ckpt_entry){
+            .name = "z", .n_dims = 2, .dim = {t->rows.n_evaluated, t->index->n_classes}, .data = t->rows.z};
+        entry[n++] = (tn_ckpt_entry){.name = "top", .n_dims = 1, .dim = {t->rows.n_validation}, .data = t->rows.top};
+        st = tn_ckpt_write(t->files.checkpoint, n, entry, meta);
     }
     json_decref(meta);
     free(entry);
@@ -133,46 +134,47 @@ static tn_status load_moments(const tn_train *t, const tn_ckpt *ck, const char *
         snprintf(name, sizeof name, "%s%s", prefix, x->name);
         TN_TRY(tn_ckpt_copy(ck, name, x->n_dims, x->dim, host + x->offset));
     }
-    t->dev->op->upload(t->dev, t->n_params, host, device);
+    t->dev->op->upload(t->dev, t->vec.n_params, host, device);
     return TN_OK;
 }
 
 /* Check z and p, which the filter will read, and the classes in top, which the next evaluation is compared with. */
 static tn_status check_judged(const tn_train *t) {
     int K = t->index->n_classes;
-    for (int64_t i = 0; t->clock.evaluations_done > 0 && i < t->n_evaluated; i++)
-        TN_TRY(tn_probability_check(t->ckpt_path, t->index, t->judged[i], t->z + i * K,
+    for (int64_t i = 0; t->clock.evaluations_done > 0 && i < t->rows.n_evaluated; i++)
+        TN_TRY(tn_probability_check(t->files.checkpoint, t->index, t->rows.evaluated[i], t->rows.z + i * K,
                                     "delete it; the cell starts anew"));
-    for (int64_t i = 0; i < t->n_validation; i++)
-        if (!(t->top[i] >= 0 && t->top[i] < (float)K && t->top[i] == floorf(t->top[i])))
+    for (int64_t i = 0; i < t->rows.n_validation; i++)
+        if (!(t->rows.top[i] >= 0 && t->rows.top[i] < (float)K && t->rows.top[i] == floorf(t->rows.top[i])))
             return tn_fail(TN_EFORMAT, "%s: top %lld: %g is not a class from 0 to %d: delete it; the cell starts anew",
-                           t->ckpt_path, (long long)i, (double)t->top[i], K - 1);
+                           t->files.checkpoint, (long long)i, (double)t->rows.top[i], K - 1);
     return TN_OK;
 }
 
 static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
-    float *params = malloc((size_t)t->n_params * sizeof *params), *state = malloc((size_t)t->n_state * sizeof *state);
-    tn_status st = params && state ? TN_OK : tn_fail_memory((size_t)t->n_params * sizeof *params, "the weights");
+    float *params = malloc((size_t)t->vec.n_params * sizeof *params),
+          *state = malloc((size_t)t->vec.n_state * sizeof *state);
+    tn_status st = params && state ? TN_OK : tn_fail_memory((size_t)t->vec.n_params * sizeof *params, "the weights");
     if (st == TN_OK) st = tn_ckpt_net_load(ck, t->net, "model.", params, state);
     if (st == TN_OK) {
-        t->dev->op->upload(t->dev, t->n_params, params, t->params);
-        t->dev->op->upload(t->dev, t->n_state, state, t->state);
+        t->dev->op->upload(t->dev, t->vec.n_params, params, t->vec.params);
+        t->dev->op->upload(t->dev, t->vec.n_state, state, t->vec.state);
         st = tn_ckpt_net_load(ck, t->net, "ema.", params, state);
     }
     if (st == TN_OK) {
-        t->dev->op->upload(t->dev, t->n_params, params, t->ema_params);
-        t->dev->op->upload(t->dev, t->n_state, state, t->ema_state);
-        st = load_moments(t, ck, "m.", params, t->m);
+        t->dev->op->upload(t->dev, t->vec.n_params, params, t->vec.ema_params);
+        t->dev->op->upload(t->dev, t->vec.n_state, state, t->vec.ema_state);
+        st = load_moments(t, ck, "m.", params, t->vec.m);
     }
-    if (st == TN_OK && t->v) st = load_moments(t, ck, "v.", params, t->v);
-    int64_t dim[2] = {t->n_evaluated, t->index->n_classes};
-    if (st == TN_OK) st = tn_ckpt_copy(ck, "z", 2, dim, t->z);
-    if (st == TN_OK && tn_ckpt_copy(ck, "top", 1, &t->n_validation, t->top) != TN_OK)
+    if (st == TN_OK && t->vec.v) st = load_moments(t, ck, "v.", params, t->vec.v);
+    int64_t dim[2] = {t->rows.n_evaluated, t->index->n_classes};
+    if (st == TN_OK) st = tn_ckpt_copy(ck, "z", 2, dim, t->rows.z);
+    if (st == TN_OK && tn_ckpt_copy(ck, "top", 1, &t->rows.n_validation, t->rows.top) != TN_OK)
         st = tn_fail(
             TN_EFORMAT,
             "%s: was made by an earlier version, which kept models by another rule: delete %s and run again; the "
             "cell starts anew",
-            t->ckpt_path, t->folder);
+            t->files.checkpoint, t->files.folder);
     if (st == TN_OK) st = check_judged(t);
     free(params);
     free(state);
@@ -186,13 +188,15 @@ static tn_status check_bits(const tn_train *t, const tn_ckpt *ck, bool allow_oth
     return tn_fail(TN_EARG,
                    "%s: began with instruction set %s and %s, but this node has %s and %s: the results would differ in "
                    "their last bits. Continue on a node like the first, or give --allow-other-bits",
-                   t->ckpt_path, isa ? isa : "?", library ? library : "?", tn_isa_words[t->isa], tn_dev_library());
+                   t->files.checkpoint, isa ? isa : "?", library ? library : "?", tn_isa_words[t->isa],
+                   tn_dev_library());
 }
 
 tn_status tn_train_resume(tn_train *t, const tn_ckpt *ck, bool allow_other_bits, bool *resumed_out) {
     const char *settings = tn_ckpt_word(ck, "settings"), *inputs = tn_ckpt_word(ck, "inputs");
-    if (!settings || !inputs) return tn_fail(TN_EFORMAT, "%s: has no `settings` and `inputs`: delete it", t->ckpt_path);
-    TN_TRY(tn_settings_same(t->folder, settings, t->settings));
+    if (!settings || !inputs)
+        return tn_fail(TN_EFORMAT, "%s: has no `settings` and `inputs`: delete it", t->files.checkpoint);
+    TN_TRY(tn_settings_same(t->files.folder, settings, t->settings));
     *resumed_out = strcmp(inputs, t->inputs) == 0;
     if (!*resumed_out) return TN_OK;
     TN_TRY(check_bits(t, ck, allow_other_bits));

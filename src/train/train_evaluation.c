@@ -1,13 +1,14 @@
 /* train_evaluation.c - one evaluation during training. */
 #include "train/train_priv.h"
 
+#include "base/watch.h"
+#include "score/match.h"
 #include "store/done.h"
 #include "store/h5.h"
-#include "base/watch.h"
 #include "train/noise.h"
-#include "score/match.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +20,16 @@ int64_t tn_train_point_step(const tn_train *t, int j) {
 
 /* The temporal ensemble of SELF: z_j = alpha z_{j-1} + (1 - alpha) p_j, z_0 = p_0 */
 static void ensemble_in_time(tn_train *t) {
-    int64_t n = t->n_evaluated * t->index->n_classes;
+    int64_t n = t->rows.n_evaluated * t->index->n_classes;
     double alpha = t->clock.evaluations_done == 0 ? 0.0 : t->cfg->self.alpha;
-    for (int64_t i = 0; i < n; i++) t->z[i] = (float)(alpha * (double)t->z[i] + (1.0 - alpha) * (double)t->p[i]);
+    for (int64_t i = 0; i < n; i++)
+        t->rows.z[i] = (float)(alpha * (double)t->rows.z[i] + (1.0 - alpha) * (double)t->rows.p[i]);
 }
 
 /* The last step may have made the weights non-finite. All ranks have the same p and come to the same result. */
 static tn_status check_finite(const tn_train *t) {
-    int64_t i = 0, n = t->n_evaluated * t->index->n_classes;
-    while (i < n && isfinite(t->p[i])) i++;
+    int64_t i = 0, n = t->rows.n_evaluated * t->index->n_classes;
+    while (i < n && isfinite(t->rows.p[i])) i++;
     if (i == n) return TN_OK;
     return tn_fail(
         TN_EDIVERGED,
@@ -44,19 +46,19 @@ static tn_status judge_point(tn_train *t, tn_score *score_out, bool *keep_out) {
     int K = t->index->n_classes;
     tn_match m = {.seed = 0};
     tn_status st = tn_match_new(K, (uint64_t)t->cfg->folds.seed, &m);
-    for (int64_t i = 0, v = 0; st == TN_OK && i < t->n_evaluated; i++) {
-        int64_t row = t->judged[i];
-        if (t->is_validation[row])
-            tn_match_add(&m, t->index->component[row], t->index->label[row], (int)t->top[v++],
-                         tn_argmax(K, t->p + i * K));
+    for (int64_t i = 0, v = 0; st == TN_OK && i < t->rows.n_evaluated; i++) {
+        int64_t row = t->rows.evaluated[i];
+        if (t->rows.is_validation[row])
+            tn_match_add(&m, t->index->component[row], t->index->label[row], (int)t->rows.top[v++],
+                         tn_argmax(K, t->rows.p + i * K));
     }
     if (st == TN_OK) {
         bool highest = false, first = t->clock.best_evaluation < 0;
         *score_out = tn_score_of(&m.newer_rows);
         *keep_out = tn_match_keeps(&m, &highest) || first;
         highest = highest || first;
-        for (int64_t i = 0, v = 0; highest && i < t->n_evaluated; i++)
-            if (t->is_validation[t->judged[i]]) t->top[v++] = (float)tn_argmax(K, t->p + i * K);
+        for (int64_t i = 0, v = 0; highest && i < t->rows.n_evaluated; i++)
+            if (t->rows.is_validation[t->rows.evaluated[i]]) t->rows.top[v++] = (float)tn_argmax(K, t->rows.p + i * K);
     }
     tn_match_free(&m);
     return st;
@@ -73,8 +75,8 @@ static tn_status write_spread(const tn_train *t, tn_h5 *f, const char *name, con
     for (int64_t first = 0; first < N; first += BLOCK_ROWS) {
         int64_t n = N - first < BLOCK_ROWS ? N - first : BLOCK_ROWS;
         memset(room, 0, (size_t)(n * K) * sizeof *room);
-        for (; i < t->n_evaluated && t->judged[i] < first + n; i++)
-            memcpy(room + (t->judged[i] - first) * K, x + i * K, (size_t)K * sizeof *room);
+        for (; i < t->rows.n_evaluated && t->rows.evaluated[i] < first + n; i++)
+            memcpy(room + (t->rows.evaluated[i] - first) * K, x + i * K, (size_t)K * sizeof *room);
         TN_TRY(tn_h5_write_rows(f, name, TN_H5_F32, first, n, room));
         tn_watch_go();
     }
@@ -86,16 +88,16 @@ static tn_status write_posteriors(const tn_train *t) {
     char tmp[TN_PATH_BYTES];
     tn_h5 *f = NULL;
     size_t n_bytes = (size_t)BLOCK_ROWS * (size_t)t->index->n_classes * sizeof(float);
-    TN_TRY(tn_publish_name(t->posteriors_path, tmp));
+    TN_TRY(tn_publish_name(t->files.posteriors, tmp));
     float *room = malloc(n_bytes);
     tn_status st = room ? tn_h5_create(tmp, &f) : tn_fail_memory(n_bytes, "posteriors");
     if (st == TN_OK) st = tn_h5_stamp(f, "posteriors", 1);
-    if (st == TN_OK) st = write_spread(t, f, "z", t->z, room);
-    if (st == TN_OK) st = write_spread(t, f, "p", t->p, room);
+    if (st == TN_OK) st = write_spread(t, f, "z", t->rows.z, room);
+    if (st == TN_OK) st = write_spread(t, f, "p", t->rows.p, room);
     tn_status closed = tn_h5_close(&f);
     if (st == TN_OK) st = closed;
-    if (st == TN_OK) st = tn_publish_end(t->posteriors_path);
-    if (st != TN_OK) tn_publish_drop(t->posteriors_path);
+    if (st == TN_OK) st = tn_publish_end(t->files.posteriors);
+    if (st != TN_OK) tn_publish_drop(t->files.posteriors);
     free(room);
     return st;
 }
@@ -106,26 +108,27 @@ static tn_status read_spread(const tn_train *t, tn_h5 *f, const char *name, floa
     for (int64_t first = 0; first < N; first += BLOCK_ROWS) {
         int64_t n = N - first < BLOCK_ROWS ? N - first : BLOCK_ROWS;
         TN_TRY(tn_h5_read_rows(f, name, TN_H5_F32, first, n, room));
-        for (; i < t->n_evaluated && t->judged[i] < first + n; i++)
-            memcpy(x + i * K, room + (t->judged[i] - first) * K, (size_t)K * sizeof *room);
+        for (; i < t->rows.n_evaluated && t->rows.evaluated[i] < first + n; i++)
+            memcpy(x + i * K, room + (t->rows.evaluated[i] - first) * K, (size_t)K * sizeof *room);
     }
     return TN_OK;
 }
 
 static void hash_weights(const tn_train *t, const float *params, const float *state, tn_hash *hash) {
-    tn_hash_add(hash, params, (size_t)t->n_params * sizeof *params);
-    tn_hash_add(hash, state, (size_t)t->n_state * sizeof *state);
+    tn_hash_add(hash, params, (size_t)t->vec.n_params * sizeof *params);
+    tn_hash_add(hash, state, (size_t)t->vec.n_state * sizeof *state);
 }
 
 static void hash_posteriors(const tn_train *t, const float *x, tn_hash *hash) {
-    tn_hash_add(hash, x, (size_t)t->n_evaluated * (size_t)t->index->n_classes * sizeof *x);
+    tn_hash_add(hash, x, (size_t)t->rows.n_evaluated * (size_t)t->index->n_classes * sizeof *x);
 }
 
 static tn_status hash_weights_file(const tn_train *t, tn_hash *hash) {
     tn_ckpt *best = NULL;
-    float *params = malloc((size_t)t->n_params * sizeof *params), *state = malloc((size_t)t->n_state * sizeof *state);
-    tn_status st = params && state ? tn_ckpt_read(t->best_path, &best)
-                                   : tn_fail_memory((size_t)t->n_params * sizeof *params, "the best model");
+    float *params = malloc((size_t)t->vec.n_params * sizeof *params),
+          *state = malloc((size_t)t->vec.n_state * sizeof *state);
+    tn_status st = params && state ? tn_ckpt_read(t->files.best, &best)
+                                   : tn_fail_memory((size_t)t->vec.n_params * sizeof *params, "the best model");
     if (st == TN_OK) st = tn_ckpt_net_load(best, t->net, "model.", params, state);
     if (st == TN_OK) hash_weights(t, params, state, hash);
     tn_ckpt_free(&best);
@@ -138,10 +141,10 @@ static tn_status hash_posteriors_file(const tn_train *t, tn_hash *hash) {
     static const char *const NAME[] = {"z", "p"};
     tn_h5 *f = NULL;
     float *room = malloc((size_t)BLOCK_ROWS * (size_t)t->index->n_classes * sizeof *room);
-    tn_status st = room ? tn_h5_open(t->posteriors_path, &f) : tn_fail_memory(BLOCK_ROWS * sizeof *room, "posteriors");
+    tn_status st = room ? tn_h5_open(t->files.posteriors, &f) : tn_fail_memory(BLOCK_ROWS * sizeof *room, "posteriors");
     for (int i = 0; st == TN_OK && i < 2; i++) {
-        st = read_spread(t, f, NAME[i], t->p, room);
-        if (st == TN_OK) hash_posteriors(t, t->p, hash);
+        st = read_spread(t, f, NAME[i], t->rows.p, room);
+        if (st == TN_OK) hash_posteriors(t, t->rows.p, hash);
     }
     tn_h5_close(&f);
     free(room);
@@ -151,7 +154,7 @@ static tn_status hash_posteriors_file(const tn_train *t, tn_hash *hash) {
 tn_status tn_train_best_digest(tn_train *t, char hex_out[TN_HEX_BYTES]) {
     tn_hash *hash = tn_hash_new();
     tn_status st = hash_weights_file(t, hash);
-    if (st == TN_OK && t->rows != TN_EVALUATED_SLICE) st = hash_posteriors_file(t, hash);
+    if (st == TN_OK && t->rows.kind != TN_EVALUATED_SLICE) st = hash_posteriors_file(t, hash);
     tn_hash_hex(hash, hex_out);
     tn_hash_free(&hash);
     return st;
@@ -160,25 +163,26 @@ tn_status tn_train_best_digest(tn_train *t, char hex_out[TN_HEX_BYTES]) {
 static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
     int n = tn_net_tensors(t->net);
     tn_ckpt_entry *entry = calloc((size_t)n, sizeof *entry);
-    float *params = malloc((size_t)t->n_params * sizeof *params), *state = malloc((size_t)t->n_state * sizeof *state);
+    float *params = malloc((size_t)t->vec.n_params * sizeof *params),
+          *state = malloc((size_t)t->vec.n_state * sizeof *state);
     json_t *meta = json_object();
     tn_status st = TN_OK;
     if (!entry || !params || !state || !meta) {
-        st = tn_fail_memory((size_t)t->n_params * sizeof *params, "the best model");
+        st = tn_fail_memory((size_t)t->vec.n_params * sizeof *params, "the best model");
     } else {
-        t->dev->op->download(t->dev, t->n_params, t->ema_params, params);
-        t->dev->op->download(t->dev, t->n_state, t->ema_state, state);
+        t->dev->op->download(t->dev, t->vec.n_params, t->vec.ema_params, params);
+        t->dev->op->download(t->dev, t->vec.n_state, t->vec.ema_state, state);
         tn_ckpt_net_entries(t->net, "model.", params, state, entry);
         tn_ckpt_set_model(meta, &t->model);
         tn_ckpt_set_isa(meta, t->isa);
         json_object_set_new(meta, "cell", json_string(t->name));
         json_object_set_new(meta, "images_seen", json_sprintf("%lld", (long long)t->clock.images_seen));
-        st = tn_ckpt_write(t->best_path, n, entry, meta);
+        st = tn_ckpt_write(t->files.best, n, entry, meta);
         tn_hash *hash = tn_hash_new();
         hash_weights(t, params, state, hash);
-        if (t->rows != TN_EVALUATED_SLICE) {
-            hash_posteriors(t, t->z, hash);
-            hash_posteriors(t, t->p, hash);
+        if (t->rows.kind != TN_EVALUATED_SLICE) {
+            hash_posteriors(t, t->rows.z, hash);
+            hash_posteriors(t, t->rows.p, hash);
         }
         tn_hash_hex(hash, digest_out);
         tn_hash_free(&hash);
@@ -193,7 +197,7 @@ static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
 static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
     char digest[TN_HEX_BYTES] = "";
     tn_status st = TN_OK;
-    if (run->rank == 0 && t->rows != TN_EVALUATED_SLICE) st = write_posteriors(t);
+    if (run->rank == 0 && t->rows.kind != TN_EVALUATED_SLICE) st = write_posteriors(t);
     if (run->rank == 0 && st == TN_OK) st = write_best(t, digest);
     TN_TRY(tn_agree(run, st));
     MPI_Bcast(digest, sizeof digest, MPI_CHAR, 0, run->comm);
@@ -221,7 +225,7 @@ static tn_status append_journal(tn_train *t, const tn_score *score, double evalu
     for (int k = 0; k < t->index->n_classes; k++) {
         json_object_set_new(f1, t->index->class_name[k], json_real(score->f1[k]));
         json_object_set_new(exposure, t->index->class_name[k], json_integer(c->exposure[k]));
-        json_object_set_new(rows, t->index->class_name[k], json_integer(t->rows_by_class[k]));
+        json_object_set_new(rows, t->index->class_name[k], json_integer(t->rows.by_class[k]));
     }
     json_t *line = json_pack("{s:i,s:I,s:I,s:f,s:f,s:b,s:{s:f,s:f,s:f,s:o},s:o,s:I,s:o,s:I,s:o,s:f,s:f}", "evaluation",
                              c->evaluations_done + 1, "step", (json_int_t)c->step, "images", (json_int_t)c->images_seen,
@@ -230,23 +234,23 @@ static tn_status append_journal(tn_train *t, const tn_score *score, double evalu
                              c->best_evaluation == c->evaluations_done, "validation", "geometric_mean", score->gmean,
                              "macro_f1", score->macro, "accuracy", score->accuracy, "f1", f1, "images_by_class",
                              exposure, "images_unlabeled", (json_int_t)(c->images_seen - n_labelled), "rows_by_class",
-                             rows, "rows_unlabeled", (json_int_t)t->rows_unlabeled, "noise_scale_images", noise_json(t),
-                             "training_seconds", c->seconds, "evaluation_seconds", evaluation_s);
+                             rows, "rows_unlabeled", (json_int_t)t->rows.n_unlabeled, "noise_scale_images",
+                             noise_json(t), "training_seconds", c->seconds, "evaluation_seconds", evaluation_s);
     char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
     json_decref(line);
     if (!text) return tn_fail_memory(1024, "a line of the journal");
     int n = fprintf(t->journal, "%s\n", text);
     free(text);
     if (n < 0 || fflush(t->journal) != 0 || fsync(fileno(t->journal)) != 0)
-        return tn_fail(TN_EIO, "%s: cannot be written: %s", t->journal_path, strerror(errno));
+        return tn_fail(TN_EIO, "%s: cannot be written: %s", t->files.journal, strerror(errno));
     t->clock.journal_bytes += n;
     return TN_OK;
 }
 
 tn_status tn_train_evaluate(tn_run *run, tn_train *t) {
     double begin_s = tn_now_s();
-    tn_exec_weights(t->exec, t->ema_params, t->ema_state);
-    TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->n_evaluated, t->judged, NULL, t->p));
+    tn_exec_weights(t->exec, t->vec.ema_params, t->vec.ema_state);
+    TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->rows.n_evaluated, t->rows.evaluated, NULL, t->rows.p));
     TN_TRY(check_finite(t));
     ensemble_in_time(t);
     tn_score score = {.K = 0};

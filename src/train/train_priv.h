@@ -3,16 +3,16 @@
 #define TN_TRAIN_TRAIN_PRIV_H
 
 #include "base/progress.h"
-#include "data/loader.h"
 #include "data/fold.h"
+#include "data/loader.h"
+#include "data/overlay.h"
 #include "data/sampler.h"
 #include "model/ckpt.h"
-#include "train/eval.h"
-#include "score/metric.h"
-#include "data/overlay.h"
-#include "train/train.h"
 #include "net/optim.h"
 #include "net/sync.h"
+#include "score/metric.h"
+#include "train/eval.h"
+#include "train/train.h"
 
 /* The state that changes during training, without the vectors; a checkpoint stores it. */
 typedef struct {
@@ -38,6 +38,34 @@ enum { TN_TRAIN_INPUTS_BYTES = 256 };
  * that was evaluated on more rows than needed counts as done. */
 typedef enum { TN_EVALUATED_ALL, TN_EVALUATED_OWN, TN_EVALUATED_SLICE } tn_evaluated;
 
+/* Paths. The cell's folder, and files in it. */
+typedef struct {
+    char folder[TN_PATH_BYTES], checkpoint[TN_PATH_BYTES], best[TN_PATH_BYTES], posteriors[TN_PATH_BYTES],
+        journal[TN_PATH_BYTES], heartbeat[TN_PATH_BYTES];
+} tn_train_files;
+
+/* The rows that the cell trains on and predicts, and what it knows of them. Host memory. */
+typedef struct {
+    tn_evaluated kind;      /* named in the inputs, too */
+    int64_t n_evaluated;    /* number of rows that evaluations predict */
+    int64_t *evaluated;     /* (n_evaluated): these rows, ascending */
+    uint8_t *is_validation; /* (N) is the row in the validation slice? */
+    int64_t n_validation;   /* rows in the validation slice; all of them are evaluated */
+    float *top;             /* (n_validation): the class predicted by the highest-scoring evaluation; whole numbers */
+    int32_t *label;         /* (N) label to train with; -1 = none */
+    int64_t by_class[TN_MAX_CLASSES]; /* rows to train on, by this label */
+    int64_t n_unlabeled;
+    float *z, *p; /* (n_evaluated,K): prediction ensemble, latest posteriors */
+} tn_train_rows;
+
+/* Weights, moments, averages, and the lanes' gradients. Device memory. */
+typedef struct {
+    int64_t n_params, n_state;
+    float *params, *state, *m, *v, *ema_params, *ema_state; /* v: NULL without AdamW */
+    float **lane;                                           /* (lanes of this rank) x n_lane floats, see below */
+    int64_t moments_at, grads_at, n_lane;
+} tn_train_vectors;
+
 typedef struct tn_train {
     const tn_cfg *cfg;
     const tn_index *index;
@@ -45,40 +73,28 @@ typedef struct tn_train {
     tn_cell cell;
     const tn_train_how *how;
     char name[TN_CELL_NAME_BYTES];
-    char folder[TN_PATH_BYTES], ckpt_path[TN_PATH_BYTES], best_path[TN_PATH_BYTES], posteriors_path[TN_PATH_BYTES],
-        journal_path[TN_PATH_BYTES], heartbeat_path[TN_PATH_BYTES];
+    tn_train_files files;
     char *settings, inputs[TN_TRAIN_INPUTS_BYTES]; /* identity (store/done.h); inputs as rank 0 sees them */
-    tn_evaluated rows;                             /* named in the inputs, too */
 
     tn_ckpt_model model;
     tn_ckpt *pretrained; /* only while opening, if the job file names one */
     tn_net *net;
     tn_dev *dev;
+    tn_isa isa;
     tn_exec *exec;
     tn_exec *teacher; /* evaluates the averaged weights in training; NULL without consistency loss */
     float *
         teacher_p; /* (2,B,K): the teacher's probabilities of the lane's images; the same, mixed as CutMix mixed the labels */
-    tn_isa isa;
 
-    int L, B;      /* lanes per step, images per lane */
+    int L, B; /* lanes per step, images per lane */
+    int64_t n_steps;
     tn_lanes mine; /* the lanes of this rank */
-    int64_t n_params, n_state, n_steps;
-    float *params, *state, *m, *v, *ema_params, *ema_state; /* device */
-    float **lane;                                           /* (mine.n) x n_lane floats, see below */
-    int64_t moments_at, grads_at, n_lane;
+    tn_train_vectors vec;
     tn_lane_sum *sum;
 
+    tn_train_rows rows;
     tn_sampler *sampler;
     tn_loader_spec train_spec, eval_spec;
-    int64_t n_evaluated;    /* number of rows that evaluations predict */
-    int64_t *judged;        /* (n_evaluated): these rows, ascending */
-    uint8_t *is_validation; /* (N) is the row in the validation slice? */
-    int64_t n_validation;   /* rows in the validation slice; all of them are evaluated */
-    float *top;             /* (n_validation): the class predicted by the highest-scoring evaluation; whole numbers */
-    int32_t *label;         /* (N) label to train with; -1 = none */
-    int64_t rows_by_class[TN_MAX_CLASSES]; /* rows to train on, by this label */
-    int64_t rows_unlabeled;
-    float *z, *p; /* (n_evaluated,K): prediction ensemble, latest posteriors */
 
     tn_train_clock clock;
     double checkpoint_at_s; /* when the latest checkpoint was begun, tn_now_s */

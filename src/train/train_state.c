@@ -1,11 +1,11 @@
 /* train_state.c - allocates, initialises and frees the state of a cell. */
 #include "train/train_priv.h"
 
+#include "model/weights.h"
 #include "store/done.h"
 #include "store/h5.h"
 #include "store/visible.h"
 #include "train/cost.h"
-#include "model/weights.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,17 +35,18 @@ static tn_status choose_isa(tn_run *run, tn_train *t, const tn_ckpt *ck, bool al
 }
 
 static tn_status start_anew(tn_train *t) {
-    float *params = malloc((size_t)t->n_params * sizeof *params), *state = malloc((size_t)t->n_state * sizeof *state);
-    tn_status st = params && state ? TN_OK : tn_fail_memory((size_t)t->n_params * sizeof *params, "the weights");
+    float *params = malloc((size_t)t->vec.n_params * sizeof *params),
+          *state = malloc((size_t)t->vec.n_state * sizeof *state);
+    tn_status st = params && state ? TN_OK : tn_fail_memory((size_t)t->vec.n_params * sizeof *params, "the weights");
     if (st == TN_OK) {
         tn_net_init(t->net, (uint64_t)t->cell.seed, params, state);
         if (t->pretrained) st = tn_pretrained_load(t->pretrained, t->net, params, state);
     }
     if (st == TN_OK) {
-        t->dev->op->upload(t->dev, t->n_params, params, t->params);
-        t->dev->op->upload(t->dev, t->n_state, state, t->state);
-        t->dev->op->upload(t->dev, t->n_params, params, t->ema_params);
-        t->dev->op->upload(t->dev, t->n_state, state, t->ema_state);
+        t->dev->op->upload(t->dev, t->vec.n_params, params, t->vec.params);
+        t->dev->op->upload(t->dev, t->vec.n_state, state, t->vec.state);
+        t->dev->op->upload(t->dev, t->vec.n_params, params, t->vec.ema_params);
+        t->dev->op->upload(t->dev, t->vec.n_state, state, t->vec.ema_state);
     }
     free(params);
     free(state);
@@ -63,31 +64,32 @@ static tn_status make_net(tn_train *t) {
     if (t->pretrained) TN_TRY(tn_pretrained_fit(c->model.pretrained, t->pretrained, &spec, &norm));
     TN_TRY(tn_net_new(&spec, &t->net));
     t->model = (tn_ckpt_model){.net = *tn_net_spec_of(t->net), .size_px = t->cell.size_px, .norm = norm};
-    t->n_params = tn_net_params(t->net);
-    t->n_state = tn_net_state(t->net);
+    t->vec.n_params = tn_net_params(t->net);
+    t->vec.n_state = tn_net_state(t->net);
     return TN_OK;
 }
 
 static tn_status make_vectors(tn_train *t, int n_ranks, int rank) {
     enum { LINE = 16, BUCKET = 1 << 19 }; /* floats; docs/performance.md, "Sum over ranks" */
-    t->moments_at = TN_SLOTS;
-    t->grads_at = (t->moments_at + t->n_state + LINE - 1) / LINE * LINE;
-    t->n_lane = t->grads_at + t->n_params;
+    t->vec.moments_at = TN_SLOTS;
+    t->vec.grads_at = (t->vec.moments_at + t->vec.n_state + LINE - 1) / LINE * LINE;
+    t->vec.n_lane = t->vec.grads_at + t->vec.n_params;
     bool adamw = t->cfg->train.optimizer == TN_OPTIM_ADAMW;
     struct {
         float **at;
         int64_t n;
-    } want[] = {{&t->params, t->n_params},        {&t->state, t->n_state},       {&t->m, t->n_params},
-                {&t->v, adamw ? t->n_params : 0}, {&t->ema_params, t->n_params}, {&t->ema_state, t->n_state}};
+    } want[] = {{&t->vec.params, t->vec.n_params},     {&t->vec.state, t->vec.n_state},
+                {&t->vec.m, t->vec.n_params},          {&t->vec.v, adamw ? t->vec.n_params : 0},
+                {&t->vec.ema_params, t->vec.n_params}, {&t->vec.ema_state, t->vec.n_state}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
         if (want[i].n && !(*want[i].at = t->dev->op->alloc(t->dev, want[i].n)))
             return tn_fail_memory((size_t)want[i].n * sizeof(float), "the weights");
-    t->lane = calloc((size_t)t->mine.n, sizeof *t->lane);
-    if (!t->lane) return tn_fail_memory((size_t)t->mine.n * sizeof *t->lane, "the lanes");
+    t->vec.lane = calloc((size_t)t->mine.n, sizeof *t->vec.lane);
+    if (!t->vec.lane) return tn_fail_memory((size_t)t->mine.n * sizeof *t->vec.lane, "the lanes");
     for (int i = 0; i < t->mine.n; i++)
-        if (!(t->lane[i] = t->dev->op->alloc(t->dev, t->n_lane)))
-            return tn_fail_memory((size_t)t->n_lane * sizeof(float), "the gradients of a lane");
-    TN_TRY(tn_lane_sum_new(t->L, n_ranks, rank, t->n_lane, BUCKET, t->lane, &t->sum));
+        if (!(t->vec.lane[i] = t->dev->op->alloc(t->dev, t->vec.n_lane)))
+            return tn_fail_memory((size_t)t->vec.n_lane * sizeof(float), "the gradients of a lane");
+    TN_TRY(tn_lane_sum_new(t->L, n_ranks, rank, t->vec.n_lane, BUCKET, t->vec.lane, &t->sum));
     return tn_exec_new(t->dev, t->net, t->B, t->cell.size_px, true, &t->exec);
 }
 
@@ -103,18 +105,18 @@ static tn_status make_teacher(tn_train *t) {
 static tn_status make_labels(tn_train *t) {
     int64_t N = t->index->n;
     uint8_t *verdict = malloc((size_t)N);
-    t->label = calloc((size_t)N, sizeof *t->label);
-    tn_status st = verdict && t->label ? tn_overlay_read(t->cfg, &t->cell, N, verdict, t->label)
-                                       : tn_fail_memory((size_t)N * 5, "the labels");
+    t->rows.label = calloc((size_t)N, sizeof *t->rows.label);
+    tn_status st = verdict && t->rows.label ? tn_overlay_read(t->cfg, &t->cell, N, verdict, t->rows.label)
+                                            : tn_fail_memory((size_t)N * 5, "the labels");
     for (int64_t i = 0; st == TN_OK && i < N; i++)
-        t->label[i] = tn_label_after(verdict[i], t->index->label[i], t->label[i]);
+        t->rows.label[i] = tn_label_after(verdict[i], t->index->label[i], t->rows.label[i]);
     free(verdict);
     return st;
 }
 
 static bool is_judged(const tn_train *t, int64_t row) {
-    return t->rows == TN_EVALUATED_ALL || t->is_validation[row] ||
-           (t->rows == TN_EVALUATED_OWN && t->index->fold[row] == t->cell.fold);
+    return t->rows.kind == TN_EVALUATED_ALL || t->rows.is_validation[row] ||
+           (t->rows.kind == TN_EVALUATED_OWN && t->index->fold[row] == t->cell.fold);
 }
 
 /* Choose the rows to train on, to evaluate and to validate on. */
@@ -122,31 +124,33 @@ static tn_status make_rows(tn_train *t) {
     const tn_index *ix = t->index;
     int64_t N = ix->n, n_train = 0;
     int64_t *rows = malloc((size_t)N * sizeof *rows);
-    t->is_validation = calloc((size_t)N, 1);
-    t->judged = malloc((size_t)N * sizeof *t->judged);
-    tn_status st = rows && t->is_validation && t->judged ? make_labels(t) : tn_fail_memory((size_t)N * 17, "the rows");
-    if (st == TN_OK) st = tn_validation_draw(t->cfg, ix, t->cell.fold, t->is_validation);
+    t->rows.is_validation = calloc((size_t)N, 1);
+    t->rows.evaluated = malloc((size_t)N * sizeof *t->rows.evaluated);
+    tn_status st = rows && t->rows.is_validation && t->rows.evaluated ? make_labels(t)
+                                                                      : tn_fail_memory((size_t)N * 17, "the rows");
+    if (st == TN_OK) st = tn_validation_draw(t->cfg, ix, t->cell.fold, t->rows.is_validation);
     for (int64_t i = 0; st == TN_OK && i < N; i++) {
         if (ix->fold[i] < 0) continue;
-        if (is_judged(t, i)) t->judged[t->n_evaluated++] = i;
-        t->n_validation += t->is_validation[i];
-        if (ix->fold[i] != t->cell.fold && !t->is_validation[i] && t->label[i] != TN_LABEL_OUT) {
+        if (is_judged(t, i)) t->rows.evaluated[t->rows.n_evaluated++] = i;
+        t->rows.n_validation += t->rows.is_validation[i];
+        if (ix->fold[i] != t->cell.fold && !t->rows.is_validation[i] && t->rows.label[i] != TN_LABEL_OUT) {
             rows[n_train++] = i;
-            *(t->label[i] >= 0 ? &t->rows_by_class[t->label[i]] : &t->rows_unlabeled) += 1;
+            *(t->rows.label[i] >= 0 ? &t->rows.by_class[t->rows.label[i]] : &t->rows.n_unlabeled) += 1;
         }
     }
-    if (st == TN_OK && t->n_validation == 0)
+    if (st == TN_OK && t->rows.n_validation == 0)
         st = tn_fail(TN_EARG, "fold %d has no validation rows: raise folds.validation_share", t->cell.fold);
     if (st == TN_OK)
         st = tn_sampler_new(t->cfg->train.sampler, (uint64_t)t->cell.seed, ix->n_classes, ix->class_name, rows, n_train,
-                            t->label, &t->sampler);
+                            t->rows.label, &t->sampler);
     free(rows);
     if (st != TN_OK) return st;
-    size_t floats = (size_t)t->n_evaluated * (size_t)ix->n_classes;
-    t->z = calloc(floats, sizeof *t->z);
-    t->p = calloc(floats, sizeof *t->p);
-    t->top = calloc((size_t)t->n_validation, sizeof *t->top);
-    return t->z && t->p && t->top ? TN_OK : tn_fail_memory(2 * floats * sizeof *t->z, "the posteriors");
+    size_t floats = (size_t)t->rows.n_evaluated * (size_t)ix->n_classes;
+    t->rows.z = calloc(floats, sizeof *t->rows.z);
+    t->rows.p = calloc(floats, sizeof *t->rows.p);
+    t->rows.top = calloc((size_t)t->rows.n_validation, sizeof *t->rows.top);
+    return t->rows.z && t->rows.p && t->rows.top ? TN_OK
+                                                 : tn_fail_memory(2 * floats * sizeof *t->rows.z, "the posteriors");
 }
 
 static void make_specs(tn_train *t) {
@@ -165,7 +169,7 @@ static void make_specs(tn_train *t) {
     t->train_spec.augment = c->train.augment;
     t->train_spec.n_augment = c->train.n_augment;
     t->train_spec.label_smoothing = c->train.label_smoothing;
-    t->train_spec.label = t->label;
+    t->train_spec.label = t->rows.label;
     t->train_spec.keep_clean = t->teacher != NULL;
 }
 
@@ -182,16 +186,16 @@ static tn_status make_all(tn_train *t, int n_ranks, int rank) {
  * the journal; if it was lost, a new one begins. */
 static tn_status open_journal(tn_train *t) {
     struct stat info = {.st_size = 0};
-    if (stat(t->journal_path, &info) != 0 && errno != ENOENT)
-        return tn_fail(TN_EIO, "%s: cannot be read: %s", t->journal_path, strerror(errno));
+    if (stat(t->files.journal, &info) != 0 && errno != ENOENT)
+        return tn_fail(TN_EIO, "%s: cannot be read: %s", t->files.journal, strerror(errno));
     if (info.st_size < t->clock.journal_bytes) {
-        tn_warn("%s: lines are missing; a new journal begins", t->journal_path);
+        tn_warn("%s: lines are missing; a new journal begins", t->files.journal);
         t->clock.journal_bytes = 0;
     }
-    t->journal = t->clock.journal_bytes > 0 ? fopen(t->journal_path, "r+b") : tn_file_create(t->journal_path);
+    t->journal = t->clock.journal_bytes > 0 ? fopen(t->files.journal, "r+b") : tn_file_create(t->files.journal);
     if (!t->journal || ftruncate(fileno(t->journal), t->clock.journal_bytes) != 0 ||
         fseek(t->journal, 0, SEEK_END) != 0)
-        return tn_fail(TN_EIO, "%s: cannot be written: %s", t->journal_path, strerror(errno));
+        return tn_fail(TN_EIO, "%s: cannot be written: %s", t->files.journal, strerror(errno));
     return TN_OK;
 }
 
@@ -199,17 +203,17 @@ static tn_status open_journal(tn_train *t) {
 static tn_status check_best(const tn_train *t) {
     tn_ckpt *best = NULL;
     tn_h5 *posteriors = NULL;
-    bool alone = t->rows == TN_EVALUATED_SLICE;
-    tn_status st = tn_ckpt_read(t->best_path, &best);
-    if (st == TN_OK && !alone) st = tn_h5_open(t->posteriors_path, &posteriors);
+    bool alone = t->rows.kind == TN_EVALUATED_SLICE;
+    tn_status st = tn_ckpt_read(t->files.best, &best);
+    if (st == TN_OK && !alone) st = tn_h5_open(t->files.posteriors, &posteriors);
     tn_h5_close(&posteriors);
     tn_ckpt_free(&best);
-    bool there = tn_file_exists(t->best_path) && (alone || tn_file_exists(t->posteriors_path));
+    bool there = tn_file_exists(t->files.best) && (alone || tn_file_exists(t->files.posteriors));
     if (st == TN_OK || (there && st != TN_EFORMAT))
         return st; /* a read error may be temporary: the files are not lost */
     return tn_fail(TN_EFORMAT,
                    "%s\nthe checkpoint needs that file: delete the folder %s and run again; the cell starts anew",
-                   tn_msg, t->folder);
+                   tn_msg, t->files.folder);
 }
 
 /* A start may have been killed after it published a kept model and before the checkpoint that refers to it. That start had kept the
@@ -224,7 +228,7 @@ static tn_status check_best_bits(tn_run *run, tn_train *t) {
     if (t->clock.evaluations_done >= t->cfg->train.evaluations)
         return tn_fail(TN_EFORMAT,
                        "%s: is not the model that the checkpoint refers to: delete the folder %s and run again",
-                       t->best_path, t->folder);
+                       t->files.best, t->files.folder);
     if (run->rank == 0)
         tn_say("%s: the kept model is newer than the checkpoint: the next evaluation will be kept", t->name);
     t->clock.best_evaluation = -1;
@@ -240,8 +244,7 @@ static tn_status see_overlay(tn_run *run, const tn_train *t) {
     TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_file(folder, name, "filter", path) : TN_OK));
     TN_TRY(tn_path(path, "%s/%s", folder, name));
     TN_TRY(tn_wait_visible(run, path, NULL));
-    TN_TRY(tn_path(path, "%s/DONE", folder));
-    return tn_wait_visible(run, path, NULL);
+    return tn_done_wait_visible(run, folder);
 }
 
 /* Read the pretrained weights, and check that their hash is the one in the cell's inputs. */
@@ -258,20 +261,20 @@ static tn_status read_pretrained(tn_run *run, tn_train *t) {
 
 /* Rank 0 decides whether there is a checkpoint, and reads it for all ranks, so that all of them do the same. */
 static tn_status read_checkpoint(tn_run *run, tn_train *t, tn_ckpt **out) {
-    int there = run->rank == 0 && tn_file_exists(t->ckpt_path);
+    int there = run->rank == 0 && tn_file_exists(t->files.checkpoint);
     MPI_Bcast(&there, 1, MPI_INT, 0, run->comm);
-    return there ? tn_ckpt_read_all(run, t->ckpt_path, false, NULL, out) : TN_OK;
+    return there ? tn_ckpt_read_all(run, t->files.checkpoint, false, NULL, out) : TN_OK;
 }
 
 /* A checkpoint that was evaluated on more rows than needed now continues with them: starting anew would cost more. */
 static void choose_rows(tn_train *t, const tn_ckpt *ck) {
     size_t front, its_front;
     const char *its = ck ? tn_ckpt_word(ck, "inputs") : NULL;
-    t->rows = tn_train_judged_of(t->inputs, &front);
-    if (!its || tn_train_judged_of(its, &its_front) >= t->rows || its_front != front ||
+    t->rows.kind = tn_train_judged_of(t->inputs, &front);
+    if (!its || tn_train_judged_of(its, &its_front) >= t->rows.kind || its_front != front ||
         strncmp(its, t->inputs, front) != 0)
         return;
-    t->rows = tn_train_judged_of(its, &its_front);
+    t->rows.kind = tn_train_judged_of(its, &its_front);
     snprintf(t->inputs, sizeof t->inputs, "%s", its);
 }
 
@@ -312,12 +315,12 @@ tn_status tn_train_open(tn_run *run, tn_train *t, bool allow_other_bits) {
 
 void tn_train_close(tn_train *t) {
     if (t->dev) {
-        float *vector[] = {t->params, t->state, t->m, t->v, t->ema_params, t->ema_state};
+        float *vector[] = {t->vec.params, t->vec.state, t->vec.m, t->vec.v, t->vec.ema_params, t->vec.ema_state};
         for (size_t i = 0; i < sizeof vector / sizeof *vector; i++) t->dev->op->free(t->dev, vector[i]);
-        for (int i = 0; t->lane && i < t->mine.n; i++) t->dev->op->free(t->dev, t->lane[i]);
+        for (int i = 0; t->vec.lane && i < t->mine.n; i++) t->dev->op->free(t->dev, t->vec.lane[i]);
     }
     tn_lane_sum_free(&t->sum);
-    free(t->lane);
+    free(t->vec.lane);
     tn_ckpt_free(&t->pretrained);
     tn_exec_free(&t->exec);
     tn_exec_free(&t->teacher);
@@ -325,12 +328,12 @@ void tn_train_close(tn_train *t) {
     tn_dev_close(&t->dev);
     tn_net_free(&t->net);
     tn_sampler_free(&t->sampler);
-    free(t->judged);
-    free(t->label);
-    free(t->is_validation);
-    free(t->z);
-    free(t->p);
-    free(t->top);
+    free(t->rows.evaluated);
+    free(t->rows.label);
+    free(t->rows.is_validation);
+    free(t->rows.z);
+    free(t->rows.p);
+    free(t->rows.top);
     free(t->settings);
     if (t->journal) fclose(t->journal);
 }

@@ -6,9 +6,9 @@
  * The rows and posteriors of all cells of round 0 by formula: a fifth of the labels is not believed. Prints the peak
  * memory before the filter (the index, as every rank holds it) and after it.
  */
+#include "filter/filter.h"
 #include "store/done.h"
 #include "store/h5.h"
-#include "filter/filter.h"
 #include "train/train.h"
 
 #include <inttypes.h>

@@ -9,11 +9,11 @@
  * nan: the first number of every file is none; missing: every file lacks its third row; twice: all seeds of a fold and
  * size are of one model; absent: the rows of the last fold are quarantined.
  */
+#include "data/fold.h"
+#include "predict/pred.h"
+#include "reduce/reduce.h"
 #include "store/done.h"
 #include "store/h5.h"
-#include "data/fold.h"
-#include "reduce/reduce.h"
-#include "predict/pred.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

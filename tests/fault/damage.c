@@ -6,8 +6,8 @@
  * The first number above 0.1 of dataset NAME (HDF5) or tensor NAME (safetensors); the first of all where none is. Prints the row that it stands in. FILE
  * is published again with hashes of its new bytes, in DONE too where there is one.
  */
-#include "store/done.h"
 #include "model/ckpt_priv.h"
+#include "store/done.h"
 
 #include <hdf5.h>
 #include <stdlib.h>

@@ -30,7 +30,7 @@ damaged() { # FILE MADE-AGAIN-FOLDER VERB: at several places, the numbers' last 
     head -c $((size / 2)) whole/$file >hurt/$file
     refused 4 "hurt/$file: damaged" "$@" tiny.cfg --run hurt
     rm hurt/$file
-    refused 4 "hurt/$file: is not there any more: delete the folder hurt/${file%/*}" "$@" tiny.cfg --run hurt
+    refused 4 "hurt/$file: missing: delete the folder hurt/${file%/*}" "$@" tiny.cfg --run hurt
     rm -r hurt
 }
 damaged shards/dataset.h5 filter filter
@@ -78,14 +78,14 @@ cmp hurt/submission.csv whole/submission.csv
 cmp hurt/metrics.json whole/metrics.json
 for file in ensemble.h5 submission.csv ledger.csv metrics.json; do
     flip hurt/$file $(($(stat -c %s hurt/$file) - 3))
-    [ $file != metrics.json ] || refused 4 "hurt/metrics.json: damaged, its bytes are not those that were published" report tiny.cfg --run hurt
-    refused 0 "reduce: hurt/$file: damaged, its bytes are not those that were published: made again" reduce tiny.cfg --run hurt
+    [ $file != metrics.json ] || refused 4 "hurt/metrics.json: damaged: its bytes are not those that were published" report tiny.cfg --run hurt
+    refused 0 "reduce: hurt/$file: damaged: its bytes are not those that were published: made again" reduce tiny.cfg --run hurt
     cmp hurt/$file whole/$file
 done
 refused 0 "reduce: already done" reduce tiny.cfg --run hurt
 name=$(printf 'b\351.cfg')
 cp tiny.cfg "$name" && rm hurt/metrics.json
-refused 0 "metrics.json: is not there any more: made again" reduce "$name" --run hurt
+refused 0 "metrics.json: missing: made again" reduce "$name" --run hurt
 grep -qF '"run": "b\\xe9"' hurt/metrics.json
 mkdir else && mv hurt else/moved
 rm else/moved/ledger.csv else/moved/reduce/DONE whole/reduce/DONE

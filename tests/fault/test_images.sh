@@ -36,7 +36,7 @@ cp -r data/images good
 rm data/images/000*
 head -c 500 good/0060.jpg >data/images/0060.jpg
 fails 4 "11 of 240 images cannot be used.*" mpirun -n 2 $pre --run missing
-grep -q "mend them, or raise data.max_bad_fraction .* run the same command again" log
+grep -q "repair them, or raise data.max_bad_fraction .* run the same command again" log
 fails 4 "11 of 240 images cannot be used" $pre --run missing
 grep -q "5 of 5 shards were there already" log
 cp good/* data/images/
@@ -50,7 +50,7 @@ grep -q "1 of 240 images cannot be used and are left out.* delete that folder an
 $pre --run "done" 2>&1 | grep -q "still left out" && exit 1
 cp good/0003.png data/images/
 $pre --run "done" >log 2>&1 || { cat log; exit 1; }
-grep -q "done/shards: 1 images that were missing are there now, and still left out: to take them in, delete that folder" log
+grep -q "done/shards: 1 images that were missing exist now, but are still left out: to include them, delete that folder" log
 
 # --- what a library complains of is said with the name of the image, and the image is read: here a TIFF with a tag that nobody knows
 tag() { printf "\\x$(printf %02x $(($1 & 255)))\\x$(printf %02x $(($1 >> 8)))\\x$2\\0\\x1\\0\\0\\0\\x$3\\0\\0\\0"; } # NUMBER TYPE VALUE

@@ -51,11 +51,11 @@ refused "hurt/train/$cell/checkpoint.safetensors: top $row: 3 is not a class fro
 
 # the judgement of a search
 cat >>tiny.cfg <<'CFG'
-tune: { trials = 2; folds = [ 0, 1 ]; rungs = [ 64 ]; space = ( { key = "train.learning_rate"; choice = ( 0.004, 0.008 ); } ); };
+search: { trials = 2; folds = [ 0, 1 ]; rungs = [ 64 ]; space = ( { key = "train.learning_rate"; choice = ( 0.004, 0.008 ); } ); };
 CFG
 "$tenfold" run tiny.cfg --run search >log 2>&1 || { cat log; exit 1; }
-rm -r search/tune/judge
-folder=$(ls -d search/tune/t*/train/r0-f2-s32-x1 | head -n 1)
+rm -r search/search/judge
+folder=$(ls -d search/search/t*/train/r0-f2-s32-x1 | head -n 1)
 row=$("$TN_DAMAGE" $folder posteriors.h5 p 0)
 refused "$folder/posteriors.h5: row $row (.*): the probabilities sum to 0[.0-9]*, not to 1" rank tiny.cfg --run search --rung 1
-test ! -e search/tune/judge/DONE
+test ! -e search/search/judge/DONE

@@ -70,7 +70,7 @@ done
 
 cell=train/r0-f0-s32-x1
 late shard-00002.h5 4 "" train tiny.cfg --run late --folds 0 $short
-grep -q "shard-00002.h5: .* does not see yet what another process published" log
+grep -q "shard-00002.h5: another process published it, but .* does not see it yet" log
 cmp late/$cell/posteriors.h5 whole/$cell/posteriors.h5
 
 # the checkpoint: rank 0 reads it for all; another rank, which would see an older one, or none, never looks
@@ -87,7 +87,7 @@ for seen in $PWD/old.safetensors ""; do
     rm -r late/train && cp -r half late/train
     late checkpoint.safetensors 1000 "$seen" train tiny.cfg --run late --folds 0 $short
     grep -q "goes on after" log
-    if grep "does not see yet" log; then exit 1; fi
+    if grep "does not see it yet" log; then exit 1; fi
     cmp late/$cell/posteriors.h5 whole/$cell/posteriors.h5
 done
 
@@ -127,7 +127,7 @@ reduced="reduce tiny.cfg $short --set self.max_rounds=0"
 mpirun -n 2 "$tenfold" $reduced --run whole >log 2>&1 || { cat log; exit 1; }
 awk -F, -v OFS=, 'NR > 1 && $2 == "disc" && n++ < 20 { $2 = "square" } 1' data/metadata.csv >old.csv
 late metadata.csv 4 $PWD/old.csv preprocess tiny.cfg --run table
-grep -q "metadata.csv: .* does not see yet" log
+grep -q "metadata.csv: .* does not see it yet" log
 for file in shards/dataset.h5 folds/folds.h5; do cmp table/$file whole/$file; done
 cp old.csv data/metadata.csv
 "$tenfold" preprocess tiny.cfg --run old 2>log || { cat log; exit 1; }
@@ -136,6 +136,6 @@ for name in shards/dataset folds/folds predictions; do
     rm -rf late && mkdir late
     cp -r whole/shards whole/folds whole/train whole/predict whole/filter late/
     late $name.h5 3 $PWD/old/$name.h5 $reduced --run late
-    grep -q "$name.h5: .* does not see yet" log
+    grep -q "$name.h5: .* does not see it yet" log
     for made in submission.csv metrics.json ensemble.h5; do cmp late/$made whole/$made; done
 done

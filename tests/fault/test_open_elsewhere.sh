@@ -45,7 +45,7 @@ rm -r out/predict
 # killed with the file open: the folder is made again
 for file in shards/dataset.h5 shards/shard-00000.h5 folds/folds.h5; do
     "$TN_HOLD_H5" out/$file killed >said
-    refused 3 "Where it is open nowhere, a program was killed with it open: delete the folder out/${file%/*} and run .tenfold preprocess. again" $predict
+    refused 3 "If it is open nowhere, a program was killed with it open: delete the folder out/${file%/*} and run .tenfold preprocess. again" $predict
     rm -r out/${file%/*}
     "$tenfold" preprocess tiny.cfg --run out >log 2>&1 || { cat log; exit 1; }
     works

@@ -14,7 +14,7 @@ own=local/tenfold-$(id -u)
 train() { mpirun -n 2 "$tenfold" train tiny.cfg --run staged "$@" >log 2>&1 || { cat log; exit 1; }; }
 train $on
 grep -q "$own/[0-9a-f]*: copied 5 shards, .* MiB" log
-test "$(grep -c staged, log)" = 1 # by one rank of the node
+test "$(grep -c "copied 5 shards," log)" = 1 # by one rank of the node
 same
 test -z "$(ls local)"
 

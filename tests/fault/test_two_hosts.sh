@@ -40,7 +40,7 @@ test ! -s $lock
 for _ in $(seq 600); do [ -e two/train/r0-f1-s32-x1/checkpoint.safetensors ] && break; sleep 0.1; done
 # again and again: its heartbeat may write at the same moment
 for _ in 1 2 3 4; do printf 'other-kernel host-b 4711 0123 %020d\n' 1 1<>two/train/.r0-f1-s32-x1.lock; sleep 0.3; done
-ended 7 "held up for so long that another tenfold took it over: other-kernel host-b 4711"
+ended 7 "did not run for so long that another tenfold took it over: other-kernel host-b 4711"
 grep -q "host-b 4711" two/train/.r0-f1-s32-x1.lock # the new holder's line stays
 
 # taken over while it publishes: what lies in the folder then is the other's, and is neither removed nor replaced
@@ -73,7 +73,7 @@ taken() { # FOLDER FILE THEIRS VERB [options]
     export FOLDER LOCK THEIRS
     shift 3
     LD_PRELOAD=$PWD/take.so TAKE_AT=$TAKE_AT "$tenfold" "$@" >log 2>&1 &
-    ended 7 "$FOLDER: this process was held up for so long that another tenfold took it over: other-kernel host-b 4711"
+    ended 7 "$FOLDER: this process did not run for so long that another tenfold took it over: other-kernel host-b 4711"
     for file in $THEIRS; do test "$(cat $FOLDER/$file)" = theirs; done
     rm -r $FOLDER $LOCK
 }

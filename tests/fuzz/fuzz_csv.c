@@ -1,7 +1,7 @@
 /* fuzz_csv.c - any bytes as a table: read or refused, never more; what is read is written and read again alike. libFuzzer's
  * entry; replay.c calls it with the files of corpus-csv/. */
-#include "store/csv.h"
 #include "base/fs.h"
+#include "store/csv.h"
 
 #include <stdlib.h>
 #include <string.h>

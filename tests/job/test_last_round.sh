@@ -64,7 +64,7 @@ for fold in 0 1 2; do cmp few/train/r1-f$fold-s32-x1/posteriors.h5 more/train/r1
 
 # a trial judges its own fold too, on which the judgement compares
 cat >>tiny.cfg <<'CFG'
-tune: { trials = 2; folds = [ 0, 1 ]; rungs = [ 64 ]; space = ( { key = "train.learning_rate"; choice = ( 0.004, 0.008 ); } ); };
+search: { trials = 2; folds = [ 0, 1 ]; rungs = [ 64 ]; space = ( { key = "train.learning_rate"; choice = ( 0.004, 0.008 ); } ); };
 CFG
 tenfold run tiny.cfg --run search --set train.images=128
-grep -q 'judged validation+own' search/tune/t000-i128/train/r0-f2-s32-x1/DONE
+grep -q 'judged validation+own' search/search/t000-i128/train/r0-f2-s32-x1/DONE

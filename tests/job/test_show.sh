@@ -83,7 +83,7 @@ sed -i '1s/^.\{9\}/{"evaluation"/' $cell/journal.jsonl
 refuses $cell/journal.jsonl "journal.jsonl:1: not an evaluation"
 : >empty
 refuses empty "is empty"
-refuses "$source/README.md" "nothing of this suite"
+refuses "$source/README.md" "nothing of tenfold"
 refuses "$source/tests/golden/weights/image.png" "is binary"
 refuses "$source/tests/golden/weights/torchvision.safetensors" "lists what does not fit"
 refuses "$source/tests/golden/weights/keras3.h5" "lists what does not fit"

@@ -48,9 +48,9 @@ from="--set model.pretrained=lite.safetensors"
 says "^# pretrained: padding same, batch norm eps 0.001 momentum 0.1, input mean 0.5 0.5 0.5 std 0.5 0.5 0.5" "$tenfold" check tiny.cfg $set_net $from
 fails 2 "has width 0.01, the job file's model has 0.25" "$tenfold" check tiny.cfg --set model.net=efficientnet-lite0 $from
 fails 2 "is of efficientnet-lite0, but model.net = \"efficientnet-b0\"" "$tenfold" check tiny.cfg $from
-nets='tune.space=( { key = "model.net"; choice = ( "efficientnet-lite0", "efficientnet-lite1" ); } )'
+nets='search.space=( { key = "model.net"; choice = ( "efficientnet-lite0", "efficientnet-lite1" ); } )'
 fails 2 "cannot be trained: .* is of efficientnet-lite0, but model.net = \"efficientnet-lite1\"" \
-    "$tenfold" run tiny.cfg --run never $set_net $from --set "$nets" --set 'tune.rungs=[ 500 ]'
+    "$tenfold" run tiny.cfg --run never $set_net $from --set "$nets" --set 'search.rungs=[ 500 ]'
 test ! -e never
 "$tenfold" preprocess tiny.cfg --run out
 last_checkpoint out/train/r0-f0-s32-x1 "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from

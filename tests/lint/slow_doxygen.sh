@@ -5,4 +5,4 @@ set -eu
 cd "$source"
 { cat docs/Doxyfile && echo "OUTPUT_DIRECTORY = $work"; } | doxygen -
 test "$(find "$work/html" -name '*_8h.html' | wc -l)" -ge 100
-grep -q "The worst status, on every rank" "$work/html/run_8h.html"
+grep -q "worst status of all ranks, on every rank" "$work/html/run_8h.html"

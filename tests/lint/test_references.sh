@@ -61,7 +61,7 @@ BEGIN {
         d = f; sub(/.*\//, "", d); name[d] = 1
         d = f; while (sub(/\/[^\/]*$/, "", d)) have[d] = 1
     }
-    n = split("commit.h explore.md report.md tune.md drill.md hdf5.h lmod.sh got.h file.h", m, " ") # made, of others, examples
+    n = split("commit.h explore.md report.md search.md drill.md hdf5.h lmod.sh got.h file.h", m, " ") # made, of others, examples
     for (i = 1; i <= n; i++) made[m[i]] = 1
 }
 FNR == 1 { comment = 0 }

@@ -24,13 +24,13 @@ done
 code=0
 TENFOLD_RANKS=2 timeout 60 "$tenfold" preprocess tiny.cfg --run apart >log 2>&1 || code=$?
 test $code = 2
-grep -q "error: the launcher started 2 ranks, and 1 of them know of each other" log
+grep -q "error: the launcher started 2 ranks, but MPI knows 1" log
 test ! -e apart
 for rank in 0 1; do # those of another MPI's mpirun, by hand: one of them speaks
     code=0
     PMI_RANK=$rank PMI_SIZE=2 timeout 60 "$tenfold" preprocess tiny.cfg --run apart >log 2>&1 || code=$?
     test $code = 2
-    test "$(grep -c "error: the launcher started 2 ranks, and 1 of them know of each other: .* this program runs with, \(Open MPI v\|MPICH \)[0-9.]*\. mpirun" log)" = $((1 - rank))
+    test "$(grep -c "error: the launcher started 2 ranks, but MPI knows 1: .* this program runs with, \(Open MPI v\|MPICH \)[0-9.]*\. mpirun" log)" = $((1 - rank))
 done
 test ! -e apart
 TENFOLD_RANKS=2 timeout 60 mpirun -n 2 "$tenfold" preprocess tiny.cfg --run together >log 2>&1 || { cat log; exit 1; }

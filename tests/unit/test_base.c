@@ -2,11 +2,13 @@
 #define _GNU_SOURCE /* renameat2, pthread_setattr_default_np */
 #include "unit.h"
 
-#include "store/guard.h"
 #include "base/hash.h"
-#include "cfg/nearest.h"
+#include "base/progress.h"
 #include "base/rng.h"
 #include "base/thread.h"
+#include "base/utf8.h"
+#include "cfg/nearest.h"
+#include "store/guard.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -340,13 +342,53 @@ static void guard(void **unused) {
     assert_int_equal(tn_guard(guarded, "fails", 60, "FILE"), TN_EARG);
     assert_string_equal(tn_msg, "the message of the child");
     assert_int_equal(tn_guard(guarded, "crashes", 60, "FILE"), TN_EFORMAT);
-    unit_says("FILE: reading it crashed");
+    unit_says("FILE: damaged: reading it crashed");
     assert_int_equal(tn_guard(guarded, "exits", 60, "FILE"), TN_EFORMAT);
-    unit_says("FILE: reading it crashed");
+    unit_says("FILE: damaged: reading it crashed");
     assert_int_equal(tn_guard(guarded, "hangs", 1, "FILE"), TN_EFORMAT);
-    unit_says("FILE: reading it came to no end");
+    unit_says("FILE: damaged: reading it did not end");
 }
 
+static void utf8(void **unused) {
+    (void)unused;
+    char cut[] = "\xED\x95\x9C\xEA\xB8", latin[] = "M\xFCller", whole[] = "a\xC3\xA9\xED\x95\x9C\xF0\x9F\x98\x80";
+    assert_true(tn_is_utf8(whole, strlen(whole)));
+    assert_false(tn_is_utf8(cut, strlen(cut)));
+    assert_false(tn_is_utf8("\xC0\x80", 2));     /* overlong */
+    assert_false(tn_is_utf8("\xED\xA0\x80", 3)); /* surrogate */
+    tn_utf8_mend(cut);
+    assert_string_equal(cut, "\xED\x95\x9C??");
+    tn_utf8_mend(latin);
+    assert_string_equal(latin, "M?ller");
+    tn_utf8_mend(whole);
+    assert_string_equal(whole, "a\xC3\xA9\xED\x95\x9C\xF0\x9F\x98\x80");
+}
+
+static void printable(void **unused) {
+    (void)unused;
+    char out[64], *text = NULL;
+    size_t n = 0;
+    tn_utf8_printable("a\tb\n\x1B[2J\x7F\r \xC3\xA9 \xC2\x9B\xC2\xA0 \xFC\xE9", out, sizeof out);
+    assert_string_equal(out, "a\tb\n\\x1b[2J\\x7f\\x0d \xC3\xA9 \\xc2\\x9b\xC2\xA0 \\xfc\\xe9");
+    memset(out, 'x', sizeof out);
+    tn_utf8_printable("12\x07", out, 7);
+    assert_string_equal(out, "12\\x07");
+    tn_utf8_printable("12\x07", out, 6); /* never half of one */
+    assert_string_equal(out, "12");
+    tn_utf8_printable("12\xC3\xA9", out, 4);
+    assert_string_equal(out, "12");
+    tn_fail(TN_EIO, "%s: is damaged", "x\x1B[2J.png");
+    assert_string_equal(tn_msg, "x\\x1b[2J.png: is damaged");
+    tn_fail(TN_EIO, "row 3: %s", tn_msg); /* once is enough */
+    assert_string_equal(tn_msg, "row 3: x\\x1b[2J.png: is damaged");
+    FILE *f = open_memstream(&text, &n);
+    tn_print(f, "%5d | %s |\n", 7, "\x07label");
+    fclose(f);
+    assert_string_equal(text, "    7 | \\x07label |\n");
+    free(text);
+}
+
+/* What the report says that the submission is made of, for these members that were chosen. */
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(messages),
                                        cmocka_unit_test(publishing),
@@ -362,6 +404,8 @@ int main(void) {
                                        cmocka_unit_test(nearest),
                                        cmocka_unit_test(guard),
                                        cmocka_unit_test(stacks),
-                                       cmocka_unit_test(unknown_files)};
+                                       cmocka_unit_test(unknown_files),
+                                       cmocka_unit_test(utf8),
+                                       cmocka_unit_test(printable)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
 /* test_batch.c - shards written and read, JPEG, and the loader: the same lanes from any number of threads. */
 #include "unit.h"
 
-#include "store/h5.h"
 #include "base/hash.h"
 #include "data/loader.h"
-#include "store/jpeg.h"
 #include "preprocess/image.h"
+#include "store/h5.h"
+#include "store/jpeg.h"
 
 #include <math.h>
 #include <stdio.h>

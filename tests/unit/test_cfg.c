@@ -1,8 +1,8 @@
 /* test_cfg.c - the job file: defaults, every kind of error with its line, identity, printing. */
 #include "unit.h"
 
-#include "cfg/cfg.h"
 #include "base/utf8.h"
+#include "cfg/cfg.h"
 
 #include <dirent.h>
 
@@ -136,6 +136,7 @@ static void errors(void **unused) {
     assert_refused(LEAST "model: {\n  nett = \"efficientnet-b0\"; };\n",
                    "job.cfg:4: unknown key model.nett: did you mean model.net?");
     assert_refused(LEAST "trian: { lanes = 2; };\n", "job.cfg:3: unknown group trian: did you mean train?");
+    assert_refused(LEAST "tune: { trials = 2; };\n", "job.cfg:3: unknown group tune: did you mean search?");
     assert_refused(LEAST "model: { learning_rate = 2; };\n", "did you mean train.learning_rate?");
     assert_refused(LEAST "model: { depth = \"x\"; };\n", "job.cfg:3: model.depth is text: give a number from 0 to 10");
     assert_refused(LEAST "folds: { count = 2; };\n",
@@ -179,7 +180,7 @@ static void errors(void **unused) {
     unit_says("none.cfg: cannot be read");
     assert_set_refused("lanes=2", "--set: `lanes=2`: give group.key=value");
     assert_set_refused("train.checkpoint_images=20000",
-                       "--set: unknown key train.checkpoint_images: checkpoints come by the clock now: "
+                       "--set: unknown key train.checkpoint_images: checkpoints are made by time now: "
                        "train.checkpoint_seconds");
     assert_set_refused("train.lanez=2", "--set: unknown key train.lanez: did you mean train.lanes?");
     assert_set_refused("train.lanes=two", "--set: train.lanes is text");
@@ -299,17 +300,17 @@ static void printing(void **unused) {
     (void)unused;
     char *set[] = {
         "train.label_smoothing=0.1234567890123", "data.truth_column=a \"b\" \\c",
-        ("tune.space=( { key = \"train.momentum\"; uniform = ( 0, 0.5 ); }, { key = \"train.sampler\"; choice "
+        ("search.space=( { key = \"train.momentum\"; uniform = ( 0, 0.5 ); }, { key = \"train.sampler\"; choice "
          "= [ \"natural\", \"balanced_down\" ]; } )"),
-        "tune.rungs=[ 500 ]", "train.augment=( { op = \"random_resized_crop\"; ratio_max = 1.7; } )"};
+        "search.rungs=[ 500 ]", "train.augment=( { op = \"random_resized_crop\"; ratio_max = 1.7; } )"};
     tn_cfg *a = read_ok(LEAST, 5, set);
     FILE *f = fopen(unit_path("printed.cfg"), "w");
     tn_cfg_print(a, f);
     fclose(f);
     tn_cfg *b = NULL;
     if (tn_cfg_read(unit_path("printed.cfg"), 0, NULL, NULL, &b) != TN_OK) fail_msg("%s", tn_msg);
-    char *ta = tn_cfg_canonical(a, TN_KEYS_TRAIN | TN_KEYS_TUNE),
-         *tb = tn_cfg_canonical(b, TN_KEYS_TRAIN | TN_KEYS_TUNE);
+    char *ta = tn_cfg_canonical(a, TN_KEYS_TRAIN | TN_KEYS_SEARCH),
+         *tb = tn_cfg_canonical(b, TN_KEYS_TRAIN | TN_KEYS_SEARCH);
     assert_string_equal(ta, tb);
     assert_string_equal(a->data.truth_column, b->data.truth_column);
     free(ta), free(tb);
@@ -322,19 +323,19 @@ static void printing(void **unused) {
 
 static void search_space(void **unused) {
     (void)unused;
-    tn_cfg *c = read_ok(DATA CUTMX "tune: { rungs = [ 1000, 3000 ]; space = ( " RATE ",\n"
+    tn_cfg *c = read_ok(DATA CUTMX "search: { rungs = [ 1000, 3000 ]; space = ( " RATE ",\n"
                                    " { key = \"train.augment.cutmix.probability\"; uniform = ( 0, 0.5 ); },\n"
                                    " { key = \"train.sizes_px\"; choice = ( [ 48 ], [ 64, 96 ] ); },\n"
                                    " { key = \"train.sampler\"; choice = [ \"natural\", \"balanced_down\" ]; },\n"
                                    " { key = \"train.lane_images\"; integer = [ 4, 16 ]; } ); };\n",
                         0, NULL);
-    assert_int_equal(c->tune.n_space, 5);
-    assert_true(c->tune.space[0].kind == TN_SPACE_LOG_UNIFORM && c->tune.space[0].low == 1e-4 &&
-                c->tune.space[0].high == 1e-2);
-    assert_true(c->tune.space[1].kind == TN_SPACE_UNIFORM && c->tune.space[1].high == 0.5);
-    assert_string_equal(c->tune.space[2].choice[1], "[ 64, 96 ]");
-    assert_string_equal(c->tune.space[3].choice[1], "\"balanced_down\"");
-    assert_true(c->tune.space[4].kind == TN_SPACE_INTEGER && c->tune.space[4].line == 7);
+    assert_int_equal(c->search.n_space, 5);
+    assert_true(c->search.space[0].kind == TN_SPACE_LOG_UNIFORM && c->search.space[0].low == 1e-4 &&
+                c->search.space[0].high == 1e-2);
+    assert_true(c->search.space[1].kind == TN_SPACE_UNIFORM && c->search.space[1].high == 0.5);
+    assert_string_equal(c->search.space[2].choice[1], "[ 64, 96 ]");
+    assert_string_equal(c->search.space[3].choice[1], "\"balanced_down\"");
+    assert_true(c->search.space[4].kind == TN_SPACE_INTEGER && c->search.space[4].line == 7);
     /* 16 x 0.333 = 5.3 -> 5; 5 x 0.333 = 1.7 -> 2 */
     assert_int_equal(tn_cfg_slots(c, 0), 16);
     assert_int_equal(tn_cfg_slots(c, 1), 5);
@@ -354,9 +355,9 @@ static void search_space(void **unused) {
 
 static void search_errors(void **unused) {
     (void)unused;
-#define SPACE(more) DATA CUTMX "tune: { rungs = [ 1000 ]; space = ( " RATE ",\n" more " ); };\n"
+#define SPACE(more) DATA CUTMX "search: { rungs = [ 1000 ]; space = ( " RATE ",\n" more " ); };\n"
     assert_refused(SPACE("{ key = \"train.label_smothing\"; uniform = ( 0, 0.2 ); }"),
-                   "job.cfg:4: tune.space: unknown key train.label_smothing: did you mean train.label_smoothing?");
+                   "job.cfg:4: search.space: unknown key train.label_smothing: did you mean train.label_smoothing?");
     assert_refused(SPACE("{ key = \"train.augment.cutmx.probability\"; uniform = ( 0, 0.2 ); }"),
                    "did you mean train.augment.cutmix.probability?");
     assert_refused(SPACE("{ key = \"train.sampler\"; choice = ( \"natural\", \"balanced\" ); }"),
@@ -364,11 +365,11 @@ static void search_errors(void **unused) {
     assert_refused(SPACE("{ key = \"train.label_smoothing\"; uniform = ( 0, 1.5 ); }"),
                    "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from 0 to 0.9");
     assert_refused(SPACE("{ key = \"train.lane_images\"; uniform = ( 1, 4 ); }"), "use integer or choice");
-    assert_refused(SPACE("{ key = \"train.images\"; integer = ( 1, 4 ); }"), "budgets are tune.rungs");
+    assert_refused(SPACE("{ key = \"train.images\"; integer = ( 1, 4 ); }"), "budgets are search.rungs");
     assert_refused(SPACE("{ key = \"train.lanes\"; choice = ( 1, 4 ); }"), "train.lanes cannot be searched");
     assert_refused(SPACE("{ key = \"model.pretrained\"; choice = ( \"a\", \"b\" ); }"), "cannot be searched");
     assert_refused(SPACE("{ key = \"folds.validation_share\"; uniform = ( 0.1, 0.2 ); }"), "cannot be searched");
-    assert_refused(SPACE("{ key = \"train.momentum\"; unifrom = ( 0, 0.5 ); }"), "job.cfg:4: tune.space: unknown "
+    assert_refused(SPACE("{ key = \"train.momentum\"; unifrom = ( 0, 0.5 ); }"), "job.cfg:4: search.space: unknown "
                                                                                  "`unifrom` (did you mean `uniform`?)");
     assert_refused(SPACE("{ key = \"train.momentum\"; uniform = ( 0.5, 0.1 ); }"), "with a < b");
     assert_refused(SPACE("{ key = \"train.weight_decay\"; log_uniform = ( 0, 0.1 ); }"), "with 0 < a < b");
@@ -378,15 +379,16 @@ static void search_errors(void **unused) {
     assert_refused(SPACE("{ key = \"train.augment.horizontal_flip.probability\"; uniform = ( 0, 1 ); }"),
                    "the list train.augment has no horizontal_flip: add { op = \"horizontal_flip\"; }");
 #undef SPACE
-#define TUNE(more) DATA CUTMX "tune: { " more " space = ( " RATE " ); };\n"
-    assert_refused(TUNE(""), "tune.rungs: give at least one budget");
-    assert_refused(TUNE("rungs = [ 3000, 1000 ];"), "give ascending budgets");
-    assert_refused(TUNE("rungs = [ 1000, 10000 ];"), "10000 is more than train.images = 9000");
-    assert_refused(TUNE("rungs = [ 1000, 2000 ]; trials = 4;"), "only one of 4 trials is left for rung 1");
-    assert_refused(TUNE("rungs = [ 1000 ]; folds = [ 0, 10 ];"), "tune.folds: there is no fold 10");
-    assert_refused(TUNE("rungs = [ 1000 ]; folds = [ 0, 1 ]; judge_folds = [ 1, 2 ];"), "a gain counts only on others");
-    assert_refused(TUNE("rungs = [ 1000 ]; folds = [ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 ];"), "leave at least one");
-#undef TUNE
+#define SEARCH(more) DATA CUTMX "search: { " more " space = ( " RATE " ); };\n"
+    assert_refused(SEARCH(""), "search.rungs: give at least one budget");
+    assert_refused(SEARCH("rungs = [ 3000, 1000 ];"), "give ascending budgets");
+    assert_refused(SEARCH("rungs = [ 1000, 10000 ];"), "10000 is more than train.images = 9000");
+    assert_refused(SEARCH("rungs = [ 1000, 2000 ]; trials = 4;"), "only one of 4 trials is left for rung 1");
+    assert_refused(SEARCH("rungs = [ 1000 ]; folds = [ 0, 10 ];"), "search.folds: there is no fold 10");
+    assert_refused(SEARCH("rungs = [ 1000 ]; folds = [ 0, 1 ]; judge_folds = [ 1, 2 ];"),
+                   "the final comparison needs other folds");
+    assert_refused(SEARCH("rungs = [ 1000 ]; folds = [ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 ];"), "leave at least one");
+#undef SEARCH
     assert_set_refused("train.augment.cutmix.probability=0.5", "the list train.augment has no cutmix");
 }
 

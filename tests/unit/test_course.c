@@ -1,8 +1,10 @@
 /* test_course.c - how a run went, from histories and journals that were written down by hand. */
 #include "unit.h"
 
-#include "run/course.h"
 #include "report/status.h"
+#include "run/course.h"
+
+#include <jansson.h>
 
 static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\n"
                           "folds: { count = 3; };\n"

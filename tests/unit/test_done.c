@@ -174,7 +174,7 @@ static void taken_over(void **unused) {
     unit_write("shared/file.tmp", "half of theirs");
     unit_write(".shared.lock", "other-kernel host-b 4711 0123 00000000000000000001\n");
     assert_int_equal(tn_publish_end(file), TN_EBUSY);
-    unit_says("shared: this process was held up for so long that another tenfold took it over: other-kernel host-b");
+    unit_says("shared: this process did not run for so long that another tenfold took it over: other-kernel host-b");
     assert_int_equal(tn_publish_name(file, tmp), TN_EBUSY);
     assert_int_equal(tn_file_publish(file, "mine", 4), TN_EBUSY);
     assert_int_equal(tn_file_copy(unit_path("source"), file), TN_EBUSY);
@@ -212,8 +212,8 @@ static void beside(void **unused) {
         if (i > 0) unit_write(changed[i], "edited");
         if (i > 2) break;
         assert_int_equal(tn_done_file(folder, "../result.csv", "verb", path), TN_EFORMAT);
-        unit_says(i == 0 ? "/result.csv: is not there any more: delete the folder"
-                         : "/result.csv: damaged, its bytes are not those that were published: delete the folder");
+        unit_says(i == 0 ? "/result.csv: missing: delete the folder"
+                         : "/result.csv: damaged: its bytes are not those that were published: delete the folder");
     }
     bool valid = true;
     assert_int_equal(tn_done_begin(folder, "beside", &NEW, &valid), TN_OK);

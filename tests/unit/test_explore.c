@@ -54,7 +54,7 @@ static const char WANT[] =
     "| gamma | 1 | 100.0 % | 0.0 % |\n"
     "| (unknown) | 1 | 0.0 % | 100.0 % |\n\n"
     "## Duplicates\n\n"
-    "Pictures look alike where at most folds.duplicate_bits = 2 of the 64 bits of their hashes differ.\n"
+    "Images look alike if at most folds.duplicate_bits = 2 of the 64 bits of their perceptual hashes differ.\n"
     "All rows of a group are in one fold.\n\n"
     "| rows with the same | groups | rows in them | largest | with different labels | in train and test |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: |\n"
@@ -180,14 +180,14 @@ static void bad_input(void **unused) {
     tn_index *ix = thirteen();
     refused(ix, unit_path("none.csv"), TN_EIO, "none.csv: cannot be read");
     refused(ix, unit_write("two.csv", "row,path,reason\n8,p.png,is not a file\n9,p.png,is empty\n"), TN_EFORMAT,
-            "two.csv: has 2 rows, and dataset.h5 beside it 3 quarantined ones");
+            "two.csv: has 2 rows, but dataset.h5 beside it has 3 quarantined ones");
     const char *whole = unit_write("quarantine.csv", QUARANTINE);
     int32_t *hurt[] = {&ix->label[5], &ix->fold[5], &ix->cat[5], &ix->component[5]};
     static const int32_t VALUE[] = {K, F, 4, ROWS};
     for (size_t i = 0; i < sizeof hurt / sizeof *hurt; i++) {
         int32_t was = *hurt[i];
         *hurt[i] = VALUE[i];
-        refused(ix, whole, TN_EFORMAT, "row 5 (p.png): its label, fold or category is none of the data set's");
+        refused(ix, whole, TN_EFORMAT, "row 5 (p.png): its label, fold or category is out of range");
         *hurt[i] = was;
     }
     tn_index_free(&ix);

@@ -172,7 +172,7 @@ static void flipped(const char *dir, const tn_done *d) {
     unit_says("run `tenfold train` again");
     remove(unit_path("cell/vouched"));
     assert_int_equal(tn_done_file(dir, "vouched", "train", path), TN_EFORMAT);
-    unit_says("cell/vouched: is not there any more");
+    unit_says("cell/vouched: missing");
 }
 
 static void done(void **unused) {

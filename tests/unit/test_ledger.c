@@ -1,10 +1,10 @@
 /* test_ledger.c - ledgers written, read and compared; posteriors of models trained elsewhere; many slabs as one. */
 #include "unit.h"
 
-#include "store/csv.h"
-#include "store/h5.h"
 #include "filter/ledger.h"
 #include "filter/posteriors.h"
+#include "store/csv.h"
+#include "store/h5.h"
 
 #include <math.h>
 #include <signal.h>

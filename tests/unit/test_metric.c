@@ -1,9 +1,9 @@
 /* test_metric.c - every published score against scikit-learn, to 1e-12 (golden/make_metric.py). */
 #include "unit.h"
 
+#include "filter/ledger.h"
 #include "golden/metric.h"
 #include "score/bootstrap.h"
-#include "filter/ledger.h"
 #include "score/metric.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
 /* test_net.c - the tensors of EfficientNets against torchvision's and timm's published numbers. */
 #include "net/net.h"
+#include "net/sync.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -274,10 +275,26 @@ static void errors(void **unused) {
     spec = fine, spec.bn_momentum = 2, assert_refused(&spec, "bn_momentum");
 }
 
+static void lanes(void **unused) {
+    (void)unused;
+    for (int L = 1; L <= 32; L *= 2)
+        for (int R = 1; R <= L; R++) {
+            int next = 0;
+            for (int r = 0; r < R; r++) {
+                tn_lanes mine = tn_lanes_of(L, R, r);
+                assert_int_equal(mine.first, next);
+                assert_true(mine.n >= L / R);
+                next += mine.n;
+            }
+            assert_int_equal(next, L);
+        }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parameter_totals), cmocka_unit_test(names_and_shapes), cmocka_unit_test(offsets),
-        cmocka_unit_test(metadata_head),    cmocka_unit_test(width_and_depth),  cmocka_unit_test(least_px),
-        cmocka_unit_test(describe),         cmocka_unit_test(init_statistics),  cmocka_unit_test(errors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(parameter_totals), cmocka_unit_test(names_and_shapes),
+                                       cmocka_unit_test(offsets),          cmocka_unit_test(metadata_head),
+                                       cmocka_unit_test(width_and_depth),  cmocka_unit_test(least_px),
+                                       cmocka_unit_test(describe),         cmocka_unit_test(init_statistics),
+                                       cmocka_unit_test(errors),           cmocka_unit_test(lanes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

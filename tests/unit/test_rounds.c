@@ -4,18 +4,18 @@
  */
 #include "unit.h"
 
+#include "data/fold.h"
+#include "filter/filter.h"
+#include "predict/pred.h"
+#include "predict/predict.h"
+#include "preprocess/preprocess.h"
+#include "reduce/reduce.h"
+#include "run/local.h"
+#include "score/metric.h"
 #include "store/csv.h"
 #include "store/h5.h"
-#include "data/fold.h"
 #include "store/jpeg.h"
-#include "reduce/reduce.h"
-#include "score/metric.h"
-#include "predict/pred.h"
-#include "filter/filter.h"
-#include "predict/predict.h"
 #include "train/train.h"
-#include "preprocess/preprocess.h"
-#include "run/local.h"
 
 #include <jansson.h>
 #include <math.h>

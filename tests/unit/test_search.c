@@ -9,7 +9,7 @@
 #define JOB                                                                                                            \
     "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\n"                                                       \
     "train: { images = 24000; warmup_images = 1200; augment = ( { op = \"cutmix\"; } ); };\n"                          \
-    "tune: { trials = 17; rungs = [ 4000, 12000 ]; folds = [ 1, 3 ]; space = (\n"                                      \
+    "search: { trials = 17; rungs = [ 4000, 12000 ]; folds = [ 1, 3 ]; space = (\n"                                    \
     " { key = \"train.learning_rate\"; log_uniform = ( 1e-4, 1e-2 ); },\n"                                             \
     " { key = \"train.augment.cutmix.probability\"; uniform = ( 0.25, 0.75 ); },\n"                                    \
     " { key = \"train.lane_images\"; integer = ( 5, 8 ); },\n"                                                         \
@@ -102,7 +102,7 @@ static void trials(void **unused) {
     tn_cfg *cfg = job(), *t = NULL;
     int fold[TN_MAX_FOLDS];
     assert_int_equal(tn_search_cfg(cfg, 0, 4000, &t), TN_OK);
-    assert_string_equal(t->run_dir, "run/tune/t000-i4000");
+    assert_string_equal(t->run_dir, "run/search/t000-i4000");
     assert_int_equal(t->train.images, 4000);
     assert_int_equal(t->train.warmup_images, 200); /* 1200 x 4000 / 24000 */
     assert_true(t->train.learning_rate == cfg->train.learning_rate);
@@ -120,16 +120,16 @@ static void trials(void **unused) {
     assert_true(fold[0] == 0 && fold[1] == 2 && fold[2] == 4 && fold[7] == 9);
     tn_cfg_free(&cfg);
     /* each value is fine, together they are no job: told before anything runs */
-    char *set[] = {"tune.space=( { key = \"train.warmup_images\"; choice = ( 0, 24000 ); } )"};
+    char *set[] = {"search.space=( { key = \"train.warmup_images\"; choice = ( 0, 24000 ); } )"};
     assert_int_equal(tn_cfg_read(unit_write("job.cfg", JOB), 1, set, "run", &cfg), TN_OK);
     assert_int_equal(tn_rungs_check(cfg, NULL), TN_EARG);
-    unit_says("of tune.space cannot be trained");
+    unit_says("of search.space cannot be trained");
     unit_says("train.warmup_images = 24000: give less than train.images");
     tn_cfg_free(&cfg);
-    char *none[] = {"tune.space=( )"};
+    char *none[] = {"search.space=( )"};
     assert_int_equal(tn_cfg_read(unit_write("job.cfg", JOB), 1, none, "run", &cfg), TN_OK);
     assert_int_equal(tn_rungs_check(cfg, NULL), TN_EARG);
-    unit_says("tune.space is empty");
+    unit_says("search.space is empty");
     tn_cfg_free(&cfg);
 }
 

@@ -1,9 +1,9 @@
 /* test_slurm.c - what is submitted, as lines written down by hand; what squeue says. */
 #include "slurm_job.h"
 
-#include "slurm/batch.h"
 #include "run/job_record.h"
 #include "run/queue.h"
+#include "slurm/batch.h"
 
 /* A plan, and which of its steps are missing. */
 typedef struct {
@@ -143,13 +143,13 @@ static void stages(void **unused) {
 }
 
 /* Four trials on two folds, two of them in rung 1, then the judgement on fold 2. */
-#define TUNE                                                                                                           \
-    "}; tune: { trials = 4; folds = [ 0, 1 ]; rungs = [ 20, 50 ]; keep = 0.5; space = ( { key = "                      \
+#define SEARCH                                                                                                         \
+    "}; search: { trials = 4; folds = [ 0, 1 ]; rungs = [ 20, 50 ]; keep = 0.5; space = ( { key = "                    \
     "\"train.learning_rate\"; log_uniform = [ 0.001, 0.1 ]; } ); "
 
 static void search(void **unused) {
     (void)unused;
-    tn_cfg *cfg = read_job("train: { minutes = 600; }; reduce: { minutes = 9; }; nodes = [ 2, 2 ]; " TUNE);
+    tn_cfg *cfg = read_job("train: { minutes = 600; }; reduce: { minutes = 9; }; nodes = [ 2, 2 ]; " SEARCH);
     left l = begin(cfg, "/data/my");
     for (int i = 0; i < l.plan->n; i++) l.missing[i] = true;
     mark(&l, "trial", ~(1u << 12)); /* all but slot 0 of the judgement */
@@ -174,7 +174,7 @@ static void search(void **unused) {
            "finish f3/3 1 'rank --rung 2' report)\n");
     tn_cfg_free(&cfg);
 
-    cfg = read_job("max_jobs = 9; " TUNE); /* 16 as it is, 9 with two cells per task */
+    cfg = read_job("max_jobs = 9; " SEARCH); /* 16 as it is, 9 with two cells per task */
     l = begin(cfg, "/data/my");
     for (int i = 0; i < l.plan->n; i++) l.missing[i] = true;
     tn_batches *b = make(cfg, &l);

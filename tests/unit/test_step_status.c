@@ -1,10 +1,10 @@
 /* test_step_status.c - what is said of a step, from files and lines of squeue that are written here by hand. */
 #include "unit.h"
 
-#include "store/lock.h"
 #include "base/progress.h"
-#include "run/step_status.h"
 #include "report/status.h"
+#include "run/step_status.h"
+#include "store/lock.h"
 
 #include <sys/syscall.h>
 #include <time.h>
@@ -56,7 +56,7 @@ static run begin_as(const char *name, const char *job, int n_steps) {
                             "train/r0-f1-s224-x1",
                             "predict/r0-f1-s224-x1",
                             "folds",
-                            "tune/t000-i50/train/r0-f0-s224-x1"};
+                            "search/t000-i50/train/r0-f0-s224-x1"};
     for (size_t i = 0; i < sizeof folder / sizeof *folder; i++) {
         char path[300];
         snprintf(path, sizeof path, "%s/%s", start.run_dir, folder[i]);
@@ -183,11 +183,11 @@ static void a_search(void **unused) {
     enum { SHARDS, TABLES, T0, T1, RANK, START, BEST, JUDGE, TABLE, N };
     char job[1024];
     snprintf(job, sizeof job,
-             "%stune: { trials = 2; folds = [ 0 ]; judge_folds = [ 1 ]; rungs = [ 50 ]; space = ( { key = "
+             "%ssearch: { trials = 2; folds = [ 0 ]; judge_folds = [ 1 ]; rungs = [ 50 ]; space = ( { key = "
              "\"train.learning_rate\"; uniform = [ 0.1, 0.2 ]; } ); };\n",
              JOB);
     run r = begin_as("s", job, N);
-    put("s", "tune/t000-i50/train/r0-f0-s224-x1/journal.jsonl",
+    put("s", "search/t000-i50/train/r0-f0-s224-x1/journal.jsonl",
         "{\"images\": 32, \"best\": true, \"validation\": {\"geometric_mean\": 0.5}, \"training_seconds\": 4}\n");
     put("s", "slurm/trial.q0.1", "job 2_1\nstate failed\nexit_code 5\nfailures 0\nrestarts 0\n");
     put("s", "slurm/finish", "job 5\nstate ended\nexit_code 6\nfailures 0\nrestarts 0\n");
@@ -221,7 +221,7 @@ static void a_search(void **unused) {
     assert_int_equal(s.progress.trial, -1);      /* nobody is ranked */
     assert_int_equal(status_of(&r, "", JUDGE).condition, TN_IS_STOPPED);
     assert_int_equal(status_of(&r, "", TABLE).condition, TN_IS_STOPPED);
-    put("s", "tune/DONE", "");
+    put("s", "search/DONE", "");
     assert_int_equal(status_of(&r, "", TABLE).condition, TN_IS_DONE);
     end(&r);
 }

@@ -1,7 +1,11 @@
-/* test_summary.c - the conclusion of a run, from a metrics.json that was written down by hand. */
+/* test_summary.c - the conclusion of a run, and which rounds the report says it uses, from a metrics.json that was written down by hand. */
 #include "unit.h"
 
+#include "report/report.h"
 #include "report/summary.h"
+#include "store/done.h"
+
+#include <jansson.h>
 
 static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 100; };\n";
 
@@ -83,8 +87,49 @@ static void on_a_terminal(void **unused) {
                                               "Label review:  /r/my/ledger.csv\nPredictions:   /r/my/submission.csv\n");
 }
 
+static void assert_used(const tn_cfg *cfg, const char *used, const char *members, const char *says) {
+    char path[TN_PATH_BYTES], metrics[1024], *text = NULL;
+    size_t n = 0;
+    snprintf(metrics, sizeof metrics,
+             "{\"chosen_round\": 1, \"chosen_because\": \"it is fine\", \"rounds\": [{\"round\": 0}, {\"round\": 1}], "
+             "\"tuned\": {\"used\": %s, \"members\": [%s]}}",
+             used, members);
+    assert_int_equal(tn_path(path, "%s/metrics.json", cfg->run_dir), TN_OK);
+    assert_int_equal(tn_file_publish(path, metrics, strlen(metrics)), TN_OK);
+    const tn_done done = {.stage = "reduce", .settings = "", .inputs = ""};
+    assert_int_equal(tn_path(path, "%s/reduce", cfg->run_dir), TN_OK);
+    assert_int_equal(tn_done_publish(path, &done, "0", (const char *[]){"../metrics.json", NULL}), TN_OK);
+    assert_int_equal(tn_report(cfg, stdout), TN_OK);
+    assert_int_equal(tn_path(path, "%s/report/report.html", cfg->run_dir), TN_OK);
+    assert_int_equal(tn_file_read(path, &text, &n), TN_OK);
+    if (!strstr(text, says)) fail_msg("wanted: %s\nreport: %s", says, text);
+    free(text);
+}
+
+static void members_of_rounds(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = NULL;
+    char folder[TN_PATH_BYTES];
+    const char *job = unit_write(
+        "my.cfg", "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 100; };\n");
+    const char *both =
+        "{\"round\": 0, \"weight\": 0.25}, {\"round\": 1, \"weight\": 0.5}, {\"round\": 1, \"weight\": 0.25}";
+    assert_int_equal(tn_cfg_read(job, 0, NULL, unit_path("run"), &cfg), TN_OK);
+    assert_int_equal(tn_path(folder, "%s/reduce", cfg->run_dir), TN_OK);
+    assert_int_equal(tn_folder_make(folder), TN_OK);
+    assert_used(cfg, "true", both,
+                "<p>The submission uses members of round 0 (1 of 3, with 25.0 % of the weight), round 1 (2 of 3, with "
+                "75.0 % of the weight): ");
+    assert_used(cfg, "true", both, " Without selection it would use round 1: it is fine.</p>");
+    assert_used(cfg, "true", "{\"round\": 0, \"weight\": 1}",
+                "<p>The submission uses members of round 0 (1 of 1, with 100.0 % of the weight): ");
+    assert_used(cfg, "true", "{\"round\": 1, \"weight\": 1}", "<p>The submission uses round 1: it is fine.</p>");
+    assert_used(cfg, "false", both, "<p>The submission uses round 1: it is fine.</p>");
+    tn_cfg_free(&cfg);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(conclusions), cmocka_unit_test(the_top),
-                                       cmocka_unit_test(on_a_terminal)};
+                                       cmocka_unit_test(on_a_terminal), cmocka_unit_test(members_of_rounds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

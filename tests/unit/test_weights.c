@@ -2,9 +2,9 @@
  * programs computed; files that do not fit, or are damaged, are refused with their reasons, and nothing is written. */
 #include "weights_file.h"
 
-#include "store/h5.h"
 #include "golden/golden.h"
 #include "model/model.h"
+#include "store/h5.h"
 
 #include <math.h>
 

@@ -6,6 +6,8 @@
 
 #include "model/weights.h"
 
+#include <jansson.h>
+
 static inline const char *golden_file(const char *name) {
     static char path[4][512];
     static int at;

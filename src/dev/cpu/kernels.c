@@ -21,8 +21,8 @@ INLINE v16 bf16_round(v16 v) { /* the value that is stored */
 #define GET     get_f32
 #define PUT     put_f32
 #define N(name) f32_##name
-#include "dev/cpu/kernels/rows.h"
 #include "dev/cpu/kernels/depthwise.h"
+#include "dev/cpu/kernels/rows.h"
 #undef REAL
 #undef EXACT
 #undef GET
@@ -34,8 +34,8 @@ INLINE v16 bf16_round(v16 v) { /* the value that is stored */
 #define GET     get_bf16
 #define PUT     put_bf16
 #define N(name) bf16_##name
-#include "dev/cpu/kernels/rows.h"
 #include "dev/cpu/kernels/depthwise.h"
+#include "dev/cpu/kernels/rows.h"
 #undef REAL
 #undef EXACT
 #undef GET

@@ -1,10 +1,10 @@
-/* tune_report.c - writes trials.csv, tune.md, best.cfg, best-2.cfg and so on. */
-#include "search/tune_report.h"
+/* search_report.c - writes trials.csv, search.md, best.cfg, best-2.cfg and so on. */
+#include "search/search_report.h"
 
-#include "store/csv.h"
-#include "store/done.h"
 #include "base/progress.h"
 #include "search/rung.h"
+#include "store/csv.h"
+#include "store/done.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -20,19 +20,19 @@ typedef struct {
 } search;
 
 static void close_search(search *s) {
-    for (int q = 0; q < s->cfg->tune.n_rungs; q++) free(s->ranked[q]);
+    for (int q = 0; q < s->cfg->search.n_rungs; q++) free(s->ranked[q]);
     json_decref(s->judge);
 }
 
 static tn_status open_search(search *s) {
     char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
-    for (int q = 0; q < s->cfg->tune.n_rungs; q++) {
+    for (int q = 0; q < s->cfg->search.n_rungs; q++) {
         s->ranked[q] = calloc((size_t)tn_rung_slots(s->cfg, q), sizeof *s->ranked[q]);
         if (!s->ranked[q]) return tn_fail_memory(sizeof *s->ranked[q], "a ranking");
         TN_TRY(tn_rung_read(s->cfg, q, s->ranked[q]));
     }
-    TN_TRY(tn_path(folder, "%s/tune/judge", s->cfg->run_dir));
+    TN_TRY(tn_path(folder, "%s/search/judge", s->cfg->run_dir));
     TN_TRY(tn_done_file(folder, "judge.json", "rank", path));
     TN_TRY(tn_file_read(path, &text, &n));
     s->judge = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
@@ -77,8 +77,8 @@ static tn_status csv_row(const search *s, int trial, FILE *f) {
     const char *why = "";
     TN_TRY(tn_search_values(s->cfg, trial, &v));
     fprintf(f, "%d", trial);
-    for (int d = 0; d < s->cfg->tune.n_space; d++) tn_csv_put(f, ",", value_in(&v, d));
-    for (int q = 0; q < s->cfg->tune.n_rungs; q++) {
+    for (int d = 0; d < s->cfg->search.n_space; d++) tn_csv_put(f, ",", value_in(&v, d));
+    for (int q = 0; q < s->cfg->search.n_rungs; q++) {
         int p = place_of(s, q, trial);
         const tn_ranked *r = p < 0 ? NULL : ranked(s, q, p);
         if (!r)
@@ -96,17 +96,17 @@ static tn_status csv_row(const search *s, int trial, FILE *f) {
 
 static tn_status write_csv(const search *s, FILE *f) {
     fputs("trial", f);
-    for (int d = 0; d < s->cfg->tune.n_space; d++) tn_csv_put(f, ",", s->cfg->tune.space[d].key);
-    for (int q = 0; q < s->cfg->tune.n_rungs; q++) {
+    for (int d = 0; d < s->cfg->search.n_space; d++) tn_csv_put(f, ",", s->cfg->search.space[d].key);
+    for (int q = 0; q < s->cfg->search.n_rungs; q++) {
         long long i = (long long)tn_rung_images(s->cfg, q);
         fprintf(f, ",rank_%lld,geometric_mean_%lld,macro_f1_%lld,accuracy_%lld", i, i, i, i);
     }
     fputs(",diverged\n", f);
-    for (int t = 0; t < s->cfg->tune.trials; t++) TN_TRY(csv_row(s, t, f));
+    for (int t = 0; t < s->cfg->search.trials; t++) TN_TRY(csv_row(s, t, f));
     return TN_OK;
 }
 
-/* --- tune.md ------------------------------------------------------------------------------------------------------ */
+/* --- search.md ------------------------------------------------------------------------------------------------------ */
 
 static void print_folds(int n, const int *fold, FILE *f) {
     for (int i = 0; i < n; i++) fprintf(f, "%s%d", i ? ", " : "", fold[i]);
@@ -114,10 +114,10 @@ static void print_folds(int n, const int *fold, FILE *f) {
 
 static void table_head(const search *s, FILE *f) {
     fputs("| trial |", f);
-    for (int d = 0; d < s->cfg->tune.n_space; d++) fprintf(f, " %s |", s->cfg->tune.space[d].key);
-    for (int q = 0; q < s->cfg->tune.n_rungs; q++) fprintf(f, " %lld images |", (long long)tn_rung_images(s->cfg, q));
+    for (int d = 0; d < s->cfg->search.n_space; d++) fprintf(f, " %s |", s->cfg->search.space[d].key);
+    for (int q = 0; q < s->cfg->search.n_rungs; q++) fprintf(f, " %lld images |", (long long)tn_rung_images(s->cfg, q));
     fputs("\n| ---: |", f);
-    for (int d = 0; d < s->cfg->tune.n_space + s->cfg->tune.n_rungs; d++) fputs(" ---: |", f);
+    for (int d = 0; d < s->cfg->search.n_space + s->cfg->search.n_rungs; d++) fputs(" ---: |", f);
     fputc('\n', f);
 }
 
@@ -125,8 +125,8 @@ static tn_status table_row(const search *s, int trial, FILE *f) {
     tn_values v;
     TN_TRY(tn_search_values(s->cfg, trial, &v));
     fprintf(f, "| %d |", trial);
-    for (int d = 0; d < s->cfg->tune.n_space; d++) fprintf(f, " %s |", trial ? value_in(&v, d) : "as given");
-    for (int q = 0; q < s->cfg->tune.n_rungs; q++) {
+    for (int d = 0; d < s->cfg->search.n_space; d++) fprintf(f, " %s |", trial ? value_in(&v, d) : "as given");
+    for (int q = 0; q < s->cfg->search.n_rungs; q++) {
         int p = place_of(s, q, trial);
         if (p < 0)
             fputs(" |", f);
@@ -142,17 +142,17 @@ static tn_status table_row(const search *s, int trial, FILE *f) {
 /* Best first: the trials of the last rung in their order, then those of the rung before that did not continue, and so on. */
 static tn_status print_table(const search *s, FILE *f) {
     table_head(s, f);
-    for (int q = s->cfg->tune.n_rungs - 1; q >= 0; q--)
+    for (int q = s->cfg->search.n_rungs - 1; q >= 0; q--)
         for (int p = 0; p < tn_rung_slots(s->cfg, q); p++) {
             int trial = ranked(s, q, p)->trial;
-            bool went_on = q + 1 < s->cfg->tune.n_rungs && place_of(s, q + 1, trial) >= 0;
+            bool went_on = q + 1 < s->cfg->search.n_rungs && place_of(s, q + 1, trial) >= 0;
             if (!went_on) TN_TRY(table_row(s, trial, f));
         }
     return TN_OK;
 }
 
 static void print_reasons(const search *s, FILE *f) {
-    for (int q = 0; q < s->cfg->tune.n_rungs; q++)
+    for (int q = 0; q < s->cfg->search.n_rungs; q++)
         for (int p = 0; p < tn_rung_slots(s->cfg, q); p++)
             if (ranked(s, q, p)->diverged)
                 fprintf(f, "\nTrial %d diverged: %s\n", ranked(s, q, p)->trial, ranked(s, q, p)->why);
@@ -172,8 +172,8 @@ static double tidy(double x) {
 }
 
 static void print_judge(const search *s, FILE *f) {
-    int fold[TN_MAX_FOLDS], n = tn_rung_folds(s->cfg, s->cfg->tune.n_rungs, fold);
-    int best = ranked(s, s->cfg->tune.n_rungs - 1, 0)->trial;
+    int fold[TN_MAX_FOLDS], n = tn_rung_folds(s->cfg, s->cfg->search.n_rungs, fold);
+    int best = ranked(s, s->cfg->search.n_rungs - 1, 0)->trial;
     char name[32];
     fprintf(f, "\n## What it gained\n\nOut-of-fold rows of fold%s ", n > 1 ? "s" : "");
     print_folds(n, fold, f);
@@ -197,15 +197,15 @@ static void print_judge(const search *s, FILE *f) {
 
 static tn_status write_md(const search *s, FILE *f) {
     const tn_cfg *cfg = s->cfg;
-    fprintf(f, "# Search of %s\n\n%d trials (%s, seed %lld) on fold%s ", cfg->name, cfg->tune.trials,
-            cfg->tune.sampling == TN_SAMPLING_SOBOL ? "sobol" : "random", (long long)cfg->tune.seed,
-            cfg->tune.n_folds > 1 ? "s" : "");
-    print_folds(cfg->tune.n_folds, cfg->tune.folds, f);
+    fprintf(f, "# Search of %s\n\n%d trials (%s, seed %lld) on fold%s ", cfg->name, cfg->search.trials,
+            cfg->search.sampling == TN_SAMPLING_SOBOL ? "sobol" : "random", (long long)cfg->search.seed,
+            cfg->search.n_folds > 1 ? "s" : "");
+    print_folds(cfg->search.n_folds, cfg->search.folds, f);
     fprintf(
         f,
         "; about %.3g of each rung continue. Scores are geometric means of F1 on the validation slices.\nTrials were "
         "selected by them, so the best scores are too high. Trial 0 is the job file as it stands.\n\n",
-        cfg->tune.keep);
+        cfg->search.keep);
     TN_TRY(print_table(s, f));
     print_reasons(s, f);
     print_judge(s, f);
@@ -225,13 +225,13 @@ static tn_status make_absolute(char path[TN_PATH_BYTES]) {
 }
 
 static tn_status write_best(const search *s, FILE *f) {
-    int trial = ranked(s, s->cfg->tune.n_rungs - 1, s->slot)->trial;
+    int trial = ranked(s, s->cfg->search.n_rungs - 1, s->slot)->trial;
     tn_cfg *t = NULL;
     TN_TRY(tn_search_cfg(s->cfg, trial, s->cfg->train.images, &t));
     char *path[] = {t->data.metadata, t->data.images, t->data.stage_folder, t->model.pretrained};
     tn_status st = TN_OK;
     for (size_t i = 0; st == TN_OK && i < sizeof path / sizeof *path; i++) st = make_absolute(path[i]);
-    t->tune.n_space = 0; /* the result is a plain job file, not a search */
+    t->search.n_space = 0; /* the result is a plain job file, not a search */
     fprintf(f, "# trial %d of the search of %s\n", trial, s->cfg->name);
     tn_cfg_print(t, f);
     tn_cfg_free(&t);
@@ -248,7 +248,7 @@ static tn_status publish_search(const search *s, const char *name, tn_status (*w
     if (!f) return tn_fail_memory(4096, name);
     tn_status st = write(s, f);
     if (fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n, name);
-    if (st == TN_OK) st = tn_path(path, "%s/tune/%s", s->cfg->run_dir, name);
+    if (st == TN_OK) st = tn_path(path, "%s/search/%s", s->cfg->run_dir, name);
     if (st == TN_OK) st = tn_file_publish(path, text, n);
     if (st == TN_OK && copy) tn_print(copy, "%s", text);
     free(text);
@@ -257,7 +257,7 @@ static tn_status publish_search(const search *s, const char *name, tn_status (*w
 
 /* Write the trials of the last rung as job files, best first; diverged ones are left out. */
 static tn_status publish_best(search *s) {
-    int last = s->cfg->tune.n_rungs - 1;
+    int last = s->cfg->search.n_rungs - 1;
     TN_TRY(publish_search(s, "best.cfg", write_best, NULL));
     for (s->slot = 1; s->slot < tn_rung_slots(s->cfg, last); s->slot++) {
         char name[32];
@@ -269,24 +269,25 @@ static tn_status publish_best(search *s) {
 
 static tn_status publish_done(const tn_cfg *cfg) {
     char folder[TN_PATH_BYTES], judge[TN_PATH_BYTES], digest[TN_HEX_BYTES], inputs[TN_HEX_BYTES + 8];
-    TN_TRY(tn_path(folder, "%s/tune", cfg->run_dir));
+    TN_TRY(tn_path(folder, "%s/search", cfg->run_dir));
     TN_TRY(tn_path(judge, "%s/judge", folder));
     TN_TRY(tn_done_digest(judge, "rank", digest));
     snprintf(inputs, sizeof inputs, "judge %s\n", digest);
-    char *settings = tn_cfg_canonical(cfg, TN_KEYS_TUNE);
+    char *settings = tn_cfg_canonical(cfg, TN_KEYS_SEARCH);
     if (!settings) return tn_fail_memory(4096, "the identity of a search");
     tn_done done = {.stage = "report", .settings = settings, .inputs = inputs};
-    tn_status st = tn_done_publish(folder, &done, digest, (const char *[]){"trials.csv", "best.cfg", "tune.md", NULL});
+    tn_status st =
+        tn_done_publish(folder, &done, digest, (const char *[]){"trials.csv", "best.cfg", "search.md", NULL});
     free(settings);
     return st;
 }
 
-tn_status tn_tune_report(const tn_cfg *cfg, FILE *copy) {
+tn_status tn_search_report(const tn_cfg *cfg, FILE *copy) {
     search s = {.cfg = cfg};
     tn_status st = open_search(&s);
     if (st == TN_OK) st = publish_search(&s, "trials.csv", write_csv, NULL);
     if (st == TN_OK) st = publish_best(&s);
-    if (st == TN_OK) st = publish_search(&s, "tune.md", write_md, copy);
+    if (st == TN_OK) st = publish_search(&s, "search.md", write_md, copy);
     if (st == TN_OK) st = publish_done(cfg);
     close_search(&s);
     return st;

@@ -3,13 +3,13 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 . "$source/tests/slurm/slurm.sh"
-cat >tune.cfg <<'CFG'
-tune: { trials = 3; folds = [ 0 ]; judge_folds = [ 2 ]; rungs = [ 480, 640 ]; keep = 0.667;
+cat >search.cfg <<'CFG'
+search: { trials = 3; folds = [ 0 ]; judge_folds = [ 2 ]; rungs = [ 480, 640 ]; keep = 0.667;
   space = ( { key = "train.learning_rate"; log_uniform = ( 0.001, 0.02 ); },
             { key = "train.sampler"; choice = ( "natural", "balanced_down" ); } ); };
 CFG
-sed 's/images = 2400/images = 640/; s/evaluations = 3/evaluations = 2; checkpoint_seconds = 1e-6/' tiny.cfg | cat - tune.cfg >job.cfg
-digests() { (cd "$1/tune" && md5sum rung*/ranking.json judge/judge.json trials.csv tune.md t*/train/*/posteriors.h5); }
+sed 's/images = 2400/images = 640/; s/evaluations = 3/evaluations = 2; checkpoint_seconds = 1e-6/' tiny.cfg | cat - search.cfg >job.cfg
+digests() { (cd "$1/search" && md5sum rung*/ranking.json judge/judge.json trials.csv search.md t*/train/*/posteriors.h5); }
 job_of() { tr '\n' ' ' <"$1/plan.json" | grep -o "\"name\": \"$2\"[^}]*" | sed 's/.*"job": "\([^"]*\)".*/\1/'; }
 ended() { # RUN: exit code of its `status --watch --every 2` in $code
     code=0
@@ -36,7 +36,7 @@ grep -q "jobs of this run still wait or run: [0-9]" log
 
 # a rank of trial 1 is killed: that task alone is queued again, and goes on
 one=$(job_of out "trial q0-p01-f0")
-wait_for 400 "a checkpoint of trial 1" test -e out/tune/t001-i480/train/r0-f0-s32-x1/checkpoint.safetensors
+wait_for 400 "a checkpoint of trial 1" test -e out/search/t001-i480/train/r0-f0-s32-x1/checkpoint.safetensors
 node=$(job_field "$one" BatchHost)
 "$cluster" on "$node" sh -c 'for p in $(pgrep -x tenfold); do if grep -qz "^1/3$" /proc/$p/cmdline; then kill -KILL $p && hit=1; fi; done; [ "${hit-}" ]'
 "$tenfold" status out >table
@@ -55,7 +55,7 @@ code=0
 "$tenfold" submit out >log 2>&1 || code=$?
 sed -i 's/trials = 4/trials = 3/' job.cfg
 test $code = 2
-grep -q 'tune.trials = 3 (now: 4)' log
+grep -q 'search.trials = 3 (now: 4)' log
 "$tenfold" report out | cmp report -
 "$tenfold" status out | grep "^report .* done"
 
@@ -67,7 +67,7 @@ sed 's/trials = 3/trials = 2/; s/rungs = [^;]*/rungs = [ 64 ]/; s/images = 640/i
 scancel "$(job_of wins "trial q0-p00-f0")"
 ended wins
 test $code = 6
-test ! -e wins/tune/rung0/DONE
+test ! -e wins/search/rung0/DONE
 grep "^rank q0 .* failed" watch
 grep "trial 0, r0-f0-s32-x1, is not trained yet" watch
 "$tenfold" submit wins >ids
@@ -75,10 +75,10 @@ cat ids
 test "$(sed 's/ *job [0-9]*//' ids | tr '\n' ';')" = "trial.q0, 1 tasks;trial.judge, 2 tasks;finish;"
 ended wins
 test $code = 0
-grep -q "Trial 1 diverged" wins/tune/tune.md
+grep -q "Trial 1 diverged" wins/search/search.md
 grep -q "the job file as it stands is the best trial: it is trained at slot 0" wins/log/trial.judge-*_1.log
 if grep "start 1: " wins/log/trial.judge-*.log; then exit 1; fi
 "$tenfold" run wins.cfg --run wins-local --ranks 1 >/dev/null 2>log || { cat log; exit 1; }
 digests wins-local >expected
 digests wins | cmp - expected
-"$tenfold" check wins/tune/best.cfg | grep -q "^  space = ( *);"
+"$tenfold" check wins/search/best.cfg | grep -q "^  space = ( *);"
