@@ -19,6 +19,7 @@
 
 #include "base/fs.h"
 #include "base/status.h"
+#include "cfg/devices.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,7 +53,8 @@ typedef enum { TN_PRUNE_NOISE_RATE, TN_PRUNE_BOTH } tn_prune;
 typedef enum { TN_DROPPED_DROP, TN_DROPPED_UNLABELED, TN_DROPPED_RELABEL } tn_dropped;
 typedef enum { TN_CONSISTENCY_MSE, TN_CONSISTENCY_KL } tn_consistency_kind;
 typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN, TN_REDUCE_GREEDY } tn_reduce_kind;
-typedef enum { TN_DEVICE_REF, TN_DEVICE_CPU } tn_device_kind;
+#define TN_DEVICE_KIND(KIND, name) TN_DEVICE_##KIND,
+typedef enum { TN_DEVICES(TN_DEVICE_KIND) TN_N_DEVICES } tn_device_kind;
 typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
 
 /* Instruction sets that kernels are compiled for, in ascending order. BEST (in settings): the highest that all ranks have when a cell

@@ -19,7 +19,8 @@ static const char *const DROPPED[] = {"drop", "unlabeled", "relabel", NULL};
 static const char *const CONSISTENCY[] = {"mse", "kl", NULL};
 static const char *const METHOD[] = {"mean", "gmean", "greedy", NULL};
 static const char *const SAMPLING[] = {"sobol", "random", NULL};
-static const char *const DEVICE[] = {"ref", "cpu", NULL};
+#define WORD(KIND, name) #name,
+static const char *const DEVICE[] = {TN_DEVICES(WORD) NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
 const char *const tn_isa_words[] = {"plain", "avx2", "avx512", "avx512_bf16", "best", NULL};
 const char *const tn_augment_words[] = {"random_resized_crop", "horizontal_flip", "cutmix", NULL};

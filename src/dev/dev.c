@@ -1,18 +1,17 @@
-/* dev.c - the list of devices. */
+/* dev.c - opens devices. */
 #include "dev/dev.h"
-
-#include "dev/cpu/cpu.h"
-#include "dev/ref/ref.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-const char *tn_dev_library(void) {
-    return "kernels 2";
-}
+#define DECLARE(KIND, name) extern const tn_dev_table tn_##name##_table;
+TN_DEVICES(DECLARE)
+#define ADDRESS(KIND, name) &tn_##name##_table,
+static const tn_dev_table *const TABLE[TN_N_DEVICES] = {TN_DEVICES(ADDRESS)};
 
-static tn_status lacks(tn_isa isa) {
+tn_status tn_isa_check(tn_isa isa) {
     char host[64] = "?";
+    if (isa <= tn_isa_best()) return TN_OK;
     gethostname(host, sizeof host - 1);
     return tn_fail(
         TN_ENODE,
@@ -23,33 +22,35 @@ static tn_status lacks(tn_isa isa) {
 
 tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out) {
     if (n_threads < 1) return tn_fail(TN_EARG, "%d threads for a device: give 1 or more", n_threads);
-    if (isa > tn_isa_best()) return lacks(isa);
-    if (kind == TN_DEVICE_REF && precision != TN_FP32)
-        return tn_fail(TN_EARG, "the device `ref` computes in fp32 only: set train.precision = \"fp32\"");
     tn_dev *dev = calloc(1, sizeof *dev);
     if (!dev) return tn_fail_memory(sizeof *dev, "the device");
-    dev->n_threads = n_threads;
-    dev->isa = isa;
-    dev->precision = precision;
-    tn_status st = TN_OK;
-    switch (kind) {
-    case TN_DEVICE_REF:
-        dev->op = &tn_ref_table;
-        break;
-    case TN_DEVICE_CPU:
-        st = tn_cpu_begin(dev);
-        break;
-    }
-    if (st == TN_OK)
-        *out = dev;
-    else
+    *dev = (tn_dev){.op = TABLE[kind], .n_threads = n_threads, .isa = isa, .precision = precision};
+    tn_status st = dev->op->begin(dev);
+    if (st != TN_OK) {
         free(dev);
+        return st;
+    }
+    dev->number = (double *)(void *)dev->op->alloc(dev, sizeof *dev->number / sizeof(float));
+    if (!dev->number) st = tn_fail_memory(sizeof *dev->number, "the device");
+    if (st != TN_OK)
+        tn_dev_close(&dev);
+    else
+        *out = dev;
     return st;
 }
 
 void tn_dev_close(tn_dev **dev) {
     if (!*dev) return;
-    if ((*dev)->op == &tn_cpu_table) tn_cpu_end(*dev);
+    (*dev)->op->free(*dev, (float *)(void *)(*dev)->number);
+    (*dev)->op->end(*dev);
     free(*dev);
     *dev = NULL;
+}
+
+double tn_dev_squares(tn_dev *dev, int64_t n, const float *x) {
+    double sum = 0;
+    dev->op->fill(dev, sizeof sum / sizeof(float), 0, (float *)(void *)dev->number);
+    dev->op->add_squares(dev, n, x, dev->number);
+    dev->op->download_double(dev, 1, dev->number, &sum);
+    return sum;
 }

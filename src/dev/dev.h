@@ -8,8 +8,12 @@
  *   tn_dev_close(&dev);
  *
  * `ref` (ref/) is the reference: plain C in the order of the formulae, with sums in double, float32 only. Tests compare other
- * devices with it. `cpu` (cpu/) has our own vectorised kernels for each instruction set. A new device is a folder and a table.
+ * devices with it. `cpu` (cpu/) has our own vectorised kernels for each instruction set. A new device is a folder, a table, and a
+ * line in cfg/devices.h.
  *
+ * Memory           Every pointer in the table is device memory, but those named `host` and the structs themselves. Others than the
+ *                  device may add offsets to such a pointer and pass it on; they must never read or write what it points to.
+ *                  tests/far runs the program on a device whose addresses fault when the host reads them.
  * Stored and read  Activations are stored as a convolution writes them, in the device's precision (`void *`). Batch norm,
  *                  activation and squeeze-and-excitation are applied when they are read (tn_view), so the value after batch
  *                  norm is never written; in the backward pass the gradient through batch norm is applied in the same way
@@ -75,11 +79,19 @@ typedef struct {
 } tn_finish;
 
 typedef struct {
+    const char *
+        library; /* "kernels 2": the version of the kernels, recorded in checkpoints. It changes with the bits that they compute. */
+    bool in_host_memory; /* device memory is host memory: MPI may send it */
+    /* Called by tn_dev_open when all other fields of dev are set. Errors: those of tn_dev_open. */
+    tn_status (*begin)(tn_dev *dev);
+    void (*end)(tn_dev *dev);
+
     /* --- memory --------------------------------------------------------------------------------------------------- */
     float *(*alloc)(tn_dev *dev, int64_t n); /* n floats, zeroed, 64-byte aligned; NULL if there is no memory */
     void (*free)(tn_dev *dev, float *x);     /* x may be NULL */
     void (*upload)(tn_dev *dev, int64_t n, const float *host, float *x);
     void (*download)(tn_dev *dev, int64_t n, const float *x, float *host);
+    void (*download_double)(tn_dev *dev, int64_t n, const double *x, double *host);
     void (*store)(tn_dev *dev, int64_t n, const float *host, void *x); /* converts to the device's precision */
     void (*load)(tn_dev *dev, int64_t n, const void *x, float *host);
     void (*fill)(tn_dev *dev, int64_t n, float value, float *x);
@@ -144,9 +156,10 @@ typedef struct {
                           float *loss_out /* (B) */, float *dlogits);
 
     /* --- flat vectors --------------------------------------------------------------------------------------------- */
-    void (*scale)(tn_dev *dev, int64_t n, float a, float *x);                /* x *= a         */
-    void (*lerp)(tn_dev *dev, int64_t n, float a, const float *x, float *y); /* y += a (x - y): EMA, running moments */
-    double (*sum_of_squares)(tn_dev *dev, int64_t n, const float *x);
+    void (*scale)(tn_dev *dev, int64_t n, float a, float *x);                 /* x *= a         */
+    void (*lerp)(tn_dev *dev, int64_t n, float a, const float *x, float *y);  /* y += a (x - y): EMA, running moments */
+    void (*add)(tn_dev *dev, int64_t n, const float *x, float *y);            /* y += x         */
+    void (*add_squares)(tn_dev *dev, int64_t n, const float *x, double *sum); /* sum (1) += sum of x^2 */
     /* Nesterov: m = momentum m + g + decay w; w -= rate (g + decay w + momentum m)   (Sutskever 2013, as in PyTorch) */
     void (*sgd)(tn_dev *dev, int64_t n, float rate, float momentum, float decay, const float *g, float *m, float *w);
     /* AdamW (Loshchilov & Hutter 2019, as in PyTorch): w -= rate decay w; m, v moments with beta1, beta2; bias correction for
@@ -160,7 +173,8 @@ struct tn_dev {
     int n_threads;
     tn_isa isa;
     tn_precision precision;
-    void *state; /* private to the device */
+    void *state;    /* private to the device */
+    double *number; /* (1), device memory, for tn_dev_squares */
 };
 
 static inline size_t tn_real_bytes(const tn_dev *dev) { /* bytes of a stored activation */
@@ -171,7 +185,11 @@ static inline size_t tn_real_bytes(const tn_dev *dev) { /* bytes of a stored act
  * Errors  TN_ENODE isa above tn_isa_best(); TN_EARG n_threads < 1 or more than OpenMP gives, thread stacks too small, bf16 on ref. */
 tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out);
 void tn_dev_close(tn_dev **dev);
-/* "kernels 2": the version of the kernels, recorded in checkpoints. The number changes with the bits that kernels compute. */
-const char *tn_dev_library(void);
+
+/* The sum of x^2, on the host. Waits for the device. */
+double tn_dev_squares(tn_dev *dev, int64_t n, const float *x);
+
+/* For the begin function of devices that compute on this processor. Errors TN_ENODE the processor lacks the instruction set. */
+tn_status tn_isa_check(tn_isa isa);
 
 #endif

@@ -25,7 +25,7 @@ double tn_consistency_weight(const tn_cfg *cfg, int64_t images_seen) {
 }
 
 static void clip(tn_dev *dev, int64_t n, double most, float *grads) {
-    double norm = sqrt(dev->op->sum_of_squares(dev, n, grads));
+    double norm = sqrt(tn_dev_squares(dev, n, grads));
     if (norm > most) dev->op->scale(dev, n, (float)(most / norm), grads);
 }
 

@@ -18,6 +18,11 @@ typedef struct {
 
 struct tn_lane_sum {
     tn_run *run; /* between begin and finish */
+    int n_lanes;
+    float *const *vector; /* the caller's */
+    tn_dev *dev;          /* NULL: MPI can send the vectors */
+    bool *root;           /* (n_lanes) tn_route_roots, if there is a device */
+    float **host;         /* (n_lanes) what MPI sends and receives: the vectors, or copies of the roots' */
     int n_buckets, n_begun, n_done;
     bucket *bucket;       /* [0] is the end of the vector */
     int most;             /* most messages of an exchange */
@@ -29,14 +34,29 @@ struct tn_lane_sum {
 
 /* --- begin, end --------------------------------------------------------------------------------------------------- */
 
-static tn_status make_buckets(tn_lane_sum *s, int L, int n_ranks, int rank, int64_t n, int64_t size,
-                              float *const *vector) {
+static tn_status make_host(tn_lane_sum *s, int L, int n_ranks, int rank, int64_t n) {
+    size_t n_lanes = (size_t)s->n_lanes;
+    s->host = calloc(n_lanes, sizeof *s->host);
+    s->root = calloc(n_lanes, sizeof *s->root);
+    if (!s->host || !s->root) return tn_fail_memory(n_lanes * sizeof *s->host, "the sum over lanes");
+    tn_route_roots(L, n_ranks, rank, s->root);
+    for (size_t i = 0; i < n_lanes; i++) {
+        if (!s->dev) s->host[i] = s->vector[i];
+        if (!s->dev || !s->root[i] || n_ranks == 1) continue;
+        if (!(s->host[i] = malloc((size_t)n * sizeof **s->host)))
+            return tn_fail_memory((size_t)n * sizeof **s->host, "the sum over lanes");
+    }
+    return TN_OK;
+}
+
+static tn_status make_buckets(tn_lane_sum *s, int L, int n_ranks, int rank, int64_t n, int64_t size) {
+    TN_TRY(make_host(s, L, n_ranks, rank, n));
     for (int i = 0; i < s->n_buckets; i++) {
         bucket *b = &s->bucket[i];
         int64_t end = n - i * size;
         b->at = end > size ? end - size : 0;
         b->n = end - b->at;
-        TN_TRY(tn_route_make(L, n_ranks, rank, b->at, b->n, vector,
+        TN_TRY(tn_route_make(L, n_ranks, rank, b->at, b->n, s->host,
                              s->scratch ? s->scratch + b->at / 2 + (s->n_buckets - 1 - i) : NULL, &b->route));
         for (int j = 0; j < b->route.n_stages; j++)
             if (b->route.stage[j].n_messages > s->most) s->most = b->route.stage[j].n_messages;
@@ -44,18 +64,21 @@ static tn_status make_buckets(tn_lane_sum *s, int L, int n_ranks, int rank, int6
     return TN_OK;
 }
 
-tn_status tn_lane_sum_new(int L, int n_ranks, int rank, int64_t n, int64_t size, float *const *vector,
+tn_status tn_lane_sum_new(int L, int n_ranks, int rank, int64_t n, int64_t size, tn_dev *dev, float *const *vector,
                           tn_lane_sum **out) {
     int64_t least = (n + MOST_BUCKETS - 1) / MOST_BUCKETS;
     if (size < least) size = least;
     TN_ASSERT(size > 0 && size <= INT_MAX); /* MPI counts are int */
     tn_lane_sum *s = calloc(1, sizeof *s);
     if (!s) return tn_fail_memory(sizeof *s, "the sum over lanes");
+    s->n_lanes = tn_lanes_of(L, n_ranks, rank).n;
+    s->vector = vector;
+    s->dev = dev && !dev->op->in_host_memory ? dev : NULL;
     s->n_buckets = (int)((n + size - 1) / size);
     size_t n_scratch = n_ranks > 1 ? (size_t)(n / 2 + s->n_buckets) : 0;
     s->bucket = calloc((size_t)s->n_buckets, sizeof *s->bucket);
     if (n_scratch) s->scratch = malloc(n_scratch * sizeof *s->scratch);
-    tn_status st = s->bucket && (s->scratch || !n_scratch) ? make_buckets(s, L, n_ranks, rank, n, size, vector)
+    tn_status st = s->bucket && (s->scratch || !n_scratch) ? make_buckets(s, L, n_ranks, rank, n, size)
                                                            : tn_fail_memory(n_scratch * 4, "the sum over lanes");
     size_t n_requests = (size_t)s->n_buckets * (size_t)s->most;
     if (st == TN_OK && n_requests && !(s->request = malloc(n_requests * sizeof *s->request)))
@@ -72,6 +95,9 @@ void tn_lane_sum_free(tn_lane_sum **sum) {
     tn_lane_sum *s = *sum;
     if (!s) return;
     for (int i = 0; s->bucket && i < s->n_buckets; i++) tn_route_free(&s->bucket[i].route);
+    for (int i = 0; s->dev && s->host && i < s->n_lanes; i++) free(s->host[i]);
+    free(s->host);
+    free(s->root);
     free(s->bucket);
     free(s->request);
     free(s->scratch);
@@ -81,11 +107,36 @@ void tn_lane_sum_free(tn_lane_sum **sum) {
 
 /* --- a sum -------------------------------------------------------------------------------------------------------- */
 
+static void add(int64_t n, const float *restrict from, float *restrict to) {
+    for (int64_t i = 0; i < n; i++) to[i] += from[i];
+}
+
+/* All sums of this rank's own lanes. Exchanges of another part of the tree never touch these lanes, so that the order does not matter. */
+static void add_own(const tn_lane_sum *s, const bucket *b) {
+    for (int i = 0; i < b->route.n_stages; i++) {
+        const tn_stage *x = &b->route.stage[i];
+        if (!x->own) continue;
+        const float *from = s->vector[x->from_lane] + b->at;
+        float *to = s->vector[x->to_lane] + b->at;
+        if (s->dev)
+            s->dev->op->add(s->dev, b->n, from, to);
+        else
+            add(b->n, from, to);
+    }
+}
+
+static void copy_to_host(const tn_lane_sum *s, const bucket *b) {
+    for (int i = 0; s->dev && i < s->n_lanes; i++)
+        if (s->host[i]) s->dev->op->download(s->dev, b->n, s->vector[i] + b->at, s->host[i] + b->at);
+}
+
+static void copy_to_device(const tn_lane_sum *s, const bucket *b) {
+    if (s->dev && s->host[0]) s->dev->op->upload(s->dev, b->n, s->host[0] + b->at, s->vector[0] + b->at);
+}
+
 static void end_stage(bucket *b) {
     const tn_stage *x = &b->route.stage[b->stage++];
-    float *restrict to = x->to;
-    const float *restrict from = x->from;
-    for (int64_t i = 0; i < x->n_added; i++) to[i] += from[i];
+    if (!x->own) add(x->n_added, x->from, x->to);
 }
 
 /* Execute the exchanges of bucket i from its present one to the first that has to wait for messages. */
@@ -105,6 +156,7 @@ static void go_on(tn_lane_sum *s, int i) {
         b->n_waiting = x->n_messages;
         if (b->n_waiting > 0) return;
     }
+    copy_to_device(s, b);
     s->n_done++;
 }
 
@@ -117,7 +169,10 @@ static void arrived(tn_lane_sum *s, int which) {
 
 static void begin_from(tn_lane_sum *s, int64_t from) {
     while (s->n_begun < s->n_buckets && s->bucket[s->n_begun].at >= from) {
-        s->bucket[s->n_begun].stage = 0;
+        bucket *b = &s->bucket[s->n_begun];
+        b->stage = 0;
+        add_own(s, b);
+        copy_to_host(s, b);
         go_on(s, s->n_begun++);
     }
 }

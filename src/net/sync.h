@@ -3,7 +3,7 @@
  *
  *   tn_lanes mine = tn_lanes_of(L, run->n_ranks, run->rank);       // contiguous block of lanes
  *   tn_lane_sum *sum = NULL;                                       // vector[i]: (n) floats of lane mine.first + i
- *   TN_TRY(tn_lane_sum_new(L, run->n_ranks, run->rank, n, bucket, vector, &sum));
+ *   TN_TRY(tn_lane_sum_new(L, run->n_ranks, run->rank, n, bucket, dev, vector, &sum));
  *   each step:
  *     tn_lane_sum_begin(run, sum);
  *     ... vector[i] is written, that of the last lane from its end to its beginning ...
@@ -23,11 +23,14 @@
  *            at a time, because cores may be shared.
  * Cost       R a power of two: 2 log2 R messages per bucket; 2 (R-1)/R n floats sent and received per rank, as in a ring;
  *            (R-1)/R n additions besides those of the rank's own lanes. Memory: n/2 floats if R > 1.
+ * Device     A device whose memory MPI cannot send adds the rank's own lanes itself. What other ranks need (one vector if R is a
+ *            power of two) is copied to host memory bucket by bucket, and the sum is copied back: n more floats of memory.
  */
 #ifndef TN_NET_SYNC_H
 #define TN_NET_SYNC_H
 
 #include "base/run.h"
+#include "dev/dev.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -43,9 +46,10 @@ typedef struct tn_lane_sum tn_lane_sum;
 
 /* Local.
  * bucket  floats per bucket; larger buckets are used if there would be more than 64
- * vector  one array (n) in host memory per lane of this rank; every sum overwrites all of them; they must stay valid
+ * dev     the device whose memory the vectors are in; NULL: host memory
+ * vector  one array (n) per lane of this rank; every sum overwrites all of them; they must stay valid
  * R <= L (asserted). Errors TN_ENOMEM */
-tn_status tn_lane_sum_new(int L, int n_ranks, int rank, int64_t n, int64_t bucket, float *const *vector,
+tn_status tn_lane_sum_new(int L, int n_ranks, int rank, int64_t n, int64_t bucket, tn_dev *dev, float *const *vector,
                           tn_lane_sum **out);
 void tn_lane_sum_free(tn_lane_sum **sum);
 

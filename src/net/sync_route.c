@@ -123,10 +123,16 @@ static void push_message(maker *m, bool send, int peer, float *x, slice piece) {
     p->stage[p->n_stages - 1].n_messages++;
 }
 
-/* The bucket in the vector of this rank's first lane in [lo, hi); NULL = it has no lane there. */
+/* This rank's first lane in [lo, hi), counted from its first one; -1 = it has none there. */
+static int lane_in(tn_lanes mine, int lo, int hi) {
+    int lane = lo > mine.first ? lo : mine.first;
+    return lane < hi && lane < mine.first + mine.n ? lane - mine.first : -1;
+}
+
+/* The bucket in the vector of that lane; NULL = there is none. */
 static float *place_in(const maker *m, int lo, int hi) {
-    int lane = lo > m->mine.first ? lo : m->mine.first;
-    return lane < hi && lane < m->mine.first + m->mine.n ? m->vector[lane - m->mine.first] + m->at : NULL;
+    int lane = lane_in(m->mine, lo, hi);
+    return lane >= 0 ? m->vector[lane] + m->at : NULL;
 }
 
 static void know_ranks(maker *m, const node *x) {
@@ -190,7 +196,7 @@ static void push_down(maker *m, const node *x) {
 }
 
 static void walk_up(maker *m, int lo, int hi, int depth) {
-    if (hi - lo == 1 || !place_in(m, lo, hi)) return;
+    if (hi - lo == 1 || lane_in(m->mine, lo, hi) < 0) return;
     node x = {lo, lo + (hi - lo) / 2, hi, depth};
     walk_up(m, x.lo, x.mid, depth + 1);
     walk_up(m, x.mid, x.hi, depth + 1);
@@ -198,8 +204,26 @@ static void walk_up(maker *m, int lo, int hi, int depth) {
         push_up(m, &x);
         m->up[m->n_up++] = x;
     } else {
-        push_stage(m, (tn_stage){.to = place_in(m, lo, hi), .from = place_in(m, x.mid, hi), .n_added = m->n});
+        push_stage(
+            m, (tn_stage){.own = true, .to_lane = lane_in(m->mine, lo, hi), .from_lane = lane_in(m->mine, x.mid, hi)});
     }
+}
+
+static void mark_roots(tn_lanes mine, int lo, int hi, bool *root_out) {
+    int lane = lane_in(mine, lo, hi), mid = lo + (hi - lo) / 2;
+    if (lane < 0) return;
+    if (lo >= mine.first && hi <= mine.first + mine.n) {
+        root_out[lane] = true;
+        return;
+    }
+    mark_roots(mine, lo, mid, root_out);
+    mark_roots(mine, mid, hi, root_out);
+}
+
+void tn_route_roots(int L, int n_ranks, int rank, bool *root_out) {
+    tn_lanes mine = tn_lanes_of(L, n_ranks, rank);
+    for (int i = 0; i < mine.n; i++) root_out[i] = false;
+    mark_roots(mine, 0, L, root_out);
 }
 
 tn_status tn_route_make(int L, int n_ranks, int rank, int64_t at, int64_t n, float *const *vector, float *scratch,

@@ -59,7 +59,7 @@ static tn_status lane(bench *b) {
 static tn_status rest(bench *b) {
     const tn_dev_table *op = b->dev->op;
     op->scale(b->dev, b->n, 0.5F, b->grads);
-    op->sum_of_squares(b->dev, b->n, b->grads);
+    tn_dev_squares(b->dev, b->n, b->grads);
     tn_optim_step(b->dev, b->net, b->cfg, 1e-6, b->n_done + 1, b->grads, b->params, b->m, b->v);
     op->lerp(b->dev, b->n_state, 0.1F, b->moments, b->state);
     op->lerp(b->dev, b->n, 0.1F, b->params, b->ema_params);

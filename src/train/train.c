@@ -1,18 +1,18 @@
 /*
  * train.c - the step loop of one cell.
  *
- *   step:  each lane of this rank -> a vector [slots | batch moments | gradients]
- *          tn_lane_sum            -> the sum over all lanes, bitwise the same on every rank; gradients are sent while
+ *   step:  each lane of this rank -> a vector [batch moments | gradients] on the device, and a few numbers on the host
+ *          tn_lane_sum            -> the sums over all lanes, bitwise the same on every rank; gradients are sent while
  *                                    those of earlier layers are still computed
  *          optimiser, running moments, EMA: every rank computes all of it, nothing is sent
  *   evaluation: EMA weights predict the rows to evaluate; z, validation score, model to keep, journal, checkpoint
  *
- * Invariants 1. A rank that fails inside a step sets the FAILED slot and still takes part in the sum, so that all ranks
- *               leave the loop in the same step.
- *            2. A stop signal sets the STOP slot: all ranks finish the step, publish a checkpoint and return
+ * Invariants 1. A rank that fails inside a step sets its lane's number FAILED and still takes part in the sums, so that all
+ *               ranks leave the loop in the same step.
+ *            2. A stop signal sets the number STOP: all ranks finish the step, publish a checkpoint and return
  *               TN_EUNFINISHED; during an evaluation they drop the evaluation (train/eval.h) and do the same.
  *            3. Checkpoints exist only at step boundaries. For a checkpoint by wall clock, only rank 0 reads the clock;
- *               it tells the others by the SAVE slot.
+ *               it tells the others by the number SAVE.
  */
 #include "train/train_priv.h"
 
@@ -63,7 +63,6 @@ typedef struct {
     tn_train *t;
     const float *grads;
     int64_t from;
-    double square;
     bool last; /* the last lane of this rank: final parts are sent at once, and then overwritten by the sum */
 } tn_growing;
 
@@ -71,9 +70,10 @@ typedef struct {
  * on which rank has the lane. */
 static void on_grads(void *context, int64_t from) {
     tn_growing *g = context;
-    if (from < g->from) g->square += g->t->dev->op->sum_of_squares(g->t->dev, g->from - from, g->grads + from);
+    tn_train_vectors *v = &g->t->vec;
+    if (from < g->from) g->t->dev->op->add_squares(g->t->dev, g->from - from, g->grads + from, v->square);
     g->from = from;
-    if (g->last) tn_lane_sum_ready(g->t->sum, g->t->vec.grads_at + from);
+    if (g->last) tn_lane_sum_ready(v->sum, v->grads_at + from);
 }
 
 static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
@@ -90,22 +90,24 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
                          .seed = (uint64_t)t->cell.seed,
                          .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
                          .on_grads = on_grads};
-    double loss = 0;
-    float *out = t->vec.lane[i];
-    tn_growing growing = {.t = t, .grads = out + t->vec.grads_at, .from = t->vec.n_params, .last = i == t->mine.n - 1};
+    double loss = 0, square = 0;
+    float *moments = t->vec.lane[i], *grads = moments + t->vec.grads_at;
+    tn_growing growing = {.t = t, .grads = grads, .from = t->vec.n_params, .last = i == t->mine.n - 1};
     lane.context = &growing;
-    tn_exec_train(t->exec, &lane, out + t->vec.grads_at, out + t->vec.moments_at, &loss);
-    out[TN_SLOT_LOSS] = (float)loss;
-    out[TN_SLOT_SQUARE] = (float)growing.square;
+    t->dev->op->fill(t->dev, sizeof square / sizeof(float), 0, (float *)(void *)t->vec.square);
+    tn_exec_train(t->exec, &lane, grads, moments, &loss);
+    t->dev->op->download_double(t->dev, 1, t->vec.square, &square);
+    t->numbers.lane[i][TN_LANE_LOSS] = (float)loss;
+    t->numbers.lane[i][TN_LANE_SQUARE] = (float)square;
     return TN_OK;
 }
 
 /* Update weights and averages after the sum; every rank computes the same. */
 static void update(tn_train *t) {
     const tn_cfg *cfg = t->cfg;
-    float *moments = t->vec.lane[0] + t->vec.moments_at, *grads = t->vec.lane[0] + t->vec.grads_at;
+    float *moments = t->vec.lane[0], *grads = moments + t->vec.grads_at;
     int64_t step = t->clock.step + 1;
-    t->dev->op->scale(t->dev, t->vec.n_lane - t->vec.moments_at, 1.0F / (float)t->L, moments);
+    t->dev->op->scale(t->dev, t->vec.n_lane, 1.0F / (float)t->L, moments);
     tn_optim_step(t->dev, t->net, cfg, tn_learning_rate(cfg, t->clock.images_seen), step, grads, t->vec.params,
                   t->vec.m, t->vec.v);
     t->dev->op->lerp(t->dev, t->vec.n_state, (float)tn_net_spec_of(t->net)->bn_momentum, moments, t->vec.state);
@@ -121,10 +123,9 @@ static void count_exposure(tn_train *t) {
     }
 }
 
-static bool has_bad(int64_t n, const float *x) {
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(x[i])) return true;
-    return false;
+/* x (n): device memory */
+static bool has_bad(const tn_train *t, int64_t n, const float *x) {
+    return !isfinite(tn_dev_squares(t->dev, n, x));
 }
 
 /* Where a value became non-finite: the first layer whose batch moments are not finite; else the last layer whose gradient is not. */
@@ -132,18 +133,18 @@ static const char *first_bad(const tn_train *t) {
     const char *name = "the loss";
     for (int i = 0; i < tn_net_tensors(t->net); i++) {
         const tn_tensor *x = tn_net_tensor(t->net, i);
-        if (tn_tensor_is_state(x) && has_bad(x->n, t->vec.lane[0] + t->vec.moments_at + x->offset)) return x->name;
+        if (tn_tensor_is_state(x) && has_bad(t, x->n, t->vec.lane[0] + x->offset)) return x->name;
     }
     for (int i = 0; i < tn_net_tensors(t->net); i++) {
         const tn_tensor *x = tn_net_tensor(t->net, i);
-        if (!tn_tensor_is_state(x) && has_bad(x->n, t->vec.lane[0] + t->vec.grads_at + x->offset)) name = x->name;
+        if (!tn_tensor_is_state(x) && has_bad(t, x->n, t->vec.lane[0] + t->vec.grads_at + x->offset)) name = x->name;
     }
     return name;
 }
 
 /* Checked after the sum over lanes, so that every rank gets the same result, and before the weights are changed. */
 static tn_status check_finite(const tn_train *t, double loss, double *square_out) {
-    *square_out = t->dev->op->sum_of_squares(t->dev, t->vec.n_params, t->vec.lane[0] + t->vec.grads_at);
+    *square_out = tn_dev_squares(t->dev, t->vec.n_params, t->vec.lane[0] + t->vec.grads_at);
     if (isfinite(loss) && isfinite(*square_out)) return TN_OK;
     return tn_fail(
         TN_EDIVERGED,
@@ -152,7 +153,7 @@ static tn_status check_finite(const tn_train *t, double loss, double *square_out
         t->name, (long long)t->clock.step, (long long)t->clock.images_seen, loss, first_bad(t));
 }
 
-/* What all ranks learn from the slots of a step's sum. */
+/* What all ranks learn from the numbers of a step's lanes. */
 typedef struct {
     bool stop, save; /* some rank was asked to stop; it is time for a checkpoint */
 } signals;
@@ -166,22 +167,24 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
     tn_exec_weights(t->exec, t->vec.params, t->vec.state);
     if (t->teacher) tn_exec_weights(t->teacher, t->vec.ema_params, t->vec.ema_state);
     tn_status mine = TN_OK;
-    tn_lane_sum_begin(run, t->sum);
+    tn_lane_sum_begin(run, t->vec.sum);
     for (int i = 0; i < t->mine.n; i++) {
         if (mine == TN_OK) mine = run_lane(t, f, i);
         if (mine != TN_OK) t->dev->op->fill(t->dev, t->vec.n_lane, 0, t->vec.lane[i]);
-        t->vec.lane[i][TN_SLOT_STOP] = i == 0 && tn_stop_wanted() ? 1 : 0;
-        t->vec.lane[i][TN_SLOT_SAVE] = i == 0 && run->rank == 0 && save_by_clock(t) ? 1 : 0;
-        t->vec.lane[i][TN_SLOT_FAILED] = mine != TN_OK ? 1 : 0;
+        t->numbers.lane[i][TN_LANE_STOP] = i == 0 && tn_stop_wanted() ? 1 : 0;
+        t->numbers.lane[i][TN_LANE_SAVE] = i == 0 && run->rank == 0 && save_by_clock(t) ? 1 : 0;
+        t->numbers.lane[i][TN_LANE_FAILED] = mine != TN_OK ? 1 : 0;
     }
-    tn_lane_sum_finish(run, t->sum);
-    const float *sum = t->vec.lane[0];
-    if (sum[TN_SLOT_FAILED] > 0) return tn_agree(run, mine);
-    double loss = (double)sum[TN_SLOT_LOSS] / t->L, square = 0, L = t->L;
+    tn_lane_sum_finish(run, t->vec.sum);
+    tn_lane_sum_begin(run, t->numbers.sum);
+    tn_lane_sum_finish(run, t->numbers.sum);
+    const float *sum = t->numbers.lane[0];
+    if (sum[TN_LANE_FAILED] > 0) return tn_agree(run, mine);
+    double loss = (double)sum[TN_LANE_LOSS] / t->L, square = 0, L = t->L;
     TN_TRY(check_finite(t, loss, &square));
-    t->clock.small_sq += (double)sum[TN_SLOT_SQUARE] / L;
+    t->clock.small_sq += (double)sum[TN_LANE_SQUARE] / L;
     t->clock.big_sq += square / (L * L);
-    *out = (signals){.stop = sum[TN_SLOT_STOP] > 0, .save = sum[TN_SLOT_SAVE] > 0};
+    *out = (signals){.stop = sum[TN_LANE_STOP] > 0, .save = sum[TN_LANE_SAVE] > 0};
     update(t);
     count_exposure(t);
     t->clock.loss_sum += loss;
@@ -445,7 +448,7 @@ tn_status tn_train_cell(tn_run *run, const tn_cfg *cfg, const tn_index *index, c
         if (st == TN_OK) st = train_all(run, &t);
         if (st == TN_OK && how->profile && run->rank == 0) {
             tn_exec_profile(t.exec, stderr);
-            tn_lane_sum_profile(t.sum, stderr);
+            tn_lane_sum_profile(t.vec.sum, stderr);
         }
         if (st == TN_OK) st = finish(run, &t);
     }

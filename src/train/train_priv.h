@@ -62,9 +62,21 @@ typedef struct {
 typedef struct {
     int64_t n_params, n_state;
     float *params, *state, *m, *v, *ema_params, *ema_state; /* v: NULL without AdamW */
-    float **lane;                                           /* (lanes of this rank) x n_lane floats, see below */
-    int64_t moments_at, grads_at, n_lane;
+    float **lane; /* (lanes of this rank), in host memory: vectors of n_lane floats */
+    /* A lane's vector: batch moments, then gradients from the first layer to the last, because tn_lane_sum sends from the end, and
+     * gradients of the last layer are final first. */
+    int64_t grads_at, n_lane;
+    double *square; /* (1): squared length of a lane's gradient */
+    tn_lane_sum *sum;
 } tn_train_vectors;
+
+/* Numbers of a lane whose sums over all lanes every rank gets in every step. Host memory. */
+enum { TN_LANE_LOSS, TN_LANE_SQUARE, TN_LANE_STOP, TN_LANE_SAVE, TN_LANE_FAILED, TN_LANE_NUMBERS };
+typedef struct {
+    float **lane; /* (lanes of this rank) x TN_LANE_NUMBERS */
+    float *memory;
+    tn_lane_sum *sum;
+} tn_train_numbers;
 
 typedef struct tn_train {
     const tn_cfg *cfg;
@@ -90,7 +102,7 @@ typedef struct tn_train {
     int64_t n_steps;
     tn_lanes mine; /* the lanes of this rank */
     tn_train_vectors vec;
-    tn_lane_sum *sum;
+    tn_train_numbers numbers;
 
     tn_train_rows rows;
     tn_sampler *sampler;
@@ -100,11 +112,6 @@ typedef struct tn_train {
     double checkpoint_at_s; /* when the latest checkpoint was begun, tn_now_s */
     FILE *journal;          /* rank 0 */
 } tn_train;
-
-/* Layout of a lane's vector: these slots, whose sums every rank receives together with the gradient; then batch moments; then
- * gradients from the first layer to the last. tn_lane_sum sends from the end of the vector: gradients of the last layer are
- * final first, and the slots last. */
-enum { TN_SLOT_LOSS, TN_SLOT_SQUARE, TN_SLOT_STOP, TN_SLOT_SAVE, TN_SLOT_FAILED, TN_SLOTS };
 
 /* train.c: which rows are evaluated, as the inputs of a cell or checkpoint say in their line "judged ...". front_out: bytes before
  * that line. */

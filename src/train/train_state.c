@@ -71,8 +71,7 @@ static tn_status make_net(tn_train *t) {
 
 static tn_status make_vectors(tn_train *t, int n_ranks, int rank) {
     enum { LINE = 16, BUCKET = 1 << 19 }; /* floats; docs/performance.md, "Sum over ranks" */
-    t->vec.moments_at = TN_SLOTS;
-    t->vec.grads_at = (t->vec.moments_at + t->vec.n_state + LINE - 1) / LINE * LINE;
+    t->vec.grads_at = (t->vec.n_state + LINE - 1) / LINE * LINE;
     t->vec.n_lane = t->vec.grads_at + t->vec.n_params;
     bool adamw = t->cfg->train.optimizer == TN_OPTIM_ADAMW;
     struct {
@@ -89,8 +88,20 @@ static tn_status make_vectors(tn_train *t, int n_ranks, int rank) {
     for (int i = 0; i < t->mine.n; i++)
         if (!(t->vec.lane[i] = t->dev->op->alloc(t->dev, t->vec.n_lane)))
             return tn_fail_memory((size_t)t->vec.n_lane * sizeof(float), "the gradients of a lane");
-    TN_TRY(tn_lane_sum_new(t->L, n_ranks, rank, t->vec.n_lane, BUCKET, t->vec.lane, &t->sum));
+    t->vec.square = (double *)(void *)t->dev->op->alloc(t->dev, sizeof *t->vec.square / sizeof(float));
+    if (!t->vec.square) return tn_fail_memory(sizeof *t->vec.square, "the gradients of a lane");
+    TN_TRY(tn_lane_sum_new(t->L, n_ranks, rank, t->vec.n_lane, BUCKET, t->dev, t->vec.lane, &t->vec.sum));
     return tn_exec_new(t->dev, t->net, t->B, t->cell.size_px, true, &t->exec);
+}
+
+static tn_status make_numbers(tn_train *t, int n_ranks, int rank) {
+    size_t n = (size_t)t->mine.n;
+    t->numbers.lane = calloc(n, sizeof *t->numbers.lane);
+    t->numbers.memory = calloc(n * TN_LANE_NUMBERS, sizeof *t->numbers.memory);
+    if (!t->numbers.lane || !t->numbers.memory) return tn_fail_memory(n * 32, "the lanes");
+    for (size_t i = 0; i < n; i++) t->numbers.lane[i] = t->numbers.memory + i * TN_LANE_NUMBERS;
+    return tn_lane_sum_new(t->L, n_ranks, rank, TN_LANE_NUMBERS, TN_LANE_NUMBERS, NULL, t->numbers.lane,
+                           &t->numbers.sum);
 }
 
 static tn_status make_teacher(tn_train *t) {
@@ -176,6 +187,7 @@ static void make_specs(tn_train *t) {
 static tn_status make_all(tn_train *t, int n_ranks, int rank) {
     TN_TRY(make_net(t));
     TN_TRY(make_vectors(t, n_ranks, rank));
+    TN_TRY(make_numbers(t, n_ranks, rank));
     TN_TRY(make_teacher(t));
     TN_TRY(make_rows(t));
     make_specs(t);
@@ -318,9 +330,13 @@ void tn_train_close(tn_train *t) {
         float *vector[] = {t->vec.params, t->vec.state, t->vec.m, t->vec.v, t->vec.ema_params, t->vec.ema_state};
         for (size_t i = 0; i < sizeof vector / sizeof *vector; i++) t->dev->op->free(t->dev, vector[i]);
         for (int i = 0; t->vec.lane && i < t->mine.n; i++) t->dev->op->free(t->dev, t->vec.lane[i]);
+        t->dev->op->free(t->dev, (float *)(void *)t->vec.square);
     }
-    tn_lane_sum_free(&t->sum);
+    tn_lane_sum_free(&t->vec.sum);
+    tn_lane_sum_free(&t->numbers.sum);
     free(t->vec.lane);
+    free(t->numbers.lane);
+    free(t->numbers.memory);
     tn_ckpt_free(&t->pretrained);
     tn_exec_free(&t->exec);
     tn_exec_free(&t->teacher);

@@ -113,7 +113,7 @@ static tn_status begin(bench *b, const char *net, int L) {
     TN_ASSERT(b->vector != NULL);
     for (int i = 0; i < b->mine.n; i++) b->vector[i] = made(b->n);
     b->other = made(b->n);
-    return tn_lane_sum_new(L, b->run.n_ranks, b->run.rank, b->n, b->bucket, b->vector, &b->sum);
+    return tn_lane_sum_new(L, b->run.n_ranks, b->run.rank, b->n, b->bucket, NULL, b->vector, &b->sum);
 }
 
 static void end(bench *b) {

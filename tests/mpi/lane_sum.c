@@ -50,7 +50,8 @@ static void compare(tn_run *run, int L, int64_t n, int64_t bucket) {
     float *vector[MOST_LANES];
     for (int k = 0; k < mine.n; k++) vector[k] = memory[k];
     tn_lane_sum *sum = NULL;
-    if (tn_lane_sum_new(L, run->n_ranks, run->rank, n, bucket, vector, &sum) != TN_OK) MPI_Abort(MPI_COMM_WORLD, 1);
+    if (tn_lane_sum_new(L, run->n_ranks, run->rank, n, bucket, NULL, vector, &sum) != TN_OK)
+        MPI_Abort(MPI_COMM_WORLD, 1);
     for (int turn = 0; turn < 2; turn++) { /* nothing keeps a rank from being a sum ahead */
         for (int k = 0; k < mine.n; k++)
             for (int64_t i = 0; i < n; i++) vector[k][i] = value(mine.first + k, i, turn);
@@ -74,7 +75,7 @@ static void check_bytes(tn_run *run, int L) {
     float *vector[MOST_LANES];
     for (int k = 0; k < MOST_LANES; k++) vector[k] = memory[k];
     tn_lane_sum *sum = NULL;
-    if (tn_lane_sum_new(L, R, run->rank, N, N / 2, vector, &sum) != TN_OK) MPI_Abort(MPI_COMM_WORLD, 1);
+    if (tn_lane_sum_new(L, R, run->rank, N, N / 2, NULL, vector, &sum) != TN_OK) MPI_Abort(MPI_COMM_WORLD, 1);
     if ((R & (R - 1)) == 0 && tn_lane_sum_bytes(sum) != 2 * (R - 1) * (N / R) * 4) fail(run, L, N, N / 2, -1);
     tn_lane_sum_free(&sum);
 }

@@ -51,6 +51,10 @@ static void copy_out(tn_dev *dev, int64_t n, const float *x, float *host) {
     (void)dev;
     memcpy(host, x, (size_t)n * sizeof *x);
 }
+static void copy_out_double(tn_dev *dev, int64_t n, const double *x, double *host) {
+    (void)dev;
+    memcpy(host, x, (size_t)n * sizeof *x);
+}
 static void fill(tn_dev *dev, int64_t n, float value, float *x) {
     (void)dev;
     for (int64_t i = 0; i < n; i++) x[i] = value;
@@ -200,8 +204,12 @@ static void scale(tn_dev *dev, int64_t n, float a, float *x) {
 static void lerp(tn_dev *dev, int64_t n, float a, const float *x, float *y) {
     tn_cpu_of(dev)->k->lerp(dev->n_threads, n, a, x, y);
 }
-static double sum_of_squares(tn_dev *dev, int64_t n, const float *x) {
-    return tn_cpu_of(dev)->k->sum_of_squares(n, x);
+static void add(tn_dev *dev, int64_t n, const float *x, float *y) {
+    (void)dev;
+    for (int64_t i = 0; i < n; i++) y[i] += x[i];
+}
+static void add_squares(tn_dev *dev, int64_t n, const float *x, double *sum) {
+    *sum += tn_cpu_of(dev)->k->sum_of_squares(n, x);
 }
 static void sgd(tn_dev *dev, int64_t n, float rate, float momentum, float decay, const float *g, float *m, float *w) {
     tn_cpu_of(dev)->k->sgd(dev->n_threads, n, rate, momentum, decay, g, m, w);
@@ -251,41 +259,6 @@ static void dense_backward(tn_dev *dev, int B, int I, int O, const float *x, con
         for (int o = 0; o < O; o++) db[o] += dy[(int64_t)b * O + o];
 }
 
-const tn_dev_table tn_cpu_table = {
-    .alloc = tn_cpu_alloc,
-    .free = tn_cpu_free,
-    .upload = copy_in,
-    .download = copy_out,
-    .store = store,
-    .load = load,
-    .fill = fill,
-    .conv_new = tn_cpu_conv_new,
-    .conv_free = tn_cpu_conv_free,
-    .conv_weights = tn_cpu_conv_weights,
-    .conv_forward = tn_cpu_conv_forward,
-    .conv_backward = tn_cpu_conv_backward,
-    .bn_affine = bn_affine,
-    .bn_backward = bn_backward,
-    .read_backward = read_backward,
-    .pool_forward = pool_forward,
-    .scale_backward = scale_backward,
-    .residual = residual,
-    .dense_forward = dense_forward,
-    .dense_backward = dense_backward,
-    .act_forward = act_forward,
-    .act_backward = act_backward,
-    .mul = mul,
-    .join_forward = tn_ref_join_forward,
-    .join_backward = tn_ref_join_backward,
-    .softmax = tn_ref_softmax,
-    .cross_entropy = tn_ref_cross_entropy,
-    .scale = scale,
-    .lerp = lerp,
-    .sum_of_squares = sum_of_squares,
-    .sgd = sgd,
-    .adamw = adamw,
-};
-
 /* --- begin and end ------------------------------------------------------------------------------------------------ */
 
 static tn_status check_team(int n_wanted, int n_there, size_t least_stack) {
@@ -315,21 +288,62 @@ static tn_status start_team(int n_threads) {
     return check_team(n_threads, n_there, least_stack);
 }
 
-tn_status tn_cpu_begin(tn_dev *dev) {
+static tn_status begin(tn_dev *dev) {
+    TN_TRY(tn_isa_check(dev->isa));
     tn_cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return tn_fail_memory(sizeof *cpu, "the CPU device");
     cpu->k = tn_kernels_for(dev->isa);
-    dev->op = &tn_cpu_table;
     tn_status st = start_team(dev->n_threads);
     if (st == TN_OK) dev->state = cpu;
     if (st != TN_OK) free(cpu);
     return st;
 }
 
-void tn_cpu_end(tn_dev *dev) {
+static void end(tn_dev *dev) {
     tn_cpu_free(dev, tn_cpu_of(dev)->scratch);
     free(dev->state);
 }
+
+const tn_dev_table tn_cpu_table = {
+    .library = "kernels 2",
+    .in_host_memory = true,
+    .begin = begin,
+    .end = end,
+    .alloc = tn_cpu_alloc,
+    .free = tn_cpu_free,
+    .upload = copy_in,
+    .download = copy_out,
+    .download_double = copy_out_double,
+    .store = store,
+    .load = load,
+    .fill = fill,
+    .conv_new = tn_cpu_conv_new,
+    .conv_free = tn_cpu_conv_free,
+    .conv_weights = tn_cpu_conv_weights,
+    .conv_forward = tn_cpu_conv_forward,
+    .conv_backward = tn_cpu_conv_backward,
+    .bn_affine = bn_affine,
+    .bn_backward = bn_backward,
+    .read_backward = read_backward,
+    .pool_forward = pool_forward,
+    .scale_backward = scale_backward,
+    .residual = residual,
+    .dense_forward = dense_forward,
+    .dense_backward = dense_backward,
+    .act_forward = act_forward,
+    .act_backward = act_backward,
+    .mul = mul,
+    .join_forward = tn_ref_join_forward,
+    .join_backward = tn_ref_join_backward,
+    .softmax = tn_ref_softmax,
+    .cross_entropy = tn_ref_cross_entropy,
+    .scale = scale,
+    .lerp = lerp,
+    .add = add,
+    .add_squares = add_squares,
+    .sgd = sgd,
+    .adamw = adamw,
+};
 
 #if defined(TN_X86_KERNELS)
 extern const tn_kernels tn_kernels_avx2, tn_kernels_avx512, tn_kernels_avx512_bf16;

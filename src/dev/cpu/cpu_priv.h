@@ -1,9 +1,14 @@
-/* cpu_priv.h - shared by cpu.c (operations), conv.c and depthwise.c (convolutions). */
+/*
+ * cpu_priv.h - the CPU device: our own kernels for each instruction set; shared by cpu.c (operations), conv.c and depthwise.c
+ * (convolutions).
+ */
 #ifndef TN_DEV_CPU_CPU_PRIV_H
 #define TN_DEV_CPU_CPU_PRIV_H
 
-#include "dev/cpu/cpu.h"
 #include "dev/cpu/kernels.h"
+#include "dev/dev.h"
+
+extern const tn_dev_table tn_cpu_table;
 
 typedef struct {
     const tn_kernels *k;

@@ -5,6 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* --- begin, end ---------------------------------------------------------------------------------------------------- */
+
+static tn_status begin(tn_dev *dev) {
+    TN_TRY(
+        tn_isa_check(dev->isa)); /* nothing here depends on it; but a cell of `cpu` may go on with `ref` on this node */
+    if (dev->precision == TN_FP32) return TN_OK;
+    return tn_fail(TN_EARG, "the device `ref` computes in fp32 only: set train.precision = \"fp32\"");
+}
+static void end(tn_dev *dev) {
+    (void)dev;
+}
+
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static float *alloc(tn_dev *dev, int64_t n) {
@@ -23,6 +35,10 @@ static void copy_in(tn_dev *dev, int64_t n, const float *host, float *x) {
     memcpy(x, host, (size_t)n * sizeof *x);
 }
 static void copy_out(tn_dev *dev, int64_t n, const float *x, float *host) {
+    (void)dev;
+    memcpy(host, x, (size_t)n * sizeof *x);
+}
+static void copy_out_double(tn_dev *dev, int64_t n, const double *x, double *host) {
     (void)dev;
     memcpy(host, x, (size_t)n * sizeof *x);
 }
@@ -268,11 +284,15 @@ static void lerp(tn_dev *dev, int64_t n, float a, const float *x, float *y) {
     (void)dev;
     for (int64_t i = 0; i < n; i++) y[i] += a * (x[i] - y[i]);
 }
-static double sum_of_squares(tn_dev *dev, int64_t n, const float *x) {
+static void add(tn_dev *dev, int64_t n, const float *x, float *y) {
     (void)dev;
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
-    return sum;
+    for (int64_t i = 0; i < n; i++) y[i] += x[i];
+}
+static void add_squares(tn_dev *dev, int64_t n, const float *x, double *sum) {
+    (void)dev;
+    double here = 0;
+    for (int64_t i = 0; i < n; i++) here += (double)x[i] * (double)x[i];
+    *sum += here;
 }
 static void sgd(tn_dev *dev, int64_t n, float rate, float momentum, float decay, const float *g, float *m, float *w) {
     (void)dev;
@@ -295,10 +315,15 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
 }
 
 const tn_dev_table tn_ref_table = {
+    .library = "reference 1",
+    .in_host_memory = true,
+    .begin = begin,
+    .end = end,
     .alloc = alloc,
     .free = release,
     .upload = copy_in,
     .download = copy_out,
+    .download_double = copy_out_double,
     .store = store,
     .load = load,
     .fill = fill,
@@ -324,7 +349,8 @@ const tn_dev_table tn_ref_table = {
     .cross_entropy = tn_ref_cross_entropy,
     .scale = scale,
     .lerp = lerp,
-    .sum_of_squares = sum_of_squares,
+    .add = add,
+    .add_squares = add_squares,
     .sgd = sgd,
     .adamw = adamw,
 };
