@@ -74,12 +74,17 @@ static bool is_of_mpich(tn_relay *r) {
     return false;
 }
 
+/* MPI_Abort's words: the first line names the function, the others say nothing. Open MPI 4 may lose the block that says more. */
+static bool is_after_abort(const tn_relay *r) {
+    return strstr(r->last, "] *** An error occurred in") && strstr(r->line, "] *** ");
+}
+
 static void keep_line(tn_relay *r) {
     static const char RESULT[] = "tenfold: result: ";
     bool ours = strncmp(r->line, "tenfold:", 8) == 0;
     if (strncmp(r->line, RESULT, sizeof RESULT - 1) == 0)
         snprintf(r->result, sizeof r->result, "%.127s", r->line + sizeof RESULT - 1);
-    if (is_of_mpich(r) || r->n == 0 || (!ours && (r->ours || r->block))) return;
+    if (is_of_mpich(r) || is_after_abort(r) || r->n == 0 || (!ours && (r->ours || r->block))) return;
     snprintf(r->last, sizeof r->last, "%.255s", r->line);
     r->ours = ours;
 }

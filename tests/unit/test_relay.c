@@ -55,6 +55,8 @@ static void blocks(void **unused) {
               {UNREACHABLE "[vm:1] *** An error\n" ENDED, UNREACHABLE "[vm:1] *** An error\n",
                UNREACHABLE "[vm:1] *** An error\n",
                "At least one pair of MPI processes are unable to reach each other. It is an error."},
+              {"[vm:1] *** An error occurred in MPI_Init_thread\n[vm:1] *** on a NULL communicator\n", NULL, NULL,
+               "[vm:1] *** An error occurred in MPI_Init_thread"},
               {"before\n" RULE "\nfirst\n" RULE RULE "second\n" RULE, NULL, NULL, "first"},
               {RULE "A call was unable to create the folder:\n\n    /tmp/x\n\nIts cause:\n" RULE, NULL, NULL,
                "A call was unable to create the folder: /tmp/x"},
