@@ -8,6 +8,7 @@
 
 #define TN_DEVICES(X)                                                                                                  \
     X(REF, ref)                                                                                                        \
-    X(CPU, cpu)
+    X(CPU, cpu)                                                                                                        \
+    X(CUDA, cuda)
 
 #endif

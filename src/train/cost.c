@@ -9,7 +9,9 @@ static const size_t PROGRAM_BYTES = 60UL << 20; /* measured: idle Open MPI and H
 
 static tn_status with_device(const tn_cfg *cfg, const tn_net *net, int size_px, size_t *lane_bytes_out) {
     tn_dev *dev = NULL;
-    TN_TRY(tn_dev_open(cfg->train.device, cfg->train.lane_threads, tn_isa_best(), cfg->train.precision, &dev));
+    /* a plan takes the same memory on every device; a job file for GPUs is checked where there is none */
+    tn_device_kind kind = cfg->train.device == TN_DEVICE_CUDA ? TN_DEVICE_CPU : cfg->train.device;
+    TN_TRY(tn_dev_open(kind, cfg->train.lane_threads, tn_isa_best(), cfg->train.precision, &dev));
     tn_status st = tn_exec_cost(dev, net, cfg->train.lane_images, size_px, true, lane_bytes_out);
     size_t teacher_bytes = 0;
     if (st == TN_OK && cfg->self.consistency_weight > 0)

@@ -1,0 +1,13 @@
+/* absent.c - the device `cuda` of a build without CUDA: it cannot be opened. */
+#include "dev/dev.h"
+
+extern const tn_dev_table tn_cuda_table;
+
+static tn_status begin(tn_dev *dev) {
+    (void)dev;
+    return tn_fail(TN_EARG,
+                   "train.device = \"cuda\": this tenfold was built without CUDA: build it with -DTENFOLD_CUDA=ON, or "
+                   "set train.device = \"cpu\"");
+}
+
+const tn_dev_table tn_cuda_table = {.library = "none", .begin = begin};
