@@ -90,22 +90,39 @@ static size_t size_of(cudnnBackendAttributeType_t type) {
     }
 }
 
-/* The properties that plans are made for, as JSON: those of an H100. */
-static const char H100[] =
-    "{\"deviceVer\":900,\"multiProcessorCount\":132,\"warpSize\":32,\"maxSharedMemoryPerBlock\":49152,"
-    "\"maxSharedMemoryPerBlockOptin\":232448,\"reservedSharedMemoryPerBlock\":1024,\"maxRegistersPerSM\":65536,"
-    "\"maxCtasPerSM\":32,\"maxThreadsPerBlock\":1024,\"maxThreadsPerSM\":2048,\"regsPerBlock\":65536,"
-    "\"totalGlobalMem\":84942979072,\"smClockRateKHz\":1980000,\"l2CacheSize\":52428800,\"maxBlockSize\":[1024,1024,64]"
-    ","
-    "\"memClockRateKHz\":2619000,\"maxGridSize\":[2147483647,65535,65535],\"supportCoopLaunch\":1,\"pciDeviceId\":0,"
-    "\"isTccDriver\":0,\"cudaDeviceId\":0,\"driverVer\":13000,\"deviceName\":\"NVIDIA H100 80GB HBM3\"}";
+/* The properties that plans are made for, as JSON: those of the GPU that TN_EMU_SM names. */
+static const char *properties(void) {
+    static char out[1024];
+    static const struct {
+        const char *name;
+        int version, processors, shared, clock, cache, memory_clock;
+        long long memory;
+    } GPU[] = {{"NVIDIA H100 80GB HBM3", 900, 132, 232448, 1980000, 52428800, 2619000, 84942979072},
+               {"NVIDIA A100-SXM4-80GB", 800, 108, 166912, 1410000, 41943040, 1593000, 85100068864},
+               {"NVIDIA B200", 1000, 148, 232448, 1965000, 132644864, 3996000, 191514411008}};
+    const char *wanted = getenv("TN_EMU_SM");
+    int i = 0;
+    while (wanted && GPU[i].version != atoi(wanted))
+        if (++i == 3) emu_stop("TN_EMU_SM=%s: 800, 900 and 1000 are known", wanted);
+    snprintf(
+        out, sizeof out,
+        "{\"deviceVer\":%d,\"multiProcessorCount\":%d,\"warpSize\":32,\"maxSharedMemoryPerBlock\":49152,"
+        "\"maxSharedMemoryPerBlockOptin\":%d,\"reservedSharedMemoryPerBlock\":1024,\"maxRegistersPerSM\":65536,"
+        "\"maxCtasPerSM\":32,\"maxThreadsPerBlock\":1024,\"maxThreadsPerSM\":2048,\"regsPerBlock\":65536,"
+        "\"totalGlobalMem\":%lld,\"smClockRateKHz\":%d,\"l2CacheSize\":%d,\"maxBlockSize\":[1024,1024,64],"
+        "\"memClockRateKHz\":%d,\"maxGridSize\":[2147483647,65535,65535],\"supportCoopLaunch\":1,\"pciDeviceId\":0,"
+        "\"isTccDriver\":0,\"cudaDeviceId\":0,\"driverVer\":13000,\"deviceName\":\"%s\"}",
+        GPU[i].version, GPU[i].processors, GPU[i].shared, GPU[i].memory, GPU[i].clock, GPU[i].cache,
+        GPU[i].memory_clock, GPU[i].name);
+    return out;
+}
 
 cudnnStatus_t cudnnBackendSetAttribute(descriptor d, cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
                                        int64_t n, const void *x) {
     cudnnStatus_t st;
     if (name == CUDNN_ATTR_DEVICEPROP_HANDLE) /* there is no device to ask */
         return REAL(cudnnBackendSetAttribute)(d, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
-                                              sizeof H100 - 1, H100);
+                                              (int64_t)strlen(properties()), properties());
     if ((st = REAL(cudnnBackendSetAttribute)(d, name, type, n, x)) != CUDNN_STATUS_SUCCESS) return st;
     record *r = record_of(d);
     attribute *a = calloc(1, sizeof *a);

@@ -2,6 +2,7 @@
 #include "emu.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,12 @@ void emu_stop(const char *fmt, ...) {
     abort();
 }
 
+static bool is_unified(void) {
+    return getenv("TN_EMU_UNIFIED") != NULL;
+}
+
 void *emu_memory(const void *device, const char *who) {
-    if (!device) return NULL;
+    if (!device || is_unified()) return (void *)(uintptr_t)device;
     if (!((uintptr_t)device & EMU_TAG)) emu_stop("%s: a host pointer as device memory", who);
     return (void *)((uintptr_t)device & ~EMU_TAG);
 }
@@ -56,6 +61,10 @@ static cudaError_t injected(const char *what, cudaError_t error) {
 /* --- streams ------------------------------------------------------------------------------------------------------ */
 
 void emu_queue(cudaStream_t s, void (*work)(void *), void *context) {
+    if (is_unified()) {
+        work(context);
+        return;
+    }
     job *j = malloc(sizeof *j);
     if (!j || !s) emu_stop(s ? "no memory" : "work on the default stream, which would wait for all others");
     *j = (job){work, context, NULL};
@@ -105,7 +114,7 @@ cudaError_t cudaMalloc(void **x, size_t n) {
     if (e != cudaSuccess) return e;
     if (posix_memalign(&memory, 256, n ? n : 1) != 0) return last_error = cudaErrorMemoryAllocation;
     memset(memory, 0xCD, n); /* nobody promises zeros */
-    *x = (void *)((uintptr_t)memory | EMU_TAG);
+    *x = is_unified() ? memory : (void *)((uintptr_t)memory | EMU_TAG);
     return cudaSuccess;
 }
 cudaError_t cudaFree(void *x) { /* waits, as the real one does */
@@ -177,8 +186,12 @@ cudaError_t cudaSetDevice(int i) {
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *out, int i) {
     (void)i;
     memset(out, 0, sizeof *out);
-    strcpy(out->name, "emulated H100");
-    out->major = 9;
+    const char *version = getenv("TN_EMU_SM") ? getenv("TN_EMU_SM") : "900";
+    snprintf(out->name, sizeof out->name, "emulated %s",
+             strcmp(version, "800") == 0   ? "A100"
+             : strcmp(version, "900") == 0 ? "H100"
+                                           : "B200");
+    out->major = atoi(version) / 100;
     return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int *version) {

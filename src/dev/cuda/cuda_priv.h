@@ -74,6 +74,7 @@ tn_status tn_graph_properties(cudnnHandle_t cudnn, cudnnBackendDescriptor_t *out
  * Errors  TN_EARG cuDNN has no engine that is deterministic and as exact as asked (its words are in the message); TN_ENOMEM. */
 tn_status tn_graph_new(tn_dev *dev, tn_graph_kind kind, const tn_conv_shape *shape, int B, tn_graph **out);
 void tn_graph_free(tn_graph **graph);
+size_t tn_graph_workspace(const tn_graph *graph); /* bytes */
 /* FORWARD writes y, DATA x, FILTER w. */
 void tn_graph_run(tn_dev *dev, const tn_graph *graph, const void *x, const void *w, const void *y);
 

@@ -229,6 +229,10 @@ tn_status tn_graph_new(tn_dev *dev, tn_graph_kind kind, const tn_conv_shape *s, 
         s->stride, B, s->H, s->W, s->C, s->K, *m.words ? ": " : "", m.words);
 }
 
+size_t tn_graph_workspace(const tn_graph *graph) {
+    return graph->workspace_bytes;
+}
+
 void tn_graph_free(tn_graph **graph) {
     tn_graph *g = *graph;
     if (!g) return;
