@@ -24,6 +24,7 @@ near() { # BOUND RUN RUN: the losses of two runs, after two steps and after four
 must "$TN_GPU" run tiny.cfg --run gpu $cuda --ranks 1
 test -s gpu/report/report.html
 must "$TN_GPU" run tiny.cfg --run two $cuda --ranks 2
+grep -q "rank 1 of this node shares GPU 0 with another one, since there are 1" two/log/train-*
 digest_of_run gpu >gpu.digest
 digest_of_run two >two.digest
 cmp gpu.digest two.digest

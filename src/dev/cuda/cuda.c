@@ -1,6 +1,7 @@
 /* cuda.c - the table of the GPU device: memory, streams, errors; operations are launches of kernels.h. */
 #include "dev/cuda/cuda_priv.h"
 
+#include "base/progress.h"
 #include "base/run.h"
 
 #include <math.h>
@@ -210,6 +211,9 @@ static tn_status open_gpu(tn_cuda *cuda) {
     cudaError_t e = cudaGetDeviceCount(&n);
     if (e != cudaSuccess || n == 0) return no_gpu(e != cudaSuccess ? e : cudaErrorNoDevice);
     cuda->number = local_rank() % n;
+    if (local_rank() >= n)
+        tn_warn("rank %d of this node shares GPU %d with another one, since there are %d: start as many ranks per node",
+                local_rank(), cuda->number, n);
     if ((e = cudaSetDevice(cuda->number)) != cudaSuccess ||
         (e = cudaGetDeviceProperties(&about, cuda->number)) != cudaSuccess)
         return no_gpu(e);
