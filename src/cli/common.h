@@ -43,7 +43,7 @@ bool tn_in_part(const tn_args *args, int i);
 /* The cells of a round that the options select, in the order of tn_cell_nth. out: caller's array of tn_cell_count(cfg). Local.
  * Errors  TN_EARG a fold that the job file does not have, or no cell is selected. */
 tn_status tn_cells_wanted(const tn_args *args, const tn_cfg *cfg, int round, tn_cell *out, int *n_out);
-/* The same for a list of n cells. take_out (n): is the cell selected? Local. */
+/* Which of a list of n cells are selected? take_out (n): is the cell selected? Local. */
 tn_status tn_cells_pick(const tn_args *args, const tn_cfg *cfg, int n, const tn_cell *cell, bool *take_out);
 
 #endif

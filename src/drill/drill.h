@@ -41,7 +41,7 @@ tn_status tn_drill_shrink(tn_cfg *cfg);
  * Errors  TN_EBUG runs did not end, or have other bits; TN_EUNFINISHED asked to stop; those of the undisturbed run */
 tn_status tn_drill(const tn_cfg *cfg, const tn_drill_how *how);
 
-/* The same under Slurm; RUN/drill.md and drill.csv have other columns. Errors also TN_EIO of Slurm's programs. */
+/* Rehearse a run under Slurm; RUN/drill.md and drill.csv have other columns. Errors also TN_EIO of Slurm's programs. */
 tn_status tn_drill_slurm(const tn_cfg *cfg, const tn_drill_how *how);
 
 #endif

@@ -131,7 +131,7 @@ void tn_exec_profile(const tn_exec *ex, FILE *out);
 
 /* Class probabilities p_out (B,K, host) in evaluation mode (running moments, no dropout). */
 void tn_exec_eval(tn_exec *ex, const float *image, const float *extra, float *p_out);
-/* The same, but logits (B,K). */
+/* Logits (B,K, host) instead of probabilities. */
 void tn_exec_logits(tn_exec *ex, const float *image, const float *extra, float *logits_out);
 
 #endif

@@ -21,7 +21,6 @@ struct tn_lane_sum {
     int n_lanes;
     float *const *vector; /* the caller's */
     tn_dev *dev;          /* NULL: MPI can send the vectors */
-    bool *root;           /* (n_lanes) tn_route_roots, if there is a device */
     float **host;         /* (n_lanes) what MPI sends and receives: the vectors, or copies of the roots' */
     int n_buckets, n_begun, n_done;
     bucket *bucket;       /* [0] is the end of the vector */
@@ -36,17 +35,18 @@ struct tn_lane_sum {
 
 static tn_status make_host(tn_lane_sum *s, int L, int n_ranks, int rank, int64_t n) {
     size_t n_lanes = (size_t)s->n_lanes;
+    bool *root = calloc(n_lanes, sizeof *root);
     s->host = calloc(n_lanes, sizeof *s->host);
-    s->root = calloc(n_lanes, sizeof *s->root);
-    if (!s->host || !s->root) return tn_fail_memory(n_lanes * sizeof *s->host, "the sum over lanes");
-    tn_route_roots(L, n_ranks, rank, s->root);
-    for (size_t i = 0; i < n_lanes; i++) {
-        if (!s->dev) s->host[i] = s->vector[i];
-        if (!s->dev || !s->root[i] || n_ranks == 1) continue;
-        if (!(s->host[i] = malloc((size_t)n * sizeof **s->host)))
-            return tn_fail_memory((size_t)n * sizeof **s->host, "the sum over lanes");
+    tn_status st = root && s->host ? TN_OK : tn_fail_memory(n_lanes * sizeof *s->host, "the sum over lanes");
+    if (st == TN_OK) tn_route_roots(L, n_ranks, rank, root);
+    for (size_t i = 0; st == TN_OK && i < n_lanes; i++) {
+        if (!s->dev)
+            s->host[i] = s->vector[i];
+        else if (root[i] && n_ranks > 1 && !(s->host[i] = malloc((size_t)n * sizeof **s->host)))
+            st = tn_fail_memory((size_t)n * sizeof **s->host, "the sum over lanes");
     }
-    return TN_OK;
+    free(root);
+    return st;
 }
 
 static tn_status make_buckets(tn_lane_sum *s, int L, int n_ranks, int rank, int64_t n, int64_t size) {
@@ -97,7 +97,6 @@ void tn_lane_sum_free(tn_lane_sum **sum) {
     for (int i = 0; s->bucket && i < s->n_buckets; i++) tn_route_free(&s->bucket[i].route);
     for (int i = 0; s->dev && s->host && i < s->n_lanes; i++) free(s->host[i]);
     free(s->host);
-    free(s->root);
     free(s->bucket);
     free(s->request);
     free(s->scratch);

@@ -23,7 +23,7 @@
 tn_status tn_predict(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,
                      const tn_cell *cell);
 
-/* The same for all usable rows of new images, into data_dir/predict/<cell>. index: from tn_spec_index. Collective.
+/* Predict all usable rows of new images, into data_dir/predict/<cell>. index: from tn_spec_index. Collective.
  * Errors  as above; TN_EARG the model was trained again since the run was reduced, or data_dir/predict/<cell> belongs to another
  *         run's models. */
 tn_status tn_predict_new(tn_run *run, const tn_cfg *cfg, const char *data_dir, const tn_index *index,

@@ -52,7 +52,7 @@ tn_status tn_last_round(const tn_cfg *cfg, int *out);
 /* Find all predictions that are done, the same on every rank. Collective. Errors TN_EUNFINISHED there are none, or, unless
  * allow_missing, some are missing (named). */
 tn_status tn_members_find(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn_members *out);
-/* The same for new images: the cells of the chosen ensemble, as one round. cfg->run_dir is the folder of the new images.
+/* Find the predictions of new images: the cells of the chosen ensemble, as one round. cfg->run_dir is the folder of the new images.
  * Collective. */
 tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_spec *chosen, bool allow_missing, tn_members *out);
 /* Open the files on every rank and check that they belong together. Collective. Errors TN_EFORMAT a file differs from its DONE;

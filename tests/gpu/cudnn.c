@@ -313,39 +313,39 @@ static void visit_filter(const operands *o, int64_t y, int64_t w, int64_t x) {
         for (int64_t c = 0; c < C; c++) o->w[k * step + w + c] += o->y[y + k] * o->x[x + c];
 }
 
+/* The names of an operation's attributes, and what it computes. */
+static const struct {
+    cudnnBackendDescriptorType_t kind;
+    cudnnBackendAttributeName_t x, w, y, conv, alpha, beta;
+    void (*visit)(const operands *o, int64_t y, int64_t w, int64_t x);
+} OPERATION[] = {
+    {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
+     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
+     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, visit_forward},
+    {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
+     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
+     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
+     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, visit_data},
+    {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
+     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
+     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, visit_filter},
+};
+enum { N_OPERATIONS = sizeof OPERATION / sizeof *OPERATION };
+
 static void run(void *context) {
     job *j = context;
     const record *op = child(j->graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
-    convolution c = {.pre = {0}};
-    void (*visit)(const operands *, int64_t, int64_t, int64_t) = NULL;
+    int i = 0;
     if (j->workspace_bytes) memset(emu_memory(j->workspace, "a workspace"), 0xCD, j->workspace_bytes);
     random_state = (getenv("TN_EMU_SEED") ? (uint64_t)atoi(getenv("TN_EMU_SEED")) : 0) * 2 +
                    1; /* a graph has the same bits each time */
-    switch (op->kind) {
-    case CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR:
-        c = convolution_of(
-            j, op, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
-            CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-            CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA);
-        visit = visit_forward;
-        break;
-    case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR:
-        c = convolution_of(
-            j, op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
-            CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
-            CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA);
-        visit = visit_data;
-        break;
-    case CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR:
-        c = convolution_of(
-            j, op, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
-            CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
-            CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA);
-        visit = visit_filter;
-        break;
-    default:
-        emu_stop("cuDNN: an operation of kind %d", op->kind);
-    }
+    while (i < N_OPERATIONS && (int)OPERATION[i].kind != op->kind) i++;
+    if (i == N_OPERATIONS) emu_stop("cuDNN: an operation of kind %d", op->kind);
+    convolution c = convolution_of(j, op, OPERATION[i].x, OPERATION[i].w, OPERATION[i].y, OPERATION[i].conv,
+                                   OPERATION[i].alpha, OPERATION[i].beta);
+    void (*visit)(const operands *, int64_t, int64_t, int64_t) = OPERATION[i].visit;
     operands o = {&c, floats_of(&c.x, visit != visit_data), floats_of(&c.w, visit != visit_filter),
                   floats_of(&c.y, visit != visit_forward)};
     each_pair(&o, visit);
