@@ -11,7 +11,7 @@
  * devices with it. `cpu` (cpu/) has our own vectorised kernels for each instruction set. A new device is a folder, a table, and a
  * line in cfg/devices.h.
  *
- * Memory           Every pointer in the table is device memory, but those named `host` and the structs themselves. Others than the
+ * Memory           Every pointer in the table is device memory, but those named `host`, and structs. Others than the
  *                  device may add offsets to such a pointer and pass it on; they must never read or write what it points to.
  *                  tests/far runs the program on a device whose addresses fault when the host reads them.
  * Stored and read  Activations are stored as a convolution writes them, in the device's precision (`void *`). Batch norm,
@@ -55,6 +55,11 @@ typedef struct {
 typedef struct tn_conv tn_conv; /* one convolution of one shape, with its prepared weights */
 typedef struct tn_dev tn_dev;
 
+/* How bytes of images are read: value = scale_c byte + shift_c, of 3 channels. */
+typedef struct {
+    float scale[3], shift[3];
+} tn_byte_norm;
+
 /* A view: how stored activations x (B,H,W,C) are read: v(m,c) = act(a_c x(m,c) + b_c) scale(image of pixel m, c). */
 typedef struct {
     const void *x;
@@ -78,10 +83,12 @@ typedef struct {
     float *pool;      /* (B,K) gets the mean of y over its pixels; NULL = not computed. Depthwise only */
 } tn_finish;
 
+enum { TN_DEV_COPIES = 64 };
+
 typedef struct {
-    const char *
-        library; /* "kernels 2": the version of the kernels, recorded in checkpoints. It changes with the bits that they compute. */
+    const char *library; /* "kernels 2": the version of the kernels. It changes with the bits that they compute. */
     bool in_host_memory; /* device memory is host memory: MPI may send it */
+    int eval_pixels; /* evaluation computes images of about so many pixels at once: what the caches hold; 0: a whole lane */
     /* Called by tn_dev_open when all other fields of dev are set. Errors: those of tn_dev_open. */
     tn_status (*begin)(tn_dev *dev);
     void (*end)(tn_dev *dev);
@@ -95,6 +102,21 @@ typedef struct {
     void (*store)(tn_dev *dev, int64_t n, const float *host, void *x); /* converts to the device's precision */
     void (*load)(tn_dev *dev, int64_t n, const void *x, float *host);
     void (*fill)(tn_dev *dev, int64_t n, float value, float *x);
+    /* Store n_pixels pixels of 3 bytes. */
+    void (*pixels)(tn_dev *dev, int64_t n_pixels, const unsigned char *host, const tn_byte_norm *norm, void *x);
+
+    /* --- copies beside the computation; NULL in the table of a device in host memory ------------------------------ */
+    /* Begin to copy bytes that a later call of `pixels` will get. They must not change before. */
+    void (*stage)(tn_dev *dev, int64_t n_pixels, const unsigned char *host);
+    /* Host memory for the copies below, zeroed; NULL if there is none. */
+    float *(*host_alloc)(tn_dev *dev, int64_t n);
+    void (*host_free)(tn_dev *dev, float *host); /* host may be NULL */
+    /* Begin to copy x, as all operations so far leave it. Until download_done says so, x must not be changed, nor host be read.
+     * copy: a number below TN_DEV_COPIES that names this copy. */
+    void (*download_begin)(tn_dev *dev, int copy, int64_t n, const float *x, float *host);
+    bool (*download_done)(tn_dev *dev, int copy, bool wait);
+    /* Copy to x before all later operations. host must not be changed until a later download is done. */
+    void (*upload_begin)(tn_dev *dev, int64_t n, const float *host, float *x);
 
     /* --- convolution without bias, of B images, at most as many as in the shape ----------------------------------- */
     tn_status (*conv_new)(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out);
@@ -170,8 +192,9 @@ typedef struct {
 
 struct tn_dev {
     const tn_dev_table *op;
+    char library[128]; /* op->library, and what else the bits depend on, as the kind of GPU: recorded in checkpoints */
     int n_threads;
-    tn_isa isa;
+    tn_isa isa; /* TN_ISA_BEST if the device does not compute on this processor */
     tn_precision precision;
     void *state;    /* private to the device */
     double *number; /* (1), device memory, for tn_dev_squares */

@@ -54,7 +54,7 @@ tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int e
      * weights, average and moments for the checkpoint; and half a gradient in flight between ranks */
     out->weights_bytes = params * (size_t)(3 + adamw + lanes_here + bf16 * (1 + teacher) + 3 + adamw);
     if (lanes_here < cfg->train.lanes) out->weights_bytes += params / 2;
-    size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)size_px * (size_t)size_px * 3 * sizeof(float);
+    size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)size_px * (size_t)size_px * 3;
     out->loader_bytes = lane_pixels * (size_t)(2 * lanes_here + 2) * (teacher && mixes(cfg) ? 2 : 1);
     out->program_bytes = PROGRAM_BYTES;
     return st;

@@ -26,6 +26,7 @@ static tn_status choose_isa(tn_run *run, tn_train *t, const tn_ckpt *ck, bool al
     if (wanted != TN_ISA_BEST) t->isa = wanted;
     tn_status st =
         tn_dev_open(t->cfg->train.device, t->cfg->train.lane_threads, t->isa, t->cfg->train.precision, &t->dev);
+    if (st == TN_OK) t->isa = t->dev->isa;
     if (st != TN_ENODE) return st;
     return tn_fail(st, "%s: %s%s", t->name,
                    wanted != TN_ISA_BEST ? "train.isa: "
@@ -88,8 +89,12 @@ static tn_status make_vectors(tn_train *t, int n_ranks, int rank) {
     for (int i = 0; i < t->mine.n; i++)
         if (!(t->vec.lane[i] = t->dev->op->alloc(t->dev, t->vec.n_lane)))
             return tn_fail_memory((size_t)t->vec.n_lane * sizeof(float), "the gradients of a lane");
-    t->vec.square = (double *)(void *)t->dev->op->alloc(t->dev, sizeof *t->vec.square / sizeof(float));
-    if (!t->vec.square) return tn_fail_memory(sizeof *t->vec.square, "the gradients of a lane");
+    t->numbers.n_computed = t->mine.n * (int64_t)(sizeof(double) / sizeof(float) + (size_t)t->B);
+    t->vec.square = (double *)(void *)t->dev->op->alloc(t->dev, t->numbers.n_computed);
+    t->numbers.computed = calloc((size_t)t->numbers.n_computed, sizeof *t->numbers.computed);
+    if (!t->vec.square || !t->numbers.computed)
+        return tn_fail_memory((size_t)t->numbers.n_computed * sizeof(float), "the losses of the lanes");
+    t->vec.loss = (float *)(t->vec.square + t->mine.n);
     TN_TRY(tn_lane_sum_new(t->L, n_ranks, rank, t->vec.n_lane, BUCKET, t->dev, t->vec.lane, &t->vec.sum));
     return tn_exec_new(t->dev, t->net, t->B, t->cell.size_px, true, &t->exec);
 }
@@ -337,6 +342,7 @@ void tn_train_close(tn_train *t) {
     free(t->vec.lane);
     free(t->numbers.lane);
     free(t->numbers.memory);
+    free(t->numbers.computed);
     tn_ckpt_free(&t->pretrained);
     tn_exec_free(&t->exec);
     tn_exec_free(&t->teacher);

@@ -80,6 +80,75 @@ static void drain(cudaStream_t s) {
         free(j);
     }
 }
+
+/* --- events: a mark on a stream, and a stream or the host that waits until the work before it is done --------------- */
+
+struct CUevent_st {
+    cudaStream_t stream;
+    int64_t recorded, reached; /* how often it was recorded; the latest of them that its stream has come to */
+    int n_queries;
+};
+typedef struct {
+    cudaEvent_t event;
+    int64_t n;
+} mark;
+static mark *mark_of(cudaEvent_t e) {
+    mark *m = malloc(sizeof *m);
+    if (!m) emu_stop("no memory");
+    *m = (mark){e, e->recorded};
+    return m;
+}
+static void reach(void *context) {
+    mark *m = context;
+    m->event->reached = m->n;
+    free(m);
+}
+static void work_until(cudaEvent_t e, int64_t n) {
+    cudaStream_t s = e->stream;
+    while (e->reached < n && s->first) {
+        job *j = s->first;
+        s->first = j->next;
+        if (!s->first) s->last = &s->first;
+        j->work(j->context);
+        free(j);
+    }
+    if (e->reached < n) emu_stop("an event is waited for by its own stream, or its stream is gone");
+}
+static void wait_in_stream(void *context) {
+    mark *m = context;
+    if (m->event->reached < m->n) work_until(m->event, m->n);
+    free(m);
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
+    (void)flags;
+    *e = calloc(1, sizeof **e);
+    return *e ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t e) {
+    free(e);
+    return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+    e->stream = s;
+    e->recorded++;
+    emu_queue(s, reach, mark_of(e));
+    return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
+    (void)flags;
+    if (e->recorded) emu_queue(s, wait_in_stream, mark_of(e));
+    return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+    cudaError_t error = injected("wait", cudaErrorECCUncorrectable);
+    work_until(e, e->recorded);
+    return error;
+}
+cudaError_t cudaEventQuery(cudaEvent_t e) { /* work is never done the first time that somebody asks */
+    if (e->reached == e->recorded) return cudaSuccess;
+    if (++e->n_queries % 2 == 1) return last_error = cudaErrorNotReady;
+    return cudaEventSynchronize(e);
+}
 static cudaStream_t streams;
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags) {
@@ -120,6 +189,18 @@ cudaError_t cudaMalloc(void **x, size_t n) {
 cudaError_t cudaFree(void *x) { /* waits, as the real one does */
     for (cudaStream_t s = streams; s; s = s->next) drain(s);
     free(emu_memory(x, "cudaFree"));
+    return cudaSuccess;
+}
+cudaError_t cudaMallocHost(void **x, size_t n) {
+    cudaError_t e = injected("host", cudaErrorMemoryAllocation);
+    if (e != cudaSuccess) return e;
+    *x = malloc(n ? n : 1);
+    if (*x) memset(*x, 0xCD, n);
+    return *x ? cudaSuccess : (last_error = cudaErrorMemoryAllocation);
+}
+cudaError_t cudaFreeHost(void *x) {
+    for (cudaStream_t s = streams; s; s = s->next) drain(s);
+    free(x);
     return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {

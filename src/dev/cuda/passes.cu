@@ -12,6 +12,34 @@ template <class T> __global__ void load_kernel(int64_t n, const T *x, float *y) 
     if (i < n) y[i] = one(x + i);
 }
 
+/* A thread: 8 values, or the rest of them. */
+template <class T> __global__ void pixels_kernel(int64_t n, const unsigned char *x, tn_cuda_norm norm, T *y) {
+    int64_t i = this_thread() * V;
+    if (i >= n) return;
+    float v[V];
+    uint2 bytes = {0, 0};
+    if (i + V <= n) {
+        bytes = *reinterpret_cast<const uint2 *>(x + i);
+    } else {
+        for (int j = 0; j < V && i + j < n; j++) (j < 4 ? bytes.x : bytes.y) |= (uint32_t)x[i + j] << 8 * (j % 4);
+    }
+    for (int j = 0; j < V; j++) {
+        int c = (int)((i + j) % 3);
+        float byte = (float)(((j < 4 ? bytes.x : bytes.y) >> 8 * (j % 4)) & 255U);
+        v[j] = (c == 0   ? norm.scale[0]
+                : c == 1 ? norm.scale[1]
+                         : norm.scale[2]) *
+                   byte +
+               (c == 0   ? norm.shift[0]
+                : c == 1 ? norm.shift[1]
+                         : norm.shift[2]);
+    }
+    if (i + V <= n)
+        store(v, y + i);
+    else
+        for (int j = 0; j < V && i + j < n; j++) put(v[j], y + i + j);
+}
+
 template <class T> __global__ void read_kernel(int64_t n, int64_t HW, int C, tn_cuda_view x, T *y) {
     int64_t i = this_thread(), m = i / (C / V);
     int c = (int)(i % (C / V)) * V;
@@ -74,6 +102,10 @@ void tn_cuda_store(cudaStream_t s, bool bf16, int64_t n, const float *x, void *y
 }
 void tn_cuda_load(cudaStream_t s, bool bf16, int64_t n, const void *x, float *y) {
     EITHER(LAUNCH(load_kernel<T>, n, n, READ_REAL(T, x), y));
+}
+void tn_cuda_pixels(cudaStream_t s, bool bf16, int64_t n, const unsigned char *x, tn_cuda_norm norm, void *y) {
+    int64_t threads = (n + V - 1) / V;
+    EITHER(LAUNCH(pixels_kernel<T>, threads, n, x, norm, REAL(T, y)));
 }
 void tn_cuda_read(cudaStream_t s, bool bf16, int64_t M, int64_t HW, int C, tn_cuda_view x, void *y) {
     int64_t n = M * C / V;
