@@ -10,6 +10,10 @@ TN_DEVICES(DECLARE)
 #define ADDRESS(KIND, name) &tn_##name##_table,
 static const tn_dev_table *const TABLE[TN_N_DEVICES] = {TN_DEVICES(ADDRESS)};
 
+const tn_dev_table *tn_dev_table_of(tn_device_kind kind) {
+    return TABLE[kind];
+}
+
 tn_status tn_isa_check(tn_isa isa) {
     char host[64] = "?";
     if (isa <= tn_isa_best()) return TN_OK;

@@ -89,6 +89,10 @@ typedef struct {
     const char *library; /* "kernels 2": the version of the kernels. It changes with the bits that they compute. */
     bool in_host_memory; /* device memory is host memory: MPI may send it */
     int eval_pixels; /* evaluation computes images of about so many pixels at once: what the caches hold; 0: a whole lane */
+    /* Bytes that a net of these convolutions takes on the device beside the memory of alloc. NULL: nothing to speak of. */
+    size_t (*room)(tn_precision precision, int n, const tn_conv_shape *shape, bool training);
+    /* Free and all bytes of the device's memory; NULL: host memory. */
+    void (*memory)(tn_dev *dev, size_t *free_out, size_t *all_out);
     /* Called by tn_dev_open when all other fields of dev are set. Errors: those of tn_dev_open. */
     tn_status (*begin)(tn_dev *dev);
     void (*end)(tn_dev *dev);
@@ -208,6 +212,14 @@ static inline size_t tn_real_bytes(const tn_dev *dev) { /* bytes of a stored act
  * Errors  TN_ENODE isa above tn_isa_best(); TN_EARG n_threads < 1 or more than OpenMP gives, thread stacks too small, bf16 on ref. */
 tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out);
 void tn_dev_close(tn_dev **dev);
+const tn_dev_table *tn_dev_table_of(tn_device_kind kind);
+
+/* Open a device that only remembers convolutions, to plan the memory of a net on a device that need not be here: of its table only
+ * conv_new, conv_free and free may be called. The caller closes it. */
+tn_status tn_dev_open_plan(tn_device_kind kind, tn_precision precision, tn_dev **out);
+/* The shapes remembered, in the order of the net, until it is closed; and tn_dev_table.room for them. */
+int tn_dev_plan_shapes(const tn_dev *plan, const tn_conv_shape **out);
+size_t tn_dev_plan_room(const tn_dev *plan, bool training);
 
 /* The sum of x^2, on the host. Waits for the device. */
 double tn_dev_squares(tn_dev *dev, int64_t n, const float *x);

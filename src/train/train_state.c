@@ -189,8 +189,23 @@ static void make_specs(tn_train *t) {
     t->train_spec.keep_clean = t->teacher != NULL;
 }
 
+/* Fail before anything is allocated if the device has too little memory. */
+static tn_status check_memory(const tn_train *t) {
+    tn_train_cost cost;
+    size_t n_free = 0, all = 0;
+    if (!t->dev->op->memory) return TN_OK;
+    TN_TRY(tn_train_cost_of(t->cfg, t->cell.size_px, t->mine.n, tn_net_spec_of(t->net)->extra_units, &cost));
+    t->dev->op->memory(t->dev, &n_free, &all);
+    if (cost.device_bytes <= n_free) return TN_OK;
+    return tn_fail(TN_ENOMEM,
+                   "%s: a lane of %d images of %d px needs %zu MiB of GPU memory, but %zu of %zu MiB are free: lower "
+                   "train.lane_images, or use other GPUs",
+                   t->name, t->B, t->cell.size_px, cost.device_bytes >> 20, n_free >> 20, all >> 20);
+}
+
 static tn_status make_all(tn_train *t, int n_ranks, int rank) {
     TN_TRY(make_net(t));
+    TN_TRY(check_memory(t));
     TN_TRY(make_vectors(t, n_ranks, rank));
     TN_TRY(make_numbers(t, n_ranks, rank));
     TN_TRY(make_teacher(t));

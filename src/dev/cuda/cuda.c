@@ -1,5 +1,6 @@
 /* cuda.c - the table of the GPU device, its begin and end, and errors; operations are launches of kernels.h. */
 #include "dev/cuda/cuda_priv.h"
+#include "dev/cuda/room.h"
 
 #include "base/progress.h"
 #include "base/run.h"
@@ -198,6 +199,8 @@ const tn_dev_table tn_cuda_table = {
     .library = "cuda 1",
     .in_host_memory = false,
     .eval_pixels = 0,
+    .room = tn_cuda_room,
+    .memory = tn_cuda_memory,
     .begin = begin,
     .end = end,
     .alloc = tn_cuda_alloc,

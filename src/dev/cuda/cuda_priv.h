@@ -75,6 +75,7 @@ static inline tn_cuda_view tn_cuda_view_of(const tn_view *v) {
 /* memory.c: the operations of dev.h on memory. Streams and events are made by tn_cuda_memory_begin. */
 cudaError_t tn_cuda_memory_begin(tn_cuda *cuda);
 void tn_cuda_memory_end(tn_cuda *cuda);
+void tn_cuda_memory(tn_dev *dev, size_t *free_out, size_t *all_out);
 float *tn_cuda_alloc(tn_dev *dev, int64_t n);
 void tn_cuda_free(tn_dev *dev, float *x);
 void tn_cuda_upload(tn_dev *dev, int64_t n, const float *host, float *x);

@@ -97,7 +97,7 @@ __global__ void depthwise_data_kernel(int64_t rows, tn_cuda_depthwise d, tn_cuda
 
 /* A block: 64 channels (2 per thread), FILTER_LANES rows of output pixels at a time; a thread slides along a row, with its window of
  * R x R input pixels in registers. partial (pieces, R*R, C). */
-enum { FILTER_CHANNELS = 64, FILTER_LANES = 8 };
+enum { FILTER_CHANNELS = TN_CUDA_FILTER_CHANNELS, FILTER_LANES = TN_CUDA_FILTER_LANES };
 template <class T, int R, int STRIDE>
 __global__ void depthwise_filter_kernel(int rows, tn_cuda_depthwise d, const T *v, const T *dy, float *partial) {
     __shared__ float memory[FILTER_LANES][FILTER_CHANNELS];
@@ -157,14 +157,10 @@ __global__ void depthwise_filter_kernel(int rows, tn_cuda_depthwise d, const T *
         }
 }
 inline int filter_rows(const tn_cuda_depthwise *d) {
-    enum { BLOCKS = 1024 };
-    int64_t rows = (int64_t)d->B * d->P, columns = (d->C + FILTER_CHANNELS - 1) / FILTER_CHANNELS;
-    int64_t each = (rows * columns + BLOCKS - 1) / BLOCKS;
-    return (int)(each < FILTER_LANES ? FILTER_LANES : each);
+    return tn_cuda_filter_rows((int64_t)d->B * d->P, d->C);
 }
 inline int filter_pieces(const tn_cuda_depthwise *d) {
-    int64_t rows = (int64_t)d->B * d->P;
-    return (int)((rows + filter_rows(d) - 1) / filter_rows(d));
+    return tn_cuda_filter_pieces((int64_t)d->B * d->P, d->C);
 }
 
 } // namespace
@@ -199,13 +195,13 @@ void tn_cuda_depthwise_forward(cudaStream_t s, bool bf16, const tn_cuda_depthwis
 }
 void tn_cuda_depthwise_data(cudaStream_t s, bool bf16, const tn_cuda_depthwise *d, tn_cuda_view x, const void *dy,
                             const float *w, bool add, void *dx, float *partial, double *sums) {
-    int64_t M = (int64_t)d->B * d->H * d->W, rows = piece_rows(M);
+    int64_t M = (int64_t)d->B * d->H * d->W, rows = tn_cuda_piece_rows(M);
     float *to = sums ? partial : NULL;
-    BY_SHAPE(TN_LAUNCH((depthwise_data_kernel<T, R, STRIDE>), sums_grid(d->C, n_pieces(M)), sums_block(d->C), s, rows,
-                       *d, x, READ_REAL(T, dy), w, add, REAL(T, dx), to));
+    BY_SHAPE(TN_LAUNCH((depthwise_data_kernel<T, R, STRIDE>), sums_grid(d->C, tn_cuda_pieces(M)), sums_block(d->C), s,
+                       rows, *d, x, READ_REAL(T, dy), w, add, REAL(T, dx), to));
     if (sums)
-        TN_LAUNCH((merge_kernel<double>), merge_grid(2 * d->C), dim3(32, MERGE_LANES), s, (int)n_pieces(M), 2 * d->C,
-                  to, sums);
+        TN_LAUNCH((merge_kernel<double>), merge_grid(2 * d->C), dim3(32, MERGE_LANES), s, (int)tn_cuda_pieces(M),
+                  2 * d->C, to, sums);
 }
 int64_t tn_cuda_depthwise_floats(const tn_cuda_depthwise *d) {
     return (int64_t)(filter_pieces(d) + 1) * d->R * d->R * d->C;

@@ -9,6 +9,7 @@
 #define TN_DEV_CUDA_KERNELS_CUH
 
 #include "dev/cuda/kernels.h"
+#include "dev/cuda/pieces.h"
 
 #include <cuda_runtime.h>
 #include <math.h>
@@ -143,16 +144,6 @@ __host__ __device__ inline shape block_shape(int C) {
     int G = C / V, Gb = G < MOST_GROUPS ? G : MOST_GROUPS;
     return shape{Gb, THREADS / Gb};
 }
-/* A piece: about PIECES of them, of at least 64 rows. */
-inline int64_t piece_rows(int64_t M) {
-    enum { PIECES = 1024, LEAST = 64 };
-    int64_t n = (M + PIECES - 1) / PIECES;
-    return n < LEAST ? LEAST : n;
-}
-inline int64_t n_pieces(int64_t M) {
-    return (M + piece_rows(M) - 1) / piece_rows(M);
-}
-
 /* Add up acc (N numbers per thread) over the rows of the block; out: number k of channel c at out[k * stride + c]. N = numbers per
  * channel times V. */
 template <int N>

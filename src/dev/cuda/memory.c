@@ -82,6 +82,10 @@ void tn_cuda_free(tn_dev *dev, float *x) {
     tn_cuda_check(dev, cudaFree(x), "cudaFree");
 }
 
+void tn_cuda_memory(tn_dev *dev, size_t *free_out, size_t *all_out) {
+    tn_cuda_check(dev, cudaMemGetInfo(free_out, all_out), "cudaMemGetInfo");
+}
+
 static void no_memory(tn_dev *dev, size_t n_bytes) {
     size_t free_bytes = 0, total = 0;
     cudaMemGetInfo(&free_bytes, &total);

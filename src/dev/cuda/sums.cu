@@ -141,23 +141,23 @@ __global__ void bn_backward_kernel(int64_t M, int C, const double *sums, const f
 } // namespace
 
 int64_t tn_cuda_partial_floats(int64_t M, int C) {
-    return n_pieces(M) * 3 * C;
+    return tn_cuda_pieces(M) * 3 * C;
 }
 void tn_cuda_moments(cudaStream_t s, bool bf16, int64_t M, int C, const void *y, float *partial, float *mean,
                      float *var) {
-    int64_t rows = piece_rows(M);
-    EITHER(TN_LAUNCH((moments_kernel<T>), sums_grid(C, n_pieces(M)), sums_block(C), s, M, rows, C, READ_REAL(T, y),
-                     partial));
-    TN_LAUNCH(moments_merge_kernel, merge_grid(C), dim3(32, MERGE_LANES), s, M, rows, (int)n_pieces(M), C, partial,
-              mean, var);
+    int64_t rows = tn_cuda_piece_rows(M);
+    EITHER(TN_LAUNCH((moments_kernel<T>), sums_grid(C, tn_cuda_pieces(M)), sums_block(C), s, M, rows, C,
+                     READ_REAL(T, y), partial));
+    TN_LAUNCH(moments_merge_kernel, merge_grid(C), dim3(32, MERGE_LANES), s, M, rows, (int)tn_cuda_pieces(M), C,
+              partial, mean, var);
 }
 void tn_cuda_read_backward(cudaStream_t s, bool bf16, int B, int64_t HW, int C, tn_cuda_view x, const void *g,
                            const float *keep, const float *dpool, void *dz, float *partial, double *sums) {
-    int64_t M = B * HW, rows = piece_rows(M);
-    EITHER(TN_LAUNCH((read_backward_kernel<T>), sums_grid(C, n_pieces(M)), sums_block(C), s, M, rows, HW, C, x,
+    int64_t M = B * HW, rows = tn_cuda_piece_rows(M);
+    EITHER(TN_LAUNCH((read_backward_kernel<T>), sums_grid(C, tn_cuda_pieces(M)), sums_block(C), s, M, rows, HW, C, x,
                      READ_REAL(T, g), keep, dpool, REAL(T, dz), partial));
-    TN_LAUNCH((merge_kernel<double>), merge_grid(2 * C), dim3(32, MERGE_LANES), s, (int)n_pieces(M), 2 * C, partial,
-              sums);
+    TN_LAUNCH((merge_kernel<double>), merge_grid(2 * C), dim3(32, MERGE_LANES), s, (int)tn_cuda_pieces(M), 2 * C,
+              partial, sums);
 }
 void tn_cuda_pool(cudaStream_t s, bool bf16, int B, int64_t HW, int C, tn_cuda_view x, float *y) {
     EITHER(TN_LAUNCH((image_sums_kernel<T>), sums_grid(C, B), sums_block(C), s, HW, C, x,
