@@ -50,7 +50,8 @@ struct block {
     unsigned n, next, n_ended; /* threads: all, begun, ended */
     std::vector<unsigned> order;
 };
-std::vector<coroutine *> idle, waiting;
+/* Never destroyed: what they hold at the end is no leak. */
+std::vector<coroutine *> &idle = *new std::vector<coroutine *>, &waiting = *new std::vector<coroutine *>;
 block now;
 coroutine *current;
 void *scheduler;
