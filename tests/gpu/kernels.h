@@ -47,7 +47,10 @@ inline tn_cuda_view near_to(tn_cuda_view v) {
 inline tn_cuda_grad near_to(tn_cuda_grad d) {
     return {near_to(d.dz), near_to(d.y), near_to(d.g), near_to(d.h), near_to(d.o)};
 }
-template <class... P, class... A> void launch(void (*kernel)(P...), dim3 grid, dim3 block, cudaStream_t s, A... args) {
+void launched(const char *name, dim3 block);
+template <class... P, class... A>
+void launch(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, cudaStream_t s, A... args) {
+    launched(name, block);
     queue(s, new std::function<void()>([=] { run(grid, block, [=] { kernel(near_to(P(args))...); }); }));
 }
 } // namespace emu
@@ -57,7 +60,7 @@ template <class... P, class... A> void launch(void (*kernel)(P...), dim3 grid, d
 #define blockDim                                    (emu::here.block)
 #define gridDim                                     (emu::here.grid)
 #define __syncthreads()                             emu::barrier()
-#define TN_LAUNCH(kernel, grid, block, stream, ...) emu::launch(kernel, grid, block, stream, __VA_ARGS__)
+#define TN_LAUNCH(kernel, grid, block, stream, ...) emu::launch(#kernel, kernel, grid, block, stream, __VA_ARGS__)
 
 static inline float __uint_as_float(uint32_t x) {
     float y;

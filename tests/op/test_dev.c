@@ -430,6 +430,7 @@ static void vectors(void **unused) {
     COMPARE("mul", N, 1e-7, v->op->mul(v, N, x, dy, y));
     COMPARE("lerp", N, 1e-6, v->op->lerp(v, N, 0.3F, x, y));
     COMPARE("scale by a", N, 1e-7, v->op->scale(v, N, -2.5F, y));
+    COMPARE("add", N, 1e-7, v->op->add(v, N, x, y));
     COMPARE("fill", N, 0, v->op->fill(v, N, 3.25F, y));
     for (int a = 0; a < N_ACTS; a++) {
         COMPARE("activation", N, 1e-6, v->op->act_forward(v, N, ACTS[a], x, y));
@@ -438,6 +439,32 @@ static void vectors(void **unused) {
     double a = tn_dev_squares(ref, N, x), b = tn_dev_squares(cpu, N, x);
     assert_true(fabs(a - b) < 1e-6 * a);
     release();
+}
+
+/* Three steps of each optimiser: weights and moments. */
+static void optimisers(void **unused) {
+    (void)unused;
+    enum { N = 1003, STEPS = 3 };
+    tn_dev *dev[2] = {ref, cpu};
+    for (int adam = 0; adam < 2; adam++) {
+        float *w[2], *m[2], *v[2];
+        for (int d = 0; d < 2; d++) {
+            w[d] = noise(N, 1, 1);
+            m[d] = buffer(N);
+            v[d] = buffer(N);
+            for (int step = 1; step <= STEPS; step++) {
+                const float *g = noise(N, 1 + step, 1);
+                if (adam)
+                    dev[d]->op->adamw(dev[d], N, 0.01F, 0.9F, 0.999F, 1e-8F, 0.05F, step, g, m[d], v[d], w[d]);
+                else
+                    dev[d]->op->sgd(dev[d], N, 0.01F, 0.9F, 0.05F, g, m[d], w[d]);
+            }
+        }
+        assert_close("weights after three steps", N, w[0], w[1], 1e-6);
+        assert_close("first moments", N, m[0], m[1], 1e-6);
+        assert_close("second moments", N, v[0], v[1], 1e-6);
+        release();
+    }
 }
 
 static void head(void **unused) {
@@ -558,10 +585,11 @@ static void refused(void **unused) {
 
 /* A process computes with one instruction set. */
 static int all_of_isa(tn_isa isa) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),  cmocka_unit_test(passes),
-        cmocka_unit_test(vectors),      cmocka_unit_test(head),        cmocka_unit_test(bits),
-        cmocka_unit_test(rounding),     cmocka_unit_test(exponential), cmocka_unit_test(pixels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),
+                                       cmocka_unit_test(passes),       cmocka_unit_test(vectors),
+                                       cmocka_unit_test(head),         cmocka_unit_test(bits),
+                                       cmocka_unit_test(rounding),     cmocka_unit_test(exponential),
+                                       cmocka_unit_test(pixels),       cmocka_unit_test(optimisers)};
     int failed = 0;
     for (int k = 0; k < 4; k++) {
         char name[64];
