@@ -1,6 +1,7 @@
 /*
- * bench_train.c - one net on the cpu device, timed: bench_train NET PX BATCH THREADS fp32|bf16 train|infer STEPS
+ * bench_train.c - one net, timed: bench_train [--cuda] NET PX BATCH THREADS fp32|bf16 train|infer STEPS
  *
+ * On the device cpu, or cuda.
  * A training step is what a trainer does with a lane: forward, loss, backward, SGD with momentum, running moments,
  * weights refreshed. Prints one line `img_s peak_mib planned_mib`: the median over STEPS after two that are not
  * counted; the peak of the whole process (getrusage); what tn_exec_bytes says.
@@ -45,12 +46,12 @@ static void make_inputs(bench *b, int batch, int64_t n_image) {
     for (int i = 0; i < batch * K; i++) b->target[i] = i % K == i / K % K ? 0.92F : 0.02F; /* smoothing 0.1 */
 }
 
-static tn_status begin(bench *b, const char *name, int px, int batch, int n_threads, tn_precision precision,
-                       bool training) {
+static tn_status begin(bench *b, tn_device_kind device_kind, const char *name, int px, int batch, int n_threads,
+                       tn_precision precision, bool training) {
     tn_net_spec spec = {.stem_stride = 2, .n_classes = K, .dropout = -1, .drop_connect = 0.2};
     snprintf(spec.name, sizeof spec.name, "%s", name);
     TN_TRY(tn_net_new(&spec, &b->net));
-    TN_TRY(tn_dev_open(TN_DEVICE_CPU, n_threads, tn_isa_best(), precision, &b->dev));
+    TN_TRY(tn_dev_open(device_kind, n_threads, tn_isa_best(), precision, &b->dev));
     TN_TRY(tn_exec_new(b->dev, b->net, batch, px, training, &b->ex));
     b->n = tn_net_params(b->net);
     b->n_state = tn_net_state(b->net);
@@ -117,11 +118,14 @@ static double median_s(bench *b, int batch, bool training, int n_steps) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: bench_train NET PX BATCH THREADS fp32|bf16 train|infer STEPS\n");
+    fprintf(stderr, "usage: bench_train [--cuda] NET PX BATCH THREADS fp32|bf16 train|infer STEPS\n");
     return TN_EARG;
 }
 
 int main(int argc, char **argv) {
+    bool on_gpu = argc > 1 && strcmp(argv[1], "--cuda") == 0;
+    argc -= on_gpu;
+    argv += on_gpu;
     if (argc != 8) return usage();
     int px = atoi(argv[2]), batch = atoi(argv[3]), n_threads = atoi(argv[4]), n_steps = atoi(argv[7]);
     bool training = strcmp(argv[6], "train") == 0;
@@ -129,7 +133,8 @@ int main(int argc, char **argv) {
     bool bf16 = strcmp(argv[5], "bf16") == 0;
     if (!bf16 && strcmp(argv[5], "fp32") != 0) return usage();
     bench b = {.net = NULL};
-    tn_status st = begin(&b, argv[1], px, batch, n_threads, bf16 ? TN_BF16 : TN_FP32, training);
+    tn_status st = begin(&b, on_gpu ? TN_DEVICE_CUDA : TN_DEVICE_CPU, argv[1], px, batch, n_threads,
+                         bf16 ? TN_BF16 : TN_FP32, training);
     if (st != TN_OK) {
         tn_fail_print();
         return (int)st;
