@@ -129,6 +129,13 @@ static double bound(double fp32) {
     return cpu->precision == TN_BF16 ? 1e-2 : fp32;
 }
 
+/* Sums cancel: they are compared with the largest. */
+static void assert_sums_close(int n, const double *expected, const double *got) {
+    double size = 1e-30;
+    for (int i = 0; i < n; i++) size = fmax(size, fabs(expected[i]));
+    for (int i = 0; i < n; i++) assert_true(fabs(expected[i] - got[i]) <= ROOM * bound(1e-5) * size);
+}
+
 /* --- convolutions ------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -218,11 +225,7 @@ static void convolution(int i, int mode) {
         assert_close(what, s.K, var[0], var[1], 2e-5); /* else: of rounded values, batch_norm */
     assert_close(what, nx, dx[0], dx[1], bound(3e-6));
     assert_close(what, nw, dw[0], dw[1], bound(1e-5));
-    for (int c = 0; s.depthwise && mode && c < 2 * s.C; c++) {
-        double size = 1e-30; /* sums cancel: compared with the largest */
-        for (int k = 0; k < 2 * s.C; k++) size = fmax(size, fabs(sums[0][k]));
-        assert_true(fabs(sums[0][c] - sums[1][c]) <= ROOM * bound(1e-5) * size);
-    }
+    if (s.depthwise && mode) assert_sums_close(2 * s.C, sums[0], sums[1]);
     release();
 }
 
@@ -435,9 +438,7 @@ static void passes(void **unused) {
             assert_close("read backward", N, loaded(0, N, dz[0]), loaded(1, N, dz[1]), bound(2e-6));
             assert_close("read backward, pool alone", N, loaded(0, N, only_pool[0]), loaded(1, N, only_pool[1]),
                          bound(2e-6));
-            double size = 1e-30;
-            for (int c = 0; c < 2 * C; c++) size = fmax(size, fabs(sums[0][c]));
-            for (int c = 0; c < 2 * C; c++) assert_true(fabs(sums[0][c] - sums[1][c]) <= ROOM * bound(1e-5) * size);
+            assert_sums_close(2 * C, sums[0], sums[1]);
         }
         release_to(n_inputs);
     }
