@@ -27,12 +27,8 @@ void emu_stop(const char *fmt, ...) {
     abort();
 }
 
-static bool is_unified(void) {
-    return getenv("TN_EMU_UNIFIED") != NULL;
-}
-
 void *emu_memory(const void *device, const char *who) {
-    if (!device || is_unified()) return (void *)(uintptr_t)device;
+    if (!device) return NULL;
     if (!((uintptr_t)device & EMU_TAG)) emu_stop("%s: a host pointer as device memory", who);
     return (void *)((uintptr_t)device & ~EMU_TAG);
 }
@@ -67,10 +63,6 @@ static cudaError_t injected(const char *what, cudaError_t error) {
 /* --- streams ------------------------------------------------------------------------------------------------------ */
 
 void emu_queue(cudaStream_t s, void (*work)(void *), void *context) {
-    if (is_unified()) {
-        work(context);
-        return;
-    }
     job *j = malloc(sizeof *j);
     if (!j || !s) emu_stop(s ? "no memory" : "work on the default stream, which would wait for all others");
     *j = (job){work, context, NULL};
@@ -221,7 +213,7 @@ cudaError_t cudaMalloc(void **x, size_t n) {
         return last_error = cudaErrorMemoryAllocation;
     if (!getenv("TN_EMU_DRY")) memset(memory, 0xCD, n); /* nobody promises zeros */
     note_allocation(memory, n);
-    *x = is_unified() ? memory : (void *)((uintptr_t)memory | EMU_TAG);
+    *x = (void *)((uintptr_t)memory | EMU_TAG);
     return cudaSuccess;
 }
 cudaError_t cudaFree(void *x) { /* waits, as the real one does */
