@@ -20,9 +20,11 @@
 #undef __device__
 #undef __host__
 #undef __shared__
+#undef __launch_bounds__
 #define __global__
 #define __device__
 #define __host__
+#define __launch_bounds__(...)
 /* Shared memory lies in one section, which is poisoned before each block; but not that of templates: gcc leaves it where it is. */
 #define __shared__ static __attribute__((section("emu_shared")))
 

@@ -104,7 +104,7 @@ void tn_cuda_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, c
 void tn_cuda_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                            bool add, double *sums, float *dw);
 
-/* --- graph.c: a dense convolution of B images by cuDNN ------------------------------------------------------------- */
+/* --- graph.c: a convolution of B images by cuDNN; depthwise ones only to compare with (tests/gpu/depthwise.c) ------- */
 
 typedef enum { TN_GRAPH_FORWARD, TN_GRAPH_DATA, TN_GRAPH_FILTER, TN_GRAPHS } tn_graph_kind;
 typedef struct tn_graph tn_graph;

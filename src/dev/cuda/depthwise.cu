@@ -49,8 +49,9 @@ __global__ void depthwise_forward_kernel(int64_t n, tn_cuda_depthwise d, tn_cuda
 
 /* A thread: 8 channels of an input pixel. */
 template <class T, int R, int STRIDE>
-__global__ void depthwise_data_kernel(int64_t rows, tn_cuda_depthwise d, tn_cuda_view x, const T *dy, const float *w,
-                                      bool add, T *dx, float *partial) {
+__global__ void __launch_bounds__(THREADS, 3)
+    depthwise_data_kernel(int64_t rows, tn_cuda_depthwise d, tn_cuda_view x, const T *dy, const float *w, bool add,
+                          T *dx, float *partial) {
     shape s = block_shape(d.C);
     int t = (int)threadIdx.x, g0 = (int)blockIdx.x * s.Gb, g = g0 + t % s.Gb, G = d.C / V, c = g * V;
     int64_t M = (int64_t)d.B * d.H * d.W, first = blockIdx.y * rows, end = first + rows < M ? first + rows : M;
@@ -99,7 +100,8 @@ __global__ void depthwise_data_kernel(int64_t rows, tn_cuda_depthwise d, tn_cuda
  * R x R input pixels in registers. partial (pieces, R*R, C). */
 enum { FILTER_CHANNELS = TN_CUDA_FILTER_CHANNELS, FILTER_LANES = TN_CUDA_FILTER_LANES };
 template <class T, int R, int STRIDE>
-__global__ void depthwise_filter_kernel(int rows, tn_cuda_depthwise d, const T *v, const T *dy, float *partial) {
+__global__ void __launch_bounds__(THREADS, R == 3 ? 3 : 1)
+    depthwise_filter_kernel(int rows, tn_cuda_depthwise d, const T *v, const T *dy, float *partial) {
     __shared__ float memory[FILTER_LANES][FILTER_CHANNELS];
     int c = (int)blockIdx.x * FILTER_CHANNELS + (int)threadIdx.x * 2, lane = (int)threadIdx.y;
     bool there = c < d.C;

@@ -119,7 +119,8 @@ static const struct {
 
 static descriptor operations(maker *m, const tn_dev *dev, tn_graph_kind kind, const tn_conv_shape *s, int B) {
     cudnnDataType_t real = tn_cuda_bf16(dev) ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
-    descriptor x = tensor(m, UID_X, real, B, s->C, s->H, s->W), w = tensor(m, UID_W, real, s->K, s->C, s->R, s->R),
+    descriptor x = tensor(m, UID_X, real, B, s->C, s->H, s->W),
+               w = tensor(m, UID_W, real, s->K, s->depthwise ? 1 : s->C, s->R, s->R),
                y = tensor(m, UID_Y, real, B, s->K, s->P, s->Q), conv = convolution(m, s),
                op = make(m, OPERATION[kind].type);
     float one = 1, zero = 0;

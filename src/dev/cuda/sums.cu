@@ -53,8 +53,9 @@ __global__ void moments_merge_kernel(int64_t M, int64_t rows, int pieces, int C,
 
 /* dz is stored first and summed as it was stored: who reads it meets the same values. */
 template <class T>
-__global__ void read_backward_kernel(int64_t M, int64_t rows, int64_t HW, int C, tn_cuda_view x, const T *g_in,
-                                     const float *keep, const float *dpool, T *dz, float *partial) {
+__global__ void __launch_bounds__(THREADS, 3)
+    read_backward_kernel(int64_t M, int64_t rows, int64_t HW, int C, tn_cuda_view x, const T *g_in, const float *keep,
+                         const float *dpool, T *dz, float *partial) {
     shape s = block_shape(C);
     int t = (int)threadIdx.x, g0 = (int)blockIdx.x * s.Gb, g = g0 + t % s.Gb, G = C / V, c = g * V;
     int64_t first = blockIdx.y * rows, end = first + rows < M ? first + rows : M;
@@ -94,7 +95,8 @@ __global__ void read_backward_kernel(int64_t M, int64_t rows, int64_t HW, int C,
 
 /* A block sums the rows of an image: y(b,c) = factor sum v, or sum g v if there is a gradient g. */
 template <class T>
-__global__ void image_sums_kernel(int64_t HW, int C, tn_cuda_view x, const T *grad, float factor, float *y) {
+__global__ void __launch_bounds__(THREADS, 4)
+    image_sums_kernel(int64_t HW, int C, tn_cuda_view x, const T *grad, float factor, float *y) {
     shape s = block_shape(C);
     int t = (int)threadIdx.x, g0 = (int)blockIdx.x * s.Gb, g = g0 + t % s.Gb, G = C / V, c = g * V;
     int64_t b = blockIdx.y;
