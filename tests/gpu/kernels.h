@@ -27,12 +27,18 @@
 #define __shared__ static __attribute__((section("emu_shared")))
 
 namespace emu {
+/* Where the kernel that runs is; for access.cpp, too. */
 struct place {
     dim3 grid, block, block_at, thread_at;
+    const char *kernel;                         /* as TN_LAUNCH has it; NULL: none runs */
+    uint32_t launch, first_block, block_number; /* counted from 1 since the process began; the launch's first block */
+    unsigned thread, round;                     /* of the block; barriers that the block has passed */
+    const char *stack;                          /* of the thread */
+    size_t stack_bytes;
 };
 extern place here;
-void barrier();
-void run(dim3 grid, dim3 block, const std::function<void()> &thread);
+void barrier(int line);
+void run(const char *kernel, dim3 grid, dim3 block, const std::function<void()> &thread);
 void queue(cudaStream_t s, std::function<void()> *work);
 
 template <class T> T near_to(T x) {
@@ -47,8 +53,9 @@ inline tn_cuda_view near_to(tn_cuda_view v) {
 inline tn_cuda_grad near_to(tn_cuda_grad d) {
     return {near_to(d.dz), near_to(d.y), near_to(d.g), near_to(d.h), near_to(d.o)};
 }
-template <class... P, class... A> void launch(void (*kernel)(P...), dim3 grid, dim3 block, cudaStream_t s, A... args) {
-    queue(s, new std::function<void()>([=] { run(grid, block, [=] { kernel(near_to(P(args))...); }); }));
+template <class... P, class... A>
+void launch(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, cudaStream_t s, A... args) {
+    queue(s, new std::function<void()>([=] { run(name, grid, block, [=] { kernel(near_to(P(args))...); }); }));
 }
 } // namespace emu
 
@@ -56,8 +63,8 @@ template <class... P, class... A> void launch(void (*kernel)(P...), dim3 grid, d
 #define threadIdx                                   (emu::here.thread_at)
 #define blockDim                                    (emu::here.block)
 #define gridDim                                     (emu::here.grid)
-#define __syncthreads()                             emu::barrier()
-#define TN_LAUNCH(kernel, grid, block, stream, ...) emu::launch(kernel, grid, block, stream, __VA_ARGS__)
+#define __syncthreads()                             emu::barrier(__LINE__)
+#define TN_LAUNCH(kernel, grid, block, stream, ...) emu::launch(#kernel, kernel, grid, block, stream, __VA_ARGS__)
 
 static inline float __uint_as_float(uint32_t x) {
     float y;
