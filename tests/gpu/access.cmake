@@ -34,3 +34,7 @@ set_tests_properties(gpu/test_gpu_races PROPERTIES LABELS gpu-emu TIMEOUT 300)
 # a whole run: slow_races.sh
 tn_watch(tn_gpu_races_tenfold races $<TARGET_OBJECTS:tenfold> ${on_watched_gpu})
 target_link_libraries(tn_gpu_races_tenfold PRIVATE ${libraries} $<TARGET_PROPERTY:tenfold,LINK_LIBRARIES>)
+
+tn_watch(tn_gpu_roofline traffic gpu/roofline.c ${on_watched_gpu})
+target_link_libraries(tn_gpu_roofline PRIVATE ${libraries} tn_net)
+target_link_options(tn_gpu_roofline PRIVATE -Wl,--wrap=expf)

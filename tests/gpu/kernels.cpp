@@ -155,6 +155,7 @@ void run(const char *kernel, dim3 grid, dim3 block, const std::function<void()> 
     here.grid = grid;
     here.block = block;
     here.kernel = kernel;
+    if (emu_on_kernel) emu_on_kernel(kernel, (int64_t)grid.x * grid.y);
     here.launch++;
     here.first_block = here.block_number + 1;
     now.body = &thread;
@@ -164,6 +165,7 @@ void run(const char *kernel, dim3 grid, dim3 block, const std::function<void()> 
     shuffle(now.order);
     for (unsigned y = 0; y < grid.y; y++)
         for (unsigned x = 0; x < grid.x; x++) {
+            if (emu_on_block && !emu_on_block((int64_t)y * grid.x + x)) continue;
             here.block_at = dim3(x, y, 0);
             run_block();
         }
