@@ -75,8 +75,12 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], 1, 0, &one));
         printf("# memory at %d px: a lane %.0f MiB; a rank with one of %d lanes about %.0f MiB, with all of them %.0f "
                "MiB\n",
-               cfg->train.sizes_px[i], mib(all.lane_bytes), cfg->train.lanes, mib(tn_train_cost_bytes(&one)),
-               mib(tn_train_cost_bytes(&all)));
+               cfg->train.sizes_px[i], mib(all.lane_bytes), cfg->train.lanes, mib(one.host_bytes), mib(all.host_bytes));
+        if (one.device_bytes)
+            printf(
+                "# GPU memory at %d px: a rank with one of %d lanes %.0f MiB, with all of them %.0f MiB, and about 500 "
+                "MiB for CUDA itself\n",
+                cfg->train.sizes_px[i], cfg->train.lanes, mib(one.device_bytes), mib(all.device_bytes));
     }
     TN_TRY(tn_memory_predict(cfg, rows, &m));
     const tn_slurm_stage *stage[] = {&cfg->slurm.preprocess, &cfg->slurm.train, &cfg->slurm.reduce};

@@ -12,7 +12,7 @@ enum { TOP = 5 };
 static const double LARGEST_SHARE = 1e-4; /* tolerance relative to the largest logit: fp32 sums in another order */
 
 /* Prepare the image as for an evaluation: the centre square, resized to S x S; an image of S x S pixels is not changed. */
-static tn_status fit_image(const char *path, int S, const tn_input_norm *norm, float *out) {
+static tn_status fit_image(const char *path, int S, unsigned char *out) {
     tn_cfg *cfg = calloc(1, sizeof *cfg);
     tn_image image = {.pixels = NULL};
     char *file = NULL;
@@ -26,8 +26,7 @@ static tn_status fit_image(const char *path, int S, const tn_input_norm *norm, f
     if (st == TN_OK) tn_image_decode(cfg, (const unsigned char *)file, n_file, &image);
     if (st == TN_OK && *image.reason) st = tn_fail(TN_EFORMAT, "%s: %s", path, image.reason);
     if (st == TN_OK)
-        st = tn_image_fit(image.pixels, image.w, image.h, tn_crop_draw(NULL, 0, 0, 0, image.w, image.h), false, S, norm,
-                          out);
+        st = tn_image_fit(image.pixels, image.w, image.h, tn_crop_draw(NULL, 0, 0, 0, image.w, image.h), false, S, out);
     tn_image_free(&image);
     free(file);
     free(cfg);
@@ -100,13 +99,14 @@ tn_status tn_weights_verify(const tn_args *args) {
         return st;
     }
     int K = m.about.net.n_classes, S = m.about.size_px;
-    float *image = malloc((size_t)S * (size_t)S * 3 * sizeof *image), *have = malloc((size_t)K * sizeof *have),
-          *want = malloc((size_t)K * sizeof *want);
-    st = image && have && want ? TN_OK : tn_fail_memory((size_t)S * (size_t)S * 3 * sizeof *image, args->word[2]);
+    unsigned char *image = malloc((size_t)S * (size_t)S * 3);
+    float *have = malloc((size_t)K * sizeof *have), *want = malloc((size_t)K * sizeof *want);
+    st = image && have && want ? TN_OK : tn_fail_memory((size_t)S * (size_t)S * 3, args->word[2]);
     if (st == TN_OK) st = read_expected(args->against, K, want);
-    if (st == TN_OK) st = fit_image(args->word[2], S, &m.about.norm, image);
+    if (st == TN_OK) st = fit_image(args->word[2], S, image);
     if (st == TN_OK) {
-        tn_exec_logits(m.exec, image, NULL, have);
+        tn_images images = tn_images_of(image, &m.about.norm);
+        tn_exec_logits(m.exec, &images, NULL, have);
         st = judge(path, K, have, want);
     }
     free(image);

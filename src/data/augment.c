@@ -111,43 +111,36 @@ static void resize_row(const taps *t, const unsigned char *row, bool flip, int S
     }
 }
 
-/* Each row of the crop is resized horizontally once; an output row is a weighted sum of these rows. */
-static void fit(const unsigned char *pixels, int w, tn_box crop, bool flip, int S, const tn_input_norm *norm,
-                const taps *tx, const taps *ty, float *across, float *out) {
+/* Each row of the crop is resized horizontally once; an output row is a weighted sum of these rows, in `sum`. */
+static void fit(const unsigned char *pixels, int w, tn_box crop, bool flip, int S, const taps *tx, const taps *ty,
+                float *across, float *sum, unsigned char *out) {
     size_t n = (size_t)S * 3;
     int done = 0; /* rows of the crop resized so far */
-    float scale[3], shift[3];
-    for (int c = 0; c < 3; c++) {
-        scale[c] = 1.0F / (255.0F * norm->std[c]);
-        shift[c] = -norm->mean[c] / norm->std[c];
-    }
     for (int s = 0; s < S; s++) {
         int end = ty->first[s] + ty->n[s];
         for (; done < end; done++)
             resize_row(tx, pixels + ((size_t)(crop.y + done) * (size_t)w + (size_t)crop.x) * 3, flip, S,
                        across + (size_t)done * n);
-        float *o = out + (size_t)s * n;
-        memset(o, 0, n * sizeof *o);
+        for (size_t j = 0; j < n; j++) sum[j] = 0.5F; /* to round; weights add up to 1, so no sum leaves 0..255.5 */
         for (int i = 0; i < ty->n[s]; i++) {
             const float *a = across + (size_t)(ty->first[s] + i) * n;
             float weight = ty->weight[(size_t)s * (size_t)ty->most + (size_t)i];
-            for (size_t j = 0; j < n; j++) o[j] += weight * a[j];
+            for (size_t j = 0; j < n; j++) sum[j] += weight * a[j];
         }
-        for (size_t j = 0; j < n; j += 3)
-            for (size_t c = 0; c < 3; c++) o[j + c] = o[j + c] * scale[c] + shift[c];
+        for (size_t j = 0; j < n; j++) out[(size_t)s * n + j] = (unsigned char)sum[j];
     }
 }
 
 tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, bool flip, int size_px,
-                       const tn_input_norm *norm, float *out) {
+                       unsigned char *out) {
     TN_ASSERT(crop.w > 0 && crop.h > 0 && crop.x >= 0 && crop.y >= 0 && crop.x + crop.w <= w && crop.y + crop.h <= h);
     taps tx = {.most = 0}, ty = {.most = 0};
     TN_TRY(taps_new(crop.w, size_px, &tx));
     tn_status st = taps_new(crop.h, size_px, &ty);
-    size_t n_bytes = (size_t)crop.h * (size_t)size_px * 3 * sizeof(float);
+    size_t n_row = (size_t)size_px * 3, n_bytes = ((size_t)crop.h + 1) * n_row * sizeof(float);
     float *across = st == TN_OK ? malloc(n_bytes) : NULL;
     if (across)
-        fit(pixels, w, crop, flip, size_px, norm, &tx, &ty, across, out);
+        fit(pixels, w, crop, flip, size_px, &tx, &ty, across, across + (size_t)crop.h * n_row, out);
     else if (st == TN_OK)
         st = tn_fail_memory(n_bytes, "resizing");
     free(across);
@@ -158,13 +151,12 @@ tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, b
 
 /* --- CutMix ------------------------------------------------------------------------------------------------------- */
 
-static void paste(int B, int S, const int64_t *partner, tn_box box, const float *from, float *to) {
+static void paste(int B, int S, const int64_t *partner, tn_box box, const unsigned char *from, unsigned char *to) {
     size_t row = (size_t)S * 3, image = row * (size_t)S;
     for (int i = 0; i < B; i++)
         for (int y = box.y; y < box.y + box.h; y++) {
             size_t at = (size_t)y * row + (size_t)box.x * 3;
-            memcpy(to + (size_t)i * image + at, from + (size_t)partner[i] * image + at,
-                   (size_t)box.w * 3 * sizeof(float));
+            memcpy(to + (size_t)i * image + at, from + (size_t)partner[i] * image + at, (size_t)box.w * 3);
         }
 }
 
@@ -191,7 +183,7 @@ static void draw_partners(tn_rng *r, int B, int K, const float *target, int64_t 
 }
 
 tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M,
-                    float *image, float *target, float *extra, tn_mix *mix_out) {
+                    unsigned char *image, float *target, float *extra, tn_mix *mix_out) {
     mix_out->lambda = 1;
     for (int i = 0; i < B; i++) mix_out->partner[i] = i;
     tn_rng r = tn_rng_at(seed, TN_STREAM_CUTMIX, position, 0);
@@ -205,22 +197,24 @@ tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, 
     size_t n_image = (size_t)B * (size_t)S * (size_t)S * 3, n_target = (size_t)B * (size_t)K,
            n_extra = (size_t)B * (size_t)M;
     int64_t *scratch = malloc((size_t)B * sizeof *scratch);
-    float *copy = malloc((n_image + n_target + n_extra) * sizeof *copy);
+    unsigned char *copy = malloc(n_image);
+    float *numbers = malloc((n_target + n_extra) * sizeof *numbers);
     tn_status st = TN_OK;
-    if (!scratch || !copy) {
-        st = tn_fail_memory(n_image * sizeof *copy, "CutMix");
+    if (!scratch || !copy || !numbers) {
+        st = tn_fail_memory(n_image, "CutMix");
     } else {
         mix_out->lambda = 1 - (double)box.w * box.h / ((double)S * S);
         draw_partners(&r, B, K, target, scratch, mix_out->partner);
-        memcpy(copy, image, n_image * sizeof *copy);
-        memcpy(copy + n_image, target, n_target * sizeof *copy);
-        if (M) memcpy(copy + n_image + n_target, extra, n_extra * sizeof *copy);
+        memcpy(copy, image, n_image);
+        memcpy(numbers, target, n_target * sizeof *numbers);
+        if (M) memcpy(numbers + n_target, extra, n_extra * sizeof *numbers);
         paste(B, S, mix_out->partner, box, copy, image);
-        tn_mix_rows(mix_out, B, K, copy + n_image, target);
-        if (M) tn_mix_rows(mix_out, B, M, copy + n_image + n_target, extra);
+        tn_mix_rows(mix_out, B, K, numbers, target);
+        if (M) tn_mix_rows(mix_out, B, M, numbers + n_target, extra);
     }
     free(scratch);
     free(copy);
+    free(numbers);
     return st;
 }
 

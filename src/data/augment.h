@@ -2,7 +2,8 @@
  * augment.h - augmentation of training images: random crop, flip, resize, CutMix, soft targets. All functions are local.
  *
  * All random numbers are drawn from (seed, stream, position in the stream of training images, row).
- * Image tensors: source (h,w,3) uint8 sRGB; output (S,S,3) float, normalised: (v/255 - mean) / std per channel.
+ * Images: source (h,w,3) and output (S,S,3), bytes, sRGB; rounded to nearest, as Pillow does. A net reads them as (v/255 - mean) / std
+ * per channel.
  * Resize     bilinear with half-pixel centres and antialiasing (a triangle filter, widened by the scale when shrinking, as
  *            Pillow's BILINEAR); the same in training and evaluation.
  * Evaluation no randomness: the centre square of the image with the length of its short side, resized to S.
@@ -30,9 +31,9 @@ bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint
 int tn_shrink_for(tn_box box, int size_px);
 tn_box tn_box_shrunk(tn_box box, int shrink);
 
-/* Crop, flip, resize and normalise. pixels (h,w,3) uint8 with row stride w*3; out (S,S,3). Errors TN_ENOMEM. */
+/* Crop, flip and resize. pixels (h,w,3) with row stride w*3; out (S,S,3). Errors TN_ENOMEM. */
 tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, bool flip, int size_px,
-                       const tn_input_norm *norm, float *out);
+                       unsigned char *out);
 
 /* How a lane was mixed: row i is lambda * row i + (1 - lambda) * row partner[i] (partner[i] = i: not mixed). */
 typedef struct {
@@ -49,7 +50,7 @@ typedef struct {
  * mix_out  how rows were mixed; its partner (B) belongs to the caller
  * Errors   TN_ENOMEM */
 tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M,
-                    float *image, float *target, float *extra, tn_mix *mix_out);
+                    unsigned char *image, float *target, float *extra, tn_mix *mix_out);
 /* y_i = lambda x_i + (1 - lambda) x_partner(i) for B rows of n values; x and y must not overlap. */
 void tn_mix_rows(const tn_mix *mix, int B, int n, const float *x, float *y);
 

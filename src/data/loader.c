@@ -17,8 +17,8 @@
 typedef struct {
     int B, n_taken, n_done;
     int64_t position, *row;
-    float *image, *extra, *target;
-    float *clean_image, *clean_extra; /* before CutMix; NULL without keep_clean */
+    unsigned char *image, *clean_image; /* clean: before CutMix; NULL without keep_clean */
+    float *extra, *clean_extra, *target;
     tn_mix mix;
     tn_status st;
     char msg[TN_MSG_BYTES];
@@ -118,7 +118,7 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
     fill_target(ld, (spec->label ? spec->label : spec->index->label)[row], x->target + (size_t)i * (size_t)ld->K);
     if (ld->M) fill_extra(ld, row, x->extra + (size_t)i * (size_t)ld->M);
     size_t S = (size_t)spec->size_px;
-    return tn_image_fit(pixels, w, h, box, flip, spec->size_px, &spec->norm, x->image + (size_t)i * S * S * 3);
+    return tn_image_fit(pixels, w, h, box, flip, spec->size_px, x->image + (size_t)i * S * S * 3);
 }
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
@@ -127,7 +127,7 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
 static tn_status finish(const tn_loader *ld, slot *x) {
     size_t B = (size_t)x->B, S = (size_t)ld->spec.size_px;
     if (x->clean_image) {
-        memcpy(x->clean_image, x->image, B * S * S * 3 * sizeof *x->image);
+        memcpy(x->clean_image, x->image, B * S * S * 3);
         memcpy(x->clean_extra, x->extra, B * (size_t)ld->M * sizeof *x->extra);
     }
     return tn_cutmix(ld->cutmix, ld->spec.seed, (uint64_t)x->position, x->B, ld->spec.size_px, ld->K, ld->M, x->image,
@@ -192,17 +192,17 @@ static tn_status make_ring(tn_loader *ld) {
     for (int i = 0; ok && i < ld->spec.depth; i++) {
         slot *x = &ld->ring[i];
         x->row = malloc(B * sizeof *x->row);
-        x->image = malloc(B * S * S * 3 * sizeof *x->image);
+        x->image = malloc(B * S * S * 3);
         x->target = malloc(B * (size_t)ld->K * sizeof *x->target);
         x->extra = malloc(B * (size_t)ld->M * sizeof *x->extra + 1);
         x->mix.partner = malloc(B * sizeof *x->mix.partner);
         ok = x->row && x->image && x->target && x->extra && x->mix.partner;
         if (!ok || !ld->cutmix || !ld->spec.keep_clean) continue;
-        x->clean_image = malloc(B * S * S * 3 * sizeof *x->clean_image);
+        x->clean_image = malloc(B * S * S * 3);
         x->clean_extra = malloc(B * (size_t)ld->M * sizeof *x->clean_extra + 1);
         ok = x->clean_image && x->clean_extra;
     }
-    return ok ? TN_OK : tn_fail_memory((size_t)ld->spec.depth * B * S * S * 12, "the loader");
+    return ok ? TN_OK : tn_fail_memory((size_t)ld->spec.depth * B * S * S * 3, "the loader");
 }
 
 tn_status tn_loader_new(const tn_loader_spec *spec, tn_loader **out) {

@@ -1,5 +1,5 @@
 /*
- * loader.h - loads lanes (micro-batches) of images ahead of their use, with threads: decoded, augmented, normalised. Local.
+ * loader.h - loads lanes (micro-batches) of images ahead of their use, with threads: decoded and augmented. Local.
  *
  *   tn_loader_push(ld, rows, B, position);      // main thread; lanes are loaded in the order of pushes
  *   TN_TRY(tn_loader_pop(ld, &lane));           // main thread; the oldest lane, valid until the next pop
@@ -27,18 +27,19 @@ typedef struct {
     const int32_t *label;   /* (N) label to train with, -1 = none; NULL = labels of the index */
     bool keep_clean;        /* also return the images before CutMix */
     int metadata_levels;    /* number of category columns, from cat1 on, given as one-hots; M = sum of their n_values */
-    tn_input_norm norm;
+    tn_input_norm norm;     /* for the net that gets the bytes; the loader does not use it */
     const tn_image_view *view; /* evaluation only; NULL: the centre square */
 } tn_loader_spec;
 
 typedef struct {
-    int B;                                  /* number of rows, <= lane_images */
-    const int64_t *row;                     /* (B) */
-    const float *image;                     /* (B,S,S,3) */
-    const float *extra;                     /* (B,M) category one-hots; NULL if M = 0 */
-    const float *target;                    /* (B,K); rows without label: zeros */
-    const float *clean_image, *clean_extra; /* before CutMix; NULL without keep_clean */
-    tn_mix mix;                             /* how CutMix mixed the rows */
+    int B;                            /* number of rows, <= lane_images */
+    const int64_t *row;               /* (B) */
+    const unsigned char *image;       /* (B,S,S,3) */
+    const float *extra;               /* (B,M) category one-hots; NULL if M = 0 */
+    const float *target;              /* (B,K); rows without label: zeros */
+    const unsigned char *clean_image; /* before CutMix; NULL without keep_clean */
+    const float *clean_extra;
+    tn_mix mix; /* how CutMix mixed the rows */
 } tn_lane;
 
 typedef struct tn_loader tn_loader;

@@ -1,6 +1,7 @@
 /* dev.c - opens devices. */
 #include "dev/dev.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,6 +9,10 @@
 TN_DEVICES(DECLARE)
 #define ADDRESS(KIND, name) &tn_##name##_table,
 static const tn_dev_table *const TABLE[TN_N_DEVICES] = {TN_DEVICES(ADDRESS)};
+
+const tn_dev_table *tn_dev_table_of(tn_device_kind kind) {
+    return TABLE[kind];
+}
 
 tn_status tn_isa_check(tn_isa isa) {
     char host[64] = "?";
@@ -25,6 +30,7 @@ tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precisi
     tn_dev *dev = calloc(1, sizeof *dev);
     if (!dev) return tn_fail_memory(sizeof *dev, "the device");
     *dev = (tn_dev){.op = TABLE[kind], .n_threads = n_threads, .isa = isa, .precision = precision};
+    snprintf(dev->library, sizeof dev->library, "%s", dev->op->library);
     tn_status st = dev->op->begin(dev);
     if (st != TN_OK) {
         free(dev);

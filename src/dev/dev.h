@@ -11,7 +11,7 @@
  * devices with it. `cpu` (cpu/) has our own vectorised kernels for each instruction set. A new device is a folder, a table, and a
  * line in cfg/devices.h.
  *
- * Memory           Every pointer in the table is device memory, but those named `host` and the structs themselves. Others than the
+ * Memory           Every pointer in the table is device memory, but those named `host`, and structs. Others than the
  *                  device may add offsets to such a pointer and pass it on; they must never read or write what it points to.
  *                  tests/far runs the program on a device whose addresses fault when the host reads them.
  * Stored and read  Activations are stored as a convolution writes them, in the device's precision (`void *`). Batch norm,
@@ -55,6 +55,11 @@ typedef struct {
 typedef struct tn_conv tn_conv; /* one convolution of one shape, with its prepared weights */
 typedef struct tn_dev tn_dev;
 
+/* How bytes of images are read: value = scale_c byte + shift_c, of 3 channels. */
+typedef struct {
+    float scale[3], shift[3];
+} tn_byte_norm;
+
 /* A view: how stored activations x (B,H,W,C) are read: v(m,c) = act(a_c x(m,c) + b_c) scale(image of pixel m, c). */
 typedef struct {
     const void *x;
@@ -78,10 +83,16 @@ typedef struct {
     float *pool;      /* (B,K) gets the mean of y over its pixels; NULL = not computed. Depthwise only */
 } tn_finish;
 
+enum { TN_DEV_COPIES = 64 };
+
 typedef struct {
-    const char *
-        library; /* "kernels 2": the version of the kernels, recorded in checkpoints. It changes with the bits that they compute. */
+    const char *library; /* "kernels 2": the version of the kernels. It changes with the bits that they compute. */
     bool in_host_memory; /* device memory is host memory: MPI may send it */
+    int eval_pixels; /* evaluation computes images of about so many pixels at once: what the caches hold; 0: a whole lane */
+    /* Bytes that a net of these convolutions takes on the device beside the memory of alloc. NULL: nothing to speak of. */
+    size_t (*room)(tn_precision precision, int n, const tn_conv_shape *shape, bool training);
+    /* Free and all bytes of the device's memory; NULL: host memory. */
+    void (*memory)(tn_dev *dev, size_t *free_out, size_t *all_out);
     /* Called by tn_dev_open when all other fields of dev are set. Errors: those of tn_dev_open. */
     tn_status (*begin)(tn_dev *dev);
     void (*end)(tn_dev *dev);
@@ -95,6 +106,21 @@ typedef struct {
     void (*store)(tn_dev *dev, int64_t n, const float *host, void *x); /* converts to the device's precision */
     void (*load)(tn_dev *dev, int64_t n, const void *x, float *host);
     void (*fill)(tn_dev *dev, int64_t n, float value, float *x);
+    /* Store n_pixels pixels of 3 bytes. */
+    void (*pixels)(tn_dev *dev, int64_t n_pixels, const unsigned char *host, const tn_byte_norm *norm, void *x);
+
+    /* --- copies beside the computation; NULL in the table of a device in host memory ------------------------------ */
+    /* Begin to copy bytes that a later call of `pixels` will get. They must not change before. */
+    void (*stage)(tn_dev *dev, int64_t n_pixels, const unsigned char *host);
+    /* Host memory for the copies below, zeroed; NULL if there is none. */
+    float *(*host_alloc)(tn_dev *dev, int64_t n);
+    void (*host_free)(tn_dev *dev, float *host); /* host may be NULL */
+    /* Begin to copy x, as all operations so far leave it. Until download_done says so, x must not be changed, nor host be read.
+     * copy: a number below TN_DEV_COPIES that names this copy. */
+    void (*download_begin)(tn_dev *dev, int copy, int64_t n, const float *x, float *host);
+    bool (*download_done)(tn_dev *dev, int copy, bool wait);
+    /* Copy to x before all later operations. host must not be changed until a later download is done. */
+    void (*upload_begin)(tn_dev *dev, int64_t n, const float *host, float *x);
 
     /* --- convolution without bias, of B images, at most as many as in the shape ----------------------------------- */
     tn_status (*conv_new)(tn_dev *dev, const tn_conv_shape *shape, tn_conv **out);
@@ -170,8 +196,9 @@ typedef struct {
 
 struct tn_dev {
     const tn_dev_table *op;
+    char library[128]; /* op->library, and what else the bits depend on, as the kind of GPU: recorded in checkpoints */
     int n_threads;
-    tn_isa isa;
+    tn_isa isa; /* TN_ISA_BEST if the device does not compute on this processor */
     tn_precision precision;
     void *state;    /* private to the device */
     double *number; /* (1), device memory, for tn_dev_squares */
@@ -185,6 +212,14 @@ static inline size_t tn_real_bytes(const tn_dev *dev) { /* bytes of a stored act
  * Errors  TN_ENODE isa above tn_isa_best(); TN_EARG n_threads < 1 or more than OpenMP gives, thread stacks too small, bf16 on ref. */
 tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out);
 void tn_dev_close(tn_dev **dev);
+const tn_dev_table *tn_dev_table_of(tn_device_kind kind);
+
+/* Open a device that only remembers convolutions, to plan the memory of a net on a device that need not be here: of its table only
+ * conv_new, conv_free and free may be called. The caller closes it. */
+tn_status tn_dev_open_plan(tn_device_kind kind, tn_precision precision, tn_dev **out);
+/* The shapes remembered, in the order of the net, until it is closed; and tn_dev_table.room for them. */
+int tn_dev_plan_shapes(const tn_dev *plan, const tn_conv_shape **out);
+size_t tn_dev_plan_room(const tn_dev *plan, bool training);
 
 /* The sum of x^2, on the host. Waits for the device. */
 double tn_dev_squares(tn_dev *dev, int64_t n, const float *x);

@@ -38,6 +38,7 @@ tn_status tn_model_open(const char *path, const tn_model_use *use, tn_model *m) 
         st = tn_fail(TN_EARG, "it has no classifier and cannot predict: train one, with this file as model.pretrained");
     if (st == TN_OK) st = tn_net_new(&m->about.net, &m->net);
     tn_isa isa = use->isa == TN_ISA_BEST ? tn_ckpt_isa(ck) : use->isa;
+    if (isa == TN_ISA_BEST && tn_ckpt_word(ck, "isa")) isa = tn_isa_best();
     if (st == TN_OK && isa == TN_ISA_BEST)
         st = tn_fail(TN_EFORMAT,
                      "it does not record the instruction set that it was trained with: train the cell again");
@@ -47,4 +48,13 @@ tn_status tn_model_open(const char *path, const tn_model_use *use, tn_model *m) 
     if (st == TN_OK) tn_exec_weights(m->exec, m->params, m->state);
     tn_ckpt_free(&ck);
     return st == TN_OK ? st : tn_fail(st, "%s: %s", path, tn_msg);
+}
+
+tn_images tn_images_of(const unsigned char *bytes, const tn_input_norm *norm) {
+    tn_images out = {.bytes = bytes};
+    for (int c = 0; c < 3; c++) {
+        out.norm.scale[c] = 1.0F / (255.0F * norm->std[c]);
+        out.norm.shift[c] = -norm->mean[c] / norm->std[c];
+    }
+    return out;
 }

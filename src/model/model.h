@@ -3,7 +3,8 @@
  *
  *   tn_model m = {.net = NULL};
  *   TN_TRY(tn_model_open(path, &(tn_model_use){.device = TN_DEVICE_CPU, .n_threads = 1, .isa = isa, .B = 16}, &m));
- *   tn_exec_eval(m.exec, image, extra, p);  tn_model_close(&m);
+ *   tn_images images = tn_images_of(bytes, &m.about.norm);
+ *   tn_exec_eval(m.exec, &images, extra, p);  tn_model_close(&m);
  */
 #ifndef TN_MODEL_MODEL_H
 #define TN_MODEL_MODEL_H
@@ -13,7 +14,7 @@
 typedef struct {
     tn_device_kind device;
     int n_threads;
-    tn_isa isa; /* TN_ISA_BEST: the one recorded in the file; an error if there is none */
+    tn_isa isa; /* TN_ISA_BEST: the one recorded in the file, or, after training on a GPU, that of this processor */
     tn_precision precision;
     int B;       /* images per batch */
     int size_px; /* 0: as recorded in the file */
@@ -30,5 +31,8 @@ typedef struct {
 /* Call tn_model_close also after an error. Errors "PATH: ...": those of tn_ckpt_read, tn_net_new, tn_exec_new. */
 tn_status tn_model_open(const char *path, const tn_model_use *use, tn_model *m);
 void tn_model_close(tn_model *m);
+
+/* Images as bytes, for a net that was trained with this norm. */
+tn_images tn_images_of(const unsigned char *bytes, const tn_input_norm *norm);
 
 #endif

@@ -28,8 +28,8 @@ static tn_status check_moments(const tn_exec *ex) {
 
 /* The batch of evaluation: few enough images that activations stay in the cache, many enough to keep all threads busy. */
 static int eval_batch(const tn_exec *ex) {
-    enum { PIXELS = 4 * 240 * 240 };
-    int n = PIXELS / (ex->size_px * ex->size_px);
+    if (!ex->dev->op->eval_pixels) return ex->B;
+    int n = ex->dev->op->eval_pixels / (ex->size_px * ex->size_px);
     return n < 1 ? 1 : n > ex->B ? ex->B : n;
 }
 
@@ -146,13 +146,17 @@ void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane) {
     ex->dev->op->upload(ex->dev, ex->n_draws, ex->host, ex->draw);
 }
 
-/* Copy the first n images to the device. */
-static void upload_inputs(tn_exec *ex, int n, const float *image, const float *extra, bool training) {
+/* Copy images `first` to `first` + n of a batch to the device. */
+static void upload_inputs(tn_exec *ex, int first, int n, const tn_images *image, const float *extra, bool training) {
     const tn_dev_table *f = ex->dev->op;
-    int64_t n_extra = ex->value[TN_VALUE_EXTRA].n;
+    int64_t n_extra = ex->value[TN_VALUE_EXTRA].n, each = ex->value[TN_VALUE_IMAGE].n;
+    void *x = tn_value_at(ex, TN_VALUE_IMAGE, training);
     ex->batch = n;
-    f->store(ex->dev, n * ex->value[TN_VALUE_IMAGE].n, image, tn_value_at(ex, TN_VALUE_IMAGE, training));
-    if (n_extra) f->upload(ex->dev, n * n_extra, extra, tn_value_at(ex, TN_VALUE_EXTRA, training));
+    if (image->bytes)
+        f->pixels(ex->dev, n * each / 3, image->bytes + first * each, &image->norm, x);
+    else
+        f->store(ex->dev, n * each, image->x + first * each, x);
+    if (n_extra) f->upload(ex->dev, n * n_extra, extra + first * n_extra, tn_value_at(ex, TN_VALUE_EXTRA, training));
 }
 
 /* The backward pass needs biased variances, but running variances are unbiased, as in PyTorch and TensorFlow. */
@@ -192,7 +196,7 @@ void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, floa
     TN_ASSERT(ex->training && ex->params);
     const tn_dev_table *f = ex->dev->op;
     int K = ex->net->spec.n_classes;
-    upload_inputs(ex, ex->B, lane->image, lane->extra, true);
+    upload_inputs(ex, 0, ex->B, &lane->image, lane->extra, true);
     f->upload(ex->dev, (int64_t)ex->B * K, lane->target, ex->target);
     tn_exec_draw(ex, lane);
     tn_tape_forward(ex, moments_out);
@@ -201,19 +205,22 @@ void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, floa
     if (lane->teacher) add_consistency(ex, lane);
     tn_tape_backward(ex, lane, moments_out, grads_out);
     unbias(ex, moments_out);
-    *loss_out = mean_loss(ex);
+    if (loss_out) *loss_out = mean_loss(ex);
+}
+
+const float *tn_exec_losses(const tn_exec *ex) {
+    return ex->loss;
 }
 
 /* --- evaluation --------------------------------------------------------------------------------------------------- */
 
-static void evaluate(tn_exec *ex, const float *image, const float *extra, bool logits, float *out) {
+static void evaluate(tn_exec *ex, const tn_images *image, const float *extra, bool logits, float *out) {
     TN_ASSERT(ex->params);
     const tn_dev_table *f = ex->dev->op;
     int K = ex->net->spec.n_classes;
     for (int at = 0; at < ex->B; at += ex->B_eval) {
         int n = ex->B - at < ex->B_eval ? ex->B - at : ex->B_eval;
-        upload_inputs(ex, n, image + at * ex->value[TN_VALUE_IMAGE].n,
-                      extra ? extra + at * ex->value[TN_VALUE_EXTRA].n : NULL, false);
+        upload_inputs(ex, at, n, image, extra, false);
         tn_tape_forward(ex, NULL);
         const float *z = tn_value_at(ex, ex->logits, false);
         if (!logits) f->softmax(ex->dev, n, K, z, ex->p);
@@ -221,10 +228,10 @@ static void evaluate(tn_exec *ex, const float *image, const float *extra, bool l
     }
 }
 
-void tn_exec_eval(tn_exec *ex, const float *image, const float *extra, float *p_out) {
+void tn_exec_eval(tn_exec *ex, const tn_images *image, const float *extra, float *p_out) {
     evaluate(ex, image, extra, false, p_out);
 }
 
-void tn_exec_logits(tn_exec *ex, const float *image, const float *extra, float *logits_out) {
+void tn_exec_logits(tn_exec *ex, const tn_images *image, const float *extra, float *logits_out) {
     evaluate(ex, image, extra, true, logits_out);
 }

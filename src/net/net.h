@@ -101,8 +101,15 @@ tn_status tn_exec_cost(tn_dev *dev, const tn_net *net, int B, int size_px, bool 
  * their values, too. */
 void tn_exec_weights(tn_exec *ex, const float *params, const float *state);
 
+/* Images of a batch in host memory: bytes (B,S,S,3) read through norm, or, with bytes NULL, x (B,S,S,3), normalised. */
 typedef struct {
-    const float *image;        /* (B,S,S,3) host memory, normalised   */
+    const unsigned char *bytes;
+    tn_byte_norm norm;
+    const float *x;
+} tn_images;
+
+typedef struct {
+    tn_images image;
     const float *extra;        /* (B,M) host, NULL when M = 0         */
     const float *target;       /* (B,K) host: class probabilities; a row of zeros: no label, no cross entropy */
     const float *teacher;      /* (B,K) host: the teacher's probabilities; NULL = no consistency loss */
@@ -122,16 +129,19 @@ typedef struct {
  * grads_out    (n_params, device) overwritten with the gradient of the mean loss over all B samples of the lane. Samples without
  *              label count in B, so the weight of a label does not depend on the other samples (as in the code of mean teacher)
  * moments_out  (n_state, device) batch means and *unbiased* variances, in the layout of the running moments
- * loss_out     (host) mean loss of the lane */
+ * loss_out     (host) mean loss of the lane; the call waits for the device. NULL = neither */
 void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, float *moments_out, double *loss_out);
+
+/* The losses (B) of the samples of the latest tn_exec_train: device memory, until the next call. */
+const float *tn_exec_losses(const tn_exec *ex);
 
 /* Print the time spent since the executor was made, as markdown: for each kind of operation and for the most expensive operations,
  * milliseconds of forward, backward and evaluation, their share, and the least memory traffic of one pass. */
 void tn_exec_profile(const tn_exec *ex, FILE *out);
 
 /* Class probabilities p_out (B,K, host) in evaluation mode (running moments, no dropout). */
-void tn_exec_eval(tn_exec *ex, const float *image, const float *extra, float *p_out);
+void tn_exec_eval(tn_exec *ex, const tn_images *image, const float *extra, float *p_out);
 /* Logits (B,K, host) instead of probabilities. */
-void tn_exec_logits(tn_exec *ex, const float *image, const float *extra, float *logits_out);
+void tn_exec_logits(tn_exec *ex, const tn_images *image, const float *extra, float *logits_out);
 
 #endif

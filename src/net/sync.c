@@ -8,11 +8,15 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { MOST_BUCKETS = 64, TAG = 1000 }; /* the largest tag, TAG + 64 x 64, is below 32767, which every MPI allows */
+enum {
+    MOST_BUCKETS = TN_DEV_COPIES,
+    TAG = 1000
+}; /* the largest tag, TAG + 64 x 64, is below 32767, which every MPI allows */
 
 typedef struct {
     tn_route route;
     int64_t at, n;
+    bool copying;         /* from the device: the exchanges have not begun */
     int stage, n_waiting; /* present exchange; its messages that have not arrived */
 } bucket;
 
@@ -42,7 +46,7 @@ static tn_status make_host(tn_lane_sum *s, int L, int n_ranks, int rank, int64_t
     for (size_t i = 0; st == TN_OK && i < n_lanes; i++) {
         if (!s->dev)
             s->host[i] = s->vector[i];
-        else if (root[i] && n_ranks > 1 && !(s->host[i] = malloc((size_t)n * sizeof **s->host)))
+        else if (root[i] && n_ranks > 1 && !(s->host[i] = s->dev->op->host_alloc(s->dev, n)))
             st = tn_fail_memory((size_t)n * sizeof **s->host, "the sum over lanes");
     }
     free(root);
@@ -95,7 +99,7 @@ void tn_lane_sum_free(tn_lane_sum **sum) {
     tn_lane_sum *s = *sum;
     if (!s) return;
     for (int i = 0; s->bucket && i < s->n_buckets; i++) tn_route_free(&s->bucket[i].route);
-    for (int i = 0; s->dev && s->host && i < s->n_lanes; i++) free(s->host[i]);
+    for (int i = 0; s->dev && s->host && i < s->n_lanes; i++) s->dev->op->host_free(s->dev, s->host[i]);
     free(s->host);
     free(s->bucket);
     free(s->request);
@@ -124,13 +128,17 @@ static void add_own(const tn_lane_sum *s, const bucket *b) {
     }
 }
 
-static void copy_to_host(const tn_lane_sum *s, const bucket *b) {
+/* Copies of a bucket have its number; the latest is done last. */
+static void copy_to_host(const tn_lane_sum *s, bucket *b) {
     for (int i = 0; s->dev && i < s->n_lanes; i++)
-        if (s->host[i]) s->dev->op->download(s->dev, b->n, s->vector[i] + b->at, s->host[i] + b->at);
+        if (s->host[i]) {
+            b->copying = true;
+            s->dev->op->download_begin(s->dev, (int)(b - s->bucket), b->n, s->vector[i] + b->at, s->host[i] + b->at);
+        }
 }
 
 static void copy_to_device(const tn_lane_sum *s, const bucket *b) {
-    if (s->dev && s->host[0]) s->dev->op->upload(s->dev, b->n, s->host[0] + b->at, s->vector[0] + b->at);
+    if (s->dev && s->host[0]) s->dev->op->upload_begin(s->dev, b->n, s->host[0] + b->at, s->vector[0] + b->at);
 }
 
 static void end_stage(bucket *b) {
@@ -172,7 +180,17 @@ static void begin_from(tn_lane_sum *s, int64_t from) {
         b->stage = 0;
         add_own(s, b);
         copy_to_host(s, b);
-        go_on(s, s->n_begun++);
+        if (!b->copying) go_on(s, s->n_begun);
+        s->n_begun++;
+    }
+}
+
+/* Begin the exchanges of buckets that have arrived from the device. wait: until all have. */
+static void go_on_copied(tn_lane_sum *s, bool wait) {
+    for (int i = 0; s->dev && i < s->n_begun; i++) {
+        if (!s->bucket[i].copying || !s->dev->op->download_done(s->dev, i, wait)) continue;
+        s->bucket[i].copying = false;
+        go_on(s, i);
     }
 }
 
@@ -184,8 +202,10 @@ void tn_lane_sum_ready(tn_lane_sum *s, int64_t from) {
     double begin_s = tn_now_s();
     int which = 0, any = 1;
     begin_from(s, from);
+    go_on_copied(s, false);
     while (any && s->n_done < s->n_begun) {
         MPI_Testany(s->n_begun * s->most, s->request, &which, &any, MPI_STATUS_IGNORE);
+        if (which == MPI_UNDEFINED) break; /* no messages yet: all buckets are on their way from the device */
         if (any) arrived(s, which);
     }
     s->hidden_s += tn_now_s() - begin_s;
@@ -208,6 +228,7 @@ void tn_lane_sum_finish(tn_run *run, tn_lane_sum *s) {
     TN_ASSERT(s->run == run);
     tn_watch_wait("the sum over lanes");
     begin_from(s, 0);
+    go_on_copied(s, true);
     while (s->n_done < s->n_buckets) arrived(s, wait_any(s));
     tn_watch_go();
     s->run = NULL;

@@ -24,7 +24,8 @@
  * Cost       R a power of two: 2 log2 R messages per bucket; 2 (R-1)/R n floats sent and received per rank, as in a ring;
  *            (R-1)/R n additions besides those of the rank's own lanes. Memory: n/2 floats if R > 1.
  * Device     A device whose memory MPI cannot send adds the rank's own lanes itself. What other ranks need (one vector if R is a
- *            power of two) is copied to host memory bucket by bucket, and the sum is copied back: n more floats of memory.
+ *            power of two) is copied to host memory bucket by bucket, beside the computation, and the sum is copied back: n more
+ *            floats of memory.
  */
 #ifndef TN_NET_SYNC_H
 #define TN_NET_SYNC_H

@@ -20,7 +20,7 @@ static tn_status add_cell(const tn_cfg *cfg, double *mib) {
     for (int i = 0; i < cfg->train.n_sizes; i++) {
         tn_train_cost cost;
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], lanes_here, 0, &cost));
-        double now = (double)tn_train_cost_bytes(&cost) / 0x1p20;
+        double now = (double)cost.host_bytes / 0x1p20;
         if (now > *mib) *mib = now;
     }
     return TN_OK;

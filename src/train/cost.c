@@ -5,19 +5,20 @@
 
 #include <string.h>
 
-static const size_t PROGRAM_BYTES = 60UL << 20; /* measured: idle Open MPI and HDF5, and scratch memory */
+static const size_t PROGRAM_BYTES = 60UL << 20;    /* measured: idle Open MPI and HDF5, and scratch memory */
+static const size_t GPU_LIBRARY_BYTES = 1UL << 30; /* of CUDA and cuDNN in host memory; not measured */
 
-static tn_status with_device(const tn_cfg *cfg, const tn_net *net, int size_px, size_t *lane_bytes_out) {
-    tn_dev *dev = NULL;
-    /* a plan takes the same memory on every device; a job file for GPUs is checked where there is none */
-    tn_device_kind kind = cfg->train.device == TN_DEVICE_CUDA ? TN_DEVICE_CPU : cfg->train.device;
-    TN_TRY(tn_dev_open(kind, cfg->train.lane_threads, tn_isa_best(), cfg->train.precision, &dev));
-    tn_status st = tn_exec_cost(dev, net, cfg->train.lane_images, size_px, true, lane_bytes_out);
+/* Bytes of activations of a lane, and what the device takes beside them. */
+static tn_status plan_device(const tn_cfg *cfg, const tn_net *net, int size_px, size_t *lane_out, size_t *room_out) {
+    tn_dev *plan = NULL;
     size_t teacher_bytes = 0;
+    TN_TRY(tn_dev_open_plan(cfg->train.device, cfg->train.precision, &plan));
+    tn_status st = tn_exec_cost(plan, net, cfg->train.lane_images, size_px, true, lane_out);
     if (st == TN_OK && cfg->self.consistency_weight > 0)
-        st = tn_exec_cost(dev, net, cfg->train.lane_images, size_px, false, &teacher_bytes);
-    if (st == TN_OK) *lane_bytes_out += teacher_bytes;
-    tn_dev_close(&dev);
+        st = tn_exec_cost(plan, net, cfg->train.lane_images, size_px, false, &teacher_bytes);
+    *lane_out += teacher_bytes;
+    *room_out = st == TN_OK ? tn_dev_plan_room(plan, true) : 0;
+    tn_dev_close(&plan);
     return st;
 }
 
@@ -45,18 +46,26 @@ tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int e
     tn_net_spec spec = tn_train_net(cfg, extra_units);
     tn_net *net = NULL;
     TN_TRY(tn_net_new(&spec, &net));
-    tn_status st = with_device(cfg, net, size_px, &out->lane_bytes);
+    size_t room = 0;
+    tn_status st = plan_device(cfg, net, size_px, &out->lane_bytes, &room);
     size_t params = (size_t)tn_net_params(net) * sizeof(float);
-    bool adamw = cfg->train.optimizer == TN_OPTIM_ADAMW, bf16 = cfg->train.precision == TN_BF16,
-         teacher = cfg->self.consistency_weight > 0;
     tn_net_free(&net);
-    /* weights, average, one or two moments, a gradient per lane; bf16: two packed copies of the weights; on rank 0 a host copy of
-     * weights, average and moments for the checkpoint; and half a gradient in flight between ranks */
-    out->weights_bytes = params * (size_t)(3 + adamw + lanes_here + bf16 * (1 + teacher) + 3 + adamw);
-    if (lanes_here < cfg->train.lanes) out->weights_bytes += params / 2;
-    size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)size_px * (size_t)size_px * 3 * sizeof(float);
-    out->loader_bytes = lane_pixels * (size_t)(2 * lanes_here + 2) * (teacher && mixes(cfg) ? 2 : 1);
-    out->program_bytes = PROGRAM_BYTES;
+    bool adamw = cfg->train.optimizer == TN_OPTIM_ADAMW, bf16 = cfg->train.precision == TN_BF16,
+         teacher = cfg->self.consistency_weight > 0, is_far = !tn_dev_table_of(cfg->train.device)->in_host_memory;
+    /* weights, average, one or two moments, a gradient per lane */
+    size_t vectors = params * (size_t)(3 + adamw + lanes_here);
+    size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)size_px * (size_t)size_px * 3;
+    /* on rank 0 a copy of weights, average and moments for the checkpoint; half a gradient in flight between ranks */
+    out->host_bytes = PROGRAM_BYTES + params * (size_t)(3 + adamw) + (lanes_here < cfg->train.lanes ? params / 2 : 0);
+    out->host_bytes += lane_pixels * (size_t)(2 * lanes_here + 2) * (teacher && mixes(cfg) ? 2 : 1);
+    if (is_far) {
+        out->device_bytes = out->lane_bytes + vectors + room;
+        /* images on their way to the device; the gradient, where MPI can send it */
+        out->host_bytes += GPU_LIBRARY_BYTES + 2 * lane_pixels + (lanes_here < cfg->train.lanes ? params : 0);
+    } else {
+        out->device_bytes = 0;
+        out->host_bytes += out->lane_bytes + vectors + params * (size_t)(bf16 * (1 + teacher)); /* packed copies */
+    }
     return st;
 }
 

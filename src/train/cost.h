@@ -2,7 +2,7 @@
  * cost.h - checks before training: can the cell be trained, and how much memory will a rank need? All functions are local.
  *
  *   TN_TRY(tn_train_cost_of(cfg, size_px, lanes_here, extra_units, &cost));
- *   printf("%zu", tn_train_cost_bytes(&cost));
+ *   printf("%zu", cost.host_bytes);
  *
  * Accuracy  within 10 % of the peak resident size of a rank (measured in docs/performance.md), without the data set's index,
  *           which takes about 100 bytes per row.
@@ -18,11 +18,12 @@
 typedef struct {
     size_t
         lane_bytes; /* activations and their gradients of one lane (micro-batch), also the teacher's. A rank computes its lanes
-                          one after another, so their number does not matter */
+                            one after another, so their number does not matter */
     size_t
-        weights_bytes; /* weights, averages, moments, gradients of every lane of the rank, the kernels' copies of weights */
-    size_t loader_bytes;  /* images loaded ahead */
-    size_t program_bytes; /* the program, its libraries and the kernels' buffers */
+        host_bytes; /* all host memory of the rank: on the processor the lane and the weights, averages, moments and gradients;
+                            images loaded ahead; the program */
+    size_t
+        device_bytes; /* all memory of the rank's GPU, without what CUDA itself takes (about half a GiB); 0 on the processor */
 } tn_train_cost;
 
 /* The network that the job file describes. extra_units: width of the metadata input of the head. */
@@ -37,9 +38,5 @@ tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out);
 /* Check everything about training that can be checked without data.
  * Errors  those of tn_train_steps, of tn_train_cost_of for each size, and of tn_pretrained_open if the file exists. */
 tn_status tn_train_check(const tn_cfg *cfg);
-
-static inline size_t tn_train_cost_bytes(const tn_train_cost *c) {
-    return c->lane_bytes + c->weights_bytes + c->loader_bytes + c->program_bytes;
-}
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/progress.h"
 #include "base/stop_broadcast.h"
 #include "base/watch.h"
+#include "model/model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +30,13 @@ static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec,
                            const int64_t *rows, const char *label, float *p) {
     int B = spec->lane_images, S = spec->size_px, K = spec->index->n_classes;
     int M = tn_extra_units(spec->index, spec->metadata_levels);
-    size_t image_floats = (size_t)S * (size_t)S * 3;
-    float *image = calloc((size_t)B * image_floats, sizeof *image),
-          *extra = calloc((size_t)B * (size_t)M + 1, sizeof *extra);
+    size_t image_bytes = (size_t)S * (size_t)S * 3;
+    unsigned char *image = calloc((size_t)B, image_bytes);
+    float *extra = calloc((size_t)B * (size_t)M + 1, sizeof *extra);
     float *block_p = malloc((size_t)B * (size_t)K * sizeof *block_p);
     tn_loader *loader = NULL;
     tn_status st = image && extra && block_p ? tn_loader_new(spec, &loader)
-                                             : tn_fail_memory((size_t)B * image_floats * sizeof *image, "evaluation");
+                                             : tn_fail_memory((size_t)B * image_bytes, "evaluation");
     tn_progress bar;
     bool first_rank = run->rank == 0;
     tn_progress_begin(&bar, label ? label : "evaluation", n, "images");
@@ -53,14 +54,15 @@ static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec,
             tn_loader_push(loader, rows + first + pushed, (int)(n - pushed < B ? n - pushed : B), 0);
         tn_lane lane;
         if ((st = tn_loader_pop(loader, &lane)) != TN_OK) break;
-        const float *x = lane.image, *e = lane.extra;
-        if (lane.B < B) { /* the last block is padded with zero images, so that its bits are always the same */
-            memcpy(image, lane.image, (size_t)lane.B * image_floats * sizeof *image);
+        tn_images x = tn_images_of(lane.image, &spec->norm);
+        const float *e = lane.extra;
+        if (lane.B < B) { /* the last block is padded with black images, so that its bits are always the same */
+            memcpy(image, lane.image, (size_t)lane.B * image_bytes);
             if (M) memcpy(extra, lane.extra, (size_t)lane.B * (size_t)M * sizeof *extra);
-            x = image;
+            x.bytes = image;
             e = M ? extra : NULL;
         }
-        tn_exec_eval(ex, x, e, block_p);
+        tn_exec_eval(ex, &x, e, block_p);
         memcpy(p + (first + done) * K, block_p, (size_t)lane.B * (size_t)K * sizeof *p);
         done += lane.B;
         if (first_rank) tn_progress_at(&bar, done, NULL);

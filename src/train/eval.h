@@ -3,7 +3,7 @@
  *
  *   TN_TRY(tn_eval_rows(run, ex, &spec, n, rows, p));
  *
- * The rows are cut into blocks of lane_images; each rank takes a contiguous run of blocks; the last block is padded with zero
+ * The rows are cut into blocks of lane_images; each rank takes a contiguous run of blocks; the last block is padded with black
  * images. So the bits of a row's result do not depend on the number of ranks.
  */
 #ifndef TN_TRAIN_EVAL_H

@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "data/augment.h"
+#include "model/model.h"
 #include "net/optim.h"
 #include "train/cost.h"
 
@@ -38,19 +39,24 @@ typedef struct {
     tn_exec *exec;
     int64_t n, n_state;
     float *params, *state, *m, *v, *ema_params, *ema_state, *grads, *moments; /* device */
-    float *pixels, *target, *p, *fitted;                                      /* host */
-    unsigned char *decoded;
+    float *target, *p;                                                        /* host */
+    unsigned char *pixels, *fitted, *decoded;
     size_t decoded_room;
     int64_t n_done; /* pieces of the present kind that are done */
 } bench;
 
 /* --- what is timed ------------------------------------------------------------------------------------------------ */
 
+static tn_images images(const bench *b) {
+    static const tn_input_norm NORM = {{0.5F, 0.5F, 0.5F}, {0.25F, 0.25F, 0.25F}};
+    return tn_images_of(b->pixels, &NORM);
+}
+
 static tn_status lane(bench *b) {
     double loss;
     tn_exec_lane in = {
-        .image = b->pixels, .target = b->target, .seed = 1, .position = b->n_done * b->cfg->train.lane_images};
-    if (b->cfg->self.consistency_weight > 0) tn_exec_eval(b->exec, b->pixels, NULL, b->p);
+        .image = images(b), .target = b->target, .seed = 1, .position = b->n_done * b->cfg->train.lane_images};
+    if (b->cfg->self.consistency_weight > 0) tn_exec_eval(b->exec, &in.image, NULL, b->p);
     tn_exec_train(b->exec, &in, b->grads, b->moments, &loss);
     return TN_OK;
 }
@@ -70,7 +76,8 @@ static tn_status rest(bench *b) {
 }
 
 static tn_status evaluate(bench *b) {
-    tn_exec_eval(b->exec, b->pixels, NULL, b->p);
+    tn_images all = images(b);
+    tn_exec_eval(b->exec, &all, NULL, b->p);
     return TN_OK;
 }
 
@@ -82,15 +89,14 @@ static const tn_augment *crop_of(const tn_cfg *cfg) {
 
 static tn_status load_one(bench *b, const tn_augment *crop) {
     const tn_pace_image *x = &b->image[b->n_done % b->n_images];
-    static const tn_input_norm NORM = {{0.5F, 0.5F, 0.5F}, {0.25F, 0.25F, 0.25F}};
     tn_box box = tn_crop_draw(crop, 1, (uint64_t)b->n_done, 0, x->w, x->h), got;
     if (b->cfg->preprocess.store == TN_STORE_RAW)
-        return tn_image_fit(x->bytes, x->w, x->h, box, false, b->size_px, &NORM, b->fitted);
+        return tn_image_fit(x->bytes, x->w, x->h, box, false, b->size_px, b->fitted);
     int shrink = tn_shrink_for(box, b->size_px);
     tn_box wanted = tn_box_shrunk(box, shrink);
     TN_TRY(tn_jpeg_decode_part(x->bytes, x->n_bytes, x->w, x->h, &wanted, shrink, &b->decoded, &b->decoded_room, &got));
     box = (tn_box){wanted.x - got.x, wanted.y - got.y, wanted.w, wanted.h};
-    return tn_image_fit(b->decoded, got.w, got.h, box, false, b->size_px, &NORM, b->fitted);
+    return tn_image_fit(b->decoded, got.w, got.h, box, false, b->size_px, b->fitted);
 }
 
 static tn_status load(bench *b) {
@@ -152,13 +158,13 @@ static tn_status make_host(bench *b) {
         tn_net_init(b->net, 1, params, state);
         b->dev->op->upload(b->dev, b->n, params, b->params);
         b->dev->op->upload(b->dev, b->n_state, state, b->state);
-        for (size_t i = 0; i < B * image; i++) b->pixels[i] = (float)(i * 7919 % 2003) / 1000 - 1;
+        for (size_t i = 0; i < B * image; i++) b->pixels[i] = (unsigned char)(i * 7919 % 251);
         for (size_t i = 0; i < B; i++) b->target[i * K + i % K] = 1;
         tn_exec_weights(b->exec, b->params, b->state);
     }
     free(params);
     free(state);
-    return ok ? TN_OK : tn_fail_memory(B * image * sizeof(float), "the images");
+    return ok ? TN_OK : tn_fail_memory(B * image, "the images");
 }
 
 /* An artificial image of clouds, edges and grain, which takes about as many bits as a photograph. */

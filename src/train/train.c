@@ -1,7 +1,7 @@
 /*
  * train.c - the step loop of one cell.
  *
- *   step:  each lane of this rank -> a vector [batch moments | gradients] on the device, and a few numbers on the host
+ *   step:  each lane of this rank -> a vector [batch moments | gradients] and a few numbers on the device
  *          tn_lane_sum            -> the sums over all lanes, bitwise the same on every rank; gradients are sent while
  *                                    those of earlier layers are still computed
  *          optimiser, running moments, EMA: every rank computes all of it, nothing is sent
@@ -17,6 +17,7 @@
 #include "train/train_priv.h"
 
 #include "base/watch.h"
+#include "model/model.h"
 #include "store/done.h"
 #include "store/history.h"
 
@@ -26,33 +27,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Ask the loader for a lane. The loader works ahead in the order in which lanes are pushed. */
-static void push_lane(tn_train *t, tn_loader *loader, int64_t step, int lane, int64_t *rows) {
-    int64_t position = (step * t->L + lane) * t->B;
-    for (int i = 0; i < t->B; i++) rows[i] = tn_sampler_at(t->sampler, position + i);
-    tn_loader_push(loader, rows, t->B, position);
-}
-
-typedef struct {
-    tn_loader *loader;
-    int64_t *rows;  /* (B) */
-    int64_t pushed; /* lanes of this rank pushed since the first step of this start */
-    int64_t first_step;
-} tn_feed;
-
-static void feed(tn_train *t, tn_feed *f) {
-    int64_t last = (t->n_steps - f->first_step) * t->mine.n;
-    for (; f->pushed < last && tn_loader_pending(f->loader) < t->train_spec.depth - 1; f->pushed++)
-        push_lane(t, f->loader, f->first_step + f->pushed / t->mine.n, t->mine.first + (int)(f->pushed % t->mine.n),
-                  f->rows);
-}
-
 /* The teacher's probabilities: averaged weights predict the images before CutMix, and the results are mixed like the labels. */
 static const float *ask_teacher(tn_train *t, const tn_lane *in) {
     if (!t->teacher) return NULL;
     int K = t->index->n_classes;
     float *mixed = t->teacher_p + (int64_t)t->B * K;
-    tn_exec_eval(t->teacher, in->clean_image, in->clean_extra, t->teacher_p);
+    tn_images clean = tn_images_of(in->clean_image, &t->train_spec.norm);
+    tn_exec_eval(t->teacher, &clean, in->clean_extra, t->teacher_p);
     if (in->mix.lambda >= 1) return t->teacher_p;
     tn_mix_rows(&in->mix, t->B, K, t->teacher_p, mixed);
     return mixed;
@@ -63,6 +44,7 @@ typedef struct {
     tn_train *t;
     const float *grads;
     int64_t from;
+    double *square;
     bool last; /* the last lane of this rank: final parts are sent at once, and then overwritten by the sum */
 } tn_growing;
 
@@ -71,17 +53,16 @@ typedef struct {
 static void on_grads(void *context, int64_t from) {
     tn_growing *g = context;
     tn_train_vectors *v = &g->t->vec;
-    if (from < g->from) g->t->dev->op->add_squares(g->t->dev, g->from - from, g->grads + from, v->square);
+    if (from < g->from) g->t->dev->op->add_squares(g->t->dev, g->from - from, g->grads + from, g->square);
     g->from = from;
     if (g->last) tn_lane_sum_ready(v->sum, v->grads_at + from);
 }
 
 static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
     tn_watch_at(t->name, t->clock.images_seen);
-    feed(t, f);
     tn_lane in;
-    TN_TRY(tn_loader_pop(f->loader, &in));
-    tn_exec_lane lane = {.image = in.image,
+    TN_TRY(tn_feed_take(t, f, &in));
+    tn_exec_lane lane = {.image = tn_images_of(in.image, &t->train_spec.norm),
                          .extra = in.extra,
                          .target = in.target,
                          .teacher = ask_teacher(t, &in),
@@ -90,16 +71,28 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
                          .seed = (uint64_t)t->cell.seed,
                          .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
                          .on_grads = on_grads};
-    double loss = 0, square = 0;
     float *moments = t->vec.lane[i], *grads = moments + t->vec.grads_at;
-    tn_growing growing = {.t = t, .grads = grads, .from = t->vec.n_params, .last = i == t->mine.n - 1};
+    tn_growing growing = {
+        .t = t, .grads = grads, .from = t->vec.n_params, .square = t->vec.square + i, .last = i == t->mine.n - 1};
     lane.context = &growing;
-    t->dev->op->fill(t->dev, sizeof square / sizeof(float), 0, (float *)(void *)t->vec.square);
-    tn_exec_train(t->exec, &lane, grads, moments, &loss);
-    t->dev->op->download_double(t->dev, 1, t->vec.square, &square);
-    t->numbers.lane[i][TN_LANE_LOSS] = (float)loss;
-    t->numbers.lane[i][TN_LANE_SQUARE] = (float)square;
+    tn_exec_train(t->exec, &lane, grads, moments, NULL);
+    t->dev->op->add(t->dev, t->B, tn_exec_losses(t->exec), t->vec.loss + (int64_t)i * t->B);
+    tn_feed_stage(t, f);
     return TN_OK;
+}
+
+/* Losses and lengths of all lanes come to the host in one piece. */
+static void take_numbers(tn_train *t) {
+    const double *square = (const double *)(const void *)t->numbers.computed;
+    const float *loss = (const float *)(square + t->mine.n);
+    t->dev->op->download(t->dev, t->numbers.n_computed, (const float *)(const void *)t->vec.square,
+                         t->numbers.computed);
+    for (int i = 0; i < t->mine.n; i++) {
+        double sum = 0;
+        for (int b = 0; b < t->B; b++) sum += (double)*loss++;
+        t->numbers.lane[i][TN_LANE_LOSS] = (float)(sum / t->B);
+        t->numbers.lane[i][TN_LANE_SQUARE] = (float)square[i];
+    }
 }
 
 /* Update weights and averages after the sum; every rank computes the same. */
@@ -167,6 +160,7 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
     tn_exec_weights(t->exec, t->vec.params, t->vec.state);
     if (t->teacher) tn_exec_weights(t->teacher, t->vec.ema_params, t->vec.ema_state);
     tn_status mine = TN_OK;
+    t->dev->op->fill(t->dev, t->numbers.n_computed, 0, (float *)(void *)t->vec.square);
     tn_lane_sum_begin(run, t->vec.sum);
     for (int i = 0; i < t->mine.n; i++) {
         if (mine == TN_OK) mine = run_lane(t, f, i);
@@ -175,6 +169,7 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
         t->numbers.lane[i][TN_LANE_SAVE] = i == 0 && run->rank == 0 && save_by_clock(t) ? 1 : 0;
         t->numbers.lane[i][TN_LANE_FAILED] = mine != TN_OK ? 1 : 0;
     }
+    take_numbers(t);
     tn_lane_sum_finish(run, t->vec.sum);
     tn_lane_sum_begin(run, t->numbers.sum);
     tn_lane_sum_finish(run, t->numbers.sum);
@@ -247,13 +242,10 @@ static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
 }
 
 static tn_status train_all(tn_run *run, tn_train *t) {
-    tn_feed f = {.first_step = t->clock.step};
-    f.rows = malloc((size_t)t->B * sizeof *f.rows);
-    tn_status st = f.rows ? tn_loader_new(&t->train_spec, &f.loader) : tn_fail_memory((size_t)t->B * 8, "a lane");
-    st = tn_agree(run, st);
+    tn_feed f = {.loader = NULL};
+    tn_status st = tn_agree(run, tn_feed_begin(t, &f));
     if (st == TN_OK) st = train_loop(run, t, &f);
-    tn_loader_free(&f.loader);
-    free(f.rows);
+    tn_feed_end(&f);
     return st;
 }
 

@@ -79,7 +79,7 @@ static json_t *checkpoint_words(const tn_train *t) {
     json_object_set_new(meta, "settings", json_string(t->settings));
     json_object_set_new(meta, "inputs", json_string(t->inputs));
     tn_ckpt_set_isa(meta, t->isa);
-    json_object_set_new(meta, "library", json_string(t->dev->op->library));
+    json_object_set_new(meta, "library", json_string(t->dev->library));
     json_object_set_new(meta, "clock", json_string(text ? text : ""));
     free(text);
     return meta;
@@ -183,13 +183,13 @@ static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
 
 static tn_status check_bits(const tn_train *t, const tn_ckpt *ck, bool allow_other_bits) {
     const char *isa = tn_ckpt_word(ck, "isa"), *library = tn_ckpt_word(ck, "library");
-    bool same = isa && library && strcmp(isa, tn_isa_words[t->isa]) == 0 && strcmp(library, t->dev->op->library) == 0;
+    bool same = isa && library && strcmp(isa, tn_isa_words[t->isa]) == 0 && strcmp(library, t->dev->library) == 0;
     if (allow_other_bits || same) return TN_OK;
     return tn_fail(TN_EARG,
                    "%s: began with instruction set %s and %s, but this node has %s and %s: the results would differ in "
                    "their last bits. Continue on a node like the first, or give --allow-other-bits",
                    t->files.checkpoint, isa ? isa : "?", library ? library : "?", tn_isa_words[t->isa],
-                   t->dev->op->library);
+                   t->dev->library);
 }
 
 tn_status tn_train_resume(tn_train *t, const tn_ckpt *ck, bool allow_other_bits, bool *resumed_out) {

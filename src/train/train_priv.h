@@ -1,4 +1,4 @@
-/* train_priv.h - the state of a cell in training; shared by train.c, train_state.c, train_ckpt.c, train_evaluation.c. */
+/* train_priv.h - the state of a cell in training; shared by train.c, train_feed.c, train_state.c, train_ckpt.c, train_evaluation.c. */
 #ifndef TN_TRAIN_TRAIN_PRIV_H
 #define TN_TRAIN_TRAIN_PRIV_H
 
@@ -66,7 +66,8 @@ typedef struct {
     /* A lane's vector: batch moments, then gradients from the first layer to the last, because tn_lane_sum sends from the end, and
      * gradients of the last layer are final first. */
     int64_t grads_at, n_lane;
-    double *square; /* (1): squared length of a lane's gradient */
+    double *square; /* (lanes of this rank): squared length of the lane's gradient; after them in the same memory: */
+    float *loss;    /* (lanes of this rank, B): losses of the samples */
     tn_lane_sum *sum;
 } tn_train_vectors;
 
@@ -75,6 +76,8 @@ enum { TN_LANE_LOSS, TN_LANE_SQUARE, TN_LANE_STOP, TN_LANE_SAVE, TN_LANE_FAILED,
 typedef struct {
     float **lane; /* (lanes of this rank) x TN_LANE_NUMBERS */
     float *memory;
+    int64_t n_computed;
+    float *computed; /* (n_computed): a copy of tn_train_vectors.square and loss */
     tn_lane_sum *sum;
 } tn_train_numbers;
 
@@ -112,6 +115,27 @@ typedef struct tn_train {
     double checkpoint_at_s; /* when the latest checkpoint was begun, tn_now_s */
     FILE *journal;          /* rank 0 */
 } tn_train;
+
+/* The lanes of this rank in the order of training, from one start to its end. */
+typedef struct {
+    tn_loader *loader;
+    int64_t *rows;  /* (B) */
+    int64_t pushed; /* lanes of this rank pushed since the first step of this start */
+    int64_t taken;  /* and popped */
+    int64_t first_step;
+    tn_lane next; /* popped ahead, and on its way to the device */
+    tn_status next_st;
+    char next_msg[TN_MSG_BYTES];
+    bool has_next;
+} tn_feed;
+
+/* train_feed.c. Local. Errors of begin: those of tn_loader_new; of take: those of the lane's images. */
+tn_status tn_feed_begin(tn_train *t, tn_feed *f);
+void tn_feed_end(tn_feed *f);
+tn_status tn_feed_take(tn_train *t, tn_feed *f, tn_lane *out); /* valid until the next take or stage */
+/* Take the next lane ahead, and begin to send its images to the device, which has got all of the lane taken last. Nothing for a device
+ * in host memory. */
+void tn_feed_stage(tn_train *t, tn_feed *f);
 
 /* train.c: which rows are evaluated, as the inputs of a cell or checkpoint say in their line "judged ...". front_out: bytes before
  * that line. */

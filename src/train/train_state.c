@@ -26,6 +26,7 @@ static tn_status choose_isa(tn_run *run, tn_train *t, const tn_ckpt *ck, bool al
     if (wanted != TN_ISA_BEST) t->isa = wanted;
     tn_status st =
         tn_dev_open(t->cfg->train.device, t->cfg->train.lane_threads, t->isa, t->cfg->train.precision, &t->dev);
+    if (st == TN_OK) t->isa = t->dev->isa;
     if (st != TN_ENODE) return st;
     return tn_fail(st, "%s: %s%s", t->name,
                    wanted != TN_ISA_BEST ? "train.isa: "
@@ -88,8 +89,12 @@ static tn_status make_vectors(tn_train *t, int n_ranks, int rank) {
     for (int i = 0; i < t->mine.n; i++)
         if (!(t->vec.lane[i] = t->dev->op->alloc(t->dev, t->vec.n_lane)))
             return tn_fail_memory((size_t)t->vec.n_lane * sizeof(float), "the gradients of a lane");
-    t->vec.square = (double *)(void *)t->dev->op->alloc(t->dev, sizeof *t->vec.square / sizeof(float));
-    if (!t->vec.square) return tn_fail_memory(sizeof *t->vec.square, "the gradients of a lane");
+    t->numbers.n_computed = t->mine.n * (int64_t)(sizeof(double) / sizeof(float) + (size_t)t->B);
+    t->vec.square = (double *)(void *)t->dev->op->alloc(t->dev, t->numbers.n_computed);
+    t->numbers.computed = calloc((size_t)t->numbers.n_computed, sizeof *t->numbers.computed);
+    if (!t->vec.square || !t->numbers.computed)
+        return tn_fail_memory((size_t)t->numbers.n_computed * sizeof(float), "the losses of the lanes");
+    t->vec.loss = (float *)(t->vec.square + t->mine.n);
     TN_TRY(tn_lane_sum_new(t->L, n_ranks, rank, t->vec.n_lane, BUCKET, t->dev, t->vec.lane, &t->vec.sum));
     return tn_exec_new(t->dev, t->net, t->B, t->cell.size_px, true, &t->exec);
 }
@@ -184,8 +189,23 @@ static void make_specs(tn_train *t) {
     t->train_spec.keep_clean = t->teacher != NULL;
 }
 
+/* Fail before anything is allocated if the device has too little memory. */
+static tn_status check_memory(const tn_train *t) {
+    tn_train_cost cost;
+    size_t n_free = 0, all = 0;
+    if (!t->dev->op->memory) return TN_OK;
+    TN_TRY(tn_train_cost_of(t->cfg, t->cell.size_px, t->mine.n, tn_net_spec_of(t->net)->extra_units, &cost));
+    t->dev->op->memory(t->dev, &n_free, &all);
+    if (cost.device_bytes <= n_free) return TN_OK;
+    return tn_fail(TN_ENOMEM,
+                   "%s: a lane of %d images of %d px needs %zu MiB of GPU memory, but %zu of %zu MiB are free: lower "
+                   "train.lane_images, or use other GPUs",
+                   t->name, t->B, t->cell.size_px, cost.device_bytes >> 20, n_free >> 20, all >> 20);
+}
+
 static tn_status make_all(tn_train *t, int n_ranks, int rank) {
     TN_TRY(make_net(t));
+    TN_TRY(check_memory(t));
     TN_TRY(make_vectors(t, n_ranks, rank));
     TN_TRY(make_numbers(t, n_ranks, rank));
     TN_TRY(make_teacher(t));
@@ -337,6 +357,7 @@ void tn_train_close(tn_train *t) {
     free(t->vec.lane);
     free(t->numbers.lane);
     free(t->numbers.memory);
+    free(t->numbers.computed);
     tn_ckpt_free(&t->pretrained);
     tn_exec_free(&t->exec);
     tn_exec_free(&t->teacher);

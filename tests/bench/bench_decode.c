@@ -22,11 +22,10 @@ int main(int argc, char **argv) {
     if (px < 1 || n < 1) return fprintf(stderr, "usage: bench_decode FILE.jpg PX [CROPS]\n"), 2;
     const tn_augment crop = {
         .probability = 1, .area_min = 0.08, .area_max = 1, .ratio_min = 0.75, .ratio_max = 4 / 3.0};
-    const tn_input_norm norm = {{0, 0, 0}, {1, 1, 1}};
     char *file = NULL;
     unsigned char *whole = NULL, *part = NULL;
     size_t n_bytes = 0, rooms[2] = {0};
-    float *out = malloc((size_t)px * (size_t)px * 3 * sizeof *out);
+    unsigned char *out = malloc((size_t)px * (size_t)px * 3);
     must(tn_file_read(argv[1], &file, &n_bytes));
     const unsigned char *bytes = (const unsigned char *)file;
     must(tn_jpeg_decode(bytes, n_bytes, &whole, &rooms[0], &w, &h));
@@ -38,13 +37,13 @@ int main(int argc, char **argv) {
         double t0 = tn_now_s();
         must(tn_jpeg_decode(bytes, n_bytes, &whole, &rooms[0], &w, &h));
         double t1 = tn_now_s();
-        must(tn_image_fit(whole, w, h, box, false, px, &norm, out));
+        must(tn_image_fit(whole, w, h, box, false, px, out));
         double t2 = tn_now_s();
         must(tn_jpeg_decode_part(bytes, n_bytes, w, h, &small, k, &part, &rooms[1], &got));
         double t3 = tn_now_s();
         small.x -= got.x;
         small.y -= got.y;
-        must(tn_image_fit(part, got.w, got.h, small, false, px, &norm, out));
+        must(tn_image_fit(part, got.w, got.h, small, false, px, out));
         double t4 = tn_now_s();
         s[0] += t1 - t0, s[1] += t2 - t1, s[2] += t3 - t2, s[3] += t4 - t3;
     }

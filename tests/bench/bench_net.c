@@ -30,7 +30,7 @@ static tn_status measure(const scene *s, int n_threads, tn_precision precision, 
     tn_net_init(net, 1, params, state); /* a host device */
     for (int64_t i = 0; i < n_image; i++) image[i] = (float)(i * 7919 % 2003) / 1000 - 1;
     for (int i = 0; i < s->B; i++) target[i * 5 + i % 5] = 1;
-    tn_exec_lane lane = {.image = image, .target = target};
+    tn_exec_lane lane = {.image = {.x = image}, .target = target};
     double loss, train_s = 0, eval_s = 0;
     int64_t n_train = 0, n_eval = 0;
     tn_exec_weights(ex, params, state);
@@ -38,7 +38,7 @@ static tn_status measure(const scene *s, int n_threads, tn_precision precision, 
     for (double begin_s = tn_now_s(); train_s < least_s; train_s = tn_now_s() - begin_s, n_train += s->B)
         tn_exec_train(ex, &lane, grads, moments, &loss);
     for (double begin_s = tn_now_s(); eval_s < least_s; eval_s = tn_now_s() - begin_s, n_eval += s->B)
-        tn_exec_eval(ex, image, NULL, p);
+        tn_exec_eval(ex, &(tn_images){.x = image}, NULL, p);
     printf("%-16s %s width %-4g %3d px, batch %2d, %d threads: train %7.1f img/s, evaluate %7.1f img/s, %5.0f MiB\n",
            s->net, precision == TN_BF16 ? "bf16" : "fp32", s->width, s->size_px, s->B, n_threads,
            (double)n_train / train_s, (double)n_eval / eval_s, (double)tn_exec_bytes(ex) / 0x1p20);

@@ -90,7 +90,7 @@ static void end(bench *b) {
 
 static void train_step(bench *b, int batch) {
     double loss;
-    tn_exec_lane lane = {.image = b->image, .target = b->target, .seed = 1, .position = b->n_done * batch};
+    tn_exec_lane lane = {.image = {.x = b->image}, .target = b->target, .seed = 1, .position = b->n_done * batch};
     tn_exec_train(b->ex, &lane, b->grads, b->moments, &loss);
     tn_optim_step(b->dev, b->net, b->cfg, 0.01, ++b->n_done, b->grads, b->params, b->momentum, NULL);
     b->dev->op->lerp(b->dev, b->n_state, 0.1F, b->moments, b->state);
@@ -109,7 +109,7 @@ static double median_s(bench *b, int batch, bool training, int n_steps) {
         if (training)
             train_step(b, batch);
         else
-            tn_exec_eval(b->ex, b->image, NULL, b->p);
+            tn_exec_eval(b->ex, &(tn_images){.x = b->image}, NULL, b->p);
         if (step >= 0) seconds[step] = tn_now_s() - begin_s;
     }
     qsort(seconds, (size_t)n_steps, sizeof *seconds, ascending);

@@ -82,6 +82,32 @@ static void load(tn_dev *dev, int64_t n, const void *x, float *host) {
     HOST(host);
     CPU.load(dev, n, NEAR(x), host);
 }
+static void pixels(tn_dev *dev, int64_t n_pixels, const unsigned char *host, const tn_byte_norm *norm, void *x) {
+    HOST(host);
+    CPU.pixels(dev, n_pixels, host, norm, NEAR(x));
+}
+static void stage(tn_dev *dev, int64_t n_pixels, const unsigned char *host) {
+    (void)dev;
+    (void)n_pixels;
+    HOST(host);
+}
+static float *host_alloc(tn_dev *dev, int64_t n) {
+    return CPU.alloc(dev, n);
+}
+static void host_free(tn_dev *dev, float *host) {
+    HOST(host);
+    CPU.free(dev, host);
+}
+static void download_begin(tn_dev *dev, int copy, int64_t n, const float *x, float *host) {
+    (void)copy;
+    download(dev, n, x, host);
+}
+static bool download_done(tn_dev *dev, int copy, bool wait) {
+    (void)dev;
+    (void)copy;
+    (void)wait;
+    return true;
+}
 static void fill(tn_dev *dev, int64_t n, float value, float *x) {
     CPU.fill(dev, n, value, NEAR(x));
 }
@@ -199,6 +225,7 @@ const tn_dev_table __wrap_tn_cpu_table = {
     /* NOLINT */
     .library = "kernels 2",
     .in_host_memory = false,
+    .eval_pixels = 4 * 240 * 240,
     .begin = begin,
     .end = end,
     .alloc = alloc,
@@ -209,6 +236,13 @@ const tn_dev_table __wrap_tn_cpu_table = {
     .store = store,
     .load = load,
     .fill = fill,
+    .pixels = pixels,
+    .stage = stage,
+    .host_alloc = host_alloc,
+    .host_free = host_free,
+    .download_begin = download_begin,
+    .download_done = download_done,
+    .upload_begin = upload,
     .conv_new = conv_new,
     .conv_free = conv_free,
     .conv_weights = conv_weights,

@@ -4,6 +4,7 @@
  *
  * A device pointer is a pointer of malloc with bit 62 set: the host faults when it follows one, and sanitizers see its bounds. Work on a
  * stream is queued, and done when the host waits: who reads before finds poison.
+ * With TN_EMU_DRY=1 nothing is computed or copied: to count memory. TN_EMU_PEAK=FILE gets the most bytes that were allocated at once.
  * With TN_EMU_UNIFIED=1 device memory is the host's, and work is done at once: for tests that give both devices the same arrays.
  */
 #ifndef TN_TESTS_GPU_EMU_H

@@ -1,5 +1,5 @@
 /*
- * kernels.h - included before src/dev/cuda/kernels.cu by g++: CUDA's words in C++. A launch is queued with its arguments; device pointers
+ * kernels.h - included before the .cu files of src/dev/cuda by g++: CUDA's words in C++. A launch is queued with its arguments; device pointers
  * in them become memory when it runs.
  *
  * Threads of a block run one after another in a shuffled order (TN_EMU_SEED), each until it ends or comes to a barrier.

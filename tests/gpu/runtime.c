@@ -71,14 +71,81 @@ void emu_queue(cudaStream_t s, void (*work)(void *), void *context) {
     *s->last = j;
     s->last = &j->next;
 }
+static void reach(void *context);
+static void wait_in_stream(void *context);
+
+static void do_first(cudaStream_t s) {
+    job *j = s->first;
+    s->first = j->next;
+    if (!s->first) s->last = &s->first;
+    if (!getenv("TN_EMU_DRY") || j->work == reach || j->work == wait_in_stream) j->work(j->context);
+    free(j);
+}
 static void drain(cudaStream_t s) {
-    while (s->first) {
-        job *j = s->first;
-        s->first = j->next;
-        if (!s->first) s->last = &s->first;
-        j->work(j->context);
-        free(j);
-    }
+    while (s->first) do_first(s);
+}
+
+/* --- events: a mark on a stream, and a stream or the host that waits until the work before it is done --------------- */
+
+struct CUevent_st {
+    cudaStream_t stream;
+    int64_t recorded, reached; /* how often it was recorded; the latest of them that its stream has come to */
+    int n_queries;
+};
+typedef struct {
+    cudaEvent_t event;
+    int64_t n;
+} mark;
+static mark *mark_of(cudaEvent_t e) {
+    mark *m = malloc(sizeof *m);
+    if (!m) emu_stop("no memory");
+    *m = (mark){e, e->recorded};
+    return m;
+}
+static void reach(void *context) {
+    mark *m = context;
+    m->event->reached = m->n;
+    free(m);
+}
+static void work_until(cudaEvent_t e, int64_t n) {
+    cudaStream_t s = e->stream;
+    while (e->reached < n && s->first) do_first(s);
+    if (e->reached < n) emu_stop("an event is waited for by its own stream, or its stream is gone");
+}
+static void wait_in_stream(void *context) {
+    mark *m = context;
+    if (m->event->reached < m->n) work_until(m->event, m->n);
+    free(m);
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned flags) {
+    (void)flags;
+    *e = calloc(1, sizeof **e);
+    return *e ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t e) {
+    free(e);
+    return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+    e->stream = s;
+    e->recorded++;
+    emu_queue(s, reach, mark_of(e));
+    return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
+    (void)flags;
+    if (e->recorded) emu_queue(s, wait_in_stream, mark_of(e));
+    return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+    cudaError_t error = injected("wait", cudaErrorECCUncorrectable);
+    work_until(e, e->recorded);
+    return error;
+}
+cudaError_t cudaEventQuery(cudaEvent_t e) { /* work is never done the first time that somebody asks */
+    if (e->reached == e->recorded) return cudaSuccess;
+    if (++e->n_queries % 2 == 1) return last_error = cudaErrorNotReady;
+    return cudaEventSynchronize(e);
 }
 static cudaStream_t streams;
 
@@ -108,6 +175,38 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
+typedef struct allocation {
+    void *x;
+    size_t n;
+    struct allocation *next;
+} allocation;
+static allocation *allocations;
+static size_t n_used, n_peak;
+
+/* The most bytes that were allocated at once, into the file that TN_EMU_PEAK names. */
+static void write_peak(void) {
+    FILE *f = fopen(getenv("TN_EMU_PEAK"), "w");
+    if (f) fprintf(f, "%zu\n", n_peak);
+    if (f) fclose(f);
+}
+static void note_allocation(void *x, size_t n) {
+    allocation *a = malloc(sizeof *a);
+    if (!a) emu_stop("no memory");
+    *a = (allocation){x, n, allocations};
+    allocations = a;
+    n_used += n;
+    if (n_peak == 0 && getenv("TN_EMU_PEAK")) atexit(write_peak);
+    if (n_used > n_peak) n_peak = n_used;
+}
+static void forget_allocation(const void *x) {
+    allocation **at = &allocations, *a;
+    while (*at && (*at)->x != x) at = &(*at)->next;
+    if (!(a = *at)) emu_stop("cudaFree of what cudaMalloc never gave");
+    *at = a->next;
+    n_used -= a->n;
+    free(a);
+}
+
 cudaError_t cudaMalloc(void **x, size_t n) {
     void *memory;
     cudaError_t e = injected("malloc", cudaErrorMemoryAllocation);
@@ -116,19 +215,33 @@ cudaError_t cudaMalloc(void **x, size_t n) {
         memory = emu_on_malloc(n);
     else if (posix_memalign(&memory, 256, n ? n : 1) != 0)
         return last_error = cudaErrorMemoryAllocation;
-    else
+    else if (!getenv("TN_EMU_DRY"))
         memset(memory, 0xCD, n); /* nobody promises zeros */
+    note_allocation(memory, n);
     *x = is_unified() ? memory : (void *)((uintptr_t)memory | EMU_TAG);
     return cudaSuccess;
 }
 cudaError_t cudaFree(void *x) { /* waits, as the real one does */
     for (cudaStream_t s = streams; s; s = s->next) drain(s);
+    if (x) forget_allocation(emu_memory(x, "cudaFree"));
     (emu_on_free ? emu_on_free : free)(emu_memory(x, "cudaFree"));
     return cudaSuccess;
 }
+cudaError_t cudaMallocHost(void **x, size_t n) {
+    cudaError_t e = injected("host", cudaErrorMemoryAllocation);
+    if (e != cudaSuccess) return e;
+    *x = malloc(n ? n : 1);
+    if (*x) memset(*x, 0xCD, n);
+    return *x ? cudaSuccess : (last_error = cudaErrorMemoryAllocation);
+}
+cudaError_t cudaFreeHost(void *x) {
+    for (cudaStream_t s = streams; s; s = s->next) drain(s);
+    free(x);
+    return cudaSuccess;
+}
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
-    *free_bytes = 0;
-    *total = (size_t)80 << 30;
+    *total = getenv("TN_EMU_MIB") ? (size_t)atoll(getenv("TN_EMU_MIB")) << 20 : (size_t)80 << 30;
+    *free_bytes = n_used < *total ? *total - n_used : 0;
     return cudaSuccess;
 }
 

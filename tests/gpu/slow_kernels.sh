@@ -5,8 +5,11 @@ set -eu
 PATH=$PATH:/usr/local/cuda/bin
 command -v nvcc >/dev/null || { echo "nvcc is not there" && exit 77; }
 for arch in 80 90 100; do
-    nvcc -std=c++17 -O2 -I "$source/src" -gencode "arch=compute_$arch,code=sm_$arch" -Xptxas -v,-warn-spills,-Werror -Werror all-warnings \
-        -c "$source/src/dev/cuda/kernels.cu" -o kernels.o >log 2>&1 || { cat log && exit 1; }
+    rm -f log
+    for file in "$source"/src/dev/cuda/*.cu; do
+        nvcc -std=c++17 -O2 -I "$source/src" -gencode "arch=compute_$arch,code=sm_$arch" -Xptxas -v,-warn-spills,-Werror -Werror all-warnings \
+            -c "$file" -o kernels.o >>log 2>&1 || { cat log && exit 1; }
+    done
     c++filt <log | awk -v arch=$arch '
         /Compiling entry function/ { sub(/^.*function .(void )?\(anonymous namespace\)::/, ""); sub(/\(anonymous namespace\)::/, ""); sub(/\(.*/, ""); name = $0 }
         /bytes spill stores/ && !/ 0 bytes spill stores/ { print name ": spills" > "/dev/stderr"; bad = 1 }

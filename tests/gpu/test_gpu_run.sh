@@ -64,3 +64,15 @@ cp -r gpu/shards gpu/folds none/
 fails 8 "this node has no NVIDIA GPU" env TN_EMU_GPUS=0 "$TN_GPU" train tiny.cfg --run none --folds 0 $cuda
 fails 2 "built without CUDA" "$tenfold" train tiny.cfg --run none --folds 0 $cuda
 must "$tenfold" check tiny.cfg --run none $cuda
+
+# the memory that `check` predicts for a GPU is within 10 % of what is allocated, for a real net; a GPU with too little is refused before
+for more in "--set train.precision=bf16" "--set train.precision=fp32"; do
+    # shellcheck disable=SC2206
+    big=(tiny.cfg --run none $cuda --set train.sizes_px=[64] --set train.lane_images=256 --set train.lanes=1 --set train.images=512 --set model.width=1 --set model.depth=1 $more)
+    must "$tenfold" check "${big[@]}"
+    predicted=$(sed -n 's/^# GPU memory at 64 px: .*, with all of them \([0-9]*\) MiB.*/\1/p' log)
+    rm -rf none/train
+    fails 9 "not finite" env TN_EMU_DRY=1 TN_EMU_PEAK=peak "$TN_GPU" train "${big[@]}" --folds 0
+    awk -v predicted="$predicted" '{ share = predicted * 1048576 / $1; print "predicted and allocated: " predicted, $1 / 1048576; exit !(share > .9 && share < 1.1) }' peak
+    fails 5 "needs .* MiB of GPU memory, but .* MiB are free" env TN_EMU_MIB=$((predicted - 1)) "$TN_GPU" train "${big[@]}" --folds 0
+done

@@ -2,8 +2,8 @@
  * traffic.cpp - see traffic.h.
  *
  * Instructions are estimated: 100 of each thread (indices, divisions), 25 for each exponential (a sigmoid), 3 for each 8 bytes that are
- * loaded or stored (the load, a product, a conversion). What nvcc made for sm_80 of read_kernel, read_grad_kernel and
- * depthwise_forward_kernel (5 x 5, stride 1) is about 350, 175 and 10,000 in a thread, read off by hand; this says 348, 154 and 10,500.
+ * loaded or stored (the load, a product, a conversion). That is 348, 154 and 10,500 in a thread of read_kernel, read_grad_kernel and
+ * depthwise_forward_kernel (5 x 5, stride 1); nvcc's machine code for sm_80, followed by hand, has about 350, 175 and 10,000.
  */
 #include "traffic.h"
 #include "access.h"

@@ -38,7 +38,7 @@ typedef struct {
 } world;
 
 static double loss_of(world *w) {
-    tn_exec_lane lane = {.image = w->image,
+    tn_exec_lane lane = {.image = {.x = w->image},
                          .target = w->target,
                          .teacher = w->teacher,
                          .consistency = w->kind,

@@ -253,6 +253,22 @@ static const tn_act ACTS[] = {TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_RE
 enum { N_ACTS = sizeof ACTS / sizeof *ACTS };
 
 /* Coefficients, and moments of values far from 0, by a pointwise convolution with the identity. */
+/* Bytes, and a last piece that fills no vector. */
+static void pixels(void **unused) {
+    (void)unused;
+    const tn_byte_norm norm = {{0.017F, 0.0175F, 0.0174F}, {-2.1F, -2.04F, -1.8F}};
+    for (int64_t n = 1; n < 4000; n = n * 3 + 1) {
+        unsigned char *host = malloc((size_t)n * 3);
+        float *expected = buffer(3 * n), *got = buffer(3 * n);
+        for (int64_t i = 0; i < 3 * n; i++) host[i] = (unsigned char)(i * 37 % 256);
+        ref->op->pixels(ref, n, host, &norm, expected);
+        assert_true(fabs((double)expected[3 * n - 1] - (0.0174 * host[3 * n - 1] - 1.8)) < 1e-5);
+        cpu->op->pixels(cpu, n, host, &norm, got);
+        assert_close("pixels", 3 * n, expected, loaded(1, 3 * n, got), bound(1e-6));
+        free(host);
+    }
+}
+
 static void batch_norm(void **unused) {
     (void)unused;
     enum { C = 24, HW = 700, M = 2 * HW };
@@ -542,10 +558,10 @@ static void refused(void **unused) {
 }
 
 static int all_of(tn_isa isa, tn_precision precision, int n_threads) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),
-                                       cmocka_unit_test(passes),       cmocka_unit_test(vectors),
-                                       cmocka_unit_test(head),         cmocka_unit_test(bits),
-                                       cmocka_unit_test(rounding),     cmocka_unit_test(exponential)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),  cmocka_unit_test(passes),
+        cmocka_unit_test(vectors),      cmocka_unit_test(head),        cmocka_unit_test(bits),
+        cmocka_unit_test(rounding),     cmocka_unit_test(exponential), cmocka_unit_test(pixels)};
     char name[64];
     if (tn_dev_open(DEVICE, n_threads, isa, precision, &cpu) != TN_OK) return 1;
     snprintf(name, sizeof name, "cpu %s, %s, %d threads", tn_isa_words[isa], precision == TN_BF16 ? "bf16" : "fp32",

@@ -103,7 +103,7 @@ static void rig_free(rig *r) {
 
 static double train(rig *r) {
     double loss = -1;
-    tn_exec_lane lane = {.image = r->image, .extra = r->extra, .target = r->target, .seed = 3, .position = 64};
+    tn_exec_lane lane = {.image = {.x = r->image}, .extra = r->extra, .target = r->target, .seed = 3, .position = 64};
     tn_exec_train(r->ex, &lane, r->grads, r->moments, &loss);
     return loss;
 }
@@ -135,9 +135,9 @@ static void eval_logits(void **unused) {
                 float logits[B * K], p[B * K];
                 const float *expected = golden_find(g, "eval.", "logits", &n);
                 if (training) train(&r); /* leaves evaluation alone */
-                tn_exec_logits(r.ex, r.image, r.extra, logits);
+                tn_exec_logits(r.ex, &(tn_images){.x = r.image}, r.extra, logits);
                 assert_near("evaluation logits", scenes[i].golden, difference(n, 1, logits, expected), 1e-5);
-                tn_exec_eval(r.ex, r.image, r.extra, p);
+                tn_exec_eval(r.ex, &(tn_images){.x = r.image}, r.extra, p);
                 for (int b = 0; b < B; b++) {
                     double sum = 0;
                     for (int k = 0; k < K; k++) sum += exp((double)expected[b * K + k]);
@@ -245,7 +245,7 @@ static void draws(void **unused) {
     (void)unused;
     for (int drops = 0; drops < 2; drops++) {
         rig r = rig_new(&scenes[0], TN_DEVICE_REF, 1, drops ? 0.5 : 0, true);
-        tn_exec_lane lane = {.image = r.image, .target = r.target, .seed = 1, .position = 0};
+        tn_exec_lane lane = {.image = {.x = r.image}, .target = r.target, .seed = 1, .position = 0};
         double first, again, later, other;
         tn_exec_train(r.ex, &lane, r.grads, r.moments, &first);
         tn_exec_train(r.ex, &lane, r.grads, r.moments, &again);
@@ -293,10 +293,10 @@ static void evaluation(void **unused) {
     (void)unused;
     rig r = rig_new(&scenes[0], GOLDEN_DEVICE, 2, 0, false), t = rig_new(&scenes[0], GOLDEN_DEVICE, 2, 0, true);
     float all[B * K], one[B * K];
-    tn_exec_logits(r.ex, r.image, NULL, all);
+    tn_exec_logits(r.ex, &(tn_images){.x = r.image}, NULL, all);
     int64_t n_row = (int64_t)scenes[0].size_px * scenes[0].size_px * 3;
     memset(r.image + n_row, 0, (size_t)((B - 1) * n_row) * sizeof *r.image);
-    tn_exec_logits(r.ex, r.image, NULL, one);
+    tn_exec_logits(r.ex, &(tn_images){.x = r.image}, NULL, one);
     assert_memory_equal(all, one, K * sizeof *all);
     assert_true(memcmp(all, one, sizeof all) != 0);
     assert_true(tn_exec_bytes(r.ex) * 3 < tn_exec_bytes(t.ex));

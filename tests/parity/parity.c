@@ -145,7 +145,7 @@ static void load_weights(rig *r) {
 
 static double train(rig *r, const float *image, const float *target) {
     double loss = NAN;
-    tn_exec_lane lane = {.image = image, .target = target};
+    tn_exec_lane lane = {.image = {.x = image}, .target = target};
     tn_exec_train(r->ex, &lane, r->grads, r->moments, &loss);
     return loss;
 }
@@ -211,12 +211,12 @@ static void compare_training_logits(rig *r, judge *j, const float *image) {
 static void evaluation(rig *r, judge *j) {
     int64_t n = (int64_t)r->B * r->K;
     float *logits = host(n);
-    tn_exec_logits(r->ex, stored(r, r->n_image, "image"), NULL, logits);
+    tn_exec_logits(r->ex, &(tn_images){.x = stored(r, r->n_image, "image")}, NULL, logits);
     compare(r, j, "evaluation logits", "eval", EVAL_BOUND, n, logits);
     for (int step = 0; step < N_STEPS; step++) {
         char what[32];
         snprintf(what, sizeof what, "step.%d.eval", step);
-        tn_exec_logits(r->ex, stored(r, r->n_image, "step.%d.image", step), NULL, logits);
+        tn_exec_logits(r->ex, &(tn_images){.x = stored(r, r->n_image, "step.%d.image", step)}, NULL, logits);
         compare(r, j, "evaluation logits", what, EVAL_BOUND, n, logits);
     }
     free(logits);

@@ -89,7 +89,7 @@ static void hash_lanes(const tn_index *ix, const tn_shards *shards, int threads,
         tn_lane x;
         assert_int_equal(tn_loader_pop(ld, &x), TN_OK);
         assert_int_equal(x.B, 6);
-        tn_hash_add(h, x.image, 6 * 12 * 12 * 3 * sizeof(float));
+        tn_hash_add(h, x.image, 6 * 12 * 12 * 3);
         tn_hash_add(h, x.target, 6 * K * sizeof(float));
         tn_hash_add(h, x.extra, 6 * 3 * sizeof(float));
         for (int i = 0; i < 6; i++) {
@@ -140,7 +140,7 @@ static void clean_lanes(void **unused) {
         assert_int_equal(tn_loader_pop(a, &x), TN_OK);
         assert_int_equal(tn_loader_pop(b, &y), TN_OK);
         assert_null(x.clean_image);
-        assert_memory_equal(x.image, y.clean_image, 6 * 12 * 12 * 3 * sizeof(float));
+        assert_memory_equal(x.image, y.clean_image, 6 * 12 * 12 * 3);
         assert_memory_equal(x.extra, y.clean_extra, 6 * 3 * sizeof(float));
         for (int k = 0; k < K; k++) {
             assert_true(x.target[K + k] == 0 && y.target[K + k] == 0);
@@ -170,10 +170,8 @@ static void evaluation(void **unused) {
     assert_int_equal(x.B, 2);
     for (int i = 0; i < 2; i++)
         for (int y = 0; y < H; y++)
-            for (int c = 0; c < 3; c++) {
-                int expected = (int)x.row[i] * 10 + y * 2 + c;
-                assert_true(fabs((double)x.image[((i * H + y) * H + 7) * 3 + c] - expected) < 1e-3);
-            }
+            for (int c = 0; c < 3; c++)
+                assert_int_equal(x.image[((i * H + y) * H + 7) * 3 + c], (int)x.row[i] * 10 + y * 2 + c);
     assert_true(x.target[0] == 0 && x.target[1] == 1 && x.target[2] == 0);
     assert_true(x.target[3] == 0 && x.target[4] == 0 && x.target[5] == 0); /* unlabelled */
     assert_true(x.extra[2] == 1 && x.extra[0] == 0 && x.extra[3] == 1);

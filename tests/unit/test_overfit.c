@@ -36,7 +36,7 @@ static void one_batch(void **unused) {
     double loss = 0, first = 0;
     for (int step = 1; step <= STEPS; step++) {
         tn_exec_weights(ex, w, state);
-        tn_exec_train(ex, &(tn_exec_lane){.image = image, .target = target}, grads, moments, &loss);
+        tn_exec_train(ex, &(tn_exec_lane){.image = {.x = image}, .target = target}, grads, moments, &loss);
         if (step == 1) first = loss;
         tn_optim_step(dev, net, cfg, 0.01, step, grads, w, m, v);
         dev->op->lerp(dev, n_state, 0.2F, moments, state);
@@ -44,7 +44,7 @@ static void one_batch(void **unused) {
     print_message("loss %.3f -> %.5f\n", first, loss);
     assert_true(first > 1 && loss < 0.05);
     tn_exec_weights(ex, w, state);
-    tn_exec_eval(ex, image, NULL, p); /* the running moments have followed */
+    tn_exec_eval(ex, &(tn_images){.x = image}, NULL, p); /* the running moments have followed */
     for (int i = 0; i < B; i++) assert_true(p[i * K + i % K] > 0.5F);
 
     for (int i = 0; i < 6; i++) dev->op->free(dev, (float *[]){w, m, v, grads, state, moments}[i]);

@@ -21,7 +21,7 @@ static void logits_of(const char *path, float out[K]) {
         double pixel = floor((golden_hashed(i, 77) + 1) * 128);
         image[i] = (float)((pixel / 255 - (double)m.about.norm.mean[i % 3]) / (double)m.about.norm.std[i % 3]);
     }
-    tn_exec_logits(m.exec, image, NULL, out);
+    tn_exec_logits(m.exec, &(tn_images){.x = image}, NULL, out);
     tn_model_close(&m);
     free(image);
 }

@@ -1,5 +1,5 @@
 /* absent.c - the device `cuda` of a build without CUDA: it cannot be opened. */
-#include "dev/dev.h"
+#include "dev/cuda/room.h"
 
 extern const tn_dev_table tn_cuda_table;
 
@@ -10,4 +10,4 @@ static tn_status begin(tn_dev *dev) {
                    "set train.device = \"cpu\"");
 }
 
-const tn_dev_table tn_cuda_table = {.library = "none", .begin = begin};
+const tn_dev_table tn_cuda_table = {.library = "none", .begin = begin, .room = tn_cuda_room};

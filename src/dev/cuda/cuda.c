@@ -1,5 +1,6 @@
-/* cuda.c - the table of the GPU device: memory, streams, errors; operations are launches of kernels.h. */
+/* cuda.c - the table of the GPU device, its begin and end, and errors; operations are launches of kernels.h. */
 #include "dev/cuda/cuda_priv.h"
+#include "dev/cuda/room.h"
 
 #include "base/progress.h"
 #include "base/run.h"
@@ -30,70 +31,11 @@ void tn_cuda_check(tn_dev *dev, cudaError_t e, const char *what) {
            cudaGetErrorString(e), is_lost(e) ? ": the GPU is lost; use another node, and tell the administrators" : "");
 }
 
-/* --- memory ------------------------------------------------------------------------------------------------------- */
+/* --- operations --------------------------------------------------------------------------------------------------- */
 
-static float *alloc(tn_dev *dev, int64_t n) {
-    void *x = NULL;
-    size_t n_bytes = (size_t)(n > 0 ? n : 1) * sizeof(float);
-    cudaError_t e = cudaMalloc(&x, n_bytes);
-    if (e == cudaErrorMemoryAllocation) {
-        cudaGetLastError(); /* else the next check would meet it */
-        return NULL;
-    }
-    tn_cuda_check(dev, e, "cudaMalloc");
-    tn_cuda_check(dev, cudaMemsetAsync(x, 0, n_bytes, STREAM), "cudaMemset");
-    return x;
-}
-static void release(tn_dev *dev, float *x) {
-    tn_cuda_check(dev, cudaFree(x), "cudaFree");
-}
-
-void *tn_cuda_scratch(tn_dev *dev, tn_scratch which, size_t n_bytes) {
-    tn_cuda *cuda = tn_cuda_of(dev);
-    if (n_bytes <= cuda->scratch[which].n_bytes) return cuda->scratch[which].x;
-    release(dev, cuda->scratch[which].x);
-    cuda->scratch[which].x = alloc(dev, (int64_t)((n_bytes + sizeof(float) - 1) / sizeof(float)));
-    if (!cuda->scratch[which].x) {
-        size_t free_bytes = 0, total = 0;
-        cudaMemGetInfo(&free_bytes, &total);
-        tn_die(TN_ENOMEM, "GPU %d (%s): %zu MiB are needed, %zu of %zu MiB are free: lower train.lane_images",
-               cuda->number, cuda->name, n_bytes >> 20, free_bytes >> 20, total >> 20);
-    }
-    cuda->scratch[which].n_bytes = n_bytes;
-    return cuda->scratch[which].x;
-}
-
-/* The caller may write to host memory again at once: so an upload waits. */
-static void upload(tn_dev *dev, int64_t n, const float *host, float *x) {
-    tn_cuda_check(dev, cudaMemcpyAsync(x, host, (size_t)n * sizeof *x, cudaMemcpyHostToDevice, STREAM), "an upload");
-    tn_cuda_check(dev, cudaStreamSynchronize(STREAM), "an upload");
-}
-static void download_bytes(tn_dev *dev, size_t n_bytes, const void *x, void *host) {
-    tn_cuda_check(dev, cudaMemcpyAsync(host, x, n_bytes, cudaMemcpyDeviceToHost, STREAM), "a download");
-    tn_cuda_check(dev, cudaStreamSynchronize(STREAM), "a download");
-}
-static void download(tn_dev *dev, int64_t n, const float *x, float *host) {
-    download_bytes(dev, (size_t)n * sizeof *x, x, host);
-}
-static void download_double(tn_dev *dev, int64_t n, const double *x, double *host) {
-    download_bytes(dev, (size_t)n * sizeof *x, x, host);
-}
-static void store(tn_dev *dev, int64_t n, const float *host, void *x) {
-    float *staged = tn_cuda_scratch(dev, TN_SCRATCH_STAGED, (size_t)n * sizeof *staged);
-    upload(dev, n, host, staged);
-    tn_cuda_store(STREAM, BF16, n, staged, x);
-    CHECK("a store");
-}
-static void load(tn_dev *dev, int64_t n, const void *x, float *host) {
-    float *staged = tn_cuda_scratch(dev, TN_SCRATCH_STAGED, (size_t)n * sizeof *staged);
-    tn_cuda_load(STREAM, BF16, n, x, staged);
-    download(dev, n, staged, host);
-}
 static void fill(tn_dev *dev, int64_t n, float value, float *x) {
     tn_cuda_fill(STREAM, n, value, x);
 }
-
-/* --- operations --------------------------------------------------------------------------------------------------- */
 
 static float *partial(tn_dev *dev, int64_t M, int C) {
     return tn_cuda_scratch(dev, TN_SCRATCH_PARTIAL, (size_t)tn_cuda_partial_floats(M, C) * sizeof(float));
@@ -205,7 +147,8 @@ static tn_status no_gpu(cudaError_t e) {
         cudaGetErrorString(e));
 }
 
-static tn_status open_gpu(tn_cuda *cuda) {
+static tn_status open_gpu(tn_dev *dev) {
+    tn_cuda *cuda = tn_cuda_of(dev);
     struct cudaDeviceProp about;
     int n = 0;
     cudaError_t e = cudaGetDeviceCount(&n);
@@ -221,22 +164,23 @@ static tn_status open_gpu(tn_cuda *cuda) {
     if (about.major < 8)
         return tn_fail(TN_ENODE, "GPU %d (%s) has compute capability %d.%d; tenfold needs 8.0 or more", cuda->number,
                        cuda->name, about.major, about.minor);
-    if ((e = cudaStreamCreateWithFlags(&cuda->stream, cudaStreamNonBlocking)) != cudaSuccess)
+    if ((e = tn_cuda_memory_begin(cuda)) != cudaSuccess)
         return tn_fail(status_of(e), "GPU %d (%s): %s", cuda->number, cuda->name, cudaGetErrorString(e));
     cudnnStatus_t st = cudnnCreate(&cuda->cudnn);
     if (st == CUDNN_STATUS_SUCCESS) st = cudnnSetStream(cuda->cudnn, cuda->stream);
     if (st != CUDNN_STATUS_SUCCESS)
         return tn_fail(TN_ENODE, "GPU %d (%s): cuDNN: %s", cuda->number, cuda->name, cudnnGetErrorString(st));
+    dev->isa = TN_ISA_BEST;
+    snprintf(dev->library, sizeof dev->library, "%s, cuDNN %zu, %s", dev->op->library, cudnnGetVersion(), cuda->name);
     return tn_graph_properties(cuda->cudnn, &cuda->properties);
 }
 
 static void end(tn_dev *dev) {
     tn_cuda *cuda = tn_cuda_of(dev);
-    for (int i = 0; i < TN_SCRATCHES; i++) cudaFree(cuda->scratch[i].x);
     cudaFree(cuda->squares);
     if (cuda->properties) cudnnBackendDestroyDescriptor(cuda->properties);
     if (cuda->cudnn) cudnnDestroy(cuda->cudnn);
-    if (cuda->stream) cudaStreamDestroy(cuda->stream);
+    tn_cuda_memory_end(cuda);
     free(cuda);
 }
 
@@ -244,29 +188,36 @@ static tn_status begin(tn_dev *dev) {
     tn_cuda *cuda = calloc(1, sizeof *cuda);
     if (!cuda) return tn_fail_memory(sizeof *cuda, "the device");
     dev->state = cuda;
-    tn_status st = open_gpu(cuda);
+    tn_status st = open_gpu(dev);
     if (st == TN_OK && cudaMalloc((void **)&cuda->squares, TN_CUDA_SQUARES * sizeof *cuda->squares) != cudaSuccess)
         st = tn_fail_memory(TN_CUDA_SQUARES * sizeof *cuda->squares, "the GPU");
     if (st != TN_OK) end(dev);
     return st;
 }
 
-#define TEXT_OF(x) #x
-#define TEXT(x)    TEXT_OF(x)
-
 const tn_dev_table tn_cuda_table = {
-    .library = "cuda 1, cuDNN " TEXT(CUDNN_MAJOR) "." TEXT(CUDNN_MINOR),
+    .library = "cuda 1",
     .in_host_memory = false,
+    .eval_pixels = 0,
+    .room = tn_cuda_room,
+    .memory = tn_cuda_memory,
     .begin = begin,
     .end = end,
-    .alloc = alloc,
-    .free = release,
-    .upload = upload,
-    .download = download,
-    .download_double = download_double,
-    .store = store,
-    .load = load,
+    .alloc = tn_cuda_alloc,
+    .free = tn_cuda_free,
+    .upload = tn_cuda_upload,
+    .download = tn_cuda_download,
+    .download_double = tn_cuda_download_double,
+    .store = tn_cuda_store_host,
+    .load = tn_cuda_load_host,
     .fill = fill,
+    .pixels = tn_cuda_pixels_host,
+    .stage = tn_cuda_stage,
+    .host_alloc = tn_cuda_host_alloc,
+    .host_free = tn_cuda_host_free,
+    .download_begin = tn_cuda_download_begin,
+    .download_done = tn_cuda_download_done,
+    .upload_begin = tn_cuda_upload_begin,
     .conv_new = tn_cuda_conv_new,
     .conv_free = tn_cuda_conv_free,
     .conv_weights = tn_cuda_conv_weights,
@@ -295,4 +246,4 @@ const tn_dev_table tn_cuda_table = {
     .adamw = adamw,
 };
 _Static_assert(TN_ACT_NONE == 0 && TN_ACT_SWISH == 1 && TN_ACT_RELU6 == 2 && TN_ACT_RELU == 3 && TN_ACT_SIGMOID == 4,
-               "the numbers of kernels.cu");
+               "the numbers of kernels.cuh");

@@ -1,8 +1,10 @@
 /*
- * cuda_priv.h - the device on NVIDIA GPUs; shared by cuda.c (memory, table), conv.c (convolutions), graph.c (cuDNN).
+ * cuda_priv.h - the device on NVIDIA GPUs; shared by cuda.c (GPU, table), memory.c (memory, copies), conv.c (convolutions), graph.c
+ * (cuDNN).
  *
- * All work of a device goes to one stream, in the order of the calls. Only download waits for it, and begin and end. A call that fails
- * there or later is fatal (tn_die): memory that a call needs is there since begin or grows before it.
+ * All computation goes to one stream, in the order of the calls; images and gradients are copied on two others. The host waits only
+ * for downloads and large uploads, and in begin and end. A call that fails there or later is fatal (tn_die): memory that a call needs
+ * is there since begin or grows before it.
  */
 #ifndef TN_DEV_CUDA_CUDA_PRIV_H
 #define TN_DEV_CUDA_CUDA_PRIV_H
@@ -20,13 +22,35 @@ typedef enum {
     TN_SCRATCH_GRAD,      /* those of a gradient's view */
     TN_SCRATCH_OUT,       /* what is not yet in its place: a gradient to be added, or of weights */
     TN_SCRATCH_PARTIAL,   /* partial sums */
-    TN_SCRATCH_STAGED,    /* float32 of the host, before it is stored */
+    TN_SCRATCH_FLOATS,    /* float32 from or for the host */
     TN_SCRATCH_WORKSPACE, /* cuDNN's */
     TN_SCRATCHES
 } tn_scratch;
 
+enum { TN_UPLOADS = 16, TN_STAGED = 2 };
+
+/* A small upload waits in page-locked memory until the GPU has read it. */
 typedef struct {
-    cudaStream_t stream;
+    void *host;
+    cudaEvent_t read;
+    bool used;
+} tn_upload;
+
+/* Bytes of images on their way: page-locked, then in device memory, then read by the kernel that stores them. */
+typedef struct {
+    const unsigned char *of; /* the host's memory that they are a copy of; NULL: read already */
+    size_t room;
+    unsigned char *host, *x;
+    cudaEvent_t copied, read;
+    bool used;
+} tn_staged;
+
+typedef struct {
+    cudaStream_t stream, images, gradients;
+    cudaEvent_t computed, downloaded[TN_DEV_COPIES];
+    tn_upload upload[TN_UPLOADS];
+    tn_staged staged[TN_STAGED];
+    int next_upload, next_staged;
     cudnnHandle_t cudnn;
     cudnnBackendDescriptor_t properties; /* of this GPU: what plans are made for */
     int number;
@@ -47,6 +71,25 @@ static inline bool tn_cuda_bf16(const tn_dev *dev) {
 static inline tn_cuda_view tn_cuda_view_of(const tn_view *v) {
     return (tn_cuda_view){v->x, v->a, v->b, (int)v->act, v->scale};
 }
+
+/* memory.c: the operations of dev.h on memory. Streams and events are made by tn_cuda_memory_begin. */
+cudaError_t tn_cuda_memory_begin(tn_cuda *cuda);
+void tn_cuda_memory_end(tn_cuda *cuda);
+void tn_cuda_memory(tn_dev *dev, size_t *free_out, size_t *all_out);
+float *tn_cuda_alloc(tn_dev *dev, int64_t n);
+void tn_cuda_free(tn_dev *dev, float *x);
+void tn_cuda_upload(tn_dev *dev, int64_t n, const float *host, float *x);
+void tn_cuda_download(tn_dev *dev, int64_t n, const float *x, float *host);
+void tn_cuda_download_double(tn_dev *dev, int64_t n, const double *x, double *host);
+void tn_cuda_store_host(tn_dev *dev, int64_t n, const float *host, void *x);
+void tn_cuda_load_host(tn_dev *dev, int64_t n, const void *x, float *host);
+void tn_cuda_pixels_host(tn_dev *dev, int64_t n_pixels, const unsigned char *host, const tn_byte_norm *norm, void *x);
+void tn_cuda_stage(tn_dev *dev, int64_t n_pixels, const unsigned char *host);
+float *tn_cuda_host_alloc(tn_dev *dev, int64_t n);
+void tn_cuda_host_free(tn_dev *dev, float *host);
+void tn_cuda_download_begin(tn_dev *dev, int copy, int64_t n, const float *x, float *host);
+bool tn_cuda_download_done(tn_dev *dev, int copy, bool wait);
+void tn_cuda_upload_begin(tn_dev *dev, int64_t n, const float *host, float *x);
 
 /* At least n_bytes, valid until the next call for the same scratch. Fatal if there is no memory. */
 void *tn_cuda_scratch(tn_dev *dev, tn_scratch which, size_t n_bytes);

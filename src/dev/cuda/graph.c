@@ -2,7 +2,8 @@
  * graph.c - convolutions by the graph API of cuDNN 9, through its C backend.
  *
  * An engine is taken if it is deterministic, and in fp32 if it uses no tensor cores (they round to TF32), no reduced precision, and
- * neither FFT nor Winograd. Among those, cuDNN's heuristics decide.
+ * neither FFT nor Winograd. Among those, the first one in the order of cuDNN's heuristics is
+ * taken that needs little workspace.
  */
 #include "dev/cuda/cuda_priv.h"
 
@@ -177,8 +178,21 @@ static descriptor plan_of(const tn_dev *dev, descriptor config) {
     return NULL;
 }
 
-/* The first usable plan of a list of configurations. The configuration of the plan stays with the graph. */
-static void choose(maker *m, const tn_dev *dev, descriptor graph, cudnnBackendHeurMode_t mode) {
+static size_t workspace_of(descriptor plan) {
+    int64_t n = 0, n_bytes = 0;
+    cudnnBackendGetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, &n_bytes);
+    return (size_t)n_bytes;
+}
+
+/* The configuration stays with the graph. */
+static void take(maker *m, descriptor plan, descriptor config) {
+    m->graph->plan = plan;
+    m->graph->workspace_bytes = workspace_of(plan);
+    m->graph->part[m->graph->n_parts++] = config;
+}
+
+/* The first usable plan of a list of configurations whose workspace is at most `most` bytes, if there is one. */
+static void choose(maker *m, const tn_dev *dev, descriptor graph, cudnnBackendHeurMode_t mode, size_t most) {
     descriptor list = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR), config[MOST_ENGINES] = {NULL};
     int64_t n = 0;
     set_descriptor(m, list, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
@@ -189,11 +203,21 @@ static void choose(maker *m, const tn_dev *dev, descriptor graph, cudnnBackendHe
     cudnnBackendGetAttribute(list, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, MOST_ENGINES, &n,
                              config);
     for (int i = 0; i < MOST_ENGINES; i++) {
-        if (!m->graph->plan && i < n && (m->graph->plan = plan_of(dev, config[i])))
-            m->graph->part[m->graph->n_parts++] = config[i];
-        else if (config[i])
-            cudnnBackendDestroyDescriptor(config[i]);
+        descriptor plan = !m->graph->plan && i < n ? plan_of(dev, config[i]) : NULL;
+        if (plan && workspace_of(plan) <= most) {
+            take(m, plan, config[i]);
+            continue;
+        }
+        if (plan) cudnnBackendDestroyDescriptor(plan);
+        if (config[i]) cudnnBackendDestroyDescriptor(config[i]);
     }
+}
+
+/* A larger workspace holds copies of the operands in another layout: the engine moves about twice the bytes. The first layer's three
+ * channels are always padded there. */
+static size_t small_workspace(const tn_dev *dev, const tn_conv_shape *s, int B) {
+    int64_t n = (int64_t)B * ((int64_t)s->H * s->W * s->C + (int64_t)s->P * s->Q * s->K);
+    return (size_t)n * tn_real_bytes(dev) / 8 + (4U << 20);
 }
 
 tn_status tn_graph_properties(cudnnHandle_t cudnn, cudnnBackendDescriptor_t *out) {
@@ -211,12 +235,14 @@ tn_status tn_graph_new(tn_dev *dev, tn_graph_kind kind, const tn_conv_shape *s, 
     maker m = {.graph = calloc(1, sizeof *m.graph), .status = CUDNN_STATUS_SUCCESS};
     if (!m.graph) return tn_fail_memory(sizeof *m.graph, "a convolution");
     descriptor graph = operations(&m, dev, kind, s, B);
-    choose(&m, dev, graph, CUDNN_HEUR_MODE_A);
-    if (!m.graph->plan) choose(&m, dev, graph, CUDNN_HEUR_MODE_FALLBACK);
-    int64_t n = 0, n_bytes = 0;
-    if (m.graph->plan && cudnnBackendGetAttribute(m.graph->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
-                                                  CUDNN_TYPE_INT64, 1, &n, &n_bytes) == CUDNN_STATUS_SUCCESS) {
-        m.graph->workspace_bytes = (size_t)n_bytes;
+    const struct {
+        cudnnBackendHeurMode_t mode;
+        size_t most;
+    } list[] = {{CUDNN_HEUR_MODE_A, small_workspace(dev, s, B)},
+                {CUDNN_HEUR_MODE_A, SIZE_MAX},
+                {CUDNN_HEUR_MODE_FALLBACK, SIZE_MAX}};
+    for (int i = 0; i < 3 && !m.graph->plan; i++) choose(&m, dev, graph, list[i].mode, list[i].most);
+    if (m.graph->plan) {
         *out = m.graph;
         return TN_OK;
     }

@@ -33,9 +33,16 @@ typedef struct {
     int B, H, W, C, P, Q, R, stride, pad_top, pad_left;
 } tn_cuda_depthwise;
 
+/* scale, shift: of 3 channels */
+typedef struct {
+    float scale[3], shift[3];
+} tn_cuda_norm;
+
 /* --- activations (M rows of C channels; HW rows per image) -------------------------------------------------------- */
 void tn_cuda_store(cudaStream_t s, bool bf16, int64_t n, const float *x, void *y);
 void tn_cuda_load(cudaStream_t s, bool bf16, int64_t n, const void *x, float *y);
+/* y_i = scale x_i + shift, of channel i % 3 */
+void tn_cuda_pixels(cudaStream_t s, bool bf16, int64_t n, const unsigned char *x, tn_cuda_norm norm, void *y);
 /* y = the view's values */
 void tn_cuda_read(cudaStream_t s, bool bf16, int64_t M, int64_t HW, int C, tn_cuda_view x, void *y);
 /* dy = g dz + h y + o */

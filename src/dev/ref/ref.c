@@ -53,6 +53,12 @@ static void fill(tn_dev *dev, int64_t n, float value, float *x) {
     for (int64_t i = 0; i < n; i++) x[i] = value;
 }
 
+static void pixels(tn_dev *dev, int64_t n_pixels, const unsigned char *host, const tn_byte_norm *norm, void *x) {
+    float *to = x;
+    (void)dev;
+    for (int64_t i = 0; i < n_pixels * 3; i++) to[i] = norm->scale[i % 3] * (float)host[i] + norm->shift[i % 3];
+}
+
 /* --- activations -------------------------------------------------------------------------------------------------- */
 
 static double sigmoid(double x) {
@@ -317,6 +323,7 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
 const tn_dev_table tn_ref_table = {
     .library = "reference 1",
     .in_host_memory = true,
+    .eval_pixels = 4 * 240 * 240,
     .begin = begin,
     .end = end,
     .alloc = alloc,
@@ -327,6 +334,7 @@ const tn_dev_table tn_ref_table = {
     .store = store,
     .load = load,
     .fill = fill,
+    .pixels = pixels,
     .conv_new = tn_ref_conv_new,
     .conv_free = tn_ref_conv_free,
     .conv_weights = tn_ref_conv_weights,

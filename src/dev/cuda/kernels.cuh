@@ -1,0 +1,215 @@
+/*
+ * kernels.cuh - what our kernels share: 8 values of either precision, views, the pieces of a sum, launches.
+ *
+ * A thread handles 8 channels of a row: `g` counts such groups, G = C / 8. Blocks that sum over rows have Gb groups times as many
+ * rows as fill THREADS threads; a block sums a piece of the rows, and a second kernel adds the pieces in order, in double.
+ * g++ compiles the same files for the emulation (tests/gpu/emu.h): then TN_LAUNCH and the words of CUDA are there already.
+ */
+#ifndef TN_DEV_CUDA_KERNELS_CUH
+#define TN_DEV_CUDA_KERNELS_CUH
+
+#include "dev/cuda/kernels.h"
+#include "dev/cuda/pieces.h"
+
+#include <cuda_runtime.h>
+#include <math.h>
+
+#ifndef TN_LAUNCH
+#define TN_LAUNCH(kernel, grid, block, stream, ...) kernel<<<grid, block, 0, stream>>>(__VA_ARGS__)
+#endif
+
+namespace {
+
+enum { V = 8, THREADS = 256, MOST_GROUPS = 32, MERGE_LANES = 32 };
+enum { NONE, SWISH, RELU6, RELU, SIGMOID }; /* tn_act */
+
+struct bf16 {
+    uint16_t bits;
+};
+
+/* --- 8 values of either precision --------------------------------------------------------------------------------- */
+
+__device__ inline float wide(uint32_t bits) {
+    return __uint_as_float(bits);
+}
+/* to nearest, ties to even */
+__device__ inline uint32_t narrow(float x) {
+    uint32_t u = __float_as_uint(x);
+    if ((u & 0x7fffffffU) > 0x7f800000U) return 0x7fc0U; /* not a number stays one */
+    return (u + 0x7fffU + ((u >> 16) & 1U)) >> 16;
+}
+__device__ inline void load(const float *p, float v[V]) {
+    float4 a = *reinterpret_cast<const float4 *>(p), b = *reinterpret_cast<const float4 *>(p + 4);
+    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
+}
+__device__ inline void load(const bf16 *p, float v[V]) {
+    uint4 w = *reinterpret_cast<const uint4 *>(p);
+    v[0] = wide(w.x << 16), v[1] = wide(w.x & 0xffff0000U), v[2] = wide(w.y << 16), v[3] = wide(w.y & 0xffff0000U);
+    v[4] = wide(w.z << 16), v[5] = wide(w.z & 0xffff0000U), v[6] = wide(w.w << 16), v[7] = wide(w.w & 0xffff0000U);
+}
+__device__ inline void store(const float v[V], float *p) {
+    *reinterpret_cast<float4 *>(p) = make_float4(v[0], v[1], v[2], v[3]);
+    *reinterpret_cast<float4 *>(p + 4) = make_float4(v[4], v[5], v[6], v[7]);
+}
+__device__ inline void store(const float v[V], bf16 *p) {
+    uint4 w;
+    w.x = narrow(v[0]) | narrow(v[1]) << 16;
+    w.y = narrow(v[2]) | narrow(v[3]) << 16;
+    w.z = narrow(v[4]) | narrow(v[5]) << 16;
+    w.w = narrow(v[6]) | narrow(v[7]) << 16;
+    *reinterpret_cast<uint4 *>(p) = w;
+}
+__device__ inline float one(const float *p) {
+    return *p;
+}
+__device__ inline float one(const bf16 *p) {
+    return wide((uint32_t)p->bits << 16);
+}
+__device__ inline void put(float x, float *p) {
+    *p = x;
+}
+__device__ inline void put(float x, bf16 *p) {
+    p->bits = (uint16_t)narrow(x);
+}
+/* What a store and a load make of x. */
+template <class T> __device__ inline float rounded(float x) {
+    return sizeof(T) == 2 ? wide(narrow(x) << 16) : x;
+}
+
+/* --- activations, views ------------------------------------------------------------------------------------------- */
+
+__device__ inline float sigmoid(float x) {
+    return 1.0F / (1.0F + expf(-x));
+}
+__device__ inline float act_of(int act, float x) {
+    switch (act) {
+    case SWISH:
+        return x * sigmoid(x);
+    case RELU6:
+        return fminf(fmaxf(x, 0.0F), 6.0F);
+    case RELU:
+        return fmaxf(x, 0.0F);
+    case SIGMOID:
+        return sigmoid(x);
+    default:
+        return x;
+    }
+}
+__device__ inline float slope_of(int act, float x) {
+    float s;
+    switch (act) {
+    case SWISH:
+        s = sigmoid(x);
+        return s * (1.0F + x * (1.0F - s));
+    case RELU6:
+        return x > 0.0F && x < 6.0F ? 1.0F : 0.0F;
+    case RELU:
+        return x > 0.0F ? 1.0F : 0.0F;
+    case SIGMOID:
+        s = sigmoid(x);
+        return s * (1.0F - s);
+    default:
+        return 1.0F;
+    }
+}
+
+/* The 8 values of image b, row m, from channel c, without the view's scale. */
+template <class T> __device__ inline void view(tn_cuda_view x, int64_t m, int C, int c, float v[V]) {
+    load(static_cast<const T *>(x.x) + m * C + c, v);
+    if (!x.a) return;
+    float a[V], b[V];
+    load(x.a + c, a);
+    load(x.b + c, b);
+    for (int j = 0; j < V; j++) v[j] = act_of(x.act, a[j] * v[j] + b[j]);
+}
+template <class T> __device__ inline void scaled_view(tn_cuda_view x, int64_t m, int64_t b, int C, int c, float v[V]) {
+    view<T>(x, m, C, c, v);
+    if (!x.scale) return;
+    float s[V];
+    load(x.scale + b * C + c, s);
+    for (int j = 0; j < V; j++) v[j] *= s[j];
+}
+
+__device__ inline int64_t this_thread() {
+    return (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+}
+
+/* --- sums over rows ----------------------------------------------------------------------------------------------- */
+
+/* A block: Gb groups by `rows` rows, threads in that order. */
+struct shape {
+    int Gb, rows;
+};
+__host__ __device__ inline shape block_shape(int C) {
+    int G = C / V, Gb = G < MOST_GROUPS ? G : MOST_GROUPS;
+    return shape{Gb, THREADS / Gb};
+}
+/* Add up acc (N numbers per thread) over the rows of the block; out: number k of channel c at out[k * stride + c]. N = numbers per
+ * channel times V. */
+template <int N>
+__device__ inline void block_sums(const float acc[N], shape s, int g0, int G, float *out, int64_t stride) {
+    __shared__ float memory[THREADS * N];
+    int t = (int)threadIdx.x;
+    for (int k = 0; k < N; k++) memory[t * N + k] = acc[k];
+    __syncthreads();
+    for (int i = t; i < s.Gb * N; i += (int)blockDim.x) {
+        int g = i / N, k = i % N;
+        float sum = 0;
+        for (int r = 0; r < s.rows; r++) sum += memory[(r * s.Gb + g) * N + k];
+        if (g0 + g < G) out[(k / V) * stride + (g0 + g) * V + k % V] = sum;
+    }
+    __syncthreads();
+}
+
+/* partial (pieces, n) -> sums (n) */
+template <class S> __global__ void merge_kernel(int pieces, int n, const float *partial, S *sums) {
+    __shared__ double memory[MERGE_LANES][32];
+    int c = (int)(blockIdx.x * 32 + threadIdx.x), lane = (int)threadIdx.y;
+    double sum = 0;
+    for (int i = lane; c < n && i < pieces; i += MERGE_LANES) sum += (double)partial[(int64_t)i * n + c];
+    memory[lane][threadIdx.x] = sum;
+    __syncthreads();
+    if (lane > 0 || c >= n) return;
+    for (int i = 1; i < MERGE_LANES; i++) sum += memory[i][threadIdx.x];
+    sums[c] = (S)sum;
+}
+
+/* --- launches ----------------------------------------------------------------------------------------------------- */
+
+inline dim3 grid(int64_t n) {
+    return dim3((unsigned)((n + THREADS - 1) / THREADS));
+}
+inline dim3 sums_block(int C) {
+    shape s = block_shape(C);
+    return dim3((unsigned)(s.Gb * s.rows));
+}
+inline dim3 sums_grid(int C, int64_t n) {
+    int G = C / V, Gb = block_shape(C).Gb;
+    return dim3((unsigned)((G + Gb - 1) / Gb), (unsigned)n);
+}
+inline dim3 merge_grid(int n) {
+    return dim3((unsigned)((n + 31) / 32));
+}
+
+} // namespace
+
+#define LAUNCH(kernel, n, ...)                                                                                         \
+    do {                                                                                                               \
+        if ((n) > 0) TN_LAUNCH((kernel), grid(n), dim3(THREADS), s, __VA_ARGS__);                                      \
+    } while (0)
+#define REAL(T, x)      static_cast<T *>(x)
+#define READ_REAL(T, x) static_cast<const T *>(x)
+/* A launch in either precision; T is the type in its words. */
+template <class F> static void either(bool in_bf16, F launch) {
+    if (in_bf16)
+        launch(bf16{});
+    else
+        launch(float{});
+}
+#define EITHER(...)                                                                                                    \
+    either(bf16, [&](auto zero) {                                                                                      \
+        typedef decltype(zero) T;                                                                                      \
+        __VA_ARGS__;                                                                                                   \
+    })
+
+#endif

@@ -1,0 +1,130 @@
+/* passes.cu - passes over activations: each value is read, changed and written once. See kernels.h. */
+#include "dev/cuda/kernels.cuh"
+
+namespace {
+
+template <class T> __global__ void store_kernel(int64_t n, const float *x, T *y) {
+    int64_t i = this_thread();
+    if (i < n) put(x[i], y + i);
+}
+template <class T> __global__ void load_kernel(int64_t n, const T *x, float *y) {
+    int64_t i = this_thread();
+    if (i < n) y[i] = one(x + i);
+}
+
+/* A thread: 8 values, or the rest of them. */
+template <class T> __global__ void pixels_kernel(int64_t n, const unsigned char *x, tn_cuda_norm norm, T *y) {
+    int64_t i = this_thread() * V;
+    if (i >= n) return;
+    float v[V];
+    uint2 bytes = {0, 0};
+    if (i + V <= n) {
+        bytes = *reinterpret_cast<const uint2 *>(x + i);
+    } else {
+        for (int j = 0; j < V && i + j < n; j++) (j < 4 ? bytes.x : bytes.y) |= (uint32_t)x[i + j] << 8 * (j % 4);
+    }
+    for (int j = 0; j < V; j++) {
+        int c = (int)((i + j) % 3);
+        float byte = (float)(((j < 4 ? bytes.x : bytes.y) >> 8 * (j % 4)) & 255U);
+        v[j] = (c == 0   ? norm.scale[0]
+                : c == 1 ? norm.scale[1]
+                         : norm.scale[2]) *
+                   byte +
+               (c == 0   ? norm.shift[0]
+                : c == 1 ? norm.shift[1]
+                         : norm.shift[2]);
+    }
+    if (i + V <= n)
+        store(v, y + i);
+    else
+        for (int j = 0; j < V && i + j < n; j++) put(v[j], y + i + j);
+}
+
+template <class T> __global__ void read_kernel(int64_t n, int64_t HW, int C, tn_cuda_view x, T *y) {
+    int64_t i = this_thread(), m = i / (C / V);
+    int c = (int)(i % (C / V)) * V;
+    if (i >= n) return;
+    float v[V];
+    scaled_view<T>(x, m, m / HW, C, c, v);
+    store(v, y + m * C + c);
+}
+
+template <class T> __global__ void read_grad_kernel(int64_t n, int C, tn_cuda_grad d, T *dy) {
+    int64_t i = this_thread();
+    int c = (int)(i % (C / V)) * V;
+    if (i >= n) return;
+    float dz[V], y[V], g[V], h[V], o[V];
+    load(static_cast<const T *>(d.dz) + i * V, dz);
+    load(static_cast<const T *>(d.y) + i * V, y);
+    load(d.g + c, g);
+    load(d.h + c, h);
+    load(d.o + c, o);
+    for (int j = 0; j < V; j++) dz[j] = g[j] * dz[j] + h[j] * y[j] + o[j];
+    store(dz, dy + i * V);
+}
+
+template <class T>
+__global__ void finish_kernel(int64_t n, int C, const T *x, const float *a, const float *b, int act, const T *side,
+                              T *y) {
+    int64_t i = this_thread();
+    int c = (int)(i % (C / V)) * V;
+    if (i >= n) return;
+    float v[V], ac[V], bc[V], s[V] = {0};
+    load(x + i * V, v);
+    load(a + c, ac);
+    load(b + c, bc);
+    if (side) load(side + i * V, s);
+    for (int j = 0; j < V; j++) v[j] = act_of(act, ac[j] * v[j] + bc[j]) + s[j];
+    store(v, y + i * V);
+}
+
+template <class T>
+__global__ void residual_kernel(int64_t n, int64_t HW, int C, tn_cuda_view x, const float *keep, const T *side, T *y) {
+    int64_t i = this_thread(), m = i / (C / V);
+    int c = (int)(i % (C / V)) * V;
+    if (i >= n) return;
+    float v[V], s[V] = {0}, k = keep ? keep[m / HW] : 1.0F;
+    scaled_view<T>(x, m, m / HW, C, c, v);
+    if (side) load(side + i * V, s);
+    for (int j = 0; j < V; j++) v[j] = s[j] + k * v[j];
+    store(v, y + i * V);
+}
+
+template <class T> __global__ void add_real_kernel(int64_t n, const T *x, T *y) {
+    int64_t i = this_thread();
+    if (i < n) put(one(y + i) + one(x + i), y + i);
+}
+
+} // namespace
+
+void tn_cuda_store(cudaStream_t s, bool bf16, int64_t n, const float *x, void *y) {
+    EITHER(LAUNCH(store_kernel<T>, n, n, x, REAL(T, y)));
+}
+void tn_cuda_load(cudaStream_t s, bool bf16, int64_t n, const void *x, float *y) {
+    EITHER(LAUNCH(load_kernel<T>, n, n, READ_REAL(T, x), y));
+}
+void tn_cuda_pixels(cudaStream_t s, bool bf16, int64_t n, const unsigned char *x, tn_cuda_norm norm, void *y) {
+    int64_t threads = (n + V - 1) / V;
+    EITHER(LAUNCH(pixels_kernel<T>, threads, n, x, norm, REAL(T, y)));
+}
+void tn_cuda_read(cudaStream_t s, bool bf16, int64_t M, int64_t HW, int C, tn_cuda_view x, void *y) {
+    int64_t n = M * C / V;
+    EITHER(LAUNCH(read_kernel<T>, n, n, HW, C, x, REAL(T, y)));
+}
+void tn_cuda_read_grad(cudaStream_t s, bool bf16, int64_t M, int C, tn_cuda_grad d, void *dy) {
+    int64_t n = M * C / V;
+    EITHER(LAUNCH(read_grad_kernel<T>, n, n, C, d, REAL(T, dy)));
+}
+void tn_cuda_finish(cudaStream_t s, bool bf16, int64_t M, int C, const void *x, const float *a, const float *b, int act,
+                    const void *side, void *y) {
+    int64_t n = M * C / V;
+    EITHER(LAUNCH(finish_kernel<T>, n, n, C, READ_REAL(T, x), a, b, act, READ_REAL(T, side), REAL(T, y)));
+}
+void tn_cuda_residual(cudaStream_t s, bool bf16, int64_t M, int64_t HW, int C, tn_cuda_view x, const float *keep,
+                      const void *side, void *y) {
+    int64_t n = M * C / V;
+    EITHER(LAUNCH(residual_kernel<T>, n, n, HW, C, x, keep, READ_REAL(T, side), REAL(T, y)));
+}
+void tn_cuda_add_real(cudaStream_t s, bool bf16, int64_t n, const void *x, void *y) {
+    EITHER(LAUNCH(add_real_kernel<T>, n, n, READ_REAL(T, x), REAL(T, y)));
+}
