@@ -212,7 +212,7 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         char partition[TN_NAME_BYTES], account[TN_NAME_BYTES], qos[TN_NAME_BYTES]; /* "" = Slurm's default  */
         int nodes[2];                               /* fewest and most per task; 1, 1                 */
         int n_size_nodes, size_nodes[TN_MAX_SIZES]; /* most per cell of each of train.sizes_px; none: nodes */
-        int ranks_per_node, cpus_per_rank;          /* 1; 0 = lane_threads + loader_threads           */
+        int ranks_per_node, cpus_per_rank;          /* 1; 0 = see tn_cfg_cpus_per_rank               */
         int gpus_per_node, memory_gib;              /* 0; 0 = predicted, -1 = no request             */
         tn_sbatch_options options;
         tn_slurm_stage preprocess, train, reduce; /* train: all stages that run in tasks of arrays */
@@ -250,6 +250,10 @@ tn_status tn_cfg_read(const char *path, int n_set, char **set, const char *run_d
 void tn_cfg_free(tn_cfg **cfg);
 /* A copy with other values, which are set and checked as above. */
 tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out);
+
+/* The CPUs of a rank under Slurm: one for each thread that computes (on a GPU one that feeds it) or loads images, unless
+ * slurm.cpus_per_rank says otherwise. */
+int tn_cfg_cpus_per_rank(const tn_cfg *cfg);
 
 /* The number of slots of a rung: search.trials in rung 0, then search.keep times that of the rung before, rounded. */
 int tn_cfg_slots(const tn_cfg *cfg, int rung);

@@ -151,6 +151,11 @@ static void check_search_folds(const tn_cfg *cfg, tn_problems *p) {
                            cfg->search.judge_folds[i]);
 }
 
+int tn_cfg_cpus_per_rank(const tn_cfg *cfg) {
+    if (cfg->slurm.cpus_per_rank) return cfg->slurm.cpus_per_rank;
+    return (cfg->train.device == TN_DEVICE_CUDA ? 1 : cfg->train.lane_threads) + cfg->train.loader_threads;
+}
+
 int tn_cfg_slots(const tn_cfg *cfg, int rung) {
     int n = cfg->search.trials;
     for (int q = 0; q < rung; q++) n = (int)(n * cfg->search.keep + 0.5);

@@ -216,7 +216,7 @@ const tn_key tn_keys[] = {
     {"slurm", "ranks_per_node", KEY_INT, AT(slurm.ranks_per_node), 0, "1", 1, 1024, 0, NULL, 0,
      "ranks on each node; all nodes together have at most train.lanes"},
     {"slurm", "cpus_per_rank", KEY_INT, AT(slurm.cpus_per_rank), 0, "0", 0, 1024, 0, NULL, 0,
-     "CPUs for each rank; 0: train.lane_threads + train.loader_threads"},
+     "CPUs for each rank; 0: train.lane_threads (on a GPU 1) + train.loader_threads"},
     {"slurm", "gpus_per_node", KEY_INT, AT(slurm.gpus_per_node), 0, "0", 0, 64, 0, NULL, 0,
      "GPUs to ask for on each node that trains or predicts: as many as ranks, with train.device = \"cuda\""},
     {"slurm", "memory_gib", KEY_INT, AT(slurm.memory_gib), 0, "0", -1, 1e6, 0, NULL, 0,

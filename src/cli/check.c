@@ -6,6 +6,7 @@
 #include "model/weights.h"
 #include "report/forecast.h"
 #include "search/rung.h"
+#include "slurm/gpus.h"
 #include "slurm/memory.h"
 #include "train/cost.h"
 
@@ -93,6 +94,15 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
     return TN_OK;
 }
 
+/* Print the GPUs and CPUs that the jobs will ask for. site.env, which `submit` reads, is left out. */
+static void print_gpus(const tn_cfg *cfg) {
+    int gpus = cfg->slurm.gpus_per_node;
+    if (cfg->train.device != TN_DEVICE_CUDA && gpus == 0) return;
+    printf("# GPUs that submit requests per node for train and predict: %d, for %d ranks with %d CPUs each\n", gpus,
+           cfg->slurm.ranks_per_node, tn_cfg_cpus_per_rank(cfg));
+    if (tn_gpus_check(cfg) != TN_OK) printf("# GPUs: `tenfold submit` will refuse this: %s\n", tn_msg);
+}
+
 /* Check that the pretrained weights fit the network of the job file, and print their properties. */
 static tn_status print_pretrained(const tn_cfg *cfg) {
     const char *path = cfg->model.pretrained;
@@ -136,6 +146,7 @@ static tn_status verb_check(const tn_args *args) {
     if (st == TN_OK) st = print_cost(cfg, &rows);
     if (st == TN_OK) st = tn_train_steps(cfg, &n_steps); /* memory and weights show the rest of tn_train_check */
     if (st == TN_OK) st = print_memory(cfg, rows);
+    if (st == TN_OK) print_gpus(cfg);
     if (st == TN_OK) st = print_pretrained(cfg);
     if (st == TN_OK) st = print_search(cfg);
     if (st == TN_OK && args->time) st = tn_forecast_print(cfg, &forecast, args->nodes, stdout);

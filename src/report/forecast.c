@@ -227,8 +227,7 @@ static tn_status put_slurm(const tn_cfg *cfg, const stages *s, int n_nodes, FILE
 
 static tn_status put_all(const tn_cfg *cfg, const tn_forecast *f, int n_nodes, stages *s, FILE *out) {
     int ranks = cfg->slurm.nodes[0] * cfg->slurm.ranks_per_node;
-    int cpus =
-        cfg->slurm.cpus_per_rank ? cfg->slurm.cpus_per_rank : cfg->train.lane_threads + cfg->train.loader_threads;
+    int cpus = tn_cfg_cpus_per_rank(cfg);
     if (ranks > cfg->train.lanes) ranks = cfg->train.lanes;
     fill(cfg, f, f->n_ranks, f->n_cores, s);
     s->preprocess_s = START_S + (double)f->rows * f->store_s / f->n_cores;

@@ -119,9 +119,8 @@ static tn_status add_resources(const tn_batch_about *about, const tn_batch *b, t
     const tn_cfg *cfg = about->cfg;
     int nodes[2];
     nodes_of(cfg, b, nodes);
-    int minutes = minutes_of(cfg, b), cpus = cfg->slurm.cpus_per_rank;
+    int minutes = minutes_of(cfg, b), cpus = tn_cfg_cpus_per_rank(cfg);
     int gpus = b->stage->ranks == TN_RANKS_OF_CELL ? cfg->slurm.gpus_per_node : 0;
-    if (cpus == 0) cpus = cfg->train.lane_threads + cfg->train.loader_threads;
     if (minutes) TN_TRY(tn_argv_add(out, "--time=%d", minutes));
     TN_TRY(tn_argv_add(out, "--signal=B:USR1@%d", stop_ahead_s(minutes)));
     if (nodes[0] != nodes[1])

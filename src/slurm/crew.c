@@ -1,4 +1,4 @@
-/* crew.c - nodes, their cores and memory, and the argv of the launcher. */
+/* crew.c - nodes, their cores, memory and GPUs, and the argv of the launcher. */
 #include "slurm/crew.h"
 
 #include "slurm/memory.h"
@@ -8,7 +8,7 @@
 
 typedef struct {
     char name[64];
-    int cores, mib; /* free */
+    int cores, mib, gpus; /* free */
 } node;
 
 struct tn_crew {
@@ -95,6 +95,7 @@ static tn_status ask(tn_crew *c) {
 tn_status tn_crew_open(const tn_cfg *cfg, tn_crew **out) {
     tn_crew *c = calloc(1, sizeof *c);
     tn_status st = c ? ask(c) : tn_fail_memory(sizeof *c, "the nodes");
+    for (int i = 0; st == TN_OK && i < c->n; i++) c->at[i].gpus = cfg->slurm.gpus_per_node;
     if (st == TN_OK) st = tn_memory_of(cfg, &c->memory);
     if (st == TN_OK)
         *out = c;
@@ -119,10 +120,6 @@ static int least(int a, int b) {
     return a < b ? a : b;
 }
 
-static int cores_of_rank(const tn_cfg *cfg) {
-    return cfg->slurm.cpus_per_rank ? cfg->slurm.cpus_per_rank : cfg->train.lane_threads + cfg->train.loader_threads;
-}
-
 static int nodes_of(const tn_cfg *cfg, const tn_step *s) {
     for (int i = 0; s->stage->per == TN_PER_CELL && i < cfg->slurm.n_size_nodes; i++)
         if (cfg->train.sizes_px[i] == s->cell.size_px) return cfg->slurm.size_nodes[i];
@@ -131,10 +128,10 @@ static int nodes_of(const tn_cfg *cfg, const tn_step *s) {
 
 tn_want tn_crew_want(const tn_crew *c, const tn_cfg *cfg, const tn_step *s) {
     int per_node = cfg->slurm.ranks_per_node, mib = least(c->memory.train_mib, c->most_mib);
-    int cores = least(cores_of_rank(cfg) * per_node, c->most_cores);
-    tn_want all = {least(c->n, TN_MOST_SEATS), 1, c->most_cores, c->most_mib};
+    int cores = least(tn_cfg_cpus_per_rank(cfg) * per_node, c->most_cores);
+    tn_want all = {least(c->n, TN_MOST_SEATS), 1, c->most_cores, c->most_mib, 0};
     if (s->stage->ranks == TN_RANKS_OF_CELL)
-        return (tn_want){least(nodes_of(cfg, s), all.n_nodes), per_node, cores, mib};
+        return (tn_want){least(nodes_of(cfg, s), all.n_nodes), per_node, cores, mib, cfg->slurm.gpus_per_node};
     if (s->stage->ranks == TN_RANKS_OF_CORES)
         all.ranks = least(c->most_cores, c->most_mib / (c->memory.preprocess_mib > 0 ? c->memory.preprocess_mib : 1));
     else
@@ -149,7 +146,7 @@ bool tn_crew_take(tn_crew *c, tn_want want, tn_seats *out) {
     for (int k = 0; k < want.n_nodes; k++) {
         int best = -1;
         for (int i = 0; i < c->n && i < 4096; i++)
-            if (!taken[i] && c->at[i].cores >= want.cores && c->at[i].mib >= want.mib &&
+            if (!taken[i] && c->at[i].cores >= want.cores && c->at[i].mib >= want.mib && c->at[i].gpus >= want.gpus &&
                 (best < 0 || c->at[i].cores < c->at[best].cores))
                 best = i;
         if (best < 0) return false;
@@ -159,6 +156,7 @@ bool tn_crew_take(tn_crew *c, tn_want want, tn_seats *out) {
     for (int k = 0; k < want.n_nodes; k++) {
         c->at[out->node[k]].cores -= want.cores;
         c->at[out->node[k]].mib -= want.mib;
+        c->at[out->node[k]].gpus -= want.gpus;
     }
     return true;
 }
@@ -167,6 +165,7 @@ void tn_crew_give(tn_crew *c, const tn_seats *seats) {
     for (int k = 0; k < seats->want.n_nodes; k++) {
         c->at[seats->node[k]].cores += seats->want.cores;
         c->at[seats->node[k]].mib += seats->want.mib;
+        c->at[seats->node[k]].gpus += seats->want.gpus;
     }
 }
 

@@ -1,13 +1,15 @@
 /*
- * crew.h - the nodes of a pilot job (`submit --pilot`), which starts cells itself: their free cores and memory, and the command
+ * crew.h - the nodes of a pilot job (`submit --pilot`), which starts cells itself: their free cores, memory and GPUs, and the command
  * that starts a step on some of them. All functions are local.
  *
  *   TN_TRY(tn_crew_open(cfg, &crew));                      // reads the nodes of the surrounding job from Slurm
  *   tn_seats at;
  *   if (tn_crew_take(crew, tn_crew_want(crew, cfg, step), &at)) { tn_crew_argv(crew, &at, &words) ... tn_crew_give(crew, &at) }
  *
- * Seats     what a running step occupies: nodes, and on each of them ranks, cores and memory. A step takes the fullest nodes that
+ * Seats     what a running step occupies: nodes, and on each of them ranks, cores, memory and GPUs. A step takes the fullest nodes that
  *           still have enough room: small cells fill up nodes, and empty nodes stay free for wide cells.
+ * GPUs      A cell takes all slurm.gpus_per_node of its nodes: the ranks of two cells would not know of each other, and begin with
+ *           the same GPU.
  * Launcher  TENFOLD_LAUNCHER, as in slurm/stage.sh: mpirun with --host, or srun --exact.
  */
 #ifndef TN_SLURM_CREW_H
@@ -23,6 +25,7 @@ typedef struct tn_crew tn_crew;
 typedef struct {
     int n_nodes, ranks; /* on each node */
     int cores, mib;     /* on each node */
+    int gpus;           /* on each node */
 } tn_want;
 
 typedef struct {

@@ -4,6 +4,7 @@
 #include "base/progress.h"
 #include "run/queue.h"
 #include "slurm/batch.h"
+#include "slurm/gpus.h"
 #include "store/done.h"
 #include "store/history.h"
 #include "store/lock.h"
@@ -153,6 +154,7 @@ tn_status tn_submit(tn_cfg *cfg, tn_plan *plan, int pilot_nodes, bool dry_run) {
     if (!realpath("/proc/self/exe", program)) return tn_fail(TN_EIO, "/proc/self/exe: cannot be read");
     TN_TRY(tn_site_find(&site));
     TN_TRY(tn_site_read(&site, cfg));
+    TN_TRY(tn_gpus_check(cfg));
     TN_TRY(tn_memory_of(cfg, &memory));
     if (!dry_run)
         TN_TRY(tn_queue_check_empty(plan)); /* running jobs could publish steps while we check what is missing */

@@ -35,6 +35,17 @@ refused 4 '0,images/\x1b[2J.png,cannot be read: No such file' preprocess tiny.cf
 quiet
 cp good/metadata.csv data/
 
+# --- jobs that compute on GPUs and would get none
+refused 2 "the jobs ask for no GPU: set slurm.gpus_per_node = 1" submit tiny.cfg --run blind --dry-run --set train.device=cuda
+"$tenfold" check tiny.cfg --set train.device=cuda >log
+grep -q '^# GPUs: `tenfold submit` will refuse this: .* ask for no GPU' log
+"$tenfold" check tiny.cfg --set train.device=cuda --set slurm.gpus_per_node=2 >log 2>errs
+grep -q "^# GPUs that submit requests per node for train and predict: 2, for 1 ranks with 2 CPUs each" log
+grep -q "warning: slurm.gpus_per_node = 2, but slurm.ranks_per_node = 1" errs
+"$tenfold" submit tiny.cfg --run blind --dry-run --set train.device=cuda --set slurm.gpus_per_node=1 >log
+grep -- --gres=gpu:1 log | sed 's/=.*//' | tr '\n' ' ' | grep -qx "train_r0 train_r1 "
+test ! -e blind
+
 # --- too little to learn from: the table shows it, so nothing is decoded, begun or queued (sbatch is not even looked for)
 too_little() { # TEXT
     for verb in check run "submit --dry-run" submit preprocess; do

@@ -23,8 +23,9 @@ typedef struct {
 static inline golden *golden_open(const char *name) {
     char path[TN_PATH_BYTES];
     size_t n_bytes = 0;
+    const char *folder = getenv("TN_GOLDEN"); /* of tests/gpu/proof, which is elsewhere */
     golden *g = calloc(1, sizeof *g);
-    TN_ASSERT(tn_path(path, "%s/tests/golden/%s.safetensors", TN_SOURCE_DIR, name) == TN_OK);
+    TN_ASSERT(tn_path(path, "%s/%s.safetensors", folder ? folder : TN_SOURCE_DIR "/tests/golden", name) == TN_OK);
     tn_status st = tn_file_read(path, &g->bytes, &n_bytes);
     TN_ASSERT(st == TN_OK && n_bytes > 8);
     uint64_t n_header;
@@ -80,11 +81,14 @@ static inline void golden_weights(const tn_net *net, float *params, float *state
     }
 }
 
-/* `step_of`: of n values, every step-th is stored. */
-static inline int64_t golden_step(int64_t n) {
-    int64_t step = (n + 511) / 512;
+/* `step_of`: of n values, every step-th is stored, at most `most`. */
+static inline int64_t golden_step_of(int64_t n, int64_t most) {
+    int64_t step = (n + most - 1) / most;
     while (step > 1 && (step % 2 == 0 || step % 3 == 0 || step % 5 == 0)) step++;
     return step;
+}
+static inline int64_t golden_step(int64_t n) {
+    return golden_step_of(n, 512);
 }
 
 static inline tn_net_spec golden_spec(const char *name) {

@@ -128,10 +128,10 @@ def names(net):
     return out
 
 
-def step_of(n):
-    """The least step that leaves MOST or fewer and shares no factor with 3 x 3, 5 x 5 and powers of two: it sees every
+def step_of(n, most=MOST):
+    """The least step that leaves `most` or fewer and shares no factor with 3 x 3, 5 x 5 and powers of two: it sees every
     tap of a kernel."""
-    step = -(-n // MOST)
+    step = -(-n // most)
     while step > 1 and (step % 2 == 0 or step % 3 == 0 or step % 5 == 0):
         step += 1
     return step
@@ -231,7 +231,8 @@ def golden_optim():
     write(HERE / "optim.safetensors", out)
 
 
-golden("b0", 40)
-golden("b0_same_head", 20, same=True, stem_stride=1, extra_units=3, head_units=16)
-golden("lite0", 40, lite=True)
-golden_optim()
+if __name__ == "__main__":
+    golden("b0", 40)
+    golden("b0_same_head", 20, same=True, stem_stride=1, extra_units=3, head_units=16)
+    golden("lite0", 40, lite=True)
+    golden_optim()

@@ -19,7 +19,7 @@ function(tn_watch name watcher) # an executable of the sources that follow: on a
   target_include_directories(${name} SYSTEM PRIVATE ${CUDA_HEADERS})
 endfunction()
 set(on_watched_gpu $<FILTER:$<TARGET_OBJECTS:tn_gpu>,EXCLUDE,\\.cu\\.o$> $<TARGET_OBJECTS:tn_watched_kernels>)
-set(libraries ${CUDNN_OF_TESTS} tn_driver ${CMAKE_DL_LIBS} -Wl,--no-as-needed)
+set(libraries ${CUDNN_OF_TESTS} -Wl,--no-as-needed tn_driver -Wl,--as-needed ${CMAKE_DL_LIBS} stdc++)
 
 tn_watch(tn_gpu_races races $<TARGET_OBJECTS:tn_watched_bugs> gpu/runtime.c gpu/kernels.cpp)
 
@@ -27,8 +27,8 @@ tn_watch(tn_gpu_races races $<TARGET_OBJECTS:tn_watched_bugs> gpu/runtime.c gpu/
 tn_watch(test_gpu_races races gpu/test_gpu_dev.c ${on_watched_gpu})
 target_link_libraries(test_gpu_races PRIVATE ${libraries} tn_net PkgConfig::CMOCKA)
 target_include_directories(test_gpu_races PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit)
-target_compile_definitions(test_gpu_races PRIVATE SEEDS=1 TN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-add_test(NAME gpu/test_gpu_races COMMAND test_gpu_races WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+target_compile_definitions(test_gpu_races PRIVATE TN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+add_test(NAME gpu/test_gpu_races COMMAND test_gpu_races 1 WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 set_tests_properties(gpu/test_gpu_races PROPERTIES LABELS gpu-emu TIMEOUT 300)
 
 # a whole run: slow_races.sh

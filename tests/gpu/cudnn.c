@@ -70,6 +70,8 @@ cudnnStatus_t cudnnBackendCreateDescriptor(cudnnBackendDescriptorType_t type, de
     return st;
 }
 cudnnStatus_t cudnnBackendFinalize(descriptor d) {
+    if (record_of(d)->kind == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR && emu_fails("plan"))
+        return CUDNN_STATUS_NOT_SUPPORTED;
     cudnnStatus_t st = REAL(cudnnBackendFinalize)(d);
     if (st == CUDNN_STATUS_SUCCESS) record_of(d)->finalized = true;
     return st;
@@ -375,6 +377,7 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, descriptor plan, descriptor p
     const record *p = record_of(plan), *v = record_of(pack);
     int64_t n = 0, n_bytes = 0;
     if (!p->finalized || !v->finalized) return CUDNN_STATUS_BAD_PARAM;
+    if (cudaPeekAtLastError() != cudaSuccess || emu_fails("execute")) return CUDNN_STATUS_EXECUTION_FAILED;
     REAL(cudnnBackendGetAttribute)(plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &n, &n_bytes);
     job *j = calloc(1, sizeof *j);
     const attribute *a = v->first;

@@ -5,12 +5,12 @@
  * A device pointer is a pointer of malloc with bit 62 set: the host faults when it follows one, and sanitizers see its bounds. Work on a
  * stream is queued, and done when the host waits: who reads before finds poison.
  * With TN_EMU_DRY=1 nothing is computed or copied: to count memory. TN_EMU_PEAK=FILE gets the most bytes that were allocated at once.
- * With TN_EMU_UNIFIED=1 device memory is the host's, and work is done at once: for tests that give both devices the same arrays.
  */
 #ifndef TN_TESTS_GPU_EMU_H
 #define TN_TESTS_GPU_EMU_H
 
 #include <cuda_runtime_api.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -23,6 +23,15 @@ extern "C" {
 void *emu_memory(const void *device, const char *who);
 /* Queue work on a stream. */
 void emu_queue(cudaStream_t stream, void (*work)(void *), void *context);
+/* TN_EMU_FAIL="WHAT N": should this call fail? N counts the calls of a kind, from 1; "N+": and all later ones.
+ *   malloc, host   no memory on the GPU, or page-locked
+ *   copy, launch   a launch failure, met by the next call
+ *   wait           an ECC error, met by a wait
+ *   lost           the device is gone, met by a wait
+ *   plan           cuDNN refuses a plan
+ *   execute        cuDNN fails to begin a convolution
+ * After a launch failure, an ECC error or a loss each later call fails, too, as on a GPU. */
+bool emu_fails(const char *what);
 /* Stop with a message: a bug that a GPU would hide or punish. */
 void emu_stop(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

@@ -4,7 +4,11 @@
  */
 #include "kernels.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <string>
 #include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -47,7 +51,8 @@ struct block {
     unsigned n, next, n_ended; /* threads: all, begun, ended */
     std::vector<unsigned> order;
 };
-std::vector<coroutine *> idle, waiting;
+/* Never destroyed: what they hold at the end is no leak. */
+std::vector<coroutine *> &idle = *new std::vector<coroutine *>, &waiting = *new std::vector<coroutine *>;
 block now;
 coroutine *current;
 void *scheduler;
@@ -170,6 +175,24 @@ void run(const char *kernel, dim3 grid, dim3 block, const std::function<void()> 
             run_block();
         }
     here.kernel = nullptr;
+}
+
+/* TN_EMU_LAUNCHES=FILE: at the end of the process, lines "KERNEL THREADS" with the most threads of a block. */
+void launched(const char *name, dim3 block) {
+    static std::map<std::string, unsigned> *most;
+    if (!getenv("TN_EMU_LAUNCHES")) return;
+    if (!most) {
+        most = new std::map<std::string, unsigned>();
+        atexit([] {
+            FILE *f = fopen(getenv("TN_EMU_LAUNCHES"), "w");
+            if (!f) emu_stop("TN_EMU_LAUNCHES cannot be written");
+            for (const auto &kernel : *most) fprintf(f, "%s %u\n", kernel.first.c_str(), kernel.second);
+            fclose(f);
+        });
+    }
+    std::string base(name + strspn(name, "("));
+    unsigned &n = (*most)[base.substr(0, base.find_first_of("<) "))];
+    n = std::max(n, block.x * block.y * block.z);
 }
 
 void queue(cudaStream_t s, std::function<void()> *work) {

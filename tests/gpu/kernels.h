@@ -53,8 +53,10 @@ inline tn_cuda_view near_to(tn_cuda_view v) {
 inline tn_cuda_grad near_to(tn_cuda_grad d) {
     return {near_to(d.dz), near_to(d.y), near_to(d.g), near_to(d.h), near_to(d.o)};
 }
+void launched(const char *name, dim3 block);
 template <class... P, class... A>
 void launch(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, cudaStream_t s, A... args) {
+    launched(name, block);
     queue(s, new std::function<void()>([=] { run(name, grid, block, [=] { kernel(near_to(P(args))...); }); }));
 }
 } // namespace emu

@@ -27,12 +27,8 @@ void emu_stop(const char *fmt, ...) {
     abort();
 }
 
-static bool is_unified(void) {
-    return getenv("TN_EMU_UNIFIED") != NULL;
-}
-
 void *emu_memory(const void *device, const char *who) {
-    if (!device || is_unified()) return (void *)(uintptr_t)device;
+    if (!device) return NULL;
     if (!((uintptr_t)device & EMU_TAG)) emu_stop("%s: a host pointer as device memory", who);
     return (void *)((uintptr_t)device & ~EMU_TAG);
 }
@@ -40,9 +36,9 @@ static void check_host(const void *x, const char *who) {
     if ((uintptr_t)x & EMU_TAG) emu_stop("%s: a device pointer as host memory", who);
 }
 
-/* TN_EMU_FAIL="malloc 3" or "copy 5", "launch 2": that call fails, counted from 1. */
-static cudaError_t last_error;
-static cudaError_t injected(const char *what, cudaError_t error) {
+static cudaError_t last_error, broken; /* broken: what every call says since the context was lost */
+
+bool emu_fails(const char *what) {
     static struct {
         const char *what;
         int n;
@@ -53,18 +49,20 @@ static cudaError_t injected(const char *what, cudaError_t error) {
     count[i].what = what;
     count[i].n++;
     size_t n = strlen(what);
-    if (!wanted || strncmp(wanted, what, n) != 0 || wanted[n] != ' ' || atoi(wanted + n) != count[i].n)
-        return cudaSuccess;
-    return last_error = error;
+    if (!wanted || strncmp(wanted, what, n) != 0 || wanted[n] != ' ') return false;
+    int first = atoi(wanted + n);
+    return count[i].n == first || (count[i].n > first && strchr(wanted, '+'));
+}
+/* A call that may fail in a way that the device does not survive. */
+static cudaError_t injected(const char *what, cudaError_t error) {
+    if (emu_fails(what)) broken = error;
+    if (broken) last_error = broken;
+    return broken;
 }
 
 /* --- streams ------------------------------------------------------------------------------------------------------ */
 
 void emu_queue(cudaStream_t s, void (*work)(void *), void *context) {
-    if (is_unified()) {
-        work(context);
-        return;
-    }
     job *j = malloc(sizeof *j);
     if (!j || !s) emu_stop(s ? "no memory" : "work on the default stream, which would wait for all others");
     *j = (job){work, context, NULL};
@@ -138,9 +136,9 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t e, unsigned flags) {
     return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
-    cudaError_t error = injected("wait", cudaErrorECCUncorrectable);
     work_until(e, e->recorded);
-    return error;
+    injected("wait", cudaErrorECCUncorrectable);
+    return injected("lost", cudaErrorDevicesUnavailable);
 }
 cudaError_t cudaEventQuery(cudaEvent_t e) { /* work is never done the first time that somebody asks */
     if (e->reached == e->recorded) return cudaSuccess;
@@ -158,8 +156,9 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags) {
     return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
-    cudaError_t e = injected("wait", cudaErrorECCUncorrectable);
-    drain(s);
+    injected("wait", cudaErrorECCUncorrectable);
+    cudaError_t e = injected("lost", cudaErrorDevicesUnavailable);
+    if (e == cudaSuccess) drain(s);
     return e;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t s) {
@@ -209,8 +208,8 @@ static void forget_allocation(const void *x) {
 
 cudaError_t cudaMalloc(void **x, size_t n) {
     void *memory;
-    cudaError_t e = injected("malloc", cudaErrorMemoryAllocation);
-    if (e != cudaSuccess) return e;
+    if (broken) return last_error = broken;
+    if (emu_fails("malloc")) return last_error = cudaErrorMemoryAllocation;
     if (emu_on_malloc)
         memory = emu_on_malloc(n);
     else if (posix_memalign(&memory, 256, n ? n : 1) != 0)
@@ -218,19 +217,19 @@ cudaError_t cudaMalloc(void **x, size_t n) {
     else if (!getenv("TN_EMU_DRY"))
         memset(memory, 0xCD, n); /* nobody promises zeros */
     note_allocation(memory, n);
-    *x = is_unified() ? memory : (void *)((uintptr_t)memory | EMU_TAG);
+    *x = (void *)((uintptr_t)memory | EMU_TAG);
     return cudaSuccess;
 }
 cudaError_t cudaFree(void *x) { /* waits, as the real one does */
+    if (broken) return last_error = broken;
     for (cudaStream_t s = streams; s; s = s->next) drain(s);
     if (x) forget_allocation(emu_memory(x, "cudaFree"));
     (emu_on_free ? emu_on_free : free)(emu_memory(x, "cudaFree"));
     return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void **x, size_t n) {
-    cudaError_t e = injected("host", cudaErrorMemoryAllocation);
-    if (e != cudaSuccess) return e;
-    *x = malloc(n ? n : 1);
+    if (broken) return last_error = broken;
+    *x = emu_fails("host") ? NULL : malloc(n ? n : 1);
     if (*x) memset(*x, 0xCD, n);
     return *x ? cudaSuccess : (last_error = cudaErrorMemoryAllocation);
 }
@@ -290,6 +289,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcp
     return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void *x, int value, size_t n, cudaStream_t s) {
+    if (broken) return last_error = broken;
     emu_queue(s, do_set, copy_of("memset", emu_memory(x, "cudaMemset"), NULL, n, value));
     return cudaSuccess;
 }
@@ -324,7 +324,7 @@ cudaError_t cudaDriverGetVersion(int *version) {
 }
 cudaError_t cudaGetLastError(void) {
     cudaError_t e = last_error;
-    last_error = cudaSuccess;
+    last_error = broken;
     return e;
 }
 cudaError_t cudaPeekAtLastError(void) {
@@ -340,6 +340,8 @@ const char *cudaGetErrorString(cudaError_t e) {
         return "uncorrectable ECC error encountered";
     case cudaErrorInsufficientDriver:
         return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorDevicesUnavailable:
+        return "CUDA-capable device(s) is/are busy or unavailable";
     case cudaErrorLaunchFailure:
         return "unspecified launch failure";
     default:

@@ -52,9 +52,14 @@ fails 5 "memory" env TN_EMU_FAIL="malloc 3" "${train[@]}"
 fails 5 "MiB are needed" env TN_EMU_FAIL="malloc 60" "${train[@]}"
 fails 70 "GPU 0 (emulated H100): .* failed: unspecified launch failure" env TN_EMU_FAIL="launch 40" "${train[@]}"
 fails 70 "a download failed\|an upload failed" env TN_EMU_FAIL="copy 30" "${train[@]}"
+fails 2 "cuDNN [0-9]* has no deterministic engine in fp32 on emulated H100 for the forward of a convolution" env TN_EMU_FAIL="plan 14+" "${train[@]}"
+fails 2 "cuDNN [0-9]* has no deterministic engine in fp32 on emulated H100 for the .* gradient of a convolution" env TN_EMU_FAIL="plan 30+" "${train[@]}"
 fails 8 "uncorrectable ECC error encountered: the GPU is lost" env TN_EMU_FAIL="wait 150" "${train[@]}"
 test -e fault/$cell/checkpoint.safetensors
-must "${train[@]}"
+fails 70 "a convolution failed in cuDNN: CUDNN_STATUS_EXECUTION_FAILED" env TN_EMU_FAIL="execute 150" "${train[@]}"
+# of one of two ranks, while the other one waits for its gradients; then an engine is refused, and the next one taken
+fails 8 "rank 1 .* is/are busy or unavailable: the GPU is lost" mpirun -n 1 "${train[@]}" : -n 1 env TN_EMU_FAIL="lost 60" "${train[@]}"
+must env TN_EMU_FAIL="plan 3" "${train[@]}"
 grep -q "goes on after" log
 cmp gpu/$cell/posteriors.h5 fault/$cell/posteriors.h5
 

@@ -1,7 +1,7 @@
 /*
  * test_dev.c - every operation of the cpu device, for every instruction set of this machine, fp32 and bf16, 1 and 3
  * threads, against ref; ref against central differences. Bounds are relative to the largest value of the expected
- * output.
+ * output. Nothing here reads the memory of the other device: so it may be a GPU's.
  */
 #include "dev/dev.h"
 
@@ -30,16 +30,53 @@ static tn_dev *ref, *cpu; /* cpu: or the device that is compared instead */
 
 /* --- helpers ------------------------------------------------------------------------------------------------------ */
 
+/* Memory of ref, which the test reads and writes, and as much of the other device. */
 enum { MOST_BUFFERS = 64 };
-static float *buffers[MOST_BUFFERS];
+static struct {
+    float *x, *twin;
+    int64_t n;
+} buffers[MOST_BUFFERS];
 static int n_buffers;
 
 static float *buffer(int64_t n) {
     assert_true(n_buffers < MOST_BUFFERS);
-    return buffers[n_buffers++] = ref->op->alloc(ref, n > 0 ? n : 1);
+    if (n < 1) n = 1;
+    buffers[n_buffers].n = n;
+    buffers[n_buffers].x = ref->op->alloc(ref, n);
+    buffers[n_buffers].twin = cpu ? cpu->op->alloc(cpu, n) : NULL;
+    return buffers[n_buffers++].x;
+}
+static double *doubles(int64_t n) {
+    return (double *)(void *)buffer(2 * n);
+}
+static void release_to(int n) {
+    while (n_buffers > n) {
+        ref->op->free(ref, buffers[--n_buffers].x);
+        if (cpu) cpu->op->free(cpu, buffers[n_buffers].twin);
+    }
 }
 static void release(void) {
-    while (n_buffers > 0) ref->op->free(ref, buffers[--n_buffers]);
+    release_to(0);
+}
+
+static int buffer_of(const void *x) {
+    int i = 0;
+    while (i < n_buffers && buffers[i].x != x) i++;
+    assert_true(i < n_buffers);
+    return i;
+}
+/* The memory of device d that belongs to a buffer, with the buffer's values. Once per buffer: it would undo what a device wrote. */
+static void *on(int d, void *x) {
+    if (d == 0) return x;
+    int i = buffer_of(x);
+    cpu->op->upload(cpu, buffers[i].n, x, buffers[i].twin);
+    return buffers[i].twin;
+}
+/* The buffer again, with what device d wrote. */
+static void *back(int d, void *x) {
+    int i = buffer_of(x);
+    if (d == 1) cpu->op->download(cpu, buffers[i].n, buffers[i].twin, x);
+    return x;
 }
 
 /* Normal values times scale; every 50th is extreme (large, tiny, denormal, zero). */
@@ -71,7 +108,7 @@ typedef struct {
 } stored;
 
 static stored store(int64_t n, float *x) {
-    stored s = {x, buffer(n)};
+    stored s = {x, on(1, buffer(n))};
     cpu->op->store(cpu, n, x, s.cpu);
     cpu->op->load(cpu, n, s.cpu, x);
     return s;
@@ -91,6 +128,13 @@ static float *loaded(int d, int64_t n, const void *x) {
 /* fp32: the given bound. bf16: results are rounded to 8 bits, and so are values on their way into products. */
 static double bound(double fp32) {
     return cpu->precision == TN_BF16 ? 1e-2 : fp32;
+}
+
+/* Sums cancel: they are compared with the largest. */
+static void assert_sums_close(int n, const double *expected, const double *got) {
+    double size = 1e-30;
+    for (int i = 0; i < n; i++) size = fmax(size, fabs(expected[i]));
+    for (int i = 0; i < n; i++) assert_true(fabs(expected[i] - got[i]) <= ROOM * bound(1e-5) * size);
 }
 
 /* --- convolutions ------------------------------------------------------------------------------------------------- */
@@ -148,26 +192,31 @@ static void convolution(int i, int mode) {
     if (mode == 2)
         for (int c = 0; c < s.C; c++) a[c] *= 0.01F, b[c] = 2;
     const float *y[2], *dx[2], *mean[2], *var[2], *dw[2];
-    double sums[2][2 * 64];
-    tn_dev *dev[2] = {ref, cpu};
+    const double *sums[2];
     for (int d = 0; d < 2; d++) {
+        tn_dev *v = d == 0 ? ref : cpu;
         tn_conv *conv = NULL;
-        assert_int_equal(dev[d]->op->conv_new(dev[d], &s, &conv), TN_OK);
-        dev[d]->op->conv_weights(dev[d], conv, w);
+        assert_int_equal(v->op->conv_new(v, &s, &conv), TN_OK);
+        v->op->conv_weights(v, conv, on(d, w));
         tn_view view = {.x = of(d, &x)};
         if (mode > 0)
-            view = (tn_view){of(d, &x), a, b, mode == 1 ? TN_ACT_SWISH : TN_ACT_RELU6, pointwise ? scale : NULL};
-        tn_grad_view dy = {of(d, &dz), of(d, &seen), mode ? gho : NULL, gho + s.K, gho + 2 * s.K};
-        float *out = noise(ny, 1, 1), *m = noise(s.K, 1, 1), *v = noise(s.K, 1, 1), *weights = noise(nw, 3, 1),
-              *in = buffer(nx);
-        dev[d]->op->store(dev[d], nx, before.both, in);
-        dev[d]->op->conv_forward(dev[d], conv, s.B, &view, NULL, out, m,
-                                 v); /* outputs are overwritten, whatever they held */
-        dev[d]->op->conv_backward(dev[d], conv, s.B, &view, &dy, dense ? NULL : in, mode == 0,
-                                  s.depthwise && mode ? sums[d] : NULL, weights);
-        dev[d]->op->conv_free(dev[d], &conv);
+            view = (tn_view){of(d, &x), on(d, a), on(d, b), mode == 1 ? TN_ACT_SWISH : TN_ACT_RELU6,
+                             pointwise ? on(d, scale) : NULL};
+        const float *coefficients = on(d, gho);
+        tn_grad_view dy = {of(d, &dz), of(d, &seen), mode ? coefficients : NULL, coefficients + s.K,
+                           coefficients + 2 * s.K};
+        /* outputs are overwritten, whatever they held */
+        float *m = noise(s.K, 1, 1), *squares = noise(s.K, 1, 1), *weights = noise(nw, 3, 1);
+        void *out = on(d, noise(ny, 1, 1)), *in = on(d, buffer(nx));
+        double *of_dx = doubles(2 * s.C);
+        v->op->store(v, nx, before.both, in);
+        v->op->conv_forward(v, conv, s.B, &view, NULL, out, on(d, m), on(d, squares));
+        v->op->conv_backward(v, conv, s.B, &view, &dy, dense ? NULL : in, mode == 0,
+                             s.depthwise && mode ? on(d, of_dx) : NULL, on(d, weights));
+        v->op->conv_free(v, &conv);
         assert_null(conv);
-        y[d] = loaded(d, ny, out), dx[d] = loaded(d, nx, in), mean[d] = m, var[d] = v, dw[d] = weights;
+        y[d] = loaded(d, ny, out), dx[d] = loaded(d, nx, in), mean[d] = back(d, m), var[d] = back(d, squares),
+        dw[d] = back(d, weights), sums[d] = back(d, of_dx);
     }
     char what[64];
     snprintf(what, sizeof what, "convolution %d, mode %d", i, mode);
@@ -177,11 +226,7 @@ static void convolution(int i, int mode) {
         assert_close(what, s.K, var[0], var[1], 2e-5); /* else: of rounded values, batch_norm */
     assert_close(what, nx, dx[0], dx[1], bound(3e-6));
     assert_close(what, nw, dw[0], dw[1], bound(1e-5));
-    for (int c = 0; s.depthwise && mode && c < 2 * s.C; c++) {
-        double size = 1e-30; /* sums cancel: compared with the largest */
-        for (int k = 0; k < 2 * s.C; k++) size = fmax(size, fabs(sums[0][k]));
-        assert_true(fabs(sums[0][c] - sums[1][c]) <= ROOM * bound(1e-5) * size);
-    }
+    if (s.depthwise && mode) assert_sums_close(2 * s.C, sums[0], sums[1]);
     release();
 }
 
@@ -195,17 +240,19 @@ static void finished(int i) {
     float *w = noise(nw, 100 + i, 0.3), *a = positive(s.K, 3), *b = noise(s.K, 4, 0.3),
           *scale = positive((int64_t)s.B * s.C, 5);
     const float *y[2], *pool[2];
-    tn_dev *dev[2] = {ref, cpu};
     for (int d = 0; d < 2; d++) {
+        tn_dev *v = d == 0 ? ref : cpu;
         tn_conv *conv = NULL;
-        assert_int_equal(dev[d]->op->conv_new(dev[d], &s, &conv), TN_OK);
-        dev[d]->op->conv_weights(dev[d], conv, w);
-        float *out = noise(ny, 1, 1), *means = noise((int64_t)s.B * s.K, 1, 1);
-        tn_view view = {.x = of(d, &x), .scale = s.R == 1 ? scale : NULL};
-        tn_finish finish = {a, b, TN_ACT_SWISH, s.depthwise ? NULL : of(d, &side), s.depthwise ? means : NULL};
-        dev[d]->op->conv_forward(dev[d], conv, s.B, &view, &finish, out, NULL, NULL);
-        dev[d]->op->conv_free(dev[d], &conv);
-        y[d] = loaded(d, ny, out), pool[d] = means;
+        assert_int_equal(v->op->conv_new(v, &s, &conv), TN_OK);
+        v->op->conv_weights(v, conv, on(d, w));
+        float *means = noise((int64_t)s.B * s.K, 1, 1);
+        void *out = on(d, noise(ny, 1, 1));
+        tn_view view = {.x = of(d, &x), .scale = s.R == 1 ? on(d, scale) : NULL};
+        tn_finish finish = {on(d, a), on(d, b), TN_ACT_SWISH, s.depthwise ? NULL : of(d, &side),
+                            s.depthwise ? on(d, means) : NULL};
+        v->op->conv_forward(v, conv, s.B, &view, &finish, out, NULL, NULL);
+        v->op->conv_free(v, &conv);
+        y[d] = loaded(d, ny, out), pool[d] = s.depthwise ? back(d, means) : NULL;
     }
     assert_close("finished", ny, y[0], y[1], bound(3e-6));
     if (s.depthwise) assert_close("pool of finished", (int64_t)s.B * s.K, pool[0], pool[1], bound(3e-6));
@@ -259,7 +306,7 @@ static void pixels(void **unused) {
     const tn_byte_norm norm = {{0.017F, 0.0175F, 0.0174F}, {-2.1F, -2.04F, -1.8F}};
     for (int64_t n = 1; n < 4000; n = n * 3 + 1) {
         unsigned char *host = malloc((size_t)n * 3);
-        float *expected = buffer(3 * n), *got = buffer(3 * n);
+        float *expected = buffer(3 * n), *got = on(1, buffer(3 * n));
         for (int64_t i = 0; i < 3 * n; i++) host[i] = (unsigned char)(i * 37 % 256);
         ref->op->pixels(ref, n, host, &norm, expected);
         assert_true(fabs((double)expected[3 * n - 1] - (0.0174 * host[3 * n - 1] - 1.8)) < 1e-5);
@@ -267,6 +314,7 @@ static void pixels(void **unused) {
         assert_close("pixels", 3 * n, expected, loaded(1, 3 * n, got), bound(1e-6));
         free(host);
     }
+    release();
 }
 
 static void batch_norm(void **unused) {
@@ -277,22 +325,25 @@ static void batch_norm(void **unused) {
     for (int c = 0; c < C; c++) w[c * C + c] = 1;
     stored x = store(M * C, values);
     tn_conv_shape s = {.B = 2, .H = HW, .W = 1, .C = C, .P = HW, .Q = 1, .K = C, .R = 1, .stride = 1};
-    double sums[2 * C];
-    for (int c = 0; c < 2 * C; c++)
-        sums[c] = (double)noise(1, 50 + c, 3)[0], n_buffers--, ref->op->free(ref, buffers[n_buffers]);
+    double *sums = doubles(2 * C);
+    for (int c = 0; c < 2 * C; c++) sums[c] = (double)noise(1, 50 + c, 3)[0], release_to(n_buffers - 1);
     float *mean[2], *var[2], *ab[2], *gho[2], *dg[2], *db[2];
-    tn_dev *dev[2] = {ref, cpu};
     for (int d = 0; d < 2; d++) {
+        tn_dev *v = d == 0 ? ref : cpu;
         tn_conv *conv = NULL;
         tn_view view = {.x = of(d, &x)};
         mean[d] = buffer(C), var[d] = buffer(C), ab[d] = buffer(2 * C), gho[d] = buffer(3 * C), dg[d] = buffer(C),
         db[d] = buffer(C);
-        assert_int_equal(dev[d]->op->conv_new(dev[d], &s, &conv), TN_OK);
-        dev[d]->op->conv_weights(dev[d], conv, w);
-        dev[d]->op->conv_forward(dev[d], conv, 2, &view, NULL, buffer(M * C), mean[d], var[d]);
-        dev[d]->op->bn_affine(dev[d], C, gamma, beta, mean[0], var[0], 1e-3F, ab[d], ab[d] + C);
-        dev[d]->op->bn_backward(dev[d], M, C, sums, gamma, mean[0], var[0], 1e-3F, gho[d], dg[d], db[d]);
-        dev[d]->op->conv_free(dev[d], &conv);
+        assert_int_equal(v->op->conv_new(v, &s, &conv), TN_OK);
+        v->op->conv_weights(v, conv, on(d, w));
+        v->op->conv_forward(v, conv, 2, &view, NULL, on(d, buffer(M * C)), on(d, mean[d]), on(d, var[d]));
+        back(d, mean[d]), back(d, var[d]);
+        float *affine = on(d, ab[d]);
+        const float *g = on(d, gamma), *means = on(d, mean[0]), *vars = on(d, var[0]);
+        v->op->bn_affine(v, C, g, on(d, beta), means, vars, 1e-3F, affine, affine + C);
+        v->op->bn_backward(v, M, C, on(d, sums), g, means, vars, 1e-3F, on(d, gho[d]), on(d, dg[d]), on(d, db[d]));
+        back(d, ab[d]), back(d, gho[d]), back(d, dg[d]), back(d, db[d]);
+        v->op->conv_free(v, &conv);
     }
     assert_close("batch norm mean", C, mean[0], mean[1], 1e-6);
     assert_close("batch norm variance", C, var[0], var[1], 1e-5);
@@ -319,7 +370,7 @@ static double bn_value(int64_t M, int C, const float *x, const float *gamma, con
     ref->op->residual(ref, 1, M, C, &view, NULL, NULL, y);
     double sum = 0;
     for (int64_t i = 0; i < M * C; i++) sum += (double)y[i] * (double)dy[i];
-    ref->op->free(ref, buffers[--n_buffers]);
+    release_to(n_buffers - 1);
     return sum;
 }
 
@@ -372,25 +423,30 @@ static void batch_norm_slopes(void **unused) {
 static void passes(void **unused) {
     (void)unused;
     enum { B = 3, HW = 601, C = CHANNELS == 1 ? 21 : 24, N = B * HW * C };
-    tn_dev *dev[2] = {ref, cpu};
     stored x = store(N, noise(N, 1, 2)), side = store(N, noise(N, 2, 1)), g = store(N, noise(N, 4, 1));
     float *s = positive(B * C, 3), *keep = noise(B, 5, 1), *pooled = noise(B * C, 6, 1), *a = positive(C, 7),
           *b = noise(C, 8, 1);
+    int n_inputs = n_buffers;
     for (int act = 0; act < N_ACTS; act++) {
         bool kinked = ACTS[act] == TN_ACT_RELU6 || ACTS[act] == TN_ACT_RELU; /* next to 0 either side may be right */
-        float *pool[2], *ds[2], *out[2], *plain[2], *dz[2], *only_pool[2];
-        double sums[2][2 * C], ignored[2 * C];
+        float *pool[2], *ds[2];
+        void *out[2], *plain[2], *dz[2], *only_pool[2];
+        const double *sums[2];
         for (int d = 0; d < 2; d++) {
-            tn_dev *v = dev[d];
-            tn_view view = {of(d, &x), a, b, ACTS[act], NULL}, scaled = {of(d, &x), a, b, ACTS[act], s};
-            pool[d] = buffer(B * C), ds[d] = buffer(B * C), out[d] = buffer(N), plain[d] = buffer(N), dz[d] = buffer(N),
-            only_pool[d] = buffer(N);
-            v->op->pool_forward(v, B, HW, C, &view, pool[d]);
-            v->op->scale_backward(v, B, HW, C, &scaled, of(d, &g), ds[d]);
-            v->op->residual(v, B, HW, C, &view, keep, of(d, &side), out[d]);
+            tn_dev *v = d == 0 ? ref : cpu;
+            const float *a_on = on(d, a), *b_on = on(d, b), *keep_on = on(d, keep), *pooled_on = on(d, pooled);
+            tn_view view = {of(d, &x), a_on, b_on, ACTS[act], NULL},
+                    scaled = {of(d, &x), a_on, b_on, ACTS[act], on(d, s)};
+            double *of_dz = doubles(2 * C);
+            pool[d] = buffer(B * C), ds[d] = buffer(B * C), out[d] = on(d, buffer(N)), plain[d] = on(d, buffer(N)),
+            dz[d] = on(d, buffer(N)), only_pool[d] = on(d, buffer(N));
+            v->op->pool_forward(v, B, HW, C, &view, on(d, pool[d]));
+            v->op->scale_backward(v, B, HW, C, &scaled, of(d, &g), on(d, ds[d]));
+            v->op->residual(v, B, HW, C, &view, keep_on, of(d, &side), out[d]);
             v->op->residual(v, B, HW, C, &view, NULL, NULL, plain[d]);
-            v->op->read_backward(v, B, HW, C, &scaled, of(d, &g), keep, pooled, dz[d], sums[d]);
-            v->op->read_backward(v, B, HW, C, &view, NULL, NULL, pooled, only_pool[d], ignored);
+            v->op->read_backward(v, B, HW, C, &scaled, of(d, &g), keep_on, pooled_on, dz[d], on(d, of_dz));
+            v->op->read_backward(v, B, HW, C, &view, NULL, NULL, pooled_on, only_pool[d], on(d, doubles(2 * C)));
+            back(d, pool[d]), back(d, ds[d]), sums[d] = back(d, of_dz);
         }
         assert_close("pool", B * C, pool[0], pool[1], bound(3e-6));
         assert_close("scale backward", B * C, ds[0], ds[1], bound(1e-5));
@@ -400,11 +456,9 @@ static void passes(void **unused) {
             assert_close("read backward", N, loaded(0, N, dz[0]), loaded(1, N, dz[1]), bound(2e-6));
             assert_close("read backward, pool alone", N, loaded(0, N, only_pool[0]), loaded(1, N, only_pool[1]),
                          bound(2e-6));
-            double size = 1e-30;
-            for (int c = 0; c < 2 * C; c++) size = fmax(size, fabs(sums[0][c]));
-            for (int c = 0; c < 2 * C; c++) assert_true(fabs(sums[0][c] - sums[1][c]) <= ROOM * bound(1e-5) * size);
+            assert_sums_close(2 * C, sums[0], sums[1]);
         }
-        while (n_buffers > 13) ref->op->free(ref, buffers[--n_buffers]);
+        release_to(n_inputs);
     }
     release();
 }
@@ -412,54 +466,84 @@ static void passes(void **unused) {
 static void vectors(void **unused) {
     (void)unused;
     enum { N = 2205 };
-    tn_dev *dev[2] = {ref, cpu};
     float *x = noise(N, 1, 2), *side = noise(N, 2, 1), *dy = noise(N, 4, 1);
     float *out[2];
 #define COMPARE(what, n, bound, CALL)                                                                                  \
     do {                                                                                                               \
         for (int d = 0; d < 2; d++) {                                                                                  \
-            tn_dev *v = dev[d];                                                                                        \
-            float *y = out[d] = buffer(N);                                                                             \
-            memcpy(y, side, N * sizeof *y);                                                                            \
+            tn_dev *v = d == 0 ? ref : cpu;                                                                            \
+            out[d] = buffer(N);                                                                                        \
+            memcpy(out[d], side, N * sizeof *out[d]);                                                                  \
+            float *y = on(d, out[d]);                                                                                  \
             CALL;                                                                                                      \
+            back(d, out[d]);                                                                                           \
         }                                                                                                              \
         assert_close(what, n, out[0], out[1], bound);                                                                  \
-        n_buffers -= 2;                                                                                                \
-        ref->op->free(ref, out[0]);                                                                                    \
-        ref->op->free(ref, out[1]);                                                                                    \
+        release_to(n_buffers - 2);                                                                                     \
     } while (0)
-    COMPARE("mul", N, 1e-7, v->op->mul(v, N, x, dy, y));
-    COMPARE("lerp", N, 1e-6, v->op->lerp(v, N, 0.3F, x, y));
+    COMPARE("mul", N, 1e-7, v->op->mul(v, N, on(d, x), on(d, dy), y));
+    COMPARE("lerp", N, 1e-6, v->op->lerp(v, N, 0.3F, on(d, x), y));
     COMPARE("scale by a", N, 1e-7, v->op->scale(v, N, -2.5F, y));
+    COMPARE("add", N, 1e-7, v->op->add(v, N, on(d, x), y));
     COMPARE("fill", N, 0, v->op->fill(v, N, 3.25F, y));
     for (int a = 0; a < N_ACTS; a++) {
-        COMPARE("activation", N, 1e-6, v->op->act_forward(v, N, ACTS[a], x, y));
-        COMPARE("activation backward", N, 2e-6, v->op->act_backward(v, N, ACTS[a], x, dy, y));
+        COMPARE("activation", N, 1e-6, v->op->act_forward(v, N, ACTS[a], on(d, x), y));
+        COMPARE("activation backward", N, 2e-6, v->op->act_backward(v, N, ACTS[a], on(d, x), on(d, dy), y));
     }
-    double a = tn_dev_squares(ref, N, x), b = tn_dev_squares(cpu, N, x);
+    double a = tn_dev_squares(ref, N, x), b = tn_dev_squares(cpu, N, on(1, x));
     assert_true(fabs(a - b) < 1e-6 * a);
     release();
+}
+
+/* Three steps of each optimiser: weights and moments. */
+static void optimisers(void **unused) {
+    (void)unused;
+    enum { N = 1003, STEPS = 3 };
+    tn_dev *dev[2] = {ref, cpu};
+    for (int adam = 0; adam < 2; adam++) {
+        float *w[2], *m[2], *v[2];
+        for (int d = 0; d < 2; d++) {
+            w[d] = noise(N, 1, 1);
+            m[d] = buffer(N);
+            v[d] = buffer(N);
+            float *w_on = on(d, w[d]), *m_on = on(d, m[d]), *v_on = on(d, v[d]);
+            for (int step = 1; step <= STEPS; step++) {
+                float *g = on(d, noise(N, 1 + step, 1));
+                if (adam)
+                    dev[d]->op->adamw(dev[d], N, 0.01F, 0.9F, 0.999F, 1e-8F, 0.05F, step, g, m_on, v_on, w_on);
+                else
+                    dev[d]->op->sgd(dev[d], N, 0.01F, 0.9F, 0.05F, g, m_on, w_on);
+            }
+            back(d, w[d]), back(d, m[d]), back(d, v[d]);
+        }
+        assert_close("weights after three steps", N, w[0], w[1], 1e-6);
+        assert_close("first moments", N, m[0], m[1], 1e-6);
+        assert_close("second moments", N, v[0], v[1], 1e-6);
+        release();
+    }
 }
 
 static void head(void **unused) {
     (void)unused;
     enum { B = 5, I = 37, O = 11, M = 4 };
-    tn_dev *dev[2] = {ref, cpu};
     float *x = noise(B * I, 1, 1), *w = noise(O * I, 2, 1), *bias = noise(O, 3, 1), *dy = noise(B * O, 4, 1),
           *extra = noise(B * M, 5, 1);
     float *y[2], *dx[2], *dw[2], *db[2], *joined[2], *p[2], *loss[2], *dl[2];
-    float target[B * O];
+    float *target = buffer(B * O);
     for (int i = 0; i < B * O; i++) target[i] = i < O ? 0 : 1.0F / O; /* the first sample has no say */
     for (int d = 0; d < 2; d++) {
-        tn_dev *v = dev[d];
+        tn_dev *v = d == 0 ? ref : cpu;
+        const float *x_on = on(d, x), *w_on = on(d, w), *dy_on = on(d, dy);
         y[d] = buffer(B * O), dx[d] = buffer(B * I), dw[d] = buffer(O * I), db[d] = buffer(O),
         joined[d] = buffer(B * (I + M));
         p[d] = buffer(B * O), loss[d] = buffer(B), dl[d] = buffer(B * O);
-        v->op->dense_forward(v, B, I, O, x, w, bias, y[d]);
-        v->op->dense_backward(v, B, I, O, x, w, dy, dx[d], dw[d], db[d]);
-        v->op->join_forward(v, B, I, M, x, extra, joined[d]);
-        v->op->softmax(v, B, O, dy, p[d]);
-        v->op->cross_entropy(v, B, O, dy, target, 0.5F, loss[d], dl[d]);
+        v->op->dense_forward(v, B, I, O, x_on, w_on, on(d, bias), on(d, y[d]));
+        v->op->dense_backward(v, B, I, O, x_on, w_on, dy_on, on(d, dx[d]), on(d, dw[d]), on(d, db[d]));
+        v->op->join_forward(v, B, I, M, x_on, on(d, extra), on(d, joined[d]));
+        v->op->softmax(v, B, O, dy_on, on(d, p[d]));
+        v->op->cross_entropy(v, B, O, dy_on, on(d, target), 0.5F, on(d, loss[d]), on(d, dl[d]));
+        float *written[] = {y[d], dx[d], dw[d], db[d], joined[d], p[d], loss[d], dl[d]};
+        for (int i = 0; i < 8; i++) back(d, written[i]);
     }
     assert_close("dense", B * O, y[0], y[1], 2e-6);
     assert_close("dense dx", B * I, dx[0], dx[1], 2e-6);
@@ -490,27 +574,27 @@ static void bits(void **unused) {
     for (int kind = 0; kind < 2; kind++) {
         tn_conv_shape s = {.B = 3, .H = 8, .W = 8, .C = 24, .P = 8, .Q = 8, .K = 24, .R = 1, .stride = 1};
         if (kind == 0) s.depthwise = true, s.R = 3, s.pad_top = s.pad_left = 1;
-        float *w = noise(24 * 24 * 9, 2, 1), *other = noise(N, 1, 1);
-        void *a = buffer(N), *b = buffer(N);
+        float *w = noise(24 * 24 * 9, 2, 1), *other = noise(N, 1, 1), *a = buffer(N), *b = buffer(N);
         stored x = store(N, noise(N, 1, 1));
         for (int i = N / 3; i < N; i++) other[i] = -other[i] * 3;
         stored x2 = store(N, other);
         tn_view view = {.x = x.cpu}, view2 = {.x = x2.cpu};
         tn_conv *conv = NULL;
+        void *a_on = on(1, a), *b_on = on(1, b);
         assert_int_equal(cpu->op->conv_new(cpu, &s, &conv), TN_OK);
-        cpu->op->conv_weights(cpu, conv, w);
-        cpu->op->conv_forward(cpu, conv, 3, &view, NULL, a, NULL, NULL);
-        cpu->op->conv_forward(cpu, conv, 3, &view, NULL, b, NULL, NULL);
+        cpu->op->conv_weights(cpu, conv, on(1, w));
+        cpu->op->conv_forward(cpu, conv, 3, &view, NULL, a_on, NULL, NULL);
+        cpu->op->conv_forward(cpu, conv, 3, &view, NULL, b_on, NULL, NULL);
         size_t n_bytes = N * tn_real_bytes(cpu);
-        assert_memory_equal(a, b, n_bytes);
-        cpu->op->conv_forward(cpu, conv, 3, &view2, NULL, b, NULL, NULL);
-        assert_memory_equal(a, b, n_bytes / 3);
+        assert_memory_equal(back(1, a), back(1, b), n_bytes);
+        cpu->op->conv_forward(cpu, conv, 3, &view2, NULL, b_on, NULL, NULL);
+        assert_memory_equal(a, back(1, b), n_bytes / 3);
         assert_true(memcmp(a, b, n_bytes) != 0);
         float *dw = buffer(24 * 24 * 9), *again = buffer(24 * 24 * 9);
-        tn_grad_view dy = {.dz = a};
-        cpu->op->conv_backward(cpu, conv, 3, &view, &dy, NULL, false, NULL, dw);
-        cpu->op->conv_backward(cpu, conv, 3, &view, &dy, NULL, false, NULL, again);
-        assert_memory_equal(dw, again, (size_t)(24 * (kind ? 24 : 9)) * sizeof *dw);
+        tn_grad_view dy = {.dz = a_on};
+        cpu->op->conv_backward(cpu, conv, 3, &view, &dy, NULL, false, NULL, on(1, dw));
+        cpu->op->conv_backward(cpu, conv, 3, &view, &dy, NULL, false, NULL, on(1, again));
+        assert_memory_equal(back(1, dw), back(1, again), (size_t)(24 * (kind ? 24 : 9)) * sizeof *dw);
         cpu->op->conv_free(cpu, &conv);
         release();
     }
@@ -522,7 +606,7 @@ static void rounding(void **unused) {
     if (cpu->precision != TN_BF16) return;
     float x[] = {1, 1.00390625F, 1.01171875F, -1.00390625F, 1.004F, 3e38F, 0}, y[7];
     const float right[] = {1, 1, 1.015625F, -1, 1.0078125F, 3.004055e38F, 0};
-    void *room = buffer(7);
+    void *room = on(1, buffer(7));
     cpu->op->store(cpu, 7, x, room);
     cpu->op->load(cpu, 7, room, y);
     for (int i = 0; i < 7; i++) assert_true(fabsf(y[i] - right[i]) <= 1e-4F * fabsf(right[i]));
@@ -534,15 +618,19 @@ static void exponential(void **unused) {
     enum { N = 200000 };
     float *x = buffer(N), *y = buffer(N);
     for (int i = 0; i < N; i++) x[i] = (float)(-20 + 40.0 * i / N);
-    cpu->op->act_forward(cpu, N, TN_ACT_SIGMOID, x, y);
+    cpu->op->act_forward(cpu, N, TN_ACT_SIGMOID, on(1, x), on(1, y));
+    back(1, y);
     for (int i = 0; i < N; i++) {
         double expected = 1 / (1 + exp(-(double)x[i]));
         assert_true(fabs((double)y[i] - expected) < 3e-7 * expected);
     }
-    const float far[] = {-1000, -100, 100, 1000, 0};
-    cpu->op->act_forward(cpu, 5, TN_ACT_SIGMOID, far, y);
+    memcpy(x, (const float[]){-1000, -100, 100, 1000, 0}, 5 * sizeof *x);
+    const float *far = on(1, x);
+    cpu->op->act_forward(cpu, 5, TN_ACT_SIGMOID, far, on(1, y));
+    back(1, y);
     assert_true(y[0] >= 0 && y[0] < 1e-30F && y[1] < 1e-30F && y[2] == 1 && y[3] == 1 && y[4] == 0.5F);
-    cpu->op->act_forward(cpu, 5, TN_ACT_SWISH, far, y);
+    cpu->op->act_forward(cpu, 5, TN_ACT_SWISH, far, on(1, y));
+    back(1, y);
     assert_true(fabs((double)y[0]) < 1e-30 && y[3] == 1000);
     release();
 }
@@ -558,12 +646,16 @@ static void refused(void **unused) {
 }
 
 static int all_of(tn_isa isa, tn_precision precision, int n_threads) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),  cmocka_unit_test(passes),
-        cmocka_unit_test(vectors),      cmocka_unit_test(head),        cmocka_unit_test(bits),
-        cmocka_unit_test(rounding),     cmocka_unit_test(exponential), cmocka_unit_test(pixels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),
+                                       cmocka_unit_test(passes),       cmocka_unit_test(vectors),
+                                       cmocka_unit_test(head),         cmocka_unit_test(bits),
+                                       cmocka_unit_test(rounding),     cmocka_unit_test(exponential),
+                                       cmocka_unit_test(pixels),       cmocka_unit_test(optimisers)};
     char name[64];
-    if (tn_dev_open(DEVICE, n_threads, isa, precision, &cpu) != TN_OK) return 1;
+    if (tn_dev_open(DEVICE, n_threads, isa, precision, &cpu) != TN_OK) {
+        tn_fail_print();
+        return 1;
+    }
     snprintf(name, sizeof name, "cpu %s, %s, %d threads", tn_isa_words[isa], precision == TN_BF16 ? "bf16" : "fp32",
              cpu->n_threads);
     int failed = cmocka_run_group_tests_name(name, tests, NULL, NULL);

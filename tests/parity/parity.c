@@ -1,23 +1,24 @@
 /*
  * parity.c - whole nets against PyTorch: evaluation, one training step, ten optimiser steps.
  *
- *   parity [--device cpu|ref] [--threads N] [--bf16] FILE...      FILE: by make_reference.py, which lists what is in it
+ *   parity [--device cpu|ref|cuda] [--threads N] [--bf16] FILE...      FILE: by make_reference.py, which lists what is in it
  *
  * Prints one table per file (judge.h says what is compared and bounded). Exit code 1: some bound does not hold.
  */
+#include "golden/golden.h"
 #include "model/ckpt.h"
 #include "net/optim.h"
 #include "parity/judge.h"
 
-#include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const double TRAIN_BOUND = 1e-4, EVAL_BOUND = 1e-5, TEN_STEPS_BOUND = 1e-3;
 /* A gradient this small beside its neighbour's is zero but for rounding: nothing relative can be said of it. */
 static const double NO_GRADIENT = 1e-9;
 enum { N_STEPS = 10 };
+
+static const char *const DEVICES[TN_N_DEVICES] = {
+    [TN_DEVICE_REF] = "ref", [TN_DEVICE_CPU] = "cpu", [TN_DEVICE_CUDA] = "cuda"};
 
 typedef struct {
     tn_device_kind device;
@@ -30,13 +31,13 @@ typedef struct {
     const settings *how;
     tn_ckpt *file;
     tn_ckpt_model model;
-    int B, K;
+    int B, K, thin; /* thin: the most values of a tensor that the file has; 0 = all */
     int64_t n_params, n_state, n_image;
     tn_net *net;
     tn_dev *dev;
     tn_exec *ex;
     float *params, *state, *grads, *moments, *m, *v; /* device */
-    float *host_params, *host_state;
+    float *host_params, *host_state, *image;         /* image: of a thin file */
 } rig;
 
 static void must(tn_status st) {
@@ -70,6 +71,37 @@ static double stored_number(const rig *r, const char *key) {
     const char *text = tn_ckpt_word(r->file, key);
     if (!text) must(tn_fail(TN_EFORMAT, "the reference does not say `%s`: make it anew", key));
     return atof(text);
+}
+
+/* The images of one step, -1 to 9, named `what`. Of a thin file: low frequencies and noise, as in `given` of make_reference.py. */
+static const float *images(const rig *r, int step, const char *what) {
+    int S = r->model.size_px;
+    if (!r->thin) return stored(r, r->n_image, "%s", what);
+    for (int64_t i = 0; i < r->n_image; i++) {
+        int64_t c = i % 3, x = i / 3 % S, y = i / 3 / S % S, b = i / 3 / S / S;
+        int64_t coarse = ((b * 7 + y * 7 / S) * 7 + x * 7 / S) * 3 + c;
+        r->image[i] = (float)(1.5 * golden_hashed(coarse, 3001 + step) + 0.75 * golden_hashed(i, 4001 + step));
+    }
+    return r->image;
+}
+static const float *images_of_step(const rig *r, int step) {
+    char what[32];
+    snprintf(what, sizeof what, "step.%d.image", step);
+    return images(r, step, what);
+}
+
+/* Of n values the file has every step-th. */
+static int64_t step_of(const rig *r, int64_t n) {
+    return r->thin ? golden_step_of(n, r->thin) : 1;
+}
+static int64_t thinned_count(const rig *r, int64_t n) {
+    return (n + step_of(r, n) - 1) / step_of(r, n);
+}
+/* These to the front of x; how many they are. */
+static int64_t thinned(const rig *r, int64_t n, float *x) {
+    int64_t count = thinned_count(r, n);
+    for (int64_t i = 0; i < count; i++) x[i] = x[i * step_of(r, n)];
+    return count;
 }
 
 static const char *peer(const rig *r) {
@@ -111,6 +143,7 @@ static rig rig_new(const char *path, const settings *how) {
     must(tn_ckpt_model_of(r.file, &r.model));
     r.B = (int)stored_number(&r, "batch");
     r.K = r.model.net.n_classes;
+    r.thin = tn_ckpt_word(r.file, "thin") ? (int)stored_number(&r, "thin") : 0;
     r.n_image = (int64_t)r.B * r.model.size_px * r.model.size_px * 3;
     must(tn_net_new(&r.model.net, &r.net));
     must(tn_dev_open(how->device, how->n_threads, tn_isa_best(), how->bf16 ? TN_BF16 : TN_FP32, &r.dev));
@@ -122,6 +155,7 @@ static rig rig_new(const char *path, const settings *how) {
     for (int i = 0; i < 2; i++) *of_state[i] = device(&r, r.n_state);
     r.host_params = host(r.n_params);
     r.host_state = host(r.n_state);
+    r.image = host(r.n_image);
     return r;
 }
 
@@ -130,14 +164,28 @@ static void rig_free(rig *r) {
     for (int i = 0; i < 6; i++) r->dev->op->free(r->dev, device_memory[i]);
     free(r->host_params);
     free(r->host_state);
+    free(r->image);
     tn_exec_free(&r->ex);
     tn_dev_close(&r->dev);
     tn_net_free(&r->net);
     tn_ckpt_free(&r->file);
 }
 
+/* A thin file has the running moments alone. */
+static void make_weights(rig *r) {
+    golden_weights(r->net, r->host_params, r->host_state);
+    for (int i = 0; i < tn_net_tensors(r->net); i++) {
+        const tn_tensor *t = tn_net_tensor(r->net, i);
+        if (!tn_tensor_is_state(t)) continue;
+        memcpy(r->host_state + t->offset, stored(r, t->n, "model.%s", t->name), (size_t)t->n * sizeof(float));
+    }
+}
+
 static void load_weights(rig *r) {
-    must(tn_ckpt_net_load(r->file, r->net, "model.", r->host_params, r->host_state));
+    if (r->thin)
+        make_weights(r);
+    else
+        must(tn_ckpt_net_load(r->file, r->net, "model.", r->host_params, r->host_state));
     r->dev->op->upload(r->dev, r->n_params, r->host_params, r->params);
     r->dev->op->upload(r->dev, r->n_state, r->host_state, r->state);
     tn_exec_weights(r->ex, r->params, r->state);
@@ -153,24 +201,26 @@ static double train(rig *r, const float *image, const float *target) {
 /* --- comparisons -------------------------------------------------------------------------------------------------- */
 
 static void compare(const rig *r, judge *j, const char *family, const char *what, double bound, int64_t n,
-                    const float *ours) {
+                    float *ours) {
+    n = thinned(r, n, ours);
     judge_add(j, family, bound, n, ours, stored(r, n, "%s.%s", peer(r), what), stored(r, n, "fp64.%s", what), 0);
 }
 
 static void compare_gradient(const rig *r, judge *j, int i) {
     const tn_tensor *t = tn_net_tensor(r->net, i), *before = i > 0 ? tn_net_tensor(r->net, i - 1) : t;
-    const float *peers = stored(r, t->n, "%s.grad.%s", peer(r), t->name);
-    const float *exact = stored(r, t->n, "fp64.grad.%s", t->name), *ours = r->host_params + t->offset;
+    float *ours = r->host_params + t->offset;
+    int64_t n = thinned(r, t->n, ours), n_before = thinned_count(r, before->n);
+    const float *peers = stored(r, n, "%s.grad.%s", peer(r), t->name), *exact = stored(r, n, "fp64.grad.%s", t->name);
     const char *family = family_of(t);
     double scale = 0;
     if (t->kind == TN_TENSOR_SHIFT) { /* the next batch norm may take the shift out again */
-        double gamma = judge_norm(before->n, stored(r, before->n, "fp64.grad.%s", before->name));
-        if (judge_norm(t->n, exact) < NO_GRADIENT * gamma) {
+        double gamma = judge_norm(n_before, stored(r, n_before, "fp64.grad.%s", before->name));
+        if (judge_norm(n, exact) < NO_GRADIENT * gamma) {
             family = "batch-norm beta without gradient, relative to gamma's";
             scale = gamma;
         }
     }
-    judge_add(j, family, TRAIN_BOUND, t->n, ours, peers, exact, scale);
+    judge_add(j, family, TRAIN_BOUND, n, ours, peers, exact, scale);
 }
 
 /* Training mode shows no logits. Where one sample alone has a say, by the target 1/K, the gradient of the last bias is
@@ -211,21 +261,22 @@ static void compare_training_logits(rig *r, judge *j, const float *image) {
 static void evaluation(rig *r, judge *j) {
     int64_t n = (int64_t)r->B * r->K;
     float *logits = host(n);
-    tn_exec_logits(r->ex, &(tn_images){.x = stored(r, r->n_image, "image")}, NULL, logits);
+    tn_exec_logits(r->ex, &(tn_images){.x = images(r, -1, "image")}, NULL, logits);
     compare(r, j, "evaluation logits", "eval", EVAL_BOUND, n, logits);
     for (int step = 0; step < N_STEPS; step++) {
         char what[32];
         snprintf(what, sizeof what, "step.%d.eval", step);
-        tn_exec_logits(r->ex, &(tn_images){.x = stored(r, r->n_image, "step.%d.image", step)}, NULL, logits);
+        tn_exec_logits(r->ex, &(tn_images){.x = images_of_step(r, step)}, NULL, logits);
         compare(r, j, "evaluation logits", what, EVAL_BOUND, n, logits);
     }
     free(logits);
 }
 
 static void one_step(rig *r, judge *j) {
-    const float *image = stored(r, r->n_image, "image"), *target = stored(r, (int64_t)r->B * r->K, "target");
+    const float *target = stored(r, (int64_t)r->B * r->K, "target");
     load_weights(r);
     evaluation(r, j);
+    const float *image = images(r, -1, "image"); /* evaluation made others */
     compare_training_logits(r, j, image);
     float loss = (float)train(r, image, target);
     compare(r, r->how->bf16 ? r->how->losses : j, "loss", "loss", TRAIN_BOUND, 1, &loss);
@@ -270,7 +321,7 @@ static int ten_steps(rig *r, tn_optim_kind kind, const char *name) {
     r->dev->op->fill(r->dev, r->n_params, 0, r->m);
     r->dev->op->fill(r->dev, r->n_params, 0, r->v);
     for (int step = 0; step < N_STEPS; step++) {
-        const float *image = stored(r, r->n_image, "step.%d.image", step);
+        const float *image = images_of_step(r, step);
         ours[step] = (float)train(r, image, stored(r, (int64_t)r->B * r->K, "step.%d.target", step));
         tn_optim_step(r->dev, r->net, cfg, rate, step + 1, r->grads, r->params, r->m, r->v);
         tn_exec_weights(r->ex, r->params, r->state);
@@ -293,8 +344,8 @@ static int ten_steps(rig *r, tn_optim_kind kind, const char *name) {
 static int check(const char *path, const settings *how) {
     rig r = rig_new(path, how);
     printf("\n## %s, %s padding, %d px, batch %d: device %s, %s\n\nAgainst %s.\n\n", r.model.net.name,
-           r.model.net.pad_same ? "TF-SAME" : "symmetric", r.model.size_px, r.B,
-           how->device == TN_DEVICE_REF ? "ref" : "cpu", peer(&r), tn_ckpt_word(r.file, "source"));
+           r.model.net.pad_same ? "TF-SAME" : "symmetric", r.model.size_px, r.B, DEVICES[how->device], peer(&r),
+           tn_ckpt_word(r.file, "source"));
     judge *j = judge_new(how->bf16);
     one_step(&r, j);
     int n_failed = judge_print(j, stdout);
@@ -307,8 +358,15 @@ static int check(const char *path, const settings *how) {
     return n_failed;
 }
 
+static tn_device_kind device_of(const char *word) {
+    for (int i = 0; i < TN_N_DEVICES; i++)
+        if (strcmp(DEVICES[i], word) == 0) return (tn_device_kind)i;
+    must(tn_fail(TN_EARG, "there is no device %s", word));
+    return TN_DEVICE_CPU;
+}
+
 static int usage(void) {
-    fprintf(stderr, "usage: parity [--device cpu|ref] [--threads N] [--bf16] FILE...\n");
+    fprintf(stderr, "usage: parity [--device cpu|ref|cuda] [--threads N] [--bf16] FILE...\n");
     return TN_EARG;
 }
 
@@ -319,7 +377,7 @@ int main(int argc, char **argv) {
         if (strcmp(argv[i], "--bf16") == 0)
             how.bf16 = true;
         else if (strcmp(argv[i], "--device") == 0)
-            how.device = strcmp(argv[++i], "ref") == 0 ? TN_DEVICE_REF : TN_DEVICE_CPU;
+            how.device = device_of(argv[++i]);
         else if (strcmp(argv[i], "--threads") == 0)
             how.n_threads = atoi(argv[++i]);
         else

@@ -10,7 +10,7 @@ static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\
                           "train: { images = 100; lanes = 4; sizes_px = [ 32, 48 ]; };\n"
                           "slurm: { cpus_per_rank = 2; size_nodes = [ 1, 2 ]; };\n";
 
-static tn_crew *open_crew(tn_cfg **cfg_out, const char *launcher) {
+static tn_crew *open_crew(tn_cfg **cfg_out, const char *launcher, int n_set, char **set) {
     char path[TN_PATH_BYTES];
     tn_crew *crew = NULL;
     snprintf(path, sizeof path, "%s:%s", unit_path("bin"), getenv("PATH"));
@@ -20,7 +20,7 @@ static tn_crew *open_crew(tn_cfg **cfg_out, const char *launcher) {
     setenv("SLURM_JOB_NODELIST", "n[1-2]", 1);
     setenv("SLURM_JOB_CPUS_PER_NODE", "4(x2)", 1);
     setenv("TENFOLD_LAUNCHER", launcher, 1);
-    if (tn_cfg_read(unit_write("my.cfg", JOB), 0, NULL, NULL, cfg_out) != TN_OK) fail_msg("%s", tn_msg);
+    if (tn_cfg_read(unit_write("my.cfg", JOB), n_set, set, NULL, cfg_out) != TN_OK) fail_msg("%s", tn_msg);
     if (tn_crew_open(*cfg_out, &crew) != TN_OK) fail_msg("%s", tn_msg);
     return crew;
 }
@@ -41,7 +41,7 @@ static void seats(void **unused) {
     static const int NODE[] = {0, 0, 1, 1};
     tn_cfg *cfg = NULL;
     unsetenv("SLURM_MEM_PER_NODE");
-    tn_crew *crew = open_crew(&cfg, "mpirun");
+    tn_crew *crew = open_crew(&cfg, "mpirun", 0, NULL);
     tn_step small = {.stage = tn_stage_find("train"), .cell = {.size_px = 32}},
             large = {.stage = tn_stage_find("train"), .cell = {.size_px = 48}},
             filter = {.stage = tn_stage_find("filter")};
@@ -65,7 +65,7 @@ static void seats(void **unused) {
     tn_cfg_free(&cfg);
 
     setenv("SLURM_MEM_PER_NODE", "100", 1); /* less than a cell is predicted to take: one at a time, not none */
-    crew = open_crew(&cfg, "/opt/bin/srun --mpi=pmi2");
+    crew = open_crew(&cfg, "/opt/bin/srun --mpi=pmi2", 0, NULL);
     assert_true(tn_crew_take(crew, tn_crew_want(crew, cfg, &small), &at[0]));
     assert_true(tn_crew_take(crew, tn_crew_want(crew, cfg, &small), &at[1]));
     assert_int_equal(at[1].node[0], 1);
@@ -73,6 +73,27 @@ static void seats(void **unused) {
     assert_words(crew, &at[1],
                  "/opt/bin/srun --mpi=pmi2 --exact --kill-on-bad-exit=1 --mem=0 --nodelist n2 --nodes 1 "
                  "--ntasks-per-node=1 --cpus-per-task=2 -n 1");
+    tn_crew_close(&crew);
+    tn_cfg_free(&cfg);
+}
+
+/* Cells do not share the GPUs of a node; steps without a net need none. */
+static void gpus(void **unused) {
+    (void)unused;
+    char *set[] = {(char[]){"slurm.gpus_per_node=2"}};
+    tn_cfg *cfg = NULL;
+    unsetenv("SLURM_MEM_PER_NODE");
+    tn_crew *crew = open_crew(&cfg, "mpirun", 1, set);
+    tn_step cell = {.stage = tn_stage_find("train"), .cell = {.size_px = 32}};
+    tn_seats at[2], more;
+    assert_int_equal(tn_crew_want(crew, cfg, &(tn_step){.stage = tn_stage_find("reduce")}).gpus, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_true(tn_crew_take(crew, tn_crew_want(crew, cfg, &cell), &at[i]));
+        assert_int_equal(at[i].node[0], i);
+    }
+    assert_false(tn_crew_take(crew, tn_crew_want(crew, cfg, &cell), &more)); /* cores are left */
+    tn_crew_give(crew, &at[0]);
+    assert_true(tn_crew_take(crew, tn_crew_want(crew, cfg, &cell), &more));
     tn_crew_close(&crew);
     tn_cfg_free(&cfg);
 }
@@ -94,6 +115,6 @@ static void cores(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(seats), cmocka_unit_test(cores)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(seats), cmocka_unit_test(gpus), cmocka_unit_test(cores)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

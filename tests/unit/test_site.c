@@ -1,6 +1,7 @@
 /* test_site.c - what a job file and site.env may ask of sbatch. */
 #include "slurm_job.h"
 
+#include "slurm/gpus.h"
 #include "slurm/site.h"
 
 /* What would break the suite is refused where it stands; any beginning of such a name is, as getopt takes it, but none
@@ -143,6 +144,43 @@ static void site_env(void **unused) {
     }
 }
 
+/* Jobs that compute on GPUs must ask for some, by the key or in words of their own. */
+static void gpus(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *slurm, *device;
+        tn_status status;
+        const char *says;
+    } job[] = {
+        {"", "cpu", TN_OK, ""},
+        {"ranks_per_node = 2;", "cuda", TN_EARG, "the jobs ask for no GPU: set slurm.gpus_per_node = 2"},
+        {"preprocess: { options = [ \"--gres=gpu:1\" ]; };", "cuda", TN_EARG, "ask for no GPU"},
+        {"options = [ \"--gres=disk:1\" ];", "cuda", TN_EARG, "ask for no GPU"},
+        {"options = [ \"--gres=gpu:h100:2\" ]; ranks_per_node = 2;", "cuda", TN_OK, ""},
+        {"train: { options = [ \"--gpus-per-node=1\" ]; };", "cuda", TN_OK, ""},
+        {"options = [ \"--exclusive\" ];", "cuda", TN_OK, ""},
+        {"gpus_per_node = 2; ranks_per_node = 2;", "cuda", TN_OK, ""},
+        {"gpus_per_node = 4; ranks_per_node = 2;", "cuda", TN_OK, "a rank uses one GPU, the others are idle"},
+        {"gpus_per_node = 1; ranks_per_node = 2;", "cuda", TN_OK, "ranks share a GPU"},
+        {"gpus_per_node = 1;", "cpu", TN_OK, "nothing will use these GPUs"},
+    };
+    for (size_t i = 0; i < sizeof job / sizeof *job; i++) {
+        tn_cfg *cfg = read_job(job[i].slurm);
+        char *said = NULL;
+        size_t n = 0;
+        cfg->train.device = strcmp(job[i].device, "cuda") == 0 ? TN_DEVICE_CUDA : TN_DEVICE_CPU;
+        FILE *errs = stderr;
+        stderr = open_memstream(&said, &n);
+        tn_status st = tn_gpus_check(cfg);
+        fclose(stderr);
+        stderr = errs;
+        if (st != job[i].status || !strstr(st == TN_OK ? said : tn_msg, job[i].says) || (!*job[i].says && *said))
+            fail_msg("%s: %d, %s%s", job[i].slurm, (int)st, said, tn_msg);
+        free(said);
+        tn_cfg_free(&cfg);
+    }
+}
+
 /* The site.env that is read is the first that is there. */
 static void site_place(void **unused) {
     (void)unused;
@@ -169,6 +207,6 @@ static void site_place(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(site_place), cmocka_unit_test(options),
-                                       cmocka_unit_test(site_env)};
+                                       cmocka_unit_test(site_env), cmocka_unit_test(gpus)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,6 +197,52 @@ static void search(void **unused) {
     tn_cfg_free(&cfg);
 }
 
+/* GPUs, and CPUs for the threads that feed them, are for the jobs that compute nets, and for no others. */
+static void asks_for_gpus(const tn_cfg *cfg, int pilot_nodes, const char *const *label) {
+    left l = begin(cfg, "/data/my");
+    tn_site site = {.stage = "stage.sh", .gres = "gpu"};
+    tn_memory memory = {.train_mib = 1};
+    tn_batches *b = NULL;
+    for (int i = 0; i < l.plan->n; i++) l.missing[i] = true;
+    tn_status st = pilot_nodes ? tn_batches_pilot(l.plan, l.missing, pilot_nodes, &b)
+                               : tn_batches_make(cfg, l.plan, l.missing, &b);
+    assert_int_equal(st, TN_OK);
+    for (int i = 0; i < b->n; i++) {
+        tn_argv w = {0};
+        bool gpus = false, cpus = false;
+        assert_non_null(label[i]);
+        assert_string_equal(b->at[i].label, label[i] + (*label[i] == '*'));
+        assert_int_equal(tn_batch_argv(&(tn_batch_about){cfg, l.plan, &site, "tenfold", &memory}, b, i, &w), TN_OK);
+        for (int k = 0; k < w.n; k++) {
+            gpus = gpus || strcmp(w.at[k], "--gres=gpu:2") == 0;
+            cpus = cpus || strcmp(w.at[k], "--cpus-per-task=14") == 0;
+        }
+        assert_int_equal(gpus, *label[i] == '*');
+        assert_true(cpus || *label[i] != '*' || pilot_nodes);
+        tn_argv_free(&w);
+    }
+    assert_null(label[b->n]);
+    tn_batches_free(&b);
+    tn_plan_free(&l.plan);
+}
+
+static void gpus(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = NULL;
+    char text[1024];
+    char *set[] = {(char[]){"train.device=cuda"}, (char[]){"train.loader_threads=6"}, (char[]){"train.lane_threads=3"},
+                   (char[]){"slurm.gpus_per_node=2"}, (char[]){"slurm.ranks_per_node=2"}};
+    for (int k = 0; k < 2; k++) {
+        snprintf(text, sizeof text, "%sslurm: { %s };\n", JOB, k ? SEARCH : "");
+        assert_int_equal(tn_cfg_read(unit_write("my.cfg", text), 5, set, NULL, &cfg), TN_OK);
+        asks_for_gpus(cfg, 0,
+                      k ? (const char *[]){"preprocess", "*trial.q0", "*trial.q1", "*trial.judge", "finish", NULL}
+                        : (const char *[]){"preprocess", "*train.r0", "*train.r1", "finish", NULL});
+        asks_for_gpus(cfg, 3, (const char *[]){"*pilot", NULL});
+        tn_cfg_free(&cfg);
+    }
+}
+
 /* preprocess + 3 + 3 + finish = 8 as it is; with tasks of two cells 6; of three 4; 3 cannot be. */
 static void packing(void **unused) {
     (void)unused;
@@ -423,8 +469,8 @@ static void memory(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_run), cmocka_unit_test(rest_of_a_run), cmocka_unit_test(stages),
-        cmocka_unit_test(search),    cmocka_unit_test(packing),       cmocka_unit_test(tasks),
-        cmocka_unit_test(sizes),     cmocka_unit_test(queue),         cmocka_unit_test(commands),
-        cmocka_unit_test(job_file),  cmocka_unit_test(memory)};
+        cmocka_unit_test(search),    cmocka_unit_test(gpus),          cmocka_unit_test(packing),
+        cmocka_unit_test(tasks),     cmocka_unit_test(sizes),         cmocka_unit_test(queue),
+        cmocka_unit_test(commands),  cmocka_unit_test(job_file),      cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@
 static bool is_lost(cudaError_t e) {
     return e == cudaErrorECCUncorrectable || e == cudaErrorDevicesUnavailable || e == cudaErrorNvlinkUncorrectable ||
            e == cudaErrorDeviceUninitialized || e == cudaErrorContained || e == cudaErrorHardwareStackError ||
-           e == cudaErrorSystemNotReady || e == cudaErrorNoDevice;
+           e == cudaErrorSystemNotReady || e == cudaErrorNoDevice || e == cudaErrorUnknown;
 }
 static tn_status status_of(cudaError_t e) {
     return e == cudaErrorMemoryAllocation ? TN_ENOMEM : is_lost(e) ? TN_ENODE : TN_EBUG;
