@@ -1,6 +1,7 @@
 /*
  * bugs.cu - bugs that the emulation must catch: `bugs N` has the N-th; test_gpu_bugs.sh expects how it ends.
  */
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
@@ -30,6 +31,46 @@ __global__ void no_barrier(float *y) {
     memory[threadIdx.x] = (float)threadIdx.x;
     y[threadIdx.x] = memory[31 - threadIdx.x];
 }
+/* Races that leave the right values in any order: races.cpp alone sees them. y = 2 i. */
+__global__ void no_barrier_in_a_loop(float *y) {
+    __shared__ float memory[32];
+    float sum = 0;
+    for (int i = 0; i < 2; i++) {
+        memory[threadIdx.x] = 1;
+        __syncthreads();
+        sum += memory[31 - threadIdx.x];
+    }
+    y[threadIdx.x] = sum * (float)threadIdx.x;
+}
+__global__ void no_sync_of_the_warp(float *y) {
+    __shared__ float memory[32];
+    memory[threadIdx.x] = 2;
+    __syncthreads();
+    for (int half = 16; half > 0; half /= 2)
+        if ((int)threadIdx.x < half) memory[threadIdx.x] = fmaxf(memory[threadIdx.x], memory[threadIdx.x + half]);
+    __syncthreads();
+    y[threadIdx.x] = memory[0] * (float)threadIdx.x;
+}
+__global__ void blocks_write_one_place(float *y) {
+    y[threadIdx.x] = 2 * (float)threadIdx.x;
+}
+__global__ void blocks_read_and_write(const float *x, float *y, float *again) {
+    if (blockIdx.x < 2) y[threadIdx.x + 16 * blockIdx.x] = 2 * x[threadIdx.x + 16 * blockIdx.x];
+    if (blockIdx.x == 2) again[threadIdx.x] = (float)threadIdx.x;
+}
+template <int N> __global__ void unwritten(float *y) { /* but by the block before */
+    __shared__ float memory[N];
+    if (blockIdx.x == 0) memory[threadIdx.x] = 2;
+    __syncthreads();
+    y[threadIdx.x + N * blockIdx.x] = memory[threadIdx.x] * (float)(threadIdx.x + N * blockIdx.x);
+}
+__global__ void two_barriers(float *y) {
+    if (threadIdx.x < 16)
+        __syncthreads();
+    else
+        __syncthreads();
+    y[threadIdx.x] = 1;
+}
 } // namespace
 
 int main(int argc, char **argv) {
@@ -54,6 +95,18 @@ int main(int argc, char **argv) {
         TN_LAUNCH(neighbours, dim3(1), dim3(32), s, y);
     else if (bug == 6)
         TN_LAUNCH(twice, dim3(1), dim3(2048), s, (int)N, x, y);
+    else if (bug == 9)
+        TN_LAUNCH(no_barrier_in_a_loop, dim3(1), dim3(32), s, y);
+    else if (bug == 10)
+        TN_LAUNCH(no_sync_of_the_warp, dim3(1), dim3(32), s, y);
+    else if (bug == 11)
+        TN_LAUNCH(blocks_write_one_place, dim3(2), dim3(32), s, y);
+    else if (bug == 12)
+        TN_LAUNCH(blocks_read_and_write, dim3(3), dim3(16), s, x, y, x);
+    else if (bug == 13)
+        TN_LAUNCH((unwritten<16>), dim3(2), dim3(16), s, y);
+    else if (bug == 14)
+        TN_LAUNCH(two_barriers, dim3(1), dim3(32), s, y);
     else
         TN_LAUNCH(twice, dim3(1), dim3(32), s, (int)N, x, y);
     cudaMemcpyAsync(back, y, sizeof back, cudaMemcpyDeviceToHost, s);

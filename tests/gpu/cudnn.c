@@ -320,21 +320,37 @@ static const struct {
     cudnnBackendDescriptorType_t kind;
     cudnnBackendAttributeName_t x, w, y, conv, alpha, beta;
     void (*visit)(const operands *o, int64_t y, int64_t w, int64_t x);
+    const char *name;
 } OPERATION[] = {
     {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
      CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
      CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, visit_forward},
+     CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, visit_forward, "cuDNN forward"},
     {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
-     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, visit_data},
+     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, visit_data, "cuDNN data gradient"},
     {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
      CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
-     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, visit_filter},
+     CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, visit_filter, "cuDNN weight gradient"},
 };
 enum { N_OPERATIONS = sizeof OPERATION / sizeof *OPERATION };
+
+static size_t bytes_of(const tensor *t) {
+    size_t each = t->type == CUDNN_DATA_BFLOAT16 ? 2 : 4;
+    return each * (size_t)(t->size[0] * t->size[1] * t->size[2] * t->size[3]);
+}
+static void compute(const convolution *c, void (*visit)(const operands *, int64_t, int64_t, int64_t)) {
+    operands o = {c, floats_of(&c->x, visit != visit_data), floats_of(&c->w, visit != visit_filter),
+                  floats_of(&c->y, visit != visit_forward)};
+    each_pair(&o, visit);
+    const tensor *out = visit == visit_forward ? &c->y : visit == visit_data ? &c->x : &c->w;
+    put_floats(out, visit == visit_forward ? o.y : visit == visit_data ? o.x : o.w);
+    free(o.x);
+    free(o.w);
+    free(o.y);
+}
 
 static void run(void *context) {
     job *j = context;
@@ -347,15 +363,13 @@ static void run(void *context) {
     if (i == N_OPERATIONS) emu_stop("cuDNN: an operation of kind %d", op->kind);
     convolution c = convolution_of(j, op, OPERATION[i].x, OPERATION[i].w, OPERATION[i].y, OPERATION[i].conv,
                                    OPERATION[i].alpha, OPERATION[i].beta);
-    void (*visit)(const operands *, int64_t, int64_t, int64_t) = OPERATION[i].visit;
-    operands o = {&c, floats_of(&c.x, visit != visit_data), floats_of(&c.w, visit != visit_filter),
-                  floats_of(&c.y, visit != visit_forward)};
-    each_pair(&o, visit);
-    const tensor *out = visit == visit_forward ? &c.y : visit == visit_data ? &c.x : &c.w;
-    put_floats(out, visit == visit_forward ? o.y : visit == visit_data ? o.x : o.w);
-    free(o.x);
-    free(o.w);
-    free(o.y);
+    if (emu_on_graph) {
+        const int64_t *y = c.y.size, *w = c.w.size;
+        emu_on_graph(OPERATION[i].name, bytes_of(&c.x) + bytes_of(&c.w) + bytes_of(&c.y), j->workspace_bytes,
+                     2.0 * (double)(y[0] * y[2] * y[3]) * (double)(w[0] * w[1] * w[2] * w[3]));
+    } else {
+        compute(&c, OPERATION[i].visit);
+    }
     free(j);
 }
 

@@ -35,6 +35,15 @@ bool emu_fails(const char *what);
 /* Stop with a message: a bug that a GPU would hide or punish. */
 void emu_stop(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/* Whoever counts work (traffic.cpp) has these functions; elsewhere they are NULL. Then graphs and copies are counted, and not done, and of
+ * a kernel's blocks those run that emu_on_block wants. */
+void *emu_on_malloc(size_t n_bytes) __attribute__((weak));
+void emu_on_free(void *memory) __attribute__((weak));
+void emu_on_copy(const char *what, size_t n_bytes) __attribute__((weak));
+void emu_on_kernel(const char *name, int64_t n_blocks) __attribute__((weak));
+int emu_on_block(int64_t i) __attribute__((weak));
+void emu_on_graph(const char *what, size_t n_bytes, size_t workspace_bytes, double operations) __attribute__((weak));
+
 #ifdef __cplusplus
 }
 #endif

@@ -43,6 +43,7 @@ struct coroutine {
     void *at; /* its stack, while another one runs */
     std::vector<char> stack;
     unsigned thread; /* the one that it runs, or that waits */
+    int line;        /* of the barrier where it waits */
     void *fake_stack;
 };
 struct block {
@@ -76,13 +77,16 @@ void to_scheduler() {
 }
 void to_coroutine(coroutine *c) {
     current = c;
+    here.stack = c->stack.data();
+    here.stack_bytes = c->stack.size();
     ASAN_START(&scheduler_fake, c->stack.data(), c->stack.size());
     emu_switch(&scheduler, c->at);
     ASAN_FINISH(scheduler_fake, nullptr, nullptr);
     current = nullptr;
 }
-dim3 thread_at(unsigned i) {
-    return dim3(i % here.block.x, i / here.block.x % here.block.y, i / (here.block.x * here.block.y));
+void set_thread(unsigned i) {
+    here.thread = i;
+    here.thread_at = dim3(i % here.block.x, i / here.block.x % here.block.y, i / (here.block.x * here.block.y));
 }
 /* A coroutine's life: threads until none is left to begin, then idle. */
 void live() {
@@ -90,7 +94,7 @@ void live() {
     for (;;) {
         while (now.next < now.n) {
             current->thread = now.order[now.next++];
-            here.thread_at = thread_at(current->thread);
+            set_thread(current->thread);
             (*now.body)();
             now.n_ended++;
         }
@@ -120,6 +124,8 @@ coroutine *one_more() {
 void run_block() {
     memset(__start_emu_shared, 0xFF, (size_t)(__stop_emu_shared - __start_emu_shared));
     now.next = now.n_ended = 0;
+    here.block_number++;
+    here.round = 0;
     while (now.n_ended < now.n) {
         while (now.next < now.n) to_coroutine(one_more());
         if (waiting.empty()) break;
@@ -127,26 +133,36 @@ void run_block() {
             emu_stop("__syncthreads: %zu threads wait for %u that have ended", waiting.size(), now.n_ended);
         std::vector<coroutine *> go;
         go.swap(waiting);
+        for (coroutine *c : go)
+            if (c->line != go[0]->line)
+                emu_stop("%s: threads of a block wait at different barriers, of lines %d and %d", here.kernel, c->line,
+                         go[0]->line);
         shuffle(go);
+        here.round++;
         for (coroutine *c : go) {
-            here.thread_at = thread_at(c->thread);
+            set_thread(c->thread);
             to_coroutine(c);
         }
     }
 }
 } // namespace
 
-void barrier() {
+void barrier(int line) {
+    current->line = line;
     waiting.push_back(current);
     to_scheduler();
 }
 
-void run(dim3 grid, dim3 block, const std::function<void()> &thread) {
+void run(const char *kernel, dim3 grid, dim3 block, const std::function<void()> &thread) {
     unsigned n = block.x * block.y * block.z;
     if (n == 0 || n > MOST_THREADS || grid.x == 0 || grid.y == 0 || grid.y > 65535 || grid.z != 1)
         emu_stop("a launch of %u x %u blocks of %u threads", grid.x, grid.y, n);
     here.grid = grid;
     here.block = block;
+    here.kernel = kernel;
+    if (emu_on_kernel) emu_on_kernel(kernel, (int64_t)grid.x * grid.y);
+    here.launch++;
+    here.first_block = here.block_number + 1;
     now.body = &thread;
     now.n = n;
     now.order.resize(n);
@@ -154,9 +170,11 @@ void run(dim3 grid, dim3 block, const std::function<void()> &thread) {
     shuffle(now.order);
     for (unsigned y = 0; y < grid.y; y++)
         for (unsigned x = 0; x < grid.x; x++) {
+            if (emu_on_block && !emu_on_block((int64_t)y * grid.x + x)) continue;
             here.block_at = dim3(x, y, 0);
             run_block();
         }
+    here.kernel = nullptr;
 }
 
 /* TN_EMU_LAUNCHES=FILE: at the end of the process, lines "KERNEL THREADS" with the most threads of a block. */

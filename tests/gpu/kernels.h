@@ -1,5 +1,5 @@
 /*
- * kernels.h - included before src/dev/cuda/*.cu by g++: CUDA's words in C++. A launch is queued with its arguments; device pointers
+ * kernels.h - included before the .cu files of src/dev/cuda by g++: CUDA's words in C++. A launch is queued with its arguments; device pointers
  * in them become memory when it runs.
  *
  * Threads of a block run one after another in a shuffled order (TN_EMU_SEED), each until it ends or comes to a barrier.
@@ -29,12 +29,18 @@
 #define __shared__ static __attribute__((section("emu_shared")))
 
 namespace emu {
+/* Where the kernel that runs is; for access.cpp, too. */
 struct place {
     dim3 grid, block, block_at, thread_at;
+    const char *kernel;                         /* as TN_LAUNCH has it; NULL: none runs */
+    uint32_t launch, first_block, block_number; /* counted from 1 since the process began; the launch's first block */
+    unsigned thread, round;                     /* of the block; barriers that the block has passed */
+    const char *stack;                          /* of the thread */
+    size_t stack_bytes;
 };
 extern place here;
-void barrier();
-void run(dim3 grid, dim3 block, const std::function<void()> &thread);
+void barrier(int line);
+void run(const char *kernel, dim3 grid, dim3 block, const std::function<void()> &thread);
 void queue(cudaStream_t s, std::function<void()> *work);
 
 template <class T> T near_to(T x) {
@@ -53,7 +59,7 @@ void launched(const char *name, dim3 block);
 template <class... P, class... A>
 void launch(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, cudaStream_t s, A... args) {
     launched(name, block);
-    queue(s, new std::function<void()>([=] { run(grid, block, [=] { kernel(near_to(P(args))...); }); }));
+    queue(s, new std::function<void()>([=] { run(name, grid, block, [=] { kernel(near_to(P(args))...); }); }));
 }
 } // namespace emu
 
@@ -61,7 +67,7 @@ void launch(const char *name, void (*kernel)(P...), dim3 grid, dim3 block, cudaS
 #define threadIdx                                   (emu::here.thread_at)
 #define blockDim                                    (emu::here.block)
 #define gridDim                                     (emu::here.grid)
-#define __syncthreads()                             emu::barrier()
+#define __syncthreads()                             emu::barrier(__LINE__)
 #define TN_LAUNCH(kernel, grid, block, stream, ...) emu::launch(#kernel, kernel, grid, block, stream, __VA_ARGS__)
 
 static inline float __uint_as_float(uint32_t x) {

@@ -209,9 +209,13 @@ static void forget_allocation(const void *x) {
 cudaError_t cudaMalloc(void **x, size_t n) {
     void *memory;
     if (broken) return last_error = broken;
-    if (emu_fails("malloc") || posix_memalign(&memory, 256, n ? n : 1) != 0)
+    if (emu_fails("malloc")) return last_error = cudaErrorMemoryAllocation;
+    if (emu_on_malloc)
+        memory = emu_on_malloc(n);
+    else if (posix_memalign(&memory, 256, n ? n : 1) != 0)
         return last_error = cudaErrorMemoryAllocation;
-    if (!getenv("TN_EMU_DRY")) memset(memory, 0xCD, n); /* nobody promises zeros */
+    else if (!getenv("TN_EMU_DRY"))
+        memset(memory, 0xCD, n); /* nobody promises zeros */
     note_allocation(memory, n);
     *x = (void *)((uintptr_t)memory | EMU_TAG);
     return cudaSuccess;
@@ -220,7 +224,7 @@ cudaError_t cudaFree(void *x) { /* waits, as the real one does */
     if (broken) return last_error = broken;
     for (cudaStream_t s = streams; s; s = s->next) drain(s);
     if (x) forget_allocation(emu_memory(x, "cudaFree"));
-    free(emu_memory(x, "cudaFree"));
+    (emu_on_free ? emu_on_free : free)(emu_memory(x, "cudaFree"));
     return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void **x, size_t n) {
@@ -245,21 +249,28 @@ typedef struct {
     const void *from;
     size_t n;
     int value;
+    const char *what;
 } copy;
 static void do_copy(void *context) {
     copy *c = context;
-    memcpy(c->to, c->from, c->n);
+    if (emu_on_copy)
+        emu_on_copy(c->what, c->n);
+    else
+        memcpy(c->to, c->from, c->n);
     free(c);
 }
 static void do_set(void *context) {
     copy *c = context;
-    memset(c->to, c->value, c->n);
+    if (emu_on_copy)
+        emu_on_copy(c->what, c->n);
+    else
+        memset(c->to, c->value, c->n);
     free(c);
 }
-static copy *copy_of(void *to, const void *from, size_t n, int value) {
+static copy *copy_of(const char *what, void *to, const void *from, size_t n, int value) {
     copy *c = malloc(sizeof *c);
     if (!c) emu_stop("no memory");
-    *c = (copy){to, from, n, value};
+    *c = (copy){to, from, n, value, what};
     return c;
 }
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcpyKind kind, cudaStream_t s) {
@@ -267,19 +278,19 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, enum cudaMemcp
     if (e != cudaSuccess) return e;
     if (kind == cudaMemcpyHostToDevice) {
         check_host(from, "an upload");
-        emu_queue(s, do_copy, copy_of(emu_memory(to, "an upload"), from, n, 0));
+        emu_queue(s, do_copy, copy_of("upload", emu_memory(to, "an upload"), from, n, 0));
     } else if (kind == cudaMemcpyDeviceToHost) {
         check_host(to, "a download");
         memset(to, 0xFF, n); /* who reads before the stream is waited for finds this */
-        emu_queue(s, do_copy, copy_of(to, emu_memory(from, "a download"), n, 0));
+        emu_queue(s, do_copy, copy_of("download", to, emu_memory(from, "a download"), n, 0));
     } else {
-        emu_queue(s, do_copy, copy_of(emu_memory(to, "a copy"), emu_memory(from, "a copy"), n, 0));
+        emu_queue(s, do_copy, copy_of("copy", emu_memory(to, "a copy"), emu_memory(from, "a copy"), n, 0));
     }
     return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void *x, int value, size_t n, cudaStream_t s) {
     if (broken) return last_error = broken;
-    emu_queue(s, do_set, copy_of(emu_memory(x, "cudaMemset"), NULL, n, value));
+    emu_queue(s, do_set, copy_of("memset", emu_memory(x, "cudaMemset"), NULL, n, value));
     return cudaSuccess;
 }
 

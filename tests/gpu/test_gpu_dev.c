@@ -5,10 +5,11 @@
  *
  * The emulation adds products one by one in float32, in a random order: hence more room.
  */
-#define DEVICE   TN_DEVICE_CUDA
-#define CHANNELS 8
-#define ROOM     4
-#define main     main_of_cpu /* has its own */
+#define DEVICE       TN_DEVICE_CUDA
+#define CHANNELS     8
+#define ROOM         4
+#define MOST_THREADS 1           /* of the host: the device does not use them */
+#define main         main_of_cpu /* has its own */
 #include "op/test_dev.c"
 #undef main
 

@@ -20,9 +20,10 @@
 #include <cmocka.h>
 
 #ifndef DEVICE /* tests/gpu/test_gpu_dev.c has its own */
-#define DEVICE   TN_DEVICE_CPU
-#define CHANNELS 1 /* of activations: a multiple of it */
-#define ROOM     1 /* times the bounds */
+#define DEVICE       TN_DEVICE_CPU
+#define CHANNELS     1 /* of activations: a multiple of it */
+#define ROOM         1 /* times the bounds */
+#define MOST_THREADS 3
 #endif
 
 static tn_dev *ref, *cpu; /* cpu: or the device that is compared instead */
@@ -644,26 +645,29 @@ static void refused(void **unused) {
     assert_null(dev);
 }
 
-/* A process computes with one instruction set. */
-static int all_of_isa(tn_isa isa) {
+static int all_of(tn_isa isa, tn_precision precision, int n_threads) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),
                                        cmocka_unit_test(passes),       cmocka_unit_test(vectors),
                                        cmocka_unit_test(head),         cmocka_unit_test(bits),
                                        cmocka_unit_test(rounding),     cmocka_unit_test(exponential),
                                        cmocka_unit_test(pixels),       cmocka_unit_test(optimisers)};
-    int failed = 0;
-    for (int k = 0; k < 4; k++) {
-        char name[64];
-        tn_precision precision = k < 2 ? TN_FP32 : TN_BF16;
-        if (tn_dev_open(DEVICE, 1 + 2 * (k % 2), isa, precision, &cpu) != TN_OK) {
-            tn_fail_print();
-            return 1;
-        }
-        snprintf(name, sizeof name, "cpu %s, %s, %d threads", tn_isa_words[isa], precision == TN_BF16 ? "bf16" : "fp32",
-                 cpu->n_threads);
-        failed += cmocka_run_group_tests_name(name, tests, NULL, NULL);
-        tn_dev_close(&cpu);
+    char name[64];
+    if (tn_dev_open(DEVICE, n_threads, isa, precision, &cpu) != TN_OK) {
+        tn_fail_print();
+        return 1;
     }
+    snprintf(name, sizeof name, "cpu %s, %s, %d threads", tn_isa_words[isa], precision == TN_BF16 ? "bf16" : "fp32",
+             cpu->n_threads);
+    int failed = cmocka_run_group_tests_name(name, tests, NULL, NULL);
+    tn_dev_close(&cpu);
+    return failed;
+}
+
+/* A process computes with one instruction set. */
+static int all_of_isa(tn_isa isa) {
+    int failed = 0;
+    for (int n_threads = 1; n_threads <= MOST_THREADS; n_threads += 2)
+        failed += all_of(isa, TN_FP32, n_threads) + all_of(isa, TN_BF16, n_threads);
     return failed;
 }
 
