@@ -81,4 +81,7 @@ static inline uint32_t __float_as_uint(float x) {
     return y;
 }
 
+#define __expf(x)        expf(x) /* glibc has a function of this name */
+#define __fdividef(x, y) ((x) / (y))
+
 #endif

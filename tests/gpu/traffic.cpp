@@ -1,9 +1,10 @@
 /*
  * traffic.cpp - see traffic.h.
  *
- * Instructions are estimated: 100 of each thread (indices, divisions), 25 for each exponential (a sigmoid), 3 for each 8 bytes that are
- * loaded or stored (the load, a product, a conversion). That is 348, 154 and 10,500 in a thread of read_kernel, read_grad_kernel and
- * depthwise_forward_kernel (5 x 5, stride 1); nvcc's machine code for sm_80, followed by hand, has about 350, 175 and 10,000.
+ * Instructions are estimated: 50 of each thread (indices, addresses), 6 for each exponential (a sigmoid in its short form), 3 for each 8
+ * bytes that are loaded or stored (the load, a product, a conversion). That is 146, 104 and 1,110 in a thread of read_kernel,
+ * read_grad_kernel and depthwise_forward_kernel (bf16; 5 x 5, stride 1); nvcc's PTX for sm_80, followed by hand, has about 150, 110 and
+ * 1,030.
  */
 #include "traffic.h"
 #include "access.h"
@@ -14,7 +15,7 @@
 namespace {
 
 enum { SECTOR_BYTES = 32, ALIGN = 256, LEAST_BLOCKS = 4 };
-constexpr double OF_THREAD = 100, OF_EXP = 25, OF_BYTE = 3.0 / 8;
+constexpr double OF_THREAD = 50, OF_EXP = 6, OF_BYTE = 3.0 / 8;
 constexpr size_t ROOM = (size_t)256 << 30; /* addresses, not memory */
 
 /* The launches that read and wrote a sector last. */

@@ -13,38 +13,59 @@ __global__ void depthwise_weights_kernel(int C, int taps, const float *from, flo
         to[(int64_t)t * C + c] = from[i];
 }
 
-/* A thread: 8 channels of WIDE neighbouring output pixels; n = B P ceil(Q/WIDE) C/8. */
-enum { WIDE = 4 };
+/* Values of PIXELS pixels by 32 channels in shared memory, float32, 8 of them at a time: in two halves of 16 bytes, so that neighbouring
+ * threads meet neighbouring banks. */
+enum { TILE_GROUPS = 4 };
+template <int PIXELS> __device__ inline void put_tile(const float v[V], int px, int g, float4 *tile) {
+    tile[px * TILE_GROUPS + g] = make_float4(v[0], v[1], v[2], v[3]);
+    tile[(PIXELS + px) * TILE_GROUPS + g] = make_float4(v[4], v[5], v[6], v[7]);
+}
+template <int PIXELS> __device__ inline void get_tile(const float4 *tile, int px, int g, float v[V]) {
+    float4 a = tile[px * TILE_GROUPS + g], b = tile[(PIXELS + px) * TILE_GROUPS + g];
+    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
+}
+
+/* A block: 8 x 8 output pixels of 32 channels, whose input is read, activated and kept in shared memory. A thread: 8 channels of WIDE
+ * neighbouring output pixels. Blocks: channels, tiles across, tiles down, images. */
+enum { TILE = 8, WIDE = 2, TILE_THREADS = TILE_GROUPS * TILE * TILE / WIDE };
 template <class T, int R, int STRIDE>
-__global__ void depthwise_forward_kernel(int64_t n, tn_cuda_depthwise d, tn_cuda_view x, const float *w, T *y) {
-    int64_t i = this_thread();
-    if (i >= n) return;
-    int G = d.C / V, tiles = (d.Q + WIDE - 1) / WIDE;
-    int c = (int)(i % G) * V, q0 = (int)(i / G % tiles) * WIDE, p = (int)(i / G / tiles % d.P);
-    int64_t b = i / G / tiles / d.P;
+__global__ void __launch_bounds__(TILE_THREADS)
+    depthwise_forward_kernel(tn_cuda_depthwise d, int across, int down, tn_cuda_view x, const float *w, T *y) {
+    constexpr int IN = (TILE - 1) * STRIDE + R, PIXELS = IN * IN;
+    __shared__ float4 tile[2 * PIXELS * TILE_GROUPS];
+    int columns = (d.C + TILE_GROUPS * V - 1) / (TILE_GROUPS * V), t = (int)threadIdx.x, g = t % TILE_GROUPS;
+    uint32_t at = blockIdx.x / (uint32_t)columns;
+    int c = ((int)(blockIdx.x % (uint32_t)columns) * TILE_GROUPS + g) * V, q0 = (int)(at % (uint32_t)across) * TILE,
+        p0 = (int)(at / (uint32_t)across % (uint32_t)down) * TILE;
+    int64_t b = at / (uint32_t)across / (uint32_t)down;
+    bool there = c < d.C;
+    for (int px = t / TILE_GROUPS; there && px < PIXELS; px += TILE_THREADS / TILE_GROUPS) {
+        int h = p0 * STRIDE - d.pad_top + px / IN, l = q0 * STRIDE - d.pad_left + px % IN;
+        float v[V] = {0};
+        if (h >= 0 && h < d.H && l >= 0 && l < d.W) view<T>(x, (b * d.H + h) * d.W + l, d.C, c, v);
+        put_tile<PIXELS>(v, px, g, tile);
+    }
+    __syncthreads();
+    int q = t / TILE_GROUPS % (TILE / WIDE) * WIDE, p = t / TILE_GROUPS / (TILE / WIDE);
     float acc[WIDE][V] = {{0}};
+    if (!there || p0 + p >= d.P) return;
+#pragma unroll
     for (int r = 0; r < R; r++) {
-        int h = p * STRIDE - d.pad_top + r;
-        if (h < 0 || h >= d.H) continue;
+        float f[R][V], v[V];
+#pragma unroll
+        for (int k = 0; k < R; k++) load(w + (int64_t)(r * R + k) * d.C + c, f[k]);
 #pragma unroll
         for (int j = 0; j < (WIDE - 1) * STRIDE + R; j++) {
-            int at = q0 * STRIDE - d.pad_left + j;
-            if (at < 0 || at >= d.W) continue;
-            float v[V];
-            view<T>(x, (b * d.H + h) * d.W + at, d.C, c, v);
+            get_tile<PIXELS>(tile, (p * STRIDE + r) * IN + q * STRIDE + j, g, v);
 #pragma unroll
-            for (int k = 0; k < WIDE; k++) {
-                int tap = j - k * STRIDE;
-                if (tap < 0 || tap >= R) continue;
-                float f[V];
-                load(w + (int64_t)(r * R + tap) * d.C + c, f);
-                for (int e = 0; e < V; e++) acc[k][e] += v[e] * f[e];
-            }
+            for (int k = 0; k < WIDE; k++)
+                if (j >= k * STRIDE && j - k * STRIDE < R)
+                    for (int e = 0; e < V; e++) acc[k][e] += v[e] * f[j - k * STRIDE][e];
         }
     }
 #pragma unroll
     for (int k = 0; k < WIDE; k++)
-        if (q0 + k < d.Q) store(acc[k], y + ((b * d.P + p) * d.Q + q0 + k) * d.C + c);
+        if (q0 + q + k < d.Q) store(acc[k], y + ((b * d.P + p0 + p) * d.Q + q0 + q + k) * d.C + c);
 }
 
 /* A thread: 8 channels of an input pixel. */
@@ -57,8 +78,9 @@ __global__ void __launch_bounds__(THREADS, 3)
     int64_t M = (int64_t)d.B * d.H * d.W, first = blockIdx.y * rows, end = first + rows < M ? first + rows : M;
     float acc[2 * V] = {0};
     for (int64_t m = first + t / s.Gb; g < G && m < end; m += s.rows) {
-        int at = (int)(m % d.W), h = (int)(m / d.W % d.H);
-        int64_t b = m / d.W / d.H;
+        uint32_t row = (uint32_t)m / (uint32_t)d.W;
+        int at = (int)((uint32_t)m % (uint32_t)d.W), h = (int)(row % (uint32_t)d.H);
+        int64_t b = row / (uint32_t)d.H;
         float sum[V] = {0};
 #pragma unroll
         for (int r = 0; r < R; r++) {
@@ -80,7 +102,7 @@ __global__ void __launch_bounds__(THREADS, 3)
             float a[V], o[V];
             load(x.a + c, a);
             load(x.b + c, o);
-            for (int e = 0; e < V; e++) sum[e] *= slope_of(x.act, a[e] * raw[e] + o[e]);
+            for (int e = 0; e < V; e++) sum[e] *= slope_of<T>(x.act, a[e] * raw[e] + o[e]);
         }
         if (add) {
             load(dx + m * d.C + c, before);
@@ -192,8 +214,11 @@ template <class F> static void by_shape(const tn_cuda_depthwise *d, F launch) {
 
 void tn_cuda_depthwise_forward(cudaStream_t s, bool bf16, const tn_cuda_depthwise *d, tn_cuda_view x, const float *w,
                                void *y) {
-    int64_t n = (int64_t)d->B * d->P * ((d->Q + WIDE - 1) / WIDE) * (d->C / V);
-    BY_SHAPE(TN_LAUNCH((depthwise_forward_kernel<T, R, STRIDE>), grid(n), dim3(THREADS), s, n, *d, x, w, REAL(T, y)));
+    int columns = (d->C + TILE_GROUPS * V - 1) / (TILE_GROUPS * V), across = (d->Q + TILE - 1) / TILE,
+        down = (d->P + TILE - 1) / TILE;
+    dim3 blocks((unsigned)(d->B * down * across * columns));
+    BY_SHAPE(TN_LAUNCH((depthwise_forward_kernel<T, R, STRIDE>), blocks, dim3(TILE_THREADS), s, *d, across, down, x, w,
+                       REAL(T, y)));
 }
 void tn_cuda_depthwise_data(cudaStream_t s, bool bf16, const tn_cuda_depthwise *d, tn_cuda_view x, const void *dy,
                             const float *w, bool add, void *dx, float *partial, double *sums) {

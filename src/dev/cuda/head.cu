@@ -53,11 +53,11 @@ __global__ void column_sums_kernel(int M, int N, const float *x, float *y) {
 }
 __global__ void act_forward_kernel(int64_t n, int act, const float *x, float *y) {
     int64_t i = this_thread();
-    if (i < n) y[i] = act_of(act, x[i]);
+    if (i < n) y[i] = act_of<float>(act, x[i]);
 }
 __global__ void act_backward_kernel(int64_t n, int act, const float *x, const float *dy, float *dx) {
     int64_t i = this_thread();
-    if (i < n) dx[i] = dy[i] * slope_of(act, x[i]);
+    if (i < n) dx[i] = dy[i] * slope_of<float>(act, x[i]);
 }
 __global__ void mul_kernel(int64_t n, const float *x, const float *mask, float *y) {
     int64_t i = this_thread();

@@ -32,11 +32,18 @@ struct bf16 {
 __device__ inline float wide(uint32_t bits) {
     return __uint_as_float(bits);
 }
-/* to nearest, ties to even */
-__device__ inline uint32_t narrow(float x) {
-    uint32_t u = __float_as_uint(x);
-    if ((u & 0x7fffffffU) > 0x7f800000U) return 0x7fc0U; /* not a number stays one */
-    return (u + 0x7fffU + ((u >> 16) & 1U)) >> 16;
+/* Two numbers as bf16, the first one in the lower half: to nearest, ties to even. One instruction on a GPU. */
+__device__ inline uint32_t narrow(float low, float high) {
+#ifdef __CUDA_ARCH__
+    uint32_t both;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(high), "f"(low));
+    return both;
+#else
+    uint32_t half[2], u[2] = {__float_as_uint(low), __float_as_uint(high)};
+    for (int i = 0; i < 2; i++)
+        half[i] = (u[i] & 0x7fffffffU) > 0x7f800000U ? 0x7fffU : (u[i] + 0x7fffU + ((u[i] >> 16) & 1U)) >> 16;
+    return half[0] | half[1] << 16;
+#endif
 }
 __device__ inline void load(const float *p, float v[V]) {
     float4 a = *reinterpret_cast<const float4 *>(p), b = *reinterpret_cast<const float4 *>(p + 4);
@@ -53,10 +60,10 @@ __device__ inline void store(const float v[V], float *p) {
 }
 __device__ inline void store(const float v[V], bf16 *p) {
     uint4 w;
-    w.x = narrow(v[0]) | narrow(v[1]) << 16;
-    w.y = narrow(v[2]) | narrow(v[3]) << 16;
-    w.z = narrow(v[4]) | narrow(v[5]) << 16;
-    w.w = narrow(v[6]) | narrow(v[7]) << 16;
+    w.x = narrow(v[0], v[1]);
+    w.y = narrow(v[2], v[3]);
+    w.z = narrow(v[4], v[5]);
+    w.w = narrow(v[6], v[7]);
     *reinterpret_cast<uint4 *>(p) = w;
 }
 __device__ inline float one(const float *p) {
@@ -69,44 +76,46 @@ __device__ inline void put(float x, float *p) {
     *p = x;
 }
 __device__ inline void put(float x, bf16 *p) {
-    p->bits = (uint16_t)narrow(x);
+    p->bits = (uint16_t)narrow(x, 0.0F);
 }
 /* What a store and a load make of x. */
 template <class T> __device__ inline float rounded(float x) {
-    return sizeof(T) == 2 ? wide(narrow(x) << 16) : x;
+    return sizeof(T) == 2 ? wide(narrow(x, 0.0F) << 16) : x;
 }
 
 /* --- activations, views ------------------------------------------------------------------------------------------- */
 
-__device__ inline float sigmoid(float x) {
+/* For values that are stored as T. The short forms of exp and / err by 2 + 1.2 |x| units in the last place, which bf16 does not show. */
+template <class T> __device__ inline float sigmoid(float x) {
+    if (sizeof(T) == sizeof(bf16)) return __fdividef(1.0F, 1.0F + __expf(-x));
     return 1.0F / (1.0F + expf(-x));
 }
-__device__ inline float act_of(int act, float x) {
+template <class T> __device__ inline float act_of(int act, float x) {
     switch (act) {
     case SWISH:
-        return x * sigmoid(x);
+        return x * sigmoid<T>(x);
     case RELU6:
         return fminf(fmaxf(x, 0.0F), 6.0F);
     case RELU:
         return fmaxf(x, 0.0F);
     case SIGMOID:
-        return sigmoid(x);
+        return sigmoid<T>(x);
     default:
         return x;
     }
 }
-__device__ inline float slope_of(int act, float x) {
+template <class T> __device__ inline float slope_of(int act, float x) {
     float s;
     switch (act) {
     case SWISH:
-        s = sigmoid(x);
+        s = sigmoid<T>(x);
         return s * (1.0F + x * (1.0F - s));
     case RELU6:
         return x > 0.0F && x < 6.0F ? 1.0F : 0.0F;
     case RELU:
         return x > 0.0F ? 1.0F : 0.0F;
     case SIGMOID:
-        s = sigmoid(x);
+        s = sigmoid<T>(x);
         return s * (1.0F - s);
     default:
         return 1.0F;
@@ -120,7 +129,7 @@ template <class T> __device__ inline void view(tn_cuda_view x, int64_t m, int C,
     float a[V], b[V];
     load(x.a + c, a);
     load(x.b + c, b);
-    for (int j = 0; j < V; j++) v[j] = act_of(x.act, a[j] * v[j] + b[j]);
+    for (int j = 0; j < V; j++) v[j] = act_of<T>(x.act, a[j] * v[j] + b[j]);
 }
 template <class T> __device__ inline void scaled_view(tn_cuda_view x, int64_t m, int64_t b, int C, int c, float v[V]) {
     view<T>(x, m, C, c, v);
@@ -130,8 +139,9 @@ template <class T> __device__ inline void scaled_view(tn_cuda_view x, int64_t m,
     for (int j = 0; j < V; j++) v[j] *= s[j];
 }
 
-__device__ inline int64_t this_thread() {
-    return (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+/* Below 2^32: divisions of 64 bits are slow. */
+__device__ inline uint32_t this_thread() {
+    return blockIdx.x * blockDim.x + threadIdx.x;
 }
 
 /* --- sums over rows ----------------------------------------------------------------------------------------------- */

@@ -41,17 +41,19 @@ template <class T> __global__ void pixels_kernel(int64_t n, const unsigned char 
 }
 
 template <class T> __global__ void read_kernel(int64_t n, int64_t HW, int C, tn_cuda_view x, T *y) {
-    int64_t i = this_thread(), m = i / (C / V);
-    int c = (int)(i % (C / V)) * V;
+    uint32_t t = this_thread(), G = (uint32_t)(C / V);
+    int64_t i = t, m = t / G, b = t / G / (uint32_t)HW;
+    int c = (int)(t % G) * V;
     if (i >= n) return;
     float v[V];
-    scaled_view<T>(x, m, m / HW, C, c, v);
+    scaled_view<T>(x, m, b, C, c, v);
     store(v, y + m * C + c);
 }
 
 template <class T> __global__ void read_grad_kernel(int64_t n, int C, tn_cuda_grad d, T *dy) {
-    int64_t i = this_thread();
-    int c = (int)(i % (C / V)) * V;
+    uint32_t t = this_thread();
+    int64_t i = t;
+    int c = (int)(t % (uint32_t)(C / V)) * V;
     if (i >= n) return;
     float dz[V], y[V], g[V], h[V], o[V];
     load(static_cast<const T *>(d.dz) + i * V, dz);
@@ -66,25 +68,27 @@ template <class T> __global__ void read_grad_kernel(int64_t n, int C, tn_cuda_gr
 template <class T>
 __global__ void finish_kernel(int64_t n, int C, const T *x, const float *a, const float *b, int act, const T *side,
                               T *y) {
-    int64_t i = this_thread();
-    int c = (int)(i % (C / V)) * V;
+    uint32_t t = this_thread();
+    int64_t i = t;
+    int c = (int)(t % (uint32_t)(C / V)) * V;
     if (i >= n) return;
     float v[V], ac[V], bc[V], s[V] = {0};
     load(x + i * V, v);
     load(a + c, ac);
     load(b + c, bc);
     if (side) load(side + i * V, s);
-    for (int j = 0; j < V; j++) v[j] = act_of(act, ac[j] * v[j] + bc[j]) + s[j];
+    for (int j = 0; j < V; j++) v[j] = act_of<T>(act, ac[j] * v[j] + bc[j]) + s[j];
     store(v, y + i * V);
 }
 
 template <class T>
 __global__ void residual_kernel(int64_t n, int64_t HW, int C, tn_cuda_view x, const float *keep, const T *side, T *y) {
-    int64_t i = this_thread(), m = i / (C / V);
-    int c = (int)(i % (C / V)) * V;
+    uint32_t t = this_thread(), G = (uint32_t)(C / V);
+    int64_t i = t, m = t / G, b = t / G / (uint32_t)HW;
+    int c = (int)(t % G) * V;
     if (i >= n) return;
-    float v[V], s[V] = {0}, k = keep ? keep[m / HW] : 1.0F;
-    scaled_view<T>(x, m, m / HW, C, c, v);
+    float v[V], s[V] = {0}, k = keep ? keep[b] : 1.0F;
+    scaled_view<T>(x, m, b, C, c, v);
     if (side) load(side + i * V, s);
     for (int j = 0; j < V; j++) v[j] = s[j] + k * v[j];
     store(v, y + i * V);

@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(THREADS, 3)
     int64_t first = blockIdx.y * rows, end = first + rows < M ? first + rows : M;
     float acc[2 * V] = {0};
     for (int64_t m = first + t / s.Gb; g < G && m < end; m += s.rows) {
-        int64_t b = m / HW;
+        int64_t b = (uint32_t)m / (uint32_t)HW;
         float raw[V], d[V] = {0}, w[V];
         load(static_cast<const T *>(x.x) + m * C + c, raw);
         if (g_in) {
@@ -81,7 +81,7 @@ __global__ void __launch_bounds__(THREADS, 3)
             float a[V], o[V];
             load(x.a + c, a);
             load(x.b + c, o);
-            for (int j = 0; j < V; j++) d[j] *= slope_of(x.act, a[j] * raw[j] + o[j]);
+            for (int j = 0; j < V; j++) d[j] *= slope_of<T>(x.act, a[j] * raw[j] + o[j]);
         }
         store(d, dz + m * C + c);
         for (int j = 0; j < V; j++) {
