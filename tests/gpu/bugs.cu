@@ -1,8 +1,18 @@
 /*
- * bugs.cu - bugs that the emulation must catch: `bugs N` has the N-th; test_gpu_bugs.sh expects how it ends.
+ * bugs.cu - bugs that the emulation must catch: `bugs N` has the N-th; test_gpu_bugs.sh and, with nvcc's PTX, test_gpu_ptx.sh expect how
+ * it ends.
  */
 #include <cstdio>
 #include <cstdlib>
+
+#ifndef TN_LAUNCH
+#define TN_LAUNCH(kernel, grid, block, stream, ...) kernel<<<grid, block, 0, stream>>>(__VA_ARGS__)
+#endif
+#ifdef __CUDA_ARCH__
+#define OF_NVCC 1
+#else
+#define OF_NVCC 0
+#endif
 
 namespace {
 __global__ void twice(int n, const float *x, float *y) {
@@ -30,6 +40,26 @@ __global__ void no_barrier(float *y) {
     memory[threadIdx.x] = (float)threadIdx.x;
     y[threadIdx.x] = memory[31 - threadIdx.x];
 }
+/* What nvcc and g++ read differently: a bit of one number, a number more. */
+__global__ void a_bit(const float *x, float *y) {
+    int i = (int)threadIdx.x;
+    y[i] = 2 * x[i] + (i == 17 && OF_NVCC ? 4e-6F : 0);
+}
+__global__ void a_number(int n, const float *x, float *y) {
+    int i = (int)threadIdx.x;
+    if (i < n + OF_NVCC) y[i] = 2 * x[i];
+}
+__global__ void not_aligned(const float *x, float *y) {
+    double two = *reinterpret_cast<const double *>(x + 2 * threadIdx.x + 1);
+    y[2 * threadIdx.x + 1] = (float)two;
+}
+__global__ void const_is_written(const float *x, float *y) {
+    const_cast<float *>(x)[threadIdx.x] = y[threadIdx.x];
+}
+/* Two blocks write the same number. */
+__global__ void race_of_blocks(const float *x, float *y) {
+    y[threadIdx.x] = 2 * x[threadIdx.x];
+}
 } // namespace
 
 int main(int argc, char **argv) {
@@ -54,6 +84,16 @@ int main(int argc, char **argv) {
         TN_LAUNCH(neighbours, dim3(1), dim3(32), s, y);
     else if (bug == 6)
         TN_LAUNCH(twice, dim3(1), dim3(2048), s, (int)N, x, y);
+    else if (bug == 9)
+        TN_LAUNCH(a_bit, dim3(1), dim3(32), s, x, y);
+    else if (bug == 10)
+        TN_LAUNCH(a_number, dim3(1), dim3(32), s, N - 1, x, y);
+    else if (bug == 11)
+        TN_LAUNCH(not_aligned, dim3(1), dim3(8), s, x, y);
+    else if (bug == 12)
+        TN_LAUNCH(const_is_written, dim3(1), dim3(32), s, x, y);
+    else if (bug == 13)
+        TN_LAUNCH(race_of_blocks, dim3(2), dim3(32), s, x, y);
     else
         TN_LAUNCH(twice, dim3(1), dim3(32), s, (int)N, x, y);
     cudaMemcpyAsync(back, y, sizeof back, cudaMemcpyDeviceToHost, s);

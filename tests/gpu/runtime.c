@@ -108,17 +108,50 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
+typedef struct allocation {
+    char *memory;
+    size_t n;
+    struct allocation *next;
+} allocation;
+static allocation *allocations;
+
+bool emu_allocation(const void *memory, char **start_out, size_t *n_bytes_out) {
+    for (const allocation *a = allocations; a; a = a->next)
+        if ((uintptr_t)memory - (uintptr_t)a->memory < a->n) {
+            *start_out = a->memory;
+            *n_bytes_out = a->n;
+            return true;
+        }
+    return false;
+}
+static void remember(void *memory, size_t n) {
+    allocation *a = malloc(sizeof *a);
+    if (!a) emu_stop("no memory");
+    *a = (allocation){memory, n, allocations};
+    allocations = a;
+}
+static void forget(const void *memory) {
+    allocation **at = &allocations, *found;
+    while (*at && (*at)->memory != memory) at = &(*at)->next;
+    found = *at;
+    if (memory && !found) emu_stop("cudaFree: no allocation begins here");
+    if (found) *at = found->next;
+    free(found);
+}
+
 cudaError_t cudaMalloc(void **x, size_t n) {
     void *memory;
     cudaError_t e = injected("malloc", cudaErrorMemoryAllocation);
     if (e != cudaSuccess) return e;
     if (posix_memalign(&memory, 256, n ? n : 1) != 0) return last_error = cudaErrorMemoryAllocation;
     memset(memory, 0xCD, n); /* nobody promises zeros */
+    remember(memory, n);
     *x = is_unified() ? memory : (void *)((uintptr_t)memory | EMU_TAG);
     return cudaSuccess;
 }
 cudaError_t cudaFree(void *x) { /* waits, as the real one does */
     for (cudaStream_t s = streams; s; s = s->next) drain(s);
+    forget(emu_memory(x, "cudaFree"));
     free(emu_memory(x, "cudaFree"));
     return cudaSuccess;
 }
