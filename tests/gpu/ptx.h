@@ -59,6 +59,7 @@ typedef struct {
     char *name; /* as in C++, without namespaces and parameters: "merge_kernel<double>" */
     const char *file;
     ptx_instruction *code;
+    bool *ran; /* each instruction: has it? */
     int n_code;
     ptx_slot *slots; /* as a thread finds them: constants, addresses; registers hold rubbish */
     int n_slots;

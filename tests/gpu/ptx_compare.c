@@ -38,13 +38,18 @@ static int n_kernels, n_launches, n_exact;
 
 static void report(void) {
     int n_never = 0;
-    for (int i = 0; i < n_kernels; i++)
+    int64_t n_code = 0, n_ran = 0;
+    for (int i = 0; i < n_kernels; i++) {
+        n_code += kernels[i].n_code;
+        for (int k = 0; k < kernels[i].n_code; k++) n_ran += kernels[i].ran[k];
         if (kernels[i].n_compared == 0) {
             fprintf(stderr, "PTX: %s: %s was never compared\n", kernels[i].file, kernels[i].name);
             n_never++;
         }
-    fprintf(stderr, "PTX: %d of %d kernels compared, in %d launches; %d had to have the same bits\n",
-            n_kernels - n_never, n_kernels, n_launches, n_exact);
+    }
+    fprintf(stderr,
+            "PTX: %d of %d kernels compared, in %d launches; %d had to have the same bits; %.1f %% of the code ran\n",
+            n_kernels - n_never, n_kernels, n_launches, n_exact, 100.0 * (double)n_ran / (double)n_code);
 }
 
 bool emu_wants_ptx(void) {

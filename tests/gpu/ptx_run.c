@@ -122,10 +122,12 @@ static bool run_thread(machine *m, thread *t) {
     m->place.tid[0].u64 = t->slots[0].u64;
     m->place.tid[1].u64 = t->slots[1].u64;
     const ptx_instruction *code = m->kernel->code;
+    bool *ran = m->kernel->ran;
     ptx_slot *slots = t->slots;
     for (int at = t->at;; at++) {
         const ptx_instruction *i = &code[at];
         if (i->guard >= 0 && (slots[i->guard].u64 != 0) == i->unless) continue;
+        ran[at] = true;
         switch (i->kind) {
         case PTX_COMPUTE:
             i->compute(slots, i);

@@ -319,6 +319,8 @@ static void end_kernel(reader *r) {
         if (target < 0) refuse(r, "this label is not known", r->jumps.all[i].name);
         k->code[r->jumps.all[i].value].target = target;
     }
+    k->ran = calloc((size_t)k->n_code, sizeof *k->ran);
+    if (!k->ran) emu_stop("no memory");
     forget(&r->registers);
     forget(&r->symbols);
     forget(&r->constants);

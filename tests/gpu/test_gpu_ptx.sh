@@ -38,3 +38,4 @@ n=$(cat kernels/*.ptx | grep -c '\.entry')
 TN_EMU_SEED=3 TN_EMU_PTX="$(echo kernels/*.ptx)" "$TN_GPU_DEV" >out 2>&1 || { cat out && exit 1; }
 grep "^PTX: " out
 grep -q "^PTX: $n of $n kernels compared" out
+sed -n 's/.* \([0-9]*\)[0-9.]* % of the code ran$/\1/p' out | grep -q "^9.$"
