@@ -60,6 +60,32 @@ __global__ void const_is_written(const float *x, float *y) {
 __global__ void race_of_blocks(const float *x, float *y) {
     y[threadIdx.x] = 2 * x[threadIdx.x];
 }
+void launch(int bug, cudaStream_t s, int n, const float *host, float *x, float *y) {
+    if (bug == 1)
+        TN_LAUNCH(one_too_many, dim3(2), dim3(32), s, n, x, y);
+    else if (bug == 2)
+        TN_LAUNCH(early_exit, dim3(1), dim3(32), s, y);
+    else if (bug == 3)
+        TN_LAUNCH(twice, dim3(1), dim3(32), s, n, host, y);
+    else if (bug == 4)
+        TN_LAUNCH(no_barrier, dim3(1), dim3(32), s, y);
+    else if (bug == 5)
+        TN_LAUNCH(neighbours, dim3(1), dim3(32), s, y);
+    else if (bug == 6)
+        TN_LAUNCH(twice, dim3(1), dim3(2048), s, n, x, y);
+    else if (bug == 9)
+        TN_LAUNCH(a_bit, dim3(1), dim3(32), s, x, y);
+    else if (bug == 10)
+        TN_LAUNCH(a_number, dim3(1), dim3(32), s, n - 1, x, y);
+    else if (bug == 11)
+        TN_LAUNCH(not_aligned, dim3(1), dim3(8), s, x, y);
+    else if (bug == 12)
+        TN_LAUNCH(const_is_written, dim3(1), dim3(32), s, x, y);
+    else if (bug == 13)
+        TN_LAUNCH(race_of_blocks, dim3(2), dim3(32), s, x, y);
+    else
+        TN_LAUNCH(twice, dim3(1), dim3(32), s, n, x, y);
+}
 } // namespace
 
 int main(int argc, char **argv) {
@@ -72,30 +98,7 @@ int main(int argc, char **argv) {
     cudaMalloc((void **)&x, sizeof host);
     cudaMalloc((void **)&y, sizeof host);
     cudaMemcpyAsync(x, host, sizeof host, cudaMemcpyHostToDevice, s);
-    if (bug == 1)
-        TN_LAUNCH(one_too_many, dim3(2), dim3(32), s, (int)N, x, y);
-    else if (bug == 2)
-        TN_LAUNCH(early_exit, dim3(1), dim3(32), s, y);
-    else if (bug == 3)
-        TN_LAUNCH(twice, dim3(1), dim3(32), s, (int)N, (const float *)host, y);
-    else if (bug == 4)
-        TN_LAUNCH(no_barrier, dim3(1), dim3(32), s, y);
-    else if (bug == 5)
-        TN_LAUNCH(neighbours, dim3(1), dim3(32), s, y);
-    else if (bug == 6)
-        TN_LAUNCH(twice, dim3(1), dim3(2048), s, (int)N, x, y);
-    else if (bug == 9)
-        TN_LAUNCH(a_bit, dim3(1), dim3(32), s, x, y);
-    else if (bug == 10)
-        TN_LAUNCH(a_number, dim3(1), dim3(32), s, N - 1, x, y);
-    else if (bug == 11)
-        TN_LAUNCH(not_aligned, dim3(1), dim3(8), s, x, y);
-    else if (bug == 12)
-        TN_LAUNCH(const_is_written, dim3(1), dim3(32), s, x, y);
-    else if (bug == 13)
-        TN_LAUNCH(race_of_blocks, dim3(2), dim3(32), s, x, y);
-    else
-        TN_LAUNCH(twice, dim3(1), dim3(32), s, (int)N, x, y);
+    launch(bug, s, (int)N, host, x, y);
     cudaMemcpyAsync(back, y, sizeof back, cudaMemcpyDeviceToHost, s);
     if (bug == 7) return printf("%g\n", (double)back[3]) < 0; /* without waiting */
     cudaStreamSynchronize(s);

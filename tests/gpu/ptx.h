@@ -1,5 +1,6 @@
 /*
- * ptx.h - runs PTX on the CPU: the language that nvcc translates our kernels to. What nvcc made of a kernel is compared with what g++ made of it.
+ * ptx.h - runs PTX on the CPU: the language that nvcc translates our kernels to. What nvcc made of a kernel is compared with what g++
+ * made of it.
  *
  *   ptx_text.c        reads a .ptx file: instructions with their operands as numbers of slots
  *   ptx_operations.c  what an instruction computes: a table by mnemonic, e.g. "fma.rn.f32"

@@ -1,12 +1,12 @@
 /*
- * ptx_compare.c - each launch of the emulation is run twice on the same memory: as nvcc translated the kernel (TN_EMU_PTX) and as g++ did. What it
- * wrote must be the same. The results of g++ are kept.
+ * ptx_compare.c - each launch of the emulation is run twice on the same memory: as nvcc translated the kernel (TN_EMU_PTX) and as g++ did.
+ * What it wrote must be the same. The results of g++ are kept.
  *
  * Equal bits are expected (zeros may differ in sign), except
  *   where g++ called exp or log: nvcc has its own
  *   of PTX in which a*b+c may be one operation (nvcc without -fmad=false).
- * Then numbers may differ by NEAR times the largest number that was written, and bf16 also by one step; so may what a kernel that writes bf16
- * adds up, by one step of the largest of these.
+ * Then numbers may differ by NEAR times the largest number that was written, and bf16 also by one step; so may what a kernel that writes
+ * bf16 adds up, by one step of the largest of these.
  */
 #include "emu.h"
 #include "ptx.h"

@@ -162,7 +162,7 @@ static void read_register(reader *r, char *at) {
     for (int i = 0; i < count; i++) add_slot(r->kernel, UINT64_MAX); /* as a float: not a number */
 }
 
-/* ".align 8 .b8 NAME[24]" or ".u64 NAME": the name, and how long it is. After .ptr the alignment is that of what the pointer points to. */
+/* ".align 8 .b8 NAME[24]" or ".u64 NAME": the name, and how long it is. After .ptr the alignment is that of what is pointed to. */
 static const char *read_variable(const reader *r, char *at, int *bytes, int *align, size_t *n_name) {
     int ignored, *align_of = align;
     *align = *bytes = 0;

@@ -1,4 +1,5 @@
-# test_gpu_ptx.sh for PTX as it is shipped, where a*b+c may be one operation, for every kind of GPU and three orders of threads; and whole nets.
+# test_gpu_ptx.sh for PTX as it is shipped, where a*b+c may be one operation, for every kind of GPU and three orders of threads; and
+# whole nets.
 source=$2
 set -eu
 [ -n "${TN_GPU_DEV-}" ] || { echo "CUDA's headers or cuDNN are not there" && exit 77; }

@@ -1,5 +1,5 @@
-# nvcc's PTX of our kernels, run on the CPU beside what g++ makes of them (tests/gpu/ptx.h): the same bits of every kernel, in every launch of
-# test_gpu_dev.c. And what it must catch: tests/gpu/bugs.cu.
+# nvcc's PTX of our kernels, run on the CPU beside what g++ makes of them (tests/gpu/ptx.h): the same bits of every kernel, in every
+# launch of test_gpu_dev.c. And what it must catch: tests/gpu/bugs.cu.
 source=$2
 set -eu
 [ -n "${TN_GPU_DEV-}" ] || { echo "CUDA's headers or cuDNN are not there" && exit 77; }
