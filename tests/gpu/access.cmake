@@ -21,7 +21,7 @@ endfunction()
 set(on_watched_gpu $<FILTER:$<TARGET_OBJECTS:tn_gpu>,EXCLUDE,\\.cu\\.o$> $<TARGET_OBJECTS:tn_watched_kernels>)
 set(libraries ${CUDNN_OF_TESTS} -Wl,--no-as-needed tn_driver -Wl,--as-needed ${CMAKE_DL_LIBS} stdc++)
 
-tn_watch(tn_gpu_races races $<TARGET_OBJECTS:tn_watched_bugs> gpu/runtime.c gpu/kernels.cpp)
+tn_watch(tn_gpu_races races $<TARGET_OBJECTS:tn_watched_bugs> gpu/runtime.c gpu/kernels.cpp ${ptx})
 
 # every operation once: orders of threads do not matter here
 tn_watch(test_gpu_races races gpu/test_gpu_dev.c ${on_watched_gpu})

@@ -1,9 +1,19 @@
 /*
- * bugs.cu - bugs that the emulation must catch: `bugs N` has the N-th; test_gpu_bugs.sh expects how it ends.
+ * bugs.cu - bugs that the emulation must catch: `bugs N` has the N-th; test_gpu_bugs.sh and, with
+ * nvcc's PTX, test_gpu_ptx.sh expect how it ends.
  */
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+
+#ifndef TN_LAUNCH
+#define TN_LAUNCH(kernel, grid, block, stream, ...) kernel<<<grid, block, 0, stream>>>(__VA_ARGS__)
+#endif
+#ifdef __CUDA_ARCH__
+#define OF_NVCC 1
+#else
+#define OF_NVCC 0
+#endif
 
 namespace {
 __global__ void twice(int n, const float *x, float *y) {
@@ -71,30 +81,35 @@ __global__ void two_barriers(float *y) {
         __syncthreads();
     y[threadIdx.x] = 1;
 }
-} // namespace
-
-int main(int argc, char **argv) {
-    enum { N = 32 };
-    float host[N], back[N], *x, *y;
-    int bug = argc > 1 ? atoi(argv[1]) : 0;
-    cudaStream_t s;
-    for (int i = 0; i < N; i++) host[i] = (float)i;
-    cudaStreamCreateWithFlags(&s, 0);
-    cudaMalloc((void **)&x, sizeof host);
-    cudaMalloc((void **)&y, sizeof host);
-    cudaMemcpyAsync(x, host, sizeof host, cudaMemcpyHostToDevice, s);
+/* What nvcc and g++ read differently: a bit of one number, a number more. */
+__global__ void a_bit(const float *x, float *y) {
+    int i = (int)threadIdx.x;
+    y[i] = 2 * x[i] + (i == 17 && OF_NVCC ? 4e-6F : 0);
+}
+__global__ void a_number(int n, const float *x, float *y) {
+    int i = (int)threadIdx.x;
+    if (i < n + OF_NVCC) y[i] = 2 * x[i];
+}
+__global__ void not_aligned(const float *x, float *y) {
+    double two = *reinterpret_cast<const double *>(x + 2 * threadIdx.x + 1);
+    y[2 * threadIdx.x + 1] = (float)two;
+}
+__global__ void const_is_written(const float *x, float *y) {
+    const_cast<float *>(x)[threadIdx.x] = y[threadIdx.x];
+}
+void launch(int bug, cudaStream_t s, int n, const float *host, float *x, float *y) {
     if (bug == 1)
-        TN_LAUNCH(one_too_many, dim3(2), dim3(32), s, (int)N, x, y);
+        TN_LAUNCH(one_too_many, dim3(2), dim3(32), s, n, x, y);
     else if (bug == 2)
         TN_LAUNCH(early_exit, dim3(1), dim3(32), s, y);
     else if (bug == 3)
-        TN_LAUNCH(twice, dim3(1), dim3(32), s, (int)N, (const float *)host, y);
+        TN_LAUNCH(twice, dim3(1), dim3(32), s, n, host, y);
     else if (bug == 4)
         TN_LAUNCH(no_barrier, dim3(1), dim3(32), s, y);
     else if (bug == 5)
         TN_LAUNCH(neighbours, dim3(1), dim3(32), s, y);
     else if (bug == 6)
-        TN_LAUNCH(twice, dim3(1), dim3(2048), s, (int)N, x, y);
+        TN_LAUNCH(twice, dim3(1), dim3(2048), s, n, x, y);
     else if (bug == 9)
         TN_LAUNCH(no_barrier_in_a_loop, dim3(1), dim3(32), s, y);
     else if (bug == 10)
@@ -107,8 +122,30 @@ int main(int argc, char **argv) {
         TN_LAUNCH((unwritten<16>), dim3(2), dim3(16), s, y);
     else if (bug == 14)
         TN_LAUNCH(two_barriers, dim3(1), dim3(32), s, y);
+    else if (bug == 15)
+        TN_LAUNCH(a_bit, dim3(1), dim3(32), s, x, y);
+    else if (bug == 16)
+        TN_LAUNCH(a_number, dim3(1), dim3(32), s, n - 1, x, y);
+    else if (bug == 17)
+        TN_LAUNCH(not_aligned, dim3(1), dim3(8), s, x, y);
+    else if (bug == 18)
+        TN_LAUNCH(const_is_written, dim3(1), dim3(32), s, x, y);
     else
-        TN_LAUNCH(twice, dim3(1), dim3(32), s, (int)N, x, y);
+        TN_LAUNCH(twice, dim3(1), dim3(32), s, n, x, y);
+}
+} // namespace
+
+int main(int argc, char **argv) {
+    enum { N = 32 };
+    float host[N], back[N], *x, *y;
+    int bug = argc > 1 ? atoi(argv[1]) : 0;
+    cudaStream_t s;
+    for (int i = 0; i < N; i++) host[i] = (float)i;
+    cudaStreamCreateWithFlags(&s, 0);
+    cudaMalloc((void **)&x, sizeof host);
+    cudaMalloc((void **)&y, sizeof host);
+    cudaMemcpyAsync(x, host, sizeof host, cudaMemcpyHostToDevice, s);
+    launch(bug, s, (int)N, host, x, y);
     cudaMemcpyAsync(back, y, sizeof back, cudaMemcpyDeviceToHost, s);
     if (bug == 7) return printf("%g\n", (double)back[3]) < 0; /* without waiting */
     cudaStreamSynchronize(s);

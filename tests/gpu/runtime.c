@@ -175,7 +175,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
 typedef struct allocation {
-    void *x;
+    char *memory;
     size_t n;
     struct allocation *next;
 } allocation;
@@ -199,11 +199,21 @@ static void note_allocation(void *x, size_t n) {
 }
 static void forget_allocation(const void *x) {
     allocation **at = &allocations, *a;
-    while (*at && (*at)->x != x) at = &(*at)->next;
+    while (*at && (*at)->memory != x) at = &(*at)->next;
     if (!(a = *at)) emu_stop("cudaFree of what cudaMalloc never gave");
     *at = a->next;
     n_used -= a->n;
     free(a);
+}
+
+bool emu_allocation(const void *memory, char **start_out, size_t *n_bytes_out) {
+    for (const allocation *a = allocations; a; a = a->next)
+        if ((uintptr_t)memory - (uintptr_t)a->memory < a->n) {
+            *start_out = a->memory;
+            *n_bytes_out = a->n;
+            return true;
+        }
+    return false;
 }
 
 cudaError_t cudaMalloc(void **x, size_t n) {

@@ -152,7 +152,10 @@ static const conv_case CONV[] = {{2, 5, 7, 3, 8, 1, 1, 0, 5, 7, false},   {1, 1,
                                  {1, 8, 8, 40, 0, 3, 2, 0, 4, 4, true},   {2, 7, 7, 48, 0, 5, 1, 2, 7, 7, true},
                                  {2, 9, 6, 17, 0, 5, 2, 2, 5, 3, true},   {1, 8, 8, 33, 0, 5, 2, 1, 4, 4, true},
                                  {3, 1, 1, 9, 0, 5, 1, 2, 1, 1, true},    {2, 2, 3, 1, 0, 3, 1, 1, 2, 3, true},
-                                 {1, 3, 2, 7, 0, 5, 2, 2, 2, 1, true},    {4, 16, 16, 64, 0, 3, 1, 1, 16, 16, true}};
+                                 {1, 3, 2, 7, 0, 5, 2, 2, 2, 1, true},    {4, 16, 16, 64, 0, 3, 1, 1, 16, 16, true},
+                                 {2, 7, 6, 24, 0, 5, 2, 2, 4, 3, true},   {1, 9, 17, 8, 0, 3, 2, 1, 5, 9, true},
+                                 {1, 9, 17, 8, 0, 5, 2, 2, 5, 9, true},   {1, 6, 11, 8, 0, 3, 1, 1, 6, 11, true},
+                                 {1, 6, 11, 8, 0, 5, 1, 2, 6, 11, true},  {2, 8, 9, 8, 264, 1, 1, 0, 8, 9, false}};
 enum { N_CONV = sizeof CONV / sizeof *CONV };
 
 static tn_conv_shape shape_of(const conv_case *c) {
@@ -177,7 +180,9 @@ static float *positive(int64_t n, int seed) {
 }
 
 /* Mode 0: plain values, plain gradients, added to dx. 1: batch norm, swish and, pointwise, scale; gradient through
- * batch norm. 2: the same with ReLU6 far from its kinks. */
+ * batch norm. 2, 3: the same with ReLU6 and ReLU far from their kinks. 4, 5: with sigmoid and without activation. */
+static const tn_act ACT_OF_MODE[] = {TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_RELU, TN_ACT_SIGMOID, TN_ACT_NONE};
+enum { MODES = sizeof ACT_OF_MODE / sizeof *ACT_OF_MODE };
 static void convolution(int i, int mode) {
     tn_conv_shape s = shape_of(&CONV[i]);
     bool pointwise = s.R == 1, dense = !pointwise && !s.depthwise;
@@ -189,7 +194,7 @@ static void convolution(int i, int mode) {
            seen = store(ny, noise(ny, 250 + i, 1)), before = store(nx, noise(nx, 2, 1));
     float *w = noise(nw, 100 + i, 0.3), *a = positive(s.C, 3), *b = noise(s.C, 4, 0.3),
           *scale = positive((int64_t)s.B * s.C, 5), *gho = noise(3 * (int64_t)s.K, 6, 0.5);
-    if (mode == 2)
+    if (mode == 2 || mode == 3)
         for (int c = 0; c < s.C; c++) a[c] *= 0.01F, b[c] = 2;
     const float *y[2], *dx[2], *mean[2], *var[2], *dw[2];
     const double *sums[2];
@@ -200,8 +205,7 @@ static void convolution(int i, int mode) {
         v->op->conv_weights(v, conv, on(d, w));
         tn_view view = {.x = of(d, &x)};
         if (mode > 0)
-            view = (tn_view){of(d, &x), on(d, a), on(d, b), mode == 1 ? TN_ACT_SWISH : TN_ACT_RELU6,
-                             pointwise ? on(d, scale) : NULL};
+            view = (tn_view){of(d, &x), on(d, a), on(d, b), ACT_OF_MODE[mode], pointwise ? on(d, scale) : NULL};
         const float *coefficients = on(d, gho);
         tn_grad_view dy = {of(d, &dz), of(d, &seen), mode ? coefficients : NULL, coefficients + s.K,
                            coefficients + 2 * s.K};
@@ -248,7 +252,7 @@ static void finished(int i) {
         float *means = noise((int64_t)s.B * s.K, 1, 1);
         void *out = on(d, noise(ny, 1, 1));
         tn_view view = {.x = of(d, &x), .scale = s.R == 1 ? on(d, scale) : NULL};
-        tn_finish finish = {on(d, a), on(d, b), TN_ACT_SWISH, s.depthwise ? NULL : of(d, &side),
+        tn_finish finish = {on(d, a), on(d, b), ACT_OF_MODE[1 + i % (MODES - 1)], s.depthwise ? NULL : of(d, &side),
                             s.depthwise ? on(d, means) : NULL};
         v->op->conv_forward(v, conv, s.B, &view, &finish, out, NULL, NULL);
         v->op->conv_free(v, &conv);
@@ -262,7 +266,7 @@ static void finished(int i) {
 static void convolutions(void **unused) {
     (void)unused;
     for (int i = 0; i < N_CONV; i++) {
-        for (int mode = 0; mode < 3; mode++) convolution(i, mode);
+        for (int mode = 0; mode < MODES; mode++) convolution(i, mode);
         finished(i);
     }
 }
