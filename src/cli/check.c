@@ -125,6 +125,10 @@ static tn_status print_pretrained(const tn_cfg *cfg) {
 /* Settings that cannot be trained are refused before anything is timed. */
 static tn_status measure(const tn_cfg *cfg, tn_forecast *out) {
     int64_t n_steps;
+    if (cfg->train.device == TN_DEVICE_CUDA)
+        return tn_fail(TN_EARG,
+                       "check --time forecasts training on processors only: leave --time away for train.device = "
+                       "\"cuda\"");
     TN_TRY(tn_train_steps(cfg, &n_steps));
     return tn_forecast_measure(cfg, out);
 }

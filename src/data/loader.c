@@ -258,6 +258,13 @@ void tn_loader_free(tn_loader **at) {
     *at = NULL;
 }
 
+bool tn_loader_is_ready(tn_loader *ld) {
+    pthread_mutex_lock(&ld->lock);
+    bool is_ready = ld->n_popped < ld->n_pushed && ld->ring[ld->n_popped % ld->spec.depth].complete;
+    pthread_mutex_unlock(&ld->lock);
+    return is_ready;
+}
+
 int tn_loader_pending(const tn_loader *ld) {
     return (int)(ld->n_pushed - ld->n_popped);
 }

@@ -49,6 +49,7 @@ void tn_loader_free(tn_loader **ld);                                  /* joins t
  * pending. */
 void tn_loader_push(tn_loader *ld, const int64_t *rows, int B, int64_t position);
 tn_status tn_loader_pop(tn_loader *ld, tn_lane *out);
+bool tn_loader_is_ready(tn_loader *ld); /* would pop return at once? */
 int tn_loader_pending(const tn_loader *ld);
 double tn_loader_waited_s(const tn_loader *ld);              /* total time that pop has waited */
 int tn_extra_units(const tn_index *ix, int metadata_levels); /* M */

@@ -11,7 +11,7 @@
  * devices with it. `cpu` (cpu/) has our own vectorised kernels for each instruction set. A new device is a folder, a table, and a
  * line in cfg/devices.h.
  *
- * Memory           Every pointer in the table is device memory, but those named `host`, and structs. Others than the
+ * Memory           Every pointer in the table is a device address, but `host`, `*_out` and pointers to structs. Others than the
  *                  device may add offsets to such a pointer and pass it on; they must never read or write what it points to.
  *                  tests/far runs the program on a device whose addresses fault when the host reads them.
  * Stored and read  Activations are stored as a convolution writes them, in the device's precision (`void *`). Batch norm,
@@ -21,8 +21,9 @@
  * Layouts          activations (B,H,W,C), channels innermost. `M` = B*H*W pixels. Weights as in PyTorch: dense convolution
  *                  (O,I,R,R), depthwise (C,1,R,R), linear (O,I).
  * Aliasing         outputs must not overlap inputs unless a comment allows it.
- * Bits             the result of an operation depends only on its arguments, n_threads, isa and precision: sums have a fixed
- *                  order, and in evaluation a row of a batch does not depend on the other rows.
+ * Bits             the result of an operation depends only on its arguments and the precision; on a processor also on n_threads and
+ *                  isa, on a GPU on its model and cuDNN. Sums have a fixed order, and in evaluation a row of a batch does not
+ *                  depend on the other rows.
  * Errors           functions *_new return a status; a failure while computing is fatal (tn_die), because other ranks wait.
  * Threads          one caller at a time; work is split for exactly n_threads threads, and tn_dev_open fails if there are
  *                  fewer. All functions are local.
@@ -110,7 +111,7 @@ typedef struct {
     void (*pixels)(tn_dev *dev, int64_t n_pixels, const unsigned char *host, const tn_byte_norm *norm, void *x);
 
     /* --- copies beside the computation; NULL in the table of a device in host memory ------------------------------ */
-    /* Begin to copy bytes that a later call of `pixels` will get. They must not change before. */
+    /* Begin to copy bytes that a later call of `pixels` will get. Do not change them before. host NULL: forget what was begun. */
     void (*stage)(tn_dev *dev, int64_t n_pixels, const unsigned char *host);
     /* Host memory for the copies below, zeroed; NULL if there is none. */
     float *(*host_alloc)(tn_dev *dev, int64_t n);
@@ -118,7 +119,7 @@ typedef struct {
     /* Begin to copy x, as all operations so far leave it. Until download_done says so, x must not be changed, nor host be read.
      * copy: a number below TN_DEV_COPIES that names this copy. */
     void (*download_begin)(tn_dev *dev, int copy, int64_t n, const float *x, float *host);
-    bool (*download_done)(tn_dev *dev, int copy, bool wait);
+    bool (*download_done)(tn_dev *dev, int copy);
     /* Copy to x before all later operations. host must not be changed until a later download is done. */
     void (*upload_begin)(tn_dev *dev, int64_t n, const float *host, float *x);
 
@@ -209,7 +210,8 @@ static inline size_t tn_real_bytes(const tn_dev *dev) { /* bytes of a stored act
 }
 
 /* Open a device. The caller closes it.
- * Errors  TN_ENODE isa above tn_isa_best(); TN_EARG n_threads < 1 or more than OpenMP gives, thread stacks too small, bf16 on ref. */
+ * Errors  TN_ENODE isa above tn_isa_best(); no GPU, or an old one; TN_EARG n_threads < 1 or more than OpenMP gives, thread stacks too small,
+ *         bf16 on ref, cuda in a build without it; TN_ENOMEM */
 tn_status tn_dev_open(tn_device_kind kind, int n_threads, tn_isa isa, tn_precision precision, tn_dev **out);
 void tn_dev_close(tn_dev **dev);
 const tn_dev_table *tn_dev_table_of(tn_device_kind kind);

@@ -29,8 +29,12 @@ static tn_status remember(plan *p, const tn_conv_shape *s) {
 static tn_status conv_new(tn_dev *dev, const tn_conv_shape *s, tn_conv **out) {
     tn_conv *c = calloc(1, sizeof *c);
     if (!c) return tn_fail_memory(sizeof *c, "the plan of a net");
-    *out = c;
-    return remember(dev->state, s);
+    tn_status st = remember(dev->state, s);
+    if (st == TN_OK)
+        *out = c;
+    else
+        free(c);
+    return st;
 }
 static void conv_free(tn_dev *dev, tn_conv **conv) {
     (void)dev;

@@ -33,24 +33,23 @@ static int eval_batch(const tn_exec *ex) {
     return n < 1 ? 1 : n > ex->B ? ex->B : n;
 }
 
-/* The second allocation holds floats, and after them the sums. */
-static int64_t floats_before_sums(const tn_exec *ex) {
-    int64_t B = ex->B, n = 2 * B * ex->net->spec.n_classes + B + ex->n_draws + ex->n_affine + 3 * ex->most_channels;
-    return (n + 15) / 16 * 16;
+static int64_t aligned(int64_t n) {
+    enum { ALIGN = 16 }; /* floats: 64 bytes */
+    return (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 static tn_status allocate(tn_exec *ex) {
     int64_t B = ex->B, BK = B * ex->net->spec.n_classes;
     ex->arena = ex->dev->op->alloc(ex->dev, ex->n_arena);
-    ex->target = ex->dev->op->alloc(ex->dev, ex->n_fixed);
+    ex->affine = ex->dev->op->alloc(ex->dev, ex->n_fixed);
     ex->host = malloc((size_t)(B + 2 * BK + ex->n_draws) * sizeof *ex->host);
-    if (!ex->arena || !ex->target || !ex->host) return tn_fail_memory(tn_exec_bytes(ex), "the activations of a lane");
+    if (!ex->arena || !ex->affine || !ex->host) return tn_fail_memory(tn_exec_bytes(ex), "the activations of a lane");
+    ex->gho = ex->affine + aligned(ex->n_affine); /* devices read these channel by channel in whole vectors */
+    ex->sums = (double *)(void *)(ex->gho + aligned(3 * (int64_t)ex->most_channels));
+    ex->target = (float *)(void *)(ex->sums + 2 * (int64_t)ex->most_channels);
     ex->p = ex->target + BK;
     ex->loss = ex->p + BK;
     ex->draw = ex->loss + B;
-    ex->affine = ex->draw + ex->n_draws;
-    ex->gho = ex->affine + ex->n_affine;
-    ex->sums = (double *)(void *)(ex->target + floats_before_sums(ex));
     return TN_OK;
 }
 
@@ -59,7 +58,8 @@ static tn_status build(tn_exec *ex) {
     TN_TRY(check_moments(ex));
     ex->B_eval = eval_batch(ex);
     TN_TRY(tn_tape_plan(ex));
-    ex->n_fixed = floats_before_sums(ex) + 4 * ex->most_channels;
+    ex->n_fixed = aligned(ex->n_affine) + aligned(3 * (int64_t)ex->most_channels) + 4 * (int64_t)ex->most_channels +
+                  2 * (int64_t)ex->B * ex->net->spec.n_classes + ex->B + ex->n_draws;
     return TN_OK;
 }
 
@@ -103,7 +103,7 @@ void tn_exec_free(tn_exec **ex_ref) {
     for (int i = 0; i < ex->n_ops; i++)
         if (ex->op[i].conv) f->conv_free(ex->dev, &ex->op[i].conv);
     f->free(ex->dev, ex->arena);
-    f->free(ex->dev, ex->target);
+    f->free(ex->dev, ex->affine);
     free(ex->host);
     free(ex->op);
     free(ex->value);

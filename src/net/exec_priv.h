@@ -72,9 +72,10 @@ struct tn_exec {
     int64_t n_draws, n_affine, n_arena, n_fixed;
     int most_channels;
     float *arena;
-    float *target, *loss, *p, *draw, *affine, *gho; /* device; one allocation, which begins at `target` */
-    double *sums;                                   /* (2,C), at the end of this allocation        */
-    float *host;                                    /* (n_draws + B + 2 B K) */
+    float *affine, *gho; /* device; one allocation, which begins at `affine`: (n_affine), (3,C) */
+    double *sums;        /* (2,C) */
+    float *target, *p, *loss, *draw;
+    float *host; /* (n_draws + B + 2 B K) */
     const float *params, *state;
 };
 

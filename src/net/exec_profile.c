@@ -69,6 +69,8 @@ void tn_exec_profile(const tn_exec *ex, FILE *out) {
     }
     qsort(kind, (size_t)n_kinds, sizeof *kind, by_cost);
     qsort(all, (size_t)ex->n_ops, sizeof *all, by_cost);
+    if (!ex->dev->op->in_host_memory)
+        fprintf(out, "These are the times to begin the operations: the device computes them later.\n\n");
     fprintf(out, "| operation      | shape                           | forward ms | backward ms | evaluate ms | share "
                  "| MiB of a pass "
                  "|\n| --- | --- | ---: | ---: | ---: | ---: | ---: |\n");

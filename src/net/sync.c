@@ -185,13 +185,26 @@ static void begin_from(tn_lane_sum *s, int64_t from) {
     }
 }
 
-/* Begin the exchanges of buckets that have arrived from the device. wait: until all have. */
-static void go_on_copied(tn_lane_sum *s, bool wait) {
+/* Begin the exchanges of buckets that have arrived from the device, in order. */
+static bool go_on_copied(tn_lane_sum *s) {
+    bool any = false;
     for (int i = 0; s->dev && i < s->n_begun; i++) {
-        if (!s->bucket[i].copying || !s->dev->op->download_done(s->dev, i, wait)) continue;
+        if (!s->bucket[i].copying) continue;
+        if (!s->dev->op->download_done(s->dev, i)) break;
         s->bucket[i].copying = false;
         go_on(s, i);
+        any = true;
     }
+    return any;
+}
+
+/* Has a message arrived? */
+static bool go_on_arrived(tn_lane_sum *s) {
+    int which = 0, any = 0;
+    MPI_Testany(s->n_begun * s->most, s->request, &which, &any, MPI_STATUS_IGNORE);
+    if (!any || which == MPI_UNDEFINED) return false;
+    arrived(s, which);
+    return true;
 }
 
 void tn_lane_sum_begin(tn_run *run, tn_lane_sum *s) {
@@ -200,36 +213,27 @@ void tn_lane_sum_begin(tn_run *run, tn_lane_sum *s) {
 
 void tn_lane_sum_ready(tn_lane_sum *s, int64_t from) {
     double begin_s = tn_now_s();
-    int which = 0, any = 1;
     begin_from(s, from);
-    go_on_copied(s, false);
-    while (any && s->n_done < s->n_begun) {
-        MPI_Testany(s->n_begun * s->most, s->request, &which, &any, MPI_STATUS_IGNORE);
-        if (which == MPI_UNDEFINED) break; /* no messages yet: all buckets are on their way from the device */
-        if (any) arrived(s, which);
+    go_on_copied(s);
+    while (s->n_done < s->n_begun && go_on_arrived(s)) {
     }
     s->hidden_s += tn_now_s() - begin_s;
 }
 
-/* Wait for any message. After a while sleep between tests: other ranks may take long, and may need this core. */
-static int wait_any(const tn_lane_sum *s) {
-    enum { SPIN_US = 200, SLEEP_US = 50 };
-    double begin_s = tn_now_s();
-    int which = 0, any = 0;
-    for (;;) {
-        MPI_Testany(s->n_buckets * s->most, s->request, &which, &any, MPI_STATUS_IGNORE);
-        if (any) return which;
-        if (tn_now_s() - begin_s > SPIN_US * 1e-6) nanosleep(&(struct timespec){.tv_nsec = SLEEP_US * 1000}, NULL);
-    }
-}
-
+/* The device may compute the last gradients still, and other ranks may take long and need this core: after a while sleep between tests. */
 void tn_lane_sum_finish(tn_run *run, tn_lane_sum *s) {
-    double begin_s = tn_now_s();
+    enum { SPIN_US = 200, SLEEP_US = 50 };
+    double begin_s = tn_now_s(), idle_since_s = begin_s;
     TN_ASSERT(s->run == run);
     tn_watch_wait("the sum over lanes");
     begin_from(s, 0);
-    go_on_copied(s, true);
-    while (s->n_done < s->n_buckets) arrived(s, wait_any(s));
+    while (s->n_done < s->n_buckets) {
+        bool copied = go_on_copied(s);
+        if (copied || go_on_arrived(s))
+            idle_since_s = tn_now_s();
+        else if (tn_now_s() - idle_since_s > SPIN_US * 1e-6)
+            nanosleep(&(struct timespec){.tv_nsec = SLEEP_US * 1000}, NULL);
+    }
     tn_watch_go();
     s->run = NULL;
     s->n_begun = s->n_done = 0;

@@ -1,6 +1,7 @@
 /* crew.c - nodes, their cores, memory and GPUs, and the argv of the launcher. */
 #include "slurm/crew.h"
 
+#include "slurm/gpus.h"
 #include "slurm/memory.h"
 
 #include <stdlib.h>
@@ -95,7 +96,7 @@ static tn_status ask(tn_crew *c) {
 tn_status tn_crew_open(const tn_cfg *cfg, tn_crew **out) {
     tn_crew *c = calloc(1, sizeof *c);
     tn_status st = c ? ask(c) : tn_fail_memory(sizeof *c, "the nodes");
-    for (int i = 0; st == TN_OK && i < c->n; i++) c->at[i].gpus = cfg->slurm.gpus_per_node;
+    for (int i = 0; st == TN_OK && i < c->n; i++) c->at[i].gpus = tn_gpus_of_node(cfg);
     if (st == TN_OK) st = tn_memory_of(cfg, &c->memory);
     if (st == TN_OK)
         *out = c;
@@ -131,7 +132,7 @@ tn_want tn_crew_want(const tn_crew *c, const tn_cfg *cfg, const tn_step *s) {
     int cores = least(tn_cfg_cpus_per_rank(cfg) * per_node, c->most_cores);
     tn_want all = {least(c->n, TN_MOST_SEATS), 1, c->most_cores, c->most_mib, 0};
     if (s->stage->ranks == TN_RANKS_OF_CELL)
-        return (tn_want){least(nodes_of(cfg, s), all.n_nodes), per_node, cores, mib, cfg->slurm.gpus_per_node};
+        return (tn_want){least(nodes_of(cfg, s), all.n_nodes), per_node, cores, mib, tn_gpus_of_node(cfg)};
     if (s->stage->ranks == TN_RANKS_OF_CORES)
         all.ranks = least(c->most_cores, c->most_mib / (c->memory.preprocess_mib > 0 ? c->memory.preprocess_mib : 1));
     else

@@ -7,10 +7,19 @@
 
 /* Does an sbatch option ask for GPUs, whatever the site calls them? */
 static bool names_gpus(const char *option) {
-    static const char *const BEGIN[] = {"--exclusive", "--gpus", "--gres=", "--tres-per-"};
-    for (size_t i = 0; i < sizeof BEGIN / sizeof *BEGIN; i++)
-        if (strncmp(option, BEGIN[i], strlen(BEGIN[i])) == 0) return i < 2 || strstr(option, "gpu");
+    static const struct {
+        const char *begin;
+        bool means_gpus; /* whatever follows */
+    } WORD[] = {{"--exclusive", true}, {"--gpus", true}, {"--gres=", false}, {"--tres-per-", false}};
+    for (size_t i = 0; i < sizeof WORD / sizeof *WORD; i++)
+        if (strncmp(option, WORD[i].begin, strlen(WORD[i].begin)) == 0)
+            return WORD[i].means_gpus || strstr(option, "gpu");
     return false;
+}
+
+int tn_gpus_of_node(const tn_cfg *cfg) {
+    bool own = cfg->train.device == TN_DEVICE_CUDA && cfg->slurm.gpus_per_node == 0;
+    return own ? 1 : cfg->slurm.gpus_per_node;
 }
 
 static bool has_own_words(const tn_cfg *cfg) {

@@ -16,4 +16,7 @@
  * Errors TN_EARG train.device = "cuda", and nothing asks for a GPU: every cell would end on a node without one. */
 tn_status tn_gpus_check(const tn_cfg *cfg);
 
+/* The GPUs that a cell takes of each of its nodes: slurm.gpus_per_node, or 1 if the job file asks in its own words. Local. */
+int tn_gpus_of_node(const tn_cfg *cfg);
+
 #endif

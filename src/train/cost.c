@@ -12,6 +12,7 @@ static const size_t GPU_LIBRARY_BYTES = 1UL << 30; /* of CUDA and cuDNN in host 
 static tn_status plan_device(const tn_cfg *cfg, const tn_net *net, int size_px, size_t *lane_out, size_t *room_out) {
     tn_dev *plan = NULL;
     size_t teacher_bytes = 0;
+    *lane_out = 0;
     TN_TRY(tn_dev_open_plan(cfg->train.device, cfg->train.precision, &plan));
     tn_status st = tn_exec_cost(plan, net, cfg->train.lane_images, size_px, true, lane_out);
     if (st == TN_OK && cfg->self.consistency_weight > 0)

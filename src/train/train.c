@@ -169,8 +169,8 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
         t->numbers.lane[i][TN_LANE_SAVE] = i == 0 && run->rank == 0 && save_by_clock(t) ? 1 : 0;
         t->numbers.lane[i][TN_LANE_FAILED] = mine != TN_OK ? 1 : 0;
     }
+    tn_lane_sum_finish(run, t->vec.sum); /* sends while the device computes; so nothing may wait for it before */
     take_numbers(t);
-    tn_lane_sum_finish(run, t->vec.sum);
     tn_lane_sum_begin(run, t->numbers.sum);
     tn_lane_sum_finish(run, t->numbers.sum);
     const float *sum = t->numbers.lane[0];
@@ -245,7 +245,7 @@ static tn_status train_all(tn_run *run, tn_train *t) {
     tn_feed f = {.loader = NULL};
     tn_status st = tn_agree(run, tn_feed_begin(t, &f));
     if (st == TN_OK) st = train_loop(run, t, &f);
-    tn_feed_end(&f);
+    tn_feed_end(t, &f);
     return st;
 }
 

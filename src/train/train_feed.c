@@ -1,4 +1,5 @@
-/* train_feed.c - the lanes of this rank, one after another: asked from the loader ahead, and sent to the device ahead. */
+/* train_feed.c - takes this rank's lanes from the loader, which works ahead, and begins to copy the next one to the device while this one is
+ * computed. */
 #include "train/train_priv.h"
 
 #include <stdlib.h>
@@ -10,7 +11,8 @@ tn_status tn_feed_begin(tn_train *t, tn_feed *f) {
     return f->rows ? tn_loader_new(&t->train_spec, &f->loader) : tn_fail_memory((size_t)t->B * 8, "a lane");
 }
 
-void tn_feed_end(tn_feed *f) {
+void tn_feed_end(tn_train *t, tn_feed *f) {
+    if (t->dev->op->stage) t->dev->op->stage(t->dev, 0, NULL);
     tn_loader_free(&f->loader);
     free(f->rows);
 }
@@ -39,12 +41,13 @@ tn_status tn_feed_take(tn_train *t, tn_feed *f, tn_lane *out) {
         return f->next_st == TN_OK ? TN_OK : tn_fail(f->next_st, "%s", f->next_msg);
     }
     feed(t, f);
-    f->taken++;
     return tn_loader_pop(f->loader, out);
 }
 
 void tn_feed_stage(tn_train *t, tn_feed *f) {
-    if (!t->dev->op->stage || f->taken == lanes_of_start(t, f)) return;
+    if (!t->dev->op->stage || t->teacher) return; /* a teacher sees other images first */
+    feed(t, f);
+    if (!tn_loader_is_ready(f->loader)) return;
     f->next_st = tn_feed_take(t, f, &f->next);
     f->has_next = true;
     if (f->next_st == TN_OK)

@@ -121,7 +121,6 @@ typedef struct {
     tn_loader *loader;
     int64_t *rows;  /* (B) */
     int64_t pushed; /* lanes of this rank pushed since the first step of this start */
-    int64_t taken;  /* and popped */
     int64_t first_step;
     tn_lane next; /* popped ahead, and on its way to the device */
     tn_status next_st;
@@ -131,10 +130,10 @@ typedef struct {
 
 /* train_feed.c. Local. Errors of begin: those of tn_loader_new; of take: those of the lane's images. */
 tn_status tn_feed_begin(tn_train *t, tn_feed *f);
-void tn_feed_end(tn_feed *f);
+void tn_feed_end(tn_train *t, tn_feed *f);
 tn_status tn_feed_take(tn_train *t, tn_feed *f, tn_lane *out); /* valid until the next take or stage */
-/* Take the next lane ahead, and begin to send its images to the device, which has got all of the lane taken last. Nothing for a device
- * in host memory. */
+/* If the next lane is loaded, begin to send its images to the device. Call it when the device no longer reads the lane taken last. Does
+ * nothing for a device in host memory. */
 void tn_feed_stage(tn_train *t, tn_feed *f);
 
 /* train.c: which rows are evaluated, as the inputs of a cell or checkpoint say in their line "judged ...". front_out: bytes before

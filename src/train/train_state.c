@@ -197,7 +197,7 @@ static tn_status check_memory(const tn_train *t) {
     TN_TRY(tn_train_cost_of(t->cfg, t->cell.size_px, t->mine.n, tn_net_spec_of(t->net)->extra_units, &cost));
     t->dev->op->memory(t->dev, &n_free, &all);
     if (cost.device_bytes <= n_free) return TN_OK;
-    return tn_fail(TN_ENOMEM,
+    return tn_fail(cost.device_bytes > all ? TN_EARG : TN_ENODE,
                    "%s: a lane of %d images of %d px needs %zu MiB of GPU memory, but %zu of %zu MiB are free: lower "
                    "train.lane_images, or use other GPUs",
                    t->name, t->B, t->cell.size_px, cost.device_bytes >> 20, n_free >> 20, all >> 20);

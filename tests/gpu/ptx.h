@@ -66,7 +66,8 @@ typedef struct {
     int n_slots;
     ptx_parameter parameters[16];
     int n_parameters, parameter_bytes, shared_bytes;
-    bool is_fused; /* nvcc was allowed to make a*b+c one operation */
+    bool is_fused; /* nvcc was allowed to make a*b+c one operation, as these say: */
+    bool may_fuse, has_rounded, has_fma;
     int n_compared;
 } ptx_kernel;
 

@@ -165,7 +165,12 @@ typedef double f64_of_c;
     NEGATED(X, s64)                                                                                                    \
     X(mul_wide_s32, s64, (int64_t)A(s32) * B(s32))                                                                     \
     X(mul_wide_u32, u64, (uint64_t)A(u32) * B(u32))                                                                    \
+    X(add_s16, u16, (uint16_t)(A(u16) + B(u16)))                                                                       \
+    X(sub_s16, u16, (uint16_t)(A(u16) - B(u16)))                                                                       \
+    X(mul_hi_u16, u16, (uint16_t)((uint32_t)A(u16) * B(u16) >> 16))                                                    \
     X(mul_hi_s32, s32, (int32_t)((int64_t)A(s32) * B(s32) >> 32))                                                      \
+    X(mul_lo_s16, s16, (int16_t)(A(s16) * B(s16)))                                                                     \
+    X(mul_lo_u16, u16, (uint16_t)(A(u16) * B(u16)))                                                                    \
     X(mul_hi_u32, u32, (uint32_t)((uint64_t)A(u32) * B(u32) >> 32))                                                    \
     BITS(X, b16, u16)                                                                                                  \
     BITS(X, b32, u32)                                                                                                  \
@@ -177,6 +182,7 @@ typedef double f64_of_c;
     X(not_pred, u64, !A(u64))                                                                                          \
     X(shl_b32, u32, left(A(u32), B(u32), 32))                                                                          \
     X(shl_b64, u64, left(A(u64), B(u32), 64))                                                                          \
+    X(shr_u16, u16, (uint16_t)right(A(u16), B(u32), 16))                                                               \
     X(shr_u32, u32, right(A(u32), B(u32), 32))                                                                         \
     X(shr_u64, u64, right(A(u64), B(u32), 64))                                                                         \
     X(shr_s32, s32, right_signed(A(s32), B(u32), 32))                                                                  \

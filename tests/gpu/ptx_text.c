@@ -255,10 +255,14 @@ static void read_access(const reader *r, const char *mnemonic, ptx_instruction *
     i->is_signed = rest[1] == 's';
 }
 
-static bool may_be_fused(const char *mnemonic) {
+/* With -fmad=false sums and products say .rn. Without, they do not; or all of them have become fma. */
+static void note_fusion(const char *mnemonic, ptx_kernel *k) {
+    bool is_sum = begins(mnemonic, "add") || begins(mnemonic, "sub") || begins(mnemonic, "mul");
     const char *type = mnemonic + 3;
-    return (begins(mnemonic, "add") || begins(mnemonic, "sub") || begins(mnemonic, "mul")) &&
-           (strcmp(type, ".f32") == 0 || strcmp(type, ".f64") == 0);
+    k->may_fuse |= is_sum && (strcmp(type, ".f32") == 0 || strcmp(type, ".f64") == 0);
+    k->has_rounded |= is_sum && (strcmp(type, ".rn.f32") == 0 || strcmp(type, ".rn.f64") == 0);
+    k->has_fma |= begins(mnemonic, "fma");
+    k->is_fused = k->may_fuse || (k->has_fma && !k->has_rounded);
 }
 
 static char *read_guard(const reader *r, char *at, ptx_instruction *i) {
@@ -291,7 +295,7 @@ static void read_instruction(reader *r, char *at) {
         read_operands(r, at, &i);
         if (i.kind == PTX_COMPUTE && !(i.compute = ptx_operation(mnemonic, i.n_to, i.n_from)))
             refuse(r, "the interpreter does not have this instruction (ptx_operations.c)", mnemonic);
-        k->is_fused |= may_be_fused(mnemonic);
+        note_fusion(mnemonic, k);
     }
     k->code = grown(k->code, k->n_code, sizeof *k->code);
     k->code[k->n_code++] = i;

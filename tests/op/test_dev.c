@@ -303,7 +303,6 @@ static void convolution_slopes(void **unused) {
 static const tn_act ACTS[] = {TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_RELU, TN_ACT_SIGMOID};
 enum { N_ACTS = sizeof ACTS / sizeof *ACTS };
 
-/* Coefficients, and moments of values far from 0, by a pointwise convolution with the identity. */
 /* Bytes, and a last piece that fills no vector. */
 static void pixels(void **unused) {
     (void)unused;
@@ -321,6 +320,7 @@ static void pixels(void **unused) {
     release();
 }
 
+/* Coefficients, and moments of values far from 0, by a pointwise convolution with the identity. */
 static void batch_norm(void **unused) {
     (void)unused;
     enum { C = 24, HW = 700, M = 2 * HW };

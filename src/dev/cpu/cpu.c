@@ -321,7 +321,7 @@ static void end(tn_dev *dev) {
 }
 
 const tn_dev_table tn_cpu_table = {
-    .library = "kernels 2",
+    .library = "kernels 3",
     .in_host_memory = true,
     .eval_pixels = 4 * 240 * 240,
     .begin = begin,

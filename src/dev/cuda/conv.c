@@ -64,7 +64,9 @@ tn_status tn_cuda_conv_new(tn_dev *dev, const tn_conv_shape *shape, tn_conv **ou
     tn_graph *graph;
     tn_status st =
         c->weights ? TN_OK : tn_fail_memory((size_t)n_weights(shape) * sizeof(float), "the weights of a convolution");
-    if (st == TN_OK && !shape->depthwise) st = graph_of(dev, c, TN_GRAPH_FORWARD, shape->B, &graph);
+    /* all of them, so that a refusal is met before training; the first layer's images need no gradient */
+    for (int kind = 0; st == TN_OK && !shape->depthwise && kind < TN_GRAPHS; kind++)
+        if (kind != TN_GRAPH_DATA || shape->R == 1) st = graph_of(dev, c, (tn_graph_kind)kind, shape->B, &graph);
     if (st == TN_OK)
         *out = c;
     else

@@ -155,7 +155,8 @@ static tn_status open_gpu(tn_dev *dev) {
     if (e != cudaSuccess || n == 0) return no_gpu(e != cudaSuccess ? e : cudaErrorNoDevice);
     cuda->number = local_rank() % n;
     if (local_rank() >= n)
-        tn_warn("rank %d of this node shares GPU %d with another one, since there are %d: start as many ranks per node",
+        tn_warn("rank %d of this node takes GPU %d of the %d that it sees: another rank may use it, too; start as many "
+                "ranks per node as GPUs",
                 local_rank(), cuda->number, n);
     if ((e = cudaSetDevice(cuda->number)) != cudaSuccess ||
         (e = cudaGetDeviceProperties(&about, cuda->number)) != cudaSuccess)
@@ -189,14 +190,12 @@ static tn_status begin(tn_dev *dev) {
     if (!cuda) return tn_fail_memory(sizeof *cuda, "the device");
     dev->state = cuda;
     tn_status st = open_gpu(dev);
-    if (st == TN_OK && cudaMalloc((void **)&cuda->squares, TN_CUDA_SQUARES * sizeof *cuda->squares) != cudaSuccess)
-        st = tn_fail_memory(TN_CUDA_SQUARES * sizeof *cuda->squares, "the GPU");
     if (st != TN_OK) end(dev);
     return st;
 }
 
 const tn_dev_table tn_cuda_table = {
-    .library = "cuda 1",
+    .library = "cuda 2",
     .in_host_memory = false,
     .eval_pixels = 0,
     .room = tn_cuda_room,

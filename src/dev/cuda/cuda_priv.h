@@ -2,9 +2,9 @@
  * cuda_priv.h - the device on NVIDIA GPUs; shared by cuda.c (GPU, table), memory.c (memory, copies), conv.c (convolutions), graph.c
  * (cuDNN).
  *
- * All computation goes to one stream, in the order of the calls; images and gradients are copied on two others. The host waits only
- * for downloads and large uploads, and in begin and end. A call that fails there or later is fatal (tn_die): memory that a call needs
- * is there since begin or grows before it.
+ * All computation goes to one stream, in the order of the calls; images and gradients are copied on two others. The host waits for
+ * downloads, for uploads above 1 MiB, for a free buffer of uploads or images, and when scratch memory grows. begin, alloc and conv_new report
+ * failures; any later one is fatal (tn_die).
  */
 #ifndef TN_DEV_CUDA_CUDA_PRIV_H
 #define TN_DEV_CUDA_CUDA_PRIV_H
@@ -33,16 +33,14 @@ enum { TN_UPLOADS = 16, TN_STAGED = 2 };
 typedef struct {
     void *host;
     cudaEvent_t read;
-    bool used;
 } tn_upload;
 
 /* Bytes of images on their way: page-locked, then in device memory, then read by the kernel that stores them. */
 typedef struct {
     const unsigned char *of; /* the host's memory that they are a copy of; NULL: read already */
-    size_t room;
+    size_t n_bytes, room;
     unsigned char *host, *x;
     cudaEvent_t copied, read;
-    bool used;
 } tn_staged;
 
 typedef struct {
@@ -88,7 +86,7 @@ void tn_cuda_stage(tn_dev *dev, int64_t n_pixels, const unsigned char *host);
 float *tn_cuda_host_alloc(tn_dev *dev, int64_t n);
 void tn_cuda_host_free(tn_dev *dev, float *host);
 void tn_cuda_download_begin(tn_dev *dev, int copy, int64_t n, const float *x, float *host);
-bool tn_cuda_download_done(tn_dev *dev, int copy, bool wait);
+bool tn_cuda_download_done(tn_dev *dev, int copy);
 void tn_cuda_upload_begin(tn_dev *dev, int64_t n, const float *host, float *x);
 
 /* At least n_bytes, valid until the next call for the same scratch. Fatal if there is no memory. */

@@ -1,9 +1,8 @@
 /*
  * graph.c - convolutions by the graph API of cuDNN 9, through its C backend.
  *
- * An engine is taken if it is deterministic, and in fp32 if it uses no tensor cores (they round to TF32), no reduced precision, and
- * neither FFT nor Winograd. Among those, the first one in the order of cuDNN's heuristics is
- * taken that needs little workspace.
+ * Never taken: engines that are not deterministic, or use FFT, Winograd or sums of reduced precision; in fp32 those with tensor cores, which
+ * round to TF32. Of the others the first one in the order of cuDNN's heuristics that needs little workspace.
  */
 #include "dev/cuda/cuda_priv.h"
 
@@ -192,10 +191,11 @@ static void take(maker *m, descriptor plan, descriptor config) {
     m->graph->part[m->graph->n_parts++] = config;
 }
 
-/* The first usable plan of a list of configurations whose workspace is at most `most` bytes, if there is one. */
+/* The first usable plan of a list whose workspace is at most `most` bytes; if there is none, the first usable one. */
 static void choose(maker *m, const tn_dev *dev, descriptor graph, cudnnBackendHeurMode_t mode, size_t most) {
-    descriptor list = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR), config[MOST_ENGINES] = {NULL};
+    descriptor list = make(m, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR), config[MOST_ENGINES] = {NULL}, best = NULL;
     int64_t n = 0;
+    int taken = 0;
     set_descriptor(m, list, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
     set_descriptor(m, list, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, tn_cuda_of(dev)->properties);
     set(m, list, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
@@ -203,15 +203,16 @@ static void choose(maker *m, const tn_dev *dev, descriptor graph, cudnnBackendHe
     for (int i = 0; i < MOST_ENGINES; i++) cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &config[i]);
     cudnnBackendGetAttribute(list, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, MOST_ENGINES, &n,
                              config);
-    for (int i = 0; i < MOST_ENGINES; i++) {
-        descriptor plan = !m->graph->plan && i < n ? plan_of(dev, config[i]) : NULL;
-        if (plan && workspace_of(plan) <= most) {
-            take(m, plan, config[i]);
-            continue;
-        }
-        if (plan) cudnnBackendDestroyDescriptor(plan);
-        if (config[i]) cudnnBackendDestroyDescriptor(config[i]);
+    for (int i = 0; i < MOST_ENGINES && i < n && !(best && workspace_of(best) <= most); i++) {
+        descriptor plan = plan_of(dev, config[i]);
+        bool better = plan && (!best || workspace_of(plan) <= most);
+        descriptor worse = better ? best : plan;
+        if (better) best = plan, taken = i;
+        if (worse) cudnnBackendDestroyDescriptor(worse);
     }
+    for (int i = 0; i < MOST_ENGINES; i++)
+        if (config[i] && !(best && i == taken)) cudnnBackendDestroyDescriptor(config[i]);
+    if (best) take(m, best, config[taken]);
 }
 
 /* A larger workspace holds copies of the operands in another layout: the engine moves about twice the bytes. The first layer's three
@@ -236,13 +237,8 @@ tn_status tn_graph_new(tn_dev *dev, tn_graph_kind kind, const tn_conv_shape *s, 
     maker m = {.graph = calloc(1, sizeof *m.graph), .status = CUDNN_STATUS_SUCCESS};
     if (!m.graph) return tn_fail_memory(sizeof *m.graph, "a convolution");
     descriptor graph = operations(&m, dev, kind, s, B);
-    const struct {
-        cudnnBackendHeurMode_t mode;
-        size_t most;
-    } list[] = {{CUDNN_HEUR_MODE_A, small_workspace(dev, s, B)},
-                {CUDNN_HEUR_MODE_A, SIZE_MAX},
-                {CUDNN_HEUR_MODE_FALLBACK, SIZE_MAX}};
-    for (int i = 0; i < 3 && !m.graph->plan; i++) choose(&m, dev, graph, list[i].mode, list[i].most);
+    choose(&m, dev, graph, CUDNN_HEUR_MODE_A, small_workspace(dev, s, B));
+    if (!m.graph->plan) choose(&m, dev, graph, CUDNN_HEUR_MODE_FALLBACK, SIZE_MAX);
     if (m.graph->plan) {
         *out = m.graph;
         return TN_OK;

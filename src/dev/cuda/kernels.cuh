@@ -13,6 +13,7 @@
 
 #include <cuda_runtime.h>
 #include <math.h>
+#include <stdlib.h>
 
 #ifndef TN_LAUNCH
 #define TN_LAUNCH(kernel, grid, block, stream, ...) kernel<<<grid, block, 0, stream>>>(__VA_ARGS__)
@@ -187,6 +188,7 @@ template <class S> __global__ void merge_kernel(int pieces, int n, const float *
 /* --- launches ----------------------------------------------------------------------------------------------------- */
 
 inline dim3 grid(int64_t n) {
+    if (n >> 32) abort(); /* this_thread */
     return dim3((unsigned)((n + THREADS - 1) / THREADS));
 }
 inline dim3 sums_block(int C) {

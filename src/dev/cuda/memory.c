@@ -38,6 +38,7 @@ cudaError_t tn_cuda_memory_begin(tn_cuda *cuda) {
         event[n++] = &cuda->staged[i].read;
     }
     if (e == cudaSuccess) e = make_events(n, event);
+    if (e == cudaSuccess) e = cudaMalloc((void **)&cuda->squares, TN_CUDA_SQUARES * sizeof *cuda->squares);
     for (int i = 0; e == cudaSuccess && i < TN_UPLOADS; i++) e = cudaMallocHost(&cuda->upload[i].host, UPLOAD_BYTES);
     return e;
 }
@@ -66,10 +67,10 @@ void tn_cuda_memory_end(tn_cuda *cuda) {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-float *tn_cuda_alloc(tn_dev *dev, int64_t n) {
+static void *alloc_bytes(tn_dev *dev, size_t n_bytes) {
     void *x = NULL;
-    size_t n_bytes = (size_t)(n > 0 ? n : 1) * sizeof(float);
-    cudaError_t e = cudaMalloc(&x, n_bytes);
+    tn_cuda_check(dev, cudaPeekAtLastError(), "a kernel");
+    cudaError_t e = cudaMalloc(&x, n_bytes ? n_bytes : 1);
     if (e == cudaErrorMemoryAllocation) {
         cudaGetLastError(); /* else the next check would meet it */
         return NULL;
@@ -77,6 +78,9 @@ float *tn_cuda_alloc(tn_dev *dev, int64_t n) {
     tn_cuda_check(dev, e, "cudaMalloc");
     tn_cuda_check(dev, cudaMemsetAsync(x, 0, n_bytes, STREAM), "cudaMemset");
     return x;
+}
+float *tn_cuda_alloc(tn_dev *dev, int64_t n) {
+    return alloc_bytes(dev, (size_t)n * sizeof(float));
 }
 void tn_cuda_free(tn_dev *dev, float *x) {
     tn_cuda_check(dev, cudaFree(x), "cudaFree");
@@ -97,16 +101,16 @@ void *tn_cuda_scratch(tn_dev *dev, tn_scratch which, size_t n_bytes) {
     tn_cuda *cuda = tn_cuda_of(dev);
     if (n_bytes <= cuda->scratch[which].n_bytes) return cuda->scratch[which].x;
     tn_cuda_free(dev, cuda->scratch[which].x);
-    cuda->scratch[which].x = tn_cuda_alloc(dev, (int64_t)((n_bytes + sizeof(float) - 1) / sizeof(float)));
+    cuda->scratch[which].x = alloc_bytes(dev, n_bytes);
     if (!cuda->scratch[which].x) no_memory(dev, n_bytes);
     cuda->scratch[which].n_bytes = n_bytes;
     return cuda->scratch[which].x;
 }
 
-float *tn_cuda_host_alloc(tn_dev *dev, int64_t n) {
+static void *host_bytes(tn_dev *dev, size_t n_bytes) {
     void *host = NULL;
-    size_t n_bytes = (size_t)(n > 0 ? n : 1) * sizeof(float);
-    cudaError_t e = cudaMallocHost(&host, n_bytes);
+    tn_cuda_check(dev, cudaPeekAtLastError(), "a kernel");
+    cudaError_t e = cudaMallocHost(&host, n_bytes ? n_bytes : 1);
     if (e == cudaErrorMemoryAllocation) {
         cudaGetLastError();
         return NULL;
@@ -114,8 +118,11 @@ float *tn_cuda_host_alloc(tn_dev *dev, int64_t n) {
     tn_cuda_check(dev, e, "cudaMallocHost");
     return memset(host, 0, n_bytes);
 }
+float *tn_cuda_host_alloc(tn_dev *dev, int64_t n) {
+    return host_bytes(dev, (size_t)n * sizeof(float));
+}
 void tn_cuda_host_free(tn_dev *dev, float *host) {
-    tn_cuda_check(dev, cudaFreeHost(host), "cudaFreeHost");
+    if (host) tn_cuda_check(dev, cudaFreeHost(host), "cudaFreeHost");
 }
 
 /* --- copies that the host waits for ------------------------------------------------------------------------------- */
@@ -129,12 +136,12 @@ void tn_cuda_upload(tn_dev *dev, int64_t n, const float *host, float *x) {
         tn_cuda_check(dev, cudaStreamSynchronize(STREAM), "an upload");
         return;
     }
-    tn_upload *u = &cuda->upload[cuda->next_upload++ % TN_UPLOADS];
-    if (u->used) tn_cuda_check(dev, cudaEventSynchronize(u->read), "an upload");
+    tn_upload *u = &cuda->upload[cuda->next_upload];
+    cuda->next_upload = (cuda->next_upload + 1) % TN_UPLOADS;
+    tn_cuda_check(dev, cudaEventSynchronize(u->read), "an upload"); /* at once, if it was never recorded */
     memcpy(u->host, host, n_bytes);
     tn_cuda_check(dev, cudaMemcpyAsync(x, u->host, n_bytes, cudaMemcpyHostToDevice, STREAM), "an upload");
     tn_cuda_check(dev, cudaEventRecord(u->read, STREAM), "an upload");
-    u->used = true;
 }
 
 static void download_bytes(tn_dev *dev, size_t n_bytes, const void *x, void *host) {
@@ -162,18 +169,20 @@ void tn_cuda_load_host(tn_dev *dev, int64_t n, const void *x, float *host) {
 
 /* --- images ------------------------------------------------------------------------------------------------------- */
 
+/* Nothing may read or write the buffers. */
 static void make_room(tn_dev *dev, tn_staged *s, size_t n_bytes) {
     if (n_bytes <= s->room) return;
-    tn_cuda_check(dev, cudaFreeHost(s->host), "cudaFreeHost"); /* both calls wait for copies and kernels */
-    tn_cuda_free(dev, (float *)(void *)s->x);
-    s->host = (unsigned char *)tn_cuda_host_alloc(dev, (int64_t)((n_bytes + sizeof(float) - 1) / sizeof(float)));
-    s->x = (unsigned char *)tn_cuda_alloc(dev, (int64_t)((n_bytes + sizeof(float) - 1) / sizeof(float)));
-    if (!s->host || !s->x) no_memory(dev, n_bytes);
+    tn_cuda_host_free(dev, (float *)(void *)s->host);
+    tn_cuda_check(dev, cudaFree(s->x), "cudaFree");
+    s->host = host_bytes(dev, n_bytes);
+    if (!s->host) tn_die(TN_ENOMEM, "no memory for images on their way to the GPU (%zu bytes)", n_bytes);
+    s->x = alloc_bytes(dev, n_bytes);
+    if (!s->x) no_memory(dev, n_bytes);
     tn_cuda_check(dev, cudaStreamSynchronize(STREAM), "cudaMemset"); /* before the other stream writes there */
     s->room = n_bytes;
 }
 
-/* The buffer that is free, or becomes free first. */
+/* A buffer without staged images; if both have some, the older one. */
 static tn_staged *next_staged(tn_cuda *cuda) {
     if (cuda->staged[cuda->next_staged].of) cuda->next_staged = (cuda->next_staged + 1) % TN_STAGED;
     tn_staged *s = &cuda->staged[cuda->next_staged];
@@ -184,28 +193,28 @@ static tn_staged *next_staged(tn_cuda *cuda) {
 static tn_staged *stage(tn_dev *dev, size_t n_bytes, const unsigned char *host) {
     tn_cuda *cuda = tn_cuda_of(dev);
     tn_staged *s = next_staged(cuda);
+    tn_cuda_check(dev, cudaEventSynchronize(s->copied), "a copy of images");
     make_room(dev, s, n_bytes);
-    if (s->used) {
-        tn_cuda_check(dev, cudaEventSynchronize(s->copied), "a copy of images");
-        tn_cuda_check(dev, cudaStreamWaitEvent(cuda->images, s->read, 0), "a copy of images");
-    }
+    tn_cuda_check(dev, cudaStreamWaitEvent(cuda->images, s->read, 0), "a copy of images");
     memcpy(s->host, host, n_bytes);
     tn_cuda_check(dev, cudaMemcpyAsync(s->x, s->host, n_bytes, cudaMemcpyHostToDevice, cuda->images),
                   "a copy of images");
     tn_cuda_check(dev, cudaEventRecord(s->copied, cuda->images), "a copy of images");
     s->of = host;
+    s->n_bytes = n_bytes;
     return s;
 }
 
 void tn_cuda_stage(tn_dev *dev, int64_t n_pixels, const unsigned char *host) {
-    stage(dev, (size_t)n_pixels * 3, host);
+    for (int i = 0; !host && i < TN_STAGED; i++) tn_cuda_of(dev)->staged[i].of = NULL;
+    if (host) stage(dev, (size_t)n_pixels * 3, host);
 }
 
 void tn_cuda_pixels_host(tn_dev *dev, int64_t n_pixels, const unsigned char *host, const tn_byte_norm *norm, void *x) {
     tn_cuda *cuda = tn_cuda_of(dev);
     tn_staged *s = NULL;
     for (int i = 0; i < TN_STAGED; i++)
-        if (cuda->staged[i].of == host) s = &cuda->staged[i];
+        if (cuda->staged[i].of == host && cuda->staged[i].n_bytes == (size_t)n_pixels * 3) s = &cuda->staged[i];
     if (!s) s = stage(dev, (size_t)n_pixels * 3, host);
     s->of = NULL;
     tn_cuda_check(dev, cudaStreamWaitEvent(STREAM, s->copied, 0), "images");
@@ -213,7 +222,6 @@ void tn_cuda_pixels_host(tn_dev *dev, int64_t n_pixels, const unsigned char *hos
                       {norm->shift[0], norm->shift[1], norm->shift[2]}};
     tn_cuda_pixels(STREAM, BF16, n_pixels * 3, s->x, n, x);
     tn_cuda_check(dev, cudaEventRecord(s->read, STREAM), "images");
-    s->used = true;
 }
 
 /* --- gradients ---------------------------------------------------------------------------------------------------- */
@@ -227,14 +235,14 @@ void tn_cuda_download_begin(tn_dev *dev, int copy, int64_t n, const float *x, fl
     tn_cuda_check(dev, cudaEventRecord(cuda->downloaded[copy], cuda->gradients), "a download");
 }
 
-bool tn_cuda_download_done(tn_dev *dev, int copy, bool wait) {
-    cudaEvent_t e = tn_cuda_of(dev)->downloaded[copy];
-    cudaError_t st = wait ? cudaEventSynchronize(e) : cudaEventQuery(e);
-    if (st == cudaErrorNotReady) {
-        cudaGetLastError();
+bool tn_cuda_download_done(tn_dev *dev, int copy) {
+    tn_cuda_check(dev, cudaPeekAtLastError(), "a kernel");
+    cudaError_t e = cudaEventQuery(tn_cuda_of(dev)->downloaded[copy]);
+    if (e == cudaErrorNotReady) {
+        cudaGetLastError(); /* else the next check would meet it */
         return false;
     }
-    tn_cuda_check(dev, st, "a download");
+    tn_cuda_check(dev, e, "a download");
     return true;
 }
 

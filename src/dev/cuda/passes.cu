@@ -14,7 +14,8 @@ template <class T> __global__ void load_kernel(int64_t n, const T *x, float *y) 
 
 /* A thread: 8 values, or the rest of them. */
 template <class T> __global__ void pixels_kernel(int64_t n, const unsigned char *x, tn_cuda_norm norm, T *y) {
-    int64_t i = this_thread() * V;
+    uint32_t t = this_thread();
+    int64_t i = (int64_t)t * V;
     if (i >= n) return;
     float v[V];
     uint2 bytes = {0, 0};
@@ -24,7 +25,7 @@ template <class T> __global__ void pixels_kernel(int64_t n, const unsigned char 
         for (int j = 0; j < V && i + j < n; j++) (j < 4 ? bytes.x : bytes.y) |= (uint32_t)x[i + j] << 8 * (j % 4);
     }
     for (int j = 0; j < V; j++) {
-        int c = (int)((i + j) % 3);
+        int c = (int)((t % 3 * (V % 3) + (uint32_t)j) % 3);
         float byte = (float)(((j < 4 ? bytes.x : bytes.y) >> 8 * (j % 4)) & 255U);
         v[j] = (c == 0   ? norm.scale[0]
                 : c == 1 ? norm.scale[1]

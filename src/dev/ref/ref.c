@@ -321,7 +321,7 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
 }
 
 const tn_dev_table tn_ref_table = {
-    .library = "reference 1",
+    .library = "reference 2",
     .in_host_memory = true,
     .eval_pixels = 4 * 240 * 240,
     .begin = begin,
