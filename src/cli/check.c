@@ -79,8 +79,8 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
                cfg->train.sizes_px[i], mib(all.lane_bytes), cfg->train.lanes, mib(one.host_bytes), mib(all.host_bytes));
         if (one.device_bytes)
             printf(
-                "# GPU memory at %d px: a rank with one of %d lanes %.0f MiB, with all of them %.0f MiB, and about 500 "
-                "MiB for CUDA itself\n",
+                "# GPU memory at %d px: a rank with one of %d lanes %.0f MiB, with all of them %.0f MiB, and some 500 "
+                "MiB for CUDA itself, which nobody has measured\n",
                 cfg->train.sizes_px[i], cfg->train.lanes, mib(one.device_bytes), mib(all.device_bytes));
     }
     TN_TRY(tn_memory_predict(cfg, rows, &m));
