@@ -37,7 +37,7 @@ cmp lite.safetensors before
 test ! -e new.safetensors
 test -z "$(ls ./*.tmp 2>/dev/null)"
 fails 2 "usage: tenfold weights verify FILE IMAGE --against" "$tenfold" weights verify lite.safetensors "$golden/image.png"
-fails 2 "does not take --net or --padding" "$tenfold" weights digest lite.safetensors --net efficientnet-b0
+fails 2 "does not take --net, --padding or --ema" "$tenfold" weights digest lite.safetensors --net efficientnet-b0
 fails 2 "give import, export, verify" "$tenfold" weights inport a b
 
 # training begins from it: backbone, padding, batch norm and input are the file's, the head is new
