@@ -171,7 +171,7 @@ static tn_status open_zip(tn_pth *p) {
 
 static const char *const AVERAGED[] = {"state_dict_ema", "model_ema", "ema_state_dict", "ema"};
 static const char *const TRAINED[] = {"state_dict", "model", "model_state_dict", "net"};
-enum { N_KEYS = 4, DEPTH = 4 };
+enum { N_KEYS = 4, DEPTH = 4, MOST_TENSORS = 65536 }; /* EfficientNet-B7 has 1,700 */
 
 /* The first of these keys that holds a dictionary; NULL: none. */
 static const tn_pickled *held(const tn_pickled *dict, const char *const *key, const char **key_out) {
@@ -269,6 +269,7 @@ static tn_status add_tensor(tn_pth *p, const tn_pickled *key, const tn_pickled *
 }
 
 static tn_status list_tensors(tn_pth *p, const tn_pickled *dict) {
+    if (dict->n > MOST_TENSORS) return damaged(p, "its state dictionary has more than 65536 entries");
     p->tensor = calloc((size_t)dict->n + 1, sizeof *p->tensor);
     if (!p->tensor) return tn_fail_memory((size_t)dict->n * sizeof *p->tensor, p->path);
     for (int i = 0; i < dict->n; i++) TN_TRY(add_tensor(p, dict->item[2 * i], dict->item[2 * i + 1]));

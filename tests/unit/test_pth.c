@@ -200,6 +200,27 @@ static void refusals(void **unused) {
     for (size_t k = 0; k < sizeof OF / sizeof *OF; k++) refused(corpus(OF[k][0]), OF[k][1]);
 }
 
+/* A stream whose dictionary has an entry too many; it recalls itself as key and value, and the last one is the tensor of a small file. */
+static void too_many(void **unused) {
+    (void)unused;
+    static const char BEGIN[] =
+        "\x80\2\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\2M\xe9\3.\x80\2}X\r\0\0\0little_endian\x88s.\x80\2}q\0(";
+    static const char KEY[] = "X\x10\0\0\0conv_stem.weight", END[] = "u.\x80\2].";
+    char *bytes = NULL;
+    size_t n = 0, from = 0, to;
+    assert_int_equal(tn_file_read(corpus("tensor-view"), &bytes, &n), TN_OK);
+    while (memcmp(bytes + from, KEY, sizeof KEY - 1) != 0) from++;
+    for (to = from; memcmp(bytes + to, "NtRs.", 5) != 0;) to++;
+    FILE *f = fopen(unit_path("many.pth"), "wb");
+    fwrite(BEGIN, 1, sizeof BEGIN - 1, f);
+    for (int i = 0; i < 65536; i++) fwrite("h\0h\0", 1, 4, f);
+    fwrite(bytes + from, 1, to + 3 - from, f);
+    fwrite(END, 1, sizeof END - 1, f);
+    assert_int_equal(fclose(f), 0);
+    refused(unit_path("many.pth"), "has more than 65536 entries");
+    free(bytes);
+}
+
 static void cut_files(void **unused) {
     (void)unused;
     static const char *const NAME[] = {"timm.pth", "timm_lite_16bit.pth", "lukemelas_lite.pth"};
@@ -218,9 +239,9 @@ static void cut_files(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(nested),   cmocka_unit_test(narrow),
-                                       cmocka_unit_test(stream),   cmocka_unit_test(block_numbers),
-                                       cmocka_unit_test(counted),  cmocka_unit_test(bad_storages),
-                                       cmocka_unit_test(refusals), cmocka_unit_test(cut_files)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nested),        cmocka_unit_test(narrow),   cmocka_unit_test(stream),
+        cmocka_unit_test(block_numbers), cmocka_unit_test(counted),  cmocka_unit_test(bad_storages),
+        cmocka_unit_test(refusals),      cmocka_unit_test(too_many), cmocka_unit_test(cut_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
