@@ -86,6 +86,8 @@ refuses empty "is empty"
 refuses "$source/README.md" "nothing of tenfold"
 refuses "$source/tests/golden/weights/image.png" "is binary"
 refuses "$source/tests/golden/weights/torchvision.safetensors" "lists what does not fit"
+refuses "$source/tests/golden/weights/timm.pth" "lists what does not fit"
+refuses "$source/tests/fuzz/corpus-pth/code-system" "names posix.system"
 refuses "$source/tests/golden/weights/keras3.h5" "lists what does not fit"
 refuses "$source/tests" "a folder without DONE or plan.json"
 echo '{"a": 1}' >other.json
