@@ -21,7 +21,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/run.h"
-#include "data/augment.h"
+#include "augment/augment.h"
 #include "net/net.h"
 
 struct json_t; /* of the library jansson */

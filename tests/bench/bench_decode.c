@@ -6,7 +6,7 @@
  */
 #include "base/fs.h"
 #include "base/progress.h"
-#include "data/augment.h"
+#include "augment/augment.h"
 
 #include <stdio.h>
 #include <stdlib.h>
