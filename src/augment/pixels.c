@@ -18,6 +18,11 @@ static unsigned char rounded(double v) {
     return (unsigned char)(v <= 0 ? 0 : v >= 255 ? 255 : v + 0.5);
 }
 
+static inline float clipped(float v, float most) {
+    v = v > 0 ? v : 0;
+    return v < most ? v : most;
+}
+
 void tn_pixels_brightness_contrast(int S, double brightness, double contrast, unsigned char *image) {
     unsigned char to[256];
     size_t n = (size_t)S * (size_t)S * 3;
@@ -27,58 +32,36 @@ void tn_pixels_brightness_contrast(int S, double brightness, double contrast, un
 
 /* --- hue, saturation, value --------------------------------------------------------------------------------------- */
 
-/* How far a channel is below the value, as a share of the chroma: 0 within 60 degrees of the channel's own hue, which is at sector
- * 5, 3 or 1 for red, green or blue. */
-static float below(float sector, float own) {
+/* How far a channel is below the value, as a share of the chroma: 0 within 60 degrees of the channel's own hue, for red, green and blue
+ * at own = 5, 3 and 1. */
+static inline float below(float sector, float own) {
     float k = own + sector;
-    k = k >= 6 ? k - 6 : k;
+    k -= k >= 6 ? 6 : 0;
     float down = 4 - k, least = k < down ? k : down;
-    return least < 0 ? 0 : least > 1 ? 1 : least;
+    return clipped(least, 1);
 }
 
-/* A row of S pixels as planes of floats, in which the loop has no branches, so that it works on several pixels at once. */
-static void hsv_row(int S, float hue, float saturation, float value, float *restrict r, float *restrict g,
-                    float *restrict b) {
-    for (int x = 0; x < S; x++) {
-        float most = r[x] > g[x] ? r[x] : g[x], least = r[x] < g[x] ? r[x] : g[x];
-        most = most > b[x] ? most : b[x];
-        least = least < b[x] ? least : b[x];
-        float chroma = most - least, per = 1 / (chroma > 0 ? chroma : 1);
-        float sector = most == r[x]   ? (g[x] - b[x]) * per
-                       : most == g[x] ? 2 + (b[x] - r[x]) * per
-                                      : 4 + (r[x] - g[x]) * per;
+/* p: red, green, blue. hue in sectors of 60 degrees, saturation on 0..1, value on 0..255. */
+static void shift_hsv(float hue, float saturation, float value, unsigned char *p) {
+    float r = p[0], g = p[1], b = p[2], most = r > g ? r : g, least = r < g ? r : g;
+    most = most > b ? most : b;
+    least = least < b ? least : b;
+    float chroma = most - least, v = clipped(most + value, 255), s = 0, sector = 0;
+    if (chroma > 0) {
+        s = clipped(chroma / most + saturation, 1);
+        sector = most == r ? (g - b) / chroma : most == g ? 2 + (b - r) / chroma : 4 + (r - g) / chroma;
         sector += hue;
-        sector = sector < 0 ? sector + 6 : sector;
-        sector = sector >= 6 ? sector - 6 : sector;
-        float s = chroma / (most > 0 ? most : 1) + saturation, v = most + value;
-        s = s < 0 || chroma <= 0 ? 0 : s > 1 ? 1 : s;
-        v = v < 0 ? 0 : v > 255 ? 255 : v;
-        r[x] = v - v * s * below(sector, 5) + 0.5F;
-        g[x] = v - v * s * below(sector, 3) + 0.5F;
-        b[x] = v - v * s * below(sector, 1) + 0.5F;
+        sector -= sector >= 6 ? 6 : sector < 0 ? -6 : 0;
     }
+    p[0] = (unsigned char)(v - v * s * below(sector, 5) + 0.5F);
+    p[1] = (unsigned char)(v - v * s * below(sector, 3) + 0.5F);
+    p[2] = (unsigned char)(v - v * s * below(sector, 1) + 0.5F);
 }
 
 void tn_pixels_hsv(int S, double hue, double saturation, double value, unsigned char *image) {
-    enum { PIECE = 256 };
-    float r[PIECE], g[PIECE], b[PIECE];
     int64_t n = (int64_t)S * S;
-    float sectors = (float)fmod(hue / 30, 6); /* of 60 degrees */
-    for (int64_t done = 0; done < n; done += PIECE) {
-        int here = (int)(n - done < PIECE ? n - done : PIECE);
-        unsigned char *p = image + done * 3;
-        for (int x = 0; x < here; x++) {
-            r[x] = p[3 * x];
-            g[x] = p[3 * x + 1];
-            b[x] = p[3 * x + 2];
-        }
-        hsv_row(here, sectors, (float)(saturation / 255), (float)value, r, g, b);
-        for (int x = 0; x < here; x++) {
-            p[3 * x] = (unsigned char)r[x];
-            p[3 * x + 1] = (unsigned char)g[x];
-            p[3 * x + 2] = (unsigned char)b[x];
-        }
-    }
+    float sectors = (float)fmod(hue / 30, 6);
+    for (int64_t i = 0; i < n; i++) shift_hsv(sectors, (float)(saturation / 255), (float)value, image + 3 * i);
 }
 
 /* --- blur --------------------------------------------------------------------------------------------------------- */
@@ -145,8 +128,7 @@ void tn_pixels_noise(int S, double std, tn_rng *r, unsigned char *image) {
             uint32_t w = word[i];
             int sum = (int)((w & 255) + (w >> 8 & 255) + (w >> 16 & 255) + (w >> 24)) - 510;
             float v = (float)image[done + i] + scale * (float)sum + 0.5F;
-            v = v < 0 ? 0 : v > 255 ? 255 : v;
-            image[done + i] = (unsigned char)v;
+            image[done + i] = (unsigned char)clipped(v, 255);
         }
     }
 }

@@ -1,18 +1,18 @@
 /*
- * bench_augment.c - what augmentations cost, and how they look: bench_augment FILE.jpg PX [SHEET.jpg]
+ * bench_augment.c - what augmentations cost, and how they look: bench_augment PX SHEET.jpg FILE.jpg ...
  *
- * Images per second of the loader with one thread: a random resized crop of the JPEG to PX, a flip, and one augmentation more with its
- * default parameters and probability 1; then all of them. Ways are timed in turns, and the median is printed. SHEET.jpg: a contact
- * sheet of the same, a row of eight images for each line that is printed. Mixup and CutMix mix parts of one picture.
+ * Images per second of processor time, by the loader with one thread: a random resized crop of the JPEGs to PX, a flip, and one
+ * augmentation more with its default parameters and probability 1; then all of them. Ways are timed in turns, and the median is printed.
+ * SHEET.jpg: a contact sheet of the same, a row of eight images for each line that is printed.
  */
 #include "base/fs.h"
 #include "base/hash.h"
-#include "base/progress.h"
 #include "data/loader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { LANE = 16, N_LANES = 8, TURNS = 7, COLUMNS = 8 };
 
@@ -51,8 +51,24 @@ static tn_augment read_op(const char *dir, const char *op) {
     return a;
 }
 
-/* A data set of LANE rows, all of them the same JPEG of w x h pixels. */
-static tn_index *make(const char *dir, const void *jpeg, size_t n_bytes, int w, int h, tn_shards **shards_out) {
+/* Add a JPEG as row i. */
+static void add(const char *path, tn_shard_writer *writer, int i, tn_index *ix) {
+    char *file = NULL;
+    unsigned char *pixels = NULL;
+    size_t n_bytes = 0, room = 0;
+    int w, h;
+    must(tn_file_read(path, &file, &n_bytes));
+    must(tn_jpeg_decode((const unsigned char *)file, n_bytes, &pixels, &room, &w, &h));
+    must(tn_shard_writer_add(writer, file, (int32_t)n_bytes, &ix->offset[i]));
+    ix->length[i] = (int32_t)n_bytes;
+    ix->checksum[i] = tn_hash64(file, n_bytes);
+    ix->width[i] = (uint16_t)w, ix->height[i] = (uint16_t)h, ix->label[i] = i % 2;
+    free(file);
+    free(pixels);
+}
+
+/* A data set of LANE rows: the files, round and round. */
+static tn_index *make(const char *dir, int n_files, char **files, tn_shards **shards_out) {
     static char *name[] = {"a", "b"}, *path[LANE];
     const char *reason[LANE];
     char file[TN_PATH_BYTES];
@@ -60,13 +76,10 @@ static tn_index *make(const char *dir, const void *jpeg, size_t n_bytes, int w, 
     tn_shard_writer *writer = NULL;
     must(tn_path(file, "%s/shard-00000.h5", dir));
     must(tn_index_new(LANE, 0, &ix));
-    must(tn_shard_writer_open(file, &(tn_shard_spec){0, LANE, "jpeg", h, "bench"}, &writer));
+    must(tn_shard_writer_open(file, &(tn_shard_spec){0, LANE, "jpeg", 0, "bench"}, &writer));
     for (int i = 0; i < LANE; i++) {
-        must(tn_shard_writer_add(writer, jpeg, (int32_t)n_bytes, &ix->offset[i]));
-        ix->length[i] = (int32_t)n_bytes;
-        ix->checksum[i] = tn_hash64(jpeg, n_bytes);
-        ix->width[i] = (uint16_t)w, ix->height[i] = (uint16_t)h, ix->label[i] = i % 2;
-        path[i] = name[0], reason[i] = "";
+        path[i] = files[i % n_files], reason[i] = "";
+        add(path[i], writer, i, ix);
     }
     must(tn_shard_writer_close(&writer, ix, reason));
     ix->n_classes = 2;
@@ -77,14 +90,14 @@ static tn_index *make(const char *dir, const void *jpeg, size_t n_bytes, int w, 
     return ix;
 }
 
-/* Load N_LANES lanes; images per second. sheet: NULL, or where the first lane's images go, side by side. */
+/* Load N_LANES lanes; images per second of processor time. sheet: NULL, or where the first lane's images go, side by side. */
 static double load(const tn_loader_spec *spec, unsigned char *sheet) {
     tn_loader *ld = NULL;
     int64_t row[LANE];
     size_t n = (size_t)spec->size_px * 3;
     for (int i = 0; i < LANE; i++) row[i] = i;
     must(tn_loader_new(spec, &ld));
-    double begin = tn_now_s();
+    clock_t begin = clock();
     for (int lane = 0; lane < N_LANES; lane++) {
         tn_lane x;
         tn_loader_push(ld, row, LANE, lane * LANE);
@@ -93,7 +106,7 @@ static double load(const tn_loader_spec *spec, unsigned char *sheet) {
             for (size_t y = 0; y < (size_t)spec->size_px; y++)
                 memcpy(sheet + (y * COLUMNS + (size_t)i) * n, x.image + ((size_t)i * (size_t)spec->size_px + y) * n, n);
     }
-    double s = tn_now_s() - begin;
+    double s = (double)(clock() - begin) / CLOCKS_PER_SEC;
     tn_loader_free(&ld);
     return N_LANES * LANE / s;
 }
@@ -126,22 +139,22 @@ static void print(double speed[N_WAYS][TURNS]) {
 }
 
 int main(int argc, char **argv) {
-    int px = argc > 2 ? atoi(argv[2]) : 0, width, height;
-    if (px < 1) return fprintf(stderr, "usage: bench_augment FILE.jpg PX [SHEET.jpg]\n"), 2;
-    char dir[] = "bench-augment-XXXXXX", *file = NULL;
-    size_t n_bytes = 0, room = 0, n_sheet = (size_t)px * (size_t)px * 3 * COLUMNS;
-    unsigned char *pixels = NULL, *sheet = malloc(n_sheet * N_WAYS);
+    int px = argc > 3 ? atoi(argv[1]) : 0;
+    if (px < 1) return fprintf(stderr, "usage: bench_augment PX SHEET.jpg FILE.jpg ...\n"), 2;
+    char dir[] = "bench-augment-XXXXXX";
+    size_t n_bytes = 0, n_sheet = (size_t)px * (size_t)px * 3 * COLUMNS;
+    unsigned char *jpeg = NULL, *sheet = malloc(n_sheet * N_WAYS);
     static double speed[N_WAYS][TURNS];
     tn_augment all[N_OPS + 2], list[N_OPS + 2];
     tn_shards *shards = NULL;
     if (!sheet || !mkdtemp(dir)) return perror("bench_augment"), 3;
-    must(tn_file_read(argv[1], &file, &n_bytes));
-    must(tn_jpeg_decode((const unsigned char *)file, n_bytes, &pixels, &room, &width, &height));
-    tn_index *ix = make(dir, file, n_bytes, width, height, &shards);
+    tn_index *ix = make(dir, argc - 3, argv + 3, &shards);
     all[0] = read_op(dir, "random_resized_crop");
     all[1] = read_op(dir, "horizontal_flip");
     all[1].probability = 0.5;
     for (int k = 0; k < N_OPS; k++) all[k + 2] = read_op(dir, OP[k]);
+    for (int k = 0; k < N_OPS; k++)
+        if (all[k + 2].kind == TN_AUG_MIXUP) all[k + 2].alpha = 1; /* the default seldom shows */
     for (int turn = 0; turn < TURNS; turn++)
         for (int w = 0; w < N_WAYS; w++) {
             tn_loader_spec spec = {
@@ -152,17 +165,12 @@ int main(int argc, char **argv) {
             speed[w][turn] = load(&spec, turn ? NULL : sheet + n_sheet * (size_t)w);
         }
     print(speed);
-    if (argc > 3) {
-        unsigned char *jpeg = NULL;
-        must(tn_jpeg_encode(sheet, px * COLUMNS, px * N_WAYS, 85, &jpeg, &n_bytes));
-        must(tn_file_publish(argv[3], jpeg, n_bytes));
-        free(jpeg);
-    }
+    must(tn_jpeg_encode(sheet, px * COLUMNS, px * N_WAYS, 85, &jpeg, &n_bytes));
+    must(tn_file_publish(argv[2], jpeg, n_bytes));
     tn_shards_close(&shards);
     tn_index_free(&ix);
     must(tn_folder_remove(dir));
-    free(file);
-    free(pixels);
+    free(jpeg);
     free(sheet);
     return 0;
 }
