@@ -62,15 +62,40 @@ typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
 typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16, TN_ISA_BEST } tn_isa;
 extern const char *const tn_isa_words[]; /* NULL at the end */
 
-typedef enum { TN_AUG_CROP, TN_AUG_FLIP, TN_AUG_CUTMIX } tn_augment_kind;
+/* Kinds of augmentations: indices of words in cfg_augment.c, so that a new one stands last. */
+typedef enum {
+    TN_AUG_CROP,
+    TN_AUG_FLIP,
+    TN_AUG_CUTMIX,
+    TN_AUG_VERTICAL_FLIP,
+    TN_AUG_SHIFT_SCALE_ROTATE,
+    TN_AUG_RAND_AUGMENT,
+    TN_AUG_BRIGHTNESS_CONTRAST,
+    TN_AUG_HUE_SATURATION_VALUE,
+    TN_AUG_GAUSSIAN_BLUR,
+    TN_AUG_GAUSS_NOISE,
+    TN_AUG_COARSE_DROPOUT,
+    TN_AUG_CHANNEL_DROPOUT,
+    TN_AUG_MIXUP
+} tn_augment_kind;
 /* augment = ( { op = "random_resized_crop"; probability = 1.0; area_min = 0.08; area_max = 1.0; ratio_min = 0.75;
  *               ratio_max = 1.3333; },
  *             { op = "horizontal_flip"; probability = 0.5; },
- *             { op = "cutmix"; probability = 0.5; } );   in this order, each at most once */
+ *             { op = "cutmix"; probability = 0.5; } );   each at most once; augment/augment.h says in which order */
 typedef struct {
     tn_augment_kind kind;
     double probability;
     double area_min, area_max, ratio_min, ratio_max; /* random_resized_crop: shares of the area; width/height */
+    double shift_limit, scale_limit, rotate_limit;   /* shift_scale_rotate: share of the side; of 1; degrees */
+    double magnitude, num_ops;                       /* rand_augment: 0 to 10 */
+    double brightness_limit, contrast_limit;         /* random_brightness_contrast: shares of 255 and of 1 */
+    double hue_shift_limit, sat_shift_limit, val_shift_limit; /* hue_saturation_value: 8-bit steps; of hue: 2 degrees */
+    double sigma_min, sigma_max;                              /* gaussian_blur: px */
+    double std_min, std_max;                                  /* gauss_noise: 8-bit steps */
+    double num_holes_min, num_holes_max, hole_size_min, hole_size_max; /* coarse_dropout: shares of the side */
+    double num_channels_min, num_channels_max;                         /* channel_dropout */
+    double fill;                                                       /* of both: 8-bit value */
+    double alpha;                                                      /* mixup */
 } tn_augment;
 
 typedef enum { TN_SAMPLING_SOBOL, TN_SAMPLING_RANDOM } tn_sampling;

@@ -45,16 +45,8 @@ static void check_train(const tn_cfg *cfg, tn_problems *p) {
         tn_problem(p, line_of(cfg, "train", "warmup_images"),
                    "train.warmup_images = %lld: give less than train.images = %lld",
                    (long long)cfg->train.warmup_images, (long long)cfg->train.images);
-    int line = line_of(cfg, "train", "augment");
-    for (int i = 0; i < cfg->train.n_augment; i++) {
-        const tn_augment *a = &cfg->train.augment[i];
-        if (a->kind == TN_AUG_CROP && (a->area_min > a->area_max || a->ratio_min > a->ratio_max))
-            tn_problem(p, line, "train.augment: random_resized_crop: a minimum is larger than its maximum");
-        for (int j = 0; j < i; j++)
-            if (cfg->train.augment[j].kind == a->kind)
-                tn_problem(p, line, "train.augment: %s is named twice", tn_augment_words[a->kind]);
-    }
-    line = line_of(cfg, "train", "sizes_px");
+    tn_augment_check(cfg, line_of(cfg, "train", "augment"), p);
+    int line = line_of(cfg, "train", "sizes_px");
     if (cfg->train.n_sizes == 0) tn_problem(p, line, "train.sizes_px: give at least one size");
     for (int i = 0; i < cfg->train.n_sizes; i++)
         for (int j = 0; j < i; j++)

@@ -75,9 +75,11 @@ void tn_key_take(tn_cfg *cfg, const char *group, const char *name, const char *t
 int tn_key_find(const char *group, const char *name); /* -1: none */
 
 /* cfg_augment.c */
-enum { TN_MAX_AUGMENT_ADDRESSES = 32 };
+enum { TN_MAX_AUGMENT_ADDRESSES = 64 };
 void tn_augment_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems);
 void tn_augment_print(const tn_cfg *cfg, FILE *out);
+void tn_augment_check(const tn_cfg *cfg, int line, tn_problems *problems); /* ranges upside down, an op named twice */
+void tn_augment_print_reference(FILE *out);                                /* the table of docs/job-file.md */
 /* Set one parameter of one member of the list; address: "cutmix.probability". */
 void tn_augment_take(tn_cfg *cfg, const char *address, const config_setting_t *value, int line, tn_problems *problems);
 int tn_augment_addresses(const char *out[TN_MAX_AUGMENT_ADDRESSES]); /* "train.augment.cutmix.probability", ... */

@@ -23,7 +23,6 @@ static const char *const SAMPLING[] = {"sobol", "random", NULL};
 static const char *const DEVICE[] = {TN_DEVICES(WORD) NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
 const char *const tn_isa_words[] = {"plain", "avx2", "avx512", "avx512_bf16", "best", NULL};
-const char *const tn_augment_words[] = {"random_resized_crop", "horizontal_flip", "cutmix", NULL};
 
 /* clang-format off */
 /* Resources of a stage: `slurm: { train: { partition = "gpu"; minutes = 600; }; };` */
@@ -116,7 +115,7 @@ const tn_key tn_keys[] = {
     {"train", "sampler", KEY_WORD, AT(train.sampler), 0, "\"natural\"", 0, 0, 0, SAMPLER, TRAIN,
      "natural: every row once per epoch; balanced_down: of each class as many rows as the rarest class has"},
     {"train", "augment", KEY_AUGMENT, AT(train.augment), AT(train.n_augment), "( )", 0, 0, TN_MAX_AUGMENT, NULL, TRAIN,
-     "list of { op, probability, ... }: random_resized_crop, horizontal_flip, cutmix"},
+     "list of { op, probability, ... }: the table of operations is below"},
     {"train", "label_smoothing", KEY_DOUBLE, AT(train.label_smoothing), 0, "0.1", 0, 0.9, 0, NULL, TRAIN,
      "share of the target that is spread evenly over all classes"},
     {"train", "optimizer", KEY_WORD, AT(train.optimizer), 0, "\"adamw\"", 0, 0, 0, OPTIMIZER, TRAIN,

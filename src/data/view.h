@@ -12,7 +12,7 @@
 #ifndef TN_DATA_VIEW_H
 #define TN_DATA_VIEW_H
 
-#include "data/augment.h"
+#include "augment/augment.h"
 
 enum { TN_MAX_SINGLE_VIEWS = 5 * TN_MAX_VIEWS };
 

@@ -1,6 +1,7 @@
 /* cost.c - see cost.h. */
 #include "train/cost.h"
 
+#include "augment/augment.h"
 #include "model/weights.h"
 
 #include <string.h>
@@ -23,11 +24,10 @@ static tn_status plan_device(const tn_cfg *cfg, const tn_net *net, int size_px, 
     return st;
 }
 
-/* Does the loader keep a second copy of each lane, without CutMix, for the teacher? */
+/* Does the loader keep a second copy of each lane, unmixed, for the teacher? */
 static bool mixes(const tn_cfg *cfg) {
-    for (int i = 0; i < cfg->train.n_augment; i++)
-        if (cfg->train.augment[i].kind == TN_AUG_CUTMIX) return true;
-    return false;
+    return tn_augment_find(cfg->train.n_augment, cfg->train.augment, TN_AUG_CUTMIX) ||
+           tn_augment_find(cfg->train.n_augment, cfg->train.augment, TN_AUG_MIXUP);
 }
 
 tn_net_spec tn_train_net(const tn_cfg *cfg, int extra_units) {

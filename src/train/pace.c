@@ -1,8 +1,8 @@
 /* pace.c - times the parts of a training step in several processes at once. */
 #include "train/pace.h"
 
+#include "augment/augment.h"
 #include "base/progress.h"
-#include "data/augment.h"
 #include "model/model.h"
 #include "net/optim.h"
 #include "train/cost.h"
@@ -81,30 +81,36 @@ static tn_status evaluate(bench *b) {
     return TN_OK;
 }
 
-static const tn_augment *crop_of(const tn_cfg *cfg) {
-    for (int i = 0; i < cfg->train.n_augment; i++)
-        if (cfg->train.augment[i].kind == TN_AUG_CROP) return &cfg->train.augment[i];
-    return NULL;
+/* Decode what the box needs. *box: on return in coordinates of the pixels, which are *w x *h. */
+static tn_status decode(bench *b, const tn_pace_image *x, tn_box *box, const unsigned char **pixels, int *w, int *h) {
+    int shrink = tn_shrink_for(*box, b->size_px);
+    tn_box wanted = tn_box_shrunk(*box, shrink), got;
+    TN_TRY(tn_jpeg_decode_part(x->bytes, x->n_bytes, x->w, x->h, &wanted, shrink, &b->decoded, &b->decoded_room, &got));
+    *pixels = b->decoded;
+    *w = got.w;
+    *h = got.h;
+    *box = (tn_box){wanted.x - got.x, wanted.y - got.y, wanted.w, wanted.h};
+    return TN_OK;
 }
 
-static tn_status load_one(bench *b, const tn_augment *crop) {
+/* Load an image as the loader does. n_augment: 0, or as many as the job file has. */
+static tn_status load_one(bench *b, int n_augment) {
+    const tn_augment *list = b->cfg->train.augment, *crop = tn_augment_find(n_augment, list, TN_AUG_CROP);
     const tn_pace_image *x = &b->image[b->n_done % b->n_images];
-    tn_box box = tn_crop_draw(crop, 1, (uint64_t)b->n_done, 0, x->w, x->h), got;
-    if (b->cfg->preprocess.store == TN_STORE_RAW)
-        return tn_image_fit(x->bytes, x->w, x->h, box, false, b->size_px, b->fitted);
-    int shrink = tn_shrink_for(box, b->size_px);
-    tn_box wanted = tn_box_shrunk(box, shrink);
-    TN_TRY(tn_jpeg_decode_part(x->bytes, x->n_bytes, x->w, x->h, &wanted, shrink, &b->decoded, &b->decoded_room, &got));
-    box = (tn_box){wanted.x - got.x, wanted.y - got.y, wanted.w, wanted.h};
-    return tn_image_fit(b->decoded, got.w, got.h, box, false, b->size_px, b->fitted);
+    tn_box box = tn_crop_draw(crop, 1, (uint64_t)b->n_done, 0, x->w, x->h);
+    const unsigned char *pixels = x->bytes;
+    int w = x->w, h = x->h;
+    if (b->cfg->preprocess.store != TN_STORE_RAW) TN_TRY(decode(b, x, &box, &pixels, &w, &h));
+    TN_TRY(tn_image_fit(pixels, w, h, box, 0, b->size_px, b->fitted));
+    return tn_augment_image(n_augment, list, 1, (uint64_t)b->n_done, 0, b->size_px, b->fitted);
 }
 
 static tn_status load(bench *b) {
-    return load_one(b, crop_of(b->cfg));
+    return load_one(b, b->cfg->train.n_augment);
 }
 
 static tn_status load_whole(bench *b) {
-    return load_one(b, NULL);
+    return load_one(b, 0);
 }
 
 static int ascending(const void *a, const void *b) {

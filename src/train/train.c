@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* The teacher's probabilities: averaged weights predict the images before CutMix, and the results are mixed like the labels. */
+/* The teacher's probabilities: averaged weights predict the images before Mixup or CutMix, and the results are mixed like the labels. */
 static const float *ask_teacher(tn_train *t, const tn_lane *in) {
     if (!t->teacher) return NULL;
     int K = t->index->n_classes;

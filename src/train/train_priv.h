@@ -98,8 +98,8 @@ typedef struct tn_train {
     tn_isa isa;
     tn_exec *exec;
     tn_exec *teacher; /* evaluates the averaged weights in training; NULL without consistency loss */
-    float *
-        teacher_p; /* (2,B,K): the teacher's probabilities of the lane's images; the same, mixed as CutMix mixed the labels */
+    float
+        *teacher_p; /* (2,B,K): the teacher's probabilities of the lane's images; the same, mixed as the labels were */
 
     int L, B; /* lanes per step, images per lane */
     int64_t n_steps;

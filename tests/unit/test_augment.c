@@ -1,7 +1,7 @@
 /* test_augment.c - resize against PyTorch; crops, flips and CutMix against their distributions; sampler. */
 #include "unit.h"
 
-#include "data/augment.h"
+#include "augment/augment.h"
 #include "data/sampler.h"
 #include "golden/resize.h"
 
@@ -50,9 +50,12 @@ static void flipped(void **unused) {
     free(p);
 }
 
+#define CROP(a, b, c, d)                                                                                               \
+    { .kind = TN_AUG_CROP, .probability = 1, .area_min = a, .area_max = b, .ratio_min = c, .ratio_max = d }
+
 static void crops(void **unused) {
     (void)unused;
-    tn_augment crop = {TN_AUG_CROP, 1, 0.25, 0.5, 0.75, 4.0 / 3};
+    tn_augment crop = CROP(0.25, 0.5, 0.75, 4.0 / 3);
     double area = 0, log_ratio = 0;
     enum { TRIALS = 20000 };
     for (int i = 0; i < TRIALS; i++) {
@@ -70,14 +73,14 @@ static void crops(void **unused) {
     tn_box b = tn_crop_draw(NULL, 1, 0, 0, 200, 160);
     assert_true(b.x == 20 && b.y == 0 && b.w == 160 && b.h == 160);
     /* A try fits a 4:1 strip with probability (E[ratio] / 4 - 0.08) / 0.92 = 0.18855: ten of them fail in 12.38 %. */
-    tn_augment wide = {TN_AUG_CROP, 1, 0.08, 1, 0.75, 4.0 / 3};
+    tn_augment wide = CROP(0.08, 1, 0.75, 4.0 / 3);
     int centred = 0;
     for (int i = 0; i < TRIALS; i++) {
         tn_box s = tn_crop_draw(&wide, 1, (uint64_t)i, 7, 4000, 1000);
         centred += s.w == 1333 && s.h == 1000 && s.x == 1333 && s.y == 0;
     }
     assert_true(fabs((double)centred / TRIALS - 0.1238) < 0.01);
-    tn_augment never = {TN_AUG_CROP, 1, 0.99, 1, 3, 4}; /* fits nowhere: widest centred strip of the ratio's limit */
+    tn_augment never = CROP(0.99, 1, 3, 4); /* fits nowhere: widest centred strip of the ratio's limit */
     b = tn_crop_draw(&never, 1, 0, 0, 100, 100);
     assert_true(b.w == 100 && b.h == 33 && b.y == 33);
     int flips = 0;

@@ -392,6 +392,46 @@ static void search_errors(void **unused) {
     assert_set_refused("train.augment.cutmix.probability=0.5", "the list train.augment has no cutmix");
 }
 
+/* Ranges upside down, numbers in the wrong unit, and those that are accepted. */
+static void augmentations(void **unused) {
+    (void)unused;
+#define WITH(op)                                                                                                       \
+    "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op = " op          \
+    "; } ); };\n"
+    assert_refused(WITH("\"gaussian_blur\"; sigma_min = 3; sigma_max = 1"),
+                   "train.augment: sigma_min = 3 of gaussian_blur is larger than sigma_max = 1");
+    assert_refused(WITH("\"gauss_noise\"; std_min = 9"), "std_min = 9 of gauss_noise is larger than std_max = 7");
+    assert_refused(WITH("\"random_resized_crop\"; area_min = 0.9; area_max = 0.5"),
+                   "area_min = 0.9 of random_resized_crop");
+    assert_refused(
+        WITH("\"hue_saturation_value\"; val_shift_limit = 0.2"),
+        "job.cfg:3: train.augment: val_shift_limit of hue_saturation_value: 0.2 is less than one step: its unit "
+        "is not the share of the range, but 8-bit steps: give 0, or a number from 1 to 255");
+    assert_refused(WITH("\"gauss_noise\"; std_max = 0.44"), "standard deviation in 8-bit steps");
+    assert_refused(WITH("\"coarse_dropout\"; fill = 0.5"), "8-bit value");
+    assert_refused(WITH("\"shift_scale_rotate\"; rotate_limit = 0.79"), "degrees: give 0, or a number from 1 to 180");
+    assert_refused(WITH("\"shift_scale_rotate\"; shift_limit = 15"), "give a number from 0 to 1 (share of the side)");
+    assert_refused(WITH("\"random_brightness_contrast\"; brightness_limit = 20"), "from 0 to 1 (share of 255)");
+    assert_refused(WITH("\"rand_augment\"; num_ops = 1.5"),
+                   "num_ops of rand_augment: give a whole number from 1 to 10");
+    assert_refused(WITH("\"channel_dropout\"; num_channels_max = 3"), "give a whole number from 1 to 2 (channels)");
+    assert_refused(WITH("\"mixup\"; alpha = 0"), "alpha of mixup: give a number from 0.05 to 2");
+    assert_refused(WITH("\"gaussian_blur\"; sigma_limit = 3"),
+                   "gaussian_blur has no `sigma_limit`: did you mean `sigma_min`?");
+    assert_refused(WITH("\"gausian_noise\""), "no op \"gausian_noise\" (did you mean \"gauss_noise\"?)");
+    char *set[] = {"train.augment.hue_saturation_value.sat_shift_limit=0",
+                   "train.augment.hue_saturation_value.probability=0.2"};
+    tn_cfg *c = NULL;
+    assert_int_equal(
+        tn_cfg_read(unit_write("job.cfg", WITH("\"hue_saturation_value\"; val_shift_limit = 7")), 2, set, NULL, &c),
+        TN_OK);
+    const tn_augment *a = c->train.augment;
+    assert_true(a->kind == TN_AUG_HUE_SATURATION_VALUE && a->probability == 0.2 && a->hue_shift_limit == 20);
+    assert_true(a->sat_shift_limit == 0 && a->val_shift_limit == 7);
+    tn_cfg_free(&c);
+#undef WITH
+}
+
 static void job_files(void **unused) {
     (void)unused;
     DIR *d = opendir(TN_SOURCE_DIR "/jobs");
@@ -425,9 +465,10 @@ static void reference_page(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),      cmocka_unit_test(names),     cmocka_unit_test(values),
-        cmocka_unit_test(errors),        cmocka_unit_test(syntax),    cmocka_unit_test(text_forms),
-        cmocka_unit_test(identity),      cmocka_unit_test(printing),  cmocka_unit_test(search_space),
-        cmocka_unit_test(search_errors), cmocka_unit_test(job_files), cmocka_unit_test(reference_page)};
+        cmocka_unit_test(defaults),      cmocka_unit_test(names),         cmocka_unit_test(values),
+        cmocka_unit_test(errors),        cmocka_unit_test(syntax),        cmocka_unit_test(text_forms),
+        cmocka_unit_test(identity),      cmocka_unit_test(printing),      cmocka_unit_test(search_space),
+        cmocka_unit_test(search_errors), cmocka_unit_test(augmentations), cmocka_unit_test(job_files),
+        cmocka_unit_test(reference_page)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
