@@ -27,6 +27,9 @@
 
 enum {
     TN_MAX_CLASSES = 64,
+    /* of more classes than these, files and tables show some: */
+    TN_MOST_SHOWN = 20,   /* in a table for people */
+    TN_MOST_COLUMNS = 64, /* as columns of submission.csv, or in a confusion matrix */
     TN_MAX_LEVELS = 4,
     TN_MAX_SIZES = 8,
     TN_MAX_FOLDS = 64,

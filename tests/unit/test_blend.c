@@ -11,14 +11,17 @@
 enum { N = 300, K = 3, M = 4 };
 
 static double gmean_of(const double *log_p, const int32_t *label, const double *b) {
-    tn_confusion c = {.K = K};
+    tn_counts c = {.K = 0};
+    assert_int_equal(tn_counts_new(K, &c), TN_OK);
     for (int i = 0; i < N; i++) {
         int best = 0;
         for (int k = 1; k < K; k++)
             if (log_p[i * K + k] + b[k] > log_p[i * K + best] + b[best]) best = k;
-        tn_confusion_add(&c, label[i], best);
+        tn_counts_add(&c, label[i], best);
     }
-    return tn_score_of(&c).gmean;
+    double gmean = tn_score_of(&c).gmean;
+    tn_counts_free(&c);
+    return gmean;
 }
 
 /* Class 2 is rare and shy. No grid of 61 x 61 offsets may beat what was found, and tuning must gain. */
