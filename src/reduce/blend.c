@@ -113,11 +113,20 @@ static leaders leaders_of(int K, const double *log_p, const double *offset) {
     return l;
 }
 
-/* The offset of class k has changed from `before`. */
-static void lead_again(int K, int k, const double *log_p, const double *offset, double before, leaders *l) {
+static bool beats(const double *log_p, const double *offset, int32_t a, int32_t b) {
+    double x = log_p[a] + offset[a], y = log_p[b] + offset[b];
+    return x > y || (x >= y && a < b);
+}
+
+/* The offset of class k has changed. All K classes are looked at only if one of the leaders fell. */
+static void lead_again(int K, int k, const double *log_p, const double *offset, bool fell, leaders *l) {
     bool leads = l->first == k || l->second == k;
-    double second = log_p[l->second] + offset[l->second];
-    if (leads ? offset[k] != before : log_p[k] + offset[k] >= second) *l = leaders_of(K, log_p, offset);
+    if (leads && fell) {
+        *l = leaders_of(K, log_p, offset);
+        return;
+    }
+    if (!leads && beats(log_p, offset, k, l->second)) l->second = k;
+    if (l->second == k && beats(log_p, offset, k, l->first)) *l = (leaders){k, l->first};
 }
 
 static turn turn_of(int k, const double *log_p, const double *offset, leaders l) {
@@ -208,7 +217,7 @@ tn_status tn_blend_offsets(int64_t n, int K, const double *log_p, const int32_t 
             }
             qsort(t, (size_t)n_turns, sizeof *t, by_from);
             best_offset(K, k, n_turns, t, &b[k]);
-            for (int64_t i = 0; i < n && b[k] != before; i++) lead_again(K, k, log_p + i * K, b, before, &l[i]);
+            for (int64_t i = 0; i < n && b[k] != before; i++) lead_again(K, k, log_p + i * K, b, b[k] < before, &l[i]);
         }
         double now = score_of_offsets(n, K, log_p, label, weight, use, b);
         if (now <= best + 1e-9) break;
