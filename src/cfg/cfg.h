@@ -26,7 +26,10 @@
 #include <stdio.h>
 
 enum {
-    TN_MAX_CLASSES = 64,
+    TN_MAX_CLASSES = 1024,
+    /* of more classes than these, files and tables show some: */
+    TN_MOST_SHOWN = 20,   /* in a table for people */
+    TN_MOST_COLUMNS = 64, /* as columns of submission.csv, or in a confusion matrix */
     TN_MAX_LEVELS = 4,
     TN_MAX_SIZES = 8,
     TN_MAX_FOLDS = 64,
@@ -137,8 +140,9 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         char metadata[TN_PATH_BYTES]; /* required                                             */
         char images[TN_PATH_BYTES];   /* root of the paths; default: the metadata's folder    */
         char metadata_given[TN_PATH_BYTES], images_given[TN_PATH_BYTES]; /* as written: identity */
-        int n_classes; /* classes = [ "worn", ... ], required, at least 2      */
+        int n_classes; /* classes = [ "worn", ... ], or from classes_file; at least 2 */
         char classes[TN_MAX_CLASSES][TN_NAME_BYTES];
+        char classes_file[TN_PATH_BYTES], classes_file_given[TN_PATH_BYTES]; /* "" = none            */
         char truth_column[TN_NAME_BYTES]; /* "" = none                                        */
         double max_bad_fraction;          /* 0.01                                             */
         char stage_folder[TN_PATH_BYTES]; /* on a disk of each node; "" = none; never changes results */

@@ -2,7 +2,6 @@
 #include "cfg/cfg_priv.h"
 
 #include "cfg/nearest.h"
-#include "store/alike.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,29 +11,6 @@ static int line_of(const tn_cfg *cfg, const char *group, const char *name) {
     for (int i = 0; i < tn_n_keys; i++)
         if (strcmp(tn_keys[i].group, group) == 0 && strcmp(tn_keys[i].name, name) == 0) return cfg->line[i];
     return 0;
-}
-
-/* Check that a class has a name that labels of the table can have, and that no other class has. */
-static void check_class(const tn_cfg *cfg, int i, int line, tn_problems *p) {
-    const char *name = cfg->data.classes[i], *before[TN_MAX_CLASSES];
-    size_t n = strlen(name);
-    for (int j = 0; j < i; j++) before[j] = cfg->data.classes[j];
-    const char *alike = tn_alike(name, i, before);
-    if (n == 0) tn_problem(p, line, "data.classes: class %d has no name", i + 1);
-    if (n > 0 && (name[0] == ' ' || name[n - 1] == ' '))
-        tn_problem(p, line, "data.classes: \"%s\" has blanks at an end, where labels have none: take them away", name);
-    else if (alike)
-        tn_problem(p, line,
-                   "data.classes: \"%s\" and \"%s\" look alike but have different characters: rename one of them",
-                   alike, name);
-    for (int j = 0; j < i; j++)
-        if (strcmp(name, before[j]) == 0) tn_problem(p, line, "data.classes: \"%s\" is named twice", name);
-}
-
-static void check_classes(const tn_cfg *cfg, tn_problems *p) {
-    int line = line_of(cfg, "data", "classes");
-    if (cfg->data.n_classes < 2) tn_problem(p, line, "data.classes: give at least 2 classes");
-    for (int i = 0; i < cfg->data.n_classes; i++) check_class(cfg, i, line, p);
 }
 
 static void check_train(const tn_cfg *cfg, tn_problems *p) {
@@ -228,7 +204,7 @@ static void sort_lists(tn_cfg *cfg) {
 
 void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     sort_lists(cfg);
-    check_classes(cfg, p);
+    tn_classes_check(cfg, line_of(cfg, "data", "classes"), p);
     check_train(cfg, p);
     check_self(cfg, p);
     check_search(cfg, p);

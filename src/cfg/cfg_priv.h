@@ -1,4 +1,5 @@
-/* cfg_priv.h - the table of keys; shared by cfg_table.c, cfg.c, cfg_value.c, cfg_print.c, cfg_syntax.c, cfg_check.c. */
+/* cfg_priv.h - the table of keys; shared by cfg_table.c, cfg.c, cfg_value.c, cfg_print.c, cfg_syntax.c, cfg_classes.c,
+ * cfg_check.c. */
 #ifndef TN_CFG_CFG_PRIV_H
 #define TN_CFG_CFG_PRIV_H
 
@@ -96,6 +97,10 @@ void tn_sbatch_options_print(const tn_sbatch_options *options, FILE *out);
 
 /* cfg_syntax.c: the error message for a text that libconfig refused: line, column, cause, and the text there. */
 tn_status tn_cfg_refuse(const char *file, const char *text, const config_t *tree);
+
+/* cfg_classes.c: take the names of data.classes_file as data.classes. line: where data.classes was given. */
+void tn_classes_read(tn_cfg *cfg, tn_problems *problems);
+void tn_classes_check(const tn_cfg *cfg, int line, tn_problems *problems);
 
 /* cfg_check.c: check rules that involve several keys. */
 void tn_cfg_check(tn_cfg *cfg, tn_problems *problems);

@@ -1,6 +1,8 @@
 /* classes.c - tables of rows by class, fold and kind, and by value of each category column. */
 #include "explore/explore_priv.h"
 
+#include "cfg/shown.h"
+
 #include <stdlib.h>
 
 /* End the header line, and print the rule below it. */
@@ -68,11 +70,27 @@ static int more_rows_first(const void *a, const void *b) {
     return (x->value > y->value) - (x->value < y->value);
 }
 
-static void put_value(const tn_index *ix, const char *name, const value_count *v, const int64_t *by_class, FILE *out) {
+/* The classes that have columns. */
+typedef struct {
+    int n, class[TN_MOST_SHOWN];
+} columns;
+
+/* Those with the most rows. V: number of values. */
+static columns choose_columns(const tn_index *ix, int V, const int64_t *by_class) {
+    double key[TN_MAX_CLASSES] = {0};
+    columns c = {.n = 0};
     int K = ix->n_classes;
+    for (int64_t i = 0; i < (int64_t)V * K; i++) key[i % K] += (double)by_class[i];
+    c.n = tn_shown(K, key, c.class);
+    return c;
+}
+
+static void put_value(const tn_index *ix, const columns *c, const char *name, const value_count *v,
+                      const int64_t *by_class, FILE *out) {
     tn_explore_cell(out, name);
     fprintf(out, "| %lld ", (long long)v->n);
-    for (int k = 0; k < K; k++) tn_explore_share(out, by_class[(int64_t)v->value * K + k], v->n);
+    for (int i = 0; i < c->n; i++)
+        tn_explore_share(out, by_class[(int64_t)v->value * ix->n_classes + c->class[i]], v->n);
     fputs("|\n", out);
 }
 
@@ -80,18 +98,21 @@ static void put_value(const tn_index *ix, const char *name, const value_count *v
 static void put_values(const tn_index *ix, int m, value_count *v, const int64_t *by_class, FILE *out) {
     int n = ix->n_values[m] - 1, shown = n < MOST_VALUES ? n : MOST_VALUES;
     int64_t others = 0;
+    columns c = choose_columns(ix, ix->n_values[m], by_class);
     qsort(v + 1, (size_t)n, sizeof *v, more_rows_first);
-    fprintf(out, "\n### cat%d: %d values\n\n| value | to train on ", m + 1, n);
-    for (int k = 0; k < ix->n_classes; k++) tn_explore_cell(out, ix->class_name[k]);
-    put_rule(out, ix->n_classes + 1);
-    for (int i = 1; i <= shown; i++) put_value(ix, ix->value_name[m][v[i].value], &v[i], by_class, out);
+    fprintf(out, "\n### cat%d: %d values\n\n", m + 1, n);
+    if (c.n < ix->n_classes) fprintf(out, "The %d of %d classes with the most rows:\n\n", c.n, ix->n_classes);
+    fputs("| value | to train on ", out);
+    for (int i = 0; i < c.n; i++) tn_explore_cell(out, ix->class_name[c.class[i]]);
+    put_rule(out, c.n + 1);
+    for (int i = 1; i <= shown; i++) put_value(ix, &c, ix->value_name[m][v[i].value], &v[i], by_class, out);
     for (int i = shown + 1; i <= n; i++) others += v[i].n;
     if (n > shown) {
         fprintf(out, "| (%d others) | %lld ", n - shown, (long long)others);
-        for (int k = 0; k < ix->n_classes; k++) fputs("| ", out);
+        for (int i = 0; i < c.n; i++) fputs("| ", out);
         fputs("|\n", out);
     }
-    put_value(ix, "(unknown)", &v[0], by_class, out);
+    put_value(ix, &c, "(unknown)", &v[0], by_class, out);
 }
 
 static tn_status put_level(const tn_index *ix, int m, FILE *out) {

@@ -70,7 +70,7 @@ static void calibrate(int K, const int64_t *n, int64_t *joint) {
 static void joint_of(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged, double *t,
                      int64_t *n, int64_t *joint) {
     thresholds(N, K, p, label, judged, t, n);
-    memset(joint, 0, (size_t)(K * K) * sizeof *joint);
+    memset(joint, 0, (size_t)K * (size_t)K * sizeof *joint);
     for (int64_t i = 0; i < N; i++) {
         int j = judged[i] ? confident_class(K, p + i * K, t) : -1;
         if (j >= 0) joint[label[i] * K + j]++;
@@ -112,17 +112,41 @@ static int largest_first(const void *a, const void *b) {
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* Mark the n rows labelled k with the largest p_j - p_k, or, if j < 0, with the lowest p_k. list: scratch memory (n_k). */
-static void mark_worst(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged, int k, int j,
-                       int64_t n, ranked *list, uint8_t *mark) {
-    int64_t found = 0;
-    for (int64_t i = 0; i < N; i++) {
-        if (!judged[i] || label[i] != k) continue;
-        double own = (double)p[i * K + k];
-        list[found++] = (ranked){j < 0 ? -own : (double)p[i * K + j] - own, i};
+/* The rows of one class, and memory to rank them. */
+typedef struct {
+    int k;
+    int64_t n;
+    const int64_t *row; /* (n) ascending */
+    ranked *list;       /* (n) */
+} class_rows;
+
+/* Mark the n_worst rows of the class with the largest p_j - p_k, or, if j < 0, with the lowest p_k. */
+static void mark_worst(const class_rows *c, int K, const float *p, int j, int64_t n_worst, uint8_t *mark) {
+    for (int64_t i = 0; i < c->n; i++) {
+        const float *at = p + c->row[i] * K;
+        double own = (double)at[c->k];
+        c->list[i] = (ranked){j < 0 ? -own : (double)at[j] - own, c->row[i]};
     }
-    qsort(list, (size_t)found, sizeof *list, largest_first);
-    for (int64_t i = 0; i < n && i < found; i++) mark[list[i].row] = 1;
+    qsort(c->list, (size_t)c->n, sizeof *c->list, largest_first);
+    for (int64_t i = 0; i < n_worst && i < c->n; i++) mark[c->list[i].row] = 1;
+}
+
+/* List the judged rows class by class, each class in the order of rows. n (K): the number of rows by class. row_out (N). */
+static void sort_by_class(int64_t N, int K, const int32_t *label, const uint8_t *judged, const int64_t *n,
+                          int64_t *row_out) {
+    int64_t at[TN_MAX_CLASSES] = {0};
+    for (int k = 1; k < K; k++) at[k] = at[k - 1] + n[k - 1];
+    for (int64_t i = 0; i < N; i++)
+        if (judged[i]) row_out[at[label[i]]++] = i;
+}
+
+static void prune_class(const class_rows *c, int K, const float *p, int64_t *counts, tn_prune prune, uint8_t *worst,
+                        uint8_t *low) {
+    if (c->n < 2) return;
+    keep_one(K, counts, c->k);
+    for (int j = 0; j < K; j++)
+        if (j != c->k && counts[j] > 0) mark_worst(c, K, p, j, counts[j], worst);
+    if (prune == TN_PRUNE_BOTH) mark_worst(c, K, p, -1, c->n - counts[c->k], low);
 }
 
 static bool is_argmax(int K, const float *p, int k) {
@@ -134,24 +158,26 @@ static bool is_argmax(int K, const float *p, int k) {
 tn_status tn_confident_judge(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
                              tn_prune prune, uint8_t *suspicious_out) {
     double t[TN_MAX_CLASSES];
-    int64_t n[TN_MAX_CLASSES], joint[TN_MAX_CLASSES * TN_MAX_CLASSES];
+    int64_t n[TN_MAX_CLASSES], first = 0, *row = malloc((size_t)N * sizeof *row + 1),
+                               *joint = malloc((size_t)K * (size_t)K * sizeof *joint);
     ranked *list = malloc((size_t)N * sizeof *list + 1);
     uint8_t *low = calloc((size_t)N + 1, 1);
-    tn_status st = list && low ? TN_OK : tn_fail_memory((size_t)N * (sizeof *list + 1), "confident learning");
+    tn_status st = row && joint && list && low
+                       ? TN_OK
+                       : tn_fail_memory((size_t)N * (sizeof *list + 9) + (size_t)K * (size_t)K * sizeof *joint,
+                                        "confident learning");
     memset(suspicious_out, 0, (size_t)N);
     if (st == TN_OK) joint_of(N, K, p, label, judged, t, n, joint);
-    for (int k = 0; st == TN_OK && k < K; k++) {
-        int64_t *counts = joint + k * K;
-        if (n[k] < 2) continue;
-        keep_one(K, counts, k);
-        for (int j = 0; j < K; j++)
-            if (j != k && counts[j] > 0) mark_worst(N, K, p, label, judged, k, j, counts[j], list, suspicious_out);
-        if (prune == TN_PRUNE_BOTH) mark_worst(N, K, p, label, judged, k, -1, n[k] - counts[k], list, low);
-    }
+    if (st == TN_OK) sort_by_class(N, K, label, judged, n, row);
+    for (int k = 0; st == TN_OK && k < K; first += n[k++])
+        prune_class(&(class_rows){k, n[k], row + first, list}, K, p, joint + (int64_t)k * K, prune, suspicious_out,
+                    low);
     for (int64_t i = 0; st == TN_OK && i < N; i++) {
         if (prune == TN_PRUNE_BOTH && !low[i]) suspicious_out[i] = 0;
         if (suspicious_out[i] && is_argmax(K, p + i * K, label[i])) suspicious_out[i] = 0;
     }
+    free(row);
+    free(joint);
     free(list);
     free(low);
     return st;

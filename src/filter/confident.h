@@ -14,7 +14,7 @@
  * Source   Northcutt, Jiang, Chuang 2021, "Confident Learning", sections 3.1-3.3 ("prune by noise rate", "both"); the
  *          constants and roundings are those of cleanlab 2.9, with which tests/golden/confident.h was made
  * Ties     the lower row first
- * Cost     K sorts of every class: K N log N
+ * Cost     one sort of a class for each class that its rows are taken for, at most K N log N; memory 25 N + 8 K^2 bytes
  * All functions are local. label, judged (N): rows with judged = 0 are ignored.
  */
 #ifndef TN_FILTER_CONFIDENT_H

@@ -2,6 +2,7 @@
 #include "filter/filter.h"
 
 #include "base/progress.h"
+#include "cfg/shown.h"
 #include "data/fold.h"
 #include "filter/posteriors.h"
 #include "score/metric.h"
@@ -173,6 +174,19 @@ static tn_status out_of_fold(filter *s) {
 
 /* --- summary ------------------------------------------------------------------------------------------------------ */
 
+/* "worn 3 of 40, cooked 2 of 30": of many classes, those with the most suspicious rows. */
+static void list_classes(const filter *s, const int64_t *suspicious, const int64_t *judged, char out[1024]) {
+    double key[TN_MAX_CLASSES];
+    int class[TN_MOST_SHOWN], K = s->ix->n_classes;
+    for (int k = 0; k < K; k++) key[k] = (double)suspicious[k];
+    int n = tn_shown(K, key, class);
+    size_t at = 0;
+    for (int i = 0; i < n && at < 1024; i++)
+        at += (size_t)snprintf(out + at, 1024 - at, "%s%s %" PRId64 " of %" PRId64, i ? ", " : "",
+                               s->ix->class_name[class[i]], suspicious[class[i]], judged[class[i]]);
+    if (K > n && at < 1024) snprintf(out + at, 1024 - at, ", and %d more classes", K - n);
+}
+
 static void say_result(const filter *s) {
     int64_t judged[TN_MAX_CLASSES] = {0}, suspicious[TN_MAX_CLASSES] = {0}, n_judged = 0, n_suspicious = 0;
     tn_filter_score score = {.judged = 0};
@@ -182,11 +196,9 @@ static void say_result(const filter *s) {
         suspicious[s->ix->label[i]] += s->out.verdict[i] != TN_VERDICT_KEEP;
         tn_filter_score_add(&score, s->out.verdict[i], s->ix->label[i], s->ix->truth[i]);
     }
-    char text[1024] = "";
+    char text[1024];
+    list_classes(s, suspicious, judged, text);
     for (int k = 0; k < s->ix->n_classes; k++) {
-        size_t at = strlen(text);
-        snprintf(text + at, sizeof text - at, "%s%s %" PRId64 " of %" PRId64, k ? ", " : "", s->ix->class_name[k],
-                 suspicious[k], judged[k]);
         n_judged += judged[k];
         n_suspicious += suspicious[k];
     }

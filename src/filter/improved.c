@@ -15,11 +15,13 @@ typedef struct {
 /* Compute the validation score of a cell's kept evaluation again, from its p and the given labels. */
 static tn_status score_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, float *p, uint8_t *validation,
                             mean_score *sum) {
-    tn_confusion c = {.K = ix->n_classes};
+    tn_counts c = {.K = 0};
     TN_TRY(tn_validation_draw(cfg, ix, cell->fold, validation));
     TN_TRY(tn_posteriors_cell(cfg, ix, cell, "p", p));
-    tn_confusion_rows(&c, ix->n, p, ix->label, validation);
+    TN_TRY(tn_counts_new(ix->n_classes, &c));
+    tn_counts_rows(&c, ix->n, p, ix->label, validation);
     tn_score s = tn_score_of(&c);
+    tn_counts_free(&c);
     sum->gmean += s.gmean;
     sum->macro += s.macro;
     sum->n_cells++;

@@ -90,15 +90,48 @@ static int by_from(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static turn turn_of(int K, int k, const double *log_p, const double *offset) {
-    turn t = {.from = -INFINITY};
-    for (int j = 0; j < K; j++)
-        if (j != k && log_p[j] + offset[j] > t.from) {
-            t.from = log_p[j] + offset[j];
-            t.other = j;
+/* The two classes of a row with the highest log p + offset; ties: the lower class first. So the class that a row turns from is known
+ * without looking at all K. */
+typedef struct {
+    int32_t first, second;
+} leaders;
+
+static leaders leaders_of(int K, const double *log_p, const double *offset) {
+    leaders l = {-1, -1};
+    double most = -INFINITY, next = -INFINITY;
+    for (int k = 0; k < K; k++) {
+        double value = log_p[k] + offset[k];
+        if (value > most) {
+            l = (leaders){k, l.first};
+            next = most;
+            most = value;
+        } else if (value > next) {
+            l.second = k;
+            next = value;
         }
-    t.from -= log_p[k];
-    return t;
+    }
+    return l;
+}
+
+static bool beats(const double *log_p, const double *offset, int32_t a, int32_t b) {
+    double x = log_p[a] + offset[a], y = log_p[b] + offset[b];
+    return x > y || (x >= y && a < b);
+}
+
+/* The offset of class k has changed. All K classes are looked at only if one of the leaders fell. */
+static void lead_again(int K, int k, const double *log_p, const double *offset, bool fell, leaders *l) {
+    bool leads = l->first == k || l->second == k;
+    if (leads && fell) {
+        *l = leaders_of(K, log_p, offset);
+        return;
+    }
+    if (!leads && beats(log_p, offset, k, l->second)) l->second = k;
+    if (l->second == k && beats(log_p, offset, k, l->first)) *l = (leaders){k, l->first};
+}
+
+static turn turn_of(int k, const double *log_p, const double *offset, leaders l) {
+    int32_t other = l.first == k ? l.second : l.first;
+    return (turn){.from = log_p[other] + offset[other] - log_p[k], .other = other};
 }
 
 /* Move one row from its other class to k. Returns the new score. */
@@ -163,20 +196,28 @@ tn_status tn_blend_offsets(int64_t n, int K, const double *log_p, const int32_t 
                            const uint8_t *use, double *offset_out) {
     enum { MOST_SWEEPS = 20 };
     turn *t = malloc((size_t)n * sizeof *t + 1);
-    if (!t) return tn_fail_memory((size_t)n * sizeof *t, "offsets: lower reduce.tune_rows");
+    leaders *l = malloc((size_t)n * sizeof *l + 1);
+    if (!t || !l) {
+        free(t);
+        free(l);
+        return tn_fail_memory((size_t)n * (sizeof *t + sizeof *l), "offsets: lower reduce.tune_rows");
+    }
     memset(offset_out, 0, (size_t)K * sizeof *offset_out);
     double best = score_of_offsets(n, K, log_p, label, weight, use, offset_out), b[TN_MAX_CLASSES] = {0};
+    for (int64_t i = 0; i < n; i++) l[i] = leaders_of(K, log_p + i * K, b);
     for (int sweep = 0; sweep < MOST_SWEEPS; sweep++) {
         for (int k = 0; k < K; k++) {
             int64_t n_turns = 0;
+            double before = b[k];
             for (int64_t i = 0; i < n; i++) {
                 if (!use[i]) continue;
-                t[n_turns] = turn_of(K, k, log_p + i * K, b);
+                t[n_turns] = turn_of(k, log_p + i * K, b, l[i]);
                 t[n_turns].label = label[i];
                 t[n_turns++].weight = weight[i];
             }
             qsort(t, (size_t)n_turns, sizeof *t, by_from);
             best_offset(K, k, n_turns, t, &b[k]);
+            for (int64_t i = 0; i < n && b[k] != before; i++) lead_again(K, k, log_p + i * K, b, b[k] < before, &l[i]);
         }
         double now = score_of_offsets(n, K, log_p, label, weight, use, b);
         if (now <= best + 1e-9) break;
@@ -187,5 +228,6 @@ tn_status tn_blend_offsets(int64_t n, int K, const double *log_p, const int32_t 
     for (int k = 0; k < K; k++) mean += offset_out[k] / K;
     for (int k = 0; k < K; k++) offset_out[k] -= mean;
     free(t);
+    free(l);
     return TN_OK;
 }

@@ -30,8 +30,8 @@
  * allow_missing  leave out cells without DONE and report their number; otherwise TN_EUNFINISHED names them
  * Errors         TN_EARG a member of another data set, fold map or list of classes, a model twice; TN_EFORMAT rows are missing,
  *                values are not probabilities. Nothing is written then.
- * Memory         a block of rows of all members (64 MiB), reduce.tune_rows rows if something is tuned, reduce.bootstrap
- *                confusion matrices per score */
+ * Memory         a block of rows of all members (64 MiB), reduce.tune_rows rows if something is tuned, reduce.bootstrap x
+ *                24 K bytes per score, a few confusion matrices of 8 K^2 bytes */
 tn_status tn_reduce(tn_run *run, const tn_cfg *cfg, bool allow_missing);
 
 /* New images: combine data_dir/predict/<cell> to the ensemble that the run chose (ensemble_spec.h). Labels are used only for scoring.

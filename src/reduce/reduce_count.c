@@ -106,27 +106,35 @@ void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_fol
 }
 
 tn_status tn_blend_new(int n_folds, int K, int n_resamples, tn_blend *out) {
-    *out = (tn_blend){.pooled_truth.K = K, .whole_test.K = K};
-    out->own = calloc((size_t)n_folds, sizeof *out->own);
-    out->test = calloc((size_t)n_folds, sizeof *out->test);
+    *out = (tn_blend){.own = calloc((size_t)n_folds, sizeof *out->own),
+                      .test = calloc((size_t)n_folds, sizeof *out->test)};
     if (!out->own || !out->test) return tn_fail_memory((size_t)n_folds * sizeof *out->own, "the scores");
-    for (int f = 0; f < n_folds; f++) out->own[f].K = out->test[f].K = K;
+    for (int f = 0; f < n_folds; f++) {
+        TN_TRY(tn_counts_new(K, &out->own[f]));
+        TN_TRY(tn_counts_new(K, &out->test[f]));
+    }
+    TN_TRY(tn_counts_new(K, &out->pooled));
+    TN_TRY(tn_counts_new(K, &out->pooled_truth));
+    TN_TRY(tn_counts_new(K, &out->whole_test));
+    TN_TRY(tn_confusion_new(K, &out->own_pairs));
+    TN_TRY(tn_confusion_new(K, &out->test_pairs));
     TN_TRY(tn_bootstrap_new(K, n_resamples, &out->own_spread));
     return tn_bootstrap_new(K, n_resamples, &out->test_spread);
 }
 
-void tn_blend_free(tn_blend *b) {
+void tn_blend_free(tn_blend *b, int n_folds) {
+    for (int f = 0; b->own && b->test && f < n_folds; f++) {
+        tn_counts_free(&b->own[f]);
+        tn_counts_free(&b->test[f]);
+    }
+    tn_counts_free(&b->pooled);
+    tn_counts_free(&b->pooled_truth);
+    tn_counts_free(&b->whole_test);
+    tn_confusion_free(&b->own_pairs);
+    tn_confusion_free(&b->test_pairs);
     free(b->own);
     free(b->test);
     tn_bootstrap_free(&b->match);
     tn_bootstrap_free(&b->own_spread);
     tn_bootstrap_free(&b->test_spread);
-}
-
-tn_confusion tn_blend_pooled(const tn_blend *b, int n_folds) {
-    tn_confusion all = {.K = b->whole_test.K};
-    for (int f = 0; f < n_folds; f++)
-        for (int k = 0; k < all.K; k++)
-            for (int j = 0; j < all.K; j++) all.n[k][j] += b->own[f].n[k][j];
-    return all;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Most memory per rank for a block's probabilities of all member groups. */
+/* Most memory per rank for a block's probabilities. */
 static const int64_t BLOCK_BYTES = 64 << 20;
 enum { MOST_BLOCK_ROWS = 32768, LEAST_BLOCK_ROWS = 256 };
 
@@ -34,9 +34,10 @@ typedef struct {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-static int64_t block_rows_of(const tn_reduction *r) {
-    int64_t row_bytes = (int64_t)r->members.n_groups * r->table->n_classes * (int64_t)sizeof(float);
-    int64_t n = BLOCK_BYTES / (row_bytes ? row_bytes : 1);
+static int64_t block_rows_of(const tn_reduction *r, int n_blends) {
+    size_t value_bytes = (size_t)(r->members.n_groups + 1 + n_blends) * sizeof(float) + /* p, p_out, one */
+                         (size_t)(1 + n_blends) * sizeof(double);                       /* sum, all */
+    int64_t n = BLOCK_BYTES / (int64_t)(value_bytes * (size_t)r->table->n_classes);
     return n > MOST_BLOCK_ROWS ? MOST_BLOCK_ROWS : n < LEAST_BLOCK_ROWS ? LEAST_BLOCK_ROWS : n;
 }
 
@@ -141,18 +142,20 @@ static void keep(pass *x, int b, int64_t i, const float *p) {
 static void judge_own(pass *x, int b, int f, int64_t i, float *p) {
     tn_blend *blend = x->blend[b];
     int predicted = label_of(x, blend->by_fold[f], f, i, p);
-    tn_confusion_add(&blend->own[f], x->rows.label[i], predicted);
+    tn_counts_add(&blend->own[f], x->rows.label[i], predicted);
+    tn_counts_add(&blend->pooled, x->rows.label[i], predicted);
+    tn_confusion_add(&blend->own_pairs, x->rows.label[i], predicted);
     tn_bootstrap_add(&blend->own_spread, x->w, x->rows.label[i], predicted);
     if (blend->match.n > 0 && x->r->rounds.in_common[f])
         tn_bootstrap_add(&blend->match, x->w, x->rows.label[i], predicted);
-    if (x->rows.truth[i] >= 0) tn_confusion_add(&blend->pooled_truth, x->rows.truth[i], predicted);
+    if (x->rows.truth[i] >= 0) tn_counts_add(&blend->pooled_truth, x->rows.truth[i], predicted);
     keep(x, b, i, p);
 }
 
 /* Score a row with fold -1 by the members of one fold. */
 static void judge_part(pass *x, int b, int f, int64_t i, float *p) {
     if (is_judged_test(x, i))
-        tn_confusion_add(&x->blend[b]->test[f], x->rows.label[i], label_of(x, x->blend[b]->whole, -1, i, p));
+        tn_counts_add(&x->blend[b]->test[f], x->rows.label[i], label_of(x, x->blend[b]->whole, -1, i, p));
 }
 
 /* Score a row with fold -1 by the members of all folds. */
@@ -161,7 +164,8 @@ static void judge_whole(pass *x, int b, int64_t i, float *p) {
     int predicted = label_of(x, blend->whole, -1, i, p);
     keep(x, b, i, p);
     if (!is_judged_test(x, i)) return;
-    tn_confusion_add(&blend->whole_test, x->rows.label[i], predicted);
+    tn_counts_add(&blend->whole_test, x->rows.label[i], predicted);
+    tn_confusion_add(&blend->test_pairs, x->rows.label[i], predicted);
     tn_bootstrap_add(&blend->test_spread, x->w, x->rows.label[i], predicted);
 }
 
@@ -308,19 +312,26 @@ static void find_places(tn_run *run, pass *x, int64_t before_wave[TN_MAX_FOLDS +
 
 /* --- over ranks --------------------------------------------------------------------------------------------------- */
 
-static void add_confusion(tn_run *run, tn_confusion *c) {
-    tn_sum(run, sizeof c->n / sizeof c->n[0][0], &c->n[0][0]);
+static void add_counts(tn_run *run, tn_counts *c) {
+    tn_sum(run, 3 * (int64_t)c->K, c->n);
+}
+
+static void add_pairs(tn_run *run, tn_confusion *c) {
+    tn_sum(run, (int64_t)c->K * c->K, c->n);
 }
 
 static void add_blend(tn_run *run, int n_folds, tn_blend *b) {
     for (int f = 0; f < n_folds; f++) {
-        add_confusion(run, &b->own[f]);
-        add_confusion(run, &b->test[f]);
+        add_counts(run, &b->own[f]);
+        add_counts(run, &b->test[f]);
     }
-    add_confusion(run, &b->pooled_truth);
-    add_confusion(run, &b->whole_test);
-    int64_t n = (int64_t)b->own_spread.K * b->own_spread.K * b->own_spread.n;
-    tn_sum(run, (int64_t)b->match.K * b->match.K * b->match.n, b->match.count);
+    add_counts(run, &b->pooled);
+    add_counts(run, &b->pooled_truth);
+    add_counts(run, &b->whole_test);
+    add_pairs(run, &b->own_pairs);
+    add_pairs(run, &b->test_pairs);
+    int64_t n = 3 * (int64_t)b->own_spread.K * b->own_spread.n;
+    tn_sum(run, 3 * (int64_t)b->match.K * b->match.n, b->match.count);
     tn_sum(run, n, b->own_spread.count);
     tn_sum(run, n, b->test_spread.count);
 }
@@ -363,7 +374,7 @@ static tn_status waves(tn_run *run, pass *x, tn_outputs *written) {
 
 tn_status tn_reduce_pass(tn_run *run, tn_reduction *r, int n_blends, tn_blend *const *blend, tn_sample *sample,
                          tn_outputs *written) {
-    pass x = {.r = r, .n_blends = n_blends, .blend = blend, .sample = sample, .block_rows = block_rows_of(r)};
+    pass x = {.r = r, .n_blends = n_blends, .blend = blend, .sample = sample, .block_rows = block_rows_of(r, n_blends)};
     tn_status st = tn_agree(run, allocate(&x));
     for (int b = 0; st == TN_OK && b < n_blends; b++)
         for (int f = 0; f < r->cfg->folds.count; f++) x.n_all[b] += count_members(&x, blend[b]->whole, f);

@@ -88,15 +88,16 @@ typedef struct {
 typedef struct {
     const tn_recipe *by_fold[TN_MAX_FOLDS]; /* for out-of-fold rows of a fold; NULL: they get no score */
     const tn_recipe *whole;                 /* for rows with fold -1; NULL: they get no score */
-    tn_confusion *own, *test;               /* (F): out-of-fold rows; labelled test rows, by the fold's members alone */
-    tn_confusion pooled_truth, whole_test;  /* out-of-fold rows against the truth column; test rows by all members */
-    tn_bootstrap own_spread, test_spread;   /* resamples of out-of-fold rows, of test rows */
+    tn_counts *own, *test;                  /* (F): out-of-fold rows; labelled test rows, by the fold's members alone */
+    tn_counts pooled, pooled_truth,
+        whole_test;                       /* out-of-fold rows; the same by the truth column; test rows by all members */
+    tn_confusion own_pairs, test_pairs;   /* the rows of pooled, of whole_test */
+    tn_bootstrap own_spread, test_spread; /* resamples of out-of-fold rows, of test rows */
     tn_bootstrap match; /* out-of-fold rows of the folds that all rounds have, to compare rounds; n 0: not counted */
 } tn_blend;
 
 tn_status tn_blend_new(int n_folds, int n_classes, int n_resamples, tn_blend *out);
-void tn_blend_free(tn_blend *b);
-tn_confusion tn_blend_pooled(const tn_blend *b, int n_folds);
+void tn_blend_free(tn_blend *b, int n_folds);
 
 /* A sample of out-of-fold rows, to tune weights and offsets on. */
 typedef struct {

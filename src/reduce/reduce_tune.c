@@ -31,12 +31,10 @@ static void keep_judged(const tn_reduction *r, tn_sample *s) {
 /* The weight of a row: rows of its class that get a score / rows of its class in the sample. */
 static tn_status weights_of(const tn_reduction *r, double **out) {
     const tn_sample *s = &r->tuning.sample;
-    tn_confusion judged = tn_blend_pooled(&r->rounds.blend[r->rounds.chosen], r->cfg->folds.count);
-    int64_t taken[TN_MAX_CLASSES] = {0}, all[TN_MAX_CLASSES] = {0};
+    const int64_t *all = r->rounds.blend[r->rounds.chosen].pooled.n + s->K; /* rows by label */
+    int64_t taken[TN_MAX_CLASSES] = {0};
     double *weight = malloc((size_t)s->n * sizeof *weight + 1);
     if (!weight) return tn_fail_memory((size_t)s->n * sizeof *weight, "the rows to tune on: lower reduce.tune_rows");
-    for (int k = 0; k < s->K; k++)
-        for (int j = 0; j < s->K; j++) all[k] += judged.n[k][j];
     for (int64_t i = 0; i < s->n; i++) taken[s->label[i]]++;
     for (int64_t i = 0; i < s->n; i++) weight[i] = (double)all[s->label[i]] / (double)taken[s->label[i]];
     *out = weight;

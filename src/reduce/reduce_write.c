@@ -65,14 +65,22 @@ static tn_status open_ensemble(tn_outputs *o) {
     return tn_h5_reserve(o->ensemble, "p", TN_H5_F32, 2, (int64_t[]){n, r->table->n_classes});
 }
 
+/* With many classes, a line of submission.csv names the RANKS most probable classes; ensemble.h5 has all probabilities. */
+enum { RANKS = 5 };
+static bool ranks_only(const tn_outputs *o) {
+    return o->r->table->n_classes > TN_MOST_COLUMNS;
+}
+
 static void write_head(tn_outputs *o) {
     FILE *f = o->submission.file;
     fputs("path,label", f);
-    for (int k = 0; k < o->r->table->n_classes; k++) {
+    for (int k = 0; k < o->r->table->n_classes && !ranks_only(o); k++) {
         char column[TN_NAME_BYTES + 2];
         snprintf(column, sizeof column, "p_%s", o->r->table->class_name[k]);
         tn_csv_put(f, ",", column);
     }
+    if (ranks_only(o)) fputs(",p", f);
+    for (int rank = 2; ranks_only(o) && rank <= RANKS; rank++) fprintf(f, ",label_%d,p_%d", rank, rank);
     fputc('\n', f);
     if (o->makes_ledger) fputs("path,label,suggested,margin,verdict\n", o->ledger.file);
 }
@@ -105,11 +113,27 @@ tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out) 
 /* --- this rank's block -------------------------------------------------------------------------------------------- */
 
 /* Most bytes of a line, without the path. */
-enum { MOST_LINE_BYTES = 2 * (2 * TN_NAME_BYTES + 3) + TN_MAX_CLASSES * (TN_CSV_NUMBER_BYTES + 1) };
+enum { MOST_LINE_BYTES = (RANKS + 1) * (2 * TN_NAME_BYTES + 3) + TN_MOST_COLUMNS * (TN_CSV_NUMBER_BYTES + 1) };
 
 /* Write the line of row i to `to`, which has room for it. p NULL: the row has no prediction. Returns the end of the line; `to` if
  * the row gets no line. */
 typedef char *put_row(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to);
+
+/* Write ",p,label_2,p_2,..." behind the label. best: the first class in rank. Ties: the lower class first. */
+static char *put_ranks(const tn_outputs *o, const float *p, int best, char *to) {
+    for (int rank = 1; rank <= RANKS; rank++) {
+        int next = -1;
+        *to++ = ',';
+        to = tn_csv_probability(to, p[best]);
+        if (rank == RANKS) break;
+        for (int k = 0; k < o->r->table->n_classes; k++)
+            if ((p[k] < p[best] || (p[k] == p[best] && k > best)) && (next < 0 || p[k] > p[next])) next = k;
+        best = next;
+        *to++ = ',';
+        to = tn_csv_field(to, o->r->table->class_name[best]);
+    }
+    return to;
+}
 
 static char *put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to) {
     int K = o->r->table->n_classes;
@@ -120,8 +144,10 @@ static char *put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const
     }
     to = tn_csv_field(to, rows->text + rows->path_at[i]);
     *to++ = ',';
-    to = tn_csv_field(to, o->r->table->class_name[tn_argmax(K, p)]);
-    for (int k = 0; k < K; k++) {
+    int best = tn_argmax(K, p);
+    to = tn_csv_field(to, o->r->table->class_name[best]);
+    if (ranks_only(o)) to = put_ranks(o, p, best, to);
+    for (int k = 0; k < K && !ranks_only(o); k++) {
         *to++ = ',';
         to = tn_csv_probability(to, p[k]);
     }

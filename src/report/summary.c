@@ -2,6 +2,7 @@
 #include "report/summary.h"
 
 #include "base/progress.h"
+#include "report/report_classes.h"
 #include "store/done.h"
 
 #include <jansson.h>
@@ -147,9 +148,10 @@ static void put_labels(json_t *metrics, const tn_summary_labels *labels, FILE *o
 }
 
 static void put_warnings(json_t *metrics, FILE *out) {
-    size_t i, k;
+    size_t i;
     const char *mark;
-    json_t *round, *why, *name;
+    char begin[64];
+    json_t *round, *why;
     json_array_foreach(json_object_get(metrics, "rounds"), i, round) {
         long long r = integer(round, "round");
         if (integer(round, "members") < integer(round, "planned"))
@@ -157,9 +159,9 @@ static void put_warnings(json_t *metrics, FILE *out) {
                     integer(round, "planned"));
         json_object_foreach(json_object_get(round, "out_of_fold_caveats"), mark, why) fprintf(
             out, "Warning: the cross-validation scores of round %lld are %s: %s.\n", r, mark, json_string_value(why));
-        json_array_foreach(json_object_get(json_object_get(round, "out_of_fold"), "classes_with_f1_zero"), k, name)
-            fprintf(out, "Warning: in round %lld class %s has F1 0, so the geometric mean is 0.\n", r,
-                    json_string_value(name));
+        snprintf(begin, sizeof begin, "Warning: in round %lld", r);
+        tn_report_zeros(out, begin, json_object_get(json_object_get(round, "out_of_fold"), "classes_with_f1_zero"),
+                        ", so the geometric mean is 0.");
     }
 }
 

@@ -8,11 +8,11 @@
 enum { MOST_WEIGHT = 12 }; /* P(Poisson(1) > 12) = 6e-11, less than one step of a 32-bit draw */
 
 tn_status tn_bootstrap_new(int K, int n, tn_bootstrap *out) {
-    size_t n_counts = (size_t)K * (size_t)K * (size_t)n;
+    size_t n_counts = 3 * (size_t)K * (size_t)n;
     *out = (tn_bootstrap){.K = K, .n = n, .count = calloc(n_counts + 1, sizeof *out->count)};
-    return out->count ? TN_OK
-                      : tn_fail_memory(n_counts * sizeof *out->count,
-                                       "resampled confusion matrices (in reduce: lower reduce.bootstrap)");
+    return out->count
+               ? TN_OK
+               : tn_fail_memory(n_counts * sizeof *out->count, "resampled scores (in reduce: lower reduce.bootstrap)");
 }
 
 void tn_bootstrap_free(tn_bootstrap *b) {
@@ -44,15 +44,19 @@ void tn_bootstrap_weights(uint64_t seed, int32_t group, int n, uint8_t *w_out) {
 
 void tn_bootstrap_add(tn_bootstrap *b, const uint8_t *w, int label, int predicted) {
     TN_ASSERT(label >= 0 && label < b->K && predicted >= 0 && predicted < b->K);
-    int64_t *count = b->count + ((int64_t)label * b->K + predicted) * b->n;
-    for (int j = 0; j < b->n; j++) count[j] += w[j];
+    int64_t n = b->n, *right = b->count + label * n, *labelled = b->count + (b->K + label) * n,
+            *predicted_as = b->count + (2 * b->K + predicted) * n;
+    for (int64_t j = 0; j < n; j++) {
+        labelled[j] += w[j];
+        predicted_as[j] += w[j];
+    }
+    for (int64_t j = 0; label == predicted && j < n; j++) right[j] += w[j];
 }
 
-static double value_of(const tn_bootstrap *b, int j, tn_metric metric) {
-    tn_confusion c = {.K = b->K};
-    for (int k = 0; k < b->K; k++)
-        for (int i = 0; i < b->K; i++) c.n[k][i] = b->count[((int64_t)k * b->K + i) * b->n + j];
-    tn_score s = tn_score_of(&c);
+/* room: counts for the resample. */
+static double value_of(const tn_bootstrap *b, int j, tn_metric metric, tn_counts *room) {
+    for (int64_t i = 0; i < 3 * (int64_t)b->K; i++) room->n[i] = b->count[i * b->n + j];
+    tn_score s = tn_score_of(room);
     return metric == TN_METRIC_GMEAN ? s.gmean : metric == TN_METRIC_MACRO ? s.macro : s.accuracy;
 }
 
@@ -77,15 +81,19 @@ static tn_interval interval_of(int n, double *value) {
 static tn_interval interval(const tn_bootstrap *a, const tn_bootstrap *b, tn_metric metric, double *better_out) {
     TN_ASSERT(a->n >= 1 && (!b || (b->n == a->n && b->K == a->K)));
     double *value = malloc((size_t)a->n * sizeof *value);
-    TN_ASSERT(value); /* only a few kilobytes */
+    tn_counts room = {.K = 0};
+    tn_status st = tn_counts_new(a->K, &room);
+    TN_ASSERT(value && st == TN_OK); /* only a few kilobytes */
     int n_better = 0;
     for (int j = 0; j < a->n; j++) {
-        value[j] = b ? value_of(b, j, metric) - value_of(a, j, metric) : value_of(a, j, metric);
+        double of_a = value_of(a, j, metric, &room);
+        value[j] = b ? value_of(b, j, metric, &room) - of_a : of_a;
         n_better += value[j] > 0;
     }
     if (better_out) *better_out = (double)n_better / a->n;
     tn_interval i = interval_of(a->n, value);
     free(value);
+    tn_counts_free(&room);
     return i;
 }
 

@@ -10,12 +10,12 @@
  *            component (rows that share a group, or are duplicates), so dependent rows are drawn together. A score's interval
  *            is the percentiles 2.5 and 97.5 over the resamples (linear interpolation); a class without rows in a resample has
  *            F1 0.
- * Invariants 1. One pass; memory for n confusion matrices for any number of rows. Counts of ranks and blocks can be added in
+ * Invariants 1. One pass; memory for n counts by class for any number of rows. Counts of ranks and blocks can be added in
  *               any order and give the same bits.
  *            2. The same seed gives two models the same resamples, so their difference is paired.
  * Source     Efron 1979; Poisson weights: Oza and Russell 2001, Chamandy et al. 2012 ("Estimating uncertainty for
  *            massive data streams"); for many groups they agree with drawing groups with replacement
- * Cost       n draws (about 6 ns each) per row; 8 n K^2 bytes
+ * Cost       n draws (about 6 ns each) per row; 24 n K bytes
  */
 #ifndef TN_SCORE_BOOTSTRAP_H
 #define TN_SCORE_BOOTSTRAP_H
@@ -26,7 +26,7 @@ typedef enum { TN_METRIC_GMEAN, TN_METRIC_MACRO, TN_METRIC_ACCURACY } tn_metric;
 
 typedef struct {
     int K, n;       /* classes, resamples */
-    int64_t *count; /* (K,K,n): [label][predicted][resample] */
+    int64_t *count; /* (3,K,n): the counts of tn_counts, by resample */
 } tn_bootstrap;
 
 typedef struct {

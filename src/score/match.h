@@ -24,7 +24,7 @@ enum { TN_MATCH_RESAMPLES = 1000 };
 typedef struct {
     uint64_t seed;
     tn_bootstrap older, newer;
-    tn_confusion older_rows, newer_rows;
+    tn_counts older_rows, newer_rows;
 } tn_match;
 
 typedef struct {

@@ -105,7 +105,7 @@ static tn_status compare(const tn_cfg *cfg, const tn_index *ix, const tn_ranked 
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-static json_t *score_json(const tn_ranked *r, const tn_confusion *c) {
+static json_t *score_json(const tn_ranked *r, const tn_counts *c) {
     tn_score s = tn_score_of(c);
     return json_pack("{s:i,s:b,s:s,s:f,s:f,s:f}", "trial", r->trial, "diverged", r->diverged, "why", r->why,
                      "geometric_mean", s.gmean, "macro_f1", s.macro, "accuracy", s.accuracy);

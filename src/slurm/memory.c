@@ -3,11 +3,12 @@
 
 #include "base/fs.h"
 #include "data/meta.h"
+#include "score/match.h"
 #include "search/search.h"
 #include "train/cost.h"
 
 enum { LAUNCHER_MIB = 64, PREPROCESS_MIB = 64 + 512, ONE_MIB = 128 };
-static const double MARGIN = 1.25, ROW_BYTES = 512;
+static const double MARGIN = 1.25, ROW_BYTES = 512, POSTERIOR_BYTES = 8; /* two floats for each row and class */
 
 static int on_a_node(int ranks, double rank_mib) {
     return LAUNCHER_MIB + (int)(MARGIN * ranks * rank_mib) + 1;
@@ -38,13 +39,25 @@ static tn_status add_trials(const tn_cfg *cfg, double *mib) {
     return TN_OK;
 }
 
+/* What reduce holds for any number of rows: scores, their resamples, and rows to tune on. */
+static double reduce_mib(const tn_cfg *cfg) {
+    bool tuned = cfg->reduce.method == TN_REDUCE_GREEDY || cfg->reduce.offsets || cfg->reduce.category_prior;
+    double K = cfg->data.n_classes, n_rounds = cfg->self.max_rounds + 1,
+           n_groups = cfg->train.n_sizes * cfg->train.n_seeds * n_rounds;
+    double blends = n_rounds + (tuned ? 2 : 0), resamples = 2 * cfg->reduce.bootstrap + TN_MATCH_RESAMPLES;
+    double bytes = blends * (24 * K * resamples + 16 * K * K);
+    if (tuned) bytes += (double)cfg->reduce.tune_rows * K * (4 * n_groups + 8);
+    return bytes / 0x1p20;
+}
+
 tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {
-    double cell_mib = 0, rows_mib = (double)rows * ROW_BYTES / 0x1p20;
+    double cell_mib = 0, rows_mib = (double)rows * ROW_BYTES / 0x1p20,
+           posteriors_mib = (double)rows * POSTERIOR_BYTES * cfg->data.n_classes / 0x1p20;
     int ranks = cfg->slurm.ranks_per_node;
     TN_TRY(tn_is_search(cfg) ? add_trials(cfg, &cell_mib) : add_cell(cfg, &cell_mib));
     *out = (tn_memory){.preprocess_mib = on_a_node(ranks, PREPROCESS_MIB + rows_mib),
-                       .train_mib = on_a_node(ranks, cell_mib + rows_mib),
-                       .one_mib = on_a_node(1, ONE_MIB + rows_mib)};
+                       .train_mib = on_a_node(ranks, cell_mib + rows_mib + posteriors_mib),
+                       .one_mib = on_a_node(1, ONE_MIB + rows_mib + posteriors_mib + reduce_mib(cfg))};
     return TN_OK;
 }
 

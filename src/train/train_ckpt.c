@@ -27,43 +27,35 @@ static int parts_of(const tn_train *t, part out[MOST_PARTS]) {
 }
 
 static json_t *clock_json(const tn_train_clock *c, int K) {
-    json_t *f1 = json_array(), *exposure = json_array();
-    for (int k = 0; k < K; k++) {
-        json_array_append_new(f1, json_real(c->best.f1[k]));
-        json_array_append_new(exposure, json_integer(c->exposure[k]));
-    }
-    return json_pack("{s:I,s:I,s:i,s:i,s:I,s:f,s:f,s:f,s:o,s:s,s:f,s:I,s:o,s:I,s:f,s:f,s:f}", "step",
-                     (json_int_t)c->step, "images_seen", (json_int_t)c->images_seen, "evaluations_done",
-                     c->evaluations_done, "best_evaluation", c->best_evaluation, "best_n", (json_int_t)c->best.N,
-                     "best_gmean", c->best.gmean, "best_macro", c->best.macro, "best_accuracy", c->best.accuracy,
-                     "best_f1", f1, "best_digest", c->best_digest, "loss_sum", c->loss_sum, "loss_steps",
-                     (json_int_t)c->loss_steps, "exposure", exposure, "journal_bytes", (json_int_t)c->journal_bytes,
-                     "seconds", c->seconds, "small_sq", c->small_sq, "big_sq", c->big_sq);
+    json_t *exposure = json_array();
+    for (int k = 0; k < K; k++) json_array_append_new(exposure, json_integer(c->exposure[k]));
+    return json_pack("{s:I,s:I,s:i,s:i,s:I,s:f,s:f,s:f,s:s,s:f,s:I,s:o,s:I,s:f,s:f,s:f}", "step", (json_int_t)c->step,
+                     "images_seen", (json_int_t)c->images_seen, "evaluations_done", c->evaluations_done,
+                     "best_evaluation", c->best_evaluation, "best_n", (json_int_t)c->best.N, "best_gmean",
+                     c->best.gmean, "best_macro", c->best.macro, "best_accuracy", c->best.accuracy, "best_digest",
+                     c->best_digest, "loss_sum", c->loss_sum, "loss_steps", (json_int_t)c->loss_steps, "exposure",
+                     exposure, "journal_bytes", (json_int_t)c->journal_bytes, "seconds", c->seconds, "small_sq",
+                     c->small_sq, "big_sq", c->big_sq);
 }
 
 static tn_status clock_from(const char *text, int K, tn_train_clock *c) {
-    json_t *j = text ? json_loads(text, 0, NULL) : NULL, *f1 = NULL, *exposure = NULL;
+    json_t *j = text ? json_loads(text, 0, NULL) : NULL, *exposure = NULL;
     const char *digest = NULL;
     json_int_t step, seen, best_n, loss_steps, journal;
-    int ok =
-        j ? json_unpack(j, "{s:I,s:I,s:i,s:i,s:I,s:F,s:F,s:F,s:o,s:s,s:F,s:I,s:o,s:I,s:F,s?F,s?F}", "step", &step,
-                        "images_seen", &seen, "evaluations_done", &c->evaluations_done, "best_evaluation",
-                        &c->best_evaluation, "best_n", &best_n, "best_gmean", &c->best.gmean, "best_macro",
-                        &c->best.macro, "best_accuracy", &c->best.accuracy, "best_f1", &f1, "best_digest", &digest,
-                        "loss_sum", &c->loss_sum, "loss_steps", &loss_steps, "exposure", &exposure, "journal_bytes",
-                        &journal, "seconds", &c->seconds, "small_sq", &c->small_sq, "big_sq", &c->big_sq)
-          : -1;
+    int ok = j ? json_unpack(j, "{s:I,s:I,s:i,s:i,s:I,s:F,s:F,s:F,s:s,s:F,s:I,s:o,s:I,s:F,s?F,s?F}", "step", &step,
+                             "images_seen", &seen, "evaluations_done", &c->evaluations_done, "best_evaluation",
+                             &c->best_evaluation, "best_n", &best_n, "best_gmean", &c->best.gmean, "best_macro",
+                             &c->best.macro, "best_accuracy", &c->best.accuracy, "best_digest", &digest, "loss_sum",
+                             &c->loss_sum, "loss_steps", &loss_steps, "exposure", &exposure, "journal_bytes", &journal,
+                             "seconds", &c->seconds, "small_sq", &c->small_sq, "big_sq", &c->big_sq)
+               : -1;
     if (ok == 0) {
         c->step = step;
         c->images_seen = seen;
         c->best.N = best_n;
-        c->best.K = K;
         c->loss_steps = loss_steps;
         c->journal_bytes = journal;
-        for (int k = 0; k < K; k++) {
-            c->best.f1[k] = json_number_value(json_array_get(f1, (size_t)k));
-            c->exposure[k] = json_integer_value(json_array_get(exposure, (size_t)k));
-        }
+        for (int k = 0; k < K; k++) c->exposure[k] = json_integer_value(json_array_get(exposure, (size_t)k));
         snprintf(c->best_digest, sizeof c->best_digest, "%s", digest);
     }
     json_decref(j);

@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { BLOCK = 65536, PATH_BYTES = 16 };
+enum { BLOCK = 65536, FEW_CLASSES = 64, PATH_BYTES = 16 };
 
 static double mib(void) {
     struct rusage u;
@@ -71,13 +71,14 @@ static tn_status publish(const char *dir, const char *stage, const char *setting
 }
 
 static tn_status fill(const tn_index *ix, const tn_cell *cell, tn_h5 *f) {
-    static float p[BLOCK * TN_MAX_CLASSES];
+    static float p[BLOCK * FEW_CLASSES];
     int K = ix->n_classes;
+    int64_t room = K > FEW_CLASSES ? BLOCK * FEW_CLASSES / K : BLOCK;
     TN_TRY(tn_h5_stamp(f, "posteriors", 1));
     TN_TRY(tn_h5_reserve(f, "z", TN_H5_F32, 2, (int64_t[]){ix->n, K}));
     TN_TRY(tn_h5_reserve(f, "p", TN_H5_F32, 2, (int64_t[]){ix->n, K}));
-    for (int64_t first = 0; first < ix->n; first += BLOCK) {
-        int64_t n = ix->n - first < BLOCK ? ix->n - first : BLOCK;
+    for (int64_t first = 0; first < ix->n; first += room) {
+        int64_t n = ix->n - first < room ? ix->n - first : room;
         for (int64_t i = 0; i < n; i++) {
             int favoured = (ix->label[first + i] + ((first + i) / 5 % 5 == 0)) % K;
             float most = 0.5F + 0.01F * (float)((first + i + cell->fold) % 16);

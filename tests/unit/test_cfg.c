@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "cfg/cfg.h"
+#include "cfg/shown.h"
 
 #include <dirent.h>
 
@@ -463,6 +464,60 @@ static void reference_page(void **unused) {
     free(text);
 }
 
+#define FROM_FILE "data: { metadata = \"m\"; classes_file = \"names.txt\"; };\ntrain: { images = 1000; };\n"
+
+/* n names, one a line; ended: does the last line end? */
+static void write_names(int n, bool ended) {
+    char *text = malloc((size_t)n * 16 + 1), *to = text;
+    assert_non_null(text);
+    for (int i = 0; i < n; i++) to += sprintf(to, "n%06d%s", i, i + 1 < n || ended ? "\r\n" : "");
+    *to = 0;
+    unit_write("names.txt", text);
+    free(text);
+}
+
+static void classes_of_a_file(void **unused) {
+    (void)unused;
+    for (int ended = 0; ended < 2; ended++) {
+        write_names(TN_MAX_CLASSES, ended);
+        tn_cfg *c = read_ok(FROM_FILE, 0, NULL);
+        assert_int_equal(c->data.n_classes, TN_MAX_CLASSES);
+        assert_string_equal(c->data.classes[0], "n000000");
+        assert_string_equal(c->data.classes[1000], "n001000");
+        tn_cfg_free(&c);
+    }
+    write_names(22000, true);
+    assert_refused(FROM_FILE, "names.txt has 22000 lines: give at most 1024 classes");
+    unit_write("names.txt", "worn\n\ncooked\n");
+    assert_refused(FROM_FILE, "data.classes: class 2 has no name");
+    unit_write("names.txt", "worn\ncooked\nworn\n");
+    assert_refused(FROM_FILE, "\"worn\" is named twice");
+    unit_write("names.txt", "worn\n\xff\n");
+    assert_refused(FROM_FILE, "is not UTF-8 text");
+    unit_write("names.txt", "a\nc\n");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; classes_file = \"names.txt\"; };\ntrain: { "
+                   "images = 9; };\n",
+                   "data.classes differs from data.classes_file");
+    assert_refused("data: { metadata = \"m\"; classes_file = \"no.txt\"; };\ntrain: { images = 9; };\n", "no.txt");
+    assert_refused("data: { metadata = \"m\"; };\ntrain: { images = 9; };\n",
+                   "data.classes: give at least 2 classes, here or in data.classes_file");
+}
+
+/* Of few classes all, in their order; of many those with the largest keys. */
+static void shown_classes(void **unused) {
+    (void)unused;
+    double key[TN_MAX_CLASSES];
+    int class[TN_MOST_SHOWN];
+    for (int k = 0; k < TN_MAX_CLASSES; k++) key[k] = k * 7919 % 1000; /* 7919 k mod 1000 */
+    assert_int_equal(tn_shown(TN_MOST_SHOWN, key, class), TN_MOST_SHOWN);
+    for (int i = 0; i < TN_MOST_SHOWN; i++) assert_int_equal(class[i], i);
+    assert_int_equal(tn_shown(1000, key, class), TN_MOST_SHOWN); /* each key from 0 to 999 once */
+    for (int i = 0; i < TN_MOST_SHOWN; i++) assert_true(key[class[i]] == 999 - i);
+    for (int k = 0; k < TN_MAX_CLASSES; k++) key[k] = 0;
+    tn_shown(1000, key, class);
+    for (int i = 0; i < TN_MOST_SHOWN; i++) assert_int_equal(class[i], i);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),      cmocka_unit_test(names),         cmocka_unit_test(values),
@@ -470,5 +525,19 @@ int main(void) {
         cmocka_unit_test(identity),      cmocka_unit_test(printing),      cmocka_unit_test(search_space),
         cmocka_unit_test(search_errors), cmocka_unit_test(augmentations), cmocka_unit_test(job_files),
         cmocka_unit_test(reference_page)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults),
+                                       cmocka_unit_test(names),
+                                       cmocka_unit_test(values),
+                                       cmocka_unit_test(errors),
+                                       cmocka_unit_test(syntax),
+                                       cmocka_unit_test(text_forms),
+                                       cmocka_unit_test(identity),
+                                       cmocka_unit_test(printing),
+                                       cmocka_unit_test(search_space),
+                                       cmocka_unit_test(search_errors),
+                                       cmocka_unit_test(job_files),
+                                       cmocka_unit_test(reference_page),
+                                       cmocka_unit_test(classes_of_a_file),
+                                       cmocka_unit_test(shown_classes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

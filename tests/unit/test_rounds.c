@@ -170,8 +170,8 @@ static int assert_judged(const job *j, int f, uint8_t *verdict) {
     return n_dropped;
 }
 
-/* Rows of a predictions file: the cell's fold and what no model sees. Adds the fold's to the confusion. */
-static void assert_predicted(const job *j, const tn_cell *cell, tn_confusion *c) {
+/* Rows of a predictions file: the cell's fold and what no model sees. Adds the fold's to the counts. */
+static void assert_predicted(const job *j, const tn_cell *cell, tn_counts *c) {
     tn_pred *pr = NULL;
     float p[N * K];
     int64_t at = 0, row[N];
@@ -180,7 +180,7 @@ static void assert_predicted(const job *j, const tn_cell *cell, tn_confusion *c)
     for (int i = 0; i < N; i++) {
         if (j->ix->fold[i] != cell->fold && j->ix->fold[i] != TN_FOLD_NONE) continue;
         assert_int_equal(row[at], i);
-        if (j->ix->fold[i] == cell->fold) tn_confusion_add(c, j->ix->label[i], tn_argmax(K, p + at * K));
+        if (j->ix->fold[i] == cell->fold) tn_counts_add(c, j->ix->label[i], tn_argmax(K, p + at * K));
         at++;
     }
     assert_int_equal(at, tn_pred_info_of(pr)->n);
@@ -219,7 +219,7 @@ static void assert_views(job *j) {
     predict_with(j, &cell, 1, VIEW + 2, a);
 }
 
-static void assert_scored(const job *j, int round, const tn_confusion *c) {
+static void assert_scored(const job *j, int round, const tn_counts *c) {
     char path[TN_PATH_BYTES];
     tn_score s = tn_score_of(c);
     assert_int_equal(tn_path(path, "%s/metrics.json", j->cfg->run_dir), TN_OK);
@@ -407,13 +407,15 @@ static void assert_improvement(const job *j) {
     for (int round = 0; round < 2; round++)
         for (int f = 0; f < F; f++) {
             uint8_t validation[N];
-            tn_confusion c = {.K = K};
+            tn_counts c = {.K = 0};
+            assert_int_equal(tn_counts_new(K, &c), TN_OK);
             read_posteriors(j, &(tn_cell){.round = round, .fold = f, .size_px = 16, .seed = 1}, z, p);
             assert_int_equal(tn_validation_draw(j->cfg, j->ix, f, validation), TN_OK);
             for (int i = 0; i < N; i++)
-                if (validation[i]) tn_confusion_add(&c, j->ix->label[i], tn_argmax(K, p + i * K));
+                if (validation[i]) tn_counts_add(&c, j->ix->label[i], tn_argmax(K, p + i * K));
             gmean[round] += tn_score_of(&c).gmean / F;
             macro[round] += tn_score_of(&c).macro / F;
+            tn_counts_free(&c);
         }
     bool expected = gmean[0] != gmean[1] ? gmean[1] > gmean[0] : macro[1] > macro[0];
     assert_int_equal(tn_round_improved(j->cfg, j->ix, 1, &improved, why), TN_OK);
@@ -447,8 +449,9 @@ static void asked_to_stop(job *j) {
 
 static void rounds(tn_run run) {
     job j;
-    tn_confusion c[2] = {{.K = K}, {.K = K}};
+    tn_counts c[2];
     int n_dropped = 0;
+    for (int round = 0; round < 2; round++) assert_int_equal(tn_counts_new(K, &c[round]), TN_OK);
     begin(&j, run, "rounds", "train.images=640", "train.evaluations=1");
     j.cfg->self.max_rounds = 2; /* a last round would have no posteriors */
     for (int f = 0; f < F; f++) train(&j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1});
@@ -472,7 +475,10 @@ static void rounds(tn_run run) {
         }
     assert_views(&j);
     assert_int_equal(tn_reduce(&j.run, j.cfg, false), TN_OK);
-    for (int round = 0; round < 2; round++) assert_scored(&j, round, &c[round]);
+    for (int round = 0; round < 2; round++) {
+        assert_scored(&j, round, &c[round]);
+        tn_counts_free(&c[round]);
+    }
     assert_improvement(&j);
     shared_view(&j);
     other_posteriors(&j);
