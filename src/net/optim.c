@@ -5,13 +5,28 @@
 
 static const float BETA2 = 0.999F, EPS = 1e-8F; /* Kingma & Ba 2015, section 2; beta1 is train.momentum */
 
+/* Where in its cycle the cosine is, 0 to 1. t: the same of the whole training. The first of n cycles takes the share
+ * 1 / (1 + g + ... + g^(n-1)), each further one g times as much. */
+static double cycle_at(const tn_cfg *cfg, double t) {
+    double length = 1, all = 1, begin = 0;
+    for (int i = 0; i < cfg->train.restarts; i++) all += length *= cfg->train.restart_growth;
+    length = 1;
+    for (int i = 0; i < cfg->train.restarts && t * all >= begin + length; i++) {
+        begin += length;
+        length *= cfg->train.restart_growth;
+    }
+    return fmin((t * all - begin) / length, 1.0);
+}
+
 double tn_learning_rate(const tn_cfg *cfg, int64_t images_seen) {
     double rate = cfg->train.learning_rate, seen = (double)images_seen;
     double warmup = (double)cfg->train.warmup_images, images = (double)cfg->train.images;
     if (seen < warmup) return rate * seen / warmup;
     if (cfg->train.schedule == TN_SCHEDULE_CONSTANT) return rate;
+    if (cfg->train.schedule == TN_SCHEDULE_STEP)
+        return rate * pow(cfg->train.step_factor, floor((seen - warmup) / (double)cfg->train.step_images));
     double t = images > warmup ? fmin((seen - warmup) / (images - warmup), 1.0) : 1.0;
-    return rate * (1.0 + cos(acos(-1.0) * t)) / 2.0;
+    return rate * (1.0 + cos(acos(-1.0) * cycle_at(cfg, t))) / 2.0;
 }
 
 double tn_ema_decay(const tn_cfg *cfg, int64_t step) {

@@ -6,15 +6,19 @@
  *
  * AdamW's beta1 is train.momentum, beta2 and epsilon are 0.999 and 1e-8 (Kingma & Ba 2015; PyTorch's defaults).
  * Weight decay acts only on convolution and dense weights, not on biases, gamma and beta (as in timm and the papers).
- * Source  Loshchilov & Hutter 2017 (cosine, SGDR eq. 5 without restarts), 2019 (AdamW)
+ * Source  Loshchilov & Hutter 2017 (cosine with restarts, SGDR eq. 5), 2019 (AdamW)
  */
 #ifndef TN_NET_OPTIM_H
 #define TN_NET_OPTIM_H
 
 #include "net/net.h"
 
-/* The learning rate. It rises linearly from 0 during the first train.warmup_images. Then constant: r; or cosine:
- * r (1 + cos(pi t)) / 2, t = (seen - warmup) / (images - warmup). images_seen: before the step. */
+/* The learning rate. It rises linearly from 0 during the first train.warmup_images. Then
+ * constant  r
+ * step      r train.step_factor^n, n = floor((seen - warmup) / train.step_images)
+ * cosine    r (1 + cos(pi t)) / 2, where t rises from 0 to 1 in each of train.restarts + 1 cycles, which fill images - warmup; each
+ *           is train.restart_growth times as long as the one before
+ * images_seen: before the step. */
 double tn_learning_rate(const tn_cfg *cfg, int64_t images_seen);
 
 /* The decay of the weight average: min(1 - 1 / (step + 1), train.ema_decay), step counted from 1, so that the initial weights are

@@ -65,6 +65,8 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
     tn_exec_lane lane = {.image = tn_images_of(in.image, &t->train_spec.norm),
                          .extra = in.extra,
                          .target = in.target,
+                         .class_weight = t->class_loss.weight,
+                         .logit_shift = t->class_loss.shift,
                          .teacher = ask_teacher(t, &in),
                          .consistency = t->cfg->self.consistency,
                          .consistency_weight = tn_consistency_weight(t->cfg, t->clock.images_seen),

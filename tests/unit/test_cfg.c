@@ -361,7 +361,7 @@ static void search_errors(void **unused) {
     assert_refused(SPACE("{ key = \"train.augment.cutmx.probability\"; uniform = ( 0, 0.2 ); }"),
                    "did you mean train.augment.cutmix.probability?");
     assert_refused(SPACE("{ key = \"train.sampler\"; choice = ( \"natural\", \"balanced\" ); }"),
-                   "job.cfg:4: train.sampler = \"balanced\" is unknown: give one of: \"natural\", \"balanced_down\"");
+                   "job.cfg:4: train.sampler = \"balanced\" is unknown (did you mean \"balanced_up\"?): give one of: \"natural\", ");
     assert_refused(SPACE("{ key = \"train.label_smoothing\"; uniform = ( 0, 1.5 ); }"),
                    "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from 0 to 0.9");
     assert_refused(SPACE("{ key = \"train.lane_images\"; uniform = ( 1, 4 ); }"), "use integer or choice");

@@ -138,6 +138,48 @@ static void schedules(void **unused) {
     free(cfg);
 }
 
+/* cos(pi/3) = 1/2. Two restarts in 900 images: cycles of 300. With growth 2, cycles of 100, 200 and 400 fill 700. */
+static void restarts(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = cfg_new();
+    cfg->train.schedule = TN_SCHEDULE_COSINE;
+    cfg->train.warmup_images = 100;
+    cfg->train.restarts = 2;
+    cfg->train.restart_growth = 1;
+    const struct {
+        int64_t seen;
+        double rate;
+    } even[] = {{50, 0.25},  {100, 0.5}, {200, 0.375}, {250, 0.25},  {300, 0.125}, {400, 0.5},
+                {550, 0.25}, {700, 0.5}, {800, 0.375}, {900, 0.125}, {1000, 0},    {1016, 0}};
+    for (size_t i = 0; i < sizeof even / sizeof *even; i++) assert_rate(cfg, even[i].seen, even[i].rate);
+    cfg->train.images = 800;
+    cfg->train.restart_growth = 2;
+    const struct {
+        int64_t seen;
+        double rate;
+    } growing[] = {{100, 0.5}, {150, 0.25}, {200, 0.5}, {300, 0.25}, {400, 0.5}, {600, 0.25}, {800, 0}};
+    for (size_t i = 0; i < sizeof growing / sizeof *growing; i++) assert_rate(cfg, growing[i].seen, growing[i].rate);
+    assert_true(tn_learning_rate(cfg, 199) < 0.001 && tn_learning_rate(cfg, 399) < 0.001);
+    free(cfg);
+}
+
+static void steps(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = cfg_new();
+    cfg->train.schedule = TN_SCHEDULE_STEP;
+    cfg->train.warmup_images = 100;
+    cfg->train.step_images = 300;
+    cfg->train.step_factor = 0.2;
+    assert_rate(cfg, 50, 0.25);
+    assert_rate(cfg, 100, 0.5);
+    assert_rate(cfg, 399, 0.5);
+    assert_rate(cfg, 400, 0.1);
+    assert_rate(cfg, 699, 0.1);
+    assert_rate(cfg, 700, 0.02);
+    assert_rate(cfg, 1000, 0.004);
+    free(cfg);
+}
+
 static void averaging(void **unused) {
     (void)unused;
     tn_cfg *cfg = cfg_new();
@@ -152,8 +194,9 @@ static void averaging(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(adamw), cmocka_unit_test(momentum_is_beta1),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(adamw),       cmocka_unit_test(momentum_is_beta1),
                                        cmocka_unit_test(sgd_clipped), cmocka_unit_test(schedules),
+                                       cmocka_unit_test(restarts),    cmocka_unit_test(steps),
                                        cmocka_unit_test(averaging)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
