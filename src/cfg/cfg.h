@@ -31,6 +31,7 @@ enum {
     TN_MAX_SIZES = 8,
     TN_MAX_FOLDS = 64,
     TN_MAX_AUGMENT = 16,
+    TN_MAX_STAGES = 9, /* of a net: the stem, seven groups of blocks, the last convolution */
     TN_MAX_VIEWS = 16,
     TN_MAX_SPACE = 16,   /* keys of a search */
     TN_MAX_CHOICES = 16, /* of one of them */
@@ -170,6 +171,9 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         double class_weight, logit_adjustment;        /* 0, 0; train/class_loss.h                              */
         tn_optim_kind optimizer;                      /* adamw                                                 */
         double learning_rate, momentum, weight_decay; /* 1e-3, 0.9, 0.01                      */
+        double head_learning_rate, layer_decay;       /* 0 = learning_rate, 1                                  */
+        int freeze_stages;                            /* 0; net.h: tn_net_stages                               */
+        int64_t freeze_images;                        /* 0                                                     */
         tn_schedule_kind schedule;                    /* cosine                                                */
         int64_t warmup_images;                        /* 0                                                     */
         int restarts;                                 /* 0; cosine                                             */

@@ -62,6 +62,17 @@ static void check_schedule(const tn_cfg *cfg, tn_problems *p) {
                    "train.restarts: only train.schedule = \"cosine\" has restarts: take it away");
 }
 
+static void check_frozen(const tn_cfg *cfg, tn_problems *p) {
+    int64_t stages = cfg->train.freeze_stages, images = cfg->train.freeze_images;
+    if (stages > 0 && images == 0)
+        tn_problem(p, line_of(cfg, "train", "freeze_stages"),
+                   "train.freeze_stages = %lld: set train.freeze_images, the images during which they are frozen",
+                   (long long)stages);
+    if (images > 0 && stages == 0)
+        tn_problem(p, line_of(cfg, "train", "freeze_images"),
+                   "train.freeze_images: nothing is frozen: set train.freeze_stages, or take it away");
+}
+
 static void check_train(const tn_cfg *cfg, tn_problems *p) {
     int lanes = cfg->train.lanes;
     if (lanes & (lanes - 1))
@@ -265,6 +276,7 @@ void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     check_train(cfg, p);
     check_sampler(cfg, p);
     check_schedule(cfg, p);
+    check_frozen(cfg, p);
     check_self(cfg, p);
     check_search(cfg, p);
     check_predict(cfg, p);

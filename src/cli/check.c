@@ -84,8 +84,8 @@ static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
     if (cfg->self.consistency_weight > 0)
         printf("# teacher %" PRId64 " more images, forward pass only = %" PRId64 " cells x train.images\n",
                cells * cfg->train.images, cells);
-    tn_status st = exposure(cfg, meta);
-    if (st == TN_OK) st = tn_fold_foresee(cfg, meta);
+    tn_status st = tn_fold_foresee(cfg, meta);
+    if (st == TN_OK) st = exposure(cfg, meta);
     tn_meta_free(&meta);
     return st;
 }

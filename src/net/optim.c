@@ -48,19 +48,33 @@ static bool decays(const tn_tensor *t) {
     return t->kind == TN_TENSOR_CONV || t->kind == TN_TENSOR_DEPTHWISE || t->kind == TN_TENSOR_DENSE;
 }
 
+int64_t tn_frozen_steps(const tn_cfg *cfg) {
+    int64_t images = (int64_t)cfg->train.lanes * cfg->train.lane_images;
+    return cfg->train.freeze_images > 0 ? (cfg->train.freeze_images + images - 1) / images : 0;
+}
+
+/* The learning rate of a stage, as a factor of the rate of the schedule. */
+static double stage_factor(const tn_net *net, const tn_cfg *cfg, int stage) {
+    int behind = tn_net_stages(net) - stage;
+    if (behind > 0) return pow(cfg->train.layer_decay, behind);
+    return cfg->train.head_learning_rate > 0 ? cfg->train.head_learning_rate / cfg->train.learning_rate : 1;
+}
+
 void tn_optim_step(tn_dev *dev, const tn_net *net, const tn_cfg *cfg, double rate, int64_t step, float *grads,
                    float *params, float *m, float *v) {
     float momentum = (float)cfg->train.momentum;
+    int64_t n_frozen = tn_frozen_steps(cfg);
     if (cfg->train.clip_norm > 0) clip(dev, tn_net_params(net), cfg->train.clip_norm, grads);
     for (int i = 0; i < tn_net_tensors(net); i++) {
         const tn_tensor *t = tn_net_tensor(net, i);
-        if (tn_tensor_is_state(t)) continue;
+        int64_t at = t->offset, began = t->stage < cfg->train.freeze_stages ? n_frozen : 0;
+        if (tn_tensor_is_state(t) || step <= began) continue;
         float decay = decays(t) ? (float)cfg->train.weight_decay : 0.0F;
-        int64_t at = t->offset;
+        float own = (float)(rate * stage_factor(net, cfg, t->stage));
         if (cfg->train.optimizer == TN_OPTIM_SGD)
-            dev->op->sgd(dev, t->n, (float)rate, momentum, decay, grads + at, m + at, params + at);
+            dev->op->sgd(dev, t->n, own, momentum, decay, grads + at, m + at, params + at);
         else
-            dev->op->adamw(dev, t->n, (float)rate, momentum, BETA2, EPS, decay, step, grads + at, m + at, v + at,
+            dev->op->adamw(dev, t->n, own, momentum, BETA2, EPS, decay, step - began, grads + at, m + at, v + at,
                            params + at);
     }
 }

@@ -1,6 +1,5 @@
 /* made by make_class_loss.py with PyTorch 2.15.0 */
 enum { CLASS_B = 4, CLASS_K = 5 };
-static const double CLASS_SHARE[] = {0.6, 0.2, 0.1, 0.07, 0.03};
 static const double CLASS_LOGIT[] = {0.300000012, -1.20000005, 0.800000012, 2.0999999, -0.400000006}, CLASS_TARGET[] = {0.92, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02, 0.92, 0.29, 0.02, 0.02, 0.65, 0.02, 0, 0, 0, 0, 0};
 /* power: weights are shares to the power of -power, scaled so that their mean over the images is 1; tau: of the logits */
 typedef struct { double power, tau, weight[5], shift[5], loss[4], gradient[5]; } golden_class_loss;

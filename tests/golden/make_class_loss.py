@@ -21,7 +21,6 @@ def numbers(x):
     return "{" + ", ".join("%.9g" % (y + 0.) for y in x.flatten().tolist()) + "}"
 
 
-print("static const double CLASS_SHARE[] = %s;" % numbers(shares))
 print("static const double CLASS_LOGIT[] = %s, CLASS_TARGET[] = %s;" % (numbers(logits), numbers(target)))
 print("/* power: weights are shares to the power of -power, scaled so that their mean over the images is 1; tau: of the logits */")
 print("typedef struct { double power, tau, weight[%d], shift[%d], loss[%d], gradient[%d]; } golden_class_loss;" % (K, K, B, K))

@@ -233,6 +233,41 @@ static void class_loss(void **unused) {
     }
 }
 
+static void on_frozen(void *context, int64_t from) {
+    int64_t *last = context;
+    assert_true(from <= *last);
+    *last = from;
+}
+
+/* With the first n stages frozen, the other gradients have the bits that they have without, and the frozen ones are zeros. */
+static void frozen(void **unused) {
+    (void)unused;
+    for (int d = 0; d < N_DEVICES; d++) {
+        rig r = rig_new(&scenes[0], devices[d], 1, 0, true);
+        float *all = host(r.n_params), *some = host(r.n_params);
+        train(&r);
+        r.dev->op->download(r.dev, r.n_params, r.grads, all);
+        for (int n = 1; n <= tn_net_stages(r.net); n++) {
+            int64_t n_frozen = tn_net_params_in(r.net, n), last = r.n_params;
+            tn_exec_lane lane = {.image = {.x = r.image},
+                                 .target = r.target,
+                                 .n_frozen = n_frozen,
+                                 .seed = 3,
+                                 .position = 64,
+                                 .on_grads = on_frozen,
+                                 .context = &last};
+            tn_exec_train(r.ex, &lane, r.grads, r.moments, NULL);
+            r.dev->op->download(r.dev, r.n_params, r.grads, some);
+            assert_memory_equal(some + n_frozen, all + n_frozen, (size_t)(r.n_params - n_frozen) * sizeof *all);
+            for (int64_t i = 0; i < n_frozen; i++) assert_true(some[i] == 0);
+            assert_int_equal(last, 0);
+        }
+        free(all);
+        free(some);
+        rig_free(&r);
+    }
+}
+
 /* d loss / dt along a direction, with dropout and drop-connect on: the masks depend on the position alone. */
 static void finite_differences(void **unused) {
     (void)unused;
@@ -358,9 +393,9 @@ static void errors(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(eval_logits), cmocka_unit_test(train_step),
-                                       cmocka_unit_test(class_loss),  cmocka_unit_test(finite_differences),
-                                       cmocka_unit_test(draws),       cmocka_unit_test(drop_shares),
-                                       cmocka_unit_test(evaluation),  cmocka_unit_test(errors)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(eval_logits), cmocka_unit_test(train_step),         cmocka_unit_test(class_loss),
+        cmocka_unit_test(frozen),      cmocka_unit_test(finite_differences), cmocka_unit_test(draws),
+        cmocka_unit_test(drop_shares), cmocka_unit_test(evaluation),         cmocka_unit_test(errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
