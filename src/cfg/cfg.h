@@ -34,6 +34,7 @@ enum {
     TN_MAX_SIZES = 8,
     TN_MAX_FOLDS = 64,
     TN_MAX_AUGMENT = 16,
+    TN_MAX_STAGES = 9, /* of a net: the stem, seven groups of blocks, the last convolution */
     TN_MAX_VIEWS = 16,
     TN_MAX_SPACE = 16,   /* keys of a search */
     TN_MAX_CHOICES = 16, /* of one of them */
@@ -47,9 +48,16 @@ enum {
 /* enums of settings: values are indices in the lists of words in cfg_table.c */
 typedef enum { TN_STORE_JPEG, TN_STORE_ORIGINAL, TN_STORE_RAW } tn_store;
 typedef enum { TN_VALIDATION_SLICE, TN_VALIDATION_HELD_OUT } tn_validation;
-typedef enum { TN_SAMPLER_NATURAL, TN_SAMPLER_BALANCED_DOWN } tn_sampler_kind;
+typedef enum {
+    TN_SAMPLER_NATURAL,
+    TN_SAMPLER_BALANCED_DOWN,
+    TN_SAMPLER_BALANCED_UP,
+    TN_SAMPLER_N_PER_CLASS,
+    TN_SAMPLER_SQUARE_ROOT
+} tn_sampler_kind;
+extern const char *const tn_sampler_words[];                 /* NULL at the end */
 typedef enum { TN_OPTIM_SGD, TN_OPTIM_ADAMW } tn_optim_kind; /* sgd = Nesterov momentum */
-typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE } tn_schedule_kind;
+typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE, TN_SCHEDULE_STEP } tn_schedule_kind;
 typedef enum { TN_VIEW_OWN, TN_VIEW_SHARED } tn_self_view;
 typedef enum { TN_SELF_SELF, TN_SELF_CONFIDENT, TN_SELF_DISAGREEMENT } tn_self_method;
 typedef enum { TN_PRUNE_NOISE_RATE, TN_PRUNE_BOTH } tn_prune;
@@ -185,13 +193,22 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         int lanes, lane_images, lane_threads; /* 2, 16, 1                                     */
         int loader_threads;                   /* 1; never changes results                              */
         tn_sampler_kind sampler;              /* natural                                               */
+        int64_t rows_per_class;               /* 0; n_per_class: rows of each class in an epoch        */
         int n_augment;
         tn_augment augment[TN_MAX_AUGMENT];
         double label_smoothing;                       /* 0.1                                                   */
+        double class_weight, logit_adjustment;        /* 0, 0; train/class_loss.h                              */
         tn_optim_kind optimizer;                      /* adamw                                                 */
         double learning_rate, momentum, weight_decay; /* 1e-3, 0.9, 0.01                      */
+        double head_learning_rate, layer_decay;       /* 0 = learning_rate, 1                                  */
+        int freeze_stages;                            /* 0; net.h: tn_net_stages                               */
+        int64_t freeze_images;                        /* 0                                                     */
         tn_schedule_kind schedule;                    /* cosine                                                */
         int64_t warmup_images;                        /* 0                                                     */
+        int restarts;                                 /* 0; cosine                                             */
+        double restart_growth;                        /* 1                                                     */
+        int64_t step_images;                          /* 0; step                                               */
+        double step_factor;                           /* 0.1                                                   */
         double clip_norm;                             /* 0 = off                                               */
         double ema_decay;                             /* 0.99 per step; 0 = off                                */
         int evaluations;                              /* 5, evenly spaced over the budget                      */

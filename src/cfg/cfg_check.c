@@ -13,6 +13,42 @@ static int line_of(const tn_cfg *cfg, const char *group, const char *name) {
     return 0;
 }
 
+static void check_sampler(const tn_cfg *cfg, tn_problems *p) {
+    bool wanted = cfg->train.sampler == TN_SAMPLER_N_PER_CLASS, given = cfg->train.rows_per_class > 0;
+    if (wanted && !given)
+        tn_problem(p, line_of(cfg, "train", "sampler"),
+                   "train.sampler = \"n_per_class\": set train.rows_per_class, the rows of each class in an epoch");
+    if (given && !wanted)
+        tn_problem(p, line_of(cfg, "train", "rows_per_class"),
+                   "train.rows_per_class: only train.sampler = \"n_per_class\" uses it: take it away");
+}
+
+/* Keys of one schedule say nothing in another. */
+static void check_schedule(const tn_cfg *cfg, tn_problems *p) {
+    bool step = cfg->train.schedule == TN_SCHEDULE_STEP, cosine = cfg->train.schedule == TN_SCHEDULE_COSINE;
+    if (step && cfg->train.step_images == 0)
+        tn_problem(
+            p, line_of(cfg, "train", "schedule"),
+            "train.schedule = \"step\": set train.step_images, the images from one fall of the rate to the next");
+    if (!step && cfg->train.step_images > 0)
+        tn_problem(p, line_of(cfg, "train", "step_images"),
+                   "train.step_images: only train.schedule = \"step\" uses it: take it away");
+    if (!cosine && cfg->train.restarts > 0)
+        tn_problem(p, line_of(cfg, "train", "restarts"),
+                   "train.restarts: only train.schedule = \"cosine\" has restarts: take it away");
+}
+
+static void check_frozen(const tn_cfg *cfg, tn_problems *p) {
+    int64_t stages = cfg->train.freeze_stages, images = cfg->train.freeze_images;
+    if (stages > 0 && images == 0)
+        tn_problem(p, line_of(cfg, "train", "freeze_stages"),
+                   "train.freeze_stages = %lld: set train.freeze_images, the images during which they are frozen",
+                   (long long)stages);
+    if (images > 0 && stages == 0)
+        tn_problem(p, line_of(cfg, "train", "freeze_images"),
+                   "train.freeze_images: nothing is frozen: set train.freeze_stages, or take it away");
+}
+
 static void check_train(const tn_cfg *cfg, tn_problems *p) {
     int lanes = cfg->train.lanes;
     if (lanes & (lanes - 1))
@@ -206,6 +242,9 @@ void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     sort_lists(cfg);
     tn_classes_check(cfg, line_of(cfg, "data", "classes"), p);
     check_train(cfg, p);
+    check_sampler(cfg, p);
+    check_schedule(cfg, p);
+    check_frozen(cfg, p);
     check_self(cfg, p);
     check_search(cfg, p);
     check_predict(cfg, p);

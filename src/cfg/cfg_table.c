@@ -9,9 +9,8 @@
 
 static const char *const STORE[] = {"jpeg", "original", "raw", NULL};
 static const char *const VALIDATION[] = {"slice", "held_out", NULL};
-static const char *const SAMPLER[] = {"natural", "balanced_down", NULL};
 static const char *const OPTIMIZER[] = {"sgd", "adamw", NULL};
-static const char *const SCHEDULE[] = {"constant", "cosine", NULL};
+static const char *const SCHEDULE[] = {"constant", "cosine", "step", NULL};
 static const char *const VIEW[] = {"own", "shared", NULL};
 static const char *const SELF_METHOD[] = {"self", "confident", "disagreement", NULL};
 static const char *const PRUNE[] = {"noise_rate", "both", NULL};
@@ -22,6 +21,7 @@ static const char *const SAMPLING[] = {"sobol", "random", NULL};
 #define WORD(KIND, name) #name,
 static const char *const DEVICE[] = {TN_DEVICES(WORD) NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
+const char *const tn_sampler_words[] = {"natural", "balanced_down", "balanced_up", "n_per_class", "square_root", NULL};
 const char *const tn_isa_words[] = {"plain", "avx2", "avx512", "avx512_bf16", "best", NULL};
 
 /* clang-format off */
@@ -114,24 +114,46 @@ const tn_key tn_keys[] = {
      "threads that compute one micro-batch"},
     {"train", "loader_threads", KEY_INT, AT(train.loader_threads), 0, "1", 1, 256, 0, NULL, 0,
      "threads per rank that decode and augment images in advance"},
-    {"train", "sampler", KEY_WORD, AT(train.sampler), 0, "\"natural\"", 0, 0, 0, SAMPLER, TRAIN,
-     "natural: every row once per epoch; balanced_down: of each class as many rows as the rarest class has"},
+    {"train", "sampler", KEY_WORD, AT(train.sampler), 0, "\"natural\"", 0, 0, 0, tn_sampler_words, TRAIN,
+     "rows of an epoch: natural: every row once; balanced_down, balanced_up: of each class as many as the rarest, or the largest, class has; n_per_class: of each class rows_per_class; square_root: shares in proportion to the square root of the class size"},
+    {"train", "rows_per_class", KEY_I64, AT(train.rows_per_class), 0, "0", 0, 1e7, 0, NULL, TRAIN,
+     "for sampler = n_per_class: rows of each class in an epoch; rows of smaller classes come several times"},
     {"train", "augment", KEY_AUGMENT, AT(train.augment), AT(train.n_augment), "( )", 0, 0, TN_MAX_AUGMENT, NULL, TRAIN,
      "list of { op, probability, ... }: the table of operations is below"},
     {"train", "label_smoothing", KEY_DOUBLE, AT(train.label_smoothing), 0, "0.1", 0, 0.9, 0, NULL, TRAIN,
      "share of the target that is spread evenly over all classes"},
+    {"train", "class_weight", KEY_DOUBLE, AT(train.class_weight), 0, "0", 0, 2, 0, NULL, TRAIN,
+     "weight of a class in the loss: its share of an epoch's labelled images to the power of minus this, scaled to a mean of 1; 0: none; 1: all classes weigh the same"},
+    {"train", "logit_adjustment", KEY_DOUBLE, AT(train.logit_adjustment), 0, "0", 0, 4, 0, NULL, TRAIN,
+     "tau: the loss adds tau log(that share) to the logit of each class, so that predictions, where it is not added, name rare classes more often; 0: none"},
     {"train", "optimizer", KEY_WORD, AT(train.optimizer), 0, "\"adamw\"", 0, 0, 0, OPTIMIZER, TRAIN,
      "sgd: with Nesterov momentum"},
     {"train", "learning_rate", KEY_DOUBLE, AT(train.learning_rate), 0, "0.001", 1e-12, 100, 0, NULL, TRAIN,
      "peak learning rate"},
+    {"train", "head_learning_rate", KEY_DOUBLE, AT(train.head_learning_rate), 0, "0", 0, 100, 0, NULL, TRAIN,
+     "peak learning rate of the head, which starts anew where the rest is pretrained; 0: learning_rate"},
+    {"train", "layer_decay", KEY_DOUBLE, AT(train.layer_decay), 0, "1", 0.01, 1, 0, NULL, TRAIN,
+     "the learning rate of each stage of the net is so many times that of the stage behind it; the last stage's is layer_decay x learning_rate; 1: all the same"},
+    {"train", "freeze_stages", KEY_INT, AT(train.freeze_stages), 0, "0", 0, TN_MAX_STAGES, 0, NULL, TRAIN,
+     "the first stages of the net, which stay as they are for freeze_images: the stem, 7 groups of blocks, the last convolution; 9: all but the head"},
+    {"train", "freeze_images", KEY_I64, AT(train.freeze_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
+     "images during which freeze_stages are frozen, rounded up to whole steps"},
     {"train", "momentum", KEY_DOUBLE, AT(train.momentum), 0, "0.9", 0, 0.9999, 0, NULL, TRAIN,
      "momentum of sgd; beta1 of adamw"},
     {"train", "weight_decay", KEY_DOUBLE, AT(train.weight_decay), 0, "0.01", 0, 10, 0, NULL, TRAIN,
      "weight decay of convolution and dense weights"},
     {"train", "schedule", KEY_WORD, AT(train.schedule), 0, "\"cosine\"", 0, 0, 0, SCHEDULE, TRAIN,
-     "course of the learning rate after the warm-up"},
+     "course of the learning rate after the warm-up: constant; cosine: falls to 0 along half a cosine, once or, with restarts, in each cycle; step: is multiplied by step_factor every step_images"},
     {"train", "warmup_images", KEY_I64, AT(train.warmup_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
      "images over which the learning rate rises from 0"},
+    {"train", "restarts", KEY_INT, AT(train.restarts), 0, "0", 0, 100, 0, NULL, TRAIN,
+     "for cosine: how often the rate jumps back to its peak; the last cycle ends with the training"},
+    {"train", "restart_growth", KEY_DOUBLE, AT(train.restart_growth), 0, "1", 1, 10, 0, NULL, TRAIN,
+     "for cosine with restarts: each cycle is so many times as long as the one before"},
+    {"train", "step_images", KEY_I64, AT(train.step_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
+     "for step: images from one fall of the rate to the next, counted from the end of the warm-up"},
+    {"train", "step_factor", KEY_DOUBLE, AT(train.step_factor), 0, "0.1", 1e-6, 1, 0, NULL, TRAIN,
+     "for step: the rate is multiplied by it at each fall"},
     {"train", "clip_norm", KEY_DOUBLE, AT(train.clip_norm), 0, "0", 0, 1e9, 0, NULL, TRAIN,
      "largest norm of the gradient; 0: no limit"},
     {"train", "ema_decay", KEY_DOUBLE, AT(train.ema_decay), 0, "0.99", 0, 0.999999, 0, NULL, TRAIN,

@@ -1,6 +1,7 @@
 /* check.c - tenfold check: reads a job file and prints its settings and what the run will cost. */
 #include "cli/args.h"
 
+#include "base/progress.h"
 #include "cfg/cell.h"
 #include "data/fold.h"
 #include "model/weights.h"
@@ -9,8 +10,51 @@
 #include "slurm/gpus.h"
 #include "slurm/memory.h"
 #include "train/cost.h"
+#include "train/sampler.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+
+/* Print how often a model of round 0 sees the images of each class. size (K): its training rows. */
+static tn_status print_exposure(const tn_cfg *cfg, char *const *name, const int64_t *size, int64_t *count) {
+    int K = cfg->data.n_classes, rarest = 0, largest = 0;
+    int64_t n = 0;
+    enum { MOST_LINES = 32 };
+    TN_TRY(tn_sampler_count(&(tn_sampler_spec){cfg->train.sampler, cfg->train.rows_per_class}, K, name, size, count));
+    for (int k = 0; k < K; k++) {
+        n += count[k];
+        if (size[k] < size[rarest]) rarest = k;
+        if (size[k] > size[largest]) largest = k;
+    }
+    if (K > MOST_LINES) printf("# of %d classes the rarest and the largest:\n", K);
+    for (int k = 0; k < K && n > 0; k++) {
+        double seen = (double)cfg->train.images * (double)count[k] / (double)n;
+        if (K > MOST_LINES && k != rarest && k != largest) continue;
+        tn_print(stdout, "# class %s: about %" PRId64 " training rows, %.0f images seen, each %.1f times\n", name[k],
+                 size[k], seen, size[k] ? seen / (double)size[k] : 0.0);
+    }
+    return TN_OK;
+}
+
+/* The rows that a model trains on are those of the other folds, less its validation slice. */
+static tn_status exposure(const tn_cfg *cfg, const tn_meta *meta) {
+    int K = cfg->data.n_classes, F = cfg->folds.count;
+    double share = (F - 1.0) / F;
+    char **name = calloc((size_t)K, sizeof *name);
+    int64_t *size = calloc(2 * (size_t)K, sizeof *size);
+    tn_status st = name && size ? TN_OK : tn_fail_memory((size_t)K * 24, "the classes");
+    if (cfg->folds.validation == TN_VALIDATION_SLICE) share *= 1 - cfg->folds.validation_share;
+    for (int64_t i = 0; st == TN_OK && i < meta->n; i++)
+        if (meta->label[i] >= 0 && !meta->is_test[i]) size[meta->label[i]]++;
+    for (int k = 0; st == TN_OK && k < K; k++) {
+        name[k] = (char *)cfg->data.classes[k];
+        size[k] = (int64_t)((double)size[k] * share + 0.5);
+    }
+    if (st == TN_OK) st = print_exposure(cfg, name, size, size + K);
+    free(name);
+    free(size);
+    return st;
+}
 
 /* Print how many images the run trains on and evaluates. rows_out: rows of the table; 0 if it does not exist. */
 static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
@@ -41,6 +85,7 @@ static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
         printf("# teacher %" PRId64 " more images, forward pass only = %" PRId64 " cells x train.images\n",
                cells * cfg->train.images, cells);
     tn_status st = tn_fold_foresee(cfg, meta);
+    if (st == TN_OK) st = exposure(cfg, meta);
     tn_meta_free(&meta);
     return st;
 }

@@ -62,15 +62,19 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
     tn_watch_at(t->name, t->clock.images_seen);
     tn_lane in;
     TN_TRY(tn_feed_take(t, f, &in));
-    tn_exec_lane lane = {.image = tn_images_of(in.image, &t->train_spec.norm),
-                         .extra = in.extra,
-                         .target = in.target,
-                         .teacher = ask_teacher(t, &in),
-                         .consistency = t->cfg->self.consistency,
-                         .consistency_weight = tn_consistency_weight(t->cfg, t->clock.images_seen),
-                         .seed = (uint64_t)t->cell.seed,
-                         .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
-                         .on_grads = on_grads};
+    tn_exec_lane lane = {
+        .image = tn_images_of(in.image, &t->train_spec.norm),
+        .extra = in.extra,
+        .target = in.target,
+        .class_weight = t->class_loss.weight,
+        .logit_shift = t->class_loss.shift,
+        .n_frozen = t->clock.step < tn_frozen_steps(t->cfg) ? tn_net_params_in(t->net, t->cfg->train.freeze_stages) : 0,
+        .teacher = ask_teacher(t, &in),
+        .consistency = t->cfg->self.consistency,
+        .consistency_weight = tn_consistency_weight(t->cfg, t->clock.images_seen),
+        .seed = (uint64_t)t->cell.seed,
+        .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
+        .on_grads = on_grads};
     float *moments = t->vec.lane[i], *grads = moments + t->vec.grads_at;
     tn_growing growing = {
         .t = t, .grads = grads, .from = t->vec.n_params, .square = t->vec.square + i, .last = i == t->mine.n - 1};

@@ -6,12 +6,13 @@
 #include "data/fold.h"
 #include "data/loader.h"
 #include "data/overlay.h"
-#include "data/sampler.h"
 #include "model/ckpt.h"
 #include "net/optim.h"
 #include "net/sync.h"
 #include "score/metric.h"
+#include "train/class_loss.h"
 #include "train/eval.h"
+#include "train/sampler.h"
 #include "train/train.h"
 
 /* The state that changes during training, without the vectors; a checkpoint stores it. */
@@ -109,6 +110,7 @@ typedef struct tn_train {
 
     tn_train_rows rows;
     tn_sampler *sampler;
+    tn_class_loss class_loss;
     tn_loader_spec train_spec, eval_spec;
 
     tn_train_clock clock;

@@ -1,8 +1,12 @@
-# tenfold check --time: a forecast with images of the table, without them, and without the table; what check says otherwise stays.
+# tenfold check: how often a model sees the images of a class; --time: a forecast with images of the table, without them, and without the
+# table; what check says otherwise stays.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 says() { grep -qE -- "$1" said || { echo "wanted: $1"; cat said; exit 1; }; }
 "$tenfold" check tiny.cfg >plain
+# 94, 57 and 49 labelled rows: 56, 34 and 29 of them in two folds of three, less a tenth; 2,400 images
+grep -qxF "# class square: about 34 training rows, 686 images seen, each 20.2 times" plain
+"$tenfold" check tiny.cfg --set train.sampler=balanced_up | grep -qxF "# class stripes: about 29 training rows, 800 images seen, each 27.6 times"
 "$tenfold" check tiny.cfg --time --nodes 2 >said
 grep -v "^# forecast" said | sed '${/^$/d}' | diff plain - # only lines are added
 says "^# forecast: timed here with .* with images of the table"

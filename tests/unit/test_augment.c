@@ -1,8 +1,7 @@
-/* test_augment.c - resize against PyTorch; crops, flips and CutMix against their distributions; sampler. */
+/* test_augment.c - resize against PyTorch; crops, flips and CutMix against their distributions. */
 #include "unit.h"
 
 #include "augment/augment.h"
-#include "data/sampler.h"
 #include "golden/resize.h"
 
 #include <math.h>
@@ -177,74 +176,6 @@ static void smoothing(void **unused) {
     for (int k = 0; k < 5; k++) assert_true(fabs((double)t[k] - (k == 2 ? 0.92 : 0.02)) < 1e-7);
 }
 
-static void natural(void **unused) {
-    (void)unused;
-    int64_t rows[50];
-    int32_t label[100];
-    char *names[] = {"a", "b"};
-    for (int i = 0; i < 100; i++) label[i] = i % 2;
-    for (int i = 0; i < 50; i++) rows[i] = 2 * i + (i < 10);
-    tn_sampler *s = NULL, *late = NULL;
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 2, names, rows, 50, label, &s), TN_OK);
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 2, names, rows, 50, label, &late), TN_OK);
-    assert_int_equal(tn_sampler_epoch_rows(s), 50);
-    int64_t epoch[2][50];
-    for (int e = 0; e < 2; e++) {
-        int seen[100] = {0};
-        for (int i = 0; i < 50; i++) seen[epoch[e][i] = tn_sampler_at(s, e * 50 + i)]++;
-        for (int i = 0; i < 50; i++) assert_int_equal(seen[rows[i]], 1); /* each once */
-    }
-    assert_memory_not_equal(epoch[0], epoch[1], sizeof epoch[0]);
-    assert_int_equal(tn_sampler_at(late, 73), epoch[1][23]); /* a resumed run comes in anywhere */
-    assert_int_equal(tn_sampler_at(late, 3), epoch[0][3]);
-    tn_sampler_free(&s);
-    tn_sampler_free(&late);
-}
-
-static void balanced(void **unused) {
-    (void)unused;
-    enum { N = 100, EPOCHS = 400 };
-    int64_t rows[N];
-    int32_t label[N];
-    char *names[] = {"many", "some", "few", "none"};
-    int seen[N] = {0};
-    for (int i = 0; i < N; i++) {
-        rows[i] = i;
-        label[i] = i < 80 ? 0 : i < 95 ? 1 : 2;
-    }
-    tn_sampler *s = NULL;
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 3, names, rows, N, label, &s), TN_OK);
-    assert_int_equal(tn_sampler_epoch_rows(s), 15);
-    for (int e = 0; e < EPOCHS; e++) {
-        int by_class[3] = {0}, here[N] = {0};
-        for (int i = 0; i < 15; i++) {
-            int64_t row = tn_sampler_at(s, e * 15 + i);
-            by_class[label[row]]++;
-            assert_int_equal(here[row]++, 0); /* without replacement */
-            seen[row]++;
-        }
-        for (int k = 0; k < 3; k++) assert_int_equal(by_class[k], 5);
-    }
-    for (int i = 0; i < 80; i++) assert_true(abs(seen[i] - 25) < 25); /* 5/80 of 400 */
-    for (int i = 95; i < N; i++) assert_int_equal(seen[i], EPOCHS);   /* the rarest: every epoch */
-    tn_sampler_free(&s);
-    /* 20 of the rows lose their label: 5 of each of 3 classes, 15 of the 80 labelled, and 20 x 15 / 80 = 3 without */
-    for (int i = 0, left = 20; left > 0; i++)
-        if (label[rows[i]] == 0) label[rows[i]] = -1, left--;
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 3, names, rows, N, label, &s), TN_OK);
-    assert_int_equal(tn_sampler_epoch_rows(s), 18);
-    int n_without = 0;
-    for (int i = 0; i < 18; i++) n_without += label[tn_sampler_at(s, i)] < 0;
-    assert_int_equal(n_without, 3);
-    tn_sampler_free(&s);
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 3, names, rows, N, label, &s), TN_OK);
-    assert_int_equal(tn_sampler_epoch_rows(s), N);
-    tn_sampler_free(&s);
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 4, names, rows, N, label, &s), TN_EARG);
-    unit_says("class none has no training rows");
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 3, names, rows, 0, label, &s), TN_EARG);
-}
-
 /* At least two pixels each way stay for one of the output. */
 static void shrinking(void **unused) {
     (void)unused;
@@ -267,8 +198,6 @@ int main(void) {
                                        cmocka_unit_test(cutmix),
                                        cmocka_unit_test(cutmix_of_the_labelled),
                                        cmocka_unit_test(smoothing),
-                                       cmocka_unit_test(natural),
-                                       cmocka_unit_test(balanced),
                                        cmocka_unit_test(shrinking)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

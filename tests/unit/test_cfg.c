@@ -165,6 +165,21 @@ static void errors(void **unused) {
         "job.cfg:2: train.warmup_images = 9");
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; lanes = 3; };\n",
                    "power of two");
+    assert_set_refused("train.sampler=n_per_class", "set train.rows_per_class, the rows of each class");
+    assert_set_refused("train.rows_per_class=5", "only train.sampler = \"n_per_class\" uses it");
+    assert_set_refused("train.sampler=n_per_clas", "(did you mean \"n_per_class\"?)");
+    assert_set_refused("train.schedule=step", "set train.step_images");
+    assert_set_refused("train.step_images=500", "only train.schedule = \"step\" uses it");
+    assert_set_refused("train.class_weight=-1", "train.class_weight = -1 is out of range: give a number from 0 to 2");
+    assert_set_refused("train.layer_decay=1.1",
+                       "train.layer_decay = 1.1 is out of range: give a number from 0.01 to 1");
+    assert_set_refused("train.freeze_stages=10", "= 10 is out of range: give a whole number from 0 to 9");
+    assert_set_refused("train.freeze_stages=9", "train.freeze_stages = 9: set train.freeze_images");
+    assert_set_refused("train.freeze_images=9", "nothing is frozen: set train.freeze_stages");
+    assert_refused(
+        "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; schedule = \"constant\";\n"
+        "restarts = 2; };\n",
+        "job.cfg:3: train.restarts: only train.schedule = \"cosine\" has restarts");
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op "
                    "= \"cutmx\"; } ); };\n",
                    "job.cfg:3: train.augment: no op \"cutmx\" (did you mean \"cutmix\"?)");
@@ -362,7 +377,8 @@ static void search_errors(void **unused) {
     assert_refused(SPACE("{ key = \"train.augment.cutmx.probability\"; uniform = ( 0, 0.2 ); }"),
                    "did you mean train.augment.cutmix.probability?");
     assert_refused(SPACE("{ key = \"train.sampler\"; choice = ( \"natural\", \"balanced\" ); }"),
-                   "job.cfg:4: train.sampler = \"balanced\" is unknown: give one of: \"natural\", \"balanced_down\"");
+                   "job.cfg:4: train.sampler = \"balanced\" is unknown (did you mean \"balanced_up\"?): give one of: "
+                   "\"natural\", ");
     assert_refused(SPACE("{ key = \"train.label_smoothing\"; uniform = ( 0, 1.5 ); }"),
                    "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from 0 to 0.9");
     assert_refused(SPACE("{ key = \"train.lane_images\"; uniform = ( 1, 4 ); }"), "use integer or choice");
@@ -519,25 +535,13 @@ static void shown_classes(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),      cmocka_unit_test(names),         cmocka_unit_test(values),
-        cmocka_unit_test(errors),        cmocka_unit_test(syntax),        cmocka_unit_test(text_forms),
-        cmocka_unit_test(identity),      cmocka_unit_test(printing),      cmocka_unit_test(search_space),
-        cmocka_unit_test(search_errors), cmocka_unit_test(augmentations), cmocka_unit_test(job_files),
-        cmocka_unit_test(reference_page)};
-    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults),
-                                       cmocka_unit_test(names),
-                                       cmocka_unit_test(values),
-                                       cmocka_unit_test(errors),
-                                       cmocka_unit_test(syntax),
-                                       cmocka_unit_test(text_forms),
-                                       cmocka_unit_test(identity),
-                                       cmocka_unit_test(printing),
-                                       cmocka_unit_test(search_space),
-                                       cmocka_unit_test(search_errors),
-                                       cmocka_unit_test(job_files),
-                                       cmocka_unit_test(reference_page),
-                                       cmocka_unit_test(classes_of_a_file),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults),       cmocka_unit_test(names),
+                                       cmocka_unit_test(values),         cmocka_unit_test(errors),
+                                       cmocka_unit_test(syntax),         cmocka_unit_test(text_forms),
+                                       cmocka_unit_test(identity),       cmocka_unit_test(printing),
+                                       cmocka_unit_test(search_space),   cmocka_unit_test(search_errors),
+                                       cmocka_unit_test(augmentations),  cmocka_unit_test(job_files),
+                                       cmocka_unit_test(reference_page), cmocka_unit_test(classes_of_a_file),
                                        cmocka_unit_test(shown_classes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
