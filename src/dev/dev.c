@@ -57,6 +57,6 @@ double tn_dev_squares(tn_dev *dev, int64_t n, const float *x) {
     double sum = 0;
     dev->op->fill(dev, sizeof sum / sizeof(float), 0, (float *)(void *)dev->number);
     dev->op->add_squares(dev, n, x, dev->number);
-    dev->op->download_double(dev, 1, dev->number, &sum);
+    dev->op->download(dev, sizeof sum / sizeof(float), (const float *)(const void *)dev->number, (float *)(void *)&sum);
     return sum;
 }

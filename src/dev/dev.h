@@ -103,7 +103,6 @@ typedef struct {
     void (*free)(tn_dev *dev, float *x);     /* x may be NULL */
     void (*upload)(tn_dev *dev, int64_t n, const float *host, float *x);
     void (*download)(tn_dev *dev, int64_t n, const float *x, float *host);
-    void (*download_double)(tn_dev *dev, int64_t n, const double *x, double *host);
     void (*store)(tn_dev *dev, int64_t n, const float *host, void *x); /* converts to the device's precision */
     void (*load)(tn_dev *dev, int64_t n, const void *x, float *host);
     void (*fill)(tn_dev *dev, int64_t n, float value, float *x);

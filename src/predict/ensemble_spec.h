@@ -56,7 +56,8 @@ void tn_spec_close(tn_spec *c);
  * unknown; a warning counts them. The caller frees *out. Collective.
  * Errors  TN_EARG not a folder of new images, other classes or order of classes, a category column is missing. */
 tn_status tn_spec_index(tn_run *run, const tn_cfg *cfg, const tn_spec *c, const char *data_dir, tn_index **out);
-/* As a table that is read in blocks, instead of an index. n_unknown_out (TN_MAX_LEVELS): usable rows with unknown values, by category column. */
+/* Opens the table to be read in blocks, instead of as an index. n_unknown_out (TN_MAX_LEVELS) gets, for each category column, the number of
+ * usable rows whose value is unknown. */
 tn_status tn_spec_table(tn_run *run, const tn_cfg *cfg, const tn_spec *c, const char *data_dir, tn_table **out,
                         int64_t *n_unknown_out);
 

@@ -70,10 +70,6 @@ static void download(tn_dev *dev, int64_t n, const float *x, float *host) {
     HOST(host);
     CPU.download(dev, n, NEAR(x), host);
 }
-static void download_double(tn_dev *dev, int64_t n, const double *x, double *host) {
-    HOST(host);
-    CPU.download_double(dev, n, NEAR(x), host);
-}
 static void store(tn_dev *dev, int64_t n, const float *host, void *x) {
     HOST(host);
     CPU.store(dev, n, host, NEAR(x));
@@ -231,7 +227,6 @@ const tn_dev_table __wrap_tn_cpu_table = {
     .free = release,
     .upload = upload,
     .download = download,
-    .download_double = download_double,
     .store = store,
     .load = load,
     .fill = fill,

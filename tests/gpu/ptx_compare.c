@@ -131,7 +131,7 @@ static double number(const char *at, int bytes) {
     memcpy(&narrow, &bits, sizeof narrow);
     return (double)narrow;
 }
-/* Of what was written, whichever of the two wrote it. */
+/* The largest absolute value of g++'s numbers that either of the two has changed. */
 static double largest(size_t n, int bytes, const char *before, const char *gcc, const char *nvcc) {
     double most = 0;
     for (size_t i = 0; i + (size_t)bytes <= n; i += (size_t)bytes) {

@@ -62,7 +62,7 @@ typedef struct {
     tn_cfg *cfg;
 } trainer;
 
-/* As train.c does it with one lane. */
+/* Does the work of a step of train.c with one lane. */
 static void step(trainer *t) {
     const tn_dev_table *op = t->dev->op;
     int64_t n = tn_net_params(t->net), n_state = tn_net_state(t->net);
@@ -205,7 +205,7 @@ static summary summary_of(const lane *l) {
     }
     return s;
 }
-/* Of a lane, with or without waiting for the host. */
+/* The seconds that a lane takes, with or without waiting for the host. */
 static double lane_seconds(const summary *s, int gpu, bool with_host) {
     double launches_s = (s->all.launches + s->copies) * LAUNCH_S, copies_s = s->copied_bytes / GPU[gpu].upload_bytes_s,
            host_s = launches_s > copies_s ? launches_s : copies_s;

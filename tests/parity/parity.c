@@ -90,7 +90,7 @@ static const float *images_of_step(const rig *r, int step) {
     return images(r, step, what);
 }
 
-/* Of n values the file has every step-th. */
+/* The file holds every step-th of n values. */
 static int64_t step_of(const rig *r, int64_t n) {
     return r->thin ? golden_step_of(n, r->thin) : 1;
 }

@@ -51,10 +51,6 @@ static void copy_out(tn_dev *dev, int64_t n, const float *x, float *host) {
     (void)dev;
     memcpy(host, x, (size_t)n * sizeof *x);
 }
-static void copy_out_double(tn_dev *dev, int64_t n, const double *x, double *host) {
-    (void)dev;
-    memcpy(host, x, (size_t)n * sizeof *x);
-}
 static void fill(tn_dev *dev, int64_t n, float value, float *x) {
     (void)dev;
     for (int64_t i = 0; i < n; i++) x[i] = value;
@@ -330,7 +326,6 @@ const tn_dev_table tn_cpu_table = {
     .free = tn_cpu_free,
     .upload = copy_in,
     .download = copy_out,
-    .download_double = copy_out_double,
     .store = store,
     .load = load,
     .fill = fill,

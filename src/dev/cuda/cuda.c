@@ -206,7 +206,6 @@ const tn_dev_table tn_cuda_table = {
     .free = tn_cuda_free,
     .upload = tn_cuda_upload,
     .download = tn_cuda_download,
-    .download_double = tn_cuda_download_double,
     .store = tn_cuda_store_host,
     .load = tn_cuda_load_host,
     .fill = fill,

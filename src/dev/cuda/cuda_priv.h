@@ -78,7 +78,6 @@ float *tn_cuda_alloc(tn_dev *dev, int64_t n);
 void tn_cuda_free(tn_dev *dev, float *x);
 void tn_cuda_upload(tn_dev *dev, int64_t n, const float *host, float *x);
 void tn_cuda_download(tn_dev *dev, int64_t n, const float *x, float *host);
-void tn_cuda_download_double(tn_dev *dev, int64_t n, const double *x, double *host);
 void tn_cuda_store_host(tn_dev *dev, int64_t n, const float *host, void *x);
 void tn_cuda_load_host(tn_dev *dev, int64_t n, const void *x, float *host);
 void tn_cuda_pixels_host(tn_dev *dev, int64_t n_pixels, const unsigned char *host, const tn_byte_norm *norm, void *x);

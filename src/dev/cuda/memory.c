@@ -144,15 +144,10 @@ void tn_cuda_upload(tn_dev *dev, int64_t n, const float *host, float *x) {
     tn_cuda_check(dev, cudaEventRecord(u->read, STREAM), "an upload");
 }
 
-static void download_bytes(tn_dev *dev, size_t n_bytes, const void *x, void *host) {
+void tn_cuda_download(tn_dev *dev, int64_t n, const float *x, float *host) {
+    size_t n_bytes = (size_t)n * sizeof *x;
     tn_cuda_check(dev, cudaMemcpyAsync(host, x, n_bytes, cudaMemcpyDeviceToHost, STREAM), "a download");
     tn_cuda_check(dev, cudaStreamSynchronize(STREAM), "a download");
-}
-void tn_cuda_download(tn_dev *dev, int64_t n, const float *x, float *host) {
-    download_bytes(dev, (size_t)n * sizeof *x, x, host);
-}
-void tn_cuda_download_double(tn_dev *dev, int64_t n, const double *x, double *host) {
-    download_bytes(dev, (size_t)n * sizeof *x, x, host);
 }
 
 void tn_cuda_store_host(tn_dev *dev, int64_t n, const float *host, void *x) {

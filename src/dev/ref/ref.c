@@ -38,10 +38,6 @@ static void copy_out(tn_dev *dev, int64_t n, const float *x, float *host) {
     (void)dev;
     memcpy(host, x, (size_t)n * sizeof *x);
 }
-static void copy_out_double(tn_dev *dev, int64_t n, const double *x, double *host) {
-    (void)dev;
-    memcpy(host, x, (size_t)n * sizeof *x);
-}
 static void store(tn_dev *dev, int64_t n, const float *host, void *x) {
     copy_in(dev, n, host, x);
 }
@@ -330,7 +326,6 @@ const tn_dev_table tn_ref_table = {
     .free = release,
     .upload = copy_in,
     .download = copy_out,
-    .download_double = copy_out_double,
     .store = store,
     .load = load,
     .fill = fill,
