@@ -13,7 +13,7 @@ rank=${OMPI_COMM_WORLD_RANK:-$SLURM_PROCID}
 [ "$rank" != 0 ] || echo "$SLURM_MEM_PER_NODE" >>"starts.$SLURM_JOB_NAME"
 [ "$1" != killed ] || [ "${SLURM_RESTART_COUNT:-0}" != 0 ] || kill -KILL $$
 case $1 in killed) exit 0 ;; hold) ;; *) exit "$1" ;; esac
-[ "$rank" = "$3" ] || exit 0
+[ "$rank" = "$3" ] || exec sleep 1 # srun takes a rank that ends while it starts for a lost node
 exec perl -e 'vec(my $x, (400 << 20) - 1, 8) = 1'
 SH
 chmod +x program
@@ -24,7 +24,9 @@ stage() { # NAME MIB NODES COMMAND...: the job's id
         "$source/slurm/stage.sh" "$PWD/program" "${site-}" "$PWD/run" "$name" f1/0 1 "$@"
 }
 record() { sed -n "s/^$2 //p" "run/slurm/$1"; }
-same() { [ "$1" = "$2" ] || { echo "line ${BASH_LINENO[0]}: $1, not $2" && scontrol show job; exit 1; } >&2; }
+same() {
+    [ "$1" = "$2" ] || { echo "line ${BASH_LINENO[0]}: $1, not $2" && scontrol show job; tail -n 40 run/log/* run/history/* cluster/log/slurm*.log; exit 1; } >&2
+}
 starts() { tr '\n' ' ' <"starts.$1"; }
 
 kernel=$(stage kernel 300 1 "hold 0")
