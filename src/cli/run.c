@@ -4,6 +4,7 @@
 #include "base/progress.h"
 
 #include "data/fold.h"
+#include "model/weights.h"
 #include "report/report.h"
 #include "report/summary.h"
 #include "run/local.h"
@@ -12,9 +13,23 @@
 
 #include <jansson.h>
 
+/* Weights that do not fit are found before the first training, not after all images are preprocessed. */
+static tn_status check_pretrained(const tn_cfg *cfg) {
+    char trained[TN_PATH_BYTES];
+    TN_TRY(tn_path(trained, "%s/train", cfg->run_dir));
+    if (!*cfg->model.pretrained || tn_file_exists(trained)) return TN_OK;
+    tn_net_spec spec = tn_train_net(cfg, 0);
+    tn_input_norm norm;
+    tn_ckpt *weights = NULL;
+    TN_TRY(tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &weights));
+    tn_ckpt_free(&weights);
+    return TN_OK;
+}
+
 /* Check everything that can be checked before any work is done. */
 static tn_status check(const tn_cfg *cfg) {
     TN_TRY(tn_is_search(cfg) ? tn_rungs_check(cfg, NULL) : tn_train_check(cfg));
+    TN_TRY(check_pretrained(cfg));
     return tn_table_check(cfg);
 }
 

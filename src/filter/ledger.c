@@ -189,8 +189,11 @@ tn_status tn_ledger_last(const tn_cfg *cfg, char path_out[TN_PATH_BYTES]) {
 /* --- scoring with the truth column -------------------------------------------------------------------------------- */
 
 void tn_filter_score_add(tn_filter_score *s, uint8_t verdict, int32_t label, int32_t truth) {
-    if (verdict == TN_VERDICT_NOT_JUDGED || truth < 0) return;
+    if (verdict == TN_VERDICT_NOT_JUDGED) return;
     bool wrong = truth != label, suspicious = verdict != TN_VERDICT_KEEP;
+    s->labels++;
+    s->flagged += suspicious;
+    if (truth < 0) return;
     s->judged++;
     s->wrong += wrong;
     s->dropped += suspicious;

@@ -45,11 +45,12 @@ tn_status tn_ledger_file(const tn_cfg *cfg, int round, const char *name, char pa
 /* The same for ledger.csv of the last round that has one. Local. */
 tn_status tn_ledger_last(const tn_cfg *cfg, char path_out[TN_PATH_BYTES]);
 
-/* How well a filter finds wrong labels, measured with the truth column. */
+/* How many labels a filter flags, and how many of them are wrong by the truth column. */
 typedef struct {
-    int64_t judged, wrong;  /* judged rows with known truth; how many of them have a wrong label */
-    int64_t dropped, found; /* suspicious rows not kept by a floor; how many of them have a wrong label */
-} tn_filter_score;          /* precision: found / dropped; recall: found / wrong; chance: dropped * wrong / judged */
+    int64_t labels, flagged; /* judged rows; suspicious ones not kept by a floor */
+    int64_t judged, wrong;   /* judged rows with known truth; how many of them have a wrong label */
+    int64_t dropped, found;  /* flagged rows with known truth; how many of them have a wrong label */
+} tn_filter_score;           /* precision: found / dropped; recall: found / wrong; chance: dropped * wrong / judged */
 void tn_filter_score_add(tn_filter_score *s, uint8_t verdict, int32_t label, int32_t truth);
 /* Score ledger.h5 (path) with the truth column that the table has now, which may be newer than the filter. Both are read in blocks.
  * Local.

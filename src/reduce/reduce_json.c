@@ -161,19 +161,21 @@ static json_t *tuned_json(const tn_reduction *r) {
     return j;
 }
 
-/* The scores of a filter, if there is a truth column. */
+/* What a filter flagged; if there is a truth column, how much of that is wrong. */
 static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
     char path[TN_PATH_BYTES];
     tn_filter_score s;
-    if (!*r->cfg->data.truth_column) return TN_OK;
     TN_TRY(tn_ledger_file(r->cfg, round, "ledger.h5", path));
     if (!*path) return TN_OK;
     TN_TRY(tn_filter_judge(path, r->table, &s));
-    json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "round", round, "judged",
-                                          (json_int_t)s.judged, "wrong", (json_int_t)s.wrong, "dropped",
-                                          (json_int_t)s.dropped, "found", (json_int_t)s.found, "found_by_chance",
-                                          tn_share(s.dropped, s.judged) * (double)s.wrong, "precision",
-                                          tn_share(s.found, s.dropped), "recall", tn_share(s.found, s.wrong)));
+    json_t *by_truth = json_null();
+    if (*r->cfg->data.truth_column)
+        by_truth = json_pack("{s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "judged", (json_int_t)s.judged, "wrong",
+                             (json_int_t)s.wrong, "flagged", (json_int_t)s.dropped, "found", (json_int_t)s.found,
+                             "found_by_chance", tn_share(s.dropped, s.judged) * (double)s.wrong, "precision",
+                             tn_share(s.found, s.dropped), "recall", tn_share(s.found, s.wrong));
+    json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:o}", "round", round, "judged", (json_int_t)s.labels,
+                                          "flagged", (json_int_t)s.flagged, "by_truth", by_truth));
     return TN_OK;
 }
 

@@ -23,7 +23,6 @@
 typedef struct {
     const tn_cfg *cfg;
     json_t *metrics;
-    tn_summary_labels labels;
     FILE *text, *csv;
 } report;
 
@@ -268,10 +267,6 @@ static tn_status ledger_table(report *r, int round) {
                 judged[k] ? 100.0 * (double)dropped[k] / (double)judged[k] : 0.0);
     }
     fputc('\n', r->text);
-    for (int k = 0; k < r->cfg->data.n_classes && round < TN_SUMMARY_ROUNDS; k++) {
-        r->labels.judged[round] += judged[k];
-        r->labels.flagged[round] += dropped[k];
-    }
     return TN_OK;
 }
 
@@ -282,14 +277,16 @@ static tn_status filters(report *r) {
     fputs("## Labels found suspicious\n\n", r->text);
     for (int round = 1; round <= r->cfg->self.max_rounds; round++) TN_TRY(ledger_table(r, round));
     json_array_foreach(list, i, f) {
-        double found = (double)integer(f, "found"), chance = number(f, "found_by_chance");
+        json_t *t = json_object_get(f, "by_truth");
+        double found = (double)integer(t, "found"), chance = number(t, "found_by_chance");
+        if (!json_is_object(t)) continue;
         fprintf(r->text,
                 "By the truth column: %lld of the %lld labels found suspicious before round %lld are wrong (precision "
                 "%.3f), of "
                 "%lld wrong labels in all (recall %.3f). As many drawn by chance would have found %.0f: the filter is "
                 "%s.\n\n",
-                integer(f, "found"), integer(f, "dropped"), integer(f, "round"), number(f, "precision"),
-                integer(f, "wrong"), number(f, "recall"), chance, found > chance ? "better" : "not better");
+                integer(t, "found"), integer(t, "flagged"), integer(f, "round"), number(t, "precision"),
+                integer(t, "wrong"), number(t, "recall"), chance, found > chance ? "better" : "not better");
     }
     return TN_OK;
 }
@@ -429,7 +426,7 @@ static tn_status put_together(const report *r, const char *sections, char **out,
     FILE *f = open_memstream(out, n_out);
     if (!f) return tn_fail_memory(65536, "the report");
     fprintf(f, "# %s\n\n", r->cfg->name);
-    tn_summary_markdown(r->cfg, r->metrics, &r->labels, f);
+    tn_summary_markdown(r->cfg, r->metrics, f);
     fputs(sections, f);
     return fclose(f) == 0 ? TN_OK : tn_fail_memory(*n_out, "the report");
 }

@@ -2,7 +2,8 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 "$tenfold" run tiny.cfg --run out >summary 2>log || { cat log; exit 1; }
-grep -q "^Finished in [0-9]* s  *round 0" summary
+grep -q "^Finished in [0-9]* s$" summary
+grep -q "^ *round 0 .*round 1" summary
 grep -q "^Report:  .*/out/report/report.html$" summary
 grep -q "^\[ *[0-9]*/17\] filter r1  *[0-9]* of 200 labels flagged  *[0-9]* s$" log
 "$tenfold" report out >report

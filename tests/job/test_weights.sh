@@ -101,3 +101,5 @@ says "trained" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $fr
 fails 2 "model.pretrained" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short
 fails 4 "model.pretrained: .*timm.pth: .*tenfold weights import" "$tenfold" check tiny.cfg $set_net --set model.pretrained="$golden/timm.pth"
 fails 3 "model.pretrained: none.safetensors: cannot be read" "$tenfold" train tiny.cfg --run scratch --folds 1 $set_net $short --set model.pretrained=none.safetensors
+fails 3 "model.pretrained: none.safetensors: cannot be read" "$tenfold" run tiny.cfg --run unmade $set_net --set model.pretrained=none.safetensors
+test ! -e unmade/shards
