@@ -8,7 +8,7 @@ says() { grep -qE -- "$1" said || { echo "wanted: $1"; cat said; exit 1; }; }
 grep -qxF "# class square: about 34 training rows, 686 images seen, each 20.2 times" plain
 "$tenfold" check tiny.cfg --set train.sampler=balanced_up | grep -qxF "# class stripes: about 29 training rows, 800 images seen, each 27.6 times"
 # of the two category levels the first alone tells as much
-levels() { "$tenfold" check tiny.cfg --set model.metadata_levels="$1" 2>&1 >log; }
+levels() { { "$tenfold" check tiny.cfg --set model.metadata_levels="$1" >log; } 2>&1; }
 levels 0 | grep -q "metadata.csv: model.metadata_levels = 0, but 1 would help: .* a log loss of [0-9.]* with 0, [0-9.]* with 1 levels"
 levels 2 | grep -q "model.metadata_levels = 2, but 1 would be enough: "
 [ -z "$(levels 1)" ]
