@@ -18,7 +18,7 @@
  *           rule: Breiman et al. 1984, section 3.4.3; the standard error is the linear approximation of a bootstrap by component.
  * Caution   The standard error counts the rows, not that the folds share most of the rows they learn from: it is a little too small.
  *           Images are not looked at: what a level tells may be visible, too.
- * Cost      time N M K at most, memory (28 N + 8 (M + 1) N) bytes, for M levels.
+ * Cost      time N M K at most, memory (36 + 8 (M + 1)) N bytes, for M levels.
  */
 #ifndef TN_EXPLORE_LEVELS_H
 #define TN_EXPLORE_LEVELS_H
