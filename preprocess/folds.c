@@ -59,6 +59,12 @@ static tn_status write_folds(const tn_cfg *cfg, tn_index *ix, const char *folder
     if (st == TN_OK) st = tn_file_publish(path, text, n);
     if (st == TN_OK) fputs(text, stdout);
     fflush(stdout);
+    if (certificate.n_large > 0)
+        tn_warn(
+            "%lld groups have more than 1 %% of the rows each, and each stays in one fold; the largest has %lld rows, "
+            "for example %s",
+            (long long)certificate.n_large, (long long)certificate.largest_component,
+            ix->path[certificate.largest_row]);
     if (certificate.test_duplicates > 0)
         tn_warn("%lld training images duplicate, resemble or share a group with test images",
                 (long long)certificate.test_duplicates);

@@ -176,7 +176,7 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         double width, depth;            /* 0 = the table's                                       */
         int stem_stride;                /* 2                                                     */
         int metadata_levels;            /* how many of cat1..cat4 join the head; 0               */
-        int head_units;                 /* hidden units of the head; 0 = one dense layer         */
+        int head_units;                 /* hidden units; 0 = none; -1 = see tn_cfg_head_units    */
         double dropout;                 /* -1 = the table's                                      */
         double drop_connect;            /* 0.2                                                   */
         char pretrained[TN_PATH_BYTES]; /* weights to begin from; "" = none */
@@ -300,6 +300,10 @@ tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out)
 /* The CPUs of a rank under Slurm: one for each thread that computes (on a GPU one that feeds it) or loads images, unless
  * slurm.cpus_per_rank says otherwise. */
 int tn_cfg_cpus_per_rank(const tn_cfg *cfg);
+
+/* The units of the head's hidden layer, 0: none. model.head_units, or if that is -1: with category levels 256, and at least one for each
+ * class, because fewer could not tell all classes apart independently; without them none, as the nets are published. */
+int tn_cfg_head_units(const tn_cfg *cfg);
 
 /* The number of slots of a rung: search.trials in rung 0, then search.keep times that of the rung before, rounded. */
 int tn_cfg_slots(const tn_cfg *cfg, int rung);

@@ -160,6 +160,13 @@ int tn_cfg_cpus_per_rank(const tn_cfg *cfg) {
     return (cfg->train.device == TN_DEVICE_CUDA ? 1 : cfg->train.lane_threads) + cfg->train.loader_threads;
 }
 
+int tn_cfg_head_units(const tn_cfg *cfg) {
+    enum { UNITS = 256 }; /* docs/decisions/hidden-head.md */
+    if (cfg->model.head_units >= 0) return cfg->model.head_units;
+    if (cfg->model.metadata_levels == 0) return 0;
+    return cfg->data.n_classes > UNITS ? cfg->data.n_classes : UNITS;
+}
+
 int tn_cfg_slots(const tn_cfg *cfg, int rung) {
     int n = cfg->search.trials;
     for (int q = 0; q < rung; q++) n = (int)(n * cfg->search.keep + 0.5);

@@ -4,7 +4,9 @@
 #include "base/progress.h"
 #include "cfg/cell.h"
 #include "data/fold.h"
+#include "explore/levels.h"
 #include "model/weights.h"
+#include "preprocess/columns.h"
 #include "report/forecast.h"
 #include "search/rung.h"
 #include "slurm/gpus.h"
@@ -14,6 +16,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Print how often a model of round 0 sees the images of each class. size (K): its training rows. */
 static tn_status print_exposure(const tn_cfg *cfg, char *const *name, const int64_t *size, int64_t *count) {
@@ -56,6 +59,55 @@ static tn_status exposure(const tn_cfg *cfg, const tn_meta *meta) {
     return st;
 }
 
+/* --- category levels ---------------------------------------------------------------------------------------------- */
+
+static bool is_searched(const tn_cfg *cfg, const char *key) {
+    for (int i = 0; i < cfg->search.n_space; i++)
+        if (strcmp(cfg->search.space[i].key, key) == 0) return true;
+    return false;
+}
+
+/* Warn if model.metadata_levels is another number than the table recommends. */
+static void compare_levels(const tn_cfg *cfg, const tn_levels *l) {
+    int set = cfg->model.metadata_levels;
+    if (set == l->fewest) return;
+    tn_warn("%s: model.metadata_levels = %d, but %d would %s: labels predicted from the categories alone, out-of-fold, "
+            "have "
+            "a log loss of %.4f with %d, %.4f with %d levels (`tenfold explore` shows more)",
+            cfg->data.metadata, set, l->fewest, set < l->fewest ? "help" : "be enough", l->level[set].log_loss, set,
+            l->level[l->fewest].log_loss, l->fewest);
+}
+
+/* Make folds by the groups of the table alone, as if all images differed: which are duplicates only preprocess will know. */
+static tn_status score_levels(const tn_cfg *cfg, const tn_meta *meta, tn_levels *out) {
+    tn_index *ix = NULL;
+    tn_fold_certificate certificate;
+    TN_TRY(tn_index_new(meta->n, meta->n_levels, &ix));
+    tn_status st = tn_index_fill_columns(cfg, meta, false, ix);
+    for (int64_t i = 0; i < meta->n; i++) ix->content_hash[i] = (uint64_t)i;
+    if (st == TN_OK) st = tn_fold_assign(cfg, ix, &certificate);
+    if (st == TN_OK) st = tn_levels_score(ix, cfg->reduce.prior_count, out);
+    tn_index_free(&ix);
+    return st;
+}
+
+/* A million rows take three seconds; larger tables are left to explore. */
+static tn_status check_levels(const tn_cfg *cfg, const tn_meta *meta) {
+    enum { MOST_ROWS = 1000000 };
+    tn_levels l;
+    if (meta->n_levels == 0 || is_searched(cfg, "model.metadata_levels")) return TN_OK;
+    if (meta->n > MOST_ROWS) {
+        printf("# category levels: not compared, because the table has more than %d rows: `tenfold explore` does it\n",
+               MOST_ROWS);
+        return TN_OK;
+    }
+    TN_TRY(score_levels(cfg, meta, &l));
+    compare_levels(cfg, &l);
+    return TN_OK;
+}
+
+/* --- cost --------------------------------------------------------------------------------------------------------- */
+
 /* Print how many images the run trains on and evaluates. rows_out: rows of the table; 0 if it does not exist. */
 static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
     tn_meta *meta = NULL;
@@ -86,6 +138,7 @@ static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
                cells * cfg->train.images, cells);
     tn_status st = tn_fold_foresee(cfg, meta);
     if (st == TN_OK) st = exposure(cfg, meta);
+    if (st == TN_OK) st = check_levels(cfg, meta);
     tn_meta_free(&meta);
     return st;
 }
@@ -212,7 +265,10 @@ const tn_verb tn_verb_check = {
     .summary = "check a job file: lists all problems with file:line, else all settings",
     .help =
         "Prints all settings of a job file, defaults included, as a job file, and the images and memory that the\n"
-        "run will need. Also reads the metadata table, if it exists. Changes nothing.\n"
+        "run will need. Also reads the metadata table, if it exists, and warns if model.metadata_levels is not the\n"
+        "number of category levels that help by the rule of `tenfold explore`, with folds by the table's groups. "
+        "Changes\n"
+        "nothing.\n"
         "--time trains and evaluates some micro-batches of artificial images of every size on this machine, decodes\n"
         "images of the table, and forecasts how long the run will take here and under Slurm. Run nothing else\n"
         "meanwhile.\n\n"

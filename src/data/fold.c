@@ -1,7 +1,6 @@
 /* fold.c - assigns components to folds; validation slices. */
 #include "data/fold_priv.h"
 
-#include "base/progress.h"
 #include "base/rng.h"
 
 #include <stdlib.h>
@@ -192,21 +191,17 @@ tn_status tn_table_check(const tn_cfg *cfg) {
     return st;
 }
 
-static void warn_large(const tn_index *ix, const component_list *list, tn_fold_certificate *c) {
-    int64_t n_rows = 0, n_large = 0;
+static void find_largest(const component_list *list, tn_fold_certificate *c) {
+    int64_t n_rows = 0;
     const component *largest = NULL;
     for (int64_t i = 0; i < list->n; i++) n_rows += list->part[i].n;
     for (int64_t i = 0; i < list->n; i++) {
         if (!largest || list->part[i].n > largest->n) largest = &list->part[i];
-        n_large += list->part[i].n > 1 && list->part[i].n > n_rows / 100;
+        c->n_large += list->part[i].n > 1 && list->part[i].n > n_rows / 100;
     }
     c->n_components = list->n;
     c->largest_component = largest ? largest->n : 0;
-    if (n_large)
-        tn_warn(
-            "%lld groups have more than 1 %% of the rows each, and each stays in one fold; the largest has %d rows, "
-            "for example %s",
-            (long long)n_large, largest->n, ix->path[largest->root]);
+    c->largest_row = largest ? largest->root : -1;
 }
 
 tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *cert_out) {
@@ -229,7 +224,7 @@ tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *c
     if (st == TN_OK) {
         qsort(list.part, (size_t)list.n, sizeof *list.part, larger_first);
         st = deal(ix, &list, cfg->folds.count);
-        warn_large(ix, &list, cert_out);
+        find_largest(&list, cert_out);
         if (st == TN_OK) st = tn_leakage_count(cfg, ix, cert_out);
     }
     component_free(&list);

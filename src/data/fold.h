@@ -19,11 +19,12 @@ typedef struct {
     int64_t n_components, largest_component;
     int64_t groups_across, duplicates_across; /* must be 0; counted independently from the finished map */
     int64_t test_duplicates;                  /* trainable rows in a component with a test row */
+    int64_t n_large;                          /* components with several rows, more than 1 % of all trainable ones */
+    int32_t largest_row;                      /* a row of the largest component; -1: there is none */
 } tn_fold_certificate;
 
 /* Set ix->component and ix->fold.
- * Errors  TN_EARG a class has fewer components than there are folds, or folds.count < 3
- * Warns   about components with more than 1 % of the rows, with an example path */
+ * Errors  TN_EARG a class has fewer components than there are folds, or folds.count < 3 */
 tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *cert_out);
 
 /* Relations that connect two rows; bits may be combined. LOOK: similar perceptual hashes. Quarantined rows have no content and no

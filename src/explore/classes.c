@@ -1,7 +1,8 @@
-/* classes.c - tables of rows by class, fold and kind, and by value of each category column. */
+/* classes.c - tables of rows by class, fold and kind, by value of each category column, and of how many levels help. */
 #include "explore/explore_priv.h"
 
 #include "cfg/shown.h"
+#include "explore/levels.h"
 
 #include <stdlib.h>
 
@@ -133,9 +134,50 @@ static tn_status put_level(const tn_index *ix, int m, FILE *out) {
     return st;
 }
 
-tn_status tn_explore_categories(const tn_index *ix, FILE *out) {
-    fputs("\n## Categories\n", out);
-    if (ix->n_levels == 0) fputs("\nThe table has no category column (cat1 to cat4).\n", out);
-    for (int m = 0; m < ix->n_levels; m++) TN_TRY(put_level(ix, m, out));
+/* --- how many levels help ----------------------------------------------------------------------------------------- */
+
+static void put_line(const tn_index *ix, const tn_levels *l, int m, FILE *out) {
+    const tn_level_score *at = &l->level[m];
+    fprintf(out, "| %d ", m);
+    if (m == 0) {
+        fputs("| | | ", out);
+    } else {
+        fprintf(out, "| %d | %lld ", ix->n_values[m - 1] - 1, (long long)at->n_combinations);
+        tn_explore_share(out, at->n_unseen, l->n_rows);
+    }
+    fprintf(out, "| %.4f | %.4f ± %.4f | %.4f | %.4f | %.4f |\n", at->log_loss, at->above, at->above_se,
+            at->score.accuracy, at->score.macro, at->score.gmean);
+}
+
+static tn_status put_levels(const tn_cfg *cfg, const tn_index *ix, FILE *out) {
+    tn_levels l;
+    TN_TRY(tn_levels_score(ix, cfg->reduce.prior_count, &l));
+    if (l.n_rows == 0) return TN_OK;
+    fprintf(
+        out,
+        "\n### How many levels help\n\nThe label of each row to train on, predicted from its categories alone, without "
+        "its image: by the class shares of\nthe rows in other folds that have the same values of cat1 up to this "
+        "level, smoothed by %g rows with the\nshares of one level less (reduce.prior_count). Level 0: the shares of "
+        "all rows.\n\n",
+        cfg->reduce.prior_count);
+    fputs("| levels | values | combinations | rows not seen in other folds | log loss | above the lowest | accuracy "
+          "| macro F1 | geometric mean F1 ",
+          out);
+    put_rule(out, 8);
+    for (int m = 0; m <= l.n_levels; m++) put_line(ix, &l, m, out);
+    fprintf(out,
+            "\nRecommended: model.metadata_levels = %d, the fewest levels whose log loss is at most one standard error "
+            "(after ±; paired, by group) above the lowest.\n",
+            l.fewest);
     return TN_OK;
+}
+
+tn_status tn_explore_categories(const tn_cfg *cfg, const tn_index *ix, FILE *out) {
+    fputs("\n## Categories\n", out);
+    if (ix->n_levels == 0) {
+        fputs("\nThe table has no category column (cat1 to cat4).\n", out);
+        return TN_OK;
+    }
+    for (int m = 0; m < ix->n_levels; m++) TN_TRY(put_level(ix, m, out));
+    return put_levels(cfg, ix, out);
 }

@@ -36,7 +36,7 @@ tn_net_spec tn_train_net(const tn_cfg *cfg, int extra_units) {
                         .stem_stride = cfg->model.stem_stride,
                         .n_classes = cfg->data.n_classes,
                         .extra_units = extra_units,
-                        .head_units = cfg->model.head_units,
+                        .head_units = tn_cfg_head_units(cfg),
                         .dropout = cfg->model.dropout,
                         .drop_connect = cfg->model.drop_connect};
     memcpy(spec.name, cfg->model.net, sizeof spec.name);

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "cfg/cfg.h"
 #include "cfg/shown.h"
+#include "train/cost.h"
 
 #include <dirent.h>
 
@@ -48,6 +49,26 @@ static void defaults(void **unused) {
     assert_int_equal(c->train.n_augment, 0);
     tn_cfg_free(&c);
     assert_null(c);
+}
+
+/* The hidden layer of the head: what is set; else 256 units or one for each class, if there are category levels. */
+static void head_units(void **unused) {
+    (void)unused;
+    static const struct {
+        int classes, levels, set, want;
+    } CASE[] = {{5, 0, -1, 0},  {5, 1, -1, 256}, {5, 4, -1, 256}, {256, 2, -1, 256}, {1000, 2, -1, 1000},
+                {5, 0, 64, 64}, {5, 2, 64, 64},  {5, 2, 0, 0},    {1000, 2, 0, 0}};
+    tn_cfg *c = read_ok(LEAST, 0, NULL);
+    assert_int_equal(c->model.head_units, -1);
+    for (size_t i = 0; i < sizeof CASE / sizeof *CASE; i++) {
+        c->data.n_classes = CASE[i].classes;
+        c->model.metadata_levels = CASE[i].levels;
+        c->model.head_units = CASE[i].set;
+        assert_int_equal(tn_cfg_head_units(c), CASE[i].want);
+        assert_int_equal(tn_train_net(c, 7).head_units, CASE[i].want);
+    }
+    tn_cfg_free(&c);
+    assert_set_refused("model.head_units=-2", "model.head_units");
 }
 
 /* A name that is not UTF-8, or is cut in the middle of a character, can be kept in JSON and printed. */
@@ -535,13 +556,12 @@ static void shown_classes(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(defaults),       cmocka_unit_test(names),
-                                       cmocka_unit_test(values),         cmocka_unit_test(errors),
-                                       cmocka_unit_test(syntax),         cmocka_unit_test(text_forms),
-                                       cmocka_unit_test(identity),       cmocka_unit_test(printing),
-                                       cmocka_unit_test(search_space),   cmocka_unit_test(search_errors),
-                                       cmocka_unit_test(augmentations),  cmocka_unit_test(job_files),
-                                       cmocka_unit_test(reference_page), cmocka_unit_test(classes_of_a_file),
-                                       cmocka_unit_test(shown_classes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),     cmocka_unit_test(head_units),     cmocka_unit_test(names),
+        cmocka_unit_test(values),       cmocka_unit_test(errors),         cmocka_unit_test(syntax),
+        cmocka_unit_test(text_forms),   cmocka_unit_test(identity),       cmocka_unit_test(printing),
+        cmocka_unit_test(search_space), cmocka_unit_test(search_errors),  cmocka_unit_test(augmentations),
+        cmocka_unit_test(job_files),    cmocka_unit_test(reference_page), cmocka_unit_test(classes_of_a_file),
+        cmocka_unit_test(shown_classes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
