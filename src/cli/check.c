@@ -111,6 +111,23 @@ static double mib(size_t bytes) {
     return (double)bytes / 0x1p20;
 }
 
+/* Print at which size a model of this training size predicts, and what a rank then needs. */
+static tn_status print_prediction(const tn_cfg *cfg, int size_px) {
+    int px = tn_predict_px(cfg, size_px), stored = cfg->preprocess.size_px;
+    tn_train_cost cost;
+    TN_TRY(tn_predict_cost_of(cfg, size_px, 0, &cost));
+    if (px != size_px)
+        printf("# models of %d px predict at %d px: a rank about %.0f MiB%s\n", size_px, px, mib(cost.host_bytes),
+               cost.device_bytes ? ", beside its GPU's memory" : "");
+    if (px != size_px && cost.device_bytes)
+        printf("# GPU memory in prediction at %d px: %.0f MiB\n", px, mib(cost.device_bytes));
+    if (px > stored)
+        tn_warn("preprocess.size_px = %d: models of %d px predict at %d px, so that images are enlarged, which adds "
+                "nothing to see: store %d px or more",
+                stored, size_px, px, px);
+    return TN_OK;
+}
+
 /* Print the memory of a rank with all lanes of a step, and of a rank with one lane. The metadata head is left out: its size is not
  * known yet, and it is small. */
 static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
@@ -127,6 +144,7 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
                 "# GPU memory at %d px: a rank with one of %d lanes %.0f MiB, with all of them %.0f MiB, and some 500 "
                 "MiB for CUDA itself, which nobody has measured\n",
                 cfg->train.sizes_px[i], cfg->train.lanes, mib(one.device_bytes), mib(all.device_bytes));
+        TN_TRY(print_prediction(cfg, cfg->train.sizes_px[i]));
     }
     TN_TRY(tn_memory_predict(cfg, rows, &m));
     const tn_slurm_stage *stage[] = {&cfg->slurm.preprocess, &cfg->slurm.train, &cfg->slurm.reduce};

@@ -7,6 +7,12 @@ says() { grep -qE -- "$1" said || { echo "wanted: $1"; cat said; exit 1; }; }
 # 94, 57 and 49 labelled rows: 56, 34 and 29 of them in two folds of three, less a tenth; 2,400 images
 grep -qxF "# class square: about 34 training rows, 686 images seen, each 20.2 times" plain
 "$tenfold" check tiny.cfg --set train.sampler=balanced_up | grep -qxF "# class stripes: about 29 training rows, 800 images seen, each 27.6 times"
+"$tenfold" check tiny.cfg --set predict.size_factor=1.5 >said 2>log
+says "^# models of 32 px predict at 48 px: a rank about [0-9]+ MiB$"
+grep -q "warning: preprocess.size_px = 40: models of 32 px predict at 48 px" log
+"$tenfold" check tiny.cfg --set predict.size_factor=1.25 2>&1 >said | diff /dev/null - # 40 px are stored
+asked() { "$tenfold" check tiny.cfg --set predict.size_factor="$1" 2>log | sed -n 's/.*train and predict \([0-9]*\) MiB.*/\1/p'; }
+[ "$(asked 4)" -gt "$(asked 1)" ] # images of 128 px: prediction needs more than training
 "$tenfold" check tiny.cfg --time --nodes 2 >said
 grep -v "^# forecast" said | sed '${/^$/d}' | diff plain - # only lines are added
 says "^# forecast: timed here with .* with images of the table"
