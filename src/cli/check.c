@@ -36,6 +36,22 @@ static tn_status print_exposure(const tn_cfg *cfg, char *const *name, const int6
     return TN_OK;
 }
 
+/* Few images and weights that start at random: say what would help. A net of another width or depth has no weights to begin with.
+ * Source: Kornblith et al. 2019 (arXiv 1805.08974): pretraining helps a lot with few examples, and the gain fades with more of them.
+ * Where it begins to be small differs between data sets; ENOUGH is a choice.
+ * size (K): training rows of a model. */
+static void print_pretraining(const tn_cfg *cfg, const int64_t *size) {
+    enum { ENOUGH = 1000 };
+    bool is_published = cfg->model.width == 0 && cfg->model.depth == 0 && cfg->model.stem_stride == 2;
+    int64_t sum = 0, K = cfg->data.n_classes;
+    for (int k = 0; k < K; k++) sum += size[k];
+    if (!*cfg->model.pretrained && is_published && sum < ENOUGH * K)
+        printf("# model.pretrained is empty: with %" PRId64
+               " training rows per class, weights of ImageNet to start from usually help "
+               "much: docs/weights.md\n",
+               sum / K);
+}
+
 /* The rows that a model trains on are those of the other folds, less its validation slice. */
 static tn_status exposure(const tn_cfg *cfg, const tn_meta *meta) {
     int K = cfg->data.n_classes, F = cfg->folds.count;
@@ -51,6 +67,7 @@ static tn_status exposure(const tn_cfg *cfg, const tn_meta *meta) {
         size[k] = (int64_t)((double)size[k] * share + 0.5);
     }
     if (st == TN_OK) st = print_exposure(cfg, name, size, size + K);
+    if (st == TN_OK) print_pretraining(cfg, size);
     free(name);
     free(size);
     return st;

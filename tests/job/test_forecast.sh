@@ -11,6 +11,10 @@ grep -qxF "# class square: about 34 training rows, 686 images seen, each 20.2 ti
 says "^# models of 32 px predict at 48 px: a rank about [0-9]+ MiB$"
 grep -q "warning: preprocess.size_px = 40: models of 32 px predict at 48 px" log
 "$tenfold" check tiny.cfg --set predict.size_factor=1.25 2>&1 >said | diff /dev/null - # 40 px are stored
+# 119 rows of three classes are 39 each; tiny.cfg's own net has no published weights
+"$tenfold" check tiny.cfg --set model.width=0 --set model.depth=0 --set model.stem_stride=2 >said
+says "^# model.pretrained is empty: with 39 training rows per class, "
+grep -q "^# model.pretrained is empty" plain && exit 1
 asked() { "$tenfold" check tiny.cfg --set predict.size_factor="$1" 2>log | sed -n 's/.*train and predict \([0-9]*\) MiB.*/\1/p'; }
 [ "$(asked 4)" -gt "$(asked 1)" ] # images of 128 px: prediction needs more than training
 "$tenfold" check tiny.cfg --time --nodes 2 >said
