@@ -195,7 +195,7 @@ const tn_key tn_keys[] = {
      "images over which this weight rises, by the factor exp(-5 (1 - images / rampup_images)^2); 0: at once"},
 
     {"predict", "size_factor", KEY_DOUBLE, AT(predict.size_factor), 0, "1", 0.5, 4, 0, NULL, TN_KEYS_PREDICT,
-     "rows are predicted at the training size times this, rounded to whole pixels; 1.15 to 1.3 suits models trained on random_resized_crop, which shows things larger than they are; what the filter judges is always of the training size"},
+     "rows are predicted at the training size times this, rounded to whole pixels; models trained on random_resized_crop, which shows things larger than they are, may gain by 1.15 to 1.3: compare out-of-fold scores; what the filter judges is always of the training size"},
     {"predict", "views", KEY_TEXTS, AT(predict.views), AT(predict.n_views), "[ \"identity\" ]", 0, 0, TN_MAX_VIEWS, NULL,
      TN_KEYS_PREDICT,
      "views of each image, whose predictions are averaged: identity (the centre square), horizontal_flip (the same, mirrored), center_crop_<percent>, five_crop_<percent>, squish (the whole image, resized to a square), pad (the whole image, with preprocess.background beside it); behind the last four _flip mirrors: squish_flip"},
