@@ -44,6 +44,10 @@ enum { TN_FLIP_ACROSS = 1, TN_FLIP_DOWN = 2 };
 /* Crop, flip and resize. pixels (h,w,3) with row stride w*3; flips: a sum of TN_FLIP_...; out (S,S,3). Errors TN_ENOMEM. */
 tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
                        unsigned char *out);
+/* The same into the rectangle `place` of out (S,S,3), S = size_px, whose other pixels get the colour `around` (sRGB). Flips mirror
+ * the crop within the rectangle. */
+tn_status tn_image_place(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
+                         tn_box place, const unsigned char around[3], unsigned char *out);
 
 /* Apply the augmentations of the list that work on the S x S bytes of one image, in place: all but crop, flips, Mixup and CutMix.
  * image   (S,S,3)

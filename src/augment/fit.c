@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* --- drawing ------------------------------------------------------------------------------------------------------ */
 
@@ -111,15 +112,22 @@ static void resize_row(const taps *t, const unsigned char *row, unsigned flips, 
     }
 }
 
+/* The rectangle of the output that a crop is resized to: its first pixel, and the bytes from one row to the next. */
+typedef struct {
+    int w, h;
+    size_t stride;
+    unsigned char *out;
+} target;
+
 /* Each row of the crop is resized horizontally once; an output row is a weighted sum of these rows, in `sum`. */
-static void fit(const unsigned char *pixels, int w, tn_box crop, unsigned flips, int S, const taps *tx, const taps *ty,
-                float *across, float *sum, unsigned char *out) {
-    size_t n = (size_t)S * 3;
+static void fit(const unsigned char *pixels, int w, tn_box crop, unsigned flips, const target *to, const taps *tx,
+                const taps *ty, float *across, float *sum) {
+    size_t n = (size_t)to->w * 3;
     int done = 0; /* rows of the crop resized so far */
-    for (int s = 0; s < S; s++) {
+    for (int s = 0; s < to->h; s++) {
         int end = ty->first[s] + ty->n[s];
         for (; done < end; done++)
-            resize_row(tx, pixels + ((size_t)(crop.y + done) * (size_t)w + (size_t)crop.x) * 3, flips, S,
+            resize_row(tx, pixels + ((size_t)(crop.y + done) * (size_t)w + (size_t)crop.x) * 3, flips, to->w,
                        across + (size_t)done * n);
         for (size_t j = 0; j < n; j++) sum[j] = 0.5F; /* to round; weights add up to 1, so no sum leaves 0..255.5 */
         for (int i = 0; i < ty->n[s]; i++) {
@@ -127,25 +135,42 @@ static void fit(const unsigned char *pixels, int w, tn_box crop, unsigned flips,
             float weight = ty->weight[(size_t)s * (size_t)ty->most + (size_t)i];
             for (size_t j = 0; j < n; j++) sum[j] += weight * a[j];
         }
-        unsigned char *row = out + (size_t)(flips & TN_FLIP_DOWN ? S - 1 - s : s) * n;
+        unsigned char *row = to->out + (size_t)(flips & TN_FLIP_DOWN ? to->h - 1 - s : s) * to->stride;
         for (size_t j = 0; j < n; j++) row[j] = (unsigned char)sum[j];
     }
 }
 
-tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
-                       unsigned char *out) {
+static tn_status fit_into(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, const target *to) {
     TN_ASSERT(crop.w > 0 && crop.h > 0 && crop.x >= 0 && crop.y >= 0 && crop.x + crop.w <= w && crop.y + crop.h <= h);
     taps tx = {.most = 0}, ty = {.most = 0};
-    TN_TRY(taps_new(crop.w, size_px, &tx));
-    tn_status st = taps_new(crop.h, size_px, &ty);
-    size_t n_row = (size_t)size_px * 3, n_bytes = ((size_t)crop.h + 1) * n_row * sizeof(float);
+    TN_TRY(taps_new(crop.w, to->w, &tx));
+    tn_status st = taps_new(crop.h, to->h, &ty);
+    size_t n_row = (size_t)to->w * 3, n_bytes = ((size_t)crop.h + 1) * n_row * sizeof(float);
     float *across = st == TN_OK ? malloc(n_bytes) : NULL;
     if (across)
-        fit(pixels, w, crop, flips, size_px, &tx, &ty, across, across + (size_t)crop.h * n_row, out);
+        fit(pixels, w, crop, flips, to, &tx, &ty, across, across + (size_t)crop.h * n_row);
     else if (st == TN_OK)
         st = tn_fail_memory(n_bytes, "resizing");
     free(across);
     taps_free(&tx);
     taps_free(&ty);
     return st;
+}
+
+tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
+                       unsigned char *out) {
+    target to = {.w = size_px, .h = size_px, .stride = (size_t)size_px * 3, .out = out};
+    return fit_into(pixels, w, h, crop, flips, &to);
+}
+
+tn_status tn_image_place(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
+                         tn_box place, const unsigned char around[3], unsigned char *out) {
+    TN_ASSERT(place.w > 0 && place.h > 0 && place.x >= 0 && place.y >= 0 && place.x + place.w <= size_px &&
+              place.y + place.h <= size_px);
+    size_t n = (size_t)size_px * (size_t)size_px, stride = (size_t)size_px * 3;
+    bool is_whole = place.w == size_px && place.h == size_px;
+    for (size_t i = 0; !is_whole && i < n; i++) memcpy(out + 3 * i, around, 3);
+    target to = {
+        .w = place.w, .h = place.h, .stride = stride, .out = out + (size_t)place.y * stride + (size_t)place.x * 3};
+    return fit_into(pixels, w, h, crop, flips, &to);
 }

@@ -210,7 +210,8 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         int64_t step_images;                          /* 0; step                                               */
         double step_factor;                           /* 0.1                                                   */
         double clip_norm;                             /* 0 = off                                               */
-        double ema_decay;                             /* 0.99 per step; 0 = off                                */
+        double ema_decay;                             /* per step; 0 = off; -1: net/optim.h                    */
+        double bn_momentum;                           /* of running moments; -1: the net's own                 */
         int evaluations;                              /* 5, evenly spaced over the budget                      */
         double checkpoint_seconds;                    /* 600; 0 = at evaluations alone; never changes results      */
         double hang_seconds;                          /* 1800; 0 = never; base/watch.h                         */
@@ -231,7 +232,8 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         int64_t rampup_images;            /* 0                                                     */
     } self;
     struct {
-        int n_views; /* [ "identity" ]: the probabilities of all views of an image are averaged */
+        double size_factor; /* 1: of the training size; cell.h: tn_predict_px */
+        int n_views;        /* [ "identity" ]: the probabilities of all views of an image are averaged */
         char views[TN_MAX_VIEWS][TN_NAME_BYTES];
     } predict;
     struct {
@@ -268,12 +270,20 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
     } slurm;
 } tn_cfg;
 
-/* One entry of predict.views: "identity", "horizontal_flip", "center_crop" or "five_crop"; the last two may end with a percentage of
- * the short side: "center_crop_80" (default 87). */
-typedef enum { TN_VIEW_KIND_IDENTITY, TN_VIEW_KIND_FLIP, TN_VIEW_KIND_CENTER, TN_VIEW_KIND_FIVE } tn_view_kind;
+/* One entry of predict.views: a word, behind the crops a percentage of the short side ("center_crop_80"; default 87), and behind
+ * all but the first two perhaps "_flip". data/view.h says what each shows. */
+typedef enum {
+    TN_VIEW_KIND_IDENTITY,
+    TN_VIEW_KIND_FLIP,
+    TN_VIEW_KIND_CENTER,
+    TN_VIEW_KIND_FIVE,
+    TN_VIEW_KIND_SQUISH,
+    TN_VIEW_KIND_PAD
+} tn_view_kind;
 typedef struct {
     tn_view_kind kind;
     int percent;
+    bool flip; /* mirrored */
 } tn_view_spec;
 extern const char *const tn_view_words[]; /* NULL at the end */
 bool tn_view_parse(const char *text, tn_view_spec *out);

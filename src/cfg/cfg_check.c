@@ -49,8 +49,20 @@ static void check_frozen(const tn_cfg *cfg, tn_problems *p) {
                    "train.freeze_images: nothing is frozen: set train.freeze_stages, or take it away");
 }
 
+/* Numbers with a value below their range that stands for "by itself". */
+static void check_automatic(const tn_cfg *cfg, tn_problems *p) {
+    double decay = cfg->train.ema_decay, momentum = cfg->train.bn_momentum;
+    if (decay < 0 && decay != -1)
+        tn_problem(p, line_of(cfg, "train", "ema_decay"),
+                   "train.ema_decay = %g: give 0 to 0.999999, or -1 for a decay by the number of steps", decay);
+    if (momentum <= 0 && momentum != -1)
+        tn_problem(p, line_of(cfg, "train", "bn_momentum"),
+                   "train.bn_momentum = %g: give more than 0, up to 1, or -1 for the net's own", momentum);
+}
+
 static void check_train(const tn_cfg *cfg, tn_problems *p) {
     int lanes = cfg->train.lanes;
+    check_automatic(cfg, p);
     if (lanes & (lanes - 1))
         tn_problem(p, line_of(cfg, "train", "lanes"), "train.lanes = %d: give a power of two (1, 2, 4, ...)", lanes);
     if (cfg->train.warmup_images >= cfg->train.images)
@@ -193,19 +205,31 @@ static void check_search(const tn_cfg *cfg, tn_problems *p) {
     tn_space_check(cfg, p);
 }
 
-const char *const tn_view_words[] = {"identity", "horizontal_flip", "center_crop", "five_crop", NULL};
+const char *const tn_view_words[] = {"identity", "horizontal_flip", "center_crop", "five_crop", "squish", "pad", NULL};
+
+/* What stands behind the word: "_80" of the crops, "_flip" of all but the first two. */
+static bool parse_ending(const char *text, tn_view_spec *out) {
+    bool crops = out->kind == TN_VIEW_KIND_CENTER || out->kind == TN_VIEW_KIND_FIVE;
+    if (crops && text[0] == '_' && text[1] >= '0' && text[1] <= '9') {
+        char *end;
+        long percent = strtol(text + 1, &end, 10);
+        if (percent < 10 || percent > 100) return false;
+        out->percent = (int)percent;
+        text = end;
+    }
+    if (out->kind >= TN_VIEW_KIND_CENTER && strcmp(text, "_flip") == 0) {
+        out->flip = true;
+        return true;
+    }
+    return !*text;
+}
 
 bool tn_view_parse(const char *text, tn_view_spec *out) {
     for (int k = 0; tn_view_words[k]; k++) {
         size_t n = strlen(tn_view_words[k]);
         if (strncmp(text, tn_view_words[k], n) != 0) continue;
-        *out = (tn_view_spec){.kind = (tn_view_kind)k, .percent = 87};
-        if (!text[n]) return true;
-        char *end;
-        long percent = text[n] == '_' && text[n + 1] >= '0' && text[n + 1] <= '9' ? strtol(text + n + 1, &end, 10) : 0;
-        if (k < TN_VIEW_KIND_CENTER || percent < 10 || percent > 100 || *end) return false;
-        out->percent = (int)percent;
-        return true;
+        *out = (tn_view_spec){.kind = (tn_view_kind)k, .percent = 87, .flip = k == TN_VIEW_KIND_FLIP};
+        return parse_ending(text + n, out);
     }
     return false;
 }
@@ -220,7 +244,8 @@ static void check_predict(const tn_cfg *cfg, tn_problems *p) {
         if (!tn_view_parse(text, &look))
             tn_problem(p, line,
                        "predict.views: no view \"%s\"%s%s%s: give identity, horizontal_flip, center_crop or five_crop "
-                       "(with _10 to _100 behind them: percent of the short side)",
+                       "(with _10 to _100 behind them: percent of the short side), squish or pad; behind the last four "
+                       "_flip mirrors",
                        text, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
         for (int j = 0; j < i; j++)
             if (strcmp(text, cfg->predict.views[j]) == 0)

@@ -39,6 +39,22 @@ static tn_status print_exposure(const tn_cfg *cfg, char *const *name, const int6
     return TN_OK;
 }
 
+/* Few images and weights that start at random: say what would help. A net of another width or depth has no weights to begin with.
+ * Source: Kornblith et al. 2019 (arXiv 1805.08974): pretraining helps a lot with few examples, and the gain fades with more of them.
+ * Where it begins to be small differs between data sets; ENOUGH is a choice.
+ * size (K): training rows of a model. */
+static void print_pretraining(const tn_cfg *cfg, const int64_t *size) {
+    enum { ENOUGH = 1000 };
+    bool is_published = cfg->model.width == 0 && cfg->model.depth == 0 && cfg->model.stem_stride == 2;
+    int64_t sum = 0, K = cfg->data.n_classes;
+    for (int k = 0; k < K; k++) sum += size[k];
+    if (!*cfg->model.pretrained && is_published && sum < ENOUGH * K)
+        printf("# model.pretrained is empty: with %" PRId64
+               " training rows per class, weights of ImageNet to start from usually help "
+               "much: docs/weights.md\n",
+               sum / K);
+}
+
 /* The rows that a model trains on are those of the other folds, less its validation slice. */
 static tn_status exposure(const tn_cfg *cfg, const tn_meta *meta) {
     int K = cfg->data.n_classes, F = cfg->folds.count;
@@ -54,6 +70,7 @@ static tn_status exposure(const tn_cfg *cfg, const tn_meta *meta) {
         size[k] = (int64_t)((double)size[k] * share + 0.5);
     }
     if (st == TN_OK) st = print_exposure(cfg, name, size, size + K);
+    if (st == TN_OK) print_pretraining(cfg, size);
     free(name);
     free(size);
     return st;
@@ -164,6 +181,23 @@ static double mib(size_t bytes) {
     return (double)bytes / 0x1p20;
 }
 
+/* Print at which size a model of this training size predicts, and what a rank then needs. */
+static tn_status print_prediction(const tn_cfg *cfg, int size_px) {
+    int px = tn_predict_px(cfg, size_px), stored = cfg->preprocess.size_px;
+    tn_train_cost cost;
+    TN_TRY(tn_predict_cost_of(cfg, size_px, 0, &cost));
+    if (px != size_px)
+        printf("# models of %d px predict at %d px: a rank about %.0f MiB%s\n", size_px, px, mib(cost.host_bytes),
+               cost.device_bytes ? ", beside its GPU's memory" : "");
+    if (px != size_px && cost.device_bytes)
+        printf("# GPU memory in prediction at %d px: %.0f MiB\n", px, mib(cost.device_bytes));
+    if (px > stored)
+        tn_warn("preprocess.size_px = %d: models of %d px predict at %d px, so that images are enlarged, which adds "
+                "nothing to see: store %d px or more",
+                stored, size_px, px, px);
+    return TN_OK;
+}
+
 /* Print the memory of a rank with all lanes of a step, and of a rank with one lane. The metadata head is left out: its size is not
  * known yet, and it is small. */
 static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
@@ -180,6 +214,7 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
                 "# GPU memory at %d px: a rank with one of %d lanes %.0f MiB, with all of them %.0f MiB, and some 500 "
                 "MiB for CUDA itself, which nobody has measured\n",
                 cfg->train.sizes_px[i], cfg->train.lanes, mib(one.device_bytes), mib(all.device_bytes));
+        TN_TRY(print_prediction(cfg, cfg->train.sizes_px[i]));
     }
     TN_TRY(tn_memory_predict(cfg, rows, &m));
     const tn_slurm_stage *stage[] = {&cfg->slurm.preprocess, &cfg->slurm.train, &cfg->slurm.reduce};

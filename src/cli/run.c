@@ -21,9 +21,9 @@ static tn_status check_pretrained(const tn_cfg *cfg) {
     tn_net_spec spec = tn_train_net(cfg, 0);
     tn_input_norm norm;
     tn_ckpt *weights = NULL;
-    TN_TRY(tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &weights));
+    tn_status st = tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &weights);
     tn_ckpt_free(&weights);
-    return TN_OK;
+    return st == TN_EIO ? tn_fail(st, "model.pretrained: %s", tn_msg) : st;
 }
 
 /* Check everything that can be checked before any work is done. */

@@ -95,7 +95,7 @@ static tn_status pixels_of(const tn_loader *ld, int64_t row, scratch *s, const u
                    ? TN_OK
                    : tn_fail(TN_EFORMAT, "row %lld: %d bytes for %d x %d pixels", (long long)row, n, *w, *h);
     }
-    int shrink = tn_shrink_for(*box, ld->spec.size_px);
+    int shrink = tn_view_shrink(ld->spec.view, *box, ld->spec.size_px);
     tn_box wanted = tn_box_shrunk(*box, shrink), got;
     tn_status st =
         tn_jpeg_decode_part(s->stored, (size_t)n, *w, *h, &wanted, shrink, &s->pixels, &s->pixels_room, &got);
@@ -115,6 +115,7 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
     int w = spec->index->width[row], h = spec->index->height[row];
     tn_box box =
         spec->view ? tn_view_box(spec->view, w, h) : tn_crop_draw(ld->crop, spec->seed, position, (uint64_t)row, w, h);
+    tn_box place = spec->view ? tn_view_place(spec->view, w, h, spec->size_px) : (tn_box){0};
     unsigned flips = 0;
     if (spec->view ? spec->view->flip : tn_flip_draw(ld->flip, spec->seed, position, (uint64_t)row))
         flips |= TN_FLIP_ACROSS;
@@ -123,6 +124,7 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
     fill_target(ld, (spec->label ? spec->label : spec->index->label)[row], x->target + (size_t)i * (size_t)ld->K);
     if (ld->M) fill_extra(ld, row, x->extra + (size_t)i * (size_t)ld->M);
     unsigned char *image = x->image + (size_t)i * (size_t)spec->size_px * (size_t)spec->size_px * 3;
+    if (spec->view) return tn_image_place(pixels, w, h, box, flips, spec->size_px, place, spec->view->around, image);
     TN_TRY(tn_image_fit(pixels, w, h, box, flips, spec->size_px, image));
     return tn_augment_image(spec->training ? spec->n_augment : 0, spec->augment, spec->seed, position, (uint64_t)row,
                             spec->size_px, image);

@@ -30,7 +30,7 @@ tn_status tn_pretrained_fit(const char *path, const tn_ckpt *ck, tn_net_spec *sp
     if (st != TN_OK) return st;
     spec->pad_same = have.net.pad_same;
     spec->bn_eps = have.net.bn_eps;
-    spec->bn_momentum = have.net.bn_momentum;
+    if (spec->bn_momentum == 0) spec->bn_momentum = have.net.bn_momentum;
     *norm_out = have.norm;
     return TN_OK;
 }

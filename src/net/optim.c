@@ -29,8 +29,15 @@ double tn_learning_rate(const tn_cfg *cfg, int64_t images_seen) {
     return rate * (1.0 + cos(acos(-1.0) * cycle_at(cfg, t))) / 2.0;
 }
 
+/* The number of optimiser steps of the whole training. */
+static double all_steps(const tn_cfg *cfg) {
+    return ceil((double)cfg->train.images / ((double)cfg->train.lanes * cfg->train.lane_images));
+}
+
 double tn_ema_decay(const tn_cfg *cfg, int64_t step) {
-    return fmin(1.0 - 1.0 / (double)(step + 1), cfg->train.ema_decay);
+    double most = cfg->train.ema_decay;
+    if (most < 0) most = fmin(fmax(1.0 - 10.0 / all_steps(cfg), 0.99), 0.9999);
+    return fmin(1.0 - 1.0 / (double)(step + 1), most);
 }
 
 double tn_consistency_weight(const tn_cfg *cfg, int64_t images_seen) {

@@ -115,7 +115,7 @@ static tn_status open_model(prediction *x) {
     TN_TRY(tn_path(path, "%s/best.safetensors", path));
     return tn_model_open(path,
                          &(tn_model_use){cfg->train.device, cfg->train.lane_threads, TN_ISA_BEST, cfg->train.precision,
-                                         cfg->train.lane_images, 0},
+                                         cfg->train.lane_images, tn_predict_px(cfg, x->cell->size_px)},
                          &x->model);
 }
 

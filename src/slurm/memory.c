@@ -7,6 +7,8 @@
 #include "search/search.h"
 #include "train/cost.h"
 
+#include <math.h>
+
 enum { LAUNCHER_MIB = 64, PREPROCESS_MIB = 64 + 512, ONE_MIB = 128 };
 static const double MARGIN = 1.25, ROW_BYTES = 512, POSTERIOR_BYTES = 8; /* two floats for each row and class */
 
@@ -21,8 +23,9 @@ static tn_status add_cell(const tn_cfg *cfg, double *mib) {
     for (int i = 0; i < cfg->train.n_sizes; i++) {
         tn_train_cost cost;
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], lanes_here, 0, &cost));
-        double now = (double)cost.host_bytes / 0x1p20;
-        if (now > *mib) *mib = now;
+        *mib = fmax(*mib, (double)cost.host_bytes / 0x1p20);
+        TN_TRY(tn_predict_cost_of(cfg, cfg->train.sizes_px[i], 0, &cost)); /* in the same job */
+        *mib = fmax(*mib, (double)cost.host_bytes / 0x1p20);
     }
     return TN_OK;
 }

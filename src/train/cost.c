@@ -2,8 +2,10 @@
 #include "train/cost.h"
 
 #include "augment/augment.h"
+#include "cfg/cell.h"
 #include "model/weights.h"
 
+#include <math.h>
 #include <string.h>
 
 static const size_t PROGRAM_BYTES = 60UL << 20;    /* measured: idle Open MPI and HDF5, and scratch memory */
@@ -38,7 +40,8 @@ tn_net_spec tn_train_net(const tn_cfg *cfg, int extra_units) {
                         .extra_units = extra_units,
                         .head_units = tn_cfg_head_units(cfg),
                         .dropout = cfg->model.dropout,
-                        .drop_connect = cfg->model.drop_connect};
+                        .drop_connect = cfg->model.drop_connect,
+                        .bn_momentum = fmax(cfg->train.bn_momentum, 0)};
     memcpy(spec.name, cfg->model.net, sizeof spec.name);
     return spec;
 }
@@ -70,6 +73,41 @@ tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int e
     return st;
 }
 
+/* Bytes of activations of a lane that is evaluated, and what the device takes beside them. */
+static tn_status plan_evaluation(const tn_cfg *cfg, const tn_net *net, int size_px, size_t *lane_out,
+                                 size_t *room_out) {
+    tn_dev *plan = NULL;
+    *lane_out = *room_out = 0;
+    TN_TRY(tn_dev_open_plan(cfg->train.device, cfg->train.precision, &plan));
+    tn_status st = tn_exec_cost(plan, net, cfg->train.lane_images, size_px, false, lane_out);
+    if (st == TN_OK) *room_out = tn_dev_plan_room(plan, false);
+    tn_dev_close(&plan);
+    return st;
+}
+
+tn_status tn_predict_cost_of(const tn_cfg *cfg, int size_px, int extra_units, tn_train_cost *out) {
+    enum { LANES_AHEAD = 5 }; /* four in the loader, one that is padded */
+    tn_net_spec spec = tn_train_net(cfg, extra_units);
+    tn_net *net = NULL;
+    TN_TRY(tn_net_new(&spec, &net));
+    int px = tn_predict_px(cfg, size_px);
+    size_t room = 0;
+    tn_status st = plan_evaluation(cfg, net, px, &out->lane_bytes, &room);
+    size_t params = (size_t)tn_net_params(net) * sizeof(float);
+    tn_net_free(&net);
+    size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)px * (size_t)px * 3;
+    /* the file of the weights, and a copy on its way to the device */
+    out->host_bytes = PROGRAM_BYTES + 2 * params + LANES_AHEAD * lane_pixels;
+    out->device_bytes = out->lane_bytes + params + room;
+    if (!tn_dev_table_of(cfg->train.device)->in_host_memory) {
+        out->host_bytes += GPU_LIBRARY_BYTES + 2 * lane_pixels;
+        return st;
+    }
+    out->host_bytes += out->device_bytes + (cfg->train.precision == TN_BF16 ? params : 0);
+    out->device_bytes = 0;
+    return st;
+}
+
 tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out) {
     int64_t images = (int64_t)cfg->train.lanes * cfg->train.lane_images;
     *out = (cfg->train.images + images - 1) / images;
@@ -89,7 +127,10 @@ tn_status tn_train_check(const tn_cfg *cfg) {
     tn_input_norm norm;
     tn_ckpt *ck = NULL;
     TN_TRY(tn_train_steps(cfg, &n_steps));
-    for (int i = 0; i < cfg->train.n_sizes; i++) TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], 1, 0, &cost));
+    for (int i = 0; i < cfg->train.n_sizes; i++) {
+        TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], 1, 0, &cost));
+        TN_TRY(tn_predict_cost_of(cfg, cfg->train.sizes_px[i], 0, &cost));
+    }
     if (!*cfg->model.pretrained || !tn_file_exists(cfg->model.pretrained)) return TN_OK;
     tn_status st = tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &ck);
     tn_ckpt_free(&ck);

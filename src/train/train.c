@@ -209,6 +209,20 @@ static tn_status advance(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     return s.stop || s.save ? tn_train_checkpoint(run, t) : TN_OK;
 }
 
+/* What a person wants to know of the kept evaluation. A geometric mean of 0 means that some class has an F1 of 0. */
+static void note_of(const tn_train *t, double waited_s, char out[128]) {
+    const tn_train_clock *c = &t->clock;
+    char score[80];
+    if (c->best_evaluation < 0)
+        snprintf(score, sizeof score, "not evaluated yet");
+    else if (c->best.gmean > 0)
+        snprintf(score, sizeof score, "accuracy %.3f, score %.3f", c->best.accuracy, c->best.gmean);
+    else
+        snprintf(score, sizeof score, "accuracy %.3f, score 0: a class has no hit", c->best.accuracy);
+    snprintf(out, 128, "loss %.3f, %s, waited %.0f s", c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0, score,
+             waited_s);
+}
+
 static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
     tn_progress bar;
     if (run->rank == 0) {
@@ -222,10 +236,8 @@ static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
     while (st == TN_OK && t->clock.evaluations_done < t->cfg->train.evaluations && !stop) {
         st = advance(run, t, f, &stop);
         if (run->rank == 0) {
-            char note[96];
-            snprintf(note, sizeof note, "loss %.3f, score %.4f, waited %.0f s",
-                     t->clock.loss_steps ? t->clock.loss_sum / (double)t->clock.loss_steps : 0.0, t->clock.best.gmean,
-                     tn_loader_waited_s(f->loader));
+            char note[128];
+            note_of(t, tn_loader_waited_s(f->loader), note);
             tn_progress_at(&bar, t->clock.images_seen, note);
         }
     }

@@ -5,7 +5,7 @@ tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 sed -i 's/images = 2400/images = 400/; s/\[ 32 \]/[ 24 ]/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 cat >>tiny.cfg <<'CFG'
-predict: { views = [ "identity", "horizontal_flip" ]; };
+predict: { views = [ "identity", "pad_flip" ]; size_factor = 1.25; };
 reduce: { method = "greedy"; offsets = true; category_prior = 2; bootstrap = 50; };
 CFG
 all_of() { (cd $1 && find . -type f ! -name '.*.lock' ! -path './log/*' -exec md5sum {} + | sort); }

@@ -2,7 +2,9 @@
 #include "unit.h"
 
 #include "augment/augment.h"
+#include "data/view.h"
 #include "golden/resize.h"
+#include "golden/views.h"
 
 #include <math.h>
 
@@ -32,6 +34,28 @@ static void resize(void **unused) {
         }
         free(p);
         free(out);
+    }
+}
+
+/* Every pixel of views of the whole image, as Pillow makes them: within 1, as Pillow rounds twice; padding exactly. */
+static void views(void **unused) {
+    (void)unused;
+    for (size_t g = 0; g < sizeof GOLDEN_VIEWS / sizeof *GOLDEN_VIEWS; g++) {
+        const golden_view *e = &GOLDEN_VIEWS[g];
+        static tn_cfg cfg = {.preprocess = {.background = {250, 3, 17}}, .predict = {.n_views = 1}};
+        tn_image_view v[TN_MAX_SINGLE_VIEWS];
+        unsigned char *p = picture(e->w, e->h), out[32 * 32 * 3];
+        for (int i = 0; i < e->w * e->h * 3; i++) p[i] = (unsigned char)(p[i] / 2 + 64);
+        snprintf(cfg.predict.views[0], TN_NAME_BYTES, "%s", e->view);
+        assert_int_equal(tn_views_of(&cfg, v), 1);
+        tn_box box = tn_view_box(v, e->w, e->h), place = tn_view_place(v, e->w, e->h, e->S);
+        assert_int_equal(tn_image_place(p, e->w, e->h, box, v->flip ? TN_FLIP_ACROSS : 0, e->S, place, v->around, out),
+                         TN_OK);
+        for (int i = 0; i < e->S * e->S * 3; i++) {
+            bool around = memcmp(e->pixels + i / 3 * 3, GOLDEN_AROUND, 3) == 0; /* the picture is never so */
+            assert_true(abs(out[i] - e->pixels[i]) <= (around ? 0 : 1));
+        }
+        free(p);
     }
 }
 
@@ -189,15 +213,18 @@ static void shrinking(void **unused) {
     assert_true(b.x == 2 && b.y == 2 && b.w == 200 && b.h == 100);
     b = tn_box_shrunk((tn_box){7, 3, 500, 300}, 1);
     assert_true(b.x == 7 && b.y == 3 && b.w == 500 && b.h == 300);
+    const tn_image_view squish = {.fit = TN_FIT_SQUISH},
+                        pad = {.fit = TN_FIT_PAD}; /* pad: 100 x 50 pixels come of it */
+    const tn_box whole = {0, 0, 640, 320};
+    assert_int_equal(tn_view_shrink(&squish, whole, 100), 1);
+    assert_int_equal(tn_view_shrink(&pad, whole, 100), 2);
+    assert_int_equal(tn_view_shrink(NULL, whole, 100), 1);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(resize),
-                                       cmocka_unit_test(flipped),
-                                       cmocka_unit_test(crops),
-                                       cmocka_unit_test(cutmix),
-                                       cmocka_unit_test(cutmix_of_the_labelled),
-                                       cmocka_unit_test(smoothing),
-                                       cmocka_unit_test(shrinking)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(resize),    cmocka_unit_test(views),
+                                       cmocka_unit_test(flipped),   cmocka_unit_test(crops),
+                                       cmocka_unit_test(cutmix),    cmocka_unit_test(cutmix_of_the_labelled),
+                                       cmocka_unit_test(smoothing), cmocka_unit_test(shrinking)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

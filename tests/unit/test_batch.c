@@ -228,6 +228,31 @@ static void evaluation(void **unused) {
     tn_index_free(&ix);
 }
 
+/* The loader shows a view at its place: 30 x 20 pixels in a square of 30, as they are, between rows of the background. */
+static void padded(void **unused) {
+    (void)unused;
+    enum { S = W, TOP = (W - H) / 2 };
+    tn_shards *shards = NULL;
+    tn_index *ix = make(true, &shards);
+    tn_loader_spec spec = spec_of(ix, shards, 2, false);
+    const tn_image_view view = {.fit = TN_FIT_PAD, .percent = 100, .flip = true, .around = {9, 8, 7}};
+    spec.size_px = S;
+    spec.view = &view;
+    tn_loader *ld = NULL;
+    tn_lane x;
+    assert_int_equal(tn_loader_new(&spec, &ld), TN_OK);
+    tn_loader_push(ld, (int64_t[]){5}, 1, 0);
+    assert_int_equal(tn_loader_pop(ld, &x), TN_OK);
+    for (int y = 0; y < S; y++)
+        for (int i = 0; i < S; i++)
+            for (int c = 0; c < 3; c++)
+                assert_int_equal(x.image[(y * S + i) * 3 + c],
+                                 y < TOP || y >= TOP + H ? 9 - c : 50 + (y - TOP) * 2 + c);
+    tn_loader_free(&ld);
+    tn_shards_close(&shards);
+    tn_index_free(&ix);
+}
+
 static void damage(void **unused) {
     (void)unused;
     tn_shards *shards = NULL;
@@ -380,9 +405,9 @@ static void jpeg_shrunk(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(threads),    cmocka_unit_test(clean_lanes),
-                                       cmocka_unit_test(mixed_once), cmocka_unit_test(evaluation),
-                                       cmocka_unit_test(damage),     cmocka_unit_test(jpeg),
-                                       cmocka_unit_test(jpeg_part),  cmocka_unit_test(jpeg_shrunk)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads),    cmocka_unit_test(clean_lanes), cmocka_unit_test(mixed_once),
+        cmocka_unit_test(evaluation), cmocka_unit_test(padded),      cmocka_unit_test(damage),
+        cmocka_unit_test(jpeg),       cmocka_unit_test(jpeg_part),   cmocka_unit_test(jpeg_shrunk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,9 +108,34 @@ static void views_are_boxes(void **unused) {
     }
     tn_view_spec look;
     assert_true(tn_view_parse("five_crop", &look) && look.percent == 87);
-    const char *bad[] = {
-        "", "flip", "identity_50", "center_crop_", "center_crop_5", "center_crop_101", "center_crop_50x"};
+    const char *bad[] = {"",
+                         "flip",
+                         "identity_50",
+                         "center_crop_",
+                         "center_crop_5",
+                         "center_crop_101",
+                         "center_crop_50x",
+                         "pad_80",
+                         "squish_",
+                         "identity_flip",
+                         "pad_flip_flip",
+                         "squish_flips",
+                         "padding",
+                         "_flip",
+                         "five_crop_80flip",
+                         "five_crop_flip_80",
+                         "horizontal_flip_flip"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(tn_view_parse(bad[i], &look));
+    assert_true(tn_view_parse("five_crop_80_flip", &look) && look.kind == TN_VIEW_KIND_FIVE && look.percent == 80 &&
+                look.flip);
+    assert_true(tn_view_parse("center_crop_flip", &look) && look.percent == 87 && look.flip);
+    assert_true(tn_view_parse("squish", &look) && look.kind == TN_VIEW_KIND_SQUISH && !look.flip);
+    assert_true(tn_view_parse("pad_flip", &look) && look.kind == TN_VIEW_KIND_PAD && look.flip);
+    static tn_cfg mirrored = {.predict = {.n_views = 2, .views = {"five_crop_80_flip", "squish"}}};
+    assert_int_equal(tn_views_of(&mirrored, view), 6);
+    for (int i = 0; i < 6; i++) assert_int_equal(view[i].flip, i < 5);
+    tn_box box = tn_view_box(&view[5], 100, 60), place = tn_view_place(&view[5], 100, 60, 48);
+    assert_true(box.x == 0 && box.y == 0 && box.w == 100 && box.h == 60 && place.w == 48 && place.h == 48);
 }
 
 /* The score that offsets are tuned for: the mean logarithm of the F1 values, which are at least 1e-9. */

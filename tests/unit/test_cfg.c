@@ -47,6 +47,7 @@ static void defaults(void **unused) {
     assert_int_equal(c->train.n_sizes, 1);
     assert_int_equal(c->train.sizes_px[0], 224);
     assert_int_equal(c->train.n_augment, 0);
+    assert_true(c->train.ema_decay == -1 && c->train.bn_momentum == -1 && c->predict.size_factor == 1);
     tn_cfg_free(&c);
     assert_null(c);
 }
@@ -194,6 +195,12 @@ static void errors(void **unused) {
     assert_set_refused("train.class_weight=-1", "train.class_weight = -1 is out of range: give a number from 0 to 2");
     assert_set_refused("train.layer_decay=1.1",
                        "train.layer_decay = 1.1 is out of range: give a number from 0.01 to 1");
+    assert_set_refused("train.ema_decay=-0.5", "train.ema_decay = -0.5: give 0 to 0.999999, or -1");
+    assert_set_refused("train.bn_momentum=0", "train.bn_momentum = 0: give more than 0, up to 1, or -1");
+    assert_set_refused("train.bn_momentum=-0.1", "train.bn_momentum = -0.1: give more than 0");
+    assert_set_refused("predict.size_factor=0", "= 0 is out of range: give a number from 0.5 to 4");
+    assert_set_refused("predict.views=[ \"squash\" ]", "no view \"squash\" (did you mean \"squish\"?)");
+    assert_set_refused("predict.views=[ \"pad\", \"pad\" ]", "\"pad\" is named twice");
     assert_set_refused("train.freeze_stages=10", "= 10 is out of range: give a whole number from 0 to 9");
     assert_set_refused("train.freeze_stages=9", "train.freeze_stages = 9: set train.freeze_images");
     assert_set_refused("train.freeze_images=9", "nothing is frozen: set train.freeze_stages");

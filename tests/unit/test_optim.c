@@ -210,6 +210,19 @@ static void averaging(void **unused) {
     assert_true(tn_ema_decay(cfg, 10) == 0.9 && tn_ema_decay(cfg, 1000000) == 0.9);
     cfg->train.ema_decay = 0;
     assert_true(tn_ema_decay(cfg, 1) == 0 && tn_ema_decay(cfg, 100) == 0); /* no averaging */
+    cfg->train.ema_decay = -1; /* remembers a tenth of the training: 1.5, 2000 steps; limits 100 and 10000 */
+    cfg->train.lanes = 2;
+    cfg->train.lane_images = 16;
+    const struct {
+        int64_t images;
+        double decay;
+    } known[] = {{32 * 15000, 1 - 1.0 / 1500}, {32 * 20000, 0.9995},   {32 * 1000, 0.99}, {32 * 50, 0.99},
+                 {32 * 2000 - 31, 0.995},      {32 * 10000000, 0.9999}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        cfg->train.images = known[i].images;
+        assert_true(fabs(tn_ema_decay(cfg, 1000000) - known[i].decay) < 1e-12);
+        assert_true(tn_ema_decay(cfg, 1) == 0.5);
+    }
     free(cfg);
 }
 
