@@ -87,7 +87,7 @@ static void score_level(scoring *s, int m, int64_t from, int64_t to, int64_t n_c
         if (n == 0) s->out->level[m].n_unseen += end - from;
         set_level(s, m, n, n_coarser);
         score_rows(s, m, from, end);
-        if (m < s->M) score_level(s, m + 1, from, end, n);
+        if (m < s->M && m < TN_MAX_LEVELS) score_level(s, m + 1, from, end, n);
     }
 }
 
