@@ -23,7 +23,10 @@ static tn_status check_pretrained(const tn_cfg *cfg) {
     tn_ckpt *weights = NULL;
     tn_status st = tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &weights);
     tn_ckpt_free(&weights);
-    return st == TN_EIO ? tn_fail(st, "model.pretrained: %s", tn_msg) : st;
+    return st == TN_EIO
+               ? tn_fail(st, "model.pretrained: %s: `tenfold weights import` writes such a file (docs/weights.md)",
+                         tn_msg)
+               : st;
 }
 
 /* Check everything that can be checked before any work is done. */
