@@ -7,6 +7,7 @@
  * memory before the filter (the index, as every rank holds it) and after it.
  */
 #include "filter/filter.h"
+#include "score/prow.h"
 #include "store/done.h"
 #include "store/h5.h"
 #include "train/train.h"
@@ -71,18 +72,19 @@ static tn_status publish(const char *dir, const char *stage, const char *setting
 }
 
 static tn_status fill(const tn_index *ix, const tn_cell *cell, tn_h5 *f) {
-    static float p[BLOCK * FEW_CLASSES];
-    int K = ix->n_classes;
-    int64_t room = K > FEW_CLASSES ? BLOCK * FEW_CLASSES / K : BLOCK;
+    static float p[BLOCK * FEW_CLASSES], whole[TN_MAX_CLASSES];
+    int K = ix->n_classes, W = tn_prow_width(K);
+    int64_t room = W > FEW_CLASSES ? BLOCK * FEW_CLASSES / W : BLOCK;
     TN_TRY(tn_h5_stamp(f, "posteriors", 1));
-    TN_TRY(tn_h5_reserve(f, "z", TN_H5_F32, 2, (int64_t[]){ix->n, K}));
-    TN_TRY(tn_h5_reserve(f, "p", TN_H5_F32, 2, (int64_t[]){ix->n, K}));
+    TN_TRY(tn_h5_reserve(f, "z", TN_H5_F32, 2, (int64_t[]){ix->n, W}));
+    TN_TRY(tn_h5_reserve(f, "p", TN_H5_F32, 2, (int64_t[]){ix->n, W}));
     for (int64_t first = 0; first < ix->n; first += room) {
         int64_t n = ix->n - first < room ? ix->n - first : room;
         for (int64_t i = 0; i < n; i++) {
             int favoured = (ix->label[first + i] + ((first + i) / 5 % 5 == 0)) % K;
             float most = 0.5F + 0.01F * (float)((first + i + cell->fold) % 16);
-            for (int k = 0; k < K; k++) p[i * K + k] = k == favoured ? most : (1 - most) / (float)(K - 1);
+            for (int k = 0; k < K; k++) whole[k] = k == favoured ? most : (1 - most) / (float)(K - 1);
+            tn_prow_keep(K, ix->label[first + i], whole, p + i * W);
         }
         TN_TRY(tn_h5_write_rows(f, "z", TN_H5_F32, first, n, p));
         TN_TRY(tn_h5_write_rows(f, "p", TN_H5_F32, first, n, p));
