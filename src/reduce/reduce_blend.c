@@ -85,7 +85,8 @@ static tn_status add_pairs(tn_run *run, tn_confusion *c) {
     return tn_agree(run, st);
 }
 
-static tn_status add_spread(tn_run *run, tn_bootstrap *b) {
+/* for_all: will all ranks ask for intervals? Else only rank 0, which writes them. */
+static tn_status add_spread(tn_run *run, tn_bootstrap *b, bool for_all) {
     void *all = NULL;
     int64_t n = 0;
     if (tn_prow_whole(b->K)) {
@@ -96,6 +97,7 @@ static tn_status add_spread(tn_run *run, tn_bootstrap *b) {
     b->n_listed = 0;
     tn_status st = tn_bootstrap_list(b, n, all);
     free(all);
+    if (st == TN_OK && n > 0 && (for_all || run->rank == 0)) st = tn_bootstrap_end(b);
     return tn_agree(run, st);
 }
 
@@ -109,7 +111,7 @@ tn_status tn_blend_sum(tn_run *run, int n_folds, tn_blend *b) {
     add_counts(run, &b->whole_test);
     TN_TRY(add_pairs(run, &b->own_pairs));
     TN_TRY(add_pairs(run, &b->test_pairs));
-    TN_TRY(add_spread(run, &b->match));
-    TN_TRY(add_spread(run, &b->own_spread));
-    return add_spread(run, &b->test_spread);
+    TN_TRY(add_spread(run, &b->match, true));
+    TN_TRY(add_spread(run, &b->own_spread, false));
+    return add_spread(run, &b->test_spread, false);
 }

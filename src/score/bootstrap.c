@@ -23,6 +23,7 @@ tn_status tn_bootstrap_new(int K, int n, uint64_t seed, tn_bootstrap *out) {
 void tn_bootstrap_free(tn_bootstrap *b) {
     free(b->count);
     free(b->listed);
+    free(b->score);
     *b = (tn_bootstrap){.K = 0};
 }
 
@@ -151,7 +152,8 @@ static void add_class(const tn_bootstrap *b, class_sums *s) {
     }
 }
 
-static tn_status values_listed(const tn_bootstrap *b, tn_metric metric, double *value_out) {
+/* score_out (n); N is left out. */
+static tn_status scores_listed(const tn_bootstrap *b, tn_score *score_out) {
     size_t n = (size_t)b->n;
     double *sums = calloc(2 * n, sizeof *sums);
     int64_t *counts = calloc(5 * n, sizeof *counts);
@@ -164,12 +166,10 @@ static tn_status values_listed(const tn_bootstrap *b, tn_metric metric, double *
         count_class(b, k, rows.at[k + 1] - rows.at[k], rows.row + rows.at[k], &s);
         add_class(b, &s);
     }
-    for (size_t j = 0; st == TN_OK && j < n; j++) {
-        tn_score score = {.gmean = exp(s.log_sum[j] / b->K),
-                          .macro = s.f1_sum[j] / b->K,
-                          .accuracy = tn_share(s.all_right[j], s.all[j])};
-        value_out[j] = metric_of(&score, metric);
-    }
+    for (size_t j = 0; st == TN_OK && j < n; j++)
+        score_out[j] = (tn_score){.gmean = exp(s.log_sum[j] / b->K),
+                                  .macro = s.f1_sum[j] / b->K,
+                                  .accuracy = tn_share(s.all_right[j], s.all[j])};
     free(sums);
     free(counts);
     free(w);
@@ -178,10 +178,22 @@ static tn_status values_listed(const tn_bootstrap *b, tn_metric metric, double *
     return st;
 }
 
+tn_status tn_bootstrap_end(tn_bootstrap *b) {
+    if (b->count || b->n == 0) return TN_OK;
+    free(b->score);
+    b->score = malloc((size_t)b->n * sizeof *b->score);
+    return b->score ? scores_listed(b, b->score) : tn_fail_memory((size_t)b->n * sizeof *b->score, "resampled scores");
+}
+
 /* Memory for a few classes is a few kilobytes; without memory for many, the other ranks would wait for this one. */
 static void values_of(const tn_bootstrap *b, tn_metric metric, double *value_out) {
-    tn_status st = b->count ? values_counted(b, metric, value_out) : values_listed(b, metric, value_out);
+    tn_bootstrap copy = *b;
+    copy.score = NULL;
+    tn_status st = b->count ? values_counted(b, metric, value_out) : b->score ? TN_OK : tn_bootstrap_end(&copy);
     if (st != TN_OK) tn_die(st, "%s", tn_msg);
+    for (int j = 0; !b->count && j < b->n; j++)
+        value_out[j] = metric_of(b->score ? &b->score[j] : &copy.score[j], metric);
+    free(copy.score);
 }
 
 static int by_value(const void *a, const void *b) {

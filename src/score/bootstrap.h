@@ -16,8 +16,8 @@
  *            2. The same seed gives two models the same resamples, so their difference is paired.
  * Source     Efron 1979; Poisson weights: Oza and Russell 2001, Chamandy et al. 2012 ("Estimating uncertainty for
  *            massive data streams"); for many groups they agree with drawing groups with replacement
- * Cost       n draws (about 6 ns each) per row; 24 n K bytes. Listed: 12 bytes per row; for an interval twice the draws, n K logarithms
- *            and 8 more bytes per row
+ * Cost       n draws (about 6 ns each) per row; 24 n K bytes. Listed: 12 bytes per row; for an interval, or once for all of them (tn_bootstrap_end),
+ *            twice the draws, n K logarithms and 16 more bytes per row
  */
 #ifndef TN_SCORE_BOOTSTRAP_H
 #define TN_SCORE_BOOTSTRAP_H
@@ -36,6 +36,7 @@ typedef struct {
     int64_t *count; /* (3,K,n): the counts of tn_counts, by resample; NULL: listed */
     int64_t n_listed, room;
     tn_drawn_row *listed;
+    tn_score *score; /* (n): of listed resamples after tn_bootstrap_end */
 } tn_bootstrap;
 
 typedef struct {
@@ -52,6 +53,9 @@ void tn_bootstrap_weights(uint64_t seed, int32_t group, int n, uint8_t *w_out);
 tn_status tn_bootstrap_add(tn_bootstrap *b, int32_t group, const uint8_t *w, int label, int predicted);
 /* Add n rows to resamples that are listed. Errors TN_ENOMEM. */
 tn_status tn_bootstrap_list(tn_bootstrap *b, int64_t n, const tn_drawn_row *row);
+
+/* After the last row, for more than one interval of rows that are listed: draw their weights once for all. Errors TN_ENOMEM. */
+tn_status tn_bootstrap_end(tn_bootstrap *b);
 
 /* The 95 % interval of a score; b->n >= 1. */
 tn_interval tn_bootstrap_interval(const tn_bootstrap *b, tn_metric metric);

@@ -211,6 +211,9 @@ static void listed_is_counted(void **unused) {
     a = tn_bootstrap_interval(&few, TN_METRIC_MACRO), b = tn_bootstrap_interval(&many, TN_METRIC_MACRO);
     assert_true(fabs(a.low * FEW / K - b.low) < 1e-12 && fabs(a.high * FEW / K - b.high) < 1e-12);
     assert_true(tn_bootstrap_interval(&many, TN_METRIC_GMEAN).high == 0);
+    assert_int_equal(tn_bootstrap_end(&many), TN_OK);
+    tn_interval again = tn_bootstrap_interval(&many, TN_METRIC_MACRO);
+    assert_true(again.low == b.low && again.high == b.high);
     tn_confusion_sort(&pairs);
     assert_int_equal(pairs.n_listed, FEW * FEW);
     for (int i = 0; i < FEW * FEW; i++) {
