@@ -93,10 +93,13 @@ static tn_status fill(const tn_index *ix, const tn_cell *cell, tn_h5 *f) {
 }
 
 static tn_status write_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *inputs) {
-    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], settings[65536], *canonical = tn_cfg_canonical(cfg, TN_KEYS_TRAIN);
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *canonical = tn_cfg_canonical(cfg, TN_KEYS_TRAIN);
     tn_h5 *f = NULL;
-    snprintf(settings, sizeof settings, "%scell.size_px = %d\ncell.seed = %" PRId64 "\n", canonical, cell->size_px,
-             cell->seed);
+    if (!canonical) return tn_fail_memory(4096, "the settings");
+    size_t room = strlen(canonical) + 128; /* it may name 21,999 classes */
+    char *settings = malloc(room);
+    if (!settings) return tn_fail_memory(room, "the settings");
+    snprintf(settings, room, "%scell.size_px = %d\ncell.seed = %" PRId64 "\n", canonical, cell->size_px, cell->seed);
     free(canonical);
     TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
     TN_TRY(tn_folder_make(folder));
@@ -104,7 +107,9 @@ static tn_status write_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell
     TN_TRY(tn_h5_create(path, &f));
     tn_status st = fill(ix, cell, f), closed = tn_h5_close(&f);
     if (st == TN_OK) st = closed;
-    return st == TN_OK ? publish(folder, "train", settings, inputs, "posteriors.h5") : st;
+    if (st == TN_OK) st = publish(folder, "train", settings, inputs, "posteriors.h5");
+    free(settings);
+    return st;
 }
 
 static tn_status write_run(const tn_cfg *cfg, const tn_index *ix) {
