@@ -270,9 +270,21 @@ static void sort_lists(tn_cfg *cfg) {
     qsort(cfg->search.judge_folds, (size_t)cfg->search.n_judge_folds, sizeof *cfg->search.judge_folds, by_int);
 }
 
+/* What cannot be done with the largest probabilities of a row alone (score/prow.h). */
+static void check_many_classes(const tn_cfg *cfg, tn_problems *p) {
+    int K = cfg->data.n_classes;
+    if (K > TN_WHOLE_CLASSES && cfg->reduce.category_prior > 0)
+        tn_problem(
+            p, line_of(cfg, "reduce", "category_prior"),
+            "reduce.category_prior: only for up to %d classes, because it counts every class for every category; "
+            "there are %d: take it away",
+            TN_WHOLE_CLASSES, K);
+}
+
 void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     sort_lists(cfg);
     tn_classes_check(cfg, line_of(cfg, "data", "classes"), p);
+    check_many_classes(cfg, p);
     check_train(cfg, p);
     check_sampler(cfg, p);
     check_schedule(cfg, p);

@@ -205,7 +205,7 @@ const tn_key tn_keys[] = {
     {"reduce", "offsets", KEY_BOOL, AT(reduce.offsets), 0, "false", 0, 0, 0, NULL, TN_KEYS_REDUCE,
      "add an offset to each class's log probability, chosen for the highest geometric-mean F1 on out-of-fold rows"},
     {"reduce", "category_prior", KEY_INT, AT(reduce.category_prior), 0, "0", 0, TN_MAX_LEVELS, 0, NULL, TN_KEYS_REDUCE,
-     "multiply each class's probability by how much more frequent it is at the row's value of cat1..cat4 (1 to 4); 0: do not"},
+     "multiply each class's probability by how much more frequent it is at the row's value of cat1..cat4 (1 to 4); 0: do not; for up to 1,024 classes"},
     {"reduce", "prior_count", KEY_DOUBLE, AT(reduce.prior_count), 0, "10", 0.001, 1e9, 0, NULL, TN_KEYS_REDUCE,
      "rows with the class shares of the whole table that are added to each value of the category; fewer: rare values are trusted more"},
     {"reduce", "tune_rows", KEY_I64, AT(reduce.tune_rows), 0, "100000", 100, 1e9, 0, NULL, TN_KEYS_REDUCE,

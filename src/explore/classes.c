@@ -76,59 +76,65 @@ typedef struct {
     int n, class[TN_MOST_SHOWN];
 } columns;
 
-/* Those with the most rows. V: number of values. */
-static columns choose_columns(const tn_index *ix, int V, const int64_t *by_class) {
+/* Those with the most rows to train on. */
+static columns choose_columns(const tn_index *ix) {
     double key[TN_MAX_CLASSES] = {0};
     columns c = {.n = 0};
-    int K = ix->n_classes;
-    for (int64_t i = 0; i < (int64_t)V * K; i++) key[i % K] += (double)by_class[i];
-    c.n = tn_shown(K, key, c.class);
+    for (int64_t i = 0; i < ix->n; i++)
+        if (tn_row_kind_of(ix, i) == TN_ROW_TRAIN) key[ix->label[i]]++;
+    c.n = tn_shown(ix->n_classes, key, c.class);
     return c;
 }
 
-static void put_value(const tn_index *ix, const columns *c, const char *name, const value_count *v,
-                      const int64_t *by_class, FILE *out) {
+/* The column of a class; -1: it has none. */
+static int column_of_class(const columns *c, int32_t class) {
+    int at = c->n - 1;
+    while (at >= 0 && c->class[at] != class) at--;
+    return at;
+}
+
+static void put_value(const columns *c, const char *name, const value_count *v, const int64_t *by_class, FILE *out) {
     tn_explore_cell(out, name);
     fprintf(out, "| %lld ", (long long)v->n);
-    for (int i = 0; i < c->n; i++)
-        tn_explore_share(out, by_class[(int64_t)v->value * ix->n_classes + c->class[i]], v->n);
+    for (int i = 0; i < c->n; i++) tn_explore_share(out, by_class[(int64_t)v->value * c->n + i], v->n);
     fputs("|\n", out);
 }
 
-/* Print the most frequent values. v: (V) in the order of the vocabulary, where value 0 means unknown; by_class: (V, K). */
-static void put_values(const tn_index *ix, int m, value_count *v, const int64_t *by_class, FILE *out) {
+/* Print the most frequent values. v: (V) in the order of the vocabulary, where value 0 means unknown; by_class: (V, columns). */
+static void put_values(const tn_index *ix, int m, const columns *c, value_count *v, const int64_t *by_class,
+                       FILE *out) {
     int n = ix->n_values[m] - 1, shown = n < MOST_VALUES ? n : MOST_VALUES;
     int64_t others = 0;
-    columns c = choose_columns(ix, ix->n_values[m], by_class);
     qsort(v + 1, (size_t)n, sizeof *v, more_rows_first);
     fprintf(out, "\n### cat%d: %d values\n\n", m + 1, n);
-    if (c.n < ix->n_classes) fprintf(out, "The %d of %d classes with the most rows:\n\n", c.n, ix->n_classes);
+    if (c->n < ix->n_classes) fprintf(out, "The %d of %d classes with the most rows:\n\n", c->n, ix->n_classes);
     fputs("| value | to train on ", out);
-    for (int i = 0; i < c.n; i++) tn_explore_cell(out, ix->class_name[c.class[i]]);
-    put_rule(out, c.n + 1);
-    for (int i = 1; i <= shown; i++) put_value(ix, &c, ix->value_name[m][v[i].value], &v[i], by_class, out);
+    for (int i = 0; i < c->n; i++) tn_explore_cell(out, ix->class_name[c->class[i]]);
+    put_rule(out, c->n + 1);
+    for (int i = 1; i <= shown; i++) put_value(c, ix->value_name[m][v[i].value], &v[i], by_class, out);
     for (int i = shown + 1; i <= n; i++) others += v[i].n;
     if (n > shown) {
         fprintf(out, "| (%d others) | %lld ", n - shown, (long long)others);
-        for (int i = 0; i < c.n; i++) fputs("| ", out);
+        for (int i = 0; i < c->n; i++) fputs("| ", out);
         fputs("|\n", out);
     }
-    put_value(ix, &c, "(unknown)", &v[0], by_class, out);
+    put_value(c, "(unknown)", &v[0], by_class, out);
 }
 
-static tn_status put_level(const tn_index *ix, int m, FILE *out) {
-    size_t K = (size_t)ix->n_classes, n = (size_t)ix->n_values[m];
+static tn_status put_level(const tn_index *ix, int m, const columns *c, FILE *out) {
+    size_t n_columns = (size_t)c->n, n = (size_t)ix->n_values[m];
     value_count *v = calloc(n + 1, sizeof *v);
-    int64_t *by_class = calloc(n * K + 1, sizeof *by_class);
-    tn_status st = v && by_class ? TN_OK : tn_fail_memory(n * (K + 2) * sizeof *by_class, "the categories");
+    int64_t *by_class = calloc(n * n_columns + 1, sizeof *by_class);
+    tn_status st = v && by_class ? TN_OK : tn_fail_memory(n * (n_columns + 2) * sizeof *by_class, "the categories");
     for (int32_t i = 0; st == TN_OK && i < ix->n_values[m]; i++) v[i].value = i;
     for (int64_t i = 0; st == TN_OK && i < ix->n; i++) {
         if (tn_row_kind_of(ix, i) != TN_ROW_TRAIN) continue;
         size_t value = (size_t)ix->cat[i * ix->n_levels + m];
         v[value].n++;
-        by_class[value * K + (size_t)ix->label[i]]++;
+        int column = column_of_class(c, ix->label[i]);
+        if (column >= 0) by_class[value * n_columns + (size_t)column]++;
     }
-    if (st == TN_OK) put_values(ix, m, v, by_class, out);
+    if (st == TN_OK) put_values(ix, m, c, v, by_class, out);
     free(by_class);
     free(v);
     return st;
@@ -178,6 +184,7 @@ tn_status tn_explore_categories(const tn_cfg *cfg, const tn_index *ix, FILE *out
         fputs("\nThe table has no category column (cat1 to cat4).\n", out);
         return TN_OK;
     }
-    for (int m = 0; m < ix->n_levels; m++) TN_TRY(put_level(ix, m, out));
+    columns c = choose_columns(ix);
+    for (int m = 0; m < ix->n_levels; m++) TN_TRY(put_level(ix, m, &c, out));
     return put_levels(cfg, ix, out);
 }

@@ -23,7 +23,7 @@ typedef struct {
     char folder[TN_PATH_BYTES];
     char *inputs;          /* digests of all inputs */
     bool previous_skipped; /* the round was skipped, because rounds ended before it */
-    float *z, *slab;       /* (N,K): posteriors of one fold; sum of slabs, later their mean */
+    float *z, *slab;       /* N rows (prow.h): posteriors of one fold; sum of slabs, later their mean */
     uint8_t *judged, *any; /* (N): is the row judged in this overlay; in any */
     int32_t *n_slabs;      /* (N): slabs in the sum */
     int32_t *category;     /* (N) value of cat1; NULL without categories */
@@ -53,26 +53,25 @@ static void rows_with_fold(filter *s) {
 }
 
 static void vote(filter *s, int64_t i, int f, const float *z) {
-    bool keep = tn_argmax(s->ix->n_classes, z) == s->ix->label[i];
+    bool keep = tn_prow_argmax(s->ix->n_classes, z) == s->ix->label[i];
     s->votes[i * s->cfg->folds.count + f] = keep ? TN_VOTE_KEEP : TN_VOTE_DROP;
 }
 
 /* Add the slab of fold f in s->z to the ledger's sums, for the rows in s->judged. */
 static void add_to_ledger(filter *s, int f) {
-    int K = s->ix->n_classes;
+    int K = s->ix->n_classes, W = tn_prow_width(K);
     for (int64_t i = 0; i < s->ix->n; i++) {
         if (!s->judged[i]) continue;
         s->any[i] = 1;
-        s->n_slabs[i]++;
-        for (int k = 0; k < K; k++) s->slab[i * K + k] += s->z[i * K + k];
-        vote(s, i, f, s->z + i * K);
+        tn_prow_add(K, s->n_slabs[i]++, s->z + i * W, s->slab + i * W);
+        vote(s, i, f, s->z + i * W);
     }
 }
 
 static void mean_of_slabs(filter *s) {
     int K = s->ix->n_classes;
     for (int64_t i = 0; i < s->ix->n; i++)
-        for (int k = 0; k < K && s->n_slabs[i] > 0; k++) s->slab[i * K + k] /= (float)s->n_slabs[i];
+        if (s->n_slabs[i] > 0) tn_prow_end(K, s->n_slabs[i], s->slab + i * tn_prow_width(K));
 }
 
 /* --- judgement ---------------------------------------------------------------------------------------------------- */
@@ -168,7 +167,7 @@ static tn_status out_of_fold(filter *s) {
     TN_TRY(s->posteriors ? tn_posteriors_foreign(s->posteriors, s->ix, s->slab)
                          : tn_posteriors_out_of_fold(s->cfg, s->ix, s->round, s->slab));
     for (int64_t i = 0; i < s->ix->n; i++)
-        if (s->any[i]) vote(s, i, s->ix->fold[i], s->slab + i * s->ix->n_classes);
+        if (s->any[i]) vote(s, i, s->ix->fold[i], s->slab + i * tn_prow_width(s->ix->n_classes));
     return same_for_all(s);
 }
 
@@ -214,7 +213,7 @@ static void say_result(const filter *s) {
 /* --- the work of rank 0 ------------------------------------------------------------------------------------------- */
 
 static tn_status allocate(filter *s) {
-    size_t n = (size_t)s->ix->n, floats = n * (size_t)s->ix->n_classes, F = (size_t)s->cfg->folds.count;
+    size_t n = (size_t)s->ix->n, floats = n * (size_t)tn_prow_width(s->ix->n_classes), F = (size_t)s->cfg->folds.count;
     s->z = calloc(floats + 1, sizeof *s->z);
     s->slab = calloc(floats + 1, sizeof *s->slab);
     s->judged = calloc(n + 1, 1);

@@ -29,7 +29,7 @@ static tn_status score_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell
 }
 
 static tn_status score_round(const tn_cfg *cfg, const tn_index *ix, int round, mean_score *out) {
-    size_t n_bytes = (size_t)(ix->n * ix->n_classes) * sizeof(float) + 1;
+    size_t n_bytes = (size_t)(ix->n * tn_prow_width(ix->n_classes)) * sizeof(float) + 1;
     tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);
     float *p = malloc(n_bytes);
     uint8_t *validation = malloc((size_t)ix->n + 1);

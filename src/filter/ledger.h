@@ -8,7 +8,8 @@
  * metadata.csv, from 0. round. truth: only if the job file names a truth column.
  *
  * log_odds: log of (max over c != y of z_c / t_c) / (z_y / t_y), with the thresholds t of confident.h, the mean probability
- * that models give to labels of a class. It ranks wrong labels best: docs/decisions/ledger-ranking.md.
+ * that models give to labels of a class. It ranks wrong labels best: docs/decisions/ledger-ranking.md. With more than TN_WHOLE_CLASSES
+ * classes only those that the row lists are compared (score/prow.h).
  *
  * votes: one letter per fold: k keep, d drop (the argmax of its model is not the label), - its model does not judge the row;
  * votes_drop and votes_keep count them.
@@ -31,7 +32,7 @@ typedef struct {
     int round, n_folds;
     bool with_truth;
     const tn_judgement *judgement; /* (N) */
-    const float *z;                /* (N,K) posteriors that the rows were judged by */
+    const float *z;                /* N rows (score/prow.h): posteriors that the rows were judged by */
     const uint8_t *judged;         /* (N) 0/1 */
     const uint8_t *votes;          /* (N, n_folds) */
 } tn_ledger;

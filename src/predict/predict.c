@@ -25,7 +25,7 @@ typedef struct {
     int64_t n, next;   /* number of rows to predict; row of the data set where the search for the next ones begins */
     int64_t n_wave;    /* rows that all ranks compute before rank 0 writes them */
     int64_t *rows;     /* (n_wave) */
-    float *p;          /* (n_wave,K) */
+    float *p;          /* (n_wave,K); then n_wave rows (score/prow.h) */
     double *sum;       /* (n_wave,K) sum over views */
     tn_pred_writer *w; /* on rank 0 */
 } prediction;
@@ -43,6 +43,15 @@ static int64_t next_rows(prediction *x) {
     return n;
 }
 
+/* Bring n rows of all K values to the form in which they are kept (score/prow.h), from the first one on in the same memory. */
+static void keep_rows(int K, int64_t n, float *p) {
+    float row[TN_PROW_MOST];
+    for (int64_t i = 0; !tn_prow_whole(K) && i < n; i++) {
+        tn_prow_keep(K, -1, p + i * K, row);
+        memcpy(p + i * TN_PROW_FEW, row, TN_PROW_FEW * sizeof *row);
+    }
+}
+
 static tn_status compute(tn_run *run, prediction *x, int64_t n) {
     tn_loader_spec spec = {.index = x->ix,
                            .shards = x->shards,
@@ -57,10 +66,11 @@ static tn_status compute(tn_run *run, prediction *x, int64_t n) {
     memset(x->sum, 0, (size_t)floats * sizeof *x->sum);
     for (int v = 0; v < x->n_views; v++) {
         spec.view = &x->view[v];
-        TN_TRY(tn_eval_rows(run, x->model.exec, &spec, n, x->rows, NULL, x->p));
+        TN_TRY(tn_eval_rows(run, x->model.exec, &spec, n, x->rows, NULL, NULL, x->p));
         for (int64_t i = 0; i < floats; i++) x->sum[i] += (double)x->p[i];
     }
     for (int64_t i = 0; i < floats; i++) x->p[i] = (float)(x->sum[i] / x->n_views);
+    keep_rows(x->ix->n_classes, n, x->p);
     return TN_OK;
 }
 
@@ -87,15 +97,18 @@ static tn_status compute_all(tn_run *run, prediction *x) {
 }
 
 static tn_status open_writer(prediction *x) {
-    char path[TN_PATH_BYTES];
+    char path[TN_PATH_BYTES], *classes = NULL;
     const tn_index *ix = x->ix;
     tn_pred_info info = {.cell = *x->cell, .n = x->n, .K = ix->n_classes};
     snprintf(info.shards_digest, sizeof info.shards_digest, "%s", ix->shards_digest);
     snprintf(info.index_digest, sizeof info.index_digest, "%s", ix->digest);
     snprintf(info.model_digest, sizeof info.model_digest, "%s", x->model_digest);
-    tn_pred_classes(ix->n_classes, ix->class_name, info.classes);
     TN_TRY(tn_path(path, "%s/predictions.h5", x->folder));
-    return tn_pred_create(path, &info, &x->w);
+    TN_TRY(tn_pred_classes(ix->n_classes, ix->class_name, &classes));
+    info.classes = classes;
+    tn_status st = tn_pred_create(path, &info, &x->w);
+    free(classes);
+    return st;
 }
 
 /* Rank 0 compares the model's hash with DONE; then all ranks wait until they see the same file. */
@@ -119,12 +132,20 @@ static tn_status open_model(prediction *x) {
                          &x->model);
 }
 
+/* The lanes that each rank computes before they are written. Every rank holds those of all, with all K values: of many classes at most
+ * 128 MiB, or one lane of each rank. */
+static int lanes_per_wave(const tn_run *run, const prediction *x) {
+    enum { MOST = 64 };
+    int64_t K = x->ix->n_classes, lane_bytes = x->cfg->train.lane_images * K * 12 * run->n_ranks;
+    int64_t n = tn_prow_whole((int)K) ? MOST : (128 << 20) / lane_bytes;
+    return n < 1 ? 1 : n > MOST ? MOST : (int)n;
+}
+
 static tn_status begin(const tn_run *run, prediction *x) {
-    enum { LANES_PER_WAVE = 64 };
     size_t K = (size_t)x->ix->n_classes;
     for (int64_t i = 0; i < x->ix->n; i++) x->n += wants(x, i);
     x->n_views = tn_views_of(x->cfg, x->view);
-    x->n_wave = (int64_t)LANES_PER_WAVE * x->cfg->train.lane_images * run->n_ranks;
+    x->n_wave = (int64_t)lanes_per_wave(run, x) * x->cfg->train.lane_images * run->n_ranks;
     x->rows = malloc((size_t)x->n_wave * sizeof *x->rows);
     x->p = malloc((size_t)x->n_wave * K * sizeof *x->p);
     x->sum = malloc((size_t)x->n_wave * K * sizeof *x->sum);

@@ -106,9 +106,9 @@ static tn_status begin_rounds(tn_reduction *r) {
         if (!plain->times) return tn_fail_memory(4096, "the rounds");
         for (int c = 0; c < r->members.n_groups; c++)
             plain->times[c] = r->members.group[c].cell.round == r->members.round[i].round;
-        TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->rounds.blend[i]));
+        TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, (uint64_t)r->cfg->folds.seed, &r->rounds.blend[i]));
         if (n > 1 && r->rounds.takes_part[i])
-            TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, &r->rounds.blend[i].match));
+            TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, (uint64_t)r->cfg->folds.seed, &r->rounds.blend[i].match));
         r->rounds.blend[i].whole = plain;
         for (int f = 0; f < F; f++) r->rounds.blend[i].by_fold[f] = plain;
     }
@@ -116,9 +116,9 @@ static tn_status begin_rounds(tn_reduction *r) {
 }
 
 static tn_status begin_tuned(tn_reduction *r) {
-    int F = r->cfg->folds.count, K = r->table->n_classes;
-    TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->tuning.honest));
-    TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->tuning.in_sample));
+    int F = r->cfg->folds.count, K = r->table->n_classes, resamples = r->cfg->reduce.bootstrap;
+    TN_TRY(tn_blend_new(F, K, resamples, (uint64_t)r->cfg->folds.seed, &r->tuning.honest));
+    TN_TRY(tn_blend_new(F, K, resamples, (uint64_t)r->cfg->folds.seed, &r->tuning.in_sample));
     r->tuning.honest.whole = &r->tuning.final;
     for (int f = 0; f < F; f++) {
         if (r->members.round[r->rounds.chosen].in_fold[f] == 0)
@@ -143,7 +143,7 @@ static tn_status first_pass(tn_run *run, tn_reduction *r, tn_outputs *written) {
 /* Write the chosen round untuned; its scores are known from the first pass. */
 static tn_status write_untuned(tn_run *run, tn_reduction *r, tn_outputs *written) {
     tn_blend again = {.own = NULL};
-    tn_status st = tn_agree(run, tn_blend_new(r->cfg->folds.count, r->table->n_classes, 0, &again));
+    tn_status st = tn_agree(run, tn_blend_new(r->cfg->folds.count, r->table->n_classes, 0, 0, &again));
     memcpy(again.by_fold, r->rounds.blend[r->rounds.chosen].by_fold, sizeof again.by_fold);
     again.whole = r->rounds.blend[r->rounds.chosen].whole;
     if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&again}, NULL, written);
@@ -238,6 +238,14 @@ static tn_status inputs_of(const tn_cfg *cfg, tn_table *t, char **out) {
     return st;
 }
 
+/* What is listed is sorted. */
+static void hash_pairs(const tn_confusion *c, tn_hash *h) {
+    if (c->n)
+        tn_hash_add(h, c->n, (size_t)c->K * (size_t)c->K * sizeof *c->n);
+    else
+        tn_hash_add(h, c->listed, (size_t)c->n_listed * sizeof *c->listed);
+}
+
 /* The digest of the written files and of all scores. */
 static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HEX_BYTES]) {
     tn_hash *h = tn_hash_new();
@@ -245,9 +253,8 @@ static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HE
     for (int i = 0; i <= r->members.n_rounds; i++) {
         const tn_blend *b = i < r->members.n_rounds ? &r->rounds.blend[i] : &r->tuning.honest;
         if (!b->own) continue; /* not used: nothing was tuned */
-        size_t n_bytes = (size_t)b->own_pairs.K * (size_t)b->own_pairs.K * sizeof *b->own_pairs.n;
-        tn_hash_add(h, b->own_pairs.n, n_bytes);
-        tn_hash_add(h, b->test_pairs.n, n_bytes);
+        hash_pairs(&b->own_pairs, h);
+        hash_pairs(&b->test_pairs, h);
     }
     tn_hash_hex(h, out);
     tn_hash_free(&h);

@@ -14,17 +14,24 @@ static json_t *interval_json(const tn_bootstrap *b, tn_metric metric) {
     return json_pack("[f,f]", i.low, i.high);
 }
 
-/* A score as JSON. spread NULL: without intervals. */
-static json_t *score_json(const tn_table *t, const tn_counts *c, const tn_bootstrap *spread) {
-    tn_score s = tn_score_of(c);
-    if (s.N == 0) return json_null();
+/* Put the F1 values by class into a score, and the names of classes with F1 0. */
+static void put_classes(const tn_table *t, const tn_counts *c, json_t *score) {
     json_t *f1 = json_object(), *zero = json_array();
     for (int k = 0; k < t->n_classes; k++) {
         json_object_set_new(f1, t->class_name[k], json_real(tn_f1(c, k)));
         if (tn_f1(c, k) <= 0) json_array_append_new(zero, json_string(t->class_name[k]));
     }
-    json_t *score = json_pack("{s:I,s:f,s:f,s:f,s:o,s:o}", "n", (json_int_t)s.N, "geometric_mean", s.gmean, "macro_f1",
-                              s.macro, "accuracy", s.accuracy, "f1", f1, "classes_with_f1_zero", zero);
+    json_object_set_new(score, "f1", f1);
+    json_object_set_new(score, "classes_with_f1_zero", zero);
+}
+
+/* A score as JSON. spread NULL: without intervals and, of more than TN_WHOLE_CLASSES classes, without F1 values. */
+static json_t *score_json(const tn_table *t, const tn_counts *c, const tn_bootstrap *spread) {
+    tn_score s = tn_score_of(c);
+    if (s.N == 0) return json_null();
+    json_t *score = json_pack("{s:I,s:f,s:f,s:f}", "n", (json_int_t)s.N, "geometric_mean", s.gmean, "macro_f1", s.macro,
+                              "accuracy", s.accuracy);
+    if (spread || tn_prow_whole(t->n_classes)) put_classes(t, c, score);
     if (spread && spread->n > 0)
         json_object_set_new(score, "interval_95",
                             json_pack("{s:o,s:o,s:o}", "geometric_mean", interval_json(spread, TN_METRIC_GMEAN),
@@ -46,32 +53,16 @@ static json_t *lines_json(const char *text) {
     return list;
 }
 
-/* An off-diagonal cell of a confusion matrix. */
-typedef struct {
-    int label, predicted;
-    int64_t n;
-} confused;
-
-static int most_rows_first(const void *a, const void *b) {
-    const confused *x = a, *y = b;
-    if (x->n != y->n) return x->n > y->n ? -1 : 1;
-    return x->label != y->label ? x->label - y->label : x->predicted - y->predicted;
-}
-
 /* With many classes: the pairs that are confused most, as [label, predicted, rows]. */
 static json_t *confused_json(const tn_table *t, const tn_confusion *c) {
     enum { MOST_PAIRS = 1000 };
-    int64_t n = 0, K = c->K, i = 0;
-    for (int64_t cell = 0; cell < K * K; cell++) n += c->n[cell] > 0 && cell / K != cell % K;
-    confused *list = malloc((size_t)n * sizeof *list + 1);
+    int64_t n = 0;
+    tn_confused *list = NULL;
+    if (tn_confusion_most(c, MOST_PAIRS, &n, &list) != TN_OK) return json_null();
     json_t *rows = json_array();
-    for (int64_t cell = 0; list && cell < K * K; cell++)
-        if (c->n[cell] > 0 && cell / K != cell % K)
-            list[i++] = (confused){(int)(cell / K), (int)(cell % K), c->n[cell]};
-    qsort(list, (size_t)i, sizeof *list, most_rows_first);
-    for (int64_t at = 0; at < i && at < MOST_PAIRS; at++)
-        json_array_append_new(rows, json_pack("[s,s,I]", t->class_name[list[at].label],
-                                              t->class_name[list[at].predicted], (json_int_t)list[at].n));
+    for (int64_t i = 0; i < n; i++)
+        json_array_append_new(rows, json_pack("[s,s,I]", t->class_name[list[i].label], t->class_name[list[i].predicted],
+                                              (json_int_t)list[i].n));
     free(list);
     return rows;
 }

@@ -42,7 +42,7 @@ static bool resize(void *at, size_t n, size_t size) {
 }
 
 tn_status tn_sample_add(tn_sample *s, int64_t row, int32_t label, int fold, int32_t value, float **p_out) {
-    size_t floats = (size_t)s->n_groups * (size_t)s->K;
+    size_t floats = (size_t)s->n_groups * (size_t)tn_prow_width(s->K);
     if (s->n == s->room) {
         size_t room = s->room ? 2 * (size_t)s->room : 1024;
         bool ok = resize(&s->row, room, sizeof *s->row) && resize(&s->label, room, sizeof *s->label) &&
@@ -114,7 +114,7 @@ static tn_status gather_all(tn_run *run, tn_sample *s, const int64_t *n_of, int6
     TN_TRY(gather(run, &s->label, n_of, n_all, sizeof *s->label, order));
     TN_TRY(gather(run, &s->fold, n_of, n_all, sizeof *s->fold, order));
     TN_TRY(gather(run, &s->value, n_of, n_all, sizeof *s->value, order));
-    TN_TRY(gather(run, &s->p, n_of, n_all, (size_t)s->n_groups * (size_t)s->K * sizeof *s->p, order));
+    TN_TRY(gather(run, &s->p, n_of, n_all, (size_t)s->n_groups * (size_t)tn_prow_width(s->K) * sizeof *s->p, order));
     s->n = s->room = n_all;
     return TN_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "cfg/shown.h"
+#include "data/class_map.h"
 #include "data/meta.h"
 #include "filter/ledger.h"
 #include "report/report_classes.h"
@@ -44,6 +45,11 @@ static int text_columns(const report *r) {
     return r->cfg->data.n_classes <= TN_MOST_SHOWN ? r->cfg->data.n_classes : 0;
 }
 
+/* scores.csv has a column for each class, unless that would be a table of thousands of columns: metrics.json has them. */
+static int csv_columns(const report *r) {
+    return r->cfg->data.n_classes <= TN_WHOLE_CLASSES ? r->cfg->data.n_classes : 0;
+}
+
 static void table_head(report *r) {
     fputs("| what | rows | geometric mean | macro F1 | accuracy |", r->text);
     fputs("what,rows,geometric_mean,macro_f1,accuracy", r->csv);
@@ -52,7 +58,7 @@ static void table_head(report *r) {
         tn_report_name(r->text, r->cfg->data.classes[k]);
         fputs(" |", r->text);
     }
-    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+    for (int k = 0; k < csv_columns(r); k++) {
         char column[TN_NAME_BYTES + 4];
         snprintf(column, sizeof column, "f1_%s", r->cfg->data.classes[k]);
         tn_csv_put(r->csv, ",", column);
@@ -72,7 +78,7 @@ static void table_row(report *r, const char *what, json_t *score) {
     fprintf(r->csv, ",%lld,%.6f,%.6f,%.6f", integer(score, "n"), number(score, "geometric_mean"),
             number(score, "macro_f1"), number(score, "accuracy"));
     for (int k = 0; k < text_columns(r); k++) fprintf(r->text, " %.3f |", number(f1, r->cfg->data.classes[k]));
-    for (int k = 0; k < r->cfg->data.n_classes; k++) fprintf(r->csv, ",%.6f", number(f1, r->cfg->data.classes[k]));
+    for (int k = 0; k < csv_columns(r); k++) fprintf(r->csv, ",%.6f", number(f1, r->cfg->data.classes[k]));
     fputc('\n', r->text);
     fputc('\n', r->csv);
 }
@@ -240,19 +246,24 @@ static void scores(report *r) {
 static tn_status ledger_table(report *r, int round) {
     char path[TN_PATH_BYTES];
     tn_csv *t = NULL;
+    tn_class_map classes;
     int64_t judged[TN_MAX_CLASSES] = {0}, dropped[TN_MAX_CLASSES] = {0};
     TN_TRY(tn_ledger_file(r->cfg, round, "ledger.csv", path));
     if (!*path) return TN_OK;
-    TN_TRY(tn_csv_read(path, &t));
+    TN_TRY(tn_class_map_new(r->cfg, &classes));
+    tn_status st = tn_csv_read(path, &t);
+    if (st != TN_OK) tn_class_map_free(&classes);
+    TN_TRY(st);
     int label = tn_csv_column(t, "label"), verdict = tn_csv_column(t, "verdict");
     for (int64_t i = 0; label >= 0 && verdict >= 0 && i < tn_csv_rows(t); i++) {
-        int k = tn_class_of(r->cfg, tn_csv_at(t, i, label));
+        int k = tn_class_map_find(&classes, tn_csv_at(t, i, label));
         const char *v = tn_csv_at(t, i, verdict);
         if (k < 0 || strcmp(v, "not_judged") == 0) continue;
         judged[k]++;
         dropped[k] += strcmp(v, "keep") != 0;
     }
     tn_csv_free(&t);
+    tn_class_map_free(&classes);
     double key[TN_MAX_CLASSES];
     int class[TN_MOST_SHOWN];
     for (int k = 0; k < r->cfg->data.n_classes; k++) key[k] = (double)dropped[k];
@@ -304,12 +315,12 @@ static tn_status exposure(report *r) {
             (long long)last->images);
     double key[TN_MAX_CLASSES];
     int class[TN_MOST_SHOWN];
-    for (int k = 0; k < r->cfg->data.n_classes; k++) key[k] = -(double)last->rows_of[k];
+    for (int k = 0; k < r->cfg->data.n_classes; k++) key[k] = -(double)journal.rows_of[k];
     tn_report_chosen(r->cfg, "the fewest training rows", r->text);
     fputs("| class | training rows | images seen | times each |\n| --- | ---: | ---: | ---: |\n", r->text);
     for (int i = 0, n = tn_shown(r->cfg->data.n_classes, key, class); i < n; i++) {
         int k = class[i];
-        long long seen = last->images_of[k], rows = last->rows_of[k];
+        long long seen = journal.images_of[k], rows = journal.rows_of[k];
         fputs("| ", r->text);
         tn_report_name(r->text, r->cfg->data.classes[k]);
         fprintf(r->text, " | %lld | %lld | %.1f |\n", rows, seen, rows ? (double)seen / (double)rows : 0.0);

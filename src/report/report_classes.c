@@ -42,7 +42,10 @@ void tn_report_worst(const tn_cfg *cfg, json_t *metrics, FILE *f) {
     for (int k = 0; k < K; k++) key[k] = -json_number_value(json_object_get(f1, cfg->data.classes[k]));
     int n = tn_shown(K, key, class);
     fputc('\n', f);
-    tn_report_chosen(cfg, "the lowest F1, out-of-fold, in the chosen round (scores.csv has all)", f);
+    tn_report_chosen(cfg,
+                     K <= TN_WHOLE_CLASSES ? "the lowest F1, out-of-fold, in the chosen round (scores.csv has all)"
+                                           : "the lowest F1, out-of-fold, in the chosen round (metrics.json has all)",
+                     f);
     fputs("| class | F1 |\n| --- | ---: |\n", f);
     for (int j = 0; j < n; j++) {
         fputs("| ", f);

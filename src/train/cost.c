@@ -4,6 +4,7 @@
 #include "augment/augment.h"
 #include "cfg/cell.h"
 #include "model/weights.h"
+#include "score/prow.h"
 
 #include <math.h>
 #include <string.h>
@@ -62,6 +63,9 @@ tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int e
     /* on rank 0 a copy of weights, average and moments for the checkpoint; half a gradient in flight between ranks */
     out->host_bytes = PROGRAM_BYTES + params * (size_t)(3 + adamw) + (lanes_here < cfg->train.lanes ? params / 2 : 0);
     out->host_bytes += lane_pixels * (size_t)(2 * lanes_here + 2) * (teacher && mixes(cfg) ? 2 : 1);
+    if (!tn_prow_whole(cfg->data.n_classes)) /* targets of these lanes, and a lane's probabilities */
+        out->host_bytes +=
+            (size_t)(2 * lanes_here + 3) * (size_t)cfg->train.lane_images * (size_t)cfg->data.n_classes * sizeof(float);
     if (is_far) {
         out->device_bytes = out->lane_bytes + vectors + room;
         /* images on their way to the device; the gradient, where MPI can send it */

@@ -98,8 +98,10 @@ static tn_status write_checkpoint(tn_train *t) {
                 if (parts[i].state || !tn_tensor_is_state(tn_net_tensor(t->net, j))) entry[kept++] = entry[n + j];
             n = kept;
         }
-        entry[n++] = (tn_ckpt_entry){
-            .name = "z", .n_dims = 2, .dim = {t->rows.n_evaluated, t->index->n_classes}, .data = t->rows.z};
+        entry[n++] = (tn_ckpt_entry){.name = "z",
+                                     .n_dims = 2,
+                                     .dim = {t->rows.n_evaluated, tn_prow_width(t->index->n_classes)},
+                                     .data = t->rows.z};
         entry[n++] = (tn_ckpt_entry){.name = "top", .n_dims = 1, .dim = {t->rows.n_validation}, .data = t->rows.top};
         st = tn_ckpt_write(t->files.checkpoint, n, entry, meta);
     }
@@ -134,8 +136,8 @@ static tn_status load_moments(const tn_train *t, const tn_ckpt *ck, const char *
 static tn_status check_judged(const tn_train *t) {
     int K = t->index->n_classes;
     for (int64_t i = 0; t->clock.evaluations_done > 0 && i < t->rows.n_evaluated; i++)
-        TN_TRY(tn_probability_check(t->files.checkpoint, t->index, t->rows.evaluated[i], t->rows.z + i * K,
-                                    "delete it; the cell starts anew"));
+        TN_TRY(tn_probability_check(t->files.checkpoint, t->index, t->rows.evaluated[i],
+                                    t->rows.z + i * tn_prow_width(K), "delete it; the cell starts anew"));
     for (int64_t i = 0; i < t->rows.n_validation; i++)
         if (!(t->rows.top[i] >= 0 && t->rows.top[i] < (float)K && t->rows.top[i] == floorf(t->rows.top[i])))
             return tn_fail(TN_EFORMAT, "%s: top %lld: %g is not a class from 0 to %d: delete it; the cell starts anew",
@@ -159,7 +161,7 @@ static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
         st = load_moments(t, ck, "m.", params, t->vec.m);
     }
     if (st == TN_OK && t->vec.v) st = load_moments(t, ck, "v.", params, t->vec.v);
-    int64_t dim[2] = {t->rows.n_evaluated, t->index->n_classes};
+    int64_t dim[2] = {t->rows.n_evaluated, tn_prow_width(t->index->n_classes)};
     if (st == TN_OK) st = tn_ckpt_copy(ck, "z", 2, dim, t->rows.z);
     if (st == TN_OK && tn_ckpt_copy(ck, "top", 1, &t->rows.n_validation, t->rows.top) != TN_OK)
         st = tn_fail(

@@ -20,15 +20,17 @@ int64_t tn_train_point_step(const tn_train *t, int j) {
 
 /* The temporal ensemble of SELF: z_j = alpha z_{j-1} + (1 - alpha) p_j, z_0 = p_0 */
 static void ensemble_in_time(tn_train *t) {
-    int64_t n = t->rows.n_evaluated * t->index->n_classes;
+    int K = t->index->n_classes, W = tn_prow_width(K);
     double alpha = t->clock.evaluations_done == 0 ? 0.0 : t->cfg->self.alpha;
-    for (int64_t i = 0; i < n; i++)
-        t->rows.z[i] = (float)(alpha * (double)t->rows.z[i] + (1.0 - alpha) * (double)t->rows.p[i]);
+    for (int64_t i = 0; i < t->rows.n_evaluated; i++) {
+        float *z = t->rows.z + i * W;
+        tn_prow_mix(K, alpha, z, 1.0 - alpha, t->rows.p + i * W, z);
+    }
 }
 
 /* The last step may have made the weights non-finite. All ranks have the same p and come to the same result. */
 static tn_status check_finite(const tn_train *t) {
-    int64_t i = 0, n = t->rows.n_evaluated * t->index->n_classes;
+    int64_t i = 0, n = t->rows.n_evaluated * tn_prow_width(t->index->n_classes);
     while (i < n && isfinite(t->rows.p[i])) i++;
     if (i == n) return TN_OK;
     return tn_fail(
@@ -43,21 +45,22 @@ static tn_status check_finite(const tn_train *t) {
 /* Score this evaluation on the validation slice. It is kept if it scores highest or is not significantly worse than the
  * highest-scoring one. counts_out: the caller frees it, also after an error. */
 static tn_status judge_point(tn_train *t, tn_counts *counts_out, bool *keep_out) {
-    int K = t->index->n_classes;
+    int K = t->index->n_classes, W = tn_prow_width(K);
     tn_match m = {.seed = 0};
     tn_status st = tn_match_new(K, (uint64_t)t->cfg->folds.seed, &m);
     for (int64_t i = 0, v = 0; st == TN_OK && i < t->rows.n_evaluated; i++) {
         int64_t row = t->rows.evaluated[i];
         if (t->rows.is_validation[row])
-            tn_match_add(&m, t->index->component[row], t->index->label[row], (int)t->rows.top[v++],
-                         tn_argmax(K, t->rows.p + i * K));
+            st = tn_match_add(&m, t->index->component[row], t->index->label[row], (int)t->rows.top[v++],
+                              tn_prow_argmax(K, t->rows.p + i * W));
     }
     if (st == TN_OK) {
         bool highest = false, first = t->clock.best_evaluation < 0;
         *keep_out = tn_match_keeps(&m, &highest) || first;
         highest = highest || first;
         for (int64_t i = 0, v = 0; highest && i < t->rows.n_evaluated; i++)
-            if (t->rows.is_validation[t->rows.evaluated[i]]) t->rows.top[v++] = (float)tn_argmax(K, t->rows.p + i * K);
+            if (t->rows.is_validation[t->rows.evaluated[i]])
+                t->rows.top[v++] = (float)tn_prow_argmax(K, t->rows.p + i * W);
     }
     *counts_out = m.newer_rows;
     m.newer_rows = (tn_counts){.K = 0};
@@ -70,19 +73,19 @@ static tn_status judge_point(tn_train *t, tn_counts *counts_out, bool *keep_out)
 /* Rows that are written or read at a time: 16 MiB, at most 2^16. */
 static int64_t block_rows(const tn_train *t) {
     enum { MOST = 1 << 16, FLOATS = 1 << 22 };
-    int64_t n = FLOATS / t->index->n_classes;
+    int64_t n = FLOATS / tn_prow_width(t->index->n_classes);
     return n < MOST ? n : MOST;
 }
 
-/* Write x (n_evaluated,K) as dataset (N,K); rows that are not evaluated are zeros. room (block_rows,K). */
+/* Write x, n_evaluated rows, as dataset of N rows; those that are not evaluated are zeros. room: block_rows rows. */
 static tn_status write_spread(const tn_train *t, tn_h5 *f, const char *name, const float *x, float *room) {
-    int64_t N = t->index->n, K = t->index->n_classes, block = block_rows(t), i = 0;
-    TN_TRY(tn_h5_reserve(f, name, TN_H5_F32, 2, (int64_t[]){N, K}));
+    int64_t N = t->index->n, W = tn_prow_width(t->index->n_classes), block = block_rows(t), i = 0;
+    TN_TRY(tn_h5_reserve(f, name, TN_H5_F32, 2, (int64_t[]){N, W}));
     for (int64_t first = 0; first < N; first += block) {
         int64_t n = N - first < block ? N - first : block;
-        memset(room, 0, (size_t)(n * K) * sizeof *room);
+        memset(room, 0, (size_t)(n * W) * sizeof *room);
         for (; i < t->rows.n_evaluated && t->rows.evaluated[i] < first + n; i++)
-            memcpy(room + (t->rows.evaluated[i] - first) * K, x + i * K, (size_t)K * sizeof *room);
+            memcpy(room + (t->rows.evaluated[i] - first) * W, x + i * W, (size_t)W * sizeof *room);
         TN_TRY(tn_h5_write_rows(f, name, TN_H5_F32, first, n, room));
         tn_watch_go();
     }
@@ -93,7 +96,7 @@ static tn_status write_spread(const tn_train *t, tn_h5 *f, const char *name, con
 static tn_status write_posteriors(const tn_train *t) {
     char tmp[TN_PATH_BYTES];
     tn_h5 *f = NULL;
-    size_t n_bytes = (size_t)block_rows(t) * (size_t)t->index->n_classes * sizeof(float);
+    size_t n_bytes = (size_t)block_rows(t) * (size_t)tn_prow_width(t->index->n_classes) * sizeof(float);
     TN_TRY(tn_publish_name(t->files.posteriors, tmp));
     float *room = malloc(n_bytes);
     tn_status st = room ? tn_h5_create(tmp, &f) : tn_fail_memory(n_bytes, "posteriors");
@@ -110,12 +113,12 @@ static tn_status write_posteriors(const tn_train *t) {
 
 /* Read back what write_spread wrote. */
 static tn_status read_spread(const tn_train *t, tn_h5 *f, const char *name, float *x, float *room) {
-    int64_t N = t->index->n, K = t->index->n_classes, block = block_rows(t), i = 0;
+    int64_t N = t->index->n, W = tn_prow_width(t->index->n_classes), block = block_rows(t), i = 0;
     for (int64_t first = 0; first < N; first += block) {
         int64_t n = N - first < block ? N - first : block;
         TN_TRY(tn_h5_read_rows(f, name, TN_H5_F32, first, n, room));
         for (; i < t->rows.n_evaluated && t->rows.evaluated[i] < first + n; i++)
-            memcpy(x + i * K, room + (t->rows.evaluated[i] - first) * K, (size_t)K * sizeof *room);
+            memcpy(x + i * W, room + (t->rows.evaluated[i] - first) * W, (size_t)W * sizeof *room);
     }
     return TN_OK;
 }
@@ -126,7 +129,7 @@ static void hash_weights(const tn_train *t, const float *params, const float *st
 }
 
 static void hash_posteriors(const tn_train *t, const float *x, tn_hash *hash) {
-    tn_hash_add(hash, x, (size_t)t->rows.n_evaluated * (size_t)t->index->n_classes * sizeof *x);
+    tn_hash_add(hash, x, (size_t)t->rows.n_evaluated * (size_t)tn_prow_width(t->index->n_classes) * sizeof *x);
 }
 
 static tn_status hash_weights_file(const tn_train *t, tn_hash *hash) {
@@ -146,7 +149,7 @@ static tn_status hash_weights_file(const tn_train *t, tn_hash *hash) {
 static tn_status hash_posteriors_file(const tn_train *t, tn_hash *hash) {
     static const char *const NAME[] = {"z", "p"};
     tn_h5 *f = NULL;
-    size_t n_bytes = (size_t)block_rows(t) * (size_t)t->index->n_classes * sizeof(float);
+    size_t n_bytes = (size_t)block_rows(t) * (size_t)tn_prow_width(t->index->n_classes) * sizeof(float);
     float *room = malloc(n_bytes);
     tn_status st = room ? tn_h5_open(t->files.posteriors, &f) : tn_fail_memory(n_bytes, "posteriors");
     for (int i = 0; st == TN_OK && i < 2; i++) {
@@ -258,7 +261,8 @@ static tn_status append_journal(tn_train *t, const tn_counts *counts, double eva
 tn_status tn_train_evaluate(tn_run *run, tn_train *t) {
     double begin_s = tn_now_s();
     tn_exec_weights(t->exec, t->vec.ema_params, t->vec.ema_state);
-    TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->rows.n_evaluated, t->rows.evaluated, NULL, t->rows.p));
+    TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->rows.n_evaluated, t->rows.evaluated, t->index->label, NULL,
+                        t->rows.p));
     TN_TRY(check_finite(t));
     ensemble_in_time(t);
     tn_counts counts = {.K = 0};

@@ -56,7 +56,7 @@ typedef struct {
     int32_t *label;         /* (N) label to train with; -1 = none */
     int64_t by_class[TN_MAX_CLASSES]; /* rows to train on, by this label */
     int64_t n_unlabeled;
-    float *z, *p; /* (n_evaluated,K): prediction ensemble, latest posteriors */
+    float *z, *p; /* n_evaluated rows (score/prow.h): prediction ensemble, latest posteriors */
 } tn_train_rows;
 
 /* Weights, moments, averages, and the lanes' gradients. Device memory. */

@@ -164,7 +164,7 @@ static tn_status make_rows(tn_train *t) {
         st = tn_class_loss_new(t->cfg, ix->n_classes, ix->class_name, tn_sampler_counts(t->sampler), &t->class_loss);
     free(rows);
     if (st != TN_OK) return st;
-    size_t floats = (size_t)t->rows.n_evaluated * (size_t)ix->n_classes;
+    size_t floats = (size_t)t->rows.n_evaluated * (size_t)tn_prow_width(ix->n_classes);
     t->rows.z = calloc(floats, sizeof *t->rows.z);
     t->rows.p = calloc(floats, sizeof *t->rows.p);
     t->rows.top = calloc((size_t)t->rows.n_validation, sizeof *t->rows.top);

@@ -531,7 +531,15 @@ static void classes_of_a_file(void **unused) {
         tn_cfg_free(&c);
     }
     write_names(22000, true);
-    assert_refused(FROM_FILE, "names.txt has 22000 lines: give at most 1024 classes");
+    assert_refused(FROM_FILE, "names.txt has 22000 lines: give at most 21999 classes");
+    write_names(TN_WHOLE_CLASSES + 1, true);
+    assert_refused(
+        FROM_FILE "reduce: { category_prior = 1; };\n",
+        "reduce.category_prior: only for up to 1024 classes, because it counts every class for every category; "
+        "there are 1025: take it away");
+    write_names(TN_WHOLE_CLASSES, true);
+    tn_cfg *most = read_ok(FROM_FILE "reduce: { category_prior = 1; };\n", 0, NULL);
+    tn_cfg_free(&most);
     unit_write("names.txt", "worn\n\ncooked\n");
     assert_refused(FROM_FILE, "data.classes: class 2 has no name");
     unit_write("names.txt", "worn\ncooked\nworn\n");

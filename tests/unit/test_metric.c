@@ -82,9 +82,9 @@ static void confusion_of_rows(void **unused) {
 /* weight (n, n_all): resamples [first, first + n_resamples). */
 static tn_bootstrap resampled(int K, int n, const int *label, const int *predicted, int first, int n_resamples) {
     tn_bootstrap b = {.K = 0};
-    assert_int_equal(tn_bootstrap_new(K, n_resamples, &b), TN_OK);
+    assert_int_equal(tn_bootstrap_new(K, n_resamples, 1, &b), TN_OK);
     for (int i = 0; i < n; i++)
-        tn_bootstrap_add(&b, GOLDEN_WEIGHT + i * GOLDEN_RESAMPLES + first, label[i], predicted[i]);
+        tn_bootstrap_add(&b, 0, GOLDEN_WEIGHT + i * GOLDEN_RESAMPLES + first, label[i], predicted[i]);
     return b;
 }
 
