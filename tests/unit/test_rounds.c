@@ -242,7 +242,7 @@ static void assert_sizes(job *j) {
                            .n_threads = 1,
                            .depth = 4,
                            .norm = m.about.norm};
-    assert_int_equal(tn_eval_rows(&j->run, m.exec, &spec, n, row, NULL, wanted), TN_OK);
+    assert_int_equal(tn_eval_rows(&j->run, m.exec, &spec, n, row, NULL, NULL, wanted), TN_OK);
     tn_model_close(&m);
     assert_memory_not_equal(p, wanted, (size_t)(n * K) * sizeof *p);
     j->cfg->predict.size_factor = 1.5;
