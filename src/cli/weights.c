@@ -175,6 +175,6 @@ const tn_verb tn_verb_weights = {
         "example: tenfold weights import tf_efficientnet_b0.safetensors b0.safetensors --padding same\n"
         "         tenfold weights verify b0.safetensors cat.png --against logits.safetensors\n"
         "         tenfold weights describe efficientnet-b1 --classes 1000\n"
-        "         tenfold weights digest results/quickstart/train/r0-f0-s48-x1/best.safetensors",
+        "         tenfold weights digest results/quickstart/train/r0-f0-s96-x1/best.safetensors",
     .run = verb_weights,
 };

@@ -16,7 +16,7 @@
  *           paired difference, by component g: sqrt(sum_g d_g^2) / N, d_g = sum over the rows of g of (their difference - the mean).
  * Source    back-off with Dirichlet smoothing: MacKay and Peto 1995, "A hierarchical Dirichlet language model"; the one-standard-error
  *           rule: Breiman et al. 1984, section 3.4.3; the standard error is the linear approximation of a bootstrap by component.
- * Caution   The standard error counts the rows, not that the folds share most of the rows they learn from: it is a little too small.
+ * Caution   The standard error ignores that the folds share most of the rows they learn from: it is a little too small.
  *           Images are not looked at: what a level tells may be visible, too.
  * Cost      time N M K at most, memory (36 + 8 (M + 1)) N bytes, for M levels.
  */

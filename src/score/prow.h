@@ -11,12 +11,12 @@
  *            holds whole numbers to 2^24, so that a row of either kind is tn_prow_width(K) floats for MPI, HDF5 and checkpoints.
  * Why 1,024  a whole row of 1,024 classes takes 4 KiB. Two for each of a million rows are 8 GB, what a node has; of 21,000 classes
  *            they would be 168 GB. A row of largest values takes 136 bytes.
- * Rest       a class that is not listed has an equal share of 1 - (sum of the listed values). So a single row loses the order of its
- *            small values, and nothing else: the largest value and the label's are exact. An unlisted class has truly at most the
- *            smallest value listed.
+ * Rest       a class that is not listed has an equal share of 1 - (sum of the listed values). So a single row loses only its
+ *            small values: the 16 largest and the label's are exact. An unlisted class has truly at most the
+ *            smallest of the 16 largest.
  * Mixture    of two rows (tn_prow_mix: z over evaluations, means over models): computed for the classes that either lists, with the
  *            shares of the rest where one does not; then the largest are kept. The label's value stays exact. Another class's value is
- *            too low or too high by at most the weight of each row that does not list it times the smallest value which that row lists.
+ *            too low or too high by at most the weight of each row that does not list it times the smallest of that row's 16 largest values.
  * Label      exact for the filter, which judges it. Predictions that are scored are kept without label (-1): a value known better for the
  *            label than for other classes would make scores too good.
  * Bits       up to TN_WHOLE_CLASSES the same as if rows were arrays of K values.
