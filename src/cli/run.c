@@ -4,7 +4,6 @@
 #include "base/progress.h"
 
 #include "data/fold.h"
-#include "model/weights.h"
 #include "report/report.h"
 #include "report/summary.h"
 #include "run/local.h"
@@ -13,20 +12,17 @@
 
 #include <jansson.h>
 
-/* Weights that do not fit are found before the first training, not after all images are preprocessed. */
+/* Weights that are missing are found before the first training, not after all images are preprocessed. tn_train_check sees whether
+ * those that are there fit. */
 static tn_status check_pretrained(const tn_cfg *cfg) {
     char trained[TN_PATH_BYTES];
+    const char *path = cfg->model.pretrained;
     TN_TRY(tn_path(trained, "%s/train", cfg->run_dir));
-    if (!*cfg->model.pretrained || tn_file_exists(trained)) return TN_OK;
-    tn_net_spec spec = tn_train_net(cfg, 0);
-    tn_input_norm norm;
-    tn_ckpt *weights = NULL;
-    tn_status st = tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &weights);
-    tn_ckpt_free(&weights);
-    return st == TN_EIO
-               ? tn_fail(st, "model.pretrained: %s: `tenfold weights import` writes such a file (docs/weights.md)",
-                         tn_msg)
-               : st;
+    if (!*path || tn_file_exists(path) || tn_file_exists(trained)) return TN_OK;
+    return tn_fail(TN_EIO,
+                   "model.pretrained: %s: cannot be read: it is not there; `tenfold weights import` writes such files "
+                   "(docs/weights.md)",
+                   path);
 }
 
 /* Check everything that can be checked before any work is done. */

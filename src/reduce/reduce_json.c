@@ -228,7 +228,7 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
     tn_status st = skipped_json(r->cfg, &skipped);
     for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
     json_t *all = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run",
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 2", "run",
         r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_libraries(),
         "classes", classes, "method", method_of(r->cfg), "chosen_round", r->members.round[r->rounds.chosen].round,
         "chosen_because",
