@@ -42,7 +42,8 @@ static const struct {
     {TN_AUG_CHANNEL_DROPOUT, "fills one or two of the three channels"},
     {TN_AUG_MIXUP,
      "per lane: images and targets are averaged with those of a partner; the share is Beta(alpha, alpha)"},
-    {TN_AUG_CUTMIX, "per lane, if Mixup did not mix it: a box of the partner is pasted; its share is uniform before the box is cut at the border"},
+    {TN_AUG_CUTMIX, "per lane, if Mixup did not mix it: a box of the partner is pasted; its share is uniform before "
+                    "the box is cut at the border"},
 };
 enum { N_HELP = sizeof HELP / sizeof *HELP };
 

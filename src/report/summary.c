@@ -177,10 +177,9 @@ static void put_warnings(json_t *metrics, FILE *out) {
 }
 
 void tn_summary_markdown(const tn_cfg *cfg, json_t *metrics, FILE *out) {
-    put_found(metrics, "- **Found:** ", ".\n", out);
-    put_gained(metrics, "- **Gained:** ", ".\n", out);
-    put_ensemble(metrics, "- **Ensemble:** ", ".\n", out);
-    fputc('\n', out);
+    put_found(metrics, "**Found:** ", ".\n\n", out);
+    put_gained(metrics, "**Gained:** ", ".\n\n", out);
+    put_ensemble(metrics, "**Ensemble:** ", ".\n\n", out);
     put_table(metrics, out);
     put_warnings(metrics, out);
     fprintf(out,

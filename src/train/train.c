@@ -209,18 +209,18 @@ static tn_status advance(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     return s.stop || s.save ? tn_train_checkpoint(run, t) : TN_OK;
 }
 
-/* What a person wants to know of the kept evaluation. A geometric mean of 0 means that some class has an F1 of 0. */
+/* What a person wants to know: the mean loss since the last evaluation, and the kept evaluation. A geometric mean of 0 means that some class has an F1 of 0. */
 static void note_of(const tn_train *t, double waited_s, char out[128]) {
     const tn_train_clock *c = &t->clock;
-    char score[80];
+    char score[80], loss[24] = "";
+    if (c->loss_steps > 0) snprintf(loss, sizeof loss, "loss %.3f, ", c->loss_sum / (double)c->loss_steps);
     if (c->best_evaluation < 0)
         snprintf(score, sizeof score, "not evaluated yet");
     else if (c->best.gmean > 0)
         snprintf(score, sizeof score, "accuracy %.3f, score %.3f", c->best.accuracy, c->best.gmean);
     else
         snprintf(score, sizeof score, "accuracy %.3f, score 0: a class has no hit", c->best.accuracy);
-    snprintf(out, 128, "loss %.3f, %s, waited %.0f s", c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0, score,
-             waited_s);
+    snprintf(out, 128, "%s%s, waited %.0f s", loss, score, waited_s);
 }
 
 static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {

@@ -54,7 +54,7 @@ static void has(char *text, const char *want) {
 /* The interval decides whether a round gained, not the difference. */
 static void gains(void **unused) {
     (void)unused;
-    has(text_of(0.01, 0.05, false, true, true), "- **Gained:** geometric mean of F1 0.500 -> 0.530 (difference +0.030, "
+    has(text_of(0.01, 0.05, false, true, true), "**Gained:** geometric mean of F1 0.500 -> 0.530 (difference +0.030, "
                                                 "95 % interval +0.010 to +0.050): a gain.\n");
     has(text_of(-0.01, 0.07, false, true, true), "95 % interval -0.010 to +0.070): no difference is shown.\n");
     has(text_of(-0.05, -0.01, false, true, true), "95 % interval -0.050 to -0.010): a loss.\n");
@@ -63,12 +63,12 @@ static void gains(void **unused) {
 static void the_top(void **unused) {
     (void)unused;
     has(text_of(0.01, 0.05, true, true, true),
-        "- **Found:** 40 of 45 wrong labels (89 %) are among the 48 flagged ones; as many drawn at random would hold "
-        "30.\n"
-        "- **Gained:** accuracy by the true labels 0.700 -> 0.750; by the given ones geometric mean of F1 0.500 -> "
+        "**Found:** 40 of 45 wrong labels (89 %) are among the 48 flagged ones; as many drawn at random would hold "
+        "30.\n\n"
+        "**Gained:** accuracy by the true labels 0.700 -> 0.750; by the given ones geometric mean of F1 0.500 -> "
         "0.530 "
-        "(difference +0.030, 95 % interval +0.010 to +0.050): a gain.\n"
-        "- **Ensemble:** accuracy 0.830, geometric mean of F1 0.720 on the test split (round 0: 0.800, 0.700).\n\n"
+        "(difference +0.030, 95 % interval +0.010 to +0.050): a gain.\n\n"
+        "**Ensemble:** accuracy 0.830, geometric mean of F1 0.720 on the test split (round 0: 0.800, 0.700).\n\n"
         "| score (95 % interval) | round 0 | round 1 (submitted) |\n| --- | --- | --- |\n"
         "| cross-validation, geometric mean of F1 | 0.500 (0.450 to 0.550) | 0.000 |\n"
         "| cross-validation, accuracy | 0.600 | 0.650 |\n"
