@@ -106,8 +106,8 @@ static tn_status score_levels(const tn_cfg *cfg, const tn_meta *meta, tn_levels 
     return st;
 }
 
-/* What takes longer than about four seconds is left to explore. A row takes at most 3.5 ns for each class and level, and 3 microseconds,
- * as BASE classes do, for all else (AMD EPYC, busy). */
+/* What takes longer than about five seconds is left to explore. A row takes at most 4 ns for each class and level, and 1 to 3
+ * microseconds, counted as BASE classes, for all else (AMD EPYC, busy). */
 static tn_status check_levels(const tn_cfg *cfg, const tn_meta *meta) {
     enum { BASE = 1000 };
     const double most = 1.2e9;
