@@ -29,7 +29,7 @@ enum {
     TN_MAX_CLASSES = 21999, /* ImageNet-21k has 21,841 */
     TN_WHOLE_CLASSES =
         1024, /* up to so many, a row's probabilities are kept whole; of more classes the largest (score/prow.h) */
-    /* of more classes than these, files and tables show some: */
+    /* of more classes than these, files and tables show some; the first table of explore lists all: */
     TN_MOST_SHOWN = 20,   /* in a table for people */
     TN_MOST_COLUMNS = 64, /* as columns of submission.csv, or in a confusion matrix */
     TN_MAX_LEVELS = 4,

@@ -50,8 +50,7 @@ static void print_pretraining(const tn_cfg *cfg, const int64_t *size) {
     for (int k = 0; k < K; k++) sum += size[k];
     if (!*cfg->model.pretrained && is_published && sum < ENOUGH * K)
         printf("# model.pretrained is empty: with %" PRId64
-               " training rows per class, weights of ImageNet to start from usually help "
-               "much: docs/weights.md\n",
+               " training rows per class, weights of ImageNet to start from usually help much: docs/weights.md\n",
                sum / K);
 }
 
@@ -89,8 +88,7 @@ static void compare_levels(const tn_cfg *cfg, const tn_levels *l) {
     int set = cfg->model.metadata_levels;
     if (set == l->fewest) return;
     tn_warn("%s: model.metadata_levels = %d, but %d would %s: labels predicted from the categories alone, out-of-fold, "
-            "have "
-            "a log loss of %.4f with %d, %.4f with %d levels (`tenfold explore` shows more)",
+            "have a log loss of %.4f with %d, %.4f with %d levels (`tenfold explore` shows more)",
             cfg->data.metadata, set, l->fewest, set < l->fewest ? "help" : "be enough", l->level[set].log_loss, set,
             l->level[l->fewest].log_loss, l->fewest);
 }
@@ -108,14 +106,17 @@ static tn_status score_levels(const tn_cfg *cfg, const tn_meta *meta, tn_levels 
     return st;
 }
 
-/* A million rows take three seconds; larger tables are left to explore. */
+/* What takes longer than about five seconds is left to explore. A row takes at most 4 ns for each class and level, and 1 to 3
+ * microseconds, counted as BASE classes, for all else (AMD EPYC, busy). */
 static tn_status check_levels(const tn_cfg *cfg, const tn_meta *meta) {
-    enum { MOST_ROWS = 1000000 };
+    enum { BASE = 1000 };
+    const double most = 1.2e9;
     tn_levels l;
     if (meta->n_levels == 0 || is_searched(cfg, "model.metadata_levels")) return TN_OK;
-    if (meta->n > MOST_ROWS) {
-        printf("# category levels: not compared, because the table has more than %d rows: `tenfold explore` does it\n",
-               MOST_ROWS);
+    if ((double)meta->n * (BASE + (double)cfg->data.n_classes * meta->n_levels) > most) {
+        printf("# category levels: not compared, because %" PRId64
+               " rows, %d classes and %d levels would take too long here: `tenfold explore` does it\n",
+               meta->n, cfg->data.n_classes, meta->n_levels);
         return TN_OK;
     }
     TN_TRY(score_levels(cfg, meta, &l));
@@ -206,14 +207,13 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
         tn_train_cost all, one;
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], cfg->train.lanes, 0, &all));
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], 1, 0, &one));
-        printf("# memory at %d px: a lane %.0f MiB; a rank with one of %d lanes about %.0f MiB, with all of them %.0f "
-               "MiB\n",
+        printf("# memory at %d px: a lane %.0f MiB; a rank with one of %d lanes about %.0f MiB, "
+               "with all of them %.0f MiB\n",
                cfg->train.sizes_px[i], mib(all.lane_bytes), cfg->train.lanes, mib(one.host_bytes), mib(all.host_bytes));
         if (one.device_bytes)
-            printf(
-                "# GPU memory at %d px: a rank with one of %d lanes %.0f MiB, with all of them %.0f MiB, and some 500 "
-                "MiB for CUDA itself, which nobody has measured\n",
-                cfg->train.sizes_px[i], cfg->train.lanes, mib(one.device_bytes), mib(all.device_bytes));
+            printf("# GPU memory at %d px: a rank with one of %d lanes %.0f MiB, with all of them %.0f MiB, "
+                   "and some 500 MiB for CUDA itself, which nobody has measured\n",
+                   cfg->train.sizes_px[i], cfg->train.lanes, mib(one.device_bytes), mib(all.device_bytes));
         TN_TRY(print_prediction(cfg, cfg->train.sizes_px[i]));
     }
     TN_TRY(tn_memory_predict(cfg, rows, &m));
@@ -301,9 +301,8 @@ const tn_verb tn_verb_check = {
     .help =
         "Prints all settings of a job file, defaults included, as a job file, and the images and memory that the\n"
         "run will need. Also reads the metadata table, if it exists, and warns if model.metadata_levels is not the\n"
-        "number of category levels that help by the rule of `tenfold explore`, with folds by the table's groups. "
-        "Changes\n"
-        "nothing.\n"
+        "number of category levels that help by the rule of `tenfold explore`, with folds by the table's groups.\n"
+        "Changes nothing.\n"
         "--time trains and evaluates some micro-batches of artificial images of every size on this machine, decodes\n"
         "images of the table, and forecasts how long the run will take here and under Slurm. Run nothing else\n"
         "meanwhile.\n\n"

@@ -5,7 +5,8 @@
  *   TN_TRY(tn_loader_pop(ld, &lane));           // main thread; the oldest lane, valid until the next pop
  *
  * Threads read, check, decode (libjpeg-turbo), crop and resize single images; the thread that finishes the last image of a lane
- * applies Mixup, or CutMix if that did not mix it. The result does not depend on the threads. A decode or checksum error is the status of that lane's pop.
+ * applies Mixup, or CutMix if that did not mix it. The result does not depend on the threads. A decode or checksum error is the
+ * status of that lane's pop.
  */
 #ifndef TN_DATA_LOADER_H
 #define TN_DATA_LOADER_H

@@ -18,11 +18,16 @@ typedef struct {
     int64_t n;
     sample *at;                             /* (n), sorted */
     int64_t *n_class;                       /* (K), of the combination that is looked at */
-    double *q;                              /* (M + 1, K): q_m of the formula */
+    double *q;                              /* (M + 1, K): room for q_m of the formula */
     double *loss;                           /* (components, M + 1): sums of -log q_m */
     tn_counts predicted[TN_MAX_LEVELS + 1]; /* (M + 1) */
     tn_levels *out;
 } scoring;
+
+typedef struct {
+    const double *q; /* (K) */
+    int likeliest;   /* the class with the largest q; ties: the lowest */
+} prediction;
 
 static int compare(const void *a, const void *b) {
     const sample *x = a, *y = b;
@@ -34,69 +39,74 @@ static int compare(const void *a, const void *b) {
 
 /* --- predictions of a fold ---------------------------------------------------------------------------------------- */
 
-/* Count the rows of other folds in [from, to): n_class by class. Returns their number. */
-static int64_t count_others(scoring *s, int64_t from, int64_t to) {
+/* The number of rows of other folds in [from, to). */
+static int64_t count_others(const scoring *s, int64_t from, int64_t to) {
     int64_t n = 0;
-    memset(s->n_class, 0, (size_t)s->K * sizeof *s->n_class);
-    for (int64_t i = from; i < to; i++) {
-        if (s->at[i].fold == s->fold) continue;
-        s->n_class[s->at[i].label]++;
-        n++;
-    }
+    for (int64_t i = from; i < to; i++) n += s->at[i].fold != s->fold;
     return n;
 }
 
-static bool has_fold(const scoring *s, int64_t from, int64_t to) {
+/* Count the same rows by class: n_class. */
+static void count_classes(scoring *s, int64_t from, int64_t to) {
+    memset(s->n_class, 0, (size_t)s->K * sizeof *s->n_class);
     for (int64_t i = from; i < to; i++)
-        if (s->at[i].fold == s->fold) return true;
-    return false;
+        if (s->at[i].fold != s->fold) s->n_class[s->at[i].label]++;
 }
 
-/* Score the rows of the fold in [from, to), which all have the prediction q_m. */
-static void score_rows(scoring *s, int m, int64_t from, int64_t to) {
-    const double *q = s->q + (int64_t)m * s->K;
+static prediction prediction_of(const scoring *s, const double *q) {
     int likeliest = 0;
     for (int k = 1; k < s->K; k++)
         if (q[k] > q[likeliest]) likeliest = k;
+    return (prediction){q, likeliest};
+}
+
+/* Score the rows of the fold in [from, to), which all have this prediction of level m. */
+static void score_rows(scoring *s, int m, int64_t from, int64_t to, prediction p) {
     for (int64_t i = from; i < to; i++) {
         const sample *r = &s->at[i];
         if (r->fold != s->fold) continue;
-        s->loss[(int64_t)r->component * (s->M + 1) + m] -= log(q[r->label]);
-        tn_counts_add(&s->predicted[m], r->label, likeliest);
+        s->loss[(int64_t)r->component * (s->M + 1) + m] -= log(p.q[r->label]);
+        tn_counts_add(&s->predicted[m], r->label, p.likeliest);
     }
 }
 
-static void set_prior(scoring *s, int64_t n) {
+/* Level 0, from n rows of other folds. */
+static prediction predict_prior(scoring *s, int64_t n) {
+    count_classes(s, 0, s->n);
     for (int k = 0; k < s->K; k++) s->q[k] = ((double)s->n_class[k] + 1) / ((double)n + s->K);
+    return prediction_of(s, s->q);
 }
 
-/* Compute q_m. n: rows of other folds with this combination; n_coarser: with its first m - 1 values. */
-static void set_level(scoring *s, int m, int64_t n, int64_t n_coarser) {
-    double *q = s->q + (int64_t)m * s->K, *coarser = q - s->K;
-    bool same = n == 0 || n == n_coarser;
+/* Level m, for the combination of [from, to), of which n rows are in other folds. */
+static prediction predict_level(scoring *s, int m, int64_t from, int64_t to, int64_t n, const double *coarser) {
+    double *q = s->q + (int64_t)m * s->K;
+    count_classes(s, from, to);
     for (int k = 0; k < s->K; k++)
-        q[k] = same ? coarser[k] : ((double)s->n_class[k] + s->prior_count * coarser[k]) / ((double)n + s->prior_count);
+        q[k] = ((double)s->n_class[k] + s->prior_count * coarser[k]) / ((double)n + s->prior_count);
+    return prediction_of(s, q);
 }
 
-/* Score levels m and above on [from, to): rows with the same m - 1 first values, n_coarser of them in other folds. */
-static void score_level(scoring *s, int m, int64_t from, int64_t to, int64_t n_coarser) {
+/* Score levels m and above on [from, to): rows with the same m - 1 first values, n_coarser of them in other folds. Where level m
+ * tells nothing new, the coarser prediction is used as it is: with many classes a new one costs much. */
+static void score_level(scoring *s, int m, int64_t from, int64_t to, int64_t n_coarser, prediction coarser) {
     for (int64_t end; from < to; from = end) {
         for (end = from; end < to && s->at[end].cat[m - 1] == s->at[from].cat[m - 1];) end++;
-        if (!has_fold(s, from, end)) continue;
         int64_t n = count_others(s, from, end);
+        if (n == end - from) continue; /* no row of the fold */
         if (n == 0) s->out->level[m].n_unseen += end - from;
-        set_level(s, m, n, n_coarser);
-        score_rows(s, m, from, end);
-        if (m < s->M && m < TN_MAX_LEVELS) score_level(s, m + 1, from, end, n);
+        bool same = n == 0 || n == n_coarser;
+        prediction p = same ? coarser : predict_level(s, m, from, end, n, coarser.q);
+        score_rows(s, m, from, end, p);
+        if (m < s->M && m < TN_MAX_LEVELS) score_level(s, m + 1, from, end, n, p);
     }
 }
 
 static void score_fold(scoring *s, int fold) {
     s->fold = fold;
     int64_t n = count_others(s, 0, s->n);
-    set_prior(s, n);
-    score_rows(s, 0, 0, s->n);
-    if (s->M > 0) score_level(s, 1, 0, s->n, n);
+    prediction prior = predict_prior(s, n);
+    score_rows(s, 0, 0, s->n, prior);
+    if (s->M > 0) score_level(s, 1, 0, s->n, n, prior);
 }
 
 /* --- all levels --------------------------------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ struct tn_pickle {
 };
 
 typedef struct {
-    const char *path, *at, *end;
+    const char *path, *begin, *at, *end;
     tn_pickle *out;
     tn_pickled **stack, **memo;
     int n_stack, stack_room, memo_room, n_memo; /* n_memo: of MEMOIZE and the others together */

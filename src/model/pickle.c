@@ -207,10 +207,12 @@ static tn_status do_add_all(tn_machine *m, int each) {
 
 /* --- memo --------------------------------------------------------------------------------------------------------- */
 
+/* Picklers number what they remember from 0, and each number takes bytes. So a number beyond the bytes that were read is damage; it must
+ * not make the memo large. */
 static tn_status remember(tn_machine *m, uint64_t i) {
     if (m->n_stack == 0 || m->stack[m->n_stack - 1] == &MARKER)
         return tn_machine_damaged(m, "it remembers what is not there");
-    if (i >= TN_PICKLE_BYTES) return tn_machine_damaged(m, "a number in its memo is impossible");
+    if (i >= (uint64_t)(m->at - m->begin)) return tn_machine_damaged(m, "a number in its memo is impossible");
     int before = m->memo_room;
     while ((int)i >= m->memo_room) TN_TRY(tn_machine_grow(&m->memo, m->memo_room, &m->memo_room, sizeof *m->memo));
     for (int k = before; k < m->memo_room; k++) m->memo[k] = NULL;
@@ -335,7 +337,8 @@ static tn_status step(tn_machine *m) {
 
 tn_status tn_pickle_read(const char *path, const char *bytes, size_t n_bytes, tn_pickle **out, size_t *n_used_out) {
     bool cut = n_bytes > TN_PICKLE_BYTES;
-    tn_machine m = {.path = path, .at = bytes, .end = bytes + (cut ? TN_PICKLE_BYTES : n_bytes), .cut = cut};
+    const char *end = bytes + (cut ? TN_PICKLE_BYTES : n_bytes);
+    tn_machine m = {.path = path, .begin = bytes, .at = bytes, .end = end, .cut = cut};
     m.out = calloc(1, sizeof *m.out);
     tn_status st = m.out ? TN_OK : tn_fail_memory(sizeof *m.out, "a pickle");
     while (st == TN_OK && !m.stopped) st = step(&m);

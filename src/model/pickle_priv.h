@@ -9,8 +9,8 @@
  * Knows  None, truth values, numbers, strings, lists, tuples, dictionaries; of the callables collections.OrderedDict without
  *        arguments, torch._utils._rebuild_tensor_v2 and _rebuild_parameter; the types of storages in persistent ids. Any
  *        other global, and any other opcode, is refused by its name.
- * Cost   at most one value per opcode; no recursion, so that nesting needs no stack. A value may occur in many places, also in
- *        itself: whoever walks through them must limit the depth.
+ * Cost   at most one value per opcode, and a memo of 16 bytes per byte that was read; no recursion, so that nesting needs no stack.
+ *        A value may occur in many places, also in itself: whoever walks through them must limit the depth.
  * Source CPython Lib/pickletools.py; PyTorch torch/serialization.py, torch/_utils.py. All functions are local.
  */
 #ifndef TN_MODEL_PICKLE_PRIV_H

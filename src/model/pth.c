@@ -173,11 +173,24 @@ static const char *const AVERAGED[] = {"state_dict_ema", "model_ema", "ema_state
 static const char *const TRAINED[] = {"state_dict", "model", "model_state_dict", "net"};
 enum { N_KEYS = 4, DEPTH = 4, MOST_TENSORS = 65536 }; /* EfficientNet-B7 has 1,700 */
 
-/* The first of these keys that holds a dictionary; NULL: none. */
+/* Is a tensor in a dictionary, or in one that it holds? A dictionary may hold itself: no more than n_left entries are looked at. */
+static bool has_tensor(const tn_pickled *dict, int depth, int *n_left) {
+    for (int i = 0; i < dict->n && (*n_left)-- > 0; i++) {
+        const tn_pickled *x = dict->item[2 * i + 1];
+        if (x->kind == TN_PICKLED_TENSOR) return true;
+        if (x->kind == TN_PICKLED_DICT && depth > 1 && has_tensor(x, depth - 1, n_left)) return true;
+    }
+    return false;
+}
+
+/* The first of these keys that holds a dictionary; NULL: none. Some programs save only settings of the average under a key of AVERAGED,
+ * and then the trained weights are meant. */
 static const tn_pickled *held(const tn_pickled *dict, const char *const *key, const char **key_out) {
     for (int i = 0; i < N_KEYS; i++) {
+        int n_left = MOST_TENSORS;
         const tn_pickled *x = tn_pickled_find(dict, key[i]);
         if (!x || x->kind != TN_PICKLED_DICT) continue;
+        if (key == AVERAGED && !has_tensor(x, DEPTH, &n_left)) continue;
         *key_out = key[i];
         return x;
     }
@@ -186,20 +199,22 @@ static const tn_pickled *held(const tn_pickled *dict, const char *const *key, co
 
 /* The keys of a dictionary without tensors: what was saved? */
 static tn_status no_tensors(const tn_pth *p, const tn_pickled *dict) {
-    char keys[400] = "";
+    char keys[400] = "", where[128] = "";
     size_t at = 0;
     if (dict->n == 0)
         return tn_fail(TN_EFORMAT, "%s: its state dictionary%s%s is empty", p->path, *p->part ? " " : "", p->part);
+    if (*p->part) snprintf(where, sizeof where, " in `%s`", p->part);
     for (int i = 0; i < dict->n && i < 12 && at < sizeof keys - 60; i++) {
         const tn_pickled *k = dict->item[2 * i];
         bool text = k->kind == TN_PICKLED_TEXT;
         at += (size_t)snprintf(keys + at, sizeof keys - at, "%s%.*s", i ? ", " : "", text ? (k->n < 40 ? k->n : 40) : 1,
                                text ? k->text : "?");
     }
-    return tn_fail(TN_EFORMAT,
-                   "%s: has no state dictionary under state_dict, model, model_state_dict or net, nor an averaged one "
-                   "that was asked for; its keys are %s. Save it alone: torch.save(net.state_dict(), \"new.pth\")",
-                   p->path, keys);
+    return tn_fail(
+        TN_EFORMAT,
+        "%s: has no state dictionary%s under state_dict, model, model_state_dict or net, nor an averaged one "
+        "that was asked for; its keys are %s. %sSave it alone: torch.save(net.state_dict(), \"new.pth\")",
+        p->path, where, keys, p->averaged ? "Give --ema no to read weights that are not averaged. " : "");
 }
 
 static tn_status choose(tn_pth *p, tn_ema ema, const tn_pickled **out) {

@@ -10,7 +10,8 @@
  *        each storage; NAME/byteorder. Before, one stream: magic number, protocol, system, the pickle, the list of keys, then
  *        for each its number of elements and its bytes. Both are read; code is never run (pickle_priv.h).
  * Which  the value itself, or what it holds as state_dict, model, model_state_dict or net; averaged weights as state_dict_ema,
- *        model_ema, ema_state_dict or ema. Each entry must be a tensor; PyTorch's counters are skipped.
+ *        model_ema, ema_state_dict or ema, unless there is no tensor in them. Each entry must be a tensor; PyTorch's counters are
+ *        skipped.
  * Cost   an archive's storages are read when asked for, a stream at once. All functions are local.
  * Source PyTorch torch/serialization.py (_save, _legacy_save), caffe2/serialize/inline_container.cc
  */

@@ -39,10 +39,10 @@ __attribute__((format(printf, 3, 4))) static void problem(problems *p, problem_k
     if (p->of[kind]++ < SHOWN) snprintf(p->first[kind] + at, sizeof p->first[kind] - at, "\n    %.110s", text);
 }
 
-static const tn_foreign *find(const tn_source *s, const tn_net *net, const tn_tensor *t) {
+static const tn_foreign *find(const tn_source *s, const int *before, const tn_tensor *t) {
     char name[TN_FOREIGN_NAME_BYTES];
     for (int i = 0; i < 2; i++) {
-        if (!tn_names_of(s, net, t, i, name)) continue;
+        if (!tn_names_of(s, before, t, i, name)) continue;
         const tn_foreign *f = tn_source_find(s, name);
         if (f) return f;
     }
@@ -54,16 +54,18 @@ static tn_status compare(const tn_source *s, const tn_net *net, bool with_head, 
     size_t n_known = (size_t)s->n + 1;
     bool *known = calloc(n_known, sizeof *known);
     if (!known) return tn_fail_memory(n_known, s->path);
+    int before[TN_MAX_STAGES];
+    tn_names_blocks(net, before);
     for (int i = 0; i < tn_net_tensors(net); i++) {
         const tn_tensor *t = tn_net_tensor(net, i);
-        const tn_foreign *f = find(s, net, t);
+        const tn_foreign *f = find(s, before, t);
         int64_t dim[4];
         int n_dims = tn_names_shape(s->names, t, dim);
         char have[96], want[96], name[TN_FOREIGN_NAME_BYTES] = "";
         tn_shape_text(n_dims, dim, want);
         if (!f && !with_head && tn_is_head(t)) continue;
         if (!f) {
-            if (!tn_names_of(s, net, t, 0, name)) snprintf(name, sizeof name, "%s", t->name);
+            if (!tn_names_of(s, before, t, 0, name)) snprintf(name, sizeof name, "%s", t->name);
             problem(p, MISSING, "%s %s", name, want);
             continue;
         }
@@ -246,6 +248,8 @@ static tn_status check_values(const tn_source *s, const tn_tensor *t, const tn_f
 
 static tn_status load_values(const tn_source *s, tn_weights *w) {
     int64_t most = 1, n_params = tn_net_params(w->net), n_state = tn_net_state(w->net);
+    int before[TN_MAX_STAGES];
+    tn_names_blocks(w->net, before);
     for (int i = 0; i < tn_net_tensors(w->net); i++)
         if (tn_net_tensor(w->net, i)->n > most) most = tn_net_tensor(w->net, i)->n;
     w->params = calloc((size_t)n_params, sizeof *w->params);
@@ -256,7 +260,7 @@ static tn_status load_values(const tn_source *s, tn_weights *w) {
                        : tn_fail_memory((size_t)(n_params + n_state) * sizeof(float), "the weights");
     for (int i = 0; st == TN_OK && i < tn_net_tensors(w->net); i++) {
         const tn_tensor *t = tn_net_tensor(w->net, i);
-        const tn_foreign *f = find(s, w->net, t);
+        const tn_foreign *f = find(s, before, t);
         if (!f) continue; /* the file has no head */
         float *x = (tn_tensor_is_state(t) ? w->state : w->params) + t->offset;
         st = tn_source_values(s, f, t, scratch, x);

@@ -57,8 +57,8 @@ tn_status tn_weights_export(const tn_weights *w, const char *path);
 
 /* --- model.pretrained of a job file ------------------------------------------------------------------------------ */
 
-/* Open the file, and take its padding and batch norm (the momentum only where spec's is 0) into spec and its input normalisation into norm_out; the rest of spec comes from
- * the job file. The caller frees *out with tn_ckpt_free.
+/* Open the file, and take its padding and batch norm (the momentum only where spec's is 0) into spec and its input normalisation
+ * into norm_out; the rest of spec comes from the job file. The caller frees *out with tn_ckpt_free.
  * Errors  TN_EARG the file is of another net, width or depth; TN_EFORMAT not a file in our format. */
 tn_status tn_pretrained_open(const char *path, tn_net_spec *spec, tn_input_norm *norm_out, tn_ckpt **out);
 /* tn_pretrained_open for a file that was read (tn_ckpt_read_all, foreign); path: for messages. */

@@ -92,24 +92,24 @@ static bool torchvision_name(const char *prefix, const parts *p, const layer *l,
     return true;
 }
 
-/* The number of blocks before those of a stage; each has one depthwise convolution. */
-static int blocks_before(const tn_net *net, int stage) {
-    int n = 0;
+/* Each block has one depthwise convolution. */
+void tn_names_blocks(const tn_net *net, int before_out[TN_MAX_STAGES]) {
+    for (int stage = 0; stage < TN_MAX_STAGES; stage++) before_out[stage] = 0;
     for (int i = 0; i < tn_net_tensors(net); i++) {
         parts p;
         const tn_tensor *t = tn_net_tensor(net, i);
-        if (t->kind == TN_TENSOR_DEPTHWISE && split(t, &p) && p.stage < stage) n++;
+        if (t->kind != TN_TENSOR_DEPTHWISE || !split(t, &p)) continue;
+        for (int stage = p.stage + 1; stage < TN_MAX_STAGES; stage++) before_out[stage]++;
     }
-    return n;
 }
 
-static bool lukemelas_name(const tn_source *s, const tn_net *net, const parts *p, const layer *l,
+static bool lukemelas_name(const tn_source *s, const int *before, const parts *p, const layer *l,
                            char out[TN_FOREIGN_NAME_BYTES]) {
     if (p->stage < 0)
         snprintf(out, TN_FOREIGN_NAME_BYTES, "%s%s.%s", s->prefix, l->lukemelas, p->variable);
     else
-        snprintf(out, TN_FOREIGN_NAME_BYTES, "%s_blocks.%d.%s.%s", s->prefix, blocks_before(net, p->stage) + p->place,
-                 l->lukemelas, p->variable);
+        snprintf(out, TN_FOREIGN_NAME_BYTES, "%s_blocks.%d.%s.%s", s->prefix, before[p->stage] + p->place, l->lukemelas,
+                 p->variable);
     return true;
 }
 
@@ -122,7 +122,7 @@ static bool keras_name(const parts *p, const layer *l, const char *variable, cha
     return true;
 }
 
-bool tn_names_of(const tn_source *s, const tn_net *net, const tn_tensor *t, int i, char out[TN_FOREIGN_NAME_BYTES]) {
+bool tn_names_of(const tn_source *s, const int *before, const tn_tensor *t, int i, char out[TN_FOREIGN_NAME_BYTES]) {
     parts p;
     if (s->names == TN_NAMES_TENFOLD || s->names == TN_NAMES_TIMM) {
         snprintf(out, TN_FOREIGN_NAME_BYTES, "%s%s", s->prefix, t->name);
@@ -132,7 +132,7 @@ bool tn_names_of(const tn_source *s, const tn_net *net, const tn_tensor *t, int 
     if (!l) return false; /* head_dense exists only in our nets */
     if (s->names == TN_NAMES_KERAS) return keras_name(&p, l, keras_variable(t, i), out);
     if (i > 0) return false;
-    if (s->names == TN_NAMES_LUKEMELAS) return lukemelas_name(s, net, &p, l, out);
+    if (s->names == TN_NAMES_LUKEMELAS) return lukemelas_name(s, before, &p, l, out);
     return torchvision_name(s->prefix, &p, l, out);
 }
 

@@ -52,9 +52,11 @@ tn_status tn_source_keras(tn_source *s);
 
 /* weights_names.c */
 const char *tn_names_word(tn_names names);
+/* How many blocks of a net are before those of each of its groups. */
+void tn_names_blocks(const tn_net *net, int before_out[TN_MAX_STAGES]);
 /* The name of our tensor in a file of this origin; alternative i = 0, 1; false when there is none.
- * net  whose tensor it is; may be NULL for one of the head */
-bool tn_names_of(const tn_source *s, const tn_net *net, const tn_tensor *t, int i, char out[TN_FOREIGN_NAME_BYTES]);
+ * before  of its net; may be NULL for a tensor of the head */
+bool tn_names_of(const tn_source *s, const int *before, const tn_tensor *t, int i, char out[TN_FOREIGN_NAME_BYTES]);
 /* The shape of our tensor in a file of this origin. */
 int tn_names_shape(tn_names names, const tn_tensor *t, int64_t out[4]);
 

@@ -62,8 +62,7 @@ static tn_status no_first(const tn_source *s) {
     return tn_fail(TN_EFORMAT,
                    "%s: has no known name of the first convolution: conv_stem.weight (timm), features.0.0.weight "
                    "(torchvision) or _conv_stem.weight (lukemelas), with or without prefixes model. module. _orig_mod. "
-                   "ema. backbone.; its first tensor "
-                   "is %s. docs/weights.md says how to convert it",
+                   "ema. backbone.; its first tensor is %s. docs/weights.md says how to convert it",
                    s->path, s->n ? s->tensor[0].name : "nothing");
 }
 

@@ -1,7 +1,7 @@
 /*
  * reduce_priv.h - shared by reduce.c (the stage), reduce_new.c (the stage for new images), reduce_members.c (which predictions
- * are combined), reduce_blend.c (scores, and their sums over ranks), reduce_pass.c (one pass over all rows), reduce_tune.c (weights and offsets), reduce_write.c (files that grow
- * with N), reduce_json.c (metrics.json), reduce_spec.c (reduce/ensemble.json).
+ * are combined), reduce_blend.c (scores, and their sums over ranks), reduce_pass.c (one pass over all rows), reduce_tune.c (weights
+ * and offsets), reduce_write.c (files that grow with N), reduce_json.c (metrics.json), reduce_spec.c (reduce/ensemble.json).
  *
  * A *member group* (tn_member_group) is a combination of round, image size and seed: F cells, one per fold. A *recipe* says how the
  * predictions of a row by all member groups are combined into one. A *blend* is what gets a score: a recipe per fold for

@@ -155,6 +155,8 @@ def small_files():
     pickled("itself", b"\x80\x02}q\0X\x05\0\0\0modelq\1h\0s.")
     pickled("list-itself", b"\x80\x02]q\0h\0a.")
     pickled("memo", b"\x80\x02}r\xff\xff\xff\xff.")
+    pickled("memo-beyond", b"\x80\x02}r\x08\0\0\0.")  # 8 bytes are read when 8 is put
+    pickled("memo-within", b"\x80\x02}r\x07\0\0\0.")
     pickled("marks", b"\x80\x02(((u.")
     pickled("deep", b"\x80\x02" + b"]" * 500 + b"a" * 499 + b".")
     three = ("x/data/0", b"\0" * 12)
@@ -165,6 +167,11 @@ def small_files():
                        "storage-size": tensor(n=b"K\x09"), "storage-below": tensor(n=b"J\xff\xff\xff\xff"),
                        "storage-type": tensor(kind=b"ComplexFloatStorage"), "call": tensor(call=b"_rebuild_sparse_tensor")}.items():
         pickled(f"tensor-{name}", text, three)
+    weights = tensor()[2:-1]
+    settings, module = b"}(X\x05\0\0\0decayK\x01", b"X\x06\0\0\0module"
+    for name, ema in {"settings": settings + b"u", "module": settings + module + weights + b"u"}.items():
+        pickled(f"ema-{name}", b"\x80\x02}(X\x03\0\0\0ema" + ema + b"X\x0a\0\0\0state_dict" + weights + b"u.", three)
+    pickled("ema-itself", b"\x80\x02}q\0(" + (b"h\0h\0" * 999) + b"X\x03\0\0\0emah\0u.")
     pickled("no-storage", tensor())
     pickled("big-endian", tensor(), three, ("x/byteorder", b"big"))
     pickled("twice", tensor(), ("y/data.pkl", tensor()))

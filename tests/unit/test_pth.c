@@ -102,12 +102,14 @@ static void block_numbers(void **unused) {
     tn_source s = {.names = TN_NAMES_LUKEMELAS};
     tn_net *net = NULL;
     size_t found = 0;
+    int before[TN_MAX_STAGES];
     assert_int_equal(tn_net_new(&spec, &net), TN_OK);
+    tn_names_blocks(net, before);
     for (int i = 0; i < tn_net_tensors(net); i++)
         for (size_t k = 0; k < sizeof OF / sizeof *OF; k++) {
             char name[TN_FOREIGN_NAME_BYTES];
             if (strcmp(tn_net_tensor(net, i)->name, OF[k][0]) != 0) continue;
-            assert_true(tn_names_of(&s, net, tn_net_tensor(net, i), 0, name));
+            assert_true(tn_names_of(&s, before, tn_net_tensor(net, i), 0, name));
             assert_string_equal(name, OF[k][1]);
             found++;
         }
@@ -133,6 +135,32 @@ static void counted(void **unused) {
         for (int i = 0; i < 216; i++) assert_true(x[i] == (float)i);
         tn_pth_close(&p);
     }
+}
+
+/* Under `ema` only settings: the trained weights are read. With tensors in `ema.module`, which is not read, only --ema no does so. */
+static void no_average(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *name;
+        tn_ema ema;
+    } OF[] = {{"ema-settings", TN_EMA_IF_THERE},
+              {"ema-settings", TN_EMA_YES}, /* refused later: what was read is not averaged */
+              {"ema-settings", TN_EMA_NO},
+              {"ema-module", TN_EMA_NO}};
+    for (size_t k = 0; k < sizeof OF / sizeof *OF; k++) {
+        tn_pth *p = NULL;
+        bool averaged = true;
+        if (tn_pth_open(corpus(OF[k].name), OF[k].ema, &p) != TN_OK) fail_msg("%s", tn_msg);
+        assert_string_equal(tn_pth_part(p, &averaged), "state_dict");
+        assert_false(averaged);
+        assert_int_equal(tn_pth_count(p), 1);
+        tn_pth_close(&p);
+    }
+    tn_weights *none = NULL;
+    tn_weights_ask ask = small("efficientnet-b0", TN_PADDING_SYMMETRIC);
+    ask.ema = TN_EMA_YES;
+    assert_int_equal(tn_weights_read(corpus("ema-settings"), &ask, NULL, &none), TN_EARG);
+    unit_says("holds no averaged weights");
 }
 
 static void bad_storages(void **unused) {
@@ -172,11 +200,17 @@ static void refusals(void **unused) {
         {"ends", "its pickle is damaged: it ends too early"},
         {"behind", "its pickle has bytes behind its end"},
         {"memo", "a number in its memo is impossible"},
+        {"memo-beyond", "a number in its memo is impossible"},
+        {"memo-within", "its state dictionary is empty"},
         {"marks", "items of a list or a dictionary are not where it is"},
         {"deep", "holds no dictionary"},
         {"list", "holds no dictionary: save one with torch.save(net.state_dict(), \"new.pth\")"},
         {"list-itself", "holds no dictionary"},
+        {"itself", "no state dictionary in `model.model.model.model` under"},
         {"itself", "its keys are model"},
+        {"ema-itself", "has no state dictionary under"},
+        {"ema-module", "no state dictionary in `ema` under state_dict, model, model_state_dict or net"},
+        {"ema-module", "its keys are decay, module. Give --ema no to read weights that are not averaged"},
         {"empty", "its state dictionary is empty"},
         {"empty-nested", "its state dictionary state_dict is empty"},
         {"no-tensors", "its keys are epoch, weights"},
@@ -239,9 +273,10 @@ static void cut_files(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nested),        cmocka_unit_test(narrow),   cmocka_unit_test(stream),
-        cmocka_unit_test(block_numbers), cmocka_unit_test(counted),  cmocka_unit_test(bad_storages),
-        cmocka_unit_test(refusals),      cmocka_unit_test(too_many), cmocka_unit_test(cut_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(nested),    cmocka_unit_test(narrow),
+                                       cmocka_unit_test(stream),    cmocka_unit_test(block_numbers),
+                                       cmocka_unit_test(counted),   cmocka_unit_test(bad_storages),
+                                       cmocka_unit_test(refusals),  cmocka_unit_test(too_many),
+                                       cmocka_unit_test(cut_files), cmocka_unit_test(no_average)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
