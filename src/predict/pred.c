@@ -16,6 +16,46 @@ tn_status tn_pred_classes(int K, char *const *name, char **out) {
     return ok ? TN_OK : tn_fail_memory(n, "the names of the classes");
 }
 
+static int lines_of(const char *text) {
+    int n = 1;
+    for (; *text; text++) n += *text == '\n';
+    return n;
+}
+
+static bool same_line(const char *a, const char *b) {
+    size_t n = strcspn(a, "\n");
+    return n == strcspn(b, "\n") && memcmp(a, b, n) == 0;
+}
+
+/* NULL: it was the last one. */
+static const char *line_after(const char *line) {
+    size_t n = strcspn(line, "\n");
+    return line[n] ? line + n + 1 : NULL;
+}
+
+/* k: from 0; name: begins with the class's name; NULL: there is no such class. */
+static void tell_class(const char *classes, const char *name, int k, char out[TN_CLASS_TEXT_BYTES]) {
+    if (name) {
+        int length = (int)strcspn(name, "\n");
+        snprintf(out, TN_CLASS_TEXT_BYTES, "class %d of %d is `%.*s`", k + 1, lines_of(classes),
+                 length < 100 ? length : 100, name);
+    } else {
+        snprintf(out, TN_CLASS_TEXT_BYTES, "class %d is missing, there are %d", k + 1, lines_of(classes));
+    }
+}
+
+void tn_pred_difference(const char *classes_a, const char *classes_b, char a_out[TN_CLASS_TEXT_BYTES],
+                        char b_out[TN_CLASS_TEXT_BYTES]) {
+    const char *a = classes_a, *b = classes_b;
+    int k = 0;
+    for (; a && b && same_line(a, b); k++) {
+        a = line_after(a);
+        b = line_after(b);
+    }
+    tell_class(classes_a, a, k, a_out);
+    tell_class(classes_b, b, k, b_out);
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 struct tn_pred_writer {

@@ -33,6 +33,11 @@ typedef struct {
 /* Join class names, one per line. The caller frees *out. Errors TN_ENOMEM. */
 tn_status tn_pred_classes(int K, char *const *name, char **out);
 
+/* Say for a message where two such texts first differ: in each the class at that place, and how many there are. */
+enum { TN_CLASS_TEXT_BYTES = 160 };
+void tn_pred_difference(const char *classes_a, const char *classes_b, char a_out[TN_CLASS_TEXT_BYTES],
+                        char b_out[TN_CLASS_TEXT_BYTES]);
+
 /* Writing, by one process. append: n rows, p: n rows; errors TN_EFORMAT a row is not probabilities. finish publishes the file after
  * info->n rows. If finish fails, and after drop, no file is left. */
 typedef struct tn_pred_writer tn_pred_writer;

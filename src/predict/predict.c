@@ -6,6 +6,7 @@
 #include "predict/pred.h"
 #include "store/done.h"
 #include "store/visible.h"
+#include "train/cost.h"
 #include "train/eval.h"
 #include "train/train.h"
 
@@ -25,8 +26,9 @@ typedef struct {
     int64_t n, next;   /* number of rows to predict; row of the data set where the search for the next ones begins */
     int64_t n_wave;    /* rows that all ranks compute before rank 0 writes them */
     int64_t *rows;     /* (n_wave) */
-    float *p;          /* (n_wave,K); then n_wave rows (score/prow.h) */
-    double *sum;       /* (n_wave,K) sum over views */
+    float *p;          /* n_wave rows (score/prow.h); of several views first (n_wave,K) */
+    double *sum;       /* (n_wave,K) sum over views; NULL: there is one view */
+    int32_t *own;      /* (N) -1: the kept rows know no label; NULL: there are several views */
     tn_pred_writer *w; /* on rank 0 */
 } prediction;
 
@@ -62,6 +64,10 @@ static tn_status compute(tn_run *run, prediction *x, int64_t n) {
                            .seed = (uint64_t)x->cell->seed,
                            .metadata_levels = x->cfg->model.metadata_levels,
                            .norm = x->model.about.norm};
+    if (x->n_views == 1) {
+        spec.view = x->view;
+        return tn_eval_rows(run, x->model.exec, &spec, n, x->rows, x->own, NULL, x->p);
+    }
     int64_t floats = n * x->ix->n_classes;
     memset(x->sum, 0, (size_t)floats * sizeof *x->sum);
     for (int v = 0; v < x->n_views; v++) {
@@ -132,24 +138,27 @@ static tn_status open_model(prediction *x) {
                          &x->model);
 }
 
-/* The lanes that each rank computes before they are written. Every rank holds those of all, with all K values: of many classes at most
- * 128 MiB, or one lane of each rank. */
-static int lanes_per_wave(const tn_run *run, const prediction *x) {
-    enum { MOST = 64 };
-    int64_t K = x->ix->n_classes, lane_bytes = x->cfg->train.lane_images * K * 12 * run->n_ranks;
-    int64_t n = tn_prow_whole((int)K) ? MOST : (128 << 20) / lane_bytes;
-    return n < 1 ? 1 : n > MOST ? MOST : (int)n;
+/* With one view only kept rows are held and sent to the other ranks; several views are summed over all K values. */
+static tn_status allocate(const tn_run *run, prediction *x) {
+    int K = x->ix->n_classes;
+    x->n_wave = (int64_t)tn_predict_wave_lanes(x->cfg, run->n_ranks) * x->cfg->train.lane_images * run->n_ranks;
+    size_t n = (size_t)x->n_wave, width = (size_t)(x->n_views == 1 ? tn_prow_width(K) : K);
+    x->rows = malloc(n * sizeof *x->rows);
+    x->p = malloc(n * width * sizeof *x->p);
+    if (x->n_views == 1)
+        x->own = malloc((size_t)x->ix->n * sizeof *x->own + 1);
+    else
+        x->sum = malloc(n * width * sizeof *x->sum);
+    if (!x->rows || !x->p || (!x->own && !x->sum))
+        return tn_fail_memory(n * tn_predict_row_bytes(x->cfg), "the predictions");
+    for (int64_t i = 0; x->own && i < x->ix->n; i++) x->own[i] = -1;
+    return TN_OK;
 }
 
 static tn_status begin(const tn_run *run, prediction *x) {
-    size_t K = (size_t)x->ix->n_classes;
     for (int64_t i = 0; i < x->ix->n; i++) x->n += wants(x, i);
     x->n_views = tn_views_of(x->cfg, x->view);
-    x->n_wave = (int64_t)lanes_per_wave(run, x) * x->cfg->train.lane_images * run->n_ranks;
-    x->rows = malloc((size_t)x->n_wave * sizeof *x->rows);
-    x->p = malloc((size_t)x->n_wave * K * sizeof *x->p);
-    x->sum = malloc((size_t)x->n_wave * K * sizeof *x->sum);
-    if (!x->rows || !x->p || !x->sum) return tn_fail_memory((size_t)x->n_wave * K * 12, "the predictions");
+    TN_TRY(allocate(run, x));
     TN_TRY(open_model(x));
     int units = tn_extra_units(x->ix, x->cfg->model.metadata_levels);
     if (units != x->model.about.net.extra_units)
@@ -176,6 +185,7 @@ static tn_status predict_anew(tn_run *run, prediction *x, const tn_done *done) {
     free(x->rows);
     free(x->p);
     free(x->sum);
+    free(x->own);
     return st;
 }
 

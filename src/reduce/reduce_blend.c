@@ -44,29 +44,39 @@ static void add_counts(tn_run *run, tn_counts *c) {
     tn_sum(run, 3 * (int64_t)c->K, c->n);
 }
 
-/* Give every rank the list of all ranks, rank by rank; the caller frees *all_out. list (n): elements of size bytes. Collective. */
-static tn_status gather(tn_run *run, int64_t n, const void *list, size_t size, int64_t *n_all_out, void **all_out) {
-    int64_t *n_of = malloc((size_t)run->n_ranks * sizeof *n_of), n_all = 0;
-    TN_TRY(tn_agree(run, n_of ? TN_OK : tn_fail_memory(4096, "the scores")));
-    MPI_Allgather(&n, 1, MPI_INT64_T, n_of, 1, MPI_INT64_T, run->comm);
+/* n_of (R): the length of each rank's list. */
+static tn_status gather_lists(tn_run *run, const int64_t *n_of, const void *list, size_t size, const char *what,
+                              int64_t *n_all_out, void **all_out) {
+    int64_t n_all = 0;
     for (int r = 0; r < run->n_ranks; r++) n_all += n_of[r];
     char *all = malloc((size_t)n_all * size + 1);
-    tn_status st = tn_agree(run, all ? TN_OK : tn_fail_memory((size_t)n_all * size, "the scores"));
+    tn_status st = tn_agree(run, all ? TN_OK : tn_fail_memory((size_t)n_all * size, what));
+    if (st != TN_OK) {
+        free(all);
+        return st;
+    }
     size_t done = 0;
-    for (int r = 0; st == TN_OK && r < run->n_ranks; r++) {
+    for (int r = 0; r < run->n_ranks; r++) {
         size_t n_bytes = (size_t)n_of[r] * size;
         if (r == run->rank && n_bytes) memcpy(all + done, list, n_bytes);
         tn_bcast(run, r, all + done, n_bytes);
         done += n_bytes;
     }
-    free(n_of);
-    if (st != TN_OK) {
-        free(all);
-        return st;
-    }
     *n_all_out = n_all;
     *all_out = all;
     return TN_OK;
+}
+
+tn_status tn_reduce_gather(tn_run *run, int64_t n, const void *list, size_t size, const char *what, int64_t *n_all_out,
+                           void **all_out) {
+    int64_t *n_of = malloc((size_t)run->n_ranks * sizeof *n_of);
+    tn_status st = tn_agree(run, n_of ? TN_OK : tn_fail_memory(4096, what));
+    if (st == TN_OK) {
+        MPI_Allgather(&n, 1, MPI_INT64_T, n_of, 1, MPI_INT64_T, run->comm);
+        st = gather_lists(run, n_of, list, size, what, n_all_out, all_out);
+    }
+    free(n_of);
+    return st;
 }
 
 static tn_status add_pairs(tn_run *run, tn_confusion *c) {
@@ -77,7 +87,7 @@ static tn_status add_pairs(tn_run *run, tn_confusion *c) {
         return TN_OK;
     }
     tn_confusion_sort(c);
-    TN_TRY(gather(run, c->n_listed, c->listed, sizeof *c->listed, &n, &all));
+    TN_TRY(tn_reduce_gather(run, c->n_listed, c->listed, sizeof *c->listed, "the scores", &n, &all));
     c->n_listed = 0;
     tn_status st = tn_confusion_list(c, n, all);
     tn_confusion_sort(c);
@@ -85,7 +95,7 @@ static tn_status add_pairs(tn_run *run, tn_confusion *c) {
     return tn_agree(run, st);
 }
 
-/* for_all: will all ranks ask for intervals? Else only rank 0, which writes them. */
+/* for_all: will all ranks ask for intervals? Else only rank 0, which writes them, keeps the rows that are listed. */
 static tn_status add_spread(tn_run *run, tn_bootstrap *b, bool for_all) {
     void *all = NULL;
     int64_t n = 0;
@@ -93,11 +103,12 @@ static tn_status add_spread(tn_run *run, tn_bootstrap *b, bool for_all) {
         tn_sum(run, 3 * (int64_t)b->K * b->n, b->count);
         return TN_OK;
     }
-    TN_TRY(gather(run, b->n_listed, b->listed, sizeof *b->listed, &n, &all));
+    TN_TRY(tn_reduce_gather(run, b->n_listed, b->listed, sizeof *b->listed, "the scores", &n, &all));
     b->n_listed = 0;
-    tn_status st = tn_bootstrap_list(b, n, all);
+    bool wanted = for_all || run->rank == 0;
+    tn_status st = wanted ? tn_bootstrap_list(b, n, all) : TN_OK;
     free(all);
-    if (st == TN_OK && n > 0 && (for_all || run->rank == 0)) st = tn_bootstrap_end(b);
+    if (st == TN_OK && n > 0 && wanted) st = tn_bootstrap_end(b);
     return tn_agree(run, st);
 }
 

@@ -80,24 +80,14 @@ static tn_status check_model(const tn_cfg *cfg, const tn_cell *cell, const char 
                : tn_fail(TN_EARG, "%s: its model was trained again since: run `tenfold predict` again", path);
 }
 
-/* The first class names on one line, for a message. */
-enum { LINE_BYTES = 301 };
-static void in_line(const char *classes, char out[LINE_BYTES]) {
-    snprintf(out, LINE_BYTES, "%s", classes);
-    for (char *c = out; *c; c++)
-        if (*c == '\n') *c = ' ';
-}
-
 static tn_status check_names(const tn_table *t, const char *path, const tn_pred_info *info) {
-    char line[2][LINE_BYTES], *classes = NULL;
+    char *classes = NULL, text[2][TN_CLASS_TEXT_BYTES];
     TN_TRY(tn_pred_classes(t->n_classes, t->class_name, &classes));
     bool same = strcmp(info->classes, classes) == 0 && info->K == t->n_classes;
-    in_line(info->classes, line[0]);
-    in_line(classes, line[1]);
+    if (!same) tn_pred_difference(info->classes, classes, text[0], text[1]);
     free(classes);
-    return same
-               ? TN_OK
-               : tn_fail(TN_EARG, "%s: classes or their order differ: %s; the data set has %s", path, line[0], line[1]);
+    return same ? TN_OK
+                : tn_fail(TN_EARG, "%s: classes or their order differ: %s; in the data set %s", path, text[0], text[1]);
 }
 
 static tn_status check_member(const tn_cfg *cfg, const tn_table *t, const tn_cell *cell, const char *path,

@@ -156,10 +156,9 @@ static tn_status judge_own(pass *x, int b, int f, int64_t i, float *p) {
 }
 
 /* Score a row with fold -1 by the members of one fold. */
-static tn_status judge_part(pass *x, int b, int f, int64_t i, float *p) {
+static void judge_part(pass *x, int b, int f, int64_t i, float *p) {
     if (is_judged_test(x, i))
         tn_counts_add(&x->blend[b]->test[f], x->rows.label[i], label_of(x, x->blend[b]->whole, -1, i, p));
-    return TN_OK;
 }
 
 /* Score a row with fold -1 by the members of all folds. */
@@ -236,9 +235,10 @@ static bool combine(pass *x, int b, int f, stretch s) {
     return true;
 }
 
-/* Draw how often each resample takes the row; the same for all blends. */
+/* Draw how often each resample takes the row; the same for all blends. With many classes the rows are listed without weights. */
 static void draw(pass *x, int64_t i) {
-    if (x->n_draws > 0) tn_bootstrap_weights((uint64_t)x->r->cfg->folds.seed, x->rows.component[i], x->n_draws, x->w);
+    bool counted = x->n_draws > 0 && tn_prow_whole(x->r->table->n_classes);
+    if (counted) tn_bootstrap_weights((uint64_t)x->r->cfg->folds.seed, x->rows.component[i], x->n_draws, x->w);
 }
 
 static tn_status judge_stretch(pass *x, int f, stretch s) {
@@ -249,7 +249,10 @@ static tn_status judge_stretch(pass *x, int f, stretch s) {
         int64_t i = x->mine[j];
         if (s.own) draw(x, i);
         for (int b = 0; b < x->n_blends; b++)
-            if (says[b]) TN_TRY((s.own ? judge_own : judge_part)(x, b, f, i, x->one[b] + j * W));
+            if (says[b] && s.own)
+                TN_TRY(judge_own(x, b, f, i, x->one[b] + j * W));
+            else if (says[b])
+                judge_part(x, b, f, i, x->one[b] + j * W);
         if (s.own && x->sample) TN_TRY(sample_row(x, f, i, j));
     }
     return TN_OK;

@@ -1,7 +1,8 @@
 /*
  * reduce_priv.h - shared by reduce.c (the stage), reduce_new.c (the stage for new images), reduce_members.c (which predictions
- * are combined), reduce_blend.c (scores, and their sums over ranks), reduce_pass.c (one pass over all rows), reduce_tune.c (weights
- * and offsets), reduce_write.c (files that grow with N), reduce_json.c (metrics.json), reduce_spec.c (reduce/ensemble.json).
+ * are combined), reduce_blend.c (scores, and lists and sums over ranks), reduce_pass.c (one pass over all rows), reduce_sample.c (rows
+ * to tune on), reduce_tune.c (weights and offsets), reduce_write.c (files that grow with N), reduce_json.c (metrics.json),
+ * reduce_spec.c (reduce/ensemble.json).
  *
  * A *member group* (tn_member_group) is a combination of round, image size and seed: F cells, one per fold. A *recipe* says how the
  * predictions of a row by all member groups are combined into one. A *blend* is what gets a score: a recipe per fold for
@@ -100,6 +101,11 @@ tn_status tn_blend_new(int n_folds, int n_classes, int n_resamples, uint64_t see
 void tn_blend_free(tn_blend *b, int n_folds);
 /* Give every rank the sums over all ranks. Collective. Errors TN_ENOMEM, never up to TN_WHOLE_CLASSES. */
 tn_status tn_blend_sum(tn_run *run, int n_folds, tn_blend *b);
+
+/* Give every rank the list of all ranks, rank by rank; the caller frees *all_out. list (n): elements of size bytes. what: their name in
+ * the message of TN_ENOMEM. Collective. */
+tn_status tn_reduce_gather(tn_run *run, int64_t n, const void *list, size_t size, const char *what, int64_t *n_all_out,
+                           void **all_out);
 
 /* A sample of out-of-fold rows, to tune weights and offsets on. */
 typedef struct {

@@ -309,7 +309,10 @@ static tn_status exposure(report *r) {
     tn_cell cell = {.size_px = r->cfg->train.sizes_px[0], .seed = r->cfg->train.seeds[0]};
     tn_journal journal;
     TN_TRY(tn_journal_read(r->cfg, &cell, &journal));
-    if (journal.n == 0) return TN_OK;
+    if (journal.n == 0) {
+        tn_journal_free(&journal);
+        return TN_OK;
+    }
     const tn_journal_entry *last = &journal.at[journal.n - 1];
     fprintf(r->text, "## Images seen\n\nEach model saw %lld images; the first of round 0, by class:\n\n",
             (long long)last->images);

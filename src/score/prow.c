@@ -1,5 +1,5 @@
 /* prow.c - see prow.h. Rows of largest values are kept in this order: classes, values, label, value of the label. */
-#include "score/prow.h"
+#include "score/prow_priv.h"
 
 #include "score/metric.h"
 #include "score/probability.h"
@@ -9,35 +9,17 @@
 
 enum { TOP = TN_PROW_TOP, LABEL = 2 * TN_PROW_TOP };
 
-typedef struct {
-    int class;
-    double value;
-} entry;
-
 /* --- the largest of a list ---------------------------------------------------------------------------------------- */
 
-/* The place of a class among the TOP of a row; TOP: none. All are compared, without a branch, because mostly none is equal. */
-static int place_of(const float *row, int k) {
-    int at = TOP;
-    for (int j = 0; j < TOP; j++) at = row[j] == (float)k ? j : at;
-    return at;
-}
-
-static bool is_before(const entry *a, const entry *b) {
-    return a->value > b->value || (a->value >= b->value && a->class < b->class);
-}
-
-/* Write the TOP largest of n >= TOP entries, largest first, ties: the lower class first. list is sorted so far. */
-static void take_largest(int n, entry *list, float *row_out) {
+void tn_prow_sort_top(int n, tn_prow_entry *list) {
+    TN_ASSERT(n >= TOP);
     for (int j = 0; j < TOP; j++) {
         int best = j;
         for (int i = j + 1; i < n; i++)
-            if (is_before(&list[i], &list[best])) best = i;
-        entry e = list[best];
+            if (tn_prow_before(&list[i], &list[best])) best = i;
+        tn_prow_entry e = list[best];
         list[best] = list[j];
         list[j] = e;
-        row_out[j] = (float)e.class;
-        row_out[TOP + j] = (float)e.value;
     }
 }
 
@@ -80,17 +62,20 @@ int tn_prow_argmax(int K, const float *row) {
     return tn_prow_whole(K) ? tn_argmax(K, row) : (int)row[0];
 }
 
-float tn_prow_rest(int K, const float *row) {
+float tn_prow_rest_after(int K, int n, const float *row) {
     double sum = 0;
-    int n = tn_prow_listed(K, row);
     for (int j = 0; j < n; j++) sum += (double)tn_prow_value(K, row, j);
     return n < K && sum < 1 ? (float)((1 - sum) / (K - n)) : 0;
+}
+
+float tn_prow_rest(int K, const float *row) {
+    return tn_prow_rest_after(K, tn_prow_listed(K, row), row);
 }
 
 float tn_prow_at(int K, const float *row, int k) {
     if (tn_prow_whole(K)) return row[k];
     if (row[LABEL] == (float)k) return row[LABEL + 1];
-    int at = place_of(row, k);
+    int at = tn_prow_place(row, k);
     return at < TOP ? row[TOP + at] : tn_prow_rest(K, row);
 }
 
@@ -105,17 +90,18 @@ float tn_prow_other(int K, const float *row, int k) {
 /* --- mixtures ----------------------------------------------------------------------------------------------------- */
 
 /* Add the classes that a row lists, but not those that another one lists. Returns their new number. */
-static int add_listed(int K, const float *row, const float *other, int n, entry *list) {
+static int add_listed(int K, const float *row, const float *other, int n, tn_prow_entry *list) {
     for (int j = 0; j < TOP; j++)
-        if (!other || (place_of(other, (int)row[j]) == TOP && row[j] != other[LABEL])) list[n++].class = (int)row[j];
-    bool label = row[LABEL] >= 0 && place_of(row, (int)row[LABEL]) == TOP;
+        if (!other || (tn_prow_place(other, (int)row[j]) == TOP && row[j] != other[LABEL]))
+            list[n++].class = (int)row[j];
+    bool label = row[LABEL] >= 0 && tn_prow_place(row, (int)row[LABEL]) == TOP;
     if (label && !other) list[n++].class = (int)row[LABEL];
     TN_ASSERT(n <= 2 * TOP + 2 && K > TOP);
     return n;
 }
 
 static void mix_few(int K, double weight_a, const float *a, double weight_b, const float *b, float *row_out) {
-    entry list[2 * TOP + 2];
+    tn_prow_entry list[2 * TOP + 2];
     int n = add_listed(K, b, a, add_listed(K, a, NULL, 0, list), list), label = (int)a[LABEL];
     float value = label < 0 ? 0 : (float)(weight_a * (double)a[LABEL + 1] + weight_b * (double)b[LABEL + 1]);
     TN_ASSERT(a[LABEL] == b[LABEL]);
@@ -123,7 +109,11 @@ static void mix_few(int K, double weight_a, const float *a, double weight_b, con
         int k = list[i].class;
         list[i].value = weight_a * (double)tn_prow_at(K, a, k) + weight_b * (double)tn_prow_at(K, b, k);
     }
-    take_largest(n, list, row_out);
+    tn_prow_sort_top(n, list);
+    for (int j = 0; j < TOP; j++) {
+        row_out[j] = (float)list[j].class;
+        row_out[TOP + j] = (float)list[j].value;
+    }
     set_label(label, value, row_out);
 }
 
@@ -163,7 +153,7 @@ const char *tn_prow_wrong(int K, const float *row) {
     double sum = 0;
     for (int j = 0; j < TOP; j++) {
         float k = row[j], p = row[TOP + j];
-        if (!(k >= 0 && k < (float)K && k == floorf(k) && place_of(row, (int)k) == j))
+        if (!(k >= 0 && k < (float)K && k == floorf(k) && tn_prow_place(row, (int)k) == j))
             return "its classes are not different whole numbers";
         if (!(p >= 0 && p <= 1 + TN_P_BEYOND_1) || (j > 0 && p > row[TOP + j - 1]))
             return "its values are not probabilities, largest first";

@@ -76,7 +76,8 @@ void tn_prow_add(int K, int n_before, const float *row, float *sum);
 void tn_prow_end(int K, int n, float *sum);
 
 /* Apply offsets (K) of log probabilities to a row of largest values: its TN_PROW_TOP classes are ranked anew; the others keep their shares,
- * as with offset 0, before all are scaled to sum to 1. So a class that is not listed never becomes the largest. Row without label. */
+ * as with offset 0, before all are scaled to sum to 1. So a class that is not listed never becomes the largest. Values that become equal
+ * keep the ranks that they had. Row without label. */
 void tn_prow_offset(int K, const double *offset, float *row);
 
 /* What is wrong with a row of largest values: NULL nothing; else a text. Its classes must be different, from 0 to K-1, and its values

@@ -1,6 +1,6 @@
 /* psum.c - sums of rows of probabilities (prow.h). Sums of rows of largest values are kept in this order: number of listed classes, sum
  * of any other class, classes, their sums. */
-#include "score/prow.h"
+#include "score/prow_priv.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,19 +17,6 @@ static double term(bool logs, float p) {
 }
 
 /* --- of largest values -------------------------------------------------------------------------------------------- */
-
-/* The share of a class that is not among the TOP; the label is not looked at. */
-static float share_of_others(int K, const float *row) {
-    double sum = 0;
-    for (int j = 0; j < TOP; j++) sum += (double)row[TOP + j];
-    return sum < 1 ? (float)((1 - sum) / (K - TOP)) : 0;
-}
-
-static int place_in_row(const float *row, double class) {
-    int at = TOP;
-    for (int j = 0; j < TOP; j++) at = (double)row[j] == class ? j : at;
-    return at;
-}
 
 static int place_in_sum(const double *sum, double class) {
     int n = (int)sum[LISTED], at = n;
@@ -52,11 +39,11 @@ static void list_class(double class, double value, double *sum) {
 }
 
 static void add_row(int K, bool logs, int times, const float *row, double *sum) {
-    double rest = times * term(logs, share_of_others(K, row)), others = sum[OTHERS];
+    double rest = times * term(logs, tn_prow_rest_after(K, TOP, row)), others = sum[OTHERS];
     int n = (int)sum[LISTED];
     bool found[TOP] = {false};
     for (int e = 0; e < n; e++) {
-        int j = place_in_row(row, sum[CLASS + e]);
+        int j = tn_prow_place(row, (int)sum[CLASS + e]);
         sum[SUM + e] += j < TOP ? times * term(logs, row[TOP + j]) : rest;
         if (j < TOP) found[j] = true;
     }
@@ -79,33 +66,16 @@ static void merge_row(const double *from, double *sum) {
     sum[OTHERS] += from[OTHERS];
 }
 
-static bool is_before(const double *sum, int a, int b) {
-    double x = sum[SUM + a], y = sum[SUM + b];
-    return x > y || (x >= y && sum[CLASS + a] < sum[CLASS + b]);
-}
-
-/* The listed classes by their sums: the first TOP of order_out (TN_PSUM_TOP), largest first. */
-static void rank(const double *sum, int *order_out) {
-    int n = (int)sum[LISTED];
-    TN_ASSERT(n >= TOP);
-    for (int e = 0; e < n; e++) order_out[e] = e;
-    for (int j = 0; j < TOP; j++)
-        for (int i = j + 1; i < n; i++)
-            if (is_before(sum, order_out[i], order_out[j])) {
-                int e = order_out[i];
-                order_out[i] = order_out[j];
-                order_out[j] = e;
-            }
-}
-
 static void end_few(int K, bool logs, int n_rows, const double *sum, float *row_out) {
-    int order[TN_PSUM_TOP], n = (int)sum[LISTED];
+    tn_prow_entry list[TN_PSUM_TOP];
+    int n = (int)sum[LISTED];
     double total = logs ? (K - n) * exp(sum[OTHERS] / n_rows) : 1;
     for (int e = 0; logs && e < n; e++) total += exp(sum[SUM + e] / n_rows);
-    rank(sum, order);
+    for (int e = 0; e < n; e++) list[e] = (tn_prow_entry){(int)sum[CLASS + e], sum[SUM + e]};
+    tn_prow_sort_top(n, list);
     for (int j = 0; j < TOP; j++) {
-        double mean = sum[SUM + order[j]] / n_rows;
-        row_out[j] = (float)sum[CLASS + order[j]];
+        double mean = list[j].value / n_rows;
+        row_out[j] = (float)list[j].class;
         row_out[TOP + j] = (float)(logs ? exp(mean) / total : mean);
     }
     row_out[2 * TOP] = -1;
@@ -148,23 +118,18 @@ void tn_psum_end(int K, bool logs, int n_rows, int64_t n, const double *sum, flo
         for (int64_t i = 0; i < n * K; i++) row_out[i] = (float)(sum[i] / n_rows);
 }
 
-/* The largest value so far, and its class. */
-typedef struct {
-    int class;
-    double value;
-} largest;
-
-static void compare(double class, double value, largest *at) {
-    bool better = value > at->value || (value >= at->value && (int)class < at->class);
-    if (better) *at = (largest){(int)class, value};
+/* at: the largest value so far, and its class. */
+static void compare(double class, double value, tn_prow_entry *at) {
+    tn_prow_entry e = {(int)class, value};
+    if (tn_prow_before(&e, at)) *at = e;
 }
 
 static int argmax_few(int K, const double *sum, const float *row) {
-    double rest = (double)share_of_others(K, row);
-    largest at = {.class = K, .value = -INFINITY};
+    double rest = (double)tn_prow_rest_after(K, TOP, row);
+    tn_prow_entry at = {.class = K, .value = -INFINITY};
     int n = (int)sum[LISTED];
     for (int e = 0; e < n; e++) {
-        int j = place_in_row(row, sum[CLASS + e]);
+        int j = tn_prow_place(row, (int)sum[CLASS + e]);
         compare(sum[CLASS + e], sum[SUM + e] + (j < TOP ? (double)row[TOP + j] : rest), &at);
     }
     for (int j = 0; j < TOP; j++)

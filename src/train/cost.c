@@ -3,6 +3,7 @@
 
 #include "augment/augment.h"
 #include "cfg/cell.h"
+#include "data/view.h"
 #include "model/weights.h"
 #include "score/prow.h"
 
@@ -89,6 +90,28 @@ static tn_status plan_evaluation(const tn_cfg *cfg, const tn_net *net, int size_
     return st;
 }
 
+size_t tn_predict_row_bytes(const tn_cfg *cfg) {
+    tn_image_view view[TN_MAX_SINGLE_VIEWS];
+    size_t K = (size_t)cfg->data.n_classes;
+    return tn_views_of(cfg, view) == 1 ? (size_t)tn_prow_width((int)K) * sizeof(float)
+                                       : K * (sizeof(float) + sizeof(double));
+}
+
+int tn_predict_wave_lanes(const tn_cfg *cfg, int n_ranks) {
+    enum { MOST = 64 };
+    size_t lane_bytes = (size_t)cfg->train.lane_images * tn_predict_row_bytes(cfg) * (size_t)n_ranks,
+           n = (128UL << 20) / lane_bytes;
+    return n < 1 ? 1 : n > MOST ? MOST : (int)n;
+}
+
+/* What a rank holds of the probabilities: a lane's K values, and the rows of a wave. */
+static size_t probability_bytes(const tn_cfg *cfg) {
+    int n_ranks = cfg->slurm.nodes[1] * cfg->slurm.ranks_per_node;
+    size_t lane = (size_t)cfg->train.lane_images, K = (size_t)cfg->data.n_classes;
+    size_t n_rows = lane * (size_t)n_ranks * (size_t)tn_predict_wave_lanes(cfg, n_ranks);
+    return lane * K * sizeof(float) + n_rows * (tn_predict_row_bytes(cfg) + sizeof(int64_t));
+}
+
 tn_status tn_predict_cost_of(const tn_cfg *cfg, int size_px, int extra_units, tn_train_cost *out) {
     enum { LANES_AHEAD = 5 }; /* four in the loader, one that is padded */
     tn_net_spec spec = tn_train_net(cfg, extra_units);
@@ -101,7 +124,7 @@ tn_status tn_predict_cost_of(const tn_cfg *cfg, int size_px, int extra_units, tn
     tn_net_free(&net);
     size_t lane_pixels = (size_t)cfg->train.lane_images * (size_t)px * (size_t)px * 3;
     /* the file of the weights, and a copy on its way to the device */
-    out->host_bytes = PROGRAM_BYTES + 2 * params + LANES_AHEAD * lane_pixels;
+    out->host_bytes = PROGRAM_BYTES + 2 * params + LANES_AHEAD * lane_pixels + probability_bytes(cfg);
     out->device_bytes = out->lane_bytes + params + room;
     if (!tn_dev_table_of(cfg->train.device)->in_host_memory) {
         out->host_bytes += GPU_LIBRARY_BYTES + 2 * lane_pixels;

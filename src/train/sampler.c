@@ -20,16 +20,21 @@ struct tn_sampler {
     int64_t *scratch;  /* (n) */
 };
 
-/* Training rows sorted by class, stable. */
+/* The place of a label among the classes; rows without label (-1) come last. */
+static int place_of(const tn_sampler *s, int32_t label) {
+    TN_ASSERT(label >= -1 && label < s->K);
+    return label < 0 ? s->K : label;
+}
+
+/* Training rows sorted by class, stable: counts, then where each class begins, then the rows. class_at and count are 0 before;
+ * count is scratch memory here. */
 static void sort_by_class(tn_sampler *s, const int64_t *rows, int64_t n, const int32_t *label) {
-    int64_t at = 0;
+    for (int64_t i = 0; i < n; i++) s->count[place_of(s, label[rows[i]])]++;
     for (int k = 0; k <= s->K; k++) {
-        s->class_at[k] = at;
-        for (int64_t i = 0; i < n; i++)
-            if (label[rows[i]] == (k < s->K ? k : -1)) s->row[at++] = rows[i];
+        s->class_at[k + 1] = s->class_at[k] + s->count[k];
+        s->count[k] = s->class_at[k];
     }
-    s->class_at[s->K + 1] = at;
-    TN_ASSERT(at == n);
+    for (int64_t i = 0; i < n; i++) s->row[s->count[place_of(s, label[rows[i]])]++] = rows[i];
 }
 
 static int64_t class_size(const tn_sampler *s, int k) {
