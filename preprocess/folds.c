@@ -7,6 +7,42 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+static void print_fold(const tn_index *ix, int f, const int64_t *count, FILE *out) {
+    int K = ix->n_classes;
+    int64_t least = count[0], most = 0;
+    fprintf(out, "%4d", f);
+    for (int k = 0; k < K; k++) {
+        least = count[k] < least ? count[k] : least;
+        most = count[k] > most ? count[k] : most;
+        if (K <= TN_MOST_SHOWN) fprintf(out, " %*lld", (int)strlen(ix->class_name[k]), (long long)count[k]);
+    }
+    if (K > TN_MOST_SHOWN) fprintf(out, " %lld to %lld", (long long)least, (long long)most);
+    fputc('\n', out);
+}
+
+/* Print rows by fold and class (of more than TN_MOST_SHOWN classes the fewest and the most), and what the certificate says; the last
+ * line is "leakage: 0 groups, 0 duplicate pairs across folds". */
+static tn_status print_certificate(const tn_index *ix, const tn_fold_certificate *c, FILE *out) {
+    int K = ix->n_classes;
+    int64_t *count = calloc((size_t)ix->n_folds * (size_t)K, sizeof *count); /* (F,K) */
+    if (!count) return tn_fail_memory((size_t)ix->n_folds * (size_t)K * sizeof *count, "the certificate");
+    for (int64_t i = 0; i < ix->n; i++)
+        if (ix->fold[i] >= 0) count[(int64_t)ix->fold[i] * K + ix->label[i]]++;
+    fprintf(out, "fold");
+    for (int k = 0; k < K && K <= TN_MOST_SHOWN; k++) fprintf(out, " %s", ix->class_name[k]);
+    fputs(K > TN_MOST_SHOWN ? " rows of a class\n" : "\n", out);
+    for (int f = 0; f < ix->n_folds; f++) print_fold(ix, f, count + f * K, out);
+    free(count);
+    fprintf(out, "components: %lld, the largest has %lld rows\n", (long long)c->n_components,
+            (long long)c->largest_component);
+    fprintf(out, "training rows that share content, look or group with a test row: %lld\n",
+            (long long)c->test_duplicates);
+    fprintf(out, "leakage: %lld groups, %lld duplicate pairs across folds\n", (long long)c->groups_across,
+            (long long)c->duplicates_across);
+    return TN_OK;
+}
 
 static tn_status write_folds(const tn_cfg *cfg, tn_index *ix, const char *folder, const tn_done *done) {
     char path[TN_PATH_BYTES], digest[TN_HEX_BYTES], *text = NULL;
@@ -17,12 +53,18 @@ static tn_status write_folds(const tn_cfg *cfg, tn_index *ix, const char *folder
     TN_TRY(tn_index_write_folds(ix, path));
     FILE *f = open_memstream(&text, &n);
     if (!f) return tn_fail_memory(4096, "the certificate");
-    tn_fold_certificate_print(cfg, &certificate, f);
+    tn_status st = print_certificate(ix, &certificate, f);
     fclose(f);
-    tn_status st = tn_path(path, "%s/certificate.txt", folder);
+    if (st == TN_OK) st = tn_path(path, "%s/certificate.txt", folder);
     if (st == TN_OK) st = tn_file_publish(path, text, n);
     if (st == TN_OK) fputs(text, stdout);
     fflush(stdout);
+    if (certificate.n_large > 0)
+        tn_warn(
+            "%lld groups have more than 1 %% of the rows each, and each stays in one fold; the largest has %lld rows, "
+            "for example %s",
+            (long long)certificate.n_large, (long long)certificate.largest_component,
+            ix->path[certificate.largest_row]);
     if (certificate.test_duplicates > 0)
         tn_warn("%lld training images duplicate, resemble or share a group with test images",
                 (long long)certificate.test_duplicates);

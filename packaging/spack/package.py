@@ -28,6 +28,7 @@ class Tenfold(CMakePackage):
     depends_on("gsl")
     depends_on("jansson")
     depends_on("xxhash@0.8:")
+    depends_on("libzip@1.5:")
     depends_on("cmocka", type="test")
 
     def cmake_args(self):

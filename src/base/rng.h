@@ -27,6 +27,16 @@ typedef enum { /* never renumber: results depend on it */
                TN_STREAM_BOOTSTRAP = 10,
                TN_STREAM_TUNE = 11,
                TN_STREAM_SEARCH = 12,
+               TN_STREAM_VERTICAL_FLIP = 20,
+               TN_STREAM_SHIFT_SCALE_ROTATE = 21,
+               TN_STREAM_RAND_AUGMENT = 22,
+               TN_STREAM_BRIGHTNESS_CONTRAST = 23,
+               TN_STREAM_HUE_SATURATION_VALUE = 24,
+               TN_STREAM_GAUSSIAN_BLUR = 25,
+               TN_STREAM_GAUSS_NOISE = 26,
+               TN_STREAM_COARSE_DROPOUT = 27,
+               TN_STREAM_CHANNEL_DROPOUT = 28,
+               TN_STREAM_MIXUP = 29,
                TN_STREAM_DRILL = 62, /* when and how a rehearsal is disturbed */
                TN_STREAM_TEST = 63   /* for tests only */
 } tn_stream;

@@ -2,6 +2,7 @@
 #include "cfg/cell.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 void tn_cell_name(const tn_cell *cell, char out[TN_CELL_NAME_BYTES]) {
     snprintf(out, TN_CELL_NAME_BYTES, "r%d-f%d-s%d-x%" PRId64, cell->round, cell->fold, cell->size_px, cell->seed);
@@ -15,6 +16,10 @@ tn_status tn_cell_folder(const tn_cfg *cfg, const char *stage, const tn_cell *ce
 
 tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]) {
     return tn_path(out, "%s/filter/r%d", cfg->run_dir, round);
+}
+
+int tn_predict_px(const tn_cfg *cfg, int size_px) {
+    return (int)lround(cfg->predict.size_factor * size_px);
 }
 
 int tn_cell_count(const tn_cfg *cfg) {

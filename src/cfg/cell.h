@@ -36,6 +36,10 @@ typedef struct {
     int rung, slot, fold;
 } tn_slot;
 
+/* The size at which a model that was trained at size_px predicts rows that it has not seen: predict.size_factor x size_px, rounded.
+ * Posteriors, which are predicted during training, are of size_px. docs/training.md says why. */
+int tn_predict_px(const tn_cfg *cfg, int size_px);
+
 enum { TN_CELL_NAME_BYTES = 64 };
 /* "r0-f3-s64-x1" */
 void tn_cell_name(const tn_cell *cell, char out[TN_CELL_NAME_BYTES]);

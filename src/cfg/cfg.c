@@ -331,6 +331,7 @@ static tn_status read_into(tn_cfg *cfg, const char *path, const char *copy, int 
     take_file(cfg, tree, base_dir, problems);
     for (int i = 0; i < n_set; i++) take_set(cfg, set[i], problems);
     take_defaults(cfg, problems);
+    if (problems->n == 0) tn_classes_read(cfg, problems);
     if (problems->n == 0) tn_cfg_check(cfg, problems); /* these rules need valid values of all keys */
     tn_status st = problems->n ? tn_fail(TN_EARG, "%s", problems->text) : default_images(cfg);
     free(problems);

@@ -26,11 +26,17 @@
 #include <stdio.h>
 
 enum {
-    TN_MAX_CLASSES = 64,
+    TN_MAX_CLASSES = 21999, /* ImageNet-21k has 21,841 */
+    TN_WHOLE_CLASSES =
+        1024, /* up to so many, a row's probabilities are kept whole; of more classes the largest (score/prow.h) */
+    /* of more classes than these, files and tables show some; the first table of explore lists all: */
+    TN_MOST_SHOWN = 20,   /* in a table for people */
+    TN_MOST_COLUMNS = 64, /* as columns of submission.csv, or in a confusion matrix */
     TN_MAX_LEVELS = 4,
     TN_MAX_SIZES = 8,
     TN_MAX_FOLDS = 64,
     TN_MAX_AUGMENT = 16,
+    TN_MAX_STAGES = 9, /* of a net: the stem, seven groups of blocks, the last convolution */
     TN_MAX_VIEWS = 16,
     TN_MAX_SPACE = 16,   /* keys of a search */
     TN_MAX_CHOICES = 16, /* of one of them */
@@ -44,9 +50,16 @@ enum {
 /* enums of settings: values are indices in the lists of words in cfg_table.c */
 typedef enum { TN_STORE_JPEG, TN_STORE_ORIGINAL, TN_STORE_RAW } tn_store;
 typedef enum { TN_VALIDATION_SLICE, TN_VALIDATION_HELD_OUT } tn_validation;
-typedef enum { TN_SAMPLER_NATURAL, TN_SAMPLER_BALANCED_DOWN } tn_sampler_kind;
+typedef enum {
+    TN_SAMPLER_NATURAL,
+    TN_SAMPLER_BALANCED_DOWN,
+    TN_SAMPLER_BALANCED_UP,
+    TN_SAMPLER_N_PER_CLASS,
+    TN_SAMPLER_SQUARE_ROOT
+} tn_sampler_kind;
+extern const char *const tn_sampler_words[];                 /* NULL at the end */
 typedef enum { TN_OPTIM_SGD, TN_OPTIM_ADAMW } tn_optim_kind; /* sgd = Nesterov momentum */
-typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE } tn_schedule_kind;
+typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE, TN_SCHEDULE_STEP } tn_schedule_kind;
 typedef enum { TN_VIEW_OWN, TN_VIEW_SHARED } tn_self_view;
 typedef enum { TN_SELF_SELF, TN_SELF_CONFIDENT, TN_SELF_DISAGREEMENT } tn_self_method;
 typedef enum { TN_PRUNE_NOISE_RATE, TN_PRUNE_BOTH } tn_prune;
@@ -62,15 +75,40 @@ typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
 typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16, TN_ISA_BEST } tn_isa;
 extern const char *const tn_isa_words[]; /* NULL at the end */
 
-typedef enum { TN_AUG_CROP, TN_AUG_FLIP, TN_AUG_CUTMIX } tn_augment_kind;
+/* Kinds of augmentations: indices of words in cfg_augment.c, so that a new one stands last. */
+typedef enum {
+    TN_AUG_CROP,
+    TN_AUG_FLIP,
+    TN_AUG_CUTMIX,
+    TN_AUG_VERTICAL_FLIP,
+    TN_AUG_SHIFT_SCALE_ROTATE,
+    TN_AUG_RAND_AUGMENT,
+    TN_AUG_BRIGHTNESS_CONTRAST,
+    TN_AUG_HUE_SATURATION_VALUE,
+    TN_AUG_GAUSSIAN_BLUR,
+    TN_AUG_GAUSS_NOISE,
+    TN_AUG_COARSE_DROPOUT,
+    TN_AUG_CHANNEL_DROPOUT,
+    TN_AUG_MIXUP
+} tn_augment_kind;
 /* augment = ( { op = "random_resized_crop"; probability = 1.0; area_min = 0.08; area_max = 1.0; ratio_min = 0.75;
  *               ratio_max = 1.3333; },
  *             { op = "horizontal_flip"; probability = 0.5; },
- *             { op = "cutmix"; probability = 0.5; } );   in this order, each at most once */
+ *             { op = "cutmix"; probability = 0.5; } );   each at most once; augment/augment.h says in which order */
 typedef struct {
     tn_augment_kind kind;
     double probability;
     double area_min, area_max, ratio_min, ratio_max; /* random_resized_crop: shares of the area; width/height */
+    double shift_limit, scale_limit, rotate_limit;   /* shift_scale_rotate: share of the side; of 1; degrees */
+    double magnitude, num_ops;                       /* rand_augment: 0 to 10 */
+    double brightness_limit, contrast_limit;         /* random_brightness_contrast: shares of 255 and of 1 */
+    double hue_shift_limit, sat_shift_limit, val_shift_limit; /* hue_saturation_value: 8-bit steps; of hue: 2 degrees */
+    double sigma_min, sigma_max;                              /* gaussian_blur: px */
+    double std_min, std_max;                                  /* gauss_noise: 8-bit steps */
+    double num_holes_min, num_holes_max, hole_size_min, hole_size_max; /* coarse_dropout: shares of the side */
+    double num_channels_min, num_channels_max;                         /* channel_dropout */
+    double fill;                                                       /* of both: 8-bit value */
+    double alpha;                                                      /* mixup */
 } tn_augment;
 
 typedef enum { TN_SAMPLING_SOBOL, TN_SAMPLING_RANDOM } tn_sampling;
@@ -112,8 +150,9 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         char metadata[TN_PATH_BYTES]; /* required                                             */
         char images[TN_PATH_BYTES];   /* root of the paths; default: the metadata's folder    */
         char metadata_given[TN_PATH_BYTES], images_given[TN_PATH_BYTES]; /* as written: identity */
-        int n_classes; /* classes = [ "worn", ... ], required, at least 2      */
+        int n_classes; /* classes = [ "worn", ... ], or from classes_file; at least 2 */
         char classes[TN_MAX_CLASSES][TN_NAME_BYTES];
+        char classes_file[TN_PATH_BYTES], classes_file_given[TN_PATH_BYTES]; /* "" = none            */
         char truth_column[TN_NAME_BYTES]; /* "" = none                                        */
         double max_bad_fraction;          /* 0.01                                             */
         char stage_folder[TN_PATH_BYTES]; /* on a disk of each node; "" = none; never changes results */
@@ -139,7 +178,7 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         double width, depth;            /* 0 = the table's                                       */
         int stem_stride;                /* 2                                                     */
         int metadata_levels;            /* how many of cat1..cat4 join the head; 0               */
-        int head_units;                 /* hidden units of the head; 0 = one dense layer         */
+        int head_units;                 /* hidden units; 0 = none; -1 = see tn_cfg_head_units    */
         double dropout;                 /* -1 = the table's                                      */
         double drop_connect;            /* 0.2                                                   */
         char pretrained[TN_PATH_BYTES]; /* weights to begin from; "" = none */
@@ -156,15 +195,25 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         int lanes, lane_images, lane_threads; /* 2, 16, 1                                     */
         int loader_threads;                   /* 1; never changes results                              */
         tn_sampler_kind sampler;              /* natural                                               */
+        int64_t rows_per_class;               /* 0; n_per_class: rows of each class in an epoch        */
         int n_augment;
         tn_augment augment[TN_MAX_AUGMENT];
         double label_smoothing;                       /* 0.1                                                   */
+        double class_weight, logit_adjustment;        /* 0, 0; train/class_loss.h                              */
         tn_optim_kind optimizer;                      /* adamw                                                 */
         double learning_rate, momentum, weight_decay; /* 1e-3, 0.9, 0.01                      */
+        double head_learning_rate, layer_decay;       /* 0 = learning_rate, 1                                  */
+        int freeze_stages;                            /* 0; net.h: tn_net_stages                               */
+        int64_t freeze_images;                        /* 0                                                     */
         tn_schedule_kind schedule;                    /* cosine                                                */
         int64_t warmup_images;                        /* 0                                                     */
+        int restarts;                                 /* 0; cosine                                             */
+        double restart_growth;                        /* 1                                                     */
+        int64_t step_images;                          /* 0; step                                               */
+        double step_factor;                           /* 0.1                                                   */
         double clip_norm;                             /* 0 = off                                               */
-        double ema_decay;                             /* 0.99 per step; 0 = off                                */
+        double ema_decay;                             /* per step; 0 = off; -1: net/optim.h                    */
+        double bn_momentum;                           /* of running moments; -1: the net's own                 */
         int evaluations;                              /* 5, evenly spaced over the budget                      */
         double checkpoint_seconds;                    /* 600; 0 = at evaluations alone; never changes results      */
         double hang_seconds;                          /* 1800; 0 = never; base/watch.h                         */
@@ -185,7 +234,8 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         int64_t rampup_images;            /* 0                                                     */
     } self;
     struct {
-        int n_views; /* [ "identity" ]: the probabilities of all views of an image are averaged */
+        double size_factor; /* 1: of the training size; cell.h: tn_predict_px */
+        int n_views;        /* [ "identity" ]: the probabilities of all views of an image are averaged */
         char views[TN_MAX_VIEWS][TN_NAME_BYTES];
     } predict;
     struct {
@@ -222,12 +272,20 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
     } slurm;
 } tn_cfg;
 
-/* One entry of predict.views: "identity", "horizontal_flip", "center_crop" or "five_crop"; the last two may end with a percentage of
- * the short side: "center_crop_80" (default 87). */
-typedef enum { TN_VIEW_KIND_IDENTITY, TN_VIEW_KIND_FLIP, TN_VIEW_KIND_CENTER, TN_VIEW_KIND_FIVE } tn_view_kind;
+/* One entry of predict.views: a word, behind the crops a percentage of the short side ("center_crop_80"; default 87), and behind
+ * all but the first two perhaps "_flip". data/view.h says what each shows. */
+typedef enum {
+    TN_VIEW_KIND_IDENTITY,
+    TN_VIEW_KIND_FLIP,
+    TN_VIEW_KIND_CENTER,
+    TN_VIEW_KIND_FIVE,
+    TN_VIEW_KIND_SQUISH,
+    TN_VIEW_KIND_PAD
+} tn_view_kind;
 typedef struct {
     tn_view_kind kind;
     int percent;
+    bool flip; /* mirrored */
 } tn_view_spec;
 extern const char *const tn_view_words[]; /* NULL at the end */
 bool tn_view_parse(const char *text, tn_view_spec *out);
@@ -254,6 +312,10 @@ tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out)
 /* The CPUs of a rank under Slurm: one for each thread that computes (on a GPU one that feeds it) or loads images, unless
  * slurm.cpus_per_rank says otherwise. */
 int tn_cfg_cpus_per_rank(const tn_cfg *cfg);
+
+/* The units of the head's hidden layer, 0: none. model.head_units, or if that is -1: with category levels 256, and at least one for each
+ * class, because fewer could not tell all classes apart independently; without them none, as the nets are published. */
+int tn_cfg_head_units(const tn_cfg *cfg);
 
 /* The number of slots of a rung: search.trials in rung 0, then search.keep times that of the rung before, rounded. */
 int tn_cfg_slots(const tn_cfg *cfg, int rung);

@@ -2,7 +2,6 @@
 #include "cfg/cfg_priv.h"
 
 #include "cfg/nearest.h"
-#include "store/alike.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,47 +13,64 @@ static int line_of(const tn_cfg *cfg, const char *group, const char *name) {
     return 0;
 }
 
-/* Check that a class has a name that labels of the table can have, and that no other class has. */
-static void check_class(const tn_cfg *cfg, int i, int line, tn_problems *p) {
-    const char *name = cfg->data.classes[i], *before[TN_MAX_CLASSES];
-    size_t n = strlen(name);
-    for (int j = 0; j < i; j++) before[j] = cfg->data.classes[j];
-    const char *alike = tn_alike(name, i, before);
-    if (n == 0) tn_problem(p, line, "data.classes: class %d has no name", i + 1);
-    if (n > 0 && (name[0] == ' ' || name[n - 1] == ' '))
-        tn_problem(p, line, "data.classes: \"%s\" has blanks at an end, where labels have none: take them away", name);
-    else if (alike)
-        tn_problem(p, line,
-                   "data.classes: \"%s\" and \"%s\" look alike but have different characters: rename one of them",
-                   alike, name);
-    for (int j = 0; j < i; j++)
-        if (strcmp(name, before[j]) == 0) tn_problem(p, line, "data.classes: \"%s\" is named twice", name);
+static void check_sampler(const tn_cfg *cfg, tn_problems *p) {
+    bool wanted = cfg->train.sampler == TN_SAMPLER_N_PER_CLASS, given = cfg->train.rows_per_class > 0;
+    if (wanted && !given)
+        tn_problem(p, line_of(cfg, "train", "sampler"),
+                   "train.sampler = \"n_per_class\": set train.rows_per_class, the rows of each class in an epoch");
+    if (given && !wanted)
+        tn_problem(p, line_of(cfg, "train", "rows_per_class"),
+                   "train.rows_per_class: only train.sampler = \"n_per_class\" uses it: take it away");
 }
 
-static void check_classes(const tn_cfg *cfg, tn_problems *p) {
-    int line = line_of(cfg, "data", "classes");
-    if (cfg->data.n_classes < 2) tn_problem(p, line, "data.classes: give at least 2 classes");
-    for (int i = 0; i < cfg->data.n_classes; i++) check_class(cfg, i, line, p);
+/* Keys of one schedule say nothing in another. */
+static void check_schedule(const tn_cfg *cfg, tn_problems *p) {
+    bool step = cfg->train.schedule == TN_SCHEDULE_STEP, cosine = cfg->train.schedule == TN_SCHEDULE_COSINE;
+    if (step && cfg->train.step_images == 0)
+        tn_problem(
+            p, line_of(cfg, "train", "schedule"),
+            "train.schedule = \"step\": set train.step_images, the images from one fall of the rate to the next");
+    if (!step && cfg->train.step_images > 0)
+        tn_problem(p, line_of(cfg, "train", "step_images"),
+                   "train.step_images: only train.schedule = \"step\" uses it: take it away");
+    if (!cosine && cfg->train.restarts > 0)
+        tn_problem(p, line_of(cfg, "train", "restarts"),
+                   "train.restarts: only train.schedule = \"cosine\" has restarts: take it away");
+}
+
+static void check_frozen(const tn_cfg *cfg, tn_problems *p) {
+    int64_t stages = cfg->train.freeze_stages, images = cfg->train.freeze_images;
+    if (stages > 0 && images == 0)
+        tn_problem(p, line_of(cfg, "train", "freeze_stages"),
+                   "train.freeze_stages = %lld: set train.freeze_images, the images during which they are frozen",
+                   (long long)stages);
+    if (images > 0 && stages == 0)
+        tn_problem(p, line_of(cfg, "train", "freeze_images"),
+                   "train.freeze_images: nothing is frozen: set train.freeze_stages, or take it away");
+}
+
+/* Numbers with a value below their range that stands for "by itself". */
+static void check_automatic(const tn_cfg *cfg, tn_problems *p) {
+    double decay = cfg->train.ema_decay, momentum = cfg->train.bn_momentum;
+    if (decay < 0 && decay != -1)
+        tn_problem(p, line_of(cfg, "train", "ema_decay"),
+                   "train.ema_decay = %g: give 0 to 0.999999, or -1 for a decay by the number of steps", decay);
+    if (momentum <= 0 && momentum != -1)
+        tn_problem(p, line_of(cfg, "train", "bn_momentum"),
+                   "train.bn_momentum = %g: give more than 0, up to 1, or -1 for the net's own", momentum);
 }
 
 static void check_train(const tn_cfg *cfg, tn_problems *p) {
     int lanes = cfg->train.lanes;
+    check_automatic(cfg, p);
     if (lanes & (lanes - 1))
         tn_problem(p, line_of(cfg, "train", "lanes"), "train.lanes = %d: give a power of two (1, 2, 4, ...)", lanes);
     if (cfg->train.warmup_images >= cfg->train.images)
         tn_problem(p, line_of(cfg, "train", "warmup_images"),
                    "train.warmup_images = %lld: give less than train.images = %lld",
                    (long long)cfg->train.warmup_images, (long long)cfg->train.images);
-    int line = line_of(cfg, "train", "augment");
-    for (int i = 0; i < cfg->train.n_augment; i++) {
-        const tn_augment *a = &cfg->train.augment[i];
-        if (a->kind == TN_AUG_CROP && (a->area_min > a->area_max || a->ratio_min > a->ratio_max))
-            tn_problem(p, line, "train.augment: random_resized_crop: a minimum is larger than its maximum");
-        for (int j = 0; j < i; j++)
-            if (cfg->train.augment[j].kind == a->kind)
-                tn_problem(p, line, "train.augment: %s is named twice", tn_augment_words[a->kind]);
-    }
-    line = line_of(cfg, "train", "sizes_px");
+    tn_augment_check(cfg, line_of(cfg, "train", "augment"), p);
+    int line = line_of(cfg, "train", "sizes_px");
     if (cfg->train.n_sizes == 0) tn_problem(p, line, "train.sizes_px: give at least one size");
     for (int i = 0; i < cfg->train.n_sizes; i++)
         for (int j = 0; j < i; j++)
@@ -156,6 +172,13 @@ int tn_cfg_cpus_per_rank(const tn_cfg *cfg) {
     return (cfg->train.device == TN_DEVICE_CUDA ? 1 : cfg->train.lane_threads) + cfg->train.loader_threads;
 }
 
+int tn_cfg_head_units(const tn_cfg *cfg) {
+    enum { UNITS = 256 }; /* docs/decisions/hidden-head.md */
+    if (cfg->model.head_units >= 0) return cfg->model.head_units;
+    if (cfg->model.metadata_levels == 0) return 0;
+    return cfg->data.n_classes > UNITS ? cfg->data.n_classes : UNITS;
+}
+
 int tn_cfg_slots(const tn_cfg *cfg, int rung) {
     int n = cfg->search.trials;
     for (int q = 0; q < rung; q++) n = (int)(n * cfg->search.keep + 0.5);
@@ -182,19 +205,31 @@ static void check_search(const tn_cfg *cfg, tn_problems *p) {
     tn_space_check(cfg, p);
 }
 
-const char *const tn_view_words[] = {"identity", "horizontal_flip", "center_crop", "five_crop", NULL};
+const char *const tn_view_words[] = {"identity", "horizontal_flip", "center_crop", "five_crop", "squish", "pad", NULL};
+
+/* What stands behind the word: "_80" of the crops, "_flip" of all but the first two. */
+static bool parse_ending(const char *text, tn_view_spec *out) {
+    bool crops = out->kind == TN_VIEW_KIND_CENTER || out->kind == TN_VIEW_KIND_FIVE;
+    if (crops && text[0] == '_' && text[1] >= '0' && text[1] <= '9') {
+        char *end;
+        long percent = strtol(text + 1, &end, 10);
+        if (percent < 10 || percent > 100) return false;
+        out->percent = (int)percent;
+        text = end;
+    }
+    if (out->kind >= TN_VIEW_KIND_CENTER && strcmp(text, "_flip") == 0) {
+        out->flip = true;
+        return true;
+    }
+    return !*text;
+}
 
 bool tn_view_parse(const char *text, tn_view_spec *out) {
     for (int k = 0; tn_view_words[k]; k++) {
         size_t n = strlen(tn_view_words[k]);
         if (strncmp(text, tn_view_words[k], n) != 0) continue;
-        *out = (tn_view_spec){.kind = (tn_view_kind)k, .percent = 87};
-        if (!text[n]) return true;
-        char *end;
-        long percent = text[n] == '_' && text[n + 1] >= '0' && text[n + 1] <= '9' ? strtol(text + n + 1, &end, 10) : 0;
-        if (k < TN_VIEW_KIND_CENTER || percent < 10 || percent > 100 || *end) return false;
-        out->percent = (int)percent;
-        return true;
+        *out = (tn_view_spec){.kind = (tn_view_kind)k, .percent = 87, .flip = k == TN_VIEW_KIND_FLIP};
+        return parse_ending(text + n, out);
     }
     return false;
 }
@@ -209,7 +244,8 @@ static void check_predict(const tn_cfg *cfg, tn_problems *p) {
         if (!tn_view_parse(text, &look))
             tn_problem(p, line,
                        "predict.views: no view \"%s\"%s%s%s: give identity, horizontal_flip, center_crop or five_crop "
-                       "(with _10 to _100 behind them: percent of the short side)",
+                       "(with _10 to _100 behind them: percent of the short side), squish or pad; behind the last four "
+                       "_flip mirrors",
                        text, near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
         for (int j = 0; j < i; j++)
             if (strcmp(text, cfg->predict.views[j]) == 0)
@@ -234,10 +270,25 @@ static void sort_lists(tn_cfg *cfg) {
     qsort(cfg->search.judge_folds, (size_t)cfg->search.n_judge_folds, sizeof *cfg->search.judge_folds, by_int);
 }
 
+/* What cannot be done with the largest probabilities of a row alone (score/prow.h). */
+static void check_many_classes(const tn_cfg *cfg, tn_problems *p) {
+    int K = cfg->data.n_classes;
+    if (K > TN_WHOLE_CLASSES && cfg->reduce.category_prior > 0)
+        tn_problem(
+            p, line_of(cfg, "reduce", "category_prior"),
+            "reduce.category_prior: only for up to %d classes, because it counts every class for every category; "
+            "there are %d: take it away",
+            TN_WHOLE_CLASSES, K);
+}
+
 void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     sort_lists(cfg);
-    check_classes(cfg, p);
+    tn_classes_check(cfg, line_of(cfg, "data", "classes"), p);
+    check_many_classes(cfg, p);
     check_train(cfg, p);
+    check_sampler(cfg, p);
+    check_schedule(cfg, p);
+    check_frozen(cfg, p);
     check_self(cfg, p);
     check_search(cfg, p);
     check_predict(cfg, p);

@@ -90,14 +90,10 @@ void tn_cfg_print_reference(FILE *out) {
     }
     fputs("\nA dot in the name of a `slurm` key stands for a group inside that group: `slurm: { partition = \"gpu\"; "
           "preprocess: { "
-          "partition = \"cpu\"; minutes = 30; }; };`.\n"
-          "\n`train.augment` is a list of groups, each at most once, applied in the order crop, flip, CutMix:\n\n"
-          "| op | parameters (default) |\n| --- | --- |\n"
-          "| `random_resized_crop` | `probability` (1), `area_min` (0.08), `area_max` (1): share of the area; "
-          "`ratio_min` (0.75), `ratio_max` (1.3333): width / height |\n"
-          "| `horizontal_flip` | `probability` (1) |\n"
-          "| `cutmix` | `probability` (1) per lane; the share of the other image is drawn evenly from 0 to 1 |\n"
-          "\nFor `--set` and `search.space` each parameter in that list has a name of its own, such as "
+          "partition = \"cpu\"; minutes = 30; }; };`.\n",
+          out);
+    tn_augment_print_reference(out);
+    fputs("\nFor `--set` and `search.space` each parameter in that list has a name of its own, such as "
           "`train.augment.cutmix.probability`.\n"
           "\n`search.space` is a list of groups `{ key = \"group.key\"; <values>; }`. The keys are those of `model`, "
           "`train` and `self` that\n"

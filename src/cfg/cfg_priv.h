@@ -1,4 +1,5 @@
-/* cfg_priv.h - the table of keys; shared by cfg_table.c, cfg.c, cfg_value.c, cfg_print.c, cfg_syntax.c, cfg_check.c. */
+/* cfg_priv.h - the table of keys; shared by cfg_table.c, cfg.c, cfg_value.c, cfg_print.c, cfg_syntax.c, cfg_classes.c,
+ * cfg_check.c. */
 #ifndef TN_CFG_CFG_PRIV_H
 #define TN_CFG_CFG_PRIV_H
 
@@ -75,9 +76,11 @@ void tn_key_take(tn_cfg *cfg, const char *group, const char *name, const char *t
 int tn_key_find(const char *group, const char *name); /* -1: none */
 
 /* cfg_augment.c */
-enum { TN_MAX_AUGMENT_ADDRESSES = 32 };
+enum { TN_MAX_AUGMENT_ADDRESSES = 64 };
 void tn_augment_set(tn_cfg *cfg, const tn_key *key, const config_setting_t *v, int line, tn_problems *problems);
 void tn_augment_print(const tn_cfg *cfg, FILE *out);
+void tn_augment_check(const tn_cfg *cfg, int line, tn_problems *problems); /* ranges upside down, an op named twice */
+void tn_augment_print_reference(FILE *out);                                /* the table of docs/job-file.md */
 /* Set one parameter of one member of the list; address: "cutmix.probability". */
 void tn_augment_take(tn_cfg *cfg, const char *address, const config_setting_t *value, int line, tn_problems *problems);
 int tn_augment_addresses(const char *out[TN_MAX_AUGMENT_ADDRESSES]); /* "train.augment.cutmix.probability", ... */
@@ -94,6 +97,10 @@ void tn_sbatch_options_print(const tn_sbatch_options *options, FILE *out);
 
 /* cfg_syntax.c: the error message for a text that libconfig refused: line, column, cause, and the text there. */
 tn_status tn_cfg_refuse(const char *file, const char *text, const config_t *tree);
+
+/* cfg_classes.c: take the names of data.classes_file as data.classes. line: where data.classes was given. */
+void tn_classes_read(tn_cfg *cfg, tn_problems *problems);
+void tn_classes_check(const tn_cfg *cfg, int line, tn_problems *problems);
 
 /* cfg_check.c: check rules that involve several keys. */
 void tn_cfg_check(tn_cfg *cfg, tn_problems *problems);

@@ -9,9 +9,8 @@
 
 static const char *const STORE[] = {"jpeg", "original", "raw", NULL};
 static const char *const VALIDATION[] = {"slice", "held_out", NULL};
-static const char *const SAMPLER[] = {"natural", "balanced_down", NULL};
 static const char *const OPTIMIZER[] = {"sgd", "adamw", NULL};
-static const char *const SCHEDULE[] = {"constant", "cosine", NULL};
+static const char *const SCHEDULE[] = {"constant", "cosine", "step", NULL};
 static const char *const VIEW[] = {"own", "shared", NULL};
 static const char *const SELF_METHOD[] = {"self", "confident", "disagreement", NULL};
 static const char *const PRUNE[] = {"noise_rate", "both", NULL};
@@ -22,8 +21,8 @@ static const char *const SAMPLING[] = {"sobol", "random", NULL};
 #define WORD(KIND, name) #name,
 static const char *const DEVICE[] = {TN_DEVICES(WORD) NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
+const char *const tn_sampler_words[] = {"natural", "balanced_down", "balanced_up", "n_per_class", "square_root", NULL};
 const char *const tn_isa_words[] = {"plain", "avx2", "avx512", "avx512_bf16", "best", NULL};
-const char *const tn_augment_words[] = {"random_resized_crop", "horizontal_flip", "cutmix", NULL};
 
 /* clang-format off */
 /* Resources of a stage: `slurm: { train: { partition = "gpu"; minutes = 600; }; };` */
@@ -41,8 +40,10 @@ const tn_key tn_keys[] = {
      "table of the images: path[,label][,cat1..cat4][,group][,split]; relative to the job file"},
     {"data", "images", KEY_PATH, AT(data.images), AT(data.images_given), "\"\"", 0, 0, 0, NULL, PRE,
      "folder that the paths in the table start from; empty: the table's folder"},
-    {"data", "classes", KEY_TEXTS, AT(data.classes), AT(data.n_classes), NULL, 0, 0, TN_MAX_CLASSES, NULL, PRE | FOLDS,
-     "names of the classes, in the order of all outputs"},
+    {"data", "classes", KEY_TEXTS, AT(data.classes), AT(data.n_classes), "[ ]", 0, 0, TN_MAX_CLASSES, NULL, PRE | FOLDS,
+     "names of the classes, in the order of all outputs; required, here or in data.classes_file"},
+    {"data", "classes_file", KEY_PATH, AT(data.classes_file), AT(data.classes_file_given), "\"\"", 0, 0, 0, NULL, 0,
+     "file with the names of the classes, one a line, instead of data.classes; empty: none"},
     {"data", "truth_column", KEY_TEXT, AT(data.truth_column), 0, "\"\"", 0, 0, 0, NULL, PRE,
      "column with true labels, used only for scoring; empty: none"},
     {"data", "max_bad_fraction", KEY_DOUBLE, AT(data.max_bad_fraction), 0, "0.01", 0, 1, 0, NULL, 0,
@@ -57,7 +58,7 @@ const tn_key tn_keys[] = {
     {"preprocess", "jpeg_quality", KEY_INT, AT(preprocess.jpeg_quality), 0, "92", 1, 100, 0, NULL, PRE,
      "quality of the JPEG that is encoded anew (4:4:4)"},
     {"preprocess", "background", KEY_INTS, AT(preprocess.background), 0, "[ 255, 255, 255 ]", 0, 255, 3, NULL, PRE,
-     "sRGB colour behind transparent pixels"},
+     "sRGB colour behind transparent pixels, and around the image in the view pad"},
     {"preprocess", "max_pixels", KEY_I64, AT(preprocess.max_pixels), 0, "268435456", 1, 1e12, 0, NULL, PRE,
      "an image whose header claims more pixels is quarantined"},
     {"preprocess", "shard_rows", KEY_INT, AT(preprocess.shard_rows), 0, "4096", 1, 1e6, 0, NULL, PRE,
@@ -84,8 +85,8 @@ const tn_key tn_keys[] = {
      "stride of the first convolution; 1 keeps more of small images"},
     {"model", "metadata_levels", KEY_INT, AT(model.metadata_levels), 0, "0", 0, TN_MAX_LEVELS, 0, NULL, TRAIN,
      "how many of cat1..cat4 are inputs of the head, as one-hot values"},
-    {"model", "head_units", KEY_INT, AT(model.head_units), 0, "0", 0, 65536, 0, NULL, TRAIN,
-     "units of a hidden layer in the head; 0: no such layer"},
+    {"model", "head_units", KEY_INT, AT(model.head_units), 0, "-1", -1, 65536, 0, NULL, TRAIN,
+     "units of a hidden layer in the head; 0: no such layer; -1: none if metadata_levels is 0, else 256 or the number of classes, whichever is larger"},
     {"model", "dropout", KEY_DOUBLE, AT(model.dropout), 0, "-1", -1, 0.95, 0, NULL, TRAIN,
      "dropout before the last layer; -1: the net's own"},
     {"model", "drop_connect", KEY_DOUBLE, AT(model.drop_connect), 0, "0.2", 0, 0.95, 0, NULL, TRAIN,
@@ -113,28 +114,52 @@ const tn_key tn_keys[] = {
      "threads that compute one micro-batch"},
     {"train", "loader_threads", KEY_INT, AT(train.loader_threads), 0, "1", 1, 256, 0, NULL, 0,
      "threads per rank that decode and augment images in advance"},
-    {"train", "sampler", KEY_WORD, AT(train.sampler), 0, "\"natural\"", 0, 0, 0, SAMPLER, TRAIN,
-     "natural: every row once per epoch; balanced_down: of each class as many rows as the rarest class has"},
+    {"train", "sampler", KEY_WORD, AT(train.sampler), 0, "\"natural\"", 0, 0, 0, tn_sampler_words, TRAIN,
+     "rows of an epoch: natural: every row once; balanced_down, balanced_up: of each class as many as the rarest, or the largest, class has; n_per_class: of each class rows_per_class; square_root: shares in proportion to the square root of the class size"},
+    {"train", "rows_per_class", KEY_I64, AT(train.rows_per_class), 0, "0", 0, 1e7, 0, NULL, TRAIN,
+     "for sampler = n_per_class: rows of each class in an epoch; rows of smaller classes come several times"},
     {"train", "augment", KEY_AUGMENT, AT(train.augment), AT(train.n_augment), "( )", 0, 0, TN_MAX_AUGMENT, NULL, TRAIN,
-     "list of { op, probability, ... }: random_resized_crop, horizontal_flip, cutmix"},
+     "list of { op, probability, ... }: the table of operations is below"},
     {"train", "label_smoothing", KEY_DOUBLE, AT(train.label_smoothing), 0, "0.1", 0, 0.9, 0, NULL, TRAIN,
      "share of the target that is spread evenly over all classes"},
+    {"train", "class_weight", KEY_DOUBLE, AT(train.class_weight), 0, "0", 0, 2, 0, NULL, TRAIN,
+     "weight of a class in the loss: its share of an epoch's labelled images to the power of minus this, scaled to a mean of 1; 0: none; 1: each class has the same total weight"},
+    {"train", "logit_adjustment", KEY_DOUBLE, AT(train.logit_adjustment), 0, "0", 0, 4, 0, NULL, TRAIN,
+     "tau: the loss adds tau log(that share) to the logit of each class, so that predictions, where it is not added, name rare classes more often; 0: none"},
     {"train", "optimizer", KEY_WORD, AT(train.optimizer), 0, "\"adamw\"", 0, 0, 0, OPTIMIZER, TRAIN,
      "sgd: with Nesterov momentum"},
     {"train", "learning_rate", KEY_DOUBLE, AT(train.learning_rate), 0, "0.001", 1e-12, 100, 0, NULL, TRAIN,
      "peak learning rate"},
+    {"train", "head_learning_rate", KEY_DOUBLE, AT(train.head_learning_rate), 0, "0", 0, 100, 0, NULL, TRAIN,
+     "peak learning rate of the head, which starts anew where the rest is pretrained; 0: learning_rate"},
+    {"train", "layer_decay", KEY_DOUBLE, AT(train.layer_decay), 0, "1", 0.01, 1, 0, NULL, TRAIN,
+     "the learning rate of each stage of the net is that of the next stage, nearer the head, times this; the last stage's is layer_decay x learning_rate; 1: all the same"},
+    {"train", "freeze_stages", KEY_INT, AT(train.freeze_stages), 0, "0", 0, TN_MAX_STAGES, 0, NULL, TRAIN,
+     "the first stages of the net, which stay as they are for freeze_images: the stem, 7 groups of blocks, the last convolution; 9: all but the head"},
+    {"train", "freeze_images", KEY_I64, AT(train.freeze_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
+     "images during which freeze_stages are frozen, rounded up to whole steps"},
     {"train", "momentum", KEY_DOUBLE, AT(train.momentum), 0, "0.9", 0, 0.9999, 0, NULL, TRAIN,
      "momentum of sgd; beta1 of adamw"},
     {"train", "weight_decay", KEY_DOUBLE, AT(train.weight_decay), 0, "0.01", 0, 10, 0, NULL, TRAIN,
      "weight decay of convolution and dense weights"},
     {"train", "schedule", KEY_WORD, AT(train.schedule), 0, "\"cosine\"", 0, 0, 0, SCHEDULE, TRAIN,
-     "course of the learning rate after the warm-up"},
+     "course of the learning rate after the warm-up: constant; cosine: falls to 0 along half a cosine, once or, with restarts, in each cycle; step: is multiplied by step_factor every step_images"},
     {"train", "warmup_images", KEY_I64, AT(train.warmup_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
      "images over which the learning rate rises from 0"},
+    {"train", "restarts", KEY_INT, AT(train.restarts), 0, "0", 0, 100, 0, NULL, TRAIN,
+     "for cosine: how often the rate jumps back to its peak; the last cycle ends with the training"},
+    {"train", "restart_growth", KEY_DOUBLE, AT(train.restart_growth), 0, "1", 1, 10, 0, NULL, TRAIN,
+     "for cosine with restarts: each cycle is so many times as long as the one before"},
+    {"train", "step_images", KEY_I64, AT(train.step_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
+     "for step: images from one fall of the rate to the next, counted from the end of the warm-up"},
+    {"train", "step_factor", KEY_DOUBLE, AT(train.step_factor), 0, "0.1", 1e-6, 1, 0, NULL, TRAIN,
+     "for step: the rate is multiplied by it at each fall"},
     {"train", "clip_norm", KEY_DOUBLE, AT(train.clip_norm), 0, "0", 0, 1e9, 0, NULL, TRAIN,
      "largest norm of the gradient; 0: no limit"},
-    {"train", "ema_decay", KEY_DOUBLE, AT(train.ema_decay), 0, "0.99", 0, 0.999999, 0, NULL, TRAIN,
-     "decay per step of the averaged weights, which are evaluated and kept; 0: no averaging"},
+    {"train", "ema_decay", KEY_DOUBLE, AT(train.ema_decay), 0, "-1", -1, 0.999999, 0, NULL, TRAIN,
+     "decay per step of the averaged weights, which are evaluated and kept; -1: by the number of steps n: 1 - 10 / n, at least 0.99, at most 0.9999; 0: no averaging"},
+    {"train", "bn_momentum", KEY_DOUBLE, AT(train.bn_momentum), 0, "-1", -1, 1, 0, NULL, TRAIN,
+     "momentum m of batch norm: after each step running = (1 - m) running + m batch, with the mean and variance of the step's micro-batches; above 0; -1: the net's own, or that of the pretrained weights"},
     {"train", "evaluations", KEY_INT, AT(train.evaluations), 0, "5", 1, 10000, 0, NULL, TRAIN,
      "number of evaluations, evenly spaced over the training length"},
     {"train", "checkpoint_seconds", KEY_DOUBLE, AT(train.checkpoint_seconds), 0, "600", 0, 1e6, 0, NULL, 0,
@@ -169,16 +194,18 @@ const tn_key tn_keys[] = {
     {"self", "rampup_images", KEY_I64, AT(self.rampup_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,
      "images over which this weight rises, by the factor exp(-5 (1 - images / rampup_images)^2); 0: at once"},
 
+    {"predict", "size_factor", KEY_DOUBLE, AT(predict.size_factor), 0, "1", 0.5, 4, 0, NULL, TN_KEYS_PREDICT,
+     "rows are predicted at the training size times this, rounded to whole pixels; 1.15 to 1.3 may help models trained on random_resized_crop, which shows things larger than they are; in our measurements it did not: compare out-of-fold scores; what the filter judges is always of the training size"},
     {"predict", "views", KEY_TEXTS, AT(predict.views), AT(predict.n_views), "[ \"identity\" ]", 0, 0, TN_MAX_VIEWS, NULL,
      TN_KEYS_PREDICT,
-     "views of each image, whose predictions are averaged: identity (the centre square), horizontal_flip, center_crop_<percent>, five_crop_<percent>"},
+     "views of each image, whose predictions are averaged: identity (the centre square), horizontal_flip (the same, mirrored), center_crop_<percent>, five_crop_<percent>, squish (the whole image, resized to a square), pad (the whole image, with preprocess.background beside it); each of the last four also mirrored, with _flip at its end: squish_flip"},
 
     {"reduce", "method", KEY_WORD, AT(reduce.method), 0, "\"mean\"", 0, 0, 0, METHOD, TN_KEYS_REDUCE,
      "how predictions are combined: arithmetic or geometric mean of a round's models; greedy: models of all rounds, selected for the score"},
     {"reduce", "offsets", KEY_BOOL, AT(reduce.offsets), 0, "false", 0, 0, 0, NULL, TN_KEYS_REDUCE,
      "add an offset to each class's log probability, chosen for the highest geometric-mean F1 on out-of-fold rows"},
     {"reduce", "category_prior", KEY_INT, AT(reduce.category_prior), 0, "0", 0, TN_MAX_LEVELS, 0, NULL, TN_KEYS_REDUCE,
-     "multiply each class's probability by how much more frequent it is at the row's value of cat1..cat4 (1 to 4); 0: do not"},
+     "multiply each class's probability by how much more frequent it is at the row's value of cat1..cat4 (1 to 4); 0: do not; for up to 1,024 classes"},
     {"reduce", "prior_count", KEY_DOUBLE, AT(reduce.prior_count), 0, "10", 0.001, 1e9, 0, NULL, TN_KEYS_REDUCE,
      "rows with the class shares of the whole table that are added to each value of the category; fewer: rare values are trusted more"},
     {"reduce", "tune_rows", KEY_I64, AT(reduce.tune_rows), 0, "100000", 100, 1e9, 0, NULL, TN_KEYS_REDUCE,

@@ -64,6 +64,8 @@ static const option OPTION[] = {
      "import: the network that the weights belong to (default: the one that fits)"},
     {"--padding", "WORD", TEXT, AT(padding), 0, 0, TN_OPT_WEIGHTS,
      "import: symmetric or same, if the tensor names do not tell (timm)"},
+    {"--ema", "yes|no", TEXT, AT(ema), 0, 0, TN_OPT_WEIGHTS,
+     "import: read the averaged weights, or not (default: where the file has them)"},
     {"--against", "FILE", TEXT, AT(against), 0, 0, TN_OPT_WEIGHTS, "verify: safetensors with the expected `logits`"},
     {"--posteriors", "FILE", TEXT, AT(posteriors), 0, 0, TN_OPT_FILTER,
      "HDF5 of class probabilities by models trained elsewhere (file-formats.md)"},

@@ -32,6 +32,7 @@ typedef struct {
     int every_s;                         /* 0 = not given                        */
     const char *node_command;            /* NULL = not given                     */
     const char *net, *padding, *against; /* NULL = not given           */
+    const char *ema;                     /* NULL = not given                     */
     const char *posteriors;              /* NULL = not given                     */
     const char *data;                    /* NULL = not given                     */
     bool diff, if_complete;

@@ -1,16 +1,130 @@
 /* check.c - tenfold check: reads a job file and prints its settings and what the run will cost. */
 #include "cli/args.h"
 
+#include "base/progress.h"
 #include "cfg/cell.h"
 #include "data/fold.h"
+#include "explore/levels.h"
 #include "model/weights.h"
+#include "preprocess/columns.h"
 #include "report/forecast.h"
 #include "search/rung.h"
 #include "slurm/gpus.h"
 #include "slurm/memory.h"
 #include "train/cost.h"
+#include "train/sampler.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Print how often a model of round 0 sees the images of each class. size (K): its training rows. */
+static tn_status print_exposure(const tn_cfg *cfg, char *const *name, const int64_t *size, int64_t *count) {
+    int K = cfg->data.n_classes, rarest = 0, largest = 0;
+    int64_t n = 0;
+    enum { MOST_LINES = 32 };
+    TN_TRY(tn_sampler_count(&(tn_sampler_spec){cfg->train.sampler, cfg->train.rows_per_class}, K, name, size, count));
+    for (int k = 0; k < K; k++) {
+        n += count[k];
+        if (size[k] < size[rarest]) rarest = k;
+        if (size[k] > size[largest]) largest = k;
+    }
+    if (K > MOST_LINES) printf("# of %d classes the rarest and the largest:\n", K);
+    for (int k = 0; k < K && n > 0; k++) {
+        double seen = (double)cfg->train.images * (double)count[k] / (double)n;
+        if (K > MOST_LINES && k != rarest && k != largest) continue;
+        tn_print(stdout, "# class %s: about %" PRId64 " training rows, %.0f images seen, each %.1f times\n", name[k],
+                 size[k], seen, size[k] ? seen / (double)size[k] : 0.0);
+    }
+    return TN_OK;
+}
+
+/* Few images and weights that start at random: say what would help. A net of another width or depth has no weights to begin with.
+ * Source: Kornblith et al. 2019 (arXiv 1805.08974): pretraining helps a lot with few examples, and the gain fades with more of them.
+ * Where it begins to be small differs between data sets; ENOUGH is a choice.
+ * size (K): training rows of a model. */
+static void print_pretraining(const tn_cfg *cfg, const int64_t *size) {
+    enum { ENOUGH = 1000 };
+    bool is_published = cfg->model.width == 0 && cfg->model.depth == 0 && cfg->model.stem_stride == 2;
+    int64_t sum = 0, K = cfg->data.n_classes;
+    for (int k = 0; k < K; k++) sum += size[k];
+    if (!*cfg->model.pretrained && is_published && sum < ENOUGH * K)
+        printf("# model.pretrained is empty: with %" PRId64
+               " training rows per class, weights of ImageNet to start from usually help much: docs/weights.md\n",
+               sum / K);
+}
+
+/* The rows that a model trains on are those of the other folds, less its validation slice. */
+static tn_status exposure(const tn_cfg *cfg, const tn_meta *meta) {
+    int K = cfg->data.n_classes, F = cfg->folds.count;
+    double share = (F - 1.0) / F;
+    char **name = calloc((size_t)K, sizeof *name);
+    int64_t *size = calloc(2 * (size_t)K, sizeof *size);
+    tn_status st = name && size ? TN_OK : tn_fail_memory((size_t)K * 24, "the classes");
+    if (cfg->folds.validation == TN_VALIDATION_SLICE) share *= 1 - cfg->folds.validation_share;
+    for (int64_t i = 0; st == TN_OK && i < meta->n; i++)
+        if (meta->label[i] >= 0 && !meta->is_test[i]) size[meta->label[i]]++;
+    for (int k = 0; st == TN_OK && k < K; k++) {
+        name[k] = (char *)cfg->data.classes[k];
+        size[k] = (int64_t)((double)size[k] * share + 0.5);
+    }
+    if (st == TN_OK) st = print_exposure(cfg, name, size, size + K);
+    if (st == TN_OK) print_pretraining(cfg, size);
+    free(name);
+    free(size);
+    return st;
+}
+
+/* --- category levels ---------------------------------------------------------------------------------------------- */
+
+static bool is_searched(const tn_cfg *cfg, const char *key) {
+    for (int i = 0; i < cfg->search.n_space; i++)
+        if (strcmp(cfg->search.space[i].key, key) == 0) return true;
+    return false;
+}
+
+/* Warn if model.metadata_levels is another number than the table recommends. */
+static void compare_levels(const tn_cfg *cfg, const tn_levels *l) {
+    int set = cfg->model.metadata_levels;
+    if (set == l->fewest) return;
+    tn_warn("%s: model.metadata_levels = %d, but %d would %s: labels predicted from the categories alone, out-of-fold, "
+            "have a log loss of %.4f with %d, %.4f with %d levels (`tenfold explore` shows more)",
+            cfg->data.metadata, set, l->fewest, set < l->fewest ? "help" : "be enough", l->level[set].log_loss, set,
+            l->level[l->fewest].log_loss, l->fewest);
+}
+
+/* Make folds by the groups of the table alone, as if all images differed: which are duplicates only preprocess will know. */
+static tn_status score_levels(const tn_cfg *cfg, const tn_meta *meta, tn_levels *out) {
+    tn_index *ix = NULL;
+    tn_fold_certificate certificate;
+    TN_TRY(tn_index_new(meta->n, meta->n_levels, &ix));
+    tn_status st = tn_index_fill_columns(cfg, meta, false, ix);
+    for (int64_t i = 0; i < meta->n; i++) ix->content_hash[i] = (uint64_t)i;
+    if (st == TN_OK) st = tn_fold_assign(cfg, ix, &certificate);
+    if (st == TN_OK) st = tn_levels_score(ix, cfg->reduce.prior_count, out);
+    tn_index_free(&ix);
+    return st;
+}
+
+/* What takes longer than about five seconds is left to explore. A row takes at most 4 ns for each class and level, and 1 to 3
+ * microseconds, counted as BASE classes, for all else (AMD EPYC, busy). */
+static tn_status check_levels(const tn_cfg *cfg, const tn_meta *meta) {
+    enum { BASE = 1000 };
+    const double most = 1.2e9;
+    tn_levels l;
+    if (meta->n_levels == 0 || is_searched(cfg, "model.metadata_levels")) return TN_OK;
+    if ((double)meta->n * (BASE + (double)cfg->data.n_classes * meta->n_levels) > most) {
+        printf("# category levels: not compared, because %" PRId64
+               " rows, %d classes and %d levels would take too long here: `tenfold explore` does it\n",
+               meta->n, cfg->data.n_classes, meta->n_levels);
+        return TN_OK;
+    }
+    TN_TRY(score_levels(cfg, meta, &l));
+    compare_levels(cfg, &l);
+    return TN_OK;
+}
+
+/* --- cost --------------------------------------------------------------------------------------------------------- */
 
 /* Print how many images the run trains on and evaluates. rows_out: rows of the table; 0 if it does not exist. */
 static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
@@ -41,6 +155,8 @@ static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
         printf("# teacher %" PRId64 " more images, forward pass only = %" PRId64 " cells x train.images\n",
                cells * cfg->train.images, cells);
     tn_status st = tn_fold_foresee(cfg, meta);
+    if (st == TN_OK) st = exposure(cfg, meta);
+    if (st == TN_OK) st = check_levels(cfg, meta);
     tn_meta_free(&meta);
     return st;
 }
@@ -66,6 +182,23 @@ static double mib(size_t bytes) {
     return (double)bytes / 0x1p20;
 }
 
+/* Print at which size a model of this training size predicts, and what a rank then needs. */
+static tn_status print_prediction(const tn_cfg *cfg, int size_px) {
+    int px = tn_predict_px(cfg, size_px), stored = cfg->preprocess.size_px;
+    tn_train_cost cost;
+    TN_TRY(tn_predict_cost_of(cfg, size_px, 0, &cost));
+    if (px != size_px)
+        printf("# models of %d px predict at %d px: a rank about %.0f MiB%s\n", size_px, px, mib(cost.host_bytes),
+               cost.device_bytes ? ", beside its GPU's memory" : "");
+    if (px != size_px && cost.device_bytes)
+        printf("# GPU memory in prediction at %d px: %.0f MiB\n", px, mib(cost.device_bytes));
+    if (px > stored)
+        tn_warn("preprocess.size_px = %d: models of %d px predict at %d px, so that images are enlarged, which adds "
+                "nothing to see: store %d px or more",
+                stored, size_px, px, px);
+    return TN_OK;
+}
+
 /* Print the memory of a rank with all lanes of a step, and of a rank with one lane. The metadata head is left out: its size is not
  * known yet, and it is small. */
 static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
@@ -74,14 +207,14 @@ static tn_status print_memory(const tn_cfg *cfg, int64_t rows) {
         tn_train_cost all, one;
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], cfg->train.lanes, 0, &all));
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], 1, 0, &one));
-        printf("# memory at %d px: a lane %.0f MiB; a rank with one of %d lanes about %.0f MiB, with all of them %.0f "
-               "MiB\n",
+        printf("# memory at %d px: a lane %.0f MiB; a rank with one of %d lanes about %.0f MiB, "
+               "with all of them %.0f MiB\n",
                cfg->train.sizes_px[i], mib(all.lane_bytes), cfg->train.lanes, mib(one.host_bytes), mib(all.host_bytes));
         if (one.device_bytes)
-            printf(
-                "# GPU memory at %d px: a rank with one of %d lanes %.0f MiB, with all of them %.0f MiB, and some 500 "
-                "MiB for CUDA itself, which nobody has measured\n",
-                cfg->train.sizes_px[i], cfg->train.lanes, mib(one.device_bytes), mib(all.device_bytes));
+            printf("# GPU memory at %d px: a rank with one of %d lanes %.0f MiB, with all of them %.0f MiB, "
+                   "and some 500 MiB for CUDA itself, which nobody has measured\n",
+                   cfg->train.sizes_px[i], cfg->train.lanes, mib(one.device_bytes), mib(all.device_bytes));
+        TN_TRY(print_prediction(cfg, cfg->train.sizes_px[i]));
     }
     TN_TRY(tn_memory_predict(cfg, rows, &m));
     const tn_slurm_stage *stage[] = {&cfg->slurm.preprocess, &cfg->slurm.train, &cfg->slurm.reduce};
@@ -167,7 +300,9 @@ const tn_verb tn_verb_check = {
     .summary = "check a job file: lists all problems with file:line, else all settings",
     .help =
         "Prints all settings of a job file, defaults included, as a job file, and the images and memory that the\n"
-        "run will need. Also reads the metadata table, if it exists. Changes nothing.\n"
+        "run will need. Also reads the metadata table, if it exists, and warns if model.metadata_levels is not the\n"
+        "number of category levels that help by the rule of `tenfold explore`, with folds by the table's groups.\n"
+        "Changes nothing.\n"
         "--time trains and evaluates some micro-batches of artificial images of every size on this machine, decodes\n"
         "images of the table, and forecasts how long the run will take here and under Slurm. Run nothing else\n"
         "meanwhile.\n\n"

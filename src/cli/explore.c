@@ -21,8 +21,11 @@ const tn_verb tn_verb_explore = {
     .summary = "tables of classes, sizes, categories, duplicates          (MPI)",
     .help =
         "Prints what `preprocess` found in the data set: rows by class and fold, image sizes, the most frequent\n"
-        "categories, duplicate images, images that could not be used. No other step depends on it: if it fails, the\n"
-        "run goes on. Rank 0 does the work.\n"
+        "categories, duplicate images, images that could not be used; and how well the categories alone predict the\n"
+        "labels of other folds, for 0 to 4 levels, with a number for model.metadata_levels: the fewest levels whose "
+        "log\n"
+        "loss is at most one standard error above the lowest. No other step depends on it: if it fails, the run goes\n"
+        "on. Rank 0 does the work.\n"
         "reads   RUN/shards (dataset.h5, quarantine.csv), RUN/folds/folds.h5\n"
         "writes  RUN/explore/explore.md\n\n"
         "example: tenfold explore jobs/quickstart.cfg",

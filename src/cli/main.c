@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* A verb without MPI runs on rank 0 only; other ranks of a launcher exit here. A shell that only inherited the launcher's variable
@@ -47,6 +48,19 @@ static void open_standard_files(void) {
     if (fd > STDERR_FILENO) close(fd);
 }
 
+/* Arrays of a number per class (21,999 x 8 bytes) lie on the stack of this thread. Linux grows it up to the limit that is in force
+ * when it grows, so that a small one can be raised here. Threads that come later keep the size they were given at the start. */
+static tn_status make_stack_room(void) {
+    enum { NEEDED_KIB = 2048 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= NEEDED_KIB * 1024) return TN_OK;
+    rlim_t most = limit.rlim_max;
+    limit.rlim_cur = NEEDED_KIB * 1024;
+    if (limit.rlim_cur <= most && setrlimit(RLIMIT_STACK, &limit) == 0) return TN_OK;
+    return tn_fail(TN_EARG, "the stack may have %llu KiB and needs %d: set `ulimit -Hs` and `ulimit -s` to %d or more",
+                   (unsigned long long)most / 1024, NEEDED_KIB, NEEDED_KIB);
+}
+
 /* Report a failed write to stdout: a digest or a --dry-run script that was cut off would look complete. EPIPE is no error: the
  * reader, such as `head`, stopped on purpose. */
 static tn_status end_output(void) {
@@ -76,7 +90,8 @@ int main(int argc, char **argv) {
     const tn_verb *verb = tn_verb_find(argv[1]);
     if (!verb) return fail(tn_verb_unknown(argv[1]));
     tn_args args;
-    tn_status st = tn_args_parse(verb, argc - 2, argv + 2, &args);
+    tn_status st = make_stack_room();
+    if (st == TN_OK) st = tn_args_parse(verb, argc - 2, argv + 2, &args);
     if (st != TN_OK) return fail(st);
     if (!verb->mpi && !tn_is_first_rank()) return pass(verb->name);
     return run_verb(verb, &args);

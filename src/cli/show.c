@@ -19,6 +19,6 @@ const tn_verb tn_verb_show = {
         "it contains: network, size and images seen of a checkpoint, kind and shapes of an HDF5 file, settings and\n"
         "inputs of a DONE, evaluations of a journal. If the file has a hash, it is verified. Changes nothing. A file\n"
         "that is damaged or of no known kind ends with exit code 4.\n\n"
-        "example: tenfold show results/quickstart/train/r0-f0-s48-x1/best.safetensors",
+        "example: tenfold show results/quickstart/train/r0-f0-s96-x1/best.safetensors",
     .run = verb_show,
 };

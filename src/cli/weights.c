@@ -64,11 +64,21 @@ static tn_status padding_of(const char *word, tn_padding *out) {
     return tn_fail(TN_EARG, "--padding %s: give symmetric (PyTorch's) or same (TensorFlow's)", word);
 }
 
+static tn_status ema_of(const char *word, tn_ema *out) {
+    *out = !word ? TN_EMA_IF_THERE : strcmp(word, "no") == 0 ? TN_EMA_NO : TN_EMA_YES;
+    if (!word || *out == TN_EMA_NO || strcmp(word, "yes") == 0) return TN_OK;
+    return tn_fail(TN_EARG, "--ema %s: give yes (the averaged weights) or no (those as trained)", word);
+}
+
 static void print_model(const tn_weights *w) {
     const tn_ckpt_model *m = &w->model;
     printf("%s by names of %s, %d px, %d tensors\n", m->net.name, w->origin, m->size_px, tn_net_tensors(w->net));
     if (*w->prefix) tn_print(stdout, "the prefix `%s` was removed from their names\n", w->prefix);
-    if (w->has_copy) printf("the file has two copies of the net: the averaged one was read, the other ignored\n");
+    if (*w->part)
+        tn_print(stdout, "its dictionary `%s` was read%s\n", w->part, w->averaged ? ": averaged weights" : "");
+    if (w->has_copy)
+        printf("the file has two copies of the net: the %s one was read, the other ignored\n",
+               w->averaged ? "averaged" : "trained");
     printf("padding %s, batch norm eps %g momentum %g\n", m->net.pad_same ? "same" : "symmetric", m->net.bn_eps,
            m->net.bn_momentum);
     printf("input (x / 255 - mean) / std, mean %g %g %g, std %g %g %g\n", (double)m->norm.mean[0],
@@ -107,6 +117,7 @@ static tn_status guarded(transfer *t) {
 static tn_status import(const tn_args *args) {
     transfer t = {.from = args->word[1], .to = args->word[2], .ask.net = args->net};
     TN_TRY(padding_of(args->padding, &t.ask.padding));
+    TN_TRY(ema_of(args->ema, &t.ask.ema));
     return guarded(&t);
 }
 
@@ -122,7 +133,7 @@ static tn_status verb_weights(const tn_args *args) {
     static const struct {
         const char *name, *words;
         int n_words;
-        bool asks, compares; /* takes --net and --padding; takes --against */
+        bool asks, compares; /* takes --net, --padding and --ema; takes --against */
         tn_status (*work)(const tn_args *args);
     } WORK[] = {{"import", "FILE OUT", 3, true, false, import},
                 {"export", "CHECKPOINT OUT", 3, false, false, export},
@@ -133,8 +144,8 @@ static tn_status verb_weights(const tn_args *args) {
         if (strcmp(WORK[i].name, args->word[0]) != 0) continue;
         if (args->n_words != WORK[i].n_words || (args->against != NULL) != WORK[i].compares)
             return tn_fail(TN_EARG, "usage: tenfold weights %s %s", WORK[i].name, WORK[i].words);
-        if (!WORK[i].asks && (args->net || args->padding))
-            return tn_fail(TN_EARG, "tenfold weights %s does not take --net or --padding: only import does",
+        if (!WORK[i].asks && (args->net || args->padding || args->ema))
+            return tn_fail(TN_EARG, "tenfold weights %s does not take --net, --padding or --ema: only import does",
                            WORK[i].name);
         return WORK[i].work(args);
     }
@@ -149,8 +160,10 @@ const tn_verb tn_verb_weights = {
     .options = TN_OPT_CLASSES | TN_OPT_WEIGHTS,
     .summary = "import, export, verify and hash weights; list a network's layers",
     .help =
-        "import    converts weights of other programs to OUT, for model.pretrained: safetensors with names of timm\n"
-        "          or torchvision (prefixes such as model. and module. are removed), Keras .h5, or a checkpoint.\n"
+        "import    converts weights of other programs to OUT, for model.pretrained: safetensors or PyTorch's .pth "
+        "with\n"
+        "          names of timm, torchvision or lukemelas (prefixes such as model. are removed), Keras .h5, or a\n"
+        "          checkpoint. A .pth is read as data, no code in it is run: other things than tensors are refused.\n"
         "          Every tensor must match by name and shape; otherwise all mismatches are listed and nothing is\n"
         "          written\n"
         "export    writes a checkpoint or imported weights to OUT, as safetensors with timm's names\n"
@@ -162,6 +175,6 @@ const tn_verb tn_verb_weights = {
         "example: tenfold weights import tf_efficientnet_b0.safetensors b0.safetensors --padding same\n"
         "         tenfold weights verify b0.safetensors cat.png --against logits.safetensors\n"
         "         tenfold weights describe efficientnet-b1 --classes 1000\n"
-        "         tenfold weights digest results/quickstart/train/r0-f0-s48-x1/best.safetensors",
+        "         tenfold weights digest results/quickstart/train/r0-f0-s96-x1/best.safetensors",
     .run = verb_weights,
 };

@@ -1,7 +1,6 @@
 /* fold.c - assigns components to folds; validation slices. */
 #include "data/fold_priv.h"
 
-#include "base/progress.h"
 #include "base/rng.h"
 
 #include <stdlib.h>
@@ -60,10 +59,21 @@ static tn_status component_new(const tn_index *ix, const uint8_t *take, tn_rng *
     return st;
 }
 
-static void classes_of(const tn_index *ix, const component_list *list, const component *k,
-                       int64_t count[TN_MAX_CLASSES]) {
-    memset(count, 0, TN_MAX_CLASSES * sizeof *count);
-    for (int32_t i = 0; i < k->n; i++) count[ix->label[list->member[k->first + i]]]++;
+/* The classes of a component's rows. All fields are 0 before the first use. */
+typedef struct {
+    int n;
+    int32_t class[TN_MAX_CLASSES]; /* (n): the classes that occur */
+    int64_t count[TN_MAX_CLASSES]; /* rows by class, 0 for all others */
+} class_counts;
+
+/* Costs time by rows, not by classes: most components are single rows. */
+static void classes_of(const tn_index *ix, const component_list *list, const component *k, class_counts *out) {
+    for (int i = 0; i < out->n; i++) out->count[out->class[i]] = 0;
+    out->n = 0;
+    for (int32_t i = 0; i < k->n; i++) {
+        int32_t label = ix->label[list->member[k->first + i]];
+        if (out->count[label]++ == 0) out->class[out->n++] = label;
+    }
 }
 
 /* --- assigning folds ---------------------------------------------------------------------------------------------- */
@@ -76,12 +86,13 @@ static int larger_first(const void *a, const void *b) {
 
 /* The fold where adding the component increases the sum of squared class counts least. This also minimises the squared distances to
  * N_class / F, because both sums differ by a constant. */
-static int choose_fold(const tn_fold_certificate *c, const int64_t *size, int F, int K, const int64_t *count) {
+static int choose_fold(const int64_t *in_fold, const int64_t *size, int F, int K, const class_counts *c) {
     int best = 0;
     int64_t least = 0;
     for (int f = 0; f < F; f++) {
         int64_t increase = 0;
-        for (int k = 0; k < K; k++) increase += count[k] * (2 * c->count[f][k] + count[k]);
+        for (int i = 0; i < c->n; i++)
+            increase += c->count[c->class[i]] * (2 * in_fold[f * K + c->class[i]] + c->count[c->class[i]]);
         if (f == 0 || increase < least || (increase == least && size[f] < size[best])) {
             best = f;
             least = increase;
@@ -90,16 +101,21 @@ static int choose_fold(const tn_fold_certificate *c, const int64_t *size, int F,
     return best;
 }
 
-static void deal(tn_index *ix, const component_list *list, int F, tn_fold_certificate *c) {
-    int64_t size[TN_MAX_FOLDS] = {0}, count[TN_MAX_CLASSES];
+static tn_status deal(tn_index *ix, const component_list *list, int F) {
+    int K = ix->n_classes;
+    int64_t size[TN_MAX_FOLDS] = {0}, *in_fold = calloc((size_t)F * (size_t)K, sizeof *in_fold); /* (F,K) */
+    class_counts c = {.n = 0};
+    if (!in_fold) return tn_fail_memory((size_t)F * (size_t)K * sizeof *in_fold, "the fold map");
     for (int64_t i = 0; i < list->n; i++) {
         const component *k = &list->part[i];
-        classes_of(ix, list, k, count);
-        int f = choose_fold(c, size, F, ix->n_classes, count);
+        classes_of(ix, list, k, &c);
+        int f = choose_fold(in_fold, size, F, K, &c);
         for (int32_t j = 0; j < k->n; j++) ix->fold[list->member[k->first + j]] = f;
-        for (int j = 0; j < ix->n_classes; j++) c->count[f][j] += count[j];
+        for (int j = 0; j < c.n; j++) in_fold[f * K + c.class[j]] += c.count[c.class[j]];
         size[f] += k->n;
     }
+    free(in_fold);
+    return TN_OK;
 }
 
 static tn_status check_class(const tn_cfg *cfg, const char *name, int64_t n_rows, int64_t n_parts) {
@@ -116,12 +132,13 @@ static tn_status check_class(const tn_cfg *cfg, const char *name, int64_t n_rows
 }
 
 static tn_status enough_of_each(const tn_cfg *cfg, const tn_index *ix, const component_list *list) {
-    int64_t rows[TN_MAX_CLASSES] = {0}, parts[TN_MAX_CLASSES] = {0}, count[TN_MAX_CLASSES];
+    int64_t rows[TN_MAX_CLASSES] = {0}, parts[TN_MAX_CLASSES] = {0};
+    class_counts c = {.n = 0};
     for (int64_t i = 0; i < list->n; i++) {
-        classes_of(ix, list, &list->part[i], count);
-        for (int k = 0; k < ix->n_classes; k++) {
-            rows[k] += count[k];
-            parts[k] += count[k] > 0;
+        classes_of(ix, list, &list->part[i], &c);
+        for (int j = 0; j < c.n; j++) {
+            rows[c.class[j]] += c.count[c.class[j]];
+            parts[c.class[j]]++;
         }
     }
     for (int k = 0; k < ix->n_classes; k++) TN_TRY(check_class(cfg, ix->class_name[k], rows[k], parts[k]));
@@ -151,8 +168,8 @@ static tn_status no_row(const tn_cfg *cfg, const tn_meta *m) {
 }
 
 tn_status tn_fold_foresee(const tn_cfg *cfg, const tn_meta *m) {
-    class_groups *of = calloc(TN_MAX_CLASSES, sizeof *of);
-    if (!of) return tn_fail_memory(TN_MAX_CLASSES * sizeof *of, "the groups");
+    class_groups *of = calloc((size_t)cfg->data.n_classes, sizeof *of);
+    if (!of) return tn_fail_memory((size_t)cfg->data.n_classes * sizeof *of, "the groups");
     int64_t n = 0;
     for (int64_t i = 0; i < m->n; i++) {
         if (m->label[i] < 0 || m->is_test[i]) continue;
@@ -174,21 +191,17 @@ tn_status tn_table_check(const tn_cfg *cfg) {
     return st;
 }
 
-static void warn_large(const tn_index *ix, const component_list *list, tn_fold_certificate *c) {
-    int64_t n_rows = 0, n_large = 0;
+static void find_largest(const component_list *list, tn_fold_certificate *c) {
+    int64_t n_rows = 0;
     const component *largest = NULL;
     for (int64_t i = 0; i < list->n; i++) n_rows += list->part[i].n;
     for (int64_t i = 0; i < list->n; i++) {
         if (!largest || list->part[i].n > largest->n) largest = &list->part[i];
-        n_large += list->part[i].n > 1 && list->part[i].n > n_rows / 100;
+        c->n_large += list->part[i].n > 1 && list->part[i].n > n_rows / 100;
     }
     c->n_components = list->n;
     c->largest_component = largest ? largest->n : 0;
-    if (n_large)
-        tn_warn(
-            "%lld groups have more than 1 %% of the rows each, and each stays in one fold; the largest has %d rows, "
-            "for example %s",
-            (long long)n_large, largest->n, ix->path[largest->root]);
+    c->largest_row = largest ? largest->root : -1;
 }
 
 tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *cert_out) {
@@ -210,9 +223,9 @@ tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *c
     st = enough_of_each(cfg, ix, &list);
     if (st == TN_OK) {
         qsort(list.part, (size_t)list.n, sizeof *list.part, larger_first);
-        deal(ix, &list, cfg->folds.count, cert_out);
-        warn_large(ix, &list, cert_out);
-        st = tn_leakage_count(cfg, ix, cert_out);
+        st = deal(ix, &list, cfg->folds.count);
+        find_largest(&list, cert_out);
+        if (st == TN_OK) st = tn_leakage_count(cfg, ix, cert_out);
     }
     component_free(&list);
     return st;
@@ -227,24 +240,6 @@ tn_status tn_fold_check(const tn_cfg *cfg, int n_folds) {
                          cfg->run_dir, n_folds, cfg->folds.count, n_folds);
 }
 
-void tn_fold_certificate_print(const tn_cfg *cfg, const tn_fold_certificate *c, FILE *out) {
-    fprintf(out, "fold");
-    for (int k = 0; k < cfg->data.n_classes; k++) fprintf(out, " %s", cfg->data.classes[k]);
-    fputc('\n', out);
-    for (int f = 0; f < cfg->folds.count; f++) {
-        fprintf(out, "%4d", f);
-        for (int k = 0; k < cfg->data.n_classes; k++)
-            fprintf(out, " %*lld", (int)strlen(cfg->data.classes[k]), (long long)c->count[f][k]);
-        fputc('\n', out);
-    }
-    fprintf(out, "components: %lld, the largest has %lld rows\n", (long long)c->n_components,
-            (long long)c->largest_component);
-    fprintf(out, "training rows that share content, look or group with a test row: %lld\n",
-            (long long)c->test_duplicates);
-    fprintf(out, "leakage: %lld groups, %lld duplicate pairs across folds\n", (long long)c->groups_across,
-            (long long)c->duplicates_across);
-}
-
 /* --- validation slice --------------------------------------------------------------------------------------------- */
 
 static int permutation_order(const void *a, const void *b) {
@@ -253,19 +248,28 @@ static int permutation_order(const void *a, const void *b) {
 }
 
 /* Add component k to the slice, and subtract its rows from what is still wanted of each class. */
-static void take_component(const component_list *list, const component *k, const int64_t *count, int K, int64_t *wanted,
+static void take_component(const component_list *list, const component *k, const class_counts *c, int64_t *wanted,
                            uint8_t *is_validation) {
     for (int32_t j = 0; j < k->n; j++) is_validation[list->member[k->first + j]] = 1;
-    for (int c = 0; c < K; c++) wanted[c] -= count[c];
+    for (int i = 0; i < c->n; i++) wanted[c->class[i]] -= c->count[c->class[i]];
+}
+
+/* How many of the rows are still wanted. */
+static int64_t useful_rows(const class_counts *c, const int64_t *wanted) {
+    int64_t n = 0;
+    for (int i = 0; i < c->n; i++) {
+        int64_t count = c->count[c->class[i]], left = wanted[c->class[i]];
+        n += left <= 0 ? 0 : count < left ? count : left;
+    }
+    return n;
 }
 
 static void fill_slice(const tn_index *ix, component_list *list, double share, uint8_t *is_validation) {
     int K = ix->n_classes;
-    int64_t wanted[TN_MAX_CLASSES] = {0}, count[TN_MAX_CLASSES];
-    for (int64_t i = 0; i < list->n; i++) {
-        classes_of(ix, list, &list->part[i], count);
-        for (int k = 0; k < K; k++) wanted[k] += count[k];
-    }
+    int64_t wanted[TN_MAX_CLASSES] = {0};
+    class_counts c = {.n = 0};
+    for (int64_t i = 0; i < list->n; i++)
+        for (int32_t j = 0; j < list->part[i].n; j++) wanted[ix->label[list->member[list->part[i].first + j]]]++;
     for (int k = 0; k < K; k++) {
         int64_t all = wanted[k];
         wanted[k] = (int64_t)(share * (double)all + 0.5);
@@ -274,10 +278,9 @@ static void fill_slice(const tn_index *ix, component_list *list, double share, u
     qsort(list->part, (size_t)list->n, sizeof *list->part, permutation_order);
     for (int64_t i = 0; i < list->n; i++) { /* take a component if at least half of its rows are still wanted */
         const component *k = &list->part[i];
-        int64_t useful = 0;
-        classes_of(ix, list, k, count);
-        for (int c = 0; c < K; c++) useful += wanted[c] <= 0 ? 0 : count[c] < wanted[c] ? count[c] : wanted[c];
-        if (2 * useful >= k->n && useful > 0) take_component(list, k, count, K, wanted, is_validation);
+        classes_of(ix, list, k, &c);
+        int64_t useful = useful_rows(&c, wanted);
+        if (2 * useful >= k->n && useful > 0) take_component(list, k, &c, wanted, is_validation);
     }
 }
 

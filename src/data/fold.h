@@ -19,12 +19,12 @@ typedef struct {
     int64_t n_components, largest_component;
     int64_t groups_across, duplicates_across; /* must be 0; counted independently from the finished map */
     int64_t test_duplicates;                  /* trainable rows in a component with a test row */
-    int64_t count[TN_MAX_FOLDS][TN_MAX_CLASSES];
+    int64_t n_large;                          /* components with several rows, more than 1 % of all trainable ones */
+    int32_t largest_row;                      /* a row of the largest component; -1: there is none */
 } tn_fold_certificate;
 
 /* Set ix->component and ix->fold.
- * Errors  TN_EARG a class has fewer components than there are folds, or folds.count < 3
- * Warns   about components with more than 1 % of the rows, with an example path */
+ * Errors  TN_EARG a class has fewer components than there are folds, or folds.count < 3 */
 tn_status tn_fold_assign(const tn_cfg *cfg, tn_index *ix, tn_fold_certificate *cert_out);
 
 /* Relations that connect two rows; bits may be combined. LOOK: similar perceptual hashes. Quarantined rows have no content and no
@@ -43,9 +43,6 @@ tn_status tn_table_check(const tn_cfg *cfg);
 
 /* Check that a fold map of n_folds folds (index.h, table.h) has folds.count folds. Errors TN_EARG names both numbers. */
 tn_status tn_fold_check(const tn_cfg *cfg, int n_folds);
-
-/* Print the certificate; its last line is "leakage: 0 groups, 0 duplicate pairs across folds". */
-void tn_fold_certificate_print(const tn_cfg *cfg, const tn_fold_certificate *c, FILE *out);
 
 /* Draw the validation slice of model f: a stratified share of the rows with fold >= 0 and fold != f, which splits no component, drawn
  * by Philox(folds.seed, TN_STREAM_VALIDATION, f). With folds.validation = held_out: the rows of fold f. is_validation (N): the

@@ -1,8 +1,8 @@
 /*
  * loader.c - a ring of slots for lanes, filled by threads.
  *
- * States of a slot: free -> pushed (rows known; threads take its images one by one) -> complete (all images done, CutMix applied
- * by the thread that finished the last one) -> popped -> free at the next pop. Slots are pushed and popped in order.
+ * States of a slot: free -> pushed (rows known; threads take its images one by one) -> complete (all images done, Mixup or CutMix
+ * applied by the thread that finished the last one) -> popped -> free at the next pop. Slots are pushed and popped in order.
  */
 #include "data/loader.h"
 
@@ -17,7 +17,7 @@
 typedef struct {
     int B, n_taken, n_done;
     int64_t position, *row;
-    unsigned char *image, *clean_image; /* clean: before CutMix; NULL without keep_clean */
+    unsigned char *image, *clean_image; /* clean: before mixing; NULL without keep_clean */
     float *extra, *clean_extra, *target;
     tn_mix mix;
     tn_status st;
@@ -27,7 +27,7 @@ typedef struct {
 
 struct tn_loader {
     tn_loader_spec spec;
-    const tn_augment *crop, *flip, *cutmix;
+    const tn_augment *crop, *flip, *vertical_flip, *mixup, *cutmix;
     int K, M;
     slot *ring; /* (depth) */
     int64_t n_pushed, n_popped;
@@ -61,9 +61,11 @@ tn_status tn_levels_check(const tn_cfg *cfg, const tn_index *ix) {
 }
 
 static const tn_augment *find(const tn_loader_spec *spec, tn_augment_kind kind) {
-    for (int i = 0; spec->training && i < spec->n_augment; i++)
-        if (spec->augment[i].kind == kind) return &spec->augment[i];
-    return NULL;
+    return tn_augment_find(spec->training ? spec->n_augment : 0, spec->augment, kind);
+}
+
+static bool mixes(const tn_loader *ld) {
+    return ld->mixup || ld->cutmix;
 }
 
 /* --- one image ---------------------------------------------------------------------------------------------------- */
@@ -93,7 +95,7 @@ static tn_status pixels_of(const tn_loader *ld, int64_t row, scratch *s, const u
                    ? TN_OK
                    : tn_fail(TN_EFORMAT, "row %lld: %d bytes for %d x %d pixels", (long long)row, n, *w, *h);
     }
-    int shrink = tn_shrink_for(*box, ld->spec.size_px);
+    int shrink = tn_view_shrink(ld->spec.view, *box, ld->spec.size_px);
     tn_box wanted = tn_box_shrunk(*box, shrink), got;
     tn_status st =
         tn_jpeg_decode_part(s->stored, (size_t)n, *w, *h, &wanted, shrink, &s->pixels, &s->pixels_room, &got);
@@ -113,24 +115,36 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
     int w = spec->index->width[row], h = spec->index->height[row];
     tn_box box =
         spec->view ? tn_view_box(spec->view, w, h) : tn_crop_draw(ld->crop, spec->seed, position, (uint64_t)row, w, h);
-    bool flip = spec->view ? spec->view->flip : tn_flip_draw(ld->flip, spec->seed, position, (uint64_t)row);
+    tn_box place = spec->view ? tn_view_place(spec->view, w, h, spec->size_px) : (tn_box){0};
+    unsigned flips = 0;
+    if (spec->view ? spec->view->flip : tn_flip_draw(ld->flip, spec->seed, position, (uint64_t)row))
+        flips |= TN_FLIP_ACROSS;
+    if (tn_flip_draw(ld->vertical_flip, spec->seed, position, (uint64_t)row)) flips |= TN_FLIP_DOWN;
     TN_TRY(pixels_of(ld, row, s, &pixels, &w, &h, &box));
     fill_target(ld, (spec->label ? spec->label : spec->index->label)[row], x->target + (size_t)i * (size_t)ld->K);
     if (ld->M) fill_extra(ld, row, x->extra + (size_t)i * (size_t)ld->M);
-    size_t S = (size_t)spec->size_px;
-    return tn_image_fit(pixels, w, h, box, flip, spec->size_px, x->image + (size_t)i * S * S * 3);
+    unsigned char *image = x->image + (size_t)i * (size_t)spec->size_px * (size_t)spec->size_px * 3;
+    if (spec->view) return tn_image_place(pixels, w, h, box, flips, spec->size_px, place, spec->view->around, image);
+    TN_TRY(tn_image_fit(pixels, w, h, box, flips, spec->size_px, image));
+    return tn_augment_image(spec->training ? spec->n_augment : 0, spec->augment, spec->seed, position, (uint64_t)row,
+                            spec->size_px, image);
 }
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
-/* Finish a lane whose images are all done: keep the clean copy and apply CutMix. */
+/* Finish a lane whose images are all done: keep the clean copy, and apply Mixup or else CutMix. */
 static tn_status finish(const tn_loader *ld, slot *x) {
-    size_t B = (size_t)x->B, S = (size_t)ld->spec.size_px;
+    const tn_loader_spec *spec = &ld->spec;
+    size_t B = (size_t)x->B, S = (size_t)spec->size_px;
     if (x->clean_image) {
         memcpy(x->clean_image, x->image, B * S * S * 3);
         memcpy(x->clean_extra, x->extra, B * (size_t)ld->M * sizeof *x->extra);
     }
-    return tn_cutmix(ld->cutmix, ld->spec.seed, (uint64_t)x->position, x->B, ld->spec.size_px, ld->K, ld->M, x->image,
+    if (ld->mixup)
+        TN_TRY(tn_mixup(ld->mixup, spec->seed, (uint64_t)x->position, x->B, spec->size_px, ld->K, ld->M, x->image,
+                        x->target, x->extra, &x->mix));
+    if (!ld->cutmix || x->mix.lambda < 1) return TN_OK;
+    return tn_cutmix(ld->cutmix, spec->seed, (uint64_t)x->position, x->B, spec->size_px, ld->K, ld->M, x->image,
                      x->target, x->extra, &x->mix);
 }
 
@@ -166,7 +180,7 @@ static void *work(void *context) {
         pthread_mutex_lock(&ld->lock);
         note_failure(x, st);
         if (++x->n_done < x->B) continue;
-        if (ld->cutmix &&
+        if (mixes(ld) &&
             x->st == TN_OK) { /* no lock is needed: no other thread uses a lane whose images are all done */
             pthread_mutex_unlock(&ld->lock);
             st = finish(ld, x);
@@ -197,7 +211,7 @@ static tn_status make_ring(tn_loader *ld) {
         x->extra = malloc(B * (size_t)ld->M * sizeof *x->extra + 1);
         x->mix.partner = malloc(B * sizeof *x->mix.partner);
         ok = x->row && x->image && x->target && x->extra && x->mix.partner;
-        if (!ok || !ld->cutmix || !ld->spec.keep_clean) continue;
+        if (!ok || !mixes(ld) || !ld->spec.keep_clean) continue;
         x->clean_image = malloc(B * S * S * 3);
         x->clean_extra = malloc(B * (size_t)ld->M * sizeof *x->clean_extra + 1);
         ok = x->clean_image && x->clean_extra;
@@ -213,6 +227,8 @@ tn_status tn_loader_new(const tn_loader_spec *spec, tn_loader **out) {
     ld->spec = *spec;
     ld->crop = find(spec, TN_AUG_CROP);
     ld->flip = find(spec, TN_AUG_FLIP);
+    ld->vertical_flip = find(spec, TN_AUG_VERTICAL_FLIP);
+    ld->mixup = find(spec, TN_AUG_MIXUP);
     ld->cutmix = find(spec, TN_AUG_CUTMIX);
     ld->K = spec->index->n_classes;
     ld->M = tn_extra_units(spec->index, spec->metadata_levels);
@@ -300,7 +316,7 @@ tn_status tn_loader_pop(tn_loader *ld, tn_lane *out) {
     ld->waited_s += tn_now_s() - begin;
     const float *extra = ld->M ? x->extra : NULL;
     *out = (tn_lane){.B = x->B, .row = x->row, .image = x->image, .extra = extra, .target = x->target, .mix = x->mix};
-    if (ld->spec.keep_clean) { /* without CutMix the clean copy is the lane itself */
+    if (ld->spec.keep_clean) { /* without mixing the clean copy is the lane itself */
         out->clean_image = x->clean_image ? x->clean_image : x->image;
         out->clean_extra = ld->M && x->clean_image ? x->clean_extra : extra;
     }

@@ -5,12 +5,13 @@
  *   TN_TRY(tn_loader_pop(ld, &lane));           // main thread; the oldest lane, valid until the next pop
  *
  * Threads read, check, decode (libjpeg-turbo), crop and resize single images; the thread that finishes the last image of a lane
- * applies CutMix. The result does not depend on the threads. A decode or checksum error is the status of that lane's pop.
+ * applies Mixup, or CutMix if that did not mix it. The result does not depend on the threads. A decode or checksum error is the
+ * status of that lane's pop.
  */
 #ifndef TN_DATA_LOADER_H
 #define TN_DATA_LOADER_H
 
-#include "data/augment.h"
+#include "augment/augment.h"
 #include "data/index.h"
 #include "data/shard.h"
 #include "data/view.h"
@@ -25,7 +26,7 @@ typedef struct {
     int n_augment;
     double label_smoothing; /* training only */
     const int32_t *label;   /* (N) label to train with, -1 = none; NULL = labels of the index */
-    bool keep_clean;        /* also return the images before CutMix */
+    bool keep_clean;        /* also return the images before they were mixed */
     int metadata_levels;    /* number of category columns, from cat1 on, given as one-hots; M = sum of their n_values */
     tn_input_norm norm;     /* for the net that gets the bytes; the loader does not use it */
     const tn_image_view *view; /* evaluation only; NULL: the centre square */
@@ -37,9 +38,9 @@ typedef struct {
     const unsigned char *image;       /* (B,S,S,3) */
     const float *extra;               /* (B,M) category one-hots; NULL if M = 0 */
     const float *target;              /* (B,K); rows without label: zeros */
-    const unsigned char *clean_image; /* before CutMix; NULL without keep_clean */
+    const unsigned char *clean_image; /* before mixing; NULL without keep_clean */
     const float *clean_extra;
-    tn_mix mix; /* how CutMix mixed the rows */
+    tn_mix mix; /* how the rows were mixed */
 } tn_lane;
 
 typedef struct tn_loader tn_loader;

@@ -3,21 +3,17 @@
 
 #include "base/utf8.h"
 #include "cfg/nearest.h"
+#include "data/class_map.h"
 #include "store/alike.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-int tn_class_of(const tn_cfg *cfg, const char *label) {
-    for (int k = 0; k < cfg->data.n_classes; k++)
-        if (strcmp(cfg->data.classes[k], label) == 0) return k;
-    return -1;
-}
-
 typedef struct {
     const tn_cfg *cfg;
     const tn_csv *t;
+    tn_class_map classes;
     int path, label, truth, split, group, cat[TN_MAX_LEVELS];
 } columns;
 
@@ -123,7 +119,7 @@ static tn_status no_class(const columns *c, int64_t row, int column, const char 
 /* -1 for an empty field. */
 static tn_status class_at(const columns *c, int64_t row, int column, int32_t *out) {
     const char *text = column < 0 ? "" : tn_csv_at(c->t, row, column);
-    *out = *text ? tn_class_of(c->cfg, text) : -1;
+    *out = *text ? tn_class_map_find(&c->classes, text) : -1;
     return !*text || *out >= 0 ? TN_OK : no_class(c, row, column, text);
 }
 
@@ -196,7 +192,10 @@ static tn_status read_into(const tn_cfg *cfg, tn_meta *m) {
     trim_columns(&c, m->table);
     m->n = tn_csv_rows(m->table);
     TN_TRY(allocate(m, c.group >= 0));
-    TN_TRY(fill(&c, m));
+    TN_TRY(tn_class_map_new(cfg, &c.classes));
+    tn_status st = fill(&c, m);
+    tn_class_map_free(&c.classes);
+    TN_TRY(st);
     return check_duplicates(&c, m);
 }
 

@@ -28,8 +28,6 @@ typedef struct tn_meta {
     tn_csv *table;
 } tn_meta;
 
-/* The index of a label in cfg->data.classes; -1: not in the list. */
-int tn_class_of(const tn_cfg *cfg, const char *label);
 tn_status tn_meta_read(const tn_cfg *cfg, tn_meta **out);
 void tn_meta_free(tn_meta **meta);
 

@@ -71,7 +71,7 @@ static void shrink_settings(tn_cfg *c) {
     c->model.width = 0.25;
     c->model.depth = 0.35;
     c->model.stem_stride = 1;
-    c->model.head_units = at_most(c->model.head_units, 16);
+    c->model.head_units = at_most(tn_cfg_head_units(c), 16);
     c->model.pretrained[0] = c->model.pretrained_given[0] = 0;
     c->train.lanes = LANES;
     c->train.lane_images = LANE_IMAGES;

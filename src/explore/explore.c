@@ -58,7 +58,7 @@ tn_status tn_explore_write(const tn_cfg *cfg, const tn_index *ix, const char *qu
     TN_TRY(write_head(cfg, ix, out));
     TN_TRY(tn_explore_classes(ix, out));
     TN_TRY(tn_explore_sizes(cfg, ix, out));
-    TN_TRY(tn_explore_categories(ix, out));
+    TN_TRY(tn_explore_categories(cfg, ix, out));
     TN_TRY(tn_explore_duplicates(cfg, ix, out));
     return tn_explore_quarantine(ix, quarantine, out);
 }
@@ -68,7 +68,7 @@ tn_status tn_explore_write(const tn_cfg *cfg, const tn_index *ix, const char *qu
 /* The paths and inputs of the stage. */
 typedef struct {
     char shards[TN_PATH_BYTES], folds[TN_PATH_BYTES], folder[TN_PATH_BYTES];
-    char inputs[2 * TN_HEX_BYTES + 16];
+    char inputs[2 * TN_HEX_BYTES + 64];
 } places;
 
 static tn_status find_places(const tn_cfg *cfg, places *p) {
@@ -77,11 +77,13 @@ static tn_status find_places(const tn_cfg *cfg, places *p) {
     return tn_path(p->folder, "%s/explore", cfg->run_dir);
 }
 
-static tn_status find_inputs(places *p) {
+/* The smoothing of the category levels counts as an input: with another one the tables are made anew, not refused. */
+static tn_status find_inputs(const tn_cfg *cfg, places *p) {
     char shards[TN_HEX_BYTES], folds[TN_HEX_BYTES];
     TN_TRY(tn_done_digest(p->shards, "preprocess", shards));
     TN_TRY(tn_done_digest(p->folds, "preprocess", folds));
-    snprintf(p->inputs, sizeof p->inputs, "shards %s\nfolds %s\n", shards, folds);
+    snprintf(p->inputs, sizeof p->inputs, "shards %s\nfolds %s\nprior_count %.17g\n", shards, folds,
+             cfg->reduce.prior_count);
     return TN_OK;
 }
 
@@ -125,7 +127,7 @@ tn_status tn_explore(tn_run *run, const tn_cfg *cfg) {
     places p = {.inputs = ""};
     bool valid = false;
     tn_status st = find_places(cfg, &p);
-    if (st == TN_OK && run->rank == 0) st = find_inputs(&p);
+    if (st == TN_OK && run->rank == 0) st = find_inputs(cfg, &p);
     TN_TRY(tn_agree(run, st));
     tn_done want = {.stage = "explore", .settings = "", .inputs = p.inputs};
     TN_TRY(tn_done_begin_all(run, p.folder, "explore", &want, &valid));

@@ -5,8 +5,9 @@
  *
  * Reads      <run>/shards: dataset.h5, quarantine.csv; <run>/folds: folds.h5
  * Writes     <run>/explore: explore.md, DONE; prints explore.md on stdout
- * Tables     classes, image sizes, category columns, duplicates, quarantined images
- * Identity   no settings, only its inputs: the digests of shards and folds
+ * Tables     classes (a line for each, however many they are), image sizes, category columns and how many of their levels help
+ *            (levels.h), duplicates, quarantined images
+ * Identity   no settings, only inputs: the digests of shards and folds, and reduce.prior_count, which levels.h needs
  */
 #ifndef TN_EXPLORE_EXPLORE_H
 #define TN_EXPLORE_EXPLORE_H

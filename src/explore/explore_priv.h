@@ -20,7 +20,7 @@ void tn_explore_share(FILE *out, int64_t part, int64_t all);
 
 tn_status tn_explore_classes(const tn_index *ix, FILE *out);
 tn_status tn_explore_sizes(const tn_cfg *cfg, const tn_index *ix, FILE *out);
-tn_status tn_explore_categories(const tn_index *ix, FILE *out);
+tn_status tn_explore_categories(const tn_cfg *cfg, const tn_index *ix, FILE *out);
 tn_status tn_explore_duplicates(const tn_cfg *cfg, const tn_index *ix, FILE *out);
 tn_status tn_explore_quarantine(const tn_index *ix, const char *path, FILE *out);
 

@@ -3,7 +3,7 @@
  *
  *   TN_TRY(tn_confident_judge(N, K, p, label, judged, TN_PRUNE_NOISE_RATE, suspicious));
  *
- * Input    p (N,K) out-of-fold posteriors: each row predicted by models that were not trained on it.
+ * Input    p: N rows (score/prow.h) of out-of-fold posteriors: each row predicted by models that were not trained on it.
  * Formula  t_k = mean of p_k over the rows labelled k (at least 2e-6).
  *          C[i][j] = number of rows labelled i that are confidently j: j is the only class with p_j >= t_j - 1e-6, or argmax p
  *          if there are several; the diagonal is at least 1. Calibrated: row i is scaled to the number of rows labelled i and
@@ -14,7 +14,9 @@
  * Source   Northcutt, Jiang, Chuang 2021, "Confident Learning", sections 3.1-3.3 ("prune by noise rate", "both"); the
  *          constants and roundings are those of cleanlab 2.9, with which tests/golden/confident.h was made
  * Ties     the lower row first
- * Cost     K sorts of every class: K N log N
+ * Listed   with more than TN_WHOLE_CLASSES classes a row can be confidently in a class only if it lists it
+ * Cost     one sort of a class for each class that its rows are taken for, at most K N log N; memory 25 N + 24 K bytes, and 20 for each
+ *          row of the largest class
  * All functions are local. label, judged (N): rows with judged = 0 are ignored.
  */
 #ifndef TN_FILTER_CONFIDENT_H
@@ -26,9 +28,9 @@
 void tn_confident_thresholds(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
                              double *threshold_out);
 
-/* threshold_out (K): as above. joint_out (K,K): C, calibrated. */
-void tn_confident_joint(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
-                        double *threshold_out, int64_t *joint_out);
+/* threshold_out (K): as above. joint_out (K,K): C, calibrated. Errors TN_ENOMEM. */
+tn_status tn_confident_joint(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
+                             double *threshold_out, int64_t *joint_out);
 
 /* suspicious_out (N) 0/1; 0 where judged is 0. Errors TN_ENOMEM. */
 tn_status tn_confident_judge(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,

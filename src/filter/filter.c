@@ -2,6 +2,7 @@
 #include "filter/filter.h"
 
 #include "base/progress.h"
+#include "cfg/shown.h"
 #include "data/fold.h"
 #include "filter/posteriors.h"
 #include "score/metric.h"
@@ -22,7 +23,7 @@ typedef struct {
     char folder[TN_PATH_BYTES];
     char *inputs;          /* digests of all inputs */
     bool previous_skipped; /* the round was skipped, because rounds ended before it */
-    float *z, *slab;       /* (N,K): posteriors of one fold; sum of slabs, later their mean */
+    float *z, *slab;       /* N rows (prow.h): posteriors of one fold; sum of slabs, later their mean */
     uint8_t *judged, *any; /* (N): is the row judged in this overlay; in any */
     int32_t *n_slabs;      /* (N): slabs in the sum */
     int32_t *category;     /* (N) value of cat1; NULL without categories */
@@ -52,26 +53,25 @@ static void rows_with_fold(filter *s) {
 }
 
 static void vote(filter *s, int64_t i, int f, const float *z) {
-    bool keep = tn_argmax(s->ix->n_classes, z) == s->ix->label[i];
+    bool keep = tn_prow_argmax(s->ix->n_classes, z) == s->ix->label[i];
     s->votes[i * s->cfg->folds.count + f] = keep ? TN_VOTE_KEEP : TN_VOTE_DROP;
 }
 
 /* Add the slab of fold f in s->z to the ledger's sums, for the rows in s->judged. */
 static void add_to_ledger(filter *s, int f) {
-    int K = s->ix->n_classes;
+    int K = s->ix->n_classes, W = tn_prow_width(K);
     for (int64_t i = 0; i < s->ix->n; i++) {
         if (!s->judged[i]) continue;
         s->any[i] = 1;
-        s->n_slabs[i]++;
-        for (int k = 0; k < K; k++) s->slab[i * K + k] += s->z[i * K + k];
-        vote(s, i, f, s->z + i * K);
+        tn_prow_add(K, s->n_slabs[i]++, s->z + i * W, s->slab + i * W);
+        vote(s, i, f, s->z + i * W);
     }
 }
 
 static void mean_of_slabs(filter *s) {
     int K = s->ix->n_classes;
     for (int64_t i = 0; i < s->ix->n; i++)
-        for (int k = 0; k < K && s->n_slabs[i] > 0; k++) s->slab[i * K + k] /= (float)s->n_slabs[i];
+        if (s->n_slabs[i] > 0) tn_prow_end(K, s->n_slabs[i], s->slab + i * tn_prow_width(K));
 }
 
 /* --- judgement ---------------------------------------------------------------------------------------------------- */
@@ -167,11 +167,24 @@ static tn_status out_of_fold(filter *s) {
     TN_TRY(s->posteriors ? tn_posteriors_foreign(s->posteriors, s->ix, s->slab)
                          : tn_posteriors_out_of_fold(s->cfg, s->ix, s->round, s->slab));
     for (int64_t i = 0; i < s->ix->n; i++)
-        if (s->any[i]) vote(s, i, s->ix->fold[i], s->slab + i * s->ix->n_classes);
+        if (s->any[i]) vote(s, i, s->ix->fold[i], s->slab + i * tn_prow_width(s->ix->n_classes));
     return same_for_all(s);
 }
 
 /* --- summary ------------------------------------------------------------------------------------------------------ */
+
+/* "worn 3 of 40, cooked 2 of 30": of many classes, those with the most suspicious rows. */
+static void list_classes(const filter *s, const int64_t *suspicious, const int64_t *judged, char out[1024]) {
+    double key[TN_MAX_CLASSES];
+    int class[TN_MOST_SHOWN], K = s->ix->n_classes;
+    for (int k = 0; k < K; k++) key[k] = (double)suspicious[k];
+    int n = tn_shown(K, key, class);
+    size_t at = 0;
+    for (int i = 0; i < n && at < 1024; i++)
+        at += (size_t)snprintf(out + at, 1024 - at, "%s%s %" PRId64 " of %" PRId64, i ? ", " : "",
+                               s->ix->class_name[class[i]], suspicious[class[i]], judged[class[i]]);
+    if (K > n && at < 1024) snprintf(out + at, 1024 - at, ", and %d more classes", K - n);
+}
 
 static void say_result(const filter *s) {
     int64_t judged[TN_MAX_CLASSES] = {0}, suspicious[TN_MAX_CLASSES] = {0}, n_judged = 0, n_suspicious = 0;
@@ -182,11 +195,9 @@ static void say_result(const filter *s) {
         suspicious[s->ix->label[i]] += s->out.verdict[i] != TN_VERDICT_KEEP;
         tn_filter_score_add(&score, s->out.verdict[i], s->ix->label[i], s->ix->truth[i]);
     }
-    char text[1024] = "";
+    char text[1024];
+    list_classes(s, suspicious, judged, text);
     for (int k = 0; k < s->ix->n_classes; k++) {
-        size_t at = strlen(text);
-        snprintf(text + at, sizeof text - at, "%s%s %" PRId64 " of %" PRId64, k ? ", " : "", s->ix->class_name[k],
-                 suspicious[k], judged[k]);
         n_judged += judged[k];
         n_suspicious += suspicious[k];
     }
@@ -202,7 +213,7 @@ static void say_result(const filter *s) {
 /* --- the work of rank 0 ------------------------------------------------------------------------------------------- */
 
 static tn_status allocate(filter *s) {
-    size_t n = (size_t)s->ix->n, floats = n * (size_t)s->ix->n_classes, F = (size_t)s->cfg->folds.count;
+    size_t n = (size_t)s->ix->n, floats = n * (size_t)tn_prow_width(s->ix->n_classes), F = (size_t)s->cfg->folds.count;
     s->z = calloc(floats + 1, sizeof *s->z);
     s->slab = calloc(floats + 1, sizeof *s->slab);
     s->judged = calloc(n + 1, 1);

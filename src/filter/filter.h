@@ -11,7 +11,7 @@
  *              Models of one fold with other sizes and seeds are averaged first, in list order.
  *              With a file of posteriors (--posteriors) its rows are used for any method; one overlay for all folds.
  *              Original labels are judged in every round, so a dropped row can come back.
- * Slab         posteriors (N,K) of the models of one fold.
+ * Slab         posteriors of the models of one fold: N rows (score/prow.h).
  * Rule         judge.h. The ledger (ledger.h) uses the mean of all slabs that have a row.
  * Rounds       the filter after round r >= 1 first compares round r with round r - 1: by the validation score (geometric
  *              mean F1, then macro F1), averaged over the cells used. If round r is not better, filter/r<r+1> is published
@@ -19,7 +19,7 @@
  * Source       Nguyen et al. 2020, SELF, algorithm 1
  *
  * Cost     N x K x F additions on rank 0; the other ranks wait.
- * Memory   on rank 0: 8 K + F + 20 bytes per row, and 50 more while the ledger is written, for any number of sizes and seeds;
+ * Memory   on rank 0: 8 W + F + 20 bytes per row (W = K up to TN_WHOLE_CLASSES classes, else 34), and 50 more while the ledger is written, for any number of sizes and seeds;
  *          floors and rankings need all rows of a class at once. Measured with 5 classes, 10 folds, 2 x 10^6 rows
  *          (tests/bench/bench_filter): 124 bytes per row, 1.2 GB for 10^7 rows. Also the index, on every rank: 90 bytes per
  *          row with paths of 15 letters. More ranks do not reduce this.

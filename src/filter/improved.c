@@ -15,11 +15,13 @@ typedef struct {
 /* Compute the validation score of a cell's kept evaluation again, from its p and the given labels. */
 static tn_status score_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, float *p, uint8_t *validation,
                             mean_score *sum) {
-    tn_confusion c = {.K = ix->n_classes};
+    tn_counts c = {.K = 0};
     TN_TRY(tn_validation_draw(cfg, ix, cell->fold, validation));
     TN_TRY(tn_posteriors_cell(cfg, ix, cell, "p", p));
-    tn_confusion_rows(&c, ix->n, p, ix->label, validation);
+    TN_TRY(tn_counts_new(ix->n_classes, &c));
+    tn_counts_rows(&c, ix->n, p, ix->label, validation);
     tn_score s = tn_score_of(&c);
+    tn_counts_free(&c);
     sum->gmean += s.gmean;
     sum->macro += s.macro;
     sum->n_cells++;
@@ -27,7 +29,7 @@ static tn_status score_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell
 }
 
 static tn_status score_round(const tn_cfg *cfg, const tn_index *ix, int round, mean_score *out) {
-    size_t n_bytes = (size_t)(ix->n * ix->n_classes) * sizeof(float) + 1;
+    size_t n_bytes = (size_t)(ix->n * tn_prow_width(ix->n_classes)) * sizeof(float) + 1;
     tn_cell *cell = calloc((size_t)tn_cell_count(cfg), sizeof *cell);
     float *p = malloc(n_bytes);
     uint8_t *validation = malloc((size_t)ix->n + 1);

@@ -2,22 +2,19 @@
 #include "filter/judge.h"
 
 #include "filter/confident.h"
-#include "score/metric.h"
+#include "score/prow.h"
 
 #include <stdlib.h>
 
 static float margin_of(int K, const float *z, int label) {
-    float other = -1;
-    for (int k = 0; k < K; k++)
-        if (k != label && z[k] > other) other = z[k];
-    return other - z[label];
+    return tn_prow_other(K, z, label) - tn_prow_at(K, z, label);
 }
 
 static tn_status find_suspicious(const tn_judge_rows *r, const tn_judge_rules *rules, tn_judgement *out) {
-    for (int64_t i = 0; i < r->N; i++) {
+    for (int64_t i = 0, W = tn_prow_width(r->K); i < r->N; i++) {
         TN_ASSERT(!r->judged[i] || (r->label[i] >= 0 && r->label[i] < r->K));
-        out->suggested[i] = tn_argmax(r->K, r->z + i * r->K);
-        out->margin[i] = r->judged[i] ? margin_of(r->K, r->z + i * r->K, r->label[i]) : 0;
+        out->suggested[i] = tn_prow_argmax(r->K, r->z + i * W);
+        out->margin[i] = r->judged[i] ? margin_of(r->K, r->z + i * W, r->label[i]) : 0;
         out->reason[i] = out->margin[i] > 0; /* 0/1: suspicious */
     }
     if (rules->method == TN_SELF_CONFIDENT)
@@ -62,7 +59,8 @@ static tn_status keep_shares(const tn_judge_rows *r, const int32_t *part, int n_
     for (int64_t i = 0; st == TN_OK && i < r->N; i++) {
         if (!r->judged[i] || part[i] < 0) continue;
         n_judged[part[i]]++;
-        if (reason[i] == TN_REASON_SUSPICIOUS) list[n++] = (suspect){part[i], r->z[i * r->K + r->label[i]], i};
+        if (reason[i] == TN_REASON_SUSPICIOUS)
+            list[n++] = (suspect){part[i], tn_prow_at(r->K, r->z + i * tn_prow_width(r->K), r->label[i]), i};
     }
     if (n > 0) qsort(list, (size_t)n, sizeof *list, most_believed);
     for (int64_t from = 0, to; from < n; from = to) {

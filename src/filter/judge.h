@@ -22,7 +22,7 @@
 typedef struct {
     int64_t N;
     int K;
-    const float *z;          /* (N,K) */
+    const float *z;          /* N rows (score/prow.h) */
     const int32_t *label;    /* (N) */
     const uint8_t *judged;   /* (N) 0/1 */
     const int32_t *category; /* (N) from 0 to n_categories - 1; negative: no category. NULL: the data set has none */

@@ -3,6 +3,7 @@
 
 #include "cfg/cell.h"
 #include "filter/confident.h"
+#include "score/prow.h"
 #include "store/csv.h"
 #include "store/done.h"
 #include "store/h5.h"
@@ -22,18 +23,21 @@ static int count_votes(const tn_ledger *l, int64_t i, uint8_t vote) {
 }
 
 static float p_label(const tn_ledger *l, int64_t i) {
-    return l->z[i * l->ix->n_classes + l->ix->label[i]];
+    int K = l->ix->n_classes;
+    return tn_prow_at(K, l->z + i * tn_prow_width(K), l->ix->label[i]);
 }
 
 /* 0 for a row that is not judged. t (K): tn_confident_thresholds. */
 static double log_odds(const tn_ledger *l, const double *t, int64_t i) {
     if (!l->judged[i]) return 0;
     int K = l->ix->n_classes, label = l->ix->label[i];
-    const float *z = l->z + i * K;
+    const float *z = l->z + i * tn_prow_width(K);
     double other = LEAST_POSTERIOR;
-    for (int k = 0; k < K; k++)
-        if (k != label) other = fmax(other, (double)z[k] / t[k]);
-    return log(other / fmax(LEAST_POSTERIOR, (double)z[label] / t[label]));
+    for (int j = 0, n = tn_prow_listed(K, z); j < n; j++) {
+        int k = tn_prow_class(K, z, j);
+        if (k != label) other = fmax(other, (double)tn_prow_value(K, z, j) / t[k]);
+    }
+    return log(other / fmax(LEAST_POSTERIOR, (double)tn_prow_at(K, z, label) / t[label]));
 }
 
 /* --- CSV ---------------------------------------------------------------------------------------------------------- */
@@ -189,8 +193,11 @@ tn_status tn_ledger_last(const tn_cfg *cfg, char path_out[TN_PATH_BYTES]) {
 /* --- scoring with the truth column -------------------------------------------------------------------------------- */
 
 void tn_filter_score_add(tn_filter_score *s, uint8_t verdict, int32_t label, int32_t truth) {
-    if (verdict == TN_VERDICT_NOT_JUDGED || truth < 0) return;
+    if (verdict == TN_VERDICT_NOT_JUDGED) return;
     bool wrong = truth != label, suspicious = verdict != TN_VERDICT_KEEP;
+    s->labels++;
+    s->flagged += suspicious;
+    if (truth < 0) return;
     s->judged++;
     s->wrong += wrong;
     s->dropped += suspicious;

@@ -8,7 +8,8 @@
  * metadata.csv, from 0. round. truth: only if the job file names a truth column.
  *
  * log_odds: log of (max over c != y of z_c / t_c) / (z_y / t_y), with the thresholds t of confident.h, the mean probability
- * that models give to labels of a class. It ranks wrong labels best: docs/decisions/ledger-ranking.md.
+ * that models give to labels of a class. It ranks wrong labels best: docs/decisions/ledger-ranking.md. With more than TN_WHOLE_CLASSES
+ * classes only those that the row lists are compared (score/prow.h).
  *
  * votes: one letter per fold: k keep, d drop (the argmax of its model is not the label), - its model does not judge the row;
  * votes_drop and votes_keep count them.
@@ -31,7 +32,7 @@ typedef struct {
     int round, n_folds;
     bool with_truth;
     const tn_judgement *judgement; /* (N) */
-    const float *z;                /* (N,K) posteriors that the rows were judged by */
+    const float *z;                /* N rows (score/prow.h): posteriors that the rows were judged by */
     const uint8_t *judged;         /* (N) 0/1 */
     const uint8_t *votes;          /* (N, n_folds) */
 } tn_ledger;
@@ -45,11 +46,12 @@ tn_status tn_ledger_file(const tn_cfg *cfg, int round, const char *name, char pa
 /* The same for ledger.csv of the last round that has one. Local. */
 tn_status tn_ledger_last(const tn_cfg *cfg, char path_out[TN_PATH_BYTES]);
 
-/* How well a filter finds wrong labels, measured with the truth column. */
+/* How many labels a filter flags, and how many of them are wrong by the truth column. */
 typedef struct {
-    int64_t judged, wrong;  /* judged rows with known truth; how many of them have a wrong label */
-    int64_t dropped, found; /* suspicious rows not kept by a floor; how many of them have a wrong label */
-} tn_filter_score;          /* precision: found / dropped; recall: found / wrong; chance: dropped * wrong / judged */
+    int64_t labels, flagged; /* judged rows; suspicious ones not kept by a floor */
+    int64_t judged, wrong;   /* judged rows with known truth; how many of them have a wrong label */
+    int64_t dropped, found;  /* flagged rows with known truth; how many of them have a wrong label */
+} tn_filter_score;           /* precision: found / dropped; recall: found / wrong; chance: dropped * wrong / judged */
 void tn_filter_score_add(tn_filter_score *s, uint8_t verdict, int32_t label, int32_t truth);
 /* Score ledger.h5 (path) with the truth column that the table has now, which may be newer than the filter. Both are read in blocks.
  * Local.

@@ -20,57 +20,58 @@ static bool is_of(const tn_index *ix, int64_t row, int fold) {
     return fold < 0 || ix->fold[row] == fold;
 }
 
-/* Add the rows of a fold (-1: all rows) to out (N,K), reading a block at a time. */
-static tn_status add_rows(tn_h5 *f, const char *path, const tn_index *ix, const char *name, int fold, float *block,
-                          float *out) {
-    int K = ix->n_classes;
+/* Add the rows of a fold (-1: all rows) to out (N rows), reading a block at a time. n_before: cells added before. */
+static tn_status add_rows(tn_h5 *f, const char *path, const tn_index *ix, const char *name, int fold, int n_before,
+                          float *block, float *out) {
+    int K = ix->n_classes, W = tn_prow_width(K);
     for (int64_t first = 0; first < ix->n; first += BLOCK_ROWS) {
         int64_t n = ix->n - first < BLOCK_ROWS ? ix->n - first : BLOCK_ROWS;
         TN_TRY(tn_h5_read_rows(f, name, TN_H5_F32, first, n, block));
         for (int64_t i = 0; i < n; i++) {
-            if (ix->fold[first + i] >= 0) TN_TRY(tn_probability_check(path, ix, first + i, block + i * K, TRAIN_AGAIN));
-            for (int k = 0; k < K && is_of(ix, first + i, fold); k++) out[(first + i) * K + k] += block[i * K + k];
+            if (ix->fold[first + i] >= 0) TN_TRY(tn_probability_check(path, ix, first + i, block + i * W, TRAIN_AGAIN));
+            if (is_of(ix, first + i, fold)) tn_prow_add(K, n_before, block + i * W, out + (first + i) * W);
         }
     }
     return TN_OK;
 }
 
-static tn_status add_slab(tn_h5 *f, const char *path, const tn_index *ix, const char *name, int fold, float *out) {
-    int64_t shape[2];
+static tn_status add_slab(tn_h5 *f, const char *path, const tn_index *ix, const char *name, int fold, int n_before,
+                          float *out) {
+    int64_t shape[2], width = tn_prow_width(ix->n_classes);
     TN_TRY(tn_h5_check_stamp(f, path, "posteriors", 1));
     TN_TRY(tn_h5_shape(f, name, 2, shape));
-    if (shape[0] != ix->n || shape[1] != ix->n_classes)
-        return tn_fail(TN_EFORMAT, "%s: is of another data set: %lld x %lld, not %lld x %d", path, (long long)shape[0],
-                       (long long)shape[1], (long long)ix->n, ix->n_classes);
-    size_t n_bytes = BLOCK_ROWS * (size_t)ix->n_classes * sizeof(float);
+    if (shape[0] != ix->n || shape[1] != width)
+        return tn_fail(TN_EFORMAT, "%s: is of another data set: %lld x %lld, not %lld x %lld", path,
+                       (long long)shape[0], (long long)shape[1], (long long)ix->n, (long long)width);
+    size_t n_bytes = BLOCK_ROWS * (size_t)width * sizeof(float);
     float *block = malloc(n_bytes);
-    tn_status st = block ? add_rows(f, path, ix, name, fold, block, out) : tn_fail_memory(n_bytes, path);
+    tn_status st = block ? add_rows(f, path, ix, name, fold, n_before, block, out) : tn_fail_memory(n_bytes, path);
     free(block);
     return st;
 }
 
 static tn_status add_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *name, int fold,
-                          float *out) {
+                          int n_before, float *out) {
     char path[TN_PATH_BYTES];
     tn_h5 *f = NULL;
     TN_TRY(tn_cell_folder(cfg, "train", cell, path));
     TN_TRY(tn_done_file(path, "posteriors.h5", "train", path));
     TN_TRY(tn_h5_open(path, &f));
-    tn_status st = add_slab(f, path, ix, name, fold, out);
+    tn_status st = add_slab(f, path, ix, name, fold, n_before, out);
     tn_h5_close(&f);
     return st;
 }
 
 static void clear(const tn_index *ix, float *out) {
-    memset(out, 0, (size_t)(ix->n * ix->n_classes) * sizeof *out);
+    memset(out, 0, (size_t)(ix->n * tn_prow_width(ix->n_classes)) * sizeof *out);
 }
 
 tn_status tn_posteriors_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *name, float *out) {
     clear(ix, out);
-    return add_cell(cfg, ix, cell, name, -1, out);
+    return add_cell(cfg, ix, cell, name, -1, 0, out);
 }
 
-/* Add the mean over the cells of a fold, in cell order, to the rows of fold `only` (-1: all) of out (N,K), which are 0 before. */
+/* Add the mean over the cells of a fold, in cell order, to the rows of fold `only` (-1: all) of out (N rows), which are 0 before. */
 static tn_status mean_of_cells(const tn_cfg *cfg, const tn_index *ix, int round, int fold, const char *name, int only,
                                float *out) {
     int n_cells = tn_cell_count(cfg), n = 0, K = ix->n_classes;
@@ -79,11 +80,10 @@ static tn_status mean_of_cells(const tn_cfg *cfg, const tn_index *ix, int round,
     if (st == TN_OK) tn_cell_list(cfg, round, cell);
     for (int i = 0; st == TN_OK && i < n_cells; i++) {
         if (cell[i].fold != fold) continue;
-        st = add_cell(cfg, ix, &cell[i], name, only, out);
-        n++;
+        st = add_cell(cfg, ix, &cell[i], name, only, n++, out);
     }
     for (int64_t i = 0; st == TN_OK && i < ix->n; i++)
-        for (int k = 0; k < K && is_of(ix, i, only); k++) out[i * K + k] /= (float)n;
+        if (is_of(ix, i, only)) tn_prow_end(K, n, out + i * tn_prow_width(K));
     free(cell);
     return st;
 }
@@ -197,6 +197,12 @@ static tn_status open_foreign(void *arg) {
 
 /* A damaged HDF5 file can hang or crash libhdf5: a child process reads it into shared memory. */
 tn_status tn_posteriors_foreign(const char *path, const tn_index *ix, float *out) {
+    if (!tn_prow_whole(ix->n_classes))
+        return tn_fail(
+            TN_EARG,
+            "--posteriors: only for up to %d classes, because the file holds a number for each row and class; "
+            "the data set has %d: filter with the models of a round",
+            TN_WHOLE_CLASSES, ix->n_classes);
     size_t n_bytes = (size_t)(ix->n * ix->n_classes) * sizeof *out;
     unsigned limit_s = 60 + (unsigned)(ix->n * ix->n_classes / 1000000);
     foreign x = {path, ix, mmap(NULL, n_bytes + 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)};
@@ -213,7 +219,7 @@ enum { RELATIVE_BYTES = TN_CELL_NAME_BYTES + 32 };
 
 static tn_status fill_joined(tn_h5 *f, const tn_index *ix, int64_t n, const tn_cell *cell, char (*file)[RELATIVE_BYTES],
                              const char **at, int64_t *seed, int32_t *number) {
-    int64_t dim[2] = {ix->n, ix->n_classes};
+    int64_t dim[2] = {ix->n, tn_prow_width(ix->n_classes)};
     for (int64_t i = 0; i < n; i++) {
         char name[TN_CELL_NAME_BYTES];
         tn_cell_name(&cell[i], name);

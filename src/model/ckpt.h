@@ -18,10 +18,10 @@
 #ifndef TN_MODEL_CKPT_H
 #define TN_MODEL_CKPT_H
 
+#include "augment/augment.h"
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/run.h"
-#include "data/augment.h"
 #include "net/net.h"
 
 struct json_t; /* of the library jansson */

@@ -19,6 +19,9 @@ struct tn_ckpt {
 int64_t tn_ckpt_entry_count(const tn_ckpt_entry *e);
 int tn_ckpt_by_name(const void *a, const void *b); /* for qsort and bsearch over tn_ckpt_entry */
 
+/* Counters of PyTorch, whole numbers that are not needed here: num_batches_tracked of a batch norm, n_averaged of an average. */
+bool tn_ckpt_is_counter(const char *name);
+
 /* The word `xxh3_header`: a hash of the header without this word itself. It protects names, shapes and words, as `xxh3` protects the
  * data. The caller owns the result; NULL: no memory. */
 json_t *tn_ckpt_header_hash(json_t *header);

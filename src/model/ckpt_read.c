@@ -1,6 +1,8 @@
 /* ckpt_read.c - reads the safetensors container, of tenfold and of other programs. */
 #include "model/ckpt_priv.h"
 
+#include "model/narrow.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,11 +47,10 @@ static bool parse_shape(json_t *shape, int64_t most, tn_ckpt_entry *out) {
     return true;
 }
 
-/* PyTorch's step counters beside batch-norm moments, whole numbers that are not needed here. */
-static bool is_counter(const char *name) {
-    static const char COUNTER[] = "num_batches_tracked";
-    size_t n = strlen(name), m = sizeof COUNTER - 1;
-    return n >= m && strcmp(name + n - m, COUNTER) == 0;
+bool tn_ckpt_is_counter(const char *name) {
+    static const char *const COUNTER[] = {"num_batches_tracked", "n_averaged"};
+    const char *dot = strrchr(name, '.'), *last = dot ? dot + 1 : name;
+    return strcmp(last, COUNTER[0]) == 0 || strcmp(last, COUNTER[1]) == 0;
 }
 
 static bool parse_type(const char *dtype, bool foreign, span *s) {
@@ -71,7 +72,7 @@ static tn_status parse_entry(reader *r, const char *name, json_t *value, tn_ckpt
     if (begin < 0 || end < begin || end > r->n_bytes) return damaged(r, why);
     *s = (span){.begin = begin, .end = end, .entry = -1};
     r->n_spans++;
-    if (r->foreign && is_counter(name)) return TN_OK;
+    if (r->foreign && tn_ckpt_is_counter(name)) return TN_OK;
     if (!parse_type(dtype, r->foreign, s)) {
         snprintf(why, sizeof why, "tensor %.120s is of type %.16s: F32%s", name, dtype,
                  r->foreign ? ", F16 and BF16 are read" : " is read");
@@ -104,28 +105,6 @@ static tn_status check_places(reader *r) {
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
-/* Convert from IEEE 754 half precision, including subnormals, infinities and NaN. */
-static float from_half(uint16_t h) {
-    uint32_t sign = (uint32_t)(h & 0x8000U) << 16, exponent = h >> 10 & 31U, fraction = h & 1023U, bits;
-    float x;
-    if (exponent == 0) {
-        x = (float)fraction * 0x1p-24F;
-        memcpy(&bits, &x, sizeof bits);
-        bits |= sign;
-    } else {
-        bits = sign | (exponent == 31 ? 255U : exponent + 112U) << 23 | fraction << 13;
-    }
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static float from_bfloat(uint16_t h) {
-    uint32_t bits = (uint32_t)h << 16;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
 static void convert(const char *bytes, const span *s, int64_t n, float *out) {
     if (s->width == 4) {
         memcpy(out, bytes, (size_t)n * sizeof *out);
@@ -134,7 +113,7 @@ static void convert(const char *bytes, const span *s, int64_t n, float *out) {
     for (int64_t i = 0; i < n; i++) {
         uint16_t h;
         memcpy(&h, bytes + 2 * i, sizeof h);
-        out[i] = s->bf16 ? from_bfloat(h) : from_half(h);
+        out[i] = s->bf16 ? tn_from_bfloat(h) : tn_from_half(h);
     }
 }
 

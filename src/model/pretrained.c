@@ -1,5 +1,5 @@
 /* pretrained.c - reads the weights of model.pretrained, from which training begins. */
-#include "model/weights.h"
+#include "model/pth_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,7 @@ tn_status tn_pretrained_fit(const char *path, const tn_ckpt *ck, tn_net_spec *sp
     if (st != TN_OK) return st;
     spec->pad_same = have.net.pad_same;
     spec->bn_eps = have.net.bn_eps;
-    spec->bn_momentum = have.net.bn_momentum;
+    if (spec->bn_momentum == 0) spec->bn_momentum = have.net.bn_momentum;
     *norm_out = have.norm;
     return TN_OK;
 }
@@ -38,6 +38,10 @@ tn_status tn_pretrained_fit(const char *path, const tn_ckpt *ck, tn_net_spec *sp
 /* The file is read as one of another program, because the error then says how to convert it. */
 tn_status tn_pretrained_open(const char *path, tn_net_spec *spec, tn_input_norm *norm_out, tn_ckpt **out) {
     tn_ckpt *ck = NULL;
+    if (tn_pth_is(path))
+        return tn_fail(TN_EFORMAT,
+                       "model.pretrained: %s: is a file of PyTorch: give what `tenfold weights import` makes of it",
+                       path);
     TN_TRY(tn_ckpt_read_foreign(path, &ck));
     tn_status st = tn_pretrained_fit(path, ck, spec, norm_out);
     if (st == TN_OK)

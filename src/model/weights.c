@@ -11,6 +11,8 @@
 
 static const tn_input_norm IMAGENET = {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
 static const tn_input_norm HALF = {{0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}};
+static const tn_input_norm BYTES_127 = {{127 / 255.F, 127 / 255.F, 127 / 255.F},
+                                        {128 / 255.F, 128 / 255.F, 128 / 255.F}}; /* (x - 127) / 128 */
 
 /* --- does the file fit a net? ------------------------------------------------------------------------------------- */
 
@@ -37,10 +39,10 @@ __attribute__((format(printf, 3, 4))) static void problem(problems *p, problem_k
     if (p->of[kind]++ < SHOWN) snprintf(p->first[kind] + at, sizeof p->first[kind] - at, "\n    %.110s", text);
 }
 
-static const tn_foreign *find(const tn_source *s, const tn_tensor *t) {
+static const tn_foreign *find(const tn_source *s, const int *before, const tn_tensor *t) {
     char name[TN_FOREIGN_NAME_BYTES];
     for (int i = 0; i < 2; i++) {
-        if (!tn_names_of(s, t, i, name)) continue;
+        if (!tn_names_of(s, before, t, i, name)) continue;
         const tn_foreign *f = tn_source_find(s, name);
         if (f) return f;
     }
@@ -52,16 +54,18 @@ static tn_status compare(const tn_source *s, const tn_net *net, bool with_head, 
     size_t n_known = (size_t)s->n + 1;
     bool *known = calloc(n_known, sizeof *known);
     if (!known) return tn_fail_memory(n_known, s->path);
+    int before[TN_MAX_STAGES];
+    tn_names_blocks(net, before);
     for (int i = 0; i < tn_net_tensors(net); i++) {
         const tn_tensor *t = tn_net_tensor(net, i);
-        const tn_foreign *f = find(s, t);
+        const tn_foreign *f = find(s, before, t);
         int64_t dim[4];
         int n_dims = tn_names_shape(s->names, t, dim);
         char have[96], want[96], name[TN_FOREIGN_NAME_BYTES] = "";
         tn_shape_text(n_dims, dim, want);
         if (!f && !with_head && tn_is_head(t)) continue;
         if (!f) {
-            if (!tn_names_of(s, t, 0, name)) snprintf(name, sizeof name, "%s", t->name);
+            if (!tn_names_of(s, before, t, 0, name)) snprintf(name, sizeof name, "%s", t->name);
             problem(p, MISSING, "%s %s", name, want);
             continue;
         }
@@ -94,7 +98,7 @@ static tn_status say_problems(const tn_source *s, const tn_net *net, const probl
 /* The number of classes of the file's classifier; 0: it has none. */
 static int64_t classes_of(const tn_source *s) {
     const tn_tensor weight = {.name = "classifier.weight", .kind = TN_TENSOR_DENSE};
-    const tn_foreign *f = find(s, &weight);
+    const tn_foreign *f = find(s, NULL, &weight);
     if (!f || f->n_dims != 2) return 0;
     return f->dim[s->names == TN_NAMES_KERAS ? 1 : 0];
 }
@@ -105,7 +109,7 @@ static bool drop_single(tn_source *s) {
                                      {.name = "classifier.bias", .kind = TN_TENSOR_BIAS}};
     if (classes_of(s) != 1) return false;
     for (int i = 0; i < 2; i++) {
-        const tn_foreign *f = find(s, &HEAD[i]);
+        const tn_foreign *f = find(s, NULL, &HEAD[i]);
         if (!f) continue;
         int at = (int)(f - s->tensor);
         memmove(&s->tensor[at], &s->tensor[at + 1], (size_t)(--s->n - at) * sizeof *s->tensor);
@@ -174,7 +178,8 @@ static tn_status conventions(const tn_source *s, const tn_weights_ask *ask, tn_c
     double pad = -1;
     bool lite = strstr(m->net.name, "lite") != NULL;
     TN_TRY(number_word(s, "pad_same", &pad));
-    if (pad < 0 && s->names == TN_NAMES_KERAS) pad = 1;
+    bool tensorflow = s->names == TN_NAMES_KERAS || s->names == TN_NAMES_LUKEMELAS; /* nets as TensorFlow has them */
+    if (pad < 0 && tensorflow) pad = 1;
     if (pad < 0 && s->names == TN_NAMES_TORCHVISION) pad = 0;
     if (pad < 0 && ask->padding == TN_PADDING_GUESS)
         return tn_fail(TN_EARG,
@@ -185,14 +190,17 @@ static tn_status conventions(const tn_source *s, const tn_weights_ask *ask, tn_c
         return tn_fail(TN_EARG, "%s: its padding is `%s`, and --padding contradicts it: omit --padding", s->path,
                        pad != 0 ? "same" : "symmetric");
     m->net.pad_same = pad < 0 ? ask->padding == TN_PADDING_SAME : pad != 0;
-    if (s->names == TN_NAMES_KERAS) {
+    if (tensorflow) {
         m->net.bn_eps = 1e-3;
         m->net.bn_momentum = 0.01;
     } else if (s->names == TN_NAMES_TIMM) {
         m->net.bn_eps = m->net.pad_same ? 1e-3 : 1e-5;
         m->net.bn_momentum = 0.1;
     }
-    m->norm = s->names == TN_NAMES_KERAS ? s->norm : lite && m->net.pad_same ? HALF : IMAGENET;
+    m->norm = s->names == TN_NAMES_KERAS               ? s->norm
+              : lite && s->names == TN_NAMES_LUKEMELAS ? BYTES_127
+              : lite && m->net.pad_same                ? HALF
+                                                       : IMAGENET;
     TN_TRY(number_word(s, "bn_eps", &m->net.bn_eps));
     TN_TRY(number_word(s, "bn_momentum", &m->net.bn_momentum));
     TN_TRY(triple_word(s, "input_mean", m->norm.mean));
@@ -240,6 +248,8 @@ static tn_status check_values(const tn_source *s, const tn_tensor *t, const tn_f
 
 static tn_status load_values(const tn_source *s, tn_weights *w) {
     int64_t most = 1, n_params = tn_net_params(w->net), n_state = tn_net_state(w->net);
+    int before[TN_MAX_STAGES];
+    tn_names_blocks(w->net, before);
     for (int i = 0; i < tn_net_tensors(w->net); i++)
         if (tn_net_tensor(w->net, i)->n > most) most = tn_net_tensor(w->net, i)->n;
     w->params = calloc((size_t)n_params, sizeof *w->params);
@@ -250,7 +260,7 @@ static tn_status load_values(const tn_source *s, tn_weights *w) {
                        : tn_fail_memory((size_t)(n_params + n_state) * sizeof(float), "the weights");
     for (int i = 0; st == TN_OK && i < tn_net_tensors(w->net); i++) {
         const tn_tensor *t = tn_net_tensor(w->net, i);
-        const tn_foreign *f = find(s, t);
+        const tn_foreign *f = find(s, before, t);
         if (!f) continue; /* the file has no head */
         float *x = (tn_tensor_is_state(t) ? w->state : w->params) + t->offset;
         st = tn_source_values(s, f, t, scratch, x);
@@ -289,13 +299,15 @@ static tn_status find_net(const tn_source *s, const tn_weights_ask *ask, FILE *l
 
 tn_status tn_weights_read(const char *path, const tn_weights_ask *ask, FILE *list, tn_weights **out) {
     tn_source s;
-    TN_TRY(tn_source_open(path, &s));
+    TN_TRY(tn_source_open(path, ask->ema, &s));
     bool single = drop_single(&s);
     tn_weights *w = calloc(1, sizeof *w);
     tn_status st = w ? find_net(&s, ask, list, w) : tn_fail_memory(sizeof *w, path);
     if (st == TN_OK) {
         w->origin = tn_names_word(s.names);
         w->has_copy = s.has_copy;
+        w->averaged = s.averaged;
+        if (s.part) snprintf(w->part, sizeof w->part, "%s", s.part);
         w->had_single = single;
         if (s.names != TN_NAMES_TENFOLD) snprintf(w->prefix, sizeof w->prefix, "%s", s.prefix);
     }

@@ -1,45 +1,48 @@
 /*
- * weights_names.c - translates our (timm's) tensor names and layouts to those of torchvision and Keras.
+ * weights_names.c - translates our (timm's) tensor names and layouts to those of torchvision, lukemelas and Keras.
  *
- *   ours                          torchvision                   Keras
- *   conv_stem, bn1                features.0.0, .0.1            stem_conv, stem_bn
- *   blocks.S.P.<layer>            features.S+1.P.block.J.K      block<S+1><letter of P>_<layer>
- *   conv_head, bn2                features.8.0, .8.1            top_conv, top_bn
- *   classifier                    classifier.1                  predictions
+ *   ours                  torchvision                lukemelas              Keras
+ *   conv_stem, bn1        features.0.0, .0.1         _conv_stem, _bn0       stem_conv, stem_bn
+ *   blocks.S.P.<layer>    features.S+1.P.block.J.K   _blocks.N._<layer>     block<S+1><letter of P>_<layer>
+ *   conv_head, bn2        features.8.0, .8.1         _conv_head, _bn1       top_conv, top_bn
+ *   classifier            classifier.1               _fc                    predictions
  *
- * Source  torchvision/models/efficientnet.py, keras/src/applications/efficientnet.py, timm/models/efficientnet.py
+ * N counts the blocks of the whole net.
+ * Source  torchvision/models/efficientnet.py, keras/src/applications/efficientnet.py, timm/models/efficientnet.py,
+ *         lukemelas/EfficientNet-PyTorch efficientnet_pytorch/model.py
  */
 #include "model/weights_priv.h"
 
 #include <string.h>
 
 typedef struct {
-    const char *ours, *torchvision, *keras;
+    const char *ours, *torchvision, *lukemelas, *keras;
 } layer;
 
-static const layer TOP[] = {{"conv_stem", "features.0.0", "stem_conv"},    {"bn1", "features.0.1", "stem_bn"},
-                            {"conv_head", "features.8.0", "top_conv"},     {"bn2", "features.8.1", "top_bn"},
-                            {"classifier", "classifier.1", "predictions"}, {NULL, NULL, NULL}};
+static const layer TOP[] = {
+    {"conv_stem", "features.0.0", "_conv_stem", "stem_conv"}, {"bn1", "features.0.1", "_bn0", "stem_bn"},
+    {"conv_head", "features.8.0", "_conv_head", "top_conv"},  {"bn2", "features.8.1", "_bn1", "top_bn"},
+    {"classifier", "classifier.1", "_fc", "predictions"},     {NULL, NULL, NULL, NULL}};
 /* Blocks of the first group have no expansion: timm names their layers differently, torchvision numbers them differently. */
-static const layer PLAIN[] = {{"conv_dw", "0.0", "dwconv"},
-                              {"bn1", "0.1", "bn"},
-                              {"se.conv_reduce", "1.fc1", "se_reduce"},
-                              {"se.conv_expand", "1.fc2", "se_expand"},
-                              {"conv_pw", "2.0", "project_conv"},
-                              {"bn2", "2.1", "project_bn"},
-                              {NULL, NULL, NULL}};
-static const layer EXPANDING[] = {{"conv_pw", "0.0", "expand_conv"},
-                                  {"bn1", "0.1", "expand_bn"},
-                                  {"conv_dw", "1.0", "dwconv"},
-                                  {"bn2", "1.1", "bn"},
-                                  {"se.conv_reduce", "2.fc1", "se_reduce"},
-                                  {"se.conv_expand", "2.fc2", "se_expand"},
-                                  {"conv_pwl", "3.0", "project_conv"},
-                                  {"bn3", "3.1", "project_bn"},
-                                  {NULL, NULL, NULL}};
+static const layer PLAIN[] = {{"conv_dw", "0.0", "_depthwise_conv", "dwconv"},
+                              {"bn1", "0.1", "_bn1", "bn"},
+                              {"se.conv_reduce", "1.fc1", "_se_reduce", "se_reduce"},
+                              {"se.conv_expand", "1.fc2", "_se_expand", "se_expand"},
+                              {"conv_pw", "2.0", "_project_conv", "project_conv"},
+                              {"bn2", "2.1", "_bn2", "project_bn"},
+                              {NULL, NULL, NULL, NULL}};
+static const layer EXPANDING[] = {{"conv_pw", "0.0", "_expand_conv", "expand_conv"},
+                                  {"bn1", "0.1", "_bn0", "expand_bn"},
+                                  {"conv_dw", "1.0", "_depthwise_conv", "dwconv"},
+                                  {"bn2", "1.1", "_bn1", "bn"},
+                                  {"se.conv_reduce", "2.fc1", "_se_reduce", "se_reduce"},
+                                  {"se.conv_expand", "2.fc2", "_se_expand", "se_expand"},
+                                  {"conv_pwl", "3.0", "_project_conv", "project_conv"},
+                                  {"bn3", "3.1", "_bn2", "project_bn"},
+                                  {NULL, NULL, NULL, NULL}};
 
 const char *tn_names_word(tn_names names) {
-    static const char *const WORD[] = {"tenfold", "timm", "torchvision", "keras"};
+    static const char *const WORD[] = {"tenfold", "timm", "torchvision", "lukemelas", "keras"};
     return WORD[names];
 }
 
@@ -89,6 +92,27 @@ static bool torchvision_name(const char *prefix, const parts *p, const layer *l,
     return true;
 }
 
+/* Each block has one depthwise convolution. */
+void tn_names_blocks(const tn_net *net, int before_out[TN_MAX_STAGES]) {
+    for (int stage = 0; stage < TN_MAX_STAGES; stage++) before_out[stage] = 0;
+    for (int i = 0; i < tn_net_tensors(net); i++) {
+        parts p;
+        const tn_tensor *t = tn_net_tensor(net, i);
+        if (t->kind != TN_TENSOR_DEPTHWISE || !split(t, &p)) continue;
+        for (int stage = p.stage + 1; stage < TN_MAX_STAGES; stage++) before_out[stage]++;
+    }
+}
+
+static bool lukemelas_name(const tn_source *s, const int *before, const parts *p, const layer *l,
+                           char out[TN_FOREIGN_NAME_BYTES]) {
+    if (p->stage < 0)
+        snprintf(out, TN_FOREIGN_NAME_BYTES, "%s%s.%s", s->prefix, l->lukemelas, p->variable);
+    else
+        snprintf(out, TN_FOREIGN_NAME_BYTES, "%s_blocks.%d.%s.%s", s->prefix, before[p->stage] + p->place, l->lukemelas,
+                 p->variable);
+    return true;
+}
+
 static bool keras_name(const parts *p, const layer *l, const char *variable, char out[TN_FOREIGN_NAME_BYTES]) {
     if (!variable || p->place > 'z' - 'a') return false;
     if (p->stage < 0)
@@ -98,7 +122,7 @@ static bool keras_name(const parts *p, const layer *l, const char *variable, cha
     return true;
 }
 
-bool tn_names_of(const tn_source *s, const tn_tensor *t, int i, char out[TN_FOREIGN_NAME_BYTES]) {
+bool tn_names_of(const tn_source *s, const int *before, const tn_tensor *t, int i, char out[TN_FOREIGN_NAME_BYTES]) {
     parts p;
     if (s->names == TN_NAMES_TENFOLD || s->names == TN_NAMES_TIMM) {
         snprintf(out, TN_FOREIGN_NAME_BYTES, "%s%s", s->prefix, t->name);
@@ -107,7 +131,9 @@ bool tn_names_of(const tn_source *s, const tn_tensor *t, int i, char out[TN_FORE
     const layer *l = split(t, &p) ? find(&p) : NULL;
     if (!l) return false; /* head_dense exists only in our nets */
     if (s->names == TN_NAMES_KERAS) return keras_name(&p, l, keras_variable(t, i), out);
-    return i == 0 && torchvision_name(s->prefix, &p, l, out);
+    if (i > 0) return false;
+    if (s->names == TN_NAMES_LUKEMELAS) return lukemelas_name(s, before, &p, l, out);
+    return torchvision_name(s->prefix, &p, l, out);
 }
 
 int tn_names_shape(tn_names names, const tn_tensor *t, int64_t out[4]) {

@@ -1,5 +1,5 @@
 /* weights_source.c - opens a weights file, finds out which program's names it has, and returns tensors in our layout. */
-#include "model/weights_priv.h"
+#include "model/pth_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ const tn_foreign *tn_source_find(const tn_source *s, const char *name) {
     return bsearch(&key, s->tensor, (size_t)s->n, sizeof key, by_name);
 }
 
-/* --- safetensors -------------------------------------------------------------------------------------------------- */
+/* --- whose names -------------------------------------------------------------------------------------------------- */
 
 /* Prefixes of names, alone or nested: of Lightning, DistributedDataParallel, torch.compile, averaged weights, and a module around
  * the net. */
@@ -44,19 +44,30 @@ static bool is_average(const char *prefix) {
 
 /* The name of the first convolution tells which program wrote the file; what precedes it is the prefix. */
 static bool is_first(const char *name, tn_names *out) {
-    *out = strcmp(name, "conv_stem.weight") == 0 ? TN_NAMES_TIMM : TN_NAMES_TORCHVISION;
-    return *out == TN_NAMES_TIMM || strcmp(name, "features.0.0.weight") == 0;
+    static const struct {
+        const char *name;
+        tn_names names;
+    } FIRST[] = {{"conv_stem.weight", TN_NAMES_TIMM},
+                 {"features.0.0.weight", TN_NAMES_TORCHVISION},
+                 {"_conv_stem.weight", TN_NAMES_LUKEMELAS}};
+    for (size_t i = 0; i < sizeof FIRST / sizeof *FIRST; i++) {
+        if (strcmp(name, FIRST[i].name) != 0) continue;
+        *out = FIRST[i].names;
+        return true;
+    }
+    return false;
 }
 
 static tn_status no_first(const tn_source *s) {
     return tn_fail(TN_EFORMAT,
-                   "%s: has no known name of the first convolution: conv_stem.weight (timm) or features.0.0.weight "
-                   "(torchvision), with or without prefixes model. module. _orig_mod. ema. backbone.; its first tensor "
-                   "is %s. docs/weights.md says how to convert it",
+                   "%s: has no known name of the first convolution: conv_stem.weight (timm), features.0.0.weight "
+                   "(torchvision) or _conv_stem.weight (lukemelas), with or without prefixes model. module. _orig_mod. "
+                   "ema. backbone.; its first tensor is %s. docs/weights.md says how to convert it",
                    s->path, s->n ? s->tensor[0].name : "nothing");
 }
 
-/* A file may hold the net twice, as trained and averaged. The averaged copy is read, because it is the one that was evaluated. */
+/* A file may hold the net twice, as trained and averaged. The averaged copy is read, because it is the one that was evaluated,
+ * unless the other was asked for. */
 static tn_status find_prefix(tn_source *s) {
     int n_nets = 0;
     for (int i = 0; i < s->n; i++) {
@@ -65,7 +76,7 @@ static tn_status find_prefix(tn_source *s) {
         size_t n = wrapped(s->tensor[i].name);
         if (!is_first(s->tensor[i].name + n, &names)) continue;
         snprintf(prefix, sizeof prefix, "%.*s", (int)n, s->tensor[i].name);
-        bool better = n_nets == 0 || is_average(prefix);
+        bool better = n_nets == 0 || is_average(prefix) == (s->ema != TN_EMA_NO);
         if (n_nets == 2 || (n_nets == 1 && is_average(prefix) == is_average(s->prefix)))
             return tn_fail(
                 TN_EFORMAT,
@@ -78,18 +89,26 @@ static tn_status find_prefix(tn_source *s) {
         memcpy(s->prefix, prefix, sizeof prefix);
     }
     s->has_copy = n_nets == 2;
-    return n_nets > 0 ? TN_OK : no_first(s);
+    if (n_nets == 0) return no_first(s);
+    bool average = is_average(s->prefix);
+    if (average && s->ema == TN_EMA_NO)
+        return tn_fail(TN_EARG, "%s: holds only averaged weights (prefix `%s`): omit --ema no", s->path, s->prefix);
+    s->averaged |= average;
+    return TN_OK;
 }
 
 /* Is the file in our own format? Its hash shows that no other program wrote it, so its words can be trusted. */
 static bool is_ours(const tn_source *s) {
-    return tn_ckpt_word(s->ck, "xxh3") && tn_ckpt_word(s->ck, "bn_eps");
+    return s->ck && tn_ckpt_word(s->ck, "xxh3") && tn_ckpt_word(s->ck, "bn_eps");
 }
 
 static tn_status whose_names(tn_source *s) {
     int kept = 0;
     if (is_ours(s) && (tn_source_find(s, "ema.conv_stem.weight") || tn_source_find(s, "model.conv_stem.weight"))) {
         s->names = TN_NAMES_TENFOLD;
+        if (s->ema != TN_EMA_IF_THERE)
+            return tn_fail(TN_EARG, "%s: is a file of tenfold, of which averaged weights are read: omit --ema",
+                           s->path);
         strcpy(s->prefix, tn_source_find(s, "ema.conv_stem.weight") ? "ema." : "model.");
     } else {
         TN_TRY(find_prefix(s));
@@ -101,6 +120,11 @@ static tn_status whose_names(tn_source *s) {
         if (!drop) s->tensor[kept++] = s->tensor[i];
     }
     s->n = kept;
+    if (s->ema == TN_EMA_YES && !s->averaged)
+        return tn_fail(TN_EARG,
+                       "%s: holds no averaged weights (names with the prefix ema., or a dictionary state_dict_ema, "
+                       "model_ema, ema_state_dict or ema): omit --ema yes",
+                       s->path);
     return TN_OK;
 }
 
@@ -123,19 +147,19 @@ static tn_status refuse_piece(const char *path) {
                    piece ? "a piece" : "the index");
 }
 
-/* Called for a file that is not safetensors: tell from its first bytes what it is. */
+/* Called for a file that is not safetensors: a pickle that did not begin as one of torch.save? */
 static tn_status name_kind(const char *path, tn_status st) {
-    unsigned char begin[4] = {0};
+    unsigned char begin[2] = {0};
     FILE *f = st == TN_EFORMAT ? fopen(path, "rb") : NULL;
     size_t n = f ? fread(begin, 1, sizeof begin, f) : 0;
     if (f) fclose(f);
-    if (n == 4 && memcmp(begin, "PK\3\4", 4) == 0)
+    if (n == 2 && begin[0] == 0x80 && begin[1] >= 2 && begin[1] <= 5)
         return tn_fail(
-            st, "%s: is a zip archive of torch.save or Keras 3 (.keras): convert it, as docs/weights.md shows", path);
-    if (n == 4 && begin[0] == 0x80 && begin[1] >= 2 && begin[1] <= 5)
-        return tn_fail(st, "%s: is a pickle, which is unsafe to read: convert it, as docs/weights.md shows", path);
+            st, "%s: is a pickle, but not one of torch.save: write the weights with torch.save or safetensors", path);
     return st;
 }
+
+/* --- safetensors -------------------------------------------------------------------------------------------------- */
 
 static tn_status open_safetensors(tn_source *s) {
     TN_TRY(refuse_piece(s->path));
@@ -155,12 +179,9 @@ static tn_status open_safetensors(tn_source *s) {
     return whose_names(s);
 }
 
-/* --- both kinds of files ------------------------------------------------------------------------------------------ */
+/* --- torch.save, Keras -------------------------------------------------------------------------------------------- */
 
-static tn_status open_keras(tn_source *s) {
-    s->names = TN_NAMES_KERAS;
-    TN_TRY(tn_h5_open(s->path, &s->h5));
-    TN_TRY(tn_source_keras(s));
+static tn_status sort_tensors(tn_source *s) {
     qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, by_name);
     for (int i = 1; i < s->n; i++)
         if (strcmp(s->tensor[i].name, s->tensor[i - 1].name) == 0)
@@ -168,10 +189,39 @@ static tn_status open_keras(tn_source *s) {
     return TN_OK;
 }
 
-tn_status tn_source_open(const char *path, tn_source *out) {
-    *out = (tn_source){.n = 0};
+static tn_status open_pth(tn_source *s) {
+    TN_TRY(tn_pth_open(s->path, s->ema, &s->pth));
+    s->part = tn_pth_part(s->pth, &s->averaged);
+    s->n = tn_pth_count(s->pth);
+    s->tensor = calloc((size_t)s->n + 1, sizeof *s->tensor);
+    if (!s->tensor) return tn_fail_memory((size_t)s->n * sizeof *s->tensor, s->path);
+    for (int i = 0; i < s->n; i++) {
+        const tn_pth_tensor *t = tn_pth_at(s->pth, i);
+        tn_foreign *f = &s->tensor[i];
+        memcpy(f->name, t->name, sizeof f->name);
+        f->n_dims = t->n_dims;
+        memcpy(f->dim, t->dim, sizeof f->dim);
+        f->pth = t;
+    }
+    TN_TRY(sort_tensors(s));
+    return whose_names(s);
+}
+
+static tn_status open_keras(tn_source *s) {
+    s->names = TN_NAMES_KERAS;
+    if (s->ema != TN_EMA_IF_THERE)
+        return tn_fail(TN_EARG, "%s: files of Keras have one copy of the weights: omit --ema", s->path);
+    TN_TRY(tn_h5_open(s->path, &s->h5));
+    TN_TRY(tn_source_keras(s));
+    return sort_tensors(s);
+}
+
+/* --- all kinds of files ------------------------------------------------------------------------------------------- */
+
+tn_status tn_source_open(const char *path, tn_ema ema, tn_source *out) {
+    *out = (tn_source){.ema = ema};
     TN_TRY(tn_path(out->path, "%s", path));
-    tn_status st = tn_h5_is(path) ? open_keras(out) : open_safetensors(out);
+    tn_status st = tn_h5_is(path) ? open_keras(out) : tn_pth_is(path) ? open_pth(out) : open_safetensors(out);
     if (st != TN_OK) tn_source_close(out);
     return st;
 }
@@ -182,6 +232,7 @@ void tn_source_close(tn_source *s) {
     free(s->tensor);
     tn_ckpt_free(&s->ck);
     tn_h5_close(&s->h5);
+    tn_pth_close(&s->pth);
     *s = (tn_source){.n = 0};
 }
 
@@ -197,6 +248,7 @@ static void from_keras(const tn_tensor *t, const float *in, float *out) {
 
 tn_status tn_source_values(const tn_source *s, const tn_foreign *f, const tn_tensor *t, float *scratch, float *out) {
     const float *in = f->data;
+    if (f->pth) return tn_pth_values(s->pth, f->pth, out);
     if (s->h5) {
         TN_TRY(tn_h5_read_floats(s->h5, f->h5_path, t->n, scratch));
         in = scratch;

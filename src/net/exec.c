@@ -192,15 +192,33 @@ static void add_consistency(tn_exec *ex, const tn_exec_lane *lane) {
     f->upload(ex->dev, BK, dlogits, tn_grad_at(ex, ex->logits));
 }
 
+/* Targets, times the weights of their classes. */
+static void upload_target(tn_exec *ex, const tn_exec_lane *lane) {
+    int K = ex->net->spec.n_classes, BK = ex->B * K;
+    for (int i = 0; lane->class_weight && i < BK; i++) ex->host[i] = lane->target[i] * lane->class_weight[i % K];
+    ex->dev->op->upload(ex->dev, BK, lane->class_weight ? ex->host : lane->target, ex->target);
+}
+
+/* The logits that the cross entropy is computed of; with a shift they are in ex->p, which only evaluation uses otherwise. */
+static const float *loss_logits(tn_exec *ex, const tn_exec_lane *lane) {
+    int K = ex->net->spec.n_classes, BK = ex->B * K;
+    const float *logits = tn_value_at(ex, ex->logits, true);
+    if (!lane->logit_shift) return logits;
+    for (int i = 0; i < BK; i++) ex->host[i] = lane->logit_shift[i % K];
+    ex->dev->op->upload(ex->dev, BK, ex->host, ex->p);
+    ex->dev->op->add(ex->dev, BK, logits, ex->p);
+    return ex->p;
+}
+
 void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, float *moments_out, double *loss_out) {
     TN_ASSERT(ex->training && ex->params);
     const tn_dev_table *f = ex->dev->op;
     int K = ex->net->spec.n_classes;
     upload_inputs(ex, 0, ex->B, &lane->image, lane->extra, true);
-    f->upload(ex->dev, (int64_t)ex->B * K, lane->target, ex->target);
+    upload_target(ex, lane);
     tn_exec_draw(ex, lane);
     tn_tape_forward(ex, moments_out);
-    f->cross_entropy(ex->dev, ex->B, K, tn_value_at(ex, ex->logits, true), ex->target, 1.0F / (float)ex->B, ex->loss,
+    f->cross_entropy(ex->dev, ex->B, K, loss_logits(ex, lane), ex->target, 1.0F / (float)ex->B, ex->loss,
                      tn_grad_at(ex, ex->logits));
     if (lane->teacher) add_consistency(ex, lane);
     tn_tape_backward(ex, lane, moments_out, grads_out);

@@ -188,10 +188,15 @@ static void backward(tn_exec *ex, const tn_op *op, const float *moments, float *
 void tn_tape_backward(tn_exec *ex, const tn_exec_lane *lane, const float *moments, float *grads) {
     int64_t from = ex->net->n_params;
     for (int i = ex->n_ops - 1; i >= 0; i--) {
+        const tn_op *op = &ex->op[i];
+        if (op->tensor >= 0 && offset(ex, op->tensor) < lane->n_frozen) break;
         double begin_s = tn_now_s();
-        backward(ex, &ex->op[i], moments, grads);
+        backward(ex, op, moments, grads);
         ex->op[i].seconds[TN_PASS_BACKWARD] += tn_now_s() - begin_s;
-        if (ex->op[i].tensor >= 0) from = offset(ex, ex->op[i].tensor); /* tensors have the order of the tape */
+        if (op->tensor >= 0) from = offset(ex, op->tensor); /* tensors have the order of the tape */
         if (lane->on_grads) lane->on_grads(lane->context, from);
     }
+    if (lane->n_frozen == 0) return;
+    ex->dev->op->fill(ex->dev, lane->n_frozen, 0, grads);
+    if (lane->on_grads) lane->on_grads(lane->context, 0);
 }

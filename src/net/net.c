@@ -20,7 +20,7 @@ bool tn_tensor_is_state(const tn_tensor *t) {
 __attribute__((format(printf, 5, 6))) static int add(tn_net *net, tn_tensor_kind kind, int n_dims, const int64_t dim[],
                                                      const char *name, ...) {
     tn_tensor *t = &net->tensor[net->n_tensors];
-    *t = (tn_tensor){.kind = kind, .n_dims = n_dims, .n = 1};
+    *t = (tn_tensor){.kind = kind, .n_dims = n_dims, .n = 1, .stage = net->n_stages};
     va_list args;
     va_start(args, name);
     vsnprintf(t->name, sizeof t->name, name, args);
@@ -77,8 +77,13 @@ static tn_status add_tensors(tn_net *net) {
     net->tensor = calloc((size_t)most, sizeof *net->tensor);
     if (!net->tensor) return tn_fail_memory((size_t)most * sizeof *net->tensor, "the tensors of a net");
     net->stem = add_conv(net, "", "conv_stem", "bn1", INPUT_CHANNELS, net->n_stem, STEM_KERNEL);
-    for (int i = 0; i < net->n_blocks; i++) add_block(net, &net->block[i]);
+    for (int i = 0; i < net->n_blocks; i++) {
+        net->n_stages = 1 + net->block[i].stage;
+        add_block(net, &net->block[i]);
+    }
+    net->n_stages++;
     net->head = add_conv(net, "", "conv_head", "bn2", net->block[net->n_blocks - 1].n_out, net->n_head, 1);
+    net->n_stages++;
     int features = net->n_head + s->extra_units;
     net->head_dense = s->head_units ? add_dense(net, "head_dense", features, s->head_units) : -1;
     net->classifier = add_dense(net, "classifier", s->head_units ? s->head_units : features, s->n_classes);
@@ -164,6 +169,17 @@ int tn_net_tensors(const tn_net *net) {
 const tn_tensor *tn_net_tensor(const tn_net *net, int i) {
     TN_ASSERT(i >= 0 && i < net->n_tensors);
     return &net->tensor[i];
+}
+
+int tn_net_stages(const tn_net *net) {
+    return net->n_stages;
+}
+
+int64_t tn_net_params_in(const tn_net *net, int n_stages) {
+    int64_t n = 0;
+    for (int i = 0; i < net->n_tensors && net->tensor[i].stage < n_stages; i++)
+        if (!tn_tensor_is_state(&net->tensor[i])) n += net->tensor[i].n;
+    return n;
 }
 
 int tn_net_table_px(const tn_net *net) {

@@ -57,6 +57,7 @@ typedef struct {
     int n_dims;
     int64_t dim[4], n;
     int64_t offset; /* in params, or in state for TN_TENSOR_MEAN and _VAR */
+    int stage;      /* tn_net_stages */
 } tn_tensor;
 
 typedef struct tn_net tn_net;
@@ -71,6 +72,11 @@ int64_t tn_net_state(const tn_net *net);              /* n_state  */
 int tn_net_tensors(const tn_net *net);
 const tn_tensor *tn_net_tensor(const tn_net *net, int i); /* in file order; params and state interleaved as in timm */
 bool tn_tensor_is_state(const tn_tensor *t);
+/* The number of stages n: stage 0 is the stem, then come the groups of blocks, and n - 1 is the last convolution (Tan & Le 2019,
+ * table 1). The tensors of the head have the stage n. */
+int tn_net_stages(const tn_net *net);
+/* The number of parameters in the first n_stages stages: they are the first in params. */
+int64_t tn_net_params_in(const tn_net *net, int n_stages);
 int tn_net_table_px(const tn_net *net); /* the input size that the net was designed for */
 int tn_net_least_px(const tn_net *net); /* smallest input size: the product of all strides, so that one pixel is left */
 
@@ -112,9 +118,12 @@ typedef struct {
     tn_images image;
     const float *extra;        /* (B,M) host, NULL when M = 0         */
     const float *target;       /* (B,K) host: class probabilities; a row of zeros: no label, no cross entropy */
+    const float *class_weight; /* (K) host: the targets are multiplied by it; NULL = ones */
+    const float *logit_shift;  /* (K) host: is added to the logits in the cross entropy alone; NULL = zeros */
     const float *teacher;      /* (B,K) host: the teacher's probabilities; NULL = no consistency loss */
     double consistency_weight; /* weight of the consistency loss (consistency.h) */
     tn_consistency_kind consistency;
+    int64_t n_frozen; /* the first n_frozen parameters get no gradient: zeros. The backward pass ends before them */
     uint64_t seed;
     int64_t
         position; /* of the first sample in the stream of training images: dropout and drop-connect of sample i are drawn

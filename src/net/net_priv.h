@@ -27,7 +27,7 @@ struct tn_net {
     const tn_effnet *family;
     tn_act act;
     int n_stem, n_head; /* channels */
-    int n_blocks, n_tensors;
+    int n_blocks, n_tensors, n_stages;
     tn_block *block;
     tn_tensor *tensor;
     int stem, head, head_dense, classifier; /* tensor index; head_dense -1 = none */

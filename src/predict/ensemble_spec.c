@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "data/vocabulary.h"
+#include "predict/pred.h"
 #include "store/done.h"
 
 #include <inttypes.h>
@@ -176,30 +177,33 @@ static tn_status find_pictures(tn_run *run, const char *data_dir, char shards_ou
     return tn_agree(run, st);
 }
 
-static void join(int n, char *const *name, char out[512]) {
-    size_t at = 0;
-    out[0] = 0;
-    for (int i = 0; i < n && at < 512; i++) at += (size_t)snprintf(out + at, 512 - at, "%s%s", i ? " " : "", name[i]);
-}
-
 static bool same_names(int n_a, char *const *a, int n_b, char *const *b) {
     bool same = n_a == n_b;
     for (int i = 0; same && i < n_a; i++) same = strcmp(a[i], b[i]) == 0;
     return same;
 }
 
+static tn_status refuse_classes(const tn_cfg *cfg, const tn_spec *c, const char *shards, int n_classes,
+                                char *const *class_name) {
+    char *mine = NULL, *wanted = NULL, text[2][TN_CLASS_TEXT_BYTES];
+    tn_status st = tn_pred_classes(n_classes, class_name, &mine);
+    if (st == TN_OK) st = tn_pred_classes(c->n_classes, c->class_name, &wanted);
+    if (st == TN_OK) {
+        tn_pred_difference(mine, wanted, text[0], text[1]);
+        st = tn_fail(TN_EARG,
+                     "%s: classes or their order differ: %s; in the models of %s %s: preprocess the images for these "
+                     "models, into another folder",
+                     shards, text[0], cfg->run_dir, text[1]);
+    }
+    free(mine);
+    free(wanted);
+    return st;
+}
+
 static tn_status check_terms(const tn_cfg *cfg, const tn_spec *c, const char *shards, int n_classes,
                              char *const *class_name, int n_levels) {
-    char line[2][512];
-    if (!same_names(n_classes, class_name, c->n_classes, c->class_name)) {
-        join(n_classes, class_name, line[0]);
-        join(c->n_classes, c->class_name, line[1]);
-        return tn_fail(
-            TN_EARG,
-            "%s: classes or their order differ: %.300s; the models of %s have %.300s: preprocess the images for "
-            "these models, into another folder",
-            shards, line[0], cfg->run_dir, line[1]);
-    }
+    if (!same_names(n_classes, class_name, c->n_classes, c->class_name))
+        return refuse_classes(cfg, c, shards, n_classes, class_name);
     if (n_levels < c->n_levels)
         return tn_fail(
             TN_EARG,

@@ -6,6 +6,7 @@
 #include "predict/pred.h"
 #include "store/done.h"
 #include "store/visible.h"
+#include "train/cost.h"
 #include "train/eval.h"
 #include "train/train.h"
 
@@ -25,8 +26,9 @@ typedef struct {
     int64_t n, next;   /* number of rows to predict; row of the data set where the search for the next ones begins */
     int64_t n_wave;    /* rows that all ranks compute before rank 0 writes them */
     int64_t *rows;     /* (n_wave) */
-    float *p;          /* (n_wave,K) */
-    double *sum;       /* (n_wave,K) sum over views */
+    float *p;          /* n_wave rows (score/prow.h); of several views first (n_wave,K) */
+    double *sum;       /* (n_wave,K) sum over views; NULL: there is one view */
+    int32_t *own;      /* (N) -1: the kept rows know no label; NULL: there are several views */
     tn_pred_writer *w; /* on rank 0 */
 } prediction;
 
@@ -43,6 +45,15 @@ static int64_t next_rows(prediction *x) {
     return n;
 }
 
+/* Bring n rows of all K values to the form in which they are kept (score/prow.h), from the first one on in the same memory. */
+static void keep_rows(int K, int64_t n, float *p) {
+    float row[TN_PROW_MOST];
+    for (int64_t i = 0; !tn_prow_whole(K) && i < n; i++) {
+        tn_prow_keep(K, -1, p + i * K, row);
+        memcpy(p + i * TN_PROW_FEW, row, TN_PROW_FEW * sizeof *row);
+    }
+}
+
 static tn_status compute(tn_run *run, prediction *x, int64_t n) {
     tn_loader_spec spec = {.index = x->ix,
                            .shards = x->shards,
@@ -53,14 +64,19 @@ static tn_status compute(tn_run *run, prediction *x, int64_t n) {
                            .seed = (uint64_t)x->cell->seed,
                            .metadata_levels = x->cfg->model.metadata_levels,
                            .norm = x->model.about.norm};
+    if (x->n_views == 1) {
+        spec.view = x->view;
+        return tn_eval_rows(run, x->model.exec, &spec, n, x->rows, x->own, NULL, x->p);
+    }
     int64_t floats = n * x->ix->n_classes;
     memset(x->sum, 0, (size_t)floats * sizeof *x->sum);
     for (int v = 0; v < x->n_views; v++) {
         spec.view = &x->view[v];
-        TN_TRY(tn_eval_rows(run, x->model.exec, &spec, n, x->rows, NULL, x->p));
+        TN_TRY(tn_eval_rows(run, x->model.exec, &spec, n, x->rows, NULL, NULL, x->p));
         for (int64_t i = 0; i < floats; i++) x->sum[i] += (double)x->p[i];
     }
     for (int64_t i = 0; i < floats; i++) x->p[i] = (float)(x->sum[i] / x->n_views);
+    keep_rows(x->ix->n_classes, n, x->p);
     return TN_OK;
 }
 
@@ -87,15 +103,18 @@ static tn_status compute_all(tn_run *run, prediction *x) {
 }
 
 static tn_status open_writer(prediction *x) {
-    char path[TN_PATH_BYTES];
+    char path[TN_PATH_BYTES], *classes = NULL;
     const tn_index *ix = x->ix;
     tn_pred_info info = {.cell = *x->cell, .n = x->n, .K = ix->n_classes};
     snprintf(info.shards_digest, sizeof info.shards_digest, "%s", ix->shards_digest);
     snprintf(info.index_digest, sizeof info.index_digest, "%s", ix->digest);
     snprintf(info.model_digest, sizeof info.model_digest, "%s", x->model_digest);
-    tn_pred_classes(ix->n_classes, ix->class_name, info.classes);
     TN_TRY(tn_path(path, "%s/predictions.h5", x->folder));
-    return tn_pred_create(path, &info, &x->w);
+    TN_TRY(tn_pred_classes(ix->n_classes, ix->class_name, &classes));
+    info.classes = classes;
+    tn_status st = tn_pred_create(path, &info, &x->w);
+    free(classes);
+    return st;
 }
 
 /* Rank 0 compares the model's hash with DONE; then all ranks wait until they see the same file. */
@@ -115,20 +134,31 @@ static tn_status open_model(prediction *x) {
     TN_TRY(tn_path(path, "%s/best.safetensors", path));
     return tn_model_open(path,
                          &(tn_model_use){cfg->train.device, cfg->train.lane_threads, TN_ISA_BEST, cfg->train.precision,
-                                         cfg->train.lane_images, 0},
+                                         cfg->train.lane_images, tn_predict_px(cfg, x->cell->size_px)},
                          &x->model);
 }
 
+/* With one view only kept rows are held and sent to the other ranks; several views are summed over all K values. */
+static tn_status allocate(const tn_run *run, prediction *x) {
+    int K = x->ix->n_classes;
+    x->n_wave = (int64_t)tn_predict_wave_lanes(x->cfg, run->n_ranks) * x->cfg->train.lane_images * run->n_ranks;
+    size_t n = (size_t)x->n_wave, width = (size_t)(x->n_views == 1 ? tn_prow_width(K) : K);
+    x->rows = malloc(n * sizeof *x->rows);
+    x->p = malloc(n * width * sizeof *x->p);
+    if (x->n_views == 1)
+        x->own = malloc((size_t)x->ix->n * sizeof *x->own + 1);
+    else
+        x->sum = malloc(n * width * sizeof *x->sum);
+    if (!x->rows || !x->p || (!x->own && !x->sum))
+        return tn_fail_memory(n * tn_predict_row_bytes(x->cfg), "the predictions");
+    for (int64_t i = 0; x->own && i < x->ix->n; i++) x->own[i] = -1;
+    return TN_OK;
+}
+
 static tn_status begin(const tn_run *run, prediction *x) {
-    enum { LANES_PER_WAVE = 64 };
-    size_t K = (size_t)x->ix->n_classes;
     for (int64_t i = 0; i < x->ix->n; i++) x->n += wants(x, i);
     x->n_views = tn_views_of(x->cfg, x->view);
-    x->n_wave = (int64_t)LANES_PER_WAVE * x->cfg->train.lane_images * run->n_ranks;
-    x->rows = malloc((size_t)x->n_wave * sizeof *x->rows);
-    x->p = malloc((size_t)x->n_wave * K * sizeof *x->p);
-    x->sum = malloc((size_t)x->n_wave * K * sizeof *x->sum);
-    if (!x->rows || !x->p || !x->sum) return tn_fail_memory((size_t)x->n_wave * K * 12, "the predictions");
+    TN_TRY(allocate(run, x));
     TN_TRY(open_model(x));
     int units = tn_extra_units(x->ix, x->cfg->model.metadata_levels);
     if (units != x->model.about.net.extra_units)
@@ -155,6 +185,7 @@ static tn_status predict_anew(tn_run *run, prediction *x, const tn_done *done) {
     free(x->rows);
     free(x->p);
     free(x->sum);
+    free(x->own);
     return st;
 }
 

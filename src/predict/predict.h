@@ -6,7 +6,7 @@
  *
  * Rows     the cell's own fold (out-of-fold) and all rows with fold -1 (test, unlabelled), ascending
  * Formula  p = mean over predict.views, in double
- * Memory   the index, and the rows that all ranks compute before rank 0 writes them
+ * Memory   the index, and on every rank the rows that all ranks compute before rank 0 writes them (tn_predict_wave_lanes)
  */
 #ifndef TN_PREDICT_PREDICT_H
 #define TN_PREDICT_PREDICT_H

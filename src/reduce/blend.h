@@ -18,7 +18,7 @@
 #ifndef TN_REDUCE_BLEND_H
 #define TN_REDUCE_BLEND_H
 
-#include "cfg/cfg.h"
+#include "score/prow.h"
 
 enum { TN_BLEND_STEPS = 50 };
 
@@ -27,14 +27,19 @@ typedef struct {
     int K, M;             /* classes, members */
     const int32_t *label; /* (n) */
     const double *weight; /* (n) */
-    const float *p;       /* (n,M,K) */
+    const float *p;       /* (n,M) rows (score/prow.h) */
 } tn_blend_rows;
 
 /* use (n): 0/1, rows to count; usable (M): 0/1, members that may be taken, at least one. times_out (M). Errors TN_ENOMEM. */
 tn_status tn_blend_greedy(const tn_blend_rows *rows, const uint8_t *use, const uint8_t *usable, int *times_out);
 
-/* log_p (n,K): log probabilities, or any other class scores. offset_out (K). Errors TN_ENOMEM. */
+/* log_p (n,K): log probabilities, or any other class scores; K at most TN_WHOLE_CLASSES. offset_out (K). Errors TN_ENOMEM. */
 tn_status tn_blend_offsets(int64_t n, int K, const double *log_p, const int32_t *label, const double *weight,
                            const uint8_t *use, double *offset_out);
+
+/* The same for n rows p of largest values without label: a row is predicted as one of the classes that it lists (tn_prow_offset), so that
+ * for each class only the rows that list it are looked at. Cost of a pass over all classes: n TN_PROW_TOP (TN_PROW_TOP + log n). */
+tn_status tn_blend_offsets_few(int64_t n, int K, const float *p, const int32_t *label, const double *weight,
+                               const uint8_t *use, double *offset_out);
 
 #endif

@@ -34,21 +34,23 @@ static int find_common(tn_reduction *r) {
     return n;
 }
 
-static tn_confusion rows_in_common(const tn_reduction *r, const tn_blend *b) {
-    tn_confusion all = {.K = r->table->n_classes};
+static tn_status rows_in_common(const tn_reduction *r, const tn_blend *b, tn_counts *out) {
+    TN_TRY(tn_counts_new(r->table->n_classes, out));
     for (int f = 0; f < r->cfg->folds.count; f++)
-        for (int k = 0; r->rounds.in_common[f] && k < all.K; k++)
-            for (int j = 0; j < all.K; j++) all.n[k][j] += b->own[f].n[k][j];
-    return all;
+        for (int i = 0; r->rounds.in_common[f] && i < 3 * out->K; i++) out->n[i] += b->own[f].n[i];
+    return TN_OK;
 }
 
-static tn_match_result match_rounds(const tn_reduction *r, int older, int newer) {
+static tn_status match_rounds(const tn_reduction *r, int older, int newer, tn_match_result *out) {
     tn_match m = {.seed = (uint64_t)r->cfg->folds.seed,
                   .older = r->rounds.blend[older].match,
-                  .newer = r->rounds.blend[newer].match,
-                  .older_rows = rows_in_common(r, &r->rounds.blend[older]),
-                  .newer_rows = rows_in_common(r, &r->rounds.blend[newer])};
-    return tn_match_end(&m);
+                  .newer = r->rounds.blend[newer].match};
+    tn_status st = rows_in_common(r, &r->rounds.blend[older], &m.older_rows);
+    if (st == TN_OK) st = rows_in_common(r, &r->rounds.blend[newer], &m.newer_rows);
+    if (st == TN_OK) *out = tn_match_end(&m);
+    tn_counts_free(&m.older_rows);
+    tn_counts_free(&m.newer_rows);
+    return st;
 }
 
 static void explain_match(const tn_reduction *r, int older, int newer, tn_round_match *m) {
@@ -69,7 +71,7 @@ static void explain_match(const tn_reduction *r, int older, int newer, tn_round_
 }
 
 /* The newer round is chosen unless it is worse (match.h). If they cannot be compared, the one with more members is chosen. */
-static void choose_round(tn_reduction *r) {
+static tn_status choose_round(tn_reduction *r) {
     int n_folds = find_common(r);
     r->rounds.chosen = 0;
     for (int i = 1; i < r->members.n_rounds; i++) {
@@ -80,12 +82,13 @@ static void choose_round(tn_reduction *r) {
                               .n_folds = both ? n_folds : 0,
                               .kept = r->rounds.takes_part[i] && !both};
         if (m->n_folds > 0) {
-            m->result = match_rounds(r, r->rounds.chosen, i);
+            TN_TRY(match_rounds(r, r->rounds.chosen, i, &m->result));
             m->kept = !m->result.worse;
         }
         explain_match(r, r->rounds.chosen, i, m);
         if (m->kept) r->rounds.chosen = i;
     }
+    return TN_OK;
 }
 
 /* --- the passes --------------------------------------------------------------------------------------------------- */
@@ -103,9 +106,9 @@ static tn_status begin_rounds(tn_reduction *r) {
         if (!plain->times) return tn_fail_memory(4096, "the rounds");
         for (int c = 0; c < r->members.n_groups; c++)
             plain->times[c] = r->members.group[c].cell.round == r->members.round[i].round;
-        TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->rounds.blend[i]));
+        TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, (uint64_t)r->cfg->folds.seed, &r->rounds.blend[i]));
         if (n > 1 && r->rounds.takes_part[i])
-            TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, &r->rounds.blend[i].match));
+            TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, (uint64_t)r->cfg->folds.seed, &r->rounds.blend[i].match));
         r->rounds.blend[i].whole = plain;
         for (int f = 0; f < F; f++) r->rounds.blend[i].by_fold[f] = plain;
     }
@@ -113,9 +116,9 @@ static tn_status begin_rounds(tn_reduction *r) {
 }
 
 static tn_status begin_tuned(tn_reduction *r) {
-    int F = r->cfg->folds.count, K = r->table->n_classes;
-    TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->tuning.honest));
-    TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, &r->tuning.in_sample));
+    int F = r->cfg->folds.count, K = r->table->n_classes, resamples = r->cfg->reduce.bootstrap;
+    TN_TRY(tn_blend_new(F, K, resamples, (uint64_t)r->cfg->folds.seed, &r->tuning.honest));
+    TN_TRY(tn_blend_new(F, K, resamples, (uint64_t)r->cfg->folds.seed, &r->tuning.in_sample));
     r->tuning.honest.whole = &r->tuning.final;
     for (int f = 0; f < F; f++) {
         if (r->members.round[r->rounds.chosen].in_fold[f] == 0)
@@ -134,26 +137,23 @@ static tn_status first_pass(tn_run *run, tn_reduction *r, tn_outputs *written) {
         tn_sample_begin(&r->counts, r->members.n_groups, r->table->n_classes, r->cfg->reduce.tune_rows,
                         &r->tuning.sample);
     TN_TRY(tn_reduce_pass(run, r, r->members.n_rounds, blend, r->tuning.asked ? &r->tuning.sample : NULL, written));
-    choose_round(r);
-    return TN_OK;
+    return tn_agree(run, choose_round(r));
 }
 
 /* Write the chosen round untuned; its scores are known from the first pass. */
 static tn_status write_untuned(tn_run *run, tn_reduction *r, tn_outputs *written) {
     tn_blend again = {.own = NULL};
-    tn_status st = tn_agree(run, tn_blend_new(r->cfg->folds.count, r->table->n_classes, 0, &again));
+    tn_status st = tn_agree(run, tn_blend_new(r->cfg->folds.count, r->table->n_classes, 0, 0, &again));
     memcpy(again.by_fold, r->rounds.blend[r->rounds.chosen].by_fold, sizeof again.by_fold);
     again.whole = r->rounds.blend[r->rounds.chosen].whole;
     if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&again}, NULL, written);
-    tn_blend_free(&again);
+    tn_blend_free(&again, r->cfg->folds.count);
     return st;
 }
 
 /* The tuned ensemble is used unless its score on rows that it was not tuned on is below the untuned one. */
 static bool tuning_pays(const tn_reduction *r) {
-    tn_confusion honest = tn_blend_pooled(&r->tuning.honest, r->cfg->folds.count),
-                 untuned = tn_blend_pooled(&r->rounds.blend[r->rounds.chosen], r->cfg->folds.count);
-    tn_score a = tn_score_of(&honest), b = tn_score_of(&untuned);
+    tn_score a = tn_score_of(&r->tuning.honest.pooled), b = tn_score_of(&r->rounds.blend[r->rounds.chosen].pooled);
     return !tn_score_better(&b, &a);
 }
 
@@ -238,6 +238,14 @@ static tn_status inputs_of(const tn_cfg *cfg, tn_table *t, char **out) {
     return st;
 }
 
+/* What is listed is sorted. */
+static void hash_pairs(const tn_confusion *c, tn_hash *h) {
+    if (c->n)
+        tn_hash_add(h, c->n, (size_t)c->K * (size_t)c->K * sizeof *c->n);
+    else
+        tn_hash_add(h, c->listed, (size_t)c->n_listed * sizeof *c->listed);
+}
+
 /* The digest of the written files and of all scores. */
 static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HEX_BYTES]) {
     tn_hash *h = tn_hash_new();
@@ -245,9 +253,8 @@ static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HE
     for (int i = 0; i <= r->members.n_rounds; i++) {
         const tn_blend *b = i < r->members.n_rounds ? &r->rounds.blend[i] : &r->tuning.honest;
         if (!b->own) continue; /* not used: nothing was tuned */
-        tn_confusion pooled = tn_blend_pooled(b, r->cfg->folds.count);
-        tn_hash_add(h, pooled.n, sizeof pooled.n);
-        tn_hash_add(h, b->whole_test.n, sizeof b->whole_test.n);
+        hash_pairs(&b->own_pairs, h);
+        hash_pairs(&b->test_pairs, h);
     }
     tn_hash_hex(h, out);
     tn_hash_free(&h);
@@ -256,12 +263,12 @@ static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HE
 void tn_reduce_release(tn_reduction *r) {
     for (int i = 0; r->rounds.mean && r->rounds.blend && i < r->members.n_rounds; i++) {
         free(r->rounds.mean[i].times);
-        tn_blend_free(&r->rounds.blend[i]);
+        tn_blend_free(&r->rounds.blend[i], r->cfg->folds.count);
     }
     for (int f = 0; f < TN_MAX_FOLDS; f++) free(r->tuning.nested[f].times);
     free(r->tuning.final.times);
-    tn_blend_free(&r->tuning.honest);
-    tn_blend_free(&r->tuning.in_sample);
+    tn_blend_free(&r->tuning.honest, r->cfg->folds.count);
+    tn_blend_free(&r->tuning.in_sample, r->cfg->folds.count);
     tn_sample_free(&r->tuning.sample);
     free(r->rounds.mean);
     free(r->rounds.blend);

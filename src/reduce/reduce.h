@@ -30,8 +30,11 @@
  * allow_missing  leave out cells without DONE and report their number; otherwise TN_EUNFINISHED names them
  * Errors         TN_EARG a member of another data set, fold map or list of classes, a model twice; TN_EFORMAT rows are missing,
  *                values are not probabilities. Nothing is written then.
- * Memory         a block of rows of all members (64 MiB), reduce.tune_rows rows if something is tuned, reduce.bootstrap
- *                confusion matrices per score */
+ * Memory         a block of rows of all members (64 MiB), reduce.tune_rows rows if something is tuned. Up to TN_WHOLE_CLASSES
+ *                classes the rest does not depend on N: reduce.bootstrap x 24 K bytes per score, a few confusion matrices of
+ *                8 K^2 bytes. More classes: each rank lists its scored rows, 12 bytes each for the resamples of a score, and
+ *                the cells of confusion matrices that have rows, 16 bytes each; then gathers these lists of all ranks, for a
+ *                moment on every rank. Intervals of scores stay on rank 0; cells, and rows to compare rounds, on all */
 tn_status tn_reduce(tn_run *run, const tn_cfg *cfg, bool allow_missing);
 
 /* New images: combine data_dir/predict/<cell> to the ensemble that the run chose (ensemble_spec.h). Labels are used only for scoring.

@@ -1,4 +1,4 @@
-/* reduce_count.c - counts of the table, priors of categories, recipes, blends. */
+/* reduce_count.c - counts of the table, priors of categories, recipes. */
 #include "reduce/reduce_priv.h"
 
 #include "reduce/combine.h"
@@ -66,7 +66,7 @@ tn_status tn_reduce_count(tn_run *run, tn_reduction *r) {
 
 /* Count the rows of each class with this category value, and all rows of the class, over all folds but two. */
 static void class_counts(const tn_prior *p, int n_folds, int K, int32_t value, int fold, int other_fold,
-                         double with_value[TN_MAX_CLASSES], double of_class[TN_MAX_CLASSES]) {
+                         double with_value[TN_WHOLE_CLASSES], double of_class[TN_WHOLE_CLASSES]) {
     for (int k = 0; k < K; k++) with_value[k] = of_class[k] = 0;
     for (int f = 0; f < n_folds; f++) {
         if (f == fold || f == other_fold) continue;
@@ -78,7 +78,7 @@ static void class_counts(const tn_prior *p, int n_folds, int K, int32_t value, i
 }
 
 void tn_prior_log(const tn_prior *p, int n_folds, int K, int32_t value, int fold, int other_fold, double *out) {
-    double with_value[TN_MAX_CLASSES], of_class[TN_MAX_CLASSES], n_value = 0, n = 0;
+    double with_value[TN_WHOLE_CLASSES], of_class[TN_WHOLE_CLASSES], n_value = 0, n = 0;
     class_counts(p, n_folds, K, value, fold, other_fold, with_value, of_class);
     for (int k = 0; k < K; k++) {
         n_value += with_value[k];
@@ -90,12 +90,12 @@ void tn_prior_log(const tn_prior *p, int n_folds, int K, int32_t value, int fold
     }
 }
 
-/* --- recipes and blends ------------------------------------------------------------------------------------------- */
+/* --- recipes ------------------------------------------------------------------------------------------------------ */
 
-void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
-                    float *p) {
-    if (!r->tuned) return;
-    double score[TN_MAX_CLASSES] = {0}, most = -INFINITY, total = 0;
+/* Apply offsets and prior to a whole row. */
+static void tune_whole(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
+                       float *p) {
+    double score[TN_WHOLE_CLASSES] = {0}, most = -INFINITY, total = 0;
     if (counts->prior.level) tn_prior_log(&counts->prior, n_folds, K, value, fold, -1, score);
     for (int k = 0; k < K; k++) {
         score[k] += tn_log_p(p[k]) + r->offset[k];
@@ -105,28 +105,11 @@ void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_fol
     for (int k = 0; k < K; k++) p[k] = (float)(score[k] / total);
 }
 
-tn_status tn_blend_new(int n_folds, int K, int n_resamples, tn_blend *out) {
-    *out = (tn_blend){.pooled_truth.K = K, .whole_test.K = K};
-    out->own = calloc((size_t)n_folds, sizeof *out->own);
-    out->test = calloc((size_t)n_folds, sizeof *out->test);
-    if (!out->own || !out->test) return tn_fail_memory((size_t)n_folds * sizeof *out->own, "the scores");
-    for (int f = 0; f < n_folds; f++) out->own[f].K = out->test[f].K = K;
-    TN_TRY(tn_bootstrap_new(K, n_resamples, &out->own_spread));
-    return tn_bootstrap_new(K, n_resamples, &out->test_spread);
-}
-
-void tn_blend_free(tn_blend *b) {
-    free(b->own);
-    free(b->test);
-    tn_bootstrap_free(&b->match);
-    tn_bootstrap_free(&b->own_spread);
-    tn_bootstrap_free(&b->test_spread);
-}
-
-tn_confusion tn_blend_pooled(const tn_blend *b, int n_folds) {
-    tn_confusion all = {.K = b->whole_test.K};
-    for (int f = 0; f < n_folds; f++)
-        for (int k = 0; k < all.K; k++)
-            for (int j = 0; j < all.K; j++) all.n[k][j] += b->own[f].n[k][j];
-    return all;
+void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
+                    float *p) {
+    if (!r->tuned) return;
+    if (tn_prow_whole(K))
+        tune_whole(r, counts, n_folds, fold, value, K, p);
+    else
+        tn_prow_offset(K, r->offset, p);
 }

@@ -14,17 +14,24 @@ static json_t *interval_json(const tn_bootstrap *b, tn_metric metric) {
     return json_pack("[f,f]", i.low, i.high);
 }
 
-/* A score as JSON. spread NULL: without intervals. */
-static json_t *score_json(const tn_table *t, const tn_confusion *c, const tn_bootstrap *spread) {
-    tn_score s = tn_score_of(c);
-    if (s.N == 0) return json_null();
+/* Put the F1 values by class into a score, and the names of classes with F1 0. */
+static void put_classes(const tn_table *t, const tn_counts *c, json_t *score) {
     json_t *f1 = json_object(), *zero = json_array();
     for (int k = 0; k < t->n_classes; k++) {
-        json_object_set_new(f1, t->class_name[k], json_real(s.f1[k]));
-        if (s.f1[k] <= 0) json_array_append_new(zero, json_string(t->class_name[k]));
+        json_object_set_new(f1, t->class_name[k], json_real(tn_f1(c, k)));
+        if (tn_f1(c, k) <= 0) json_array_append_new(zero, json_string(t->class_name[k]));
     }
-    json_t *score = json_pack("{s:I,s:f,s:f,s:f,s:o,s:o}", "n", (json_int_t)s.N, "geometric_mean", s.gmean, "macro_f1",
-                              s.macro, "accuracy", s.accuracy, "f1", f1, "classes_with_f1_zero", zero);
+    json_object_set_new(score, "f1", f1);
+    json_object_set_new(score, "classes_with_f1_zero", zero);
+}
+
+/* A score as JSON. spread NULL: without intervals and, of more than TN_WHOLE_CLASSES classes, without F1 values. */
+static json_t *score_json(const tn_table *t, const tn_counts *c, const tn_bootstrap *spread) {
+    tn_score s = tn_score_of(c);
+    if (s.N == 0) return json_null();
+    json_t *score = json_pack("{s:I,s:f,s:f,s:f}", "n", (json_int_t)s.N, "geometric_mean", s.gmean, "macro_f1", s.macro,
+                              "accuracy", s.accuracy);
+    if (spread || tn_prow_whole(t->n_classes)) put_classes(t, c, score);
     if (spread && spread->n > 0)
         json_object_set_new(score, "interval_95",
                             json_pack("{s:o,s:o,s:o}", "geometric_mean", interval_json(spread, TN_METRIC_GMEAN),
@@ -46,11 +53,26 @@ static json_t *lines_json(const char *text) {
     return list;
 }
 
-static json_t *confusion_json(const tn_confusion *c) {
+/* With many classes: the pairs that are confused most, as [label, predicted, rows]. */
+static json_t *confused_json(const tn_table *t, const tn_confusion *c) {
+    enum { MOST_PAIRS = 1000 };
+    int64_t n = 0;
+    tn_confused *list = NULL;
+    if (tn_confusion_most(c, MOST_PAIRS, &n, &list) != TN_OK) return json_null();
+    json_t *rows = json_array();
+    for (int64_t i = 0; i < n; i++)
+        json_array_append_new(rows, json_pack("[s,s,I]", t->class_name[list[i].label], t->class_name[list[i].predicted],
+                                              (json_int_t)list[i].n));
+    free(list);
+    return rows;
+}
+
+static json_t *confusion_json(const tn_table *t, const tn_confusion *c) {
+    if (c->K > TN_MOST_COLUMNS) return confused_json(t, c);
     json_t *rows = json_array();
     for (int k = 0; k < c->K; k++) {
         json_t *row = json_array();
-        for (int j = 0; j < c->K; j++) json_array_append_new(row, json_integer(c->n[k][j]));
+        for (int j = 0; j < c->K; j++) json_array_append_new(row, json_integer(c->n[(int64_t)k * c->K + j]));
         json_array_append_new(rows, row);
     }
     return rows;
@@ -85,15 +107,14 @@ static json_t *folds_json(const tn_reduction *r, int i) {
 static json_t *round_json(const tn_reduction *r, int i) {
     const tn_round_members *m = &r->members.round[i];
     const tn_blend *b = &r->rounds.blend[i];
-    tn_confusion pooled = tn_blend_pooled(b, r->cfg->folds.count);
     json_t *j = json_pack("{s:i,s:i,s:i,s:o,s:o}", "round", m->round, "members", m->n_members, "planned",
                           tn_cell_count(r->cfg), "missing", lines_json(m->missing), "folds", folds_json(r, i));
-    json_object_set_new(j, "out_of_fold", score_json(r->table, &pooled, &b->own_spread));
-    json_object_set_new(j, "out_of_fold_confusion", confusion_json(&pooled));
+    json_object_set_new(j, "out_of_fold", score_json(r->table, &b->pooled, &b->own_spread));
+    json_object_set_new(j, "out_of_fold_confusion", confusion_json(r->table, &b->own_pairs));
     json_object_set_new(j, "out_of_fold_by_truth", score_json(r->table, &b->pooled_truth, NULL));
     json_object_set_new(j, "out_of_fold_caveats", caveats(r->cfg, m->round));
     json_object_set_new(j, "test", score_json(r->table, &b->whole_test, &b->test_spread));
-    json_object_set_new(j, "test_confusion", confusion_json(&b->whole_test));
+    json_object_set_new(j, "test_confusion", confusion_json(r->table, &b->test_pairs));
     return j;
 }
 
@@ -101,7 +122,7 @@ static json_t *round_json(const tn_reduction *r, int i) {
  * which is what to expect on new data; and in sample, on the rows used for tuning. */
 static json_t *tuned_json(const tn_reduction *r) {
     json_t *members = json_array(), *offsets = json_object();
-    int F = r->cfg->folds.count, total = 0;
+    int total = 0;
     for (int c = 0; c < r->members.n_groups; c++) total += r->tuning.final.times[c];
     for (int c = 0; c < r->members.n_groups; c++) {
         const tn_cell *cell = &r->members.group[c].cell;
@@ -112,39 +133,40 @@ static json_t *tuned_json(const tn_reduction *r) {
     }
     for (int k = 0; k < r->table->n_classes; k++)
         json_object_set_new(offsets, r->table->class_name[k], json_real(r->tuning.final.offset[k]));
-    tn_confusion honest = tn_blend_pooled(&r->tuning.honest, F), in_sample = tn_blend_pooled(&r->tuning.in_sample, F),
-                 plain = tn_blend_pooled(&r->rounds.blend[r->rounds.chosen], F);
+    const tn_blend *plain = &r->rounds.blend[r->rounds.chosen], *honest = &r->tuning.honest;
     json_t *j = json_pack("{s:b,s:I,s:o,s:o}", "used", r->tuning.used, "rows", (json_int_t)r->tuning.sample.n,
                           "members", members, "offsets", offsets);
-    json_object_set_new(j, "untuned", score_json(r->table, &plain, &r->rounds.blend[r->rounds.chosen].own_spread));
-    json_object_set_new(j, "honest", score_json(r->table, &honest, &r->tuning.honest.own_spread));
-    json_object_set_new(j, "honest_confusion", confusion_json(&honest));
-    json_object_set_new(j, "in_sample", score_json(r->table, &in_sample, &r->tuning.in_sample.own_spread));
-    json_object_set_new(j, "test", score_json(r->table, &r->tuning.honest.whole_test, &r->tuning.honest.test_spread));
-    json_object_set_new(j, "test_confusion", confusion_json(&r->tuning.honest.whole_test));
+    json_object_set_new(j, "untuned", score_json(r->table, &plain->pooled, &plain->own_spread));
+    json_object_set_new(j, "honest", score_json(r->table, &honest->pooled, &honest->own_spread));
+    json_object_set_new(j, "honest_confusion", confusion_json(r->table, &honest->own_pairs));
+    json_object_set_new(j, "in_sample",
+                        score_json(r->table, &r->tuning.in_sample.pooled, &r->tuning.in_sample.own_spread));
+    json_object_set_new(j, "test", score_json(r->table, &honest->whole_test, &honest->test_spread));
+    json_object_set_new(j, "test_confusion", confusion_json(r->table, &honest->test_pairs));
     if (r->cfg->reduce.bootstrap > 0) {
         double better = 0;
-        tn_interval d = tn_bootstrap_difference(&r->rounds.blend[r->rounds.chosen].own_spread,
-                                                &r->tuning.honest.own_spread, TN_METRIC_GMEAN, &better);
+        tn_interval d = tn_bootstrap_difference(&plain->own_spread, &honest->own_spread, TN_METRIC_GMEAN, &better);
         json_object_set_new(j, "honest_minus_untuned",
                             json_pack("{s:[f,f],s:f}", "interval_95", d.low, d.high, "better", better));
     }
     return j;
 }
 
-/* The scores of a filter, if there is a truth column. */
+/* What a filter flagged; if there is a truth column, how much of that is wrong. */
 static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
     char path[TN_PATH_BYTES];
     tn_filter_score s;
-    if (!*r->cfg->data.truth_column) return TN_OK;
     TN_TRY(tn_ledger_file(r->cfg, round, "ledger.h5", path));
     if (!*path) return TN_OK;
     TN_TRY(tn_filter_judge(path, r->table, &s));
-    json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "round", round, "judged",
-                                          (json_int_t)s.judged, "wrong", (json_int_t)s.wrong, "dropped",
-                                          (json_int_t)s.dropped, "found", (json_int_t)s.found, "found_by_chance",
-                                          tn_share(s.dropped, s.judged) * (double)s.wrong, "precision",
-                                          tn_share(s.found, s.dropped), "recall", tn_share(s.found, s.wrong)));
+    json_t *by_truth = json_null();
+    if (*r->cfg->data.truth_column)
+        by_truth = json_pack("{s:I,s:I,s:I,s:I,s:f,s:f,s:f}", "judged", (json_int_t)s.judged, "wrong",
+                             (json_int_t)s.wrong, "flagged", (json_int_t)s.dropped, "found", (json_int_t)s.found,
+                             "found_by_chance", tn_share(s.dropped, s.judged) * (double)s.wrong, "precision",
+                             tn_share(s.found, s.dropped), "recall", tn_share(s.found, s.wrong));
+    json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:o}", "round", round, "judged", (json_int_t)s.labels,
+                                          "flagged", (json_int_t)s.flagged, "by_truth", by_truth));
     return TN_OK;
 }
 
@@ -206,7 +228,7 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
     tn_status st = skipped_json(r->cfg, &skipped);
     for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
     json_t *all = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 1", "run",
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:i,s:s,s:o,s:o,s:i,s:o,s:o,s:o}", "format", "tenfold metrics 2", "run",
         r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_libraries(),
         "classes", classes, "method", method_of(r->cfg), "chosen_round", r->members.round[r->rounds.chosen].round,
         "chosen_because",
@@ -234,15 +256,16 @@ tn_status tn_reduce_metrics_new(const tn_reduction *r) {
     const tn_blend *b = &r->rounds.blend[0];
     json_t *classes = classes_json(r->table), *unknown = json_array();
     for (int l = 0; l < r->given->n_levels; l++) json_array_append_new(unknown, json_integer(r->n_unknown[l]));
-    json_t *all = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:b,s:i,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o}", "format",
-        "tenfold metrics of new data 1", "run", r->cfg->name, "version", tn_build_version(), "commit",
-        tn_build_commit(), "libraries", tn_libraries(), "classes", classes, "method", method_of(r->cfg), "tuned",
-        (int)r->given->tuned, "chosen_round", m->round, "members", m->n_members, "planned", r->given->n_members,
-        "missing", lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
-        (json_int_t)r->counts.predicted, "unknown_categories", unknown, "resamples", r->cfg->reduce.bootstrap, "score",
-        score_json(r->table, &b->whole_test, &b->test_spread), "confusion",
-        tn_score_of(&b->whole_test).N > 0 ? confusion_json(&b->whole_test) : json_null(), "folds", new_folds_json(r));
+    json_t *all =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:b,s:i,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o}", "format",
+                  "tenfold metrics of new data 1", "run", r->cfg->name, "version", tn_build_version(), "commit",
+                  tn_build_commit(), "libraries", tn_libraries(), "classes", classes, "method", method_of(r->cfg),
+                  "tuned", (int)r->given->tuned, "chosen_round", m->round, "members", m->n_members, "planned",
+                  r->given->n_members, "missing", lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
+                  (json_int_t)r->counts.predicted, "unknown_categories", unknown, "resamples", r->cfg->reduce.bootstrap,
+                  "score", score_json(r->table, &b->whole_test, &b->test_spread), "confusion",
+                  tn_score_of(&b->whole_test).N > 0 ? confusion_json(r->table, &b->test_pairs) : json_null(), "folds",
+                  new_folds_json(r));
     tn_status st = publish_metrics(r->cfg, all);
     json_decref(all);
     return st;

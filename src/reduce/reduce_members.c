@@ -80,23 +80,20 @@ static tn_status check_model(const tn_cfg *cfg, const tn_cell *cell, const char 
                : tn_fail(TN_EARG, "%s: its model was trained again since: run `tenfold predict` again", path);
 }
 
-/* Class names on one line, for a message. */
-static void in_line(const char *classes, char out[TN_CLASSES_BYTES]) {
-    snprintf(out, TN_CLASSES_BYTES, "%s", classes);
-    for (char *c = out; *c; c++)
-        if (*c == '\n') *c = ' ';
+static tn_status check_names(const tn_table *t, const char *path, const tn_pred_info *info) {
+    char *classes = NULL, text[2][TN_CLASS_TEXT_BYTES];
+    TN_TRY(tn_pred_classes(t->n_classes, t->class_name, &classes));
+    bool same = strcmp(info->classes, classes) == 0 && info->K == t->n_classes;
+    if (!same) tn_pred_difference(info->classes, classes, text[0], text[1]);
+    free(classes);
+    return same ? TN_OK
+                : tn_fail(TN_EARG, "%s: classes or their order differ: %s; in the data set %s", path, text[0], text[1]);
 }
 
 static tn_status check_member(const tn_cfg *cfg, const tn_table *t, const tn_cell *cell, const char *path,
                               const tn_pred_info *info) {
-    char name[2][TN_CELL_NAME_BYTES], classes[TN_CLASSES_BYTES], line[2][TN_CLASSES_BYTES];
-    tn_pred_classes(t->n_classes, t->class_name, classes);
-    if (strcmp(info->classes, classes) != 0 || info->K != t->n_classes) {
-        in_line(info->classes, line[0]);
-        in_line(classes, line[1]);
-        return tn_fail(TN_EARG, "%s: classes or their order differ: %.300s; the data set has %.300s", path, line[0],
-                       line[1]);
-    }
+    char name[2][TN_CELL_NAME_BYTES];
+    TN_TRY(check_names(t, path, info));
     tn_cell_name(&info->cell, name[0]);
     tn_cell_name(cell, name[1]);
     if (strcmp(name[0], name[1]) != 0)

@@ -37,7 +37,8 @@ static tn_status take_recipe(tn_reduction *r) {
             if (have->round == cell->round && have->size_px == cell->size_px && have->seed == cell->seed)
                 r->tuning.final.times[d] = c->member[i].times;
         }
-    TN_TRY(tn_blend_new(r->cfg->folds.count, c->n_classes, r->cfg->reduce.bootstrap, &r->rounds.blend[0]));
+    TN_TRY(tn_blend_new(r->cfg->folds.count, c->n_classes, r->cfg->reduce.bootstrap, (uint64_t)r->cfg->folds.seed,
+                        &r->rounds.blend[0]));
     r->rounds.blend[0].whole = &r->tuning.final;
     return TN_OK;
 }

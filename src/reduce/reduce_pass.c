@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Most memory per rank for a block's probabilities of all member groups. */
+/* Most memory per rank for a block's probabilities. */
 static const int64_t BLOCK_BYTES = 64 << 20;
 enum { MOST_BLOCK_ROWS = 32768, LEAST_BLOCK_ROWS = 256 };
 
@@ -21,12 +21,12 @@ typedef struct {
     int64_t block_rows;
     int64_t at[TN_MAX_FOLDS + 1]; /* rows of each fold, and of no fold, before this block: positions in the files */
     int64_t *mine, *read;         /* (block_rows): indices in the block of the rows of a file; rows as read */
-    float **p;                    /* (n_groups): (block_rows,K), from the files of one fold */
-    double *sum;                  /* (block_rows,K) sum over member groups */
-    float **one;                  /* (n_blends): (block_rows,K) the blend's prediction */
-    double **all;                 /* (n_blends): (block_rows,K) sums over folds, only for rows with fold -1 */
+    float **p;                    /* (n_groups): block_rows rows (score/prow.h), from the files of one fold */
+    double *sum;                  /* block_rows sums over member groups */
+    float **one;                  /* (n_blends): block_rows rows: the blend's prediction */
+    double **all;                 /* (n_blends): block_rows sums over folds, only for rows with fold -1 */
     int *n_all;                   /* (n_blends): number of members in these sums */
-    float *p_out;                 /* (block_rows,K) of the last blend */
+    float *p_out;                 /* block_rows rows of the last blend */
     uint8_t *known;               /* (block_rows) */
     int n_draws;                  /* largest number of resamples of a blend; all blends use the same first ones */
     uint8_t *w;                   /* (n_draws): how often each resample takes the row */
@@ -34,19 +34,22 @@ typedef struct {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-static int64_t block_rows_of(const tn_reduction *r) {
-    int64_t row_bytes = (int64_t)r->members.n_groups * r->table->n_classes * (int64_t)sizeof(float);
-    int64_t n = BLOCK_BYTES / (row_bytes ? row_bytes : 1);
+static int64_t block_rows_of(const tn_reduction *r, int n_blends) {
+    size_t W = (size_t)tn_prow_width(r->table->n_classes), sum_width = (size_t)tn_psum_width(r->table->n_classes);
+    size_t row_bytes = (size_t)(r->members.n_groups + 1 + n_blends) * W * sizeof(float) + /* p, p_out, one */
+                       (size_t)(1 + n_blends) * sum_width * sizeof(double);               /* sum, all */
+    int64_t n = BLOCK_BYTES / (int64_t)row_bytes;
     return n > MOST_BLOCK_ROWS ? MOST_BLOCK_ROWS : n < LEAST_BLOCK_ROWS ? LEAST_BLOCK_ROWS : n;
 }
 
 static tn_status allocate(pass *x) {
-    size_t n = (size_t)x->block_rows, floats = n * (size_t)x->r->table->n_classes;
+    size_t n = (size_t)x->block_rows, floats = n * (size_t)tn_prow_width(x->r->table->n_classes),
+           doubles = n * (size_t)tn_psum_width(x->r->table->n_classes);
     int n_groups = x->r->members.n_groups;
     x->mine = malloc(n * sizeof *x->mine);
     x->read = malloc(n * sizeof *x->read);
     x->p = calloc((size_t)n_groups, sizeof *x->p);
-    x->sum = malloc(floats * sizeof *x->sum);
+    x->sum = malloc(doubles * sizeof *x->sum);
     x->one = calloc((size_t)x->n_blends, sizeof *x->one);
     x->all = calloc((size_t)x->n_blends, sizeof *x->all);
     x->n_all = calloc((size_t)x->n_blends, sizeof *x->n_all);
@@ -61,7 +64,7 @@ static tn_status allocate(pass *x) {
     for (int c = 0; ok && c < n_groups; c++) ok = (x->p[c] = malloc(floats * sizeof **x->p)) != NULL;
     for (int b = 0; ok && b < x->n_blends; b++) {
         x->one[b] = malloc(floats * sizeof **x->one);
-        x->all[b] = malloc(floats * sizeof **x->all);
+        x->all[b] = malloc(doubles * sizeof **x->all);
         ok = x->one[b] && x->all[b];
     }
     return ok ? tn_rows_new(x->r->table, x->block_rows, &x->rows)
@@ -128,41 +131,45 @@ static bool is_judged_test(const pass *x, int64_t i) {
 static int label_of(const pass *x, const tn_recipe *recipe, int fold, int64_t i, float *p) {
     int K = x->r->table->n_classes;
     tn_recipe_tune(recipe, &x->r->counts, x->r->cfg->folds.count, fold, category_of(x, i), K, p);
-    return tn_argmax(K, p);
+    return tn_prow_argmax(K, p);
 }
 
 static void keep(pass *x, int b, int64_t i, const float *p) {
-    int K = x->r->table->n_classes;
+    int W = tn_prow_width(x->r->table->n_classes);
     if (b != x->n_blends - 1) return;
-    memcpy(x->p_out + i * K, p, (size_t)K * sizeof *p);
+    memcpy(x->p_out + i * W, p, (size_t)W * sizeof *p);
     x->known[i] = 1;
 }
 
-static void judge_own(pass *x, int b, int f, int64_t i, float *p) {
+static tn_status judge_own(pass *x, int b, int f, int64_t i, float *p) {
     tn_blend *blend = x->blend[b];
     int predicted = label_of(x, blend->by_fold[f], f, i, p);
-    tn_confusion_add(&blend->own[f], x->rows.label[i], predicted);
-    tn_bootstrap_add(&blend->own_spread, x->w, x->rows.label[i], predicted);
+    tn_counts_add(&blend->own[f], x->rows.label[i], predicted);
+    tn_counts_add(&blend->pooled, x->rows.label[i], predicted);
+    TN_TRY(tn_confusion_add(&blend->own_pairs, x->rows.label[i], predicted));
+    TN_TRY(tn_bootstrap_add(&blend->own_spread, x->rows.component[i], x->w, x->rows.label[i], predicted));
     if (blend->match.n > 0 && x->r->rounds.in_common[f])
-        tn_bootstrap_add(&blend->match, x->w, x->rows.label[i], predicted);
-    if (x->rows.truth[i] >= 0) tn_confusion_add(&blend->pooled_truth, x->rows.truth[i], predicted);
+        TN_TRY(tn_bootstrap_add(&blend->match, x->rows.component[i], x->w, x->rows.label[i], predicted));
+    if (x->rows.truth[i] >= 0) tn_counts_add(&blend->pooled_truth, x->rows.truth[i], predicted);
     keep(x, b, i, p);
+    return TN_OK;
 }
 
 /* Score a row with fold -1 by the members of one fold. */
 static void judge_part(pass *x, int b, int f, int64_t i, float *p) {
     if (is_judged_test(x, i))
-        tn_confusion_add(&x->blend[b]->test[f], x->rows.label[i], label_of(x, x->blend[b]->whole, -1, i, p));
+        tn_counts_add(&x->blend[b]->test[f], x->rows.label[i], label_of(x, x->blend[b]->whole, -1, i, p));
 }
 
 /* Score a row with fold -1 by the members of all folds. */
-static void judge_whole(pass *x, int b, int64_t i, float *p) {
+static tn_status judge_whole(pass *x, int b, int64_t i, float *p) {
     tn_blend *blend = x->blend[b];
     int predicted = label_of(x, blend->whole, -1, i, p);
     keep(x, b, i, p);
-    if (!is_judged_test(x, i)) return;
-    tn_confusion_add(&blend->whole_test, x->rows.label[i], predicted);
-    tn_bootstrap_add(&blend->test_spread, x->w, x->rows.label[i], predicted);
+    if (!is_judged_test(x, i)) return TN_OK;
+    tn_counts_add(&blend->whole_test, x->rows.label[i], predicted);
+    TN_TRY(tn_confusion_add(&blend->test_pairs, x->rows.label[i], predicted));
+    return tn_bootstrap_add(&blend->test_spread, x->rows.component[i], x->w, x->rows.label[i], predicted);
 }
 
 /* Add out-of-fold row j of fold f to the sample, if it is drawn. */
@@ -172,8 +179,8 @@ static tn_status sample_row(pass *x, int f, int64_t i, int64_t j) {
     if (!tn_sample_wants(x->sample, (uint64_t)x->r->cfg->folds.seed, row, label)) return TN_OK;
     float *to;
     TN_TRY(tn_sample_add(x->sample, row, label, f, category_of(x, i), &to));
-    for (int c = 0, K = x->sample->K; c < x->r->members.n_groups; c++)
-        if (x->r->members.group[c].pred[f]) memcpy(to + c * K, x->p[c] + j * K, (size_t)K * sizeof *to);
+    for (int c = 0, W = tn_prow_width(x->sample->K); c < x->r->members.n_groups; c++)
+        if (x->r->members.group[c].pred[f]) memcpy(to + c * W, x->p[c] + j * W, (size_t)W * sizeof *to);
     return TN_OK;
 }
 
@@ -218,30 +225,34 @@ static bool combine(pass *x, int b, int f, stretch s) {
     const tn_recipe *recipe = s.own ? x->blend[b]->by_fold[f] : x->blend[b]->whole;
     int n = count_members(x, recipe, f), K = x->r->table->n_classes;
     if (n == 0) return false;
-    int64_t first = s.first * K, n_values = s.n * K;
-    memset(x->sum, 0, (size_t)n_values * sizeof *x->sum);
+    int64_t first = s.first * tn_prow_width(K), sum_width = tn_psum_width(K);
+    memset(x->sum, 0, (size_t)(s.n * sum_width) * sizeof *x->sum);
     for (int c = 0; c < x->r->members.n_groups; c++)
         if (recipe->times[c] > 0 && x->r->members.group[c].pred[f])
-            tn_combine_add(recipe->kind, recipe->times[c], n_values, x->p[c] + first, x->sum);
-    for (int64_t v = 0; !s.own && v < n_values; v++) x->all[b][s.at * K + v] += x->sum[v];
+            tn_combine_add(recipe->kind, recipe->times[c], s.n, K, x->p[c] + first, x->sum);
+    if (!s.own) tn_psum_merge(K, s.n, x->sum, x->all[b] + s.at * sum_width);
     if (has_judged(x, s)) tn_combine_end(recipe->kind, n, s.n, K, x->sum, x->one[b] + first);
     return true;
 }
 
-/* Draw how often each resample takes the row; the same for all blends. */
+/* Draw how often each resample takes the row; the same for all blends. With many classes the rows are listed without weights. */
 static void draw(pass *x, int64_t i) {
-    if (x->n_draws > 0) tn_bootstrap_weights((uint64_t)x->r->cfg->folds.seed, x->rows.component[i], x->n_draws, x->w);
+    bool counted = x->n_draws > 0 && tn_prow_whole(x->r->table->n_classes);
+    if (counted) tn_bootstrap_weights((uint64_t)x->r->cfg->folds.seed, x->rows.component[i], x->n_draws, x->w);
 }
 
 static tn_status judge_stretch(pass *x, int f, stretch s) {
     bool says[TN_MAX_ROUNDS] = {false};
-    int K = x->r->table->n_classes;
+    int W = tn_prow_width(x->r->table->n_classes);
     for (int b = 0; b < x->n_blends; b++) says[b] = combine(x, b, f, s);
     for (int64_t j = s.first; j < s.first + s.n; j++) {
         int64_t i = x->mine[j];
         if (s.own) draw(x, i);
         for (int b = 0; b < x->n_blends; b++)
-            if (says[b]) (s.own ? judge_own : judge_part)(x, b, f, i, x->one[b] + j * K);
+            if (says[b] && s.own)
+                TN_TRY(judge_own(x, b, f, i, x->one[b] + j * W));
+            else if (says[b])
+                judge_part(x, b, f, i, x->one[b] + j * W);
         if (s.own && x->sample) TN_TRY(sample_row(x, f, i, j));
     }
     return TN_OK;
@@ -257,8 +268,8 @@ static tn_status judge_fold(pass *x, int f) {
     return TN_OK;
 }
 
-static void judge_all(pass *x) {
-    int K = x->r->table->n_classes;
+static tn_status judge_all(pass *x) {
+    int K = x->r->table->n_classes, W = tn_prow_width(K);
     int64_t n = 0;
     for (int64_t i = 0; i < x->rows.n; i++)
         if (x->rows.fold[i] == TN_FOLD_NONE) x->mine[n++] = i;
@@ -267,17 +278,17 @@ static void judge_all(pass *x) {
     for (int64_t j = 0; j < n; j++) {
         if (is_judged_test(x, x->mine[j])) draw(x, x->mine[j]);
         for (int b = 0; b < x->n_blends; b++)
-            if (x->n_all[b] > 0) judge_whole(x, b, x->mine[j], x->one[b] + j * K);
+            if (x->n_all[b] > 0) TN_TRY(judge_whole(x, b, x->mine[j], x->one[b] + j * W));
     }
+    return TN_OK;
 }
 
 static tn_status judge_block(pass *x) {
-    size_t n = (size_t)x->rows.n, K = (size_t)x->r->table->n_classes;
-    for (int b = 0; b < x->n_blends; b++) memset(x->all[b], 0, n * K * sizeof **x->all);
+    size_t n = (size_t)x->rows.n, sum_width = (size_t)tn_psum_width(x->r->table->n_classes);
+    for (int b = 0; b < x->n_blends; b++) memset(x->all[b], 0, n * sum_width * sizeof **x->all);
     memset(x->known, 0, n);
     for (int f = 0; f < x->r->cfg->folds.count; f++) TN_TRY(judge_fold(x, f));
-    judge_all(x);
-    return TN_OK;
+    return judge_all(x);
 }
 
 static tn_status read_table(pass *x, int64_t block, bool paths) {
@@ -307,23 +318,6 @@ static void find_places(tn_run *run, pass *x, int64_t before_wave[TN_MAX_FOLDS +
 }
 
 /* --- over ranks --------------------------------------------------------------------------------------------------- */
-
-static void add_confusion(tn_run *run, tn_confusion *c) {
-    tn_sum(run, sizeof c->n / sizeof c->n[0][0], &c->n[0][0]);
-}
-
-static void add_blend(tn_run *run, int n_folds, tn_blend *b) {
-    for (int f = 0; f < n_folds; f++) {
-        add_confusion(run, &b->own[f]);
-        add_confusion(run, &b->test[f]);
-    }
-    add_confusion(run, &b->pooled_truth);
-    add_confusion(run, &b->whole_test);
-    int64_t n = (int64_t)b->own_spread.K * b->own_spread.K * b->own_spread.n;
-    tn_sum(run, (int64_t)b->match.K * b->match.K * b->match.n, b->match.count);
-    tn_sum(run, n, b->own_spread.count);
-    tn_sum(run, n, b->test_spread.count);
-}
 
 /* Check that no file has more rows than the table. */
 static tn_status check_ends(const tn_reduction *r, const int64_t total[TN_MAX_FOLDS + 1]) {
@@ -363,12 +357,12 @@ static tn_status waves(tn_run *run, pass *x, tn_outputs *written) {
 
 tn_status tn_reduce_pass(tn_run *run, tn_reduction *r, int n_blends, tn_blend *const *blend, tn_sample *sample,
                          tn_outputs *written) {
-    pass x = {.r = r, .n_blends = n_blends, .blend = blend, .sample = sample, .block_rows = block_rows_of(r)};
+    pass x = {.r = r, .n_blends = n_blends, .blend = blend, .sample = sample, .block_rows = block_rows_of(r, n_blends)};
     tn_status st = tn_agree(run, allocate(&x));
     for (int b = 0; st == TN_OK && b < n_blends; b++)
         for (int f = 0; f < r->cfg->folds.count; f++) x.n_all[b] += count_members(&x, blend[b]->whole, f);
     if (st == TN_OK) st = waves(run, &x, written);
     release(&x);
-    for (int b = 0; st == TN_OK && b < n_blends; b++) add_blend(run, r->cfg->folds.count, blend[b]);
+    for (int b = 0; st == TN_OK && b < n_blends; b++) st = tn_blend_sum(run, r->cfg->folds.count, blend[b]);
     return st == TN_OK && sample ? tn_sample_gather(run, sample) : st;
 }

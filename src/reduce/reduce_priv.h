@@ -1,7 +1,8 @@
 /*
  * reduce_priv.h - shared by reduce.c (the stage), reduce_new.c (the stage for new images), reduce_members.c (which predictions
- * are combined), reduce_pass.c (one pass over all rows), reduce_tune.c (weights and offsets), reduce_write.c (files that grow
- * with N), reduce_json.c (metrics.json), reduce_spec.c (reduce/ensemble.json).
+ * are combined), reduce_blend.c (scores, and lists and sums over ranks), reduce_pass.c (one pass over all rows), reduce_sample.c (rows
+ * to tune on), reduce_tune.c (weights and offsets), reduce_write.c (files that grow with N), reduce_json.c (metrics.json),
+ * reduce_spec.c (reduce/ensemble.json).
  *
  * A *member group* (tn_member_group) is a combination of round, image size and seed: F cells, one per fold. A *recipe* says how the
  * predictions of a row by all member groups are combined into one. A *blend* is what gets a score: a recipe per fold for
@@ -88,15 +89,23 @@ typedef struct {
 typedef struct {
     const tn_recipe *by_fold[TN_MAX_FOLDS]; /* for out-of-fold rows of a fold; NULL: they get no score */
     const tn_recipe *whole;                 /* for rows with fold -1; NULL: they get no score */
-    tn_confusion *own, *test;               /* (F): out-of-fold rows; labelled test rows, by the fold's members alone */
-    tn_confusion pooled_truth, whole_test;  /* out-of-fold rows against the truth column; test rows by all members */
-    tn_bootstrap own_spread, test_spread;   /* resamples of out-of-fold rows, of test rows */
+    tn_counts *own, *test;                  /* (F): out-of-fold rows; labelled test rows, by the fold's members alone */
+    tn_counts pooled, pooled_truth,
+        whole_test;                       /* out-of-fold rows; the same by the truth column; test rows by all members */
+    tn_confusion own_pairs, test_pairs;   /* the rows of pooled, of whole_test */
+    tn_bootstrap own_spread, test_spread; /* resamples of out-of-fold rows, of test rows */
     tn_bootstrap match; /* out-of-fold rows of the folds that all rounds have, to compare rounds; n 0: not counted */
 } tn_blend;
 
-tn_status tn_blend_new(int n_folds, int n_classes, int n_resamples, tn_blend *out);
-void tn_blend_free(tn_blend *b);
-tn_confusion tn_blend_pooled(const tn_blend *b, int n_folds);
+tn_status tn_blend_new(int n_folds, int n_classes, int n_resamples, uint64_t seed, tn_blend *out);
+void tn_blend_free(tn_blend *b, int n_folds);
+/* Give every rank the sums over all ranks. Collective. Errors TN_ENOMEM, never up to TN_WHOLE_CLASSES. */
+tn_status tn_blend_sum(tn_run *run, int n_folds, tn_blend *b);
+
+/* Give every rank the list of all ranks, rank by rank; the caller frees *all_out. list (n): elements of size bytes. what: their name in
+ * the message of TN_ENOMEM. Collective. */
+tn_status tn_reduce_gather(tn_run *run, int64_t n, const void *list, size_t size, const char *what, int64_t *n_all_out,
+                           void **all_out);
 
 /* A sample of out-of-fold rows, to tune weights and offsets on. */
 typedef struct {
@@ -105,23 +114,24 @@ typedef struct {
     int n_groups, K;
     int64_t *row;
     int32_t *label, *fold, *value; /* (n); value: of the prior's category column */
-    float *p;                      /* (n, n_groups, K) */
+    float *p;                      /* (n, n_groups) rows (score/prow.h) */
 } tn_sample;
 
 /* Choose share so that the sample has about n_wanted rows: all rows of rare classes, and equally many of each other class. */
 void tn_sample_begin(const tn_table_counts *counts, int n_groups, int K, int64_t n_wanted, tn_sample *out);
 bool tn_sample_wants(const tn_sample *s, uint64_t seed, int64_t row, int32_t label);
-/* Add a row. *p_out: (n_groups,K) zeros in the sample, which the caller fills. Errors TN_ENOMEM. */
+/* Add a row. *p_out: n_groups rows of zeros in the sample, which the caller fills. Errors TN_ENOMEM. */
 tn_status tn_sample_add(tn_sample *s, int64_t row, int32_t label, int fold, int32_t value, float **p_out);
 /* Give every rank the rows of all ranks, ordered by row. Collective. */
 tn_status tn_sample_gather(tn_run *run, tn_sample *s);
 void tn_sample_free(tn_sample *s);
 
-/* If the recipe is tuned, apply its offsets and prior to the prediction p (K) of a row. The prior is computed without the labels of
+/* If the recipe is tuned, apply its offsets and prior to the prediction p, a row (tn_prow_offset if it is of largest values; then there is
+ * no prior). The prior is computed without the labels of
  * `fold` (-1: with all). */
 void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
                     float *p);
-/* The logarithm of the factors (K) by which the prior of a category value changes p:
+/* For up to TN_WHOLE_CLASSES classes: the logarithm of the factors (K) by which the prior of a category value changes p:
  * (n_vk + s q_k) / (n_v + s) / q_k, where n_v and n_vk count training labels with that value (and of class k), q_k is the share of
  * class k, and s is reduce.prior_count. Labels of two folds are left out (-1: none). */
 void tn_prior_log(const tn_prior *p, int n_folds, int K, int32_t value, int fold, int other_fold, double *out);
@@ -185,7 +195,7 @@ tn_status tn_reduce_tune(tn_run *run, tn_reduction *r);
 
 /* reduce_write.c: ensemble.h5, submission.csv, and ledger.csv if no filter made one. Collective; rank 0 writes. */
 tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out);
-/* Add this rank's block of a wave. p (n,K); known (n): has the row a prediction? */
+/* Add this rank's block of a wave. p: n rows; known (n): has the row a prediction? */
 tn_status tn_outputs_add(tn_run *run, tn_outputs *o, const tn_rows *rows, const float *p, const uint8_t *known);
 tn_status tn_outputs_publish(tn_run *run, tn_outputs *o, char digest_out[TN_HEX_BYTES]);
 void tn_outputs_drop(tn_outputs **o); /* removes files that are not published */

@@ -42,7 +42,7 @@ static bool resize(void *at, size_t n, size_t size) {
 }
 
 tn_status tn_sample_add(tn_sample *s, int64_t row, int32_t label, int fold, int32_t value, float **p_out) {
-    size_t floats = (size_t)s->n_groups * (size_t)s->K;
+    size_t floats = (size_t)s->n_groups * (size_t)tn_prow_width(s->K);
     if (s->n == s->room) {
         size_t room = s->room ? 2 * (size_t)s->room : 1024;
         bool ok = resize(&s->row, room, sizeof *s->row) && resize(&s->label, room, sizeof *s->label) &&
@@ -78,60 +78,49 @@ static int by_row(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Replace an array of this rank's rows by that of all ranks' rows, in this order (NULL: by rank). at: pointer to the array, whose length
- * is n of this rank before and n_all after. Collective. */
-static tn_status gather(tn_run *run, void *at, const int64_t *n_of, int64_t n_all, size_t size, const place *order) {
-    char *mine, *come = malloc((size_t)n_all * size + 1), *sorted = malloc((size_t)n_all * size + 1);
-    tn_status st =
-        come && sorted ? TN_OK : tn_fail_memory((size_t)n_all * size, "the rows to tune on: lower reduce.tune_rows");
-    st = tn_agree(run, st);
-    if (st != TN_OK) {
-        free(come);
-        free(sorted);
-        return st;
-    }
+static const char *const WHAT = "the rows to tune on: lower reduce.tune_rows";
+
+/* Replace an array of this rank's n rows by that of all ranks' rows, rank by rank. at: pointer to the array. Collective. */
+static tn_status gather(tn_run *run, void *at, int64_t n, size_t size, int64_t *n_all_out) {
+    void *mine, *all = NULL;
     memcpy(&mine, at, sizeof mine);
-    size_t done = 0;
-    for (int r = 0; r < run->n_ranks; r++) {
-        size_t n_bytes = (size_t)n_of[r] * size;
-        if (r == run->rank && n_bytes) memcpy(come + done, mine, n_bytes);
-        tn_bcast(run, r, come + done, n_bytes);
-        done += n_bytes;
-    }
-    for (int64_t i = 0; i < n_all; i++)
-        memcpy(sorted + (size_t)i * size, come + (size_t)(order ? order[i].from : i) * size, size);
+    TN_TRY(tn_reduce_gather(run, n, mine, size, WHAT, n_all_out, &all));
     free(mine);
-    free(come);
+    memcpy(at, &all, sizeof all);
+    return TN_OK;
+}
+
+/* The same in this order. Collective. */
+static tn_status gather_by(tn_run *run, void *at, int64_t n, size_t size, const place *order) {
+    int64_t n_all = 0;
+    TN_TRY(gather(run, at, n, size, &n_all));
+    char *all, *sorted = malloc((size_t)n_all * size + 1);
+    TN_TRY(tn_agree(run, sorted ? TN_OK : tn_fail_memory((size_t)n_all * size, WHAT)));
+    memcpy(&all, at, sizeof all);
+    for (int64_t i = 0; i < n_all; i++) memcpy(sorted + (size_t)i * size, all + (size_t)order[i].from * size, size);
+    free(all);
     memcpy(at, &sorted, sizeof sorted);
     return TN_OK;
 }
 
-static tn_status gather_all(tn_run *run, tn_sample *s, const int64_t *n_of, int64_t n_all, place *order) {
-    TN_TRY(gather(run, &s->row, n_of, n_all, sizeof *s->row, NULL));
+static tn_status gather_all(tn_run *run, tn_sample *s, int64_t n_all, place *order) {
     for (int64_t i = 0; i < n_all; i++) order[i] = (place){s->row[i], i};
     qsort(order, (size_t)n_all, sizeof *order, by_row);
     for (int64_t i = 0; i < n_all; i++) s->row[i] = order[i].row;
-    TN_TRY(gather(run, &s->label, n_of, n_all, sizeof *s->label, order));
-    TN_TRY(gather(run, &s->fold, n_of, n_all, sizeof *s->fold, order));
-    TN_TRY(gather(run, &s->value, n_of, n_all, sizeof *s->value, order));
-    TN_TRY(gather(run, &s->p, n_of, n_all, (size_t)s->n_groups * (size_t)s->K * sizeof *s->p, order));
+    TN_TRY(gather_by(run, &s->label, s->n, sizeof *s->label, order));
+    TN_TRY(gather_by(run, &s->fold, s->n, sizeof *s->fold, order));
+    TN_TRY(gather_by(run, &s->value, s->n, sizeof *s->value, order));
+    TN_TRY(gather_by(run, &s->p, s->n, (size_t)s->n_groups * (size_t)tn_prow_width(s->K) * sizeof *s->p, order));
     s->n = s->room = n_all;
     return TN_OK;
 }
 
 tn_status tn_sample_gather(tn_run *run, tn_sample *s) {
-    int64_t *n_of = malloc((size_t)run->n_ranks * sizeof *n_of), n_all = 0;
-    tn_status st = tn_agree(run, n_of ? TN_OK : tn_fail_memory(4096, "the sample"));
-    if (st != TN_OK) {
-        free(n_of);
-        return st;
-    }
-    MPI_Allgather(&s->n, 1, MPI_INT64_T, n_of, 1, MPI_INT64_T, run->comm);
-    for (int r = 0; r < run->n_ranks; r++) n_all += n_of[r];
+    int64_t n_all = 0;
+    TN_TRY(gather(run, &s->row, s->n, sizeof *s->row, &n_all));
     place *order = malloc((size_t)n_all * sizeof *order + 1);
-    st = tn_agree(run, order ? TN_OK : tn_fail_memory((size_t)n_all * sizeof *order, "the sample"));
-    if (st == TN_OK) st = gather_all(run, s, n_of, n_all, order);
+    tn_status st = tn_agree(run, order ? TN_OK : tn_fail_memory((size_t)n_all * sizeof *order, WHAT));
+    if (st == TN_OK) st = gather_all(run, s, n_all, order);
     free(order);
-    free(n_of);
     return st;
 }

@@ -27,10 +27,10 @@ struct tn_outputs {
     table_file submission, ledger;
     char ledger_made[TN_PATH_BYTES]; /* on rank 0: the ledger of the last filter; "" none */
     bool makes_ledger; /* no filter ran: the ledger is made from out-of-fold predictions, and nothing was dropped */
-    float shares[TN_MAX_CLASSES];
-    int64_t n_here, room; /* rows with fold -1 of this rank's block, or of the block that rank 0 received */
+    float shares[TN_PROW_MOST]; /* a row (score/prow.h) */
+    int64_t n_here, room;       /* rows with fold -1 of this rank's block, or of the block that rank 0 received */
     int64_t *row;
-    float *p;
+    float *p; /* rows */
 };
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
@@ -38,9 +38,11 @@ struct tn_outputs {
 /* The shares of the classes among the training rows: the prediction for an image that could not be read. */
 static void class_shares(const tn_reduction *r, float *out) {
     int64_t n = 0;
+    float share[TN_MAX_CLASSES];
     int K = r->table->n_classes;
     for (int k = 0; k < K; k++) n += r->counts.trainable[k];
-    for (int k = 0; k < K; k++) out[k] = n ? (float)((double)r->counts.trainable[k] / (double)n) : 1.0F / (float)K;
+    for (int k = 0; k < K; k++) share[k] = n ? (float)((double)r->counts.trainable[k] / (double)n) : 1.0F / (float)K;
+    tn_prow_keep(K, -1, share, out);
 }
 
 static tn_status open_table(const tn_cfg *cfg, const char *name, table_file *t) {
@@ -62,17 +64,25 @@ static tn_status open_ensemble(tn_outputs *o) {
     TN_TRY(tn_h5_set_int(o->ensemble, "members", m->n_members));
     TN_TRY(tn_h5_set_text(o->ensemble, "index_digest", r->table->digest));
     TN_TRY(tn_h5_reserve(o->ensemble, "row", TN_H5_I64, 1, &n));
-    return tn_h5_reserve(o->ensemble, "p", TN_H5_F32, 2, (int64_t[]){n, r->table->n_classes});
+    return tn_h5_reserve(o->ensemble, "p", TN_H5_F32, 2, (int64_t[]){n, tn_prow_width(r->table->n_classes)});
+}
+
+/* With many classes, a line of submission.csv names the RANKS most probable classes; ensemble.h5 has the rows as they are kept. */
+enum { RANKS = 5 };
+static bool ranks_only(const tn_outputs *o) {
+    return o->r->table->n_classes > TN_MOST_COLUMNS;
 }
 
 static void write_head(tn_outputs *o) {
     FILE *f = o->submission.file;
     fputs("path,label", f);
-    for (int k = 0; k < o->r->table->n_classes; k++) {
+    for (int k = 0; k < o->r->table->n_classes && !ranks_only(o); k++) {
         char column[TN_NAME_BYTES + 2];
         snprintf(column, sizeof column, "p_%s", o->r->table->class_name[k]);
         tn_csv_put(f, ",", column);
     }
+    if (ranks_only(o)) fputs(",p", f);
+    for (int rank = 2; ranks_only(o) && rank <= RANKS; rank++) fprintf(f, ",label_%d,p_%d", rank, rank);
     fputc('\n', f);
     if (o->makes_ledger) fputs("path,label,suggested,margin,verdict\n", o->ledger.file);
 }
@@ -105,11 +115,40 @@ tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out) 
 /* --- this rank's block -------------------------------------------------------------------------------------------- */
 
 /* Most bytes of a line, without the path. */
-enum { MOST_LINE_BYTES = 2 * (2 * TN_NAME_BYTES + 3) + TN_MAX_CLASSES * (TN_CSV_NUMBER_BYTES + 1) };
+enum { MOST_LINE_BYTES = (RANKS + 1) * (2 * TN_NAME_BYTES + 3) + TN_MOST_COLUMNS * (TN_CSV_NUMBER_BYTES + 1) };
 
 /* Write the line of row i to `to`, which has room for it. p NULL: the row has no prediction. Returns the end of the line; `to` if
  * the row gets no line. */
 typedef char *put_row(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to);
+
+/* The listed class that follows `best`: with a smaller value, or an equal one and a higher class. */
+static int next_best(int K, const float *p, int best) {
+    float most = tn_prow_at(K, p, best), value = -1;
+    int next = -1;
+    for (int j = 0, n = tn_prow_listed(K, p); j < n; j++) {
+        int k = tn_prow_class(K, p, j);
+        float here = tn_prow_value(K, p, j);
+        bool follows = here < most || (here == most && k > best);
+        if (follows && (here > value || (here == value && k < next))) {
+            next = k;
+            value = here;
+        }
+    }
+    return next;
+}
+
+/* Write ",p,label_2,p_2,..." behind the label. best: the first class in rank. Ties: the lower class first. */
+static char *put_ranks(const tn_outputs *o, const float *p, int best, char *to) {
+    for (int rank = 1; rank <= RANKS; rank++) {
+        *to++ = ',';
+        to = tn_csv_probability(to, tn_prow_at(o->r->table->n_classes, p, best));
+        if (rank == RANKS) break;
+        best = next_best(o->r->table->n_classes, p, best);
+        *to++ = ',';
+        to = tn_csv_field(to, o->r->table->class_name[best]);
+    }
+    return to;
+}
 
 static char *put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to) {
     int K = o->r->table->n_classes;
@@ -120,8 +159,10 @@ static char *put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const
     }
     to = tn_csv_field(to, rows->text + rows->path_at[i]);
     *to++ = ',';
-    to = tn_csv_field(to, o->r->table->class_name[tn_argmax(K, p)]);
-    for (int k = 0; k < K; k++) {
+    int best = tn_prow_argmax(K, p);
+    to = tn_csv_field(to, o->r->table->class_name[best]);
+    if (ranks_only(o)) to = put_ranks(o, p, best, to);
+    for (int k = 0; k < K && !ranks_only(o); k++) {
         *to++ = ',';
         to = tn_csv_probability(to, p[k]);
     }
@@ -133,17 +174,14 @@ static char *put_ledger(tn_outputs *o, const tn_rows *rows, int64_t i, const flo
     static const char END[] = ",keep\n";
     const tn_table *t = o->r->table;
     int label = rows->label[i];
-    float other = 0;
     if (rows->fold[i] < 0 || !p) return to;
-    for (int k = 0; k < t->n_classes; k++)
-        if (k != label && p[k] > other) other = p[k];
     to = tn_csv_field(to, rows->text + rows->path_at[i]);
     *to++ = ',';
     to = tn_csv_field(to, t->class_name[label]);
     *to++ = ',';
-    to = tn_csv_field(to, t->class_name[tn_argmax(t->n_classes, p)]);
+    to = tn_csv_field(to, t->class_name[tn_prow_argmax(t->n_classes, p)]);
     *to++ = ',';
-    to = tn_csv_difference(to, other - p[label]);
+    to = tn_csv_difference(to, tn_prow_other(t->n_classes, p, label) - tn_prow_at(t->n_classes, p, label));
     memcpy(to, END, sizeof END - 1);
     return to + sizeof END - 1;
 }
@@ -160,10 +198,11 @@ static tn_status reserve(table_file *t, size_t n_more) {
 
 static tn_status format(tn_outputs *o, table_file *t, const tn_rows *rows, const float *p, const uint8_t *known,
                         put_row *put) {
+    int W = tn_prow_width(o->r->table->n_classes);
     t->n_bytes = 0;
     for (int64_t i = 0; i < rows->n; i++) {
         TN_TRY(reserve(t, 2 * (size_t)(rows->path_at[i + 1] - rows->path_at[i]) + MOST_LINE_BYTES));
-        char *end = put(o, rows, i, known[i] ? p + i * o->r->table->n_classes : NULL, t->text + t->n_bytes);
+        char *end = put(o, rows, i, known[i] ? p + i * W : NULL, t->text + t->n_bytes);
         t->n_bytes = (size_t)(end - t->text);
     }
     return TN_OK;
@@ -174,18 +213,18 @@ static tn_status make_room(tn_outputs *o, int64_t n) {
     free(o->row);
     free(o->p);
     o->row = malloc((size_t)n * sizeof *o->row);
-    o->p = malloc((size_t)(n * o->r->table->n_classes) * sizeof *o->p);
+    o->p = malloc((size_t)(n * tn_prow_width(o->r->table->n_classes)) * sizeof *o->p);
     o->room = o->row && o->p ? n : 0;
     return o->room ? TN_OK : tn_fail_memory((size_t)n * 28, "the outputs");
 }
 
 static tn_status collect(tn_outputs *o, const tn_rows *rows, const float *p, const uint8_t *known) {
-    int K = o->r->table->n_classes;
+    int W = tn_prow_width(o->r->table->n_classes);
     TN_TRY(make_room(o, rows->n));
     o->n_here = 0;
     for (int64_t i = 0; i < rows->n; i++) {
         if (rows->fold[i] != TN_FOLD_NONE) continue;
-        memcpy(o->p + o->n_here * K, p + i * K, (size_t)K * sizeof *p);
+        memcpy(o->p + o->n_here * W, p + i * W, (size_t)W * sizeof *p);
         o->row[o->n_here++] = rows->first + i;
     }
     TN_TRY(format(o, &o->submission, rows, p, known, put_submission));
@@ -200,12 +239,12 @@ static tn_status write_text(table_file *t) {
 }
 
 static tn_status write_block(tn_outputs *o) {
-    int K = o->r->table->n_classes;
+    int W = tn_prow_width(o->r->table->n_classes);
     TN_TRY(tn_h5_write_rows(o->ensemble, "row", TN_H5_I64, o->n_written, o->n_here, o->row));
     TN_TRY(tn_h5_write_rows(o->ensemble, "p", TN_H5_F32, o->n_written, o->n_here, o->p));
     for (int64_t i = 0; i < o->n_here; i++) { /* hashed row by row, so that the digest does not depend on the blocks */
         tn_hash_add(o->hash, o->row + i, sizeof *o->row);
-        tn_hash_add(o->hash, o->p + i * K, (size_t)K * sizeof *o->p);
+        tn_hash_add(o->hash, o->p + i * W, (size_t)W * sizeof *o->p);
     }
     o->n_written += o->n_here;
     TN_TRY(write_text(&o->submission));
@@ -217,7 +256,7 @@ static void send(tn_run *run, const tn_outputs *o) {
     int64_t size[3] = {o->n_here, (int64_t)o->submission.n_bytes, (int64_t)o->ledger.n_bytes};
     MPI_Send(size, 3, MPI_INT64_T, 0, 0, run->comm);
     MPI_Send(o->row, (int)o->n_here, MPI_INT64_T, 0, 0, run->comm);
-    MPI_Send(o->p, (int)o->n_here * o->r->table->n_classes, MPI_FLOAT, 0, 0, run->comm);
+    MPI_Send(o->p, (int)o->n_here * tn_prow_width(o->r->table->n_classes), MPI_FLOAT, 0, 0, run->comm);
     MPI_Send(o->submission.text, (int)size[1], MPI_BYTE, 0, 0, run->comm);
     MPI_Send(o->ledger.text, (int)size[2], MPI_BYTE, 0, 0, run->comm);
 }
@@ -235,7 +274,8 @@ static void receive(tn_run *run, int from, tn_outputs *o) {
     if (make_room(o, size[0] + 1) != TN_OK) tn_die(TN_ENOMEM, "%s", tn_msg);
     o->n_here = size[0];
     MPI_Recv(o->row, (int)size[0], MPI_INT64_T, from, 0, run->comm, MPI_STATUS_IGNORE);
-    MPI_Recv(o->p, (int)size[0] * o->r->table->n_classes, MPI_FLOAT, from, 0, run->comm, MPI_STATUS_IGNORE);
+    MPI_Recv(o->p, (int)size[0] * tn_prow_width(o->r->table->n_classes), MPI_FLOAT, from, 0, run->comm,
+             MPI_STATUS_IGNORE);
     receive_text(run, from, size[1], &o->submission);
     receive_text(run, from, size[2], &o->ledger);
 }

@@ -112,7 +112,7 @@ static double train_s(const tn_cfg *cfg, const tn_forecast *f, int i, bool last_
 static double predict_s(const tn_cfg *cfg, const tn_forecast *f, int i, int n_ranks, int n_cores) {
     tn_image_view view[TN_MAX_SINGLE_VIEWS];
     double rows = (double)f->judged / cfg->folds.count + (double)f->others;
-    return rows * tn_views_of(cfg, view) * tn_pace_eval_s(cfg, &f->pace[i], n_ranks, n_cores);
+    return rows * tn_views_of(cfg, view) * tn_pace_predict_s(cfg, &f->pace[i], n_ranks, n_cores);
 }
 
 static int size_of(const tn_cfg *cfg, int size_px) {
@@ -164,6 +164,10 @@ static void put_paces(const tn_cfg *cfg, const tn_forecast *f, FILE *out) {
             cfg->train.sizes_px[i], 1e3 * p->lane_s, 1e3 * p->eval_s, 1e3 * p->rest_s, 1e3 * p->load_s,
             images / tn_pace_step_s(cfg, p, f->n_ranks, f->n_cores),
             1 / tn_pace_eval_s(cfg, p, f->n_ranks, f->n_cores));
+        if (tn_predict_px(cfg, cfg->train.sizes_px[i]) != cfg->train.sizes_px[i])
+            fprintf(out, "# forecast: its models predict at %d px: a lane in %.1f ms, here %.0f images/s\n",
+                    tn_predict_px(cfg, cfg->train.sizes_px[i]), 1e3 * p->predict_s,
+                    1 / tn_pace_predict_s(cfg, p, f->n_ranks, f->n_cores));
     }
     if (f->rows == 0)
         fputs("# forecast: there is no table yet: evaluation, prediction and preprocess are not included below\n", out);

@@ -2,7 +2,11 @@
 #include "report/report.h"
 
 #include "base/progress.h"
+#include "cfg/shown.h"
+#include "data/class_map.h"
+#include "data/meta.h"
 #include "filter/ledger.h"
+#include "report/report_classes.h"
 #include "report/report_page.h"
 #include "report/summary.h"
 #include "run/course.h"
@@ -20,7 +24,6 @@
 typedef struct {
     const tn_cfg *cfg;
     json_t *metrics;
-    tn_summary_labels labels;
     FILE *text, *csv;
 } report;
 
@@ -37,27 +40,31 @@ static const char *word(json_t *j, const char *key) {
 
 /* --- score table -------------------------------------------------------------------------------------------------- */
 
-/* A name in a cell of a table. */
-static void put_name(FILE *f, const char *name) {
-    for (; *name; name++) {
-        if (*name == '|' || *name == '\\') fputc('\\', f);
-        fputc(*name, f);
-    }
+/* With many classes, report.md has no columns for them. */
+static int text_columns(const report *r) {
+    return r->cfg->data.n_classes <= TN_MOST_SHOWN ? r->cfg->data.n_classes : 0;
+}
+
+/* scores.csv has a column for each class, unless that would be a table of thousands of columns: metrics.json has them. */
+static int csv_columns(const report *r) {
+    return r->cfg->data.n_classes <= TN_WHOLE_CLASSES ? r->cfg->data.n_classes : 0;
 }
 
 static void table_head(report *r) {
     fputs("| what | rows | geometric mean | macro F1 | accuracy |", r->text);
     fputs("what,rows,geometric_mean,macro_f1,accuracy", r->csv);
-    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+    for (int k = 0; k < text_columns(r); k++) {
         fputs(" F1 ", r->text);
-        put_name(r->text, r->cfg->data.classes[k]);
+        tn_report_name(r->text, r->cfg->data.classes[k]);
         fputs(" |", r->text);
+    }
+    for (int k = 0; k < csv_columns(r); k++) {
         char column[TN_NAME_BYTES + 4];
         snprintf(column, sizeof column, "f1_%s", r->cfg->data.classes[k]);
         tn_csv_put(r->csv, ",", column);
     }
     fputs("\n| --- |", r->text);
-    for (int k = 0; k < r->cfg->data.n_classes + 4; k++) fputs(" ---: |", r->text);
+    for (int k = 0; k < text_columns(r) + 4; k++) fputs(" ---: |", r->text);
     fputc('\n', r->text);
     fputc('\n', r->csv);
 }
@@ -70,10 +77,8 @@ static void table_row(report *r, const char *what, json_t *score) {
     tn_csv_put(r->csv, "", what);
     fprintf(r->csv, ",%lld,%.6f,%.6f,%.6f", integer(score, "n"), number(score, "geometric_mean"),
             number(score, "macro_f1"), number(score, "accuracy"));
-    for (int k = 0; k < r->cfg->data.n_classes; k++) {
-        fprintf(r->text, " %.3f |", number(f1, r->cfg->data.classes[k]));
-        fprintf(r->csv, ",%.6f", number(f1, r->cfg->data.classes[k]));
-    }
+    for (int k = 0; k < text_columns(r); k++) fprintf(r->text, " %.3f |", number(f1, r->cfg->data.classes[k]));
+    for (int k = 0; k < csv_columns(r); k++) fprintf(r->csv, ",%.6f", number(f1, r->cfg->data.classes[k]));
     fputc('\n', r->text);
     fputc('\n', r->csv);
 }
@@ -131,11 +136,10 @@ static void interval(report *r, const char *what, json_t *score) {
 
 /* Classes that make a geometric mean 0, by name. */
 static void name_zeros(report *r, json_t *round, const char *key, const char *what) {
-    size_t i;
-    json_t *name;
-    json_array_foreach(json_object_get(json_object_get(round, key), "classes_with_f1_zero"), i, name)
-        fprintf(r->text, "Round %lld, %s: class %s has F1 0, hence the geometric mean is 0.\n", integer(round, "round"),
-                what, json_string_value(name));
+    char begin[96];
+    snprintf(begin, sizeof begin, "Round %lld, %s:", integer(round, "round"), what);
+    tn_report_zeros(r->text, begin, json_object_get(json_object_get(round, key), "classes_with_f1_zero"),
+                    ", hence the geometric mean is 0.");
 }
 
 /* Members of a round in the list of metrics.json, and their share of the weight. */
@@ -215,6 +219,7 @@ static void scores(report *r) {
     table_head(r);
     json_array_foreach(rounds, i, round) round_rows(r, round);
     tuned_rows(r, json_object_get(r->metrics, "tuned"));
+    tn_report_worst(r->cfg, r->metrics, r->text);
     fputs("\nOut-of-fold: rows of a fold, by models that never saw it; scored by the given labels.\n", r->text);
     json_array_foreach(rounds, i, round) {
         json_object_foreach(json_object_get(round, "out_of_fold_caveats"), mark, why)
@@ -241,32 +246,38 @@ static void scores(report *r) {
 static tn_status ledger_table(report *r, int round) {
     char path[TN_PATH_BYTES];
     tn_csv *t = NULL;
+    tn_class_map classes;
     int64_t judged[TN_MAX_CLASSES] = {0}, dropped[TN_MAX_CLASSES] = {0};
     TN_TRY(tn_ledger_file(r->cfg, round, "ledger.csv", path));
     if (!*path) return TN_OK;
-    TN_TRY(tn_csv_read(path, &t));
+    TN_TRY(tn_class_map_new(r->cfg, &classes));
+    tn_status st = tn_csv_read(path, &t);
+    if (st != TN_OK) tn_class_map_free(&classes);
+    TN_TRY(st);
     int label = tn_csv_column(t, "label"), verdict = tn_csv_column(t, "verdict");
-    for (int64_t i = 0; label >= 0 && verdict >= 0 && i < tn_csv_rows(t); i++)
-        for (int k = 0; k < r->cfg->data.n_classes; k++)
-            if (strcmp(tn_csv_at(t, i, label), r->cfg->data.classes[k]) == 0) {
-                const char *v = tn_csv_at(t, i, verdict);
-                judged[k] += strcmp(v, "not_judged") != 0;
-                dropped[k] += strcmp(v, "not_judged") != 0 && strcmp(v, "keep") != 0;
-            }
+    for (int64_t i = 0; label >= 0 && verdict >= 0 && i < tn_csv_rows(t); i++) {
+        int k = tn_class_map_find(&classes, tn_csv_at(t, i, label));
+        const char *v = tn_csv_at(t, i, verdict);
+        if (k < 0 || strcmp(v, "not_judged") == 0) continue;
+        judged[k]++;
+        dropped[k] += strcmp(v, "keep") != 0;
+    }
     tn_csv_free(&t);
-    fprintf(r->text,
-            "Before round %d:\n\n| class | judged | found suspicious | share |\n| --- | ---: | ---: | ---: |\n", round);
-    for (int k = 0; k < r->cfg->data.n_classes; k++) {
+    tn_class_map_free(&classes);
+    double key[TN_MAX_CLASSES];
+    int class[TN_MOST_SHOWN];
+    for (int k = 0; k < r->cfg->data.n_classes; k++) key[k] = (double)dropped[k];
+    fprintf(r->text, "Before round %d:\n\n", round);
+    tn_report_chosen(r->cfg, "the most suspicious labels", r->text);
+    fputs("| class | judged | found suspicious | share |\n| --- | ---: | ---: | ---: |\n", r->text);
+    for (int i = 0, n = tn_shown(r->cfg->data.n_classes, key, class); i < n; i++) {
+        int k = class[i];
         fputs("| ", r->text);
-        put_name(r->text, r->cfg->data.classes[k]);
+        tn_report_name(r->text, r->cfg->data.classes[k]);
         fprintf(r->text, " | %lld | %lld | %.1f %% |\n", (long long)judged[k], (long long)dropped[k],
                 judged[k] ? 100.0 * (double)dropped[k] / (double)judged[k] : 0.0);
     }
     fputc('\n', r->text);
-    for (int k = 0; k < r->cfg->data.n_classes && round < TN_SUMMARY_ROUNDS; k++) {
-        r->labels.judged[round] += judged[k];
-        r->labels.flagged[round] += dropped[k];
-    }
     return TN_OK;
 }
 
@@ -277,14 +288,16 @@ static tn_status filters(report *r) {
     fputs("## Labels found suspicious\n\n", r->text);
     for (int round = 1; round <= r->cfg->self.max_rounds; round++) TN_TRY(ledger_table(r, round));
     json_array_foreach(list, i, f) {
-        double found = (double)integer(f, "found"), chance = number(f, "found_by_chance");
+        json_t *t = json_object_get(f, "by_truth");
+        double found = (double)integer(t, "found"), chance = number(t, "found_by_chance");
+        if (!json_is_object(t)) continue;
         fprintf(r->text,
                 "By the truth column: %lld of the %lld labels found suspicious before round %lld are wrong (precision "
                 "%.3f), of "
                 "%lld wrong labels in all (recall %.3f). As many drawn by chance would have found %.0f: the filter is "
                 "%s.\n\n",
-                integer(f, "found"), integer(f, "dropped"), integer(f, "round"), number(f, "precision"),
-                integer(f, "wrong"), number(f, "recall"), chance, found > chance ? "better" : "not better");
+                integer(t, "found"), integer(t, "flagged"), integer(f, "round"), number(t, "precision"),
+                integer(t, "wrong"), number(t, "recall"), chance, found > chance ? "better" : "not better");
     }
     return TN_OK;
 }
@@ -296,16 +309,23 @@ static tn_status exposure(report *r) {
     tn_cell cell = {.size_px = r->cfg->train.sizes_px[0], .seed = r->cfg->train.seeds[0]};
     tn_journal journal;
     TN_TRY(tn_journal_read(r->cfg, &cell, &journal));
-    if (journal.n == 0) return TN_OK;
+    if (journal.n == 0) {
+        tn_journal_free(&journal);
+        return TN_OK;
+    }
     const tn_journal_entry *last = &journal.at[journal.n - 1];
-    fprintf(r->text,
-            "## Images seen\n\nEach model saw %lld images; the first of round 0, by class:\n\n"
-            "| class | training rows | images seen | times each |\n| --- | ---: | ---: | ---: |\n",
+    fprintf(r->text, "## Images seen\n\nEach model saw %lld images; the first of round 0, by class:\n\n",
             (long long)last->images);
-    for (int k = 0; k < r->cfg->data.n_classes; k++) {
-        long long seen = last->images_of[k], rows = last->rows_of[k];
+    double key[TN_MAX_CLASSES];
+    int class[TN_MOST_SHOWN];
+    for (int k = 0; k < r->cfg->data.n_classes; k++) key[k] = -(double)journal.rows_of[k];
+    tn_report_chosen(r->cfg, "the fewest training rows", r->text);
+    fputs("| class | training rows | images seen | times each |\n| --- | ---: | ---: | ---: |\n", r->text);
+    for (int i = 0, n = tn_shown(r->cfg->data.n_classes, key, class); i < n; i++) {
+        int k = class[i];
+        long long seen = journal.images_of[k], rows = journal.rows_of[k];
         fputs("| ", r->text);
-        put_name(r->text, r->cfg->data.classes[k]);
+        tn_report_name(r->text, r->cfg->data.classes[k]);
         fprintf(r->text, " | %lld | %lld | %.1f |\n", rows, seen, rows ? (double)seen / (double)rows : 0.0);
     }
     fputc('\n', r->text);
@@ -420,7 +440,7 @@ static tn_status put_together(const report *r, const char *sections, char **out,
     FILE *f = open_memstream(out, n_out);
     if (!f) return tn_fail_memory(65536, "the report");
     fprintf(f, "# %s\n\n", r->cfg->name);
-    tn_summary_markdown(r->cfg, r->metrics, &r->labels, f);
+    tn_summary_markdown(r->cfg, r->metrics, f);
     fputs(sections, f);
     return fclose(f) == 0 ? TN_OK : tn_fail_memory(*n_out, "the report");
 }

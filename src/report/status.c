@@ -88,7 +88,8 @@ static void print_progress(const tn_step_status *l, FILE *out) {
     fprintf(out, " %9" PRId64 " of %" PRId64 " images, %4.0f images/s", p->done, p->total, p->per_s);
     if (runs) print_left(p, out);
     if (runs && *p->doing) tn_print(out, ", now %s", p->doing);
-    if (p->score >= 0) fprintf(out, ", score %.4f", p->score);
+    if (p->score > 0) fprintf(out, ", score %.4f", p->score);
+    if (p->score == 0) fputs(", score 0: a class has no hit", out);
 }
 
 static void print_row(const tn_step *s, const table *t, int i, FILE *out) {

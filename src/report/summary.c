@@ -2,6 +2,7 @@
 #include "report/summary.h"
 
 #include "base/progress.h"
+#include "report/report_classes.h"
 #include "store/done.h"
 
 #include <jansson.h>
@@ -28,43 +29,80 @@ tn_status tn_summary_read(const tn_cfg *cfg, json_t **out) {
     return tn_fail(TN_EFORMAT, "%s: damaged: delete %s/reduce and run `tenfold reduce`", path, cfg->run_dir);
 }
 
-/* --- the conclusion ----------------------------------------------------------------------------------------------- */
+/* --- the headline ------------------------------------------------------------------------------------------------- */
+
+static json_t *round_of(json_t *metrics, long long number_of_round) {
+    size_t i;
+    json_t *round, *rounds = json_object_get(metrics, "rounds");
+    json_array_foreach(rounds, i, round) if (integer(round, "round") == number_of_round) return round;
+    return NULL;
+}
+static json_t *last_of(json_t *list) {
+    size_t n = json_array_size(list);
+    return n > 0 ? json_array_get(list, n - 1) : NULL;
+}
 
 /* The last comparison of two rounds; NULL: there is none. */
 static json_t *last_comparison(json_t *metrics, double interval_out[2]) {
-    json_t *list = json_object_get(metrics, "round_comparisons");
-    json_t *last = json_array_get(list, json_array_size(list) ? json_array_size(list) - 1 : 0);
-    json_t *interval = json_object_get(last, "interval_95");
+    json_t *last = last_of(json_object_get(metrics, "round_comparisons")),
+           *interval = json_object_get(last, "interval_95");
     if (!interval) return NULL;
     for (size_t i = 0; i < 2; i++) interval_out[i] = json_number_value(json_array_get(interval, i));
     return last;
 }
 
-/* "Filtering found wrong labels", where the truth is known: more of them than random selection would have found. */
-static const char *filter_clause(json_t *metrics) {
-    json_t *list = json_object_get(metrics, "filter"), *f = json_array_get(list, 0);
-    if (!f) return NULL;
-    return (double)integer(f, "found") > number(f, "found_by_chance")
-               ? "Filtering found more wrong labels than random selection would"
-               : "Filtering found no more wrong labels than random selection would";
+/* What the last filter found. */
+static void put_found(json_t *metrics, const char *label, const char *end, FILE *out) {
+    json_t *f = last_of(json_object_get(metrics, "filter")), *t = json_object_get(f, "by_truth");
+    if (!f) return;
+    fputs(label, out);
+    if (json_is_object(t))
+        fprintf(out,
+                "%lld of %lld wrong labels (%.0f %%) are among the %lld flagged ones; as many drawn at random would "
+                "hold %.0f%s",
+                integer(t, "found"), integer(t, "wrong"), 100 * number(t, "recall"), integer(t, "flagged"),
+                number(t, "found_by_chance"), end);
+    else
+        fprintf(out, "%lld of %lld labels are flagged as wrong: see ledger.csv%s", integer(f, "flagged"),
+                integer(f, "judged"), end);
 }
 
-static void put_conclusion(json_t *metrics, FILE *out) {
+/* What the last round gained over the one that it was compared with. The interval decides, not the difference. */
+static void put_gained(json_t *metrics, const char *label, const char *end, FILE *out) {
     double in[2];
     json_t *c = last_comparison(metrics, in);
-    const char *filter = filter_clause(metrics);
-    if (filter) fprintf(out, "%s%s", filter, c ? "; " : ".");
-    if (!c && !filter) {
-        json_t *round = json_array_get(json_object_get(metrics, "rounds"), (size_t)integer(metrics, "chosen_round"));
-        fprintf(out, "Cross-validation gives a geometric mean of F1 of %.3f.",
-                number(json_object_get(round, "out_of_fold"), "geometric_mean"));
-    }
     if (!c) return;
-    fputs(filter ? "retraining without them " : "Retraining without the flagged labels ", out);
-    fputs(in[0] > 0   ? "improved the cross-validation score."
-          : in[1] < 0 ? "lowered the cross-validation score."
-                      : "did not change the cross-validation score significantly.",
-          out);
+    json_t *older = json_object_get(round_of(metrics, integer(c, "against")), "out_of_fold_by_truth");
+    json_t *newer = json_object_get(round_of(metrics, integer(c, "round")), "out_of_fold_by_truth");
+    fputs(label, out);
+    if (json_is_object(older) && json_is_object(newer))
+        fprintf(out, "accuracy by the true labels %.3f -> %.3f; by the given ones ", number(older, "accuracy"),
+                number(newer, "accuracy"));
+    fprintf(out, "geometric mean of F1 %.3f -> %.3f (difference %+.3f, 95 %% interval %+.3f to %+.3f): %s%s",
+            number(c, "score_against"), number(c, "score"), number(c, "difference"), in[0], in[1],
+            in[0] > 0   ? "a gain"
+            : in[1] < 0 ? "a loss"
+                        : "no difference is shown",
+            end);
+}
+
+/* What the submission scores on the test split, or else the models in cross-validation. */
+static void put_ensemble(json_t *metrics, const char *label, const char *end, FILE *out) {
+    json_t *tuned = json_object_get(metrics, "tuned"), *chosen = round_of(metrics, integer(metrics, "chosen_round"));
+    bool is_tuned = json_is_true(json_object_get(tuned, "used"));
+    json_t *test = json_object_get(is_tuned ? tuned : chosen, "test");
+    json_t *first = json_object_get(round_of(metrics, 0), "test");
+    if (json_is_object(test)) {
+        fprintf(out, "%saccuracy %.3f, geometric mean of F1 %.3f on the test split", label, number(test, "accuracy"),
+                number(test, "geometric_mean"));
+        if (json_is_object(first) && first != test)
+            fprintf(out, " (round 0: %.3f, %.3f)", number(first, "accuracy"), number(first, "geometric_mean"));
+        fputs(end, out);
+    } else if (chosen) {
+        json_t *score = json_object_get(chosen, "out_of_fold");
+        fprintf(out, "%snot scored, as no test row has a label; its models score %.3f in cross-validation%s", label,
+                number(score, "geometric_mean"), end);
+    }
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
@@ -73,6 +111,7 @@ static const struct {
     const char *what, *of, *key;
 } SCORE[] = {{"cross-validation, geometric mean of F1", "out_of_fold", "geometric_mean"},
              {"cross-validation, accuracy", "out_of_fold", "accuracy"},
+             {"cross-validation, accuracy by true labels", "out_of_fold_by_truth", "accuracy"},
              {"test split, ensemble, geometric mean of F1", "test", "geometric_mean"},
              {"test split, ensemble, accuracy", "test", "accuracy"}};
 enum { N_SCORES = sizeof SCORE / sizeof *SCORE };
@@ -119,37 +158,11 @@ static void put_table(json_t *metrics, FILE *out) {
 
 /* --- below it ----------------------------------------------------------------------------------------------------- */
 
-static void put_difference(json_t *metrics, FILE *out) {
-    double in[2];
-    json_t *c = last_comparison(metrics, in);
-    if (!c) return;
-    fprintf(out,
-            "Round %lld scored %.3f %s than round %lld in cross-validation (95 %% interval of the difference: %+.3f to "
-            "%+.3f): %s.\n",
-            integer(c, "round"), number(c, "difference") < 0 ? -number(c, "difference") : number(c, "difference"),
-            number(c, "difference") < 0 ? "lower" : "higher", integer(c, "against"), in[0], in[1],
-            in[0] > 0 || in[1] < 0 ? "significant" : "not significant");
-}
-
-static void put_labels(json_t *metrics, const tn_summary_labels *labels, FILE *out) {
-    size_t i;
-    json_t *f, *list = json_object_get(metrics, "filter");
-    for (int round = 1; round < TN_SUMMARY_ROUNDS; round++)
-        if (labels->judged[round])
-            fprintf(out, "Before round %d: %lld of %lld labels flagged.\n", round, (long long)labels->flagged[round],
-                    (long long)labels->judged[round]);
-    json_array_foreach(list, i, f) fprintf(
-        out,
-        "Of those flagged before round %lld, %lld are wrong by the truth column (precision %.0f %%, recall %.0f "
-        "%%). Random selection would find %.0f.\n",
-        integer(f, "round"), integer(f, "found"), 100 * number(f, "precision"), 100 * number(f, "recall"),
-        number(f, "found_by_chance"));
-}
-
 static void put_warnings(json_t *metrics, FILE *out) {
-    size_t i, k;
+    size_t i;
     const char *mark;
-    json_t *round, *why, *name;
+    char begin[64];
+    json_t *round, *why;
     json_array_foreach(json_object_get(metrics, "rounds"), i, round) {
         long long r = integer(round, "round");
         if (integer(round, "members") < integer(round, "planned"))
@@ -157,19 +170,17 @@ static void put_warnings(json_t *metrics, FILE *out) {
                     integer(round, "planned"));
         json_object_foreach(json_object_get(round, "out_of_fold_caveats"), mark, why) fprintf(
             out, "Warning: the cross-validation scores of round %lld are %s: %s.\n", r, mark, json_string_value(why));
-        json_array_foreach(json_object_get(json_object_get(round, "out_of_fold"), "classes_with_f1_zero"), k, name)
-            fprintf(out, "Warning: in round %lld class %s has F1 0, so the geometric mean is 0.\n", r,
-                    json_string_value(name));
+        snprintf(begin, sizeof begin, "Warning: in round %lld", r);
+        tn_report_zeros(out, begin, json_object_get(json_object_get(round, "out_of_fold"), "classes_with_f1_zero"),
+                        ", so the geometric mean is 0.");
     }
 }
 
-void tn_summary_markdown(const tn_cfg *cfg, json_t *metrics, const tn_summary_labels *labels, FILE *out) {
-    fputs("**", out);
-    put_conclusion(metrics, out);
-    fputs("**\n\n", out);
+void tn_summary_markdown(const tn_cfg *cfg, json_t *metrics, FILE *out) {
+    put_found(metrics, "**Found:** ", ".\n\n", out);
+    put_gained(metrics, "**Gained:** ", ".\n\n", out);
+    put_ensemble(metrics, "**Ensemble:** ", ".\n\n", out);
     put_table(metrics, out);
-    put_difference(metrics, out);
-    put_labels(metrics, labels, out);
     put_warnings(metrics, out);
     fprintf(out,
             "\nGeometric mean of F1: that of the F1 values of the %d classes; 0 if one class has F1 0. "
@@ -181,12 +192,14 @@ void tn_summary_markdown(const tn_cfg *cfg, json_t *metrics, const tn_summary_la
 /* --- on a terminal ------------------------------------------------------------------------------------------------ */
 
 void tn_summary_text(const tn_cfg *cfg, json_t *metrics, double seconds, FILE *out) {
-    static const int SHOWN[] = {0, 2, 3};
+    static const int SHOWN[] = {0, 2, 3, 4};
     size_t i;
     json_t *round, *rounds = json_object_get(metrics, "rounds");
-    char head[48];
-    snprintf(head, sizeof head, "Finished in %.0f s", seconds);
-    fprintf(out, "%-44s", head);
+    fprintf(out, "Finished in %.0f s\n", seconds);
+    put_found(metrics, "Found:     ", "\n", out);
+    put_gained(metrics, "Gained:    ", "\n", out);
+    put_ensemble(metrics, "Ensemble:  ", "\n", out);
+    fprintf(out, "%-44s", "");
     json_array_foreach(rounds, i, round) {
         bool submitted = integer(round, "round") == integer(metrics, "chosen_round");
         fprintf(out, "  round %lld%s", integer(round, "round"), submitted ? " (submitted)" : "");
@@ -205,8 +218,6 @@ void tn_summary_text(const tn_cfg *cfg, json_t *metrics, double seconds, FILE *o
         }
         fputc('\n', out);
     }
-    put_conclusion(metrics, out);
-    fprintf(out, "\n");
     put_warnings(metrics, out);
     tn_print(out,
              "Report:        %s/report/report.html\nLabel review:  %s/ledger.csv\nPredictions:   %s/submission.csv\n",

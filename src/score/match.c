@@ -2,23 +2,28 @@
 #include "score/match.h"
 
 tn_status tn_match_new(int K, uint64_t seed, tn_match *out) {
-    *out = (tn_match){.seed = seed, .older_rows.K = K, .newer_rows.K = K};
-    TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, &out->older));
-    return tn_bootstrap_new(K, TN_MATCH_RESAMPLES, &out->newer);
+    *out = (tn_match){.seed = seed};
+    TN_TRY(tn_counts_new(K, &out->older_rows));
+    TN_TRY(tn_counts_new(K, &out->newer_rows));
+    TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, seed, &out->older));
+    return tn_bootstrap_new(K, TN_MATCH_RESAMPLES, seed, &out->newer);
 }
 
 void tn_match_free(tn_match *m) {
     tn_bootstrap_free(&m->older);
     tn_bootstrap_free(&m->newer);
+    tn_counts_free(&m->older_rows);
+    tn_counts_free(&m->newer_rows);
 }
 
-void tn_match_add(tn_match *m, int32_t component, int label, int predicted_old, int predicted_new) {
-    uint8_t weight[TN_MATCH_RESAMPLES];
-    tn_bootstrap_weights(m->seed, component, TN_MATCH_RESAMPLES, weight);
-    tn_bootstrap_add(&m->older, weight, label, predicted_old);
-    tn_bootstrap_add(&m->newer, weight, label, predicted_new);
-    tn_confusion_add(&m->older_rows, label, predicted_old);
-    tn_confusion_add(&m->newer_rows, label, predicted_new);
+tn_status tn_match_add(tn_match *m, int32_t component, int label, int predicted_old, int predicted_new) {
+    uint8_t weight[TN_MATCH_RESAMPLES] = {0};
+    if (tn_bootstrap_takes_weights(&m->older)) tn_bootstrap_weights(m->seed, component, TN_MATCH_RESAMPLES, weight);
+    TN_TRY(tn_bootstrap_add(&m->older, component, weight, label, predicted_old));
+    TN_TRY(tn_bootstrap_add(&m->newer, component, weight, label, predicted_new));
+    tn_counts_add(&m->older_rows, label, predicted_old);
+    tn_counts_add(&m->newer_rows, label, predicted_new);
+    return TN_OK;
 }
 
 tn_match_result tn_match_end(const tn_match *m) {

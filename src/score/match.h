@@ -4,7 +4,7 @@
  *
  *   tn_match m = {.seed = 0};
  *   TN_TRY(tn_match_new(K, seed, &m));
- *   tn_match_add(&m, component, label, predicted_old, predicted_new);      // every row that both models predict
+ *   TN_TRY(tn_match_add(&m, component, label, predicted_old, predicted_new)); // every row that both models predict
  *   tn_match_result r = tn_match_end(&m);   if (!r.worse) the newer one is kept
  *   tn_match_free(&m);
  *
@@ -24,7 +24,7 @@ enum { TN_MATCH_RESAMPLES = 1000 };
 typedef struct {
     uint64_t seed;
     tn_bootstrap older, newer;
-    tn_confusion older_rows, newer_rows;
+    tn_counts older_rows, newer_rows;
 } tn_match;
 
 typedef struct {
@@ -38,7 +38,8 @@ typedef struct {
 
 tn_status tn_match_new(int K, uint64_t seed, tn_match *out);
 void tn_match_free(tn_match *m);
-void tn_match_add(tn_match *m, int32_t component, int label, int predicted_old, int predicted_new);
+/* Errors TN_ENOMEM, never up to TN_WHOLE_CLASSES. */
+tn_status tn_match_add(tn_match *m, int32_t component, int label, int predicted_old, int predicted_new);
 tn_match_result tn_match_end(const tn_match *m);
 
 /* For evaluations of one training, each compared with the highest-scoring one so far (older): is the newer one kept? highest_out: is

@@ -22,8 +22,9 @@ static bool is_sound(int K, const float *p, double *sum_out) {
 
 int64_t tn_probability_bad(int64_t n, int K, const float *p) {
     double sum;
+    int W = tn_prow_width(K);
     for (int64_t i = 0; i < n; i++)
-        if (!is_sound(K, p + i * K, &sum)) return i;
+        if (tn_prow_whole(K) ? !is_sound(K, p + i * W, &sum) : tn_prow_wrong(K, p + i * W) != NULL) return i;
     return -1;
 }
 
@@ -32,9 +33,12 @@ tn_status tn_probability_fail(const char *file, int64_t row, const char *image, 
     char where[TN_PATH_BYTES + 64], class[TN_NAME_BYTES + 16];
     double sum = 0;
     int k = 0;
-    while (k < K && is_between(p[k])) k++;
     snprintf(where, sizeof where, "row %" PRId64 "%s%s%s", row, image ? " (" : "", image ? image : "",
              image ? ")" : "");
+    if (!tn_prow_whole(K))
+        return tn_fail(TN_EFORMAT, "%s: %s: is not a row of largest probabilities, %s: %s", file, where,
+                       tn_prow_wrong(K, p), advice);
+    while (k < K && is_between(p[k])) k++;
     if (k < K) {
         if (class_name)
             snprintf(class, sizeof class, "%s", class_name[k]);

@@ -20,8 +20,8 @@ typedef struct {
     int n;
     tn_h5 *file[TN_MAX_TRIAL_CELLS];
     char (*path)[TN_PATH_BYTES];
-    float *p; /* (BLOCK,K) of one model at a time */
-    double *sum;
+    float *p;    /* BLOCK rows (score/prow.h) of one model at a time */
+    double *sum; /* BLOCK sums of rows */
 } members;
 
 static void close_members(members *m) {
@@ -36,10 +36,11 @@ static tn_status open_members(const tn_cfg *trial_cfg, int fold, int K, members 
     tn_cell cell[TN_MAX_TRIAL_CELLS];
     char folder[TN_PATH_BYTES];
     int n = tn_trial_cells(trial_cfg, fold, cell);
-    out->p = malloc(sizeof *out->p * BLOCK * (size_t)K);
-    out->sum = malloc(sizeof *out->sum * BLOCK * (size_t)K);
+    size_t sum_bytes = sizeof *out->sum * BLOCK * (size_t)tn_psum_width(K);
+    out->p = malloc(sizeof *out->p * BLOCK * (size_t)tn_prow_width(K));
+    out->sum = malloc(sum_bytes);
     out->path = malloc(sizeof *out->path * (size_t)n);
-    if (!out->p || !out->sum || !out->path) return tn_fail_memory(sizeof *out->sum * BLOCK * (size_t)K, "predictions");
+    if (!out->p || !out->sum || !out->path) return tn_fail_memory(sum_bytes, "predictions");
     for (; out->n < n; out->n++) {
         TN_TRY(tn_cell_folder(trial_cfg, "train", &cell[out->n], folder));
         TN_TRY(tn_done_file(folder, "posteriors.h5", "train", out->path[out->n]));
@@ -50,29 +51,29 @@ static tn_status open_members(const tn_cfg *trial_cfg, int fold, int K, members 
 
 /* Was the row not evaluated? It is neither in the model's own fold nor in the validation slice. */
 static bool is_empty(int K, const float *p) {
-    for (int k = 0; k < K; k++)
-        if (p[k] != 0) return false;
+    for (int i = 0; i < tn_prow_width(K); i++)
+        if (p[i] != 0) return false;
     return true;
 }
 
 static tn_status read_block(members *m, const tn_index *ix, int fold, int64_t first, int64_t n) {
-    int K = ix->n_classes;
-    memset(m->sum, 0, sizeof *m->sum * (size_t)(n * K));
+    int K = ix->n_classes, W = tn_prow_width(K);
+    memset(m->sum, 0, sizeof *m->sum * (size_t)(n * tn_psum_width(K)));
     for (int i = 0; i < m->n; i++) {
         TN_TRY(tn_h5_read_rows(m->file[i], "p", TN_H5_F32, first, n, m->p));
         for (int64_t r = 0; r < n; r++)
-            if (ix->fold[first + r] == fold || !is_empty(K, m->p + r * K))
-                TN_TRY(tn_probability_check(m->path[i], ix, first + r, m->p + r * K,
+            if (ix->fold[first + r] == fold || !is_empty(K, m->p + r * W))
+                TN_TRY(tn_probability_check(m->path[i], ix, first + r, m->p + r * W,
                                             "delete its folder and run `tenfold run` again"));
-        for (int64_t k = 0; k < n * K; k++) m->sum[k] += (double)m->p[k];
+        tn_psum_add(K, false, 1, n, m->p, m->sum);
     }
     return TN_OK;
 }
 
 static int predicted(const members *m, int64_t i, int K) {
-    float mean[TN_MAX_CLASSES];
-    for (int k = 0; k < K; k++) mean[k] = (float)(m->sum[i * K + k] / m->n);
-    return tn_argmax(K, mean);
+    float mean[TN_PROW_MOST];
+    tn_psum_end(K, false, m->n, 1, m->sum + i * tn_psum_width(K), mean);
+    return tn_prow_argmax(K, mean);
 }
 
 static tn_status compare_fold(tn_cfg *const *t, const tn_index *ix, int fold, members *m, tn_match *match) {
@@ -83,8 +84,8 @@ static tn_status compare_fold(tn_cfg *const *t, const tn_index *ix, int fold, me
         for (int p = 0; p < 2; p++) TN_TRY(read_block(&m[p], ix, fold, first, n));
         for (int64_t i = 0; i < n; i++)
             if (ix->fold[first + i] == fold)
-                tn_match_add(match, ix->component[first + i], ix->label[first + i], predicted(&m[0], i, K),
-                             predicted(&m[1], i, K));
+                TN_TRY(tn_match_add(match, ix->component[first + i], ix->label[first + i], predicted(&m[0], i, K),
+                                    predicted(&m[1], i, K)));
     }
     return TN_OK;
 }
@@ -105,7 +106,7 @@ static tn_status compare(const tn_cfg *cfg, const tn_index *ix, const tn_ranked 
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-static json_t *score_json(const tn_ranked *r, const tn_confusion *c) {
+static json_t *score_json(const tn_ranked *r, const tn_counts *c) {
     tn_score s = tn_score_of(c);
     return json_pack("{s:i,s:b,s:s,s:f,s:f,s:f}", "trial", r->trial, "diverged", r->diverged, "why", r->why,
                      "geometric_mean", s.gmean, "macro_f1", s.macro, "accuracy", s.accuracy);

@@ -3,11 +3,16 @@
 
 #include "base/fs.h"
 #include "data/meta.h"
+#include "score/match.h"
 #include "search/search.h"
 #include "train/cost.h"
 
+#include <math.h>
+
 enum { LAUNCHER_MIB = 64, PREPROCESS_MIB = 64 + 512, ONE_MIB = 128 };
-static const double MARGIN = 1.25, ROW_BYTES = 512;
+static const double MARGIN = 1.25, ROW_BYTES = 512, POSTERIOR_BYTES = 8; /* two floats for each value of a row */
+/* Of a row whose score is listed: 12 for the resamples and 16 for the confusion matrix, in memory that doubles; 16 for an interval. */
+static const double LISTED_BYTES = 2 * 2 * 12 + 2 * 16 + 16;
 
 static int on_a_node(int ranks, double rank_mib) {
     return LAUNCHER_MIB + (int)(MARGIN * ranks * rank_mib) + 1;
@@ -20,8 +25,9 @@ static tn_status add_cell(const tn_cfg *cfg, double *mib) {
     for (int i = 0; i < cfg->train.n_sizes; i++) {
         tn_train_cost cost;
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], lanes_here, 0, &cost));
-        double now = (double)cost.host_bytes / 0x1p20;
-        if (now > *mib) *mib = now;
+        *mib = fmax(*mib, (double)cost.host_bytes / 0x1p20);
+        TN_TRY(tn_predict_cost_of(cfg, cfg->train.sizes_px[i], 0, &cost)); /* in the same job */
+        *mib = fmax(*mib, (double)cost.host_bytes / 0x1p20);
     }
     return TN_OK;
 }
@@ -38,13 +44,29 @@ static tn_status add_trials(const tn_cfg *cfg, double *mib) {
     return TN_OK;
 }
 
+/* What reduce holds: scores, their resamples, and rows to tune on. Up to TN_WHOLE_CLASSES classes it is the same for any number of rows. */
+static double reduce_mib(const tn_cfg *cfg, int64_t rows) {
+    bool tuned = cfg->reduce.method == TN_REDUCE_GREEDY || cfg->reduce.offsets || cfg->reduce.category_prior;
+    double K = cfg->data.n_classes, n_rounds = cfg->self.max_rounds + 1,
+           n_groups = cfg->train.n_sizes * cfg->train.n_seeds * n_rounds;
+    double blends = n_rounds + (tuned ? 2 : 0), resamples = 2 * cfg->reduce.bootstrap + TN_MATCH_RESAMPLES;
+    double bytes = blends * (24 * K * resamples + 16 * K * K), tuned_row = K * (4 * n_groups + 8);
+    if (!tn_prow_whole(cfg->data.n_classes)) {
+        bytes = blends * (48 * K * (cfg->folds.count + 2) + LISTED_BYTES * (double)rows);
+        tuned_row = TN_PROW_FEW * 4 * (n_groups + 1) + TN_PSUM_FEW * 8 + TN_PROW_TOP * 16;
+    }
+    if (tuned) bytes += (double)cfg->reduce.tune_rows * tuned_row;
+    return bytes / 0x1p20;
+}
+
 tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {
-    double cell_mib = 0, rows_mib = (double)rows * ROW_BYTES / 0x1p20;
+    double cell_mib = 0, rows_mib = (double)rows * ROW_BYTES / 0x1p20,
+           posteriors_mib = (double)rows * POSTERIOR_BYTES * tn_prow_width(cfg->data.n_classes) / 0x1p20;
     int ranks = cfg->slurm.ranks_per_node;
     TN_TRY(tn_is_search(cfg) ? add_trials(cfg, &cell_mib) : add_cell(cfg, &cell_mib));
     *out = (tn_memory){.preprocess_mib = on_a_node(ranks, PREPROCESS_MIB + rows_mib),
-                       .train_mib = on_a_node(ranks, cell_mib + rows_mib),
-                       .one_mib = on_a_node(1, ONE_MIB + rows_mib)};
+                       .train_mib = on_a_node(ranks, cell_mib + rows_mib + posteriors_mib),
+                       .one_mib = on_a_node(1, ONE_MIB + rows_mib + posteriors_mib + reduce_mib(cfg, rows))};
     return TN_OK;
 }
 

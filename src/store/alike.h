@@ -10,7 +10,12 @@
 #ifndef TN_STORE_ALIKE_H
 #define TN_STORE_ALIKE_H
 
+#include <stdbool.h>
+
 /* The first word of the list (n) that looks like `word` but is not equal; NULL: there is none. All are UTF-8. Local. */
 const char *tn_alike(const char *word, int n, const char *const *list);
+
+/* Find two words of the list (n) that look alike but are not equal. Local. Cost: n log n comparisons. */
+bool tn_alike_pair(int n, const char *const *list, const char *pair_out[2]);
 
 #endif

@@ -32,11 +32,22 @@ tn_net_spec tn_train_net(const tn_cfg *cfg, int extra_units);
 /* The memory of a rank with lanes_here lanes. Errors those of tn_net_new and tn_exec_new. */
 tn_status tn_train_cost_of(const tn_cfg *cfg, int size_px, int lanes_here, int extra_units, tn_train_cost *out);
 
+/* The memory of a rank that predicts with a model trained at size_px, at the size of predict.size_factor, on the most nodes that
+ * slurm.nodes allows: a wave grows with the ranks. Errors as above. */
+tn_status tn_predict_cost_of(const tn_cfg *cfg, int size_px, int extra_units, tn_train_cost *out);
+
+/* Prediction computes rows in waves. Every rank holds a wave's rows of all ranks until rank 0 has written them. Their size changes no
+ * bits. */
+/* The bytes of such a row: with one view of a kept row (score/prow.h), with several of K values and their sums in double. */
+size_t tn_predict_row_bytes(const tn_cfg *cfg);
+/* The lanes of each rank in a wave: at most 64, and so many that the rows of all ranks take at most 128 MiB, but at least one. */
+int tn_predict_wave_lanes(const tn_cfg *cfg, int n_ranks);
+
 /* The number of optimiser steps of a cell. Errors TN_EARG there are fewer than train.evaluations. */
 tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out);
 
 /* Check everything about training that can be checked without data.
- * Errors  those of tn_train_steps, of tn_train_cost_of for each size, and of tn_pretrained_open if the file exists. */
+ * Errors  those of tn_train_steps, of tn_train_cost_of and tn_predict_cost_of for each size, and of tn_pretrained_open if the file exists. */
 tn_status tn_train_check(const tn_cfg *cfg);
 
 #endif

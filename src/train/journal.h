@@ -19,12 +19,12 @@ typedef struct {
     double gmean, macro, accuracy;   /* on the validation rows */
     double training_s, evaluation_s; /* of all steps so far; of this evaluation */
     double noise_images; /* gradient noise scale (noise.h); infinite: too noisy to be told; < 0: not recorded */
-    int64_t images_of[TN_MAX_CLASSES], rows_of[TN_MAX_CLASSES]; /* by class: images seen so far, training rows */
 } tn_journal_entry;
 
 typedef struct {
     int n;
     tn_journal_entry *at;
+    int64_t *images_of, *rows_of; /* (K), at the last evaluation, by class: images seen so far, training rows */
 } tn_journal;
 
 /* The evaluations so far; none if there is no journal. A line that is incomplete or not an evaluation is left out. The caller frees

@@ -1,8 +1,9 @@
 /* pace.c - times the parts of a training step in several processes at once. */
 #include "train/pace.h"
 
+#include "augment/augment.h"
 #include "base/progress.h"
-#include "data/augment.h"
+#include "cfg/cell.h"
 #include "model/model.h"
 #include "net/optim.h"
 #include "train/cost.h"
@@ -81,30 +82,36 @@ static tn_status evaluate(bench *b) {
     return TN_OK;
 }
 
-static const tn_augment *crop_of(const tn_cfg *cfg) {
-    for (int i = 0; i < cfg->train.n_augment; i++)
-        if (cfg->train.augment[i].kind == TN_AUG_CROP) return &cfg->train.augment[i];
-    return NULL;
+/* Decode what the box needs. *box: on return in coordinates of the pixels, which are *w x *h. */
+static tn_status decode(bench *b, const tn_pace_image *x, tn_box *box, const unsigned char **pixels, int *w, int *h) {
+    int shrink = tn_shrink_for(*box, b->size_px);
+    tn_box wanted = tn_box_shrunk(*box, shrink), got;
+    TN_TRY(tn_jpeg_decode_part(x->bytes, x->n_bytes, x->w, x->h, &wanted, shrink, &b->decoded, &b->decoded_room, &got));
+    *pixels = b->decoded;
+    *w = got.w;
+    *h = got.h;
+    *box = (tn_box){wanted.x - got.x, wanted.y - got.y, wanted.w, wanted.h};
+    return TN_OK;
 }
 
-static tn_status load_one(bench *b, const tn_augment *crop) {
+/* Load an image as the loader does. n_augment: 0, or as many as the job file has. */
+static tn_status load_one(bench *b, int n_augment) {
+    const tn_augment *list = b->cfg->train.augment, *crop = tn_augment_find(n_augment, list, TN_AUG_CROP);
     const tn_pace_image *x = &b->image[b->n_done % b->n_images];
-    tn_box box = tn_crop_draw(crop, 1, (uint64_t)b->n_done, 0, x->w, x->h), got;
-    if (b->cfg->preprocess.store == TN_STORE_RAW)
-        return tn_image_fit(x->bytes, x->w, x->h, box, false, b->size_px, b->fitted);
-    int shrink = tn_shrink_for(box, b->size_px);
-    tn_box wanted = tn_box_shrunk(box, shrink);
-    TN_TRY(tn_jpeg_decode_part(x->bytes, x->n_bytes, x->w, x->h, &wanted, shrink, &b->decoded, &b->decoded_room, &got));
-    box = (tn_box){wanted.x - got.x, wanted.y - got.y, wanted.w, wanted.h};
-    return tn_image_fit(b->decoded, got.w, got.h, box, false, b->size_px, b->fitted);
+    tn_box box = tn_crop_draw(crop, 1, (uint64_t)b->n_done, 0, x->w, x->h);
+    const unsigned char *pixels = x->bytes;
+    int w = x->w, h = x->h;
+    if (b->cfg->preprocess.store != TN_STORE_RAW) TN_TRY(decode(b, x, &box, &pixels, &w, &h));
+    TN_TRY(tn_image_fit(pixels, w, h, box, 0, b->size_px, b->fitted));
+    return tn_augment_image(n_augment, list, 1, (uint64_t)b->n_done, 0, b->size_px, b->fitted);
 }
 
 static tn_status load(bench *b) {
-    return load_one(b, crop_of(b->cfg));
+    return load_one(b, b->cfg->train.n_augment);
 }
 
 static tn_status load_whole(bench *b) {
-    return load_one(b, NULL);
+    return load_one(b, 0);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -146,8 +153,9 @@ static tn_status make_device(bench *b) {
 }
 
 static tn_status make_host(bench *b) {
+    int px = tn_predict_px(b->cfg, b->size_px), most = px > b->size_px ? px : b->size_px;
     size_t B = (size_t)b->cfg->train.lane_images, K = (size_t)b->cfg->data.n_classes,
-           image = (size_t)b->size_px * (size_t)b->size_px * 3;
+           image = (size_t)most * (size_t)most * 3;
     float *params = malloc((size_t)b->n * sizeof *params), *state = malloc((size_t)b->n_state * sizeof *state);
     b->pixels = malloc(B * image * sizeof *b->pixels);
     b->fitted = malloc(image * sizeof *b->fitted);
@@ -195,6 +203,20 @@ static void wait_for_all(shared *s, int n) {
     while (atomic_load(&s->n_ready) < n) usleep(1000);
 }
 
+/* Time evaluation once more, at the size of prediction if that is another one. */
+static tn_status measure_prediction(bench *b, tn_pace *out) {
+    int px = tn_predict_px(b->cfg, b->size_px);
+    out->predict_s = out->eval_s;
+    out->predict_load_s = out->eval_load_s;
+    if (px == b->size_px) return TN_OK;
+    b->size_px = px;
+    tn_exec_free(&b->exec);
+    TN_TRY(tn_exec_new(b->dev, b->net, b->cfg->train.lane_images, px, false, &b->exec));
+    tn_exec_weights(b->exec, b->params, b->state);
+    TN_TRY(time_of(b, evaluate, &out->predict_s));
+    return time_of(b, load_whole, &out->predict_load_s);
+}
+
 static tn_status measure(bench *b, shared *s, int n_processes, tn_pace *out) {
     tn_status st = make_device(b);
     if (st == TN_OK) st = make_host(b);
@@ -204,7 +226,8 @@ static tn_status measure(bench *b, shared *s, int n_processes, tn_pace *out) {
     TN_TRY(time_of(b, rest, &out->rest_s));
     TN_TRY(time_of(b, evaluate, &out->eval_s));
     TN_TRY(time_of(b, load, &out->load_s));
-    return time_of(b, load_whole, &out->eval_load_s);
+    TN_TRY(time_of(b, load_whole, &out->eval_load_s));
+    return measure_prediction(b, out);
 }
 
 /* A child process. It frees nothing, because its memory ends with it. */
@@ -221,6 +244,8 @@ static void take_slower(const tn_pace *x, tn_pace *worst) {
     worst->eval_s = fmax(worst->eval_s, x->eval_s);
     worst->load_s = fmax(worst->load_s, x->load_s);
     worst->eval_load_s = fmax(worst->eval_load_s, x->eval_load_s);
+    worst->predict_s = fmax(worst->predict_s, x->predict_s);
+    worst->predict_load_s = fmax(worst->predict_load_s, x->predict_load_s);
 }
 
 static tn_status run_all(bench *b, shared *s, int n, tn_pace *out) {
@@ -273,7 +298,14 @@ double tn_pace_step_s(const tn_cfg *cfg, const tn_pace *p, int n_ranks, int n_co
     return shared_cores(cfg, lanes_here * p->lane_s + p->rest_s, images * p->load_s, n_ranks, n_cores);
 }
 
+static double evaluation_s(const tn_cfg *cfg, double lane_s, double load_s, int n_ranks, int n_cores) {
+    return shared_cores(cfg, lane_s / cfg->train.lane_images / n_ranks, load_s, n_ranks, n_cores);
+}
+
 double tn_pace_eval_s(const tn_cfg *cfg, const tn_pace *p, int n_ranks, int n_cores) {
-    double image_s = p->eval_s / cfg->train.lane_images;
-    return shared_cores(cfg, image_s / n_ranks, p->eval_load_s, n_ranks, n_cores);
+    return evaluation_s(cfg, p->eval_s, p->eval_load_s, n_ranks, n_cores);
+}
+
+double tn_pace_predict_s(const tn_cfg *cfg, const tn_pace *p, int n_ranks, int n_cores) {
+    return evaluation_s(cfg, p->predict_s, p->predict_load_s, n_ranks, n_cores);
 }

@@ -23,7 +23,8 @@ typedef struct {
     double lane_s; /* a training lane, forward and backward, and the teacher's forward */
     double rest_s; /* the rest of a step: optimiser, averages, preparing weights, the sum over ranks of one machine */
     double eval_s; /* an evaluation lane */
-    double load_s, eval_load_s; /* one thread loads an image for training, for evaluation */
+    double load_s, eval_load_s;       /* one thread loads an image for training, for evaluation */
+    double predict_s, predict_load_s; /* eval_s, eval_load_s at the size of predict.size_factor */
 } tn_pace;
 
 /* An image as shards store it. */
@@ -38,10 +39,11 @@ typedef struct {
 tn_status tn_pace_measure(const tn_cfg *cfg, int size_px, int n_processes, int n_images, const tn_pace_image *image,
                           tn_pace *out);
 
-/* Seconds of a step, and of evaluating an image, if n_ranks ranks share n_cores cores with their loader threads.
+/* Seconds of a step, and of evaluating or predicting an image, if n_ranks ranks share n_cores cores with their loader threads.
  * Formula  a piece of work takes max(c, (R T c + l) / C), where c is the computing time of a rank, l the loading time of all ranks,
  *          T train.lane_threads, R ranks, C cores */
 double tn_pace_step_s(const tn_cfg *cfg, const tn_pace *p, int n_ranks, int n_cores);
 double tn_pace_eval_s(const tn_cfg *cfg, const tn_pace *p, int n_ranks, int n_cores);
+double tn_pace_predict_s(const tn_cfg *cfg, const tn_pace *p, int n_ranks, int n_cores);
 
 #endif

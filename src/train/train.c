@@ -27,7 +27,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* The teacher's probabilities: averaged weights predict the images before CutMix, and the results are mixed like the labels. */
+/* The teacher's probabilities: averaged weights predict the images before Mixup or CutMix, and the results are mixed like the labels. */
 static const float *ask_teacher(tn_train *t, const tn_lane *in) {
     if (!t->teacher) return NULL;
     int K = t->index->n_classes;
@@ -62,15 +62,19 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
     tn_watch_at(t->name, t->clock.images_seen);
     tn_lane in;
     TN_TRY(tn_feed_take(t, f, &in));
-    tn_exec_lane lane = {.image = tn_images_of(in.image, &t->train_spec.norm),
-                         .extra = in.extra,
-                         .target = in.target,
-                         .teacher = ask_teacher(t, &in),
-                         .consistency = t->cfg->self.consistency,
-                         .consistency_weight = tn_consistency_weight(t->cfg, t->clock.images_seen),
-                         .seed = (uint64_t)t->cell.seed,
-                         .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
-                         .on_grads = on_grads};
+    tn_exec_lane lane = {
+        .image = tn_images_of(in.image, &t->train_spec.norm),
+        .extra = in.extra,
+        .target = in.target,
+        .class_weight = t->class_loss.weight,
+        .logit_shift = t->class_loss.shift,
+        .n_frozen = t->clock.step < tn_frozen_steps(t->cfg) ? tn_net_params_in(t->net, t->cfg->train.freeze_stages) : 0,
+        .teacher = ask_teacher(t, &in),
+        .consistency = t->cfg->self.consistency,
+        .consistency_weight = tn_consistency_weight(t->cfg, t->clock.images_seen),
+        .seed = (uint64_t)t->cell.seed,
+        .position = (t->clock.step * t->L + t->mine.first + i) * t->B,
+        .on_grads = on_grads};
     float *moments = t->vec.lane[i], *grads = moments + t->vec.grads_at;
     tn_growing growing = {
         .t = t, .grads = grads, .from = t->vec.n_params, .square = t->vec.square + i, .last = i == t->mine.n - 1};
@@ -205,6 +209,20 @@ static tn_status advance(tn_run *run, tn_train *t, tn_feed *f, bool *stop_out) {
     return s.stop || s.save ? tn_train_checkpoint(run, t) : TN_OK;
 }
 
+/* What a person wants to know: the mean loss since the last evaluation, and the kept evaluation. A geometric mean of 0 means that some class has an F1 of 0. */
+static void note_of(const tn_train *t, double waited_s, char out[128]) {
+    const tn_train_clock *c = &t->clock;
+    char score[80], loss[24] = "";
+    if (c->loss_steps > 0) snprintf(loss, sizeof loss, "loss %.3f, ", c->loss_sum / (double)c->loss_steps);
+    if (c->best_evaluation < 0)
+        snprintf(score, sizeof score, "not evaluated yet");
+    else if (c->best.gmean > 0)
+        snprintf(score, sizeof score, "accuracy %.3f, score %.3f", c->best.accuracy, c->best.gmean);
+    else
+        snprintf(score, sizeof score, "accuracy %.3f, score 0: a class has no hit", c->best.accuracy);
+    snprintf(out, 128, "%s%s, waited %.0f s", loss, score, waited_s);
+}
+
 static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
     tn_progress bar;
     if (run->rank == 0) {
@@ -218,10 +236,8 @@ static tn_status train_loop(tn_run *run, tn_train *t, tn_feed *f) {
     while (st == TN_OK && t->clock.evaluations_done < t->cfg->train.evaluations && !stop) {
         st = advance(run, t, f, &stop);
         if (run->rank == 0) {
-            char note[96];
-            snprintf(note, sizeof note, "loss %.3f, score %.4f, waited %.0f s",
-                     t->clock.loss_steps ? t->clock.loss_sum / (double)t->clock.loss_steps : 0.0, t->clock.best.gmean,
-                     tn_loader_waited_s(f->loader));
+            char note[128];
+            note_of(t, tn_loader_waited_s(f->loader), note);
             tn_progress_at(&bar, t->clock.images_seen, note);
         }
     }

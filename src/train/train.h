@@ -7,7 +7,7 @@
  * Lane       a micro-batch of train.lane_images images, computed from start to end on one rank; it is one batch-norm group.
  *            An optimiser step has train.lanes lanes, distributed over ranks.
  * Labels     those of the round's overlay: given, suggested or none. With self.consistency_weight > 0 the averaged weights
- *            are a teacher for every row of the lane (in evaluation mode, on images before CutMix; net/consistency.h).
+ *            are a teacher for every row of the lane (in evaluation mode, on images before mixing; net/consistency.h).
  * Writes     train/<cell>/ (cell.h), DONE last. A cell that is done is only reported. An interrupted cell continues from
  *            checkpoint.safetensors and ends with the same bits. That file is removed after DONE was written, or by the next
  *            start that finds the cell done.

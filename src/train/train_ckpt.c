@@ -27,43 +27,35 @@ static int parts_of(const tn_train *t, part out[MOST_PARTS]) {
 }
 
 static json_t *clock_json(const tn_train_clock *c, int K) {
-    json_t *f1 = json_array(), *exposure = json_array();
-    for (int k = 0; k < K; k++) {
-        json_array_append_new(f1, json_real(c->best.f1[k]));
-        json_array_append_new(exposure, json_integer(c->exposure[k]));
-    }
-    return json_pack("{s:I,s:I,s:i,s:i,s:I,s:f,s:f,s:f,s:o,s:s,s:f,s:I,s:o,s:I,s:f,s:f,s:f}", "step",
-                     (json_int_t)c->step, "images_seen", (json_int_t)c->images_seen, "evaluations_done",
-                     c->evaluations_done, "best_evaluation", c->best_evaluation, "best_n", (json_int_t)c->best.N,
-                     "best_gmean", c->best.gmean, "best_macro", c->best.macro, "best_accuracy", c->best.accuracy,
-                     "best_f1", f1, "best_digest", c->best_digest, "loss_sum", c->loss_sum, "loss_steps",
-                     (json_int_t)c->loss_steps, "exposure", exposure, "journal_bytes", (json_int_t)c->journal_bytes,
-                     "seconds", c->seconds, "small_sq", c->small_sq, "big_sq", c->big_sq);
+    json_t *exposure = json_array();
+    for (int k = 0; k < K; k++) json_array_append_new(exposure, json_integer(c->exposure[k]));
+    return json_pack("{s:I,s:I,s:i,s:i,s:I,s:f,s:f,s:f,s:s,s:f,s:I,s:o,s:I,s:f,s:f,s:f}", "step", (json_int_t)c->step,
+                     "images_seen", (json_int_t)c->images_seen, "evaluations_done", c->evaluations_done,
+                     "best_evaluation", c->best_evaluation, "best_n", (json_int_t)c->best.N, "best_gmean",
+                     c->best.gmean, "best_macro", c->best.macro, "best_accuracy", c->best.accuracy, "best_digest",
+                     c->best_digest, "loss_sum", c->loss_sum, "loss_steps", (json_int_t)c->loss_steps, "exposure",
+                     exposure, "journal_bytes", (json_int_t)c->journal_bytes, "seconds", c->seconds, "small_sq",
+                     c->small_sq, "big_sq", c->big_sq);
 }
 
 static tn_status clock_from(const char *text, int K, tn_train_clock *c) {
-    json_t *j = text ? json_loads(text, 0, NULL) : NULL, *f1 = NULL, *exposure = NULL;
+    json_t *j = text ? json_loads(text, 0, NULL) : NULL, *exposure = NULL;
     const char *digest = NULL;
     json_int_t step, seen, best_n, loss_steps, journal;
-    int ok =
-        j ? json_unpack(j, "{s:I,s:I,s:i,s:i,s:I,s:F,s:F,s:F,s:o,s:s,s:F,s:I,s:o,s:I,s:F,s?F,s?F}", "step", &step,
-                        "images_seen", &seen, "evaluations_done", &c->evaluations_done, "best_evaluation",
-                        &c->best_evaluation, "best_n", &best_n, "best_gmean", &c->best.gmean, "best_macro",
-                        &c->best.macro, "best_accuracy", &c->best.accuracy, "best_f1", &f1, "best_digest", &digest,
-                        "loss_sum", &c->loss_sum, "loss_steps", &loss_steps, "exposure", &exposure, "journal_bytes",
-                        &journal, "seconds", &c->seconds, "small_sq", &c->small_sq, "big_sq", &c->big_sq)
-          : -1;
+    int ok = j ? json_unpack(j, "{s:I,s:I,s:i,s:i,s:I,s:F,s:F,s:F,s:s,s:F,s:I,s:o,s:I,s:F,s?F,s?F}", "step", &step,
+                             "images_seen", &seen, "evaluations_done", &c->evaluations_done, "best_evaluation",
+                             &c->best_evaluation, "best_n", &best_n, "best_gmean", &c->best.gmean, "best_macro",
+                             &c->best.macro, "best_accuracy", &c->best.accuracy, "best_digest", &digest, "loss_sum",
+                             &c->loss_sum, "loss_steps", &loss_steps, "exposure", &exposure, "journal_bytes", &journal,
+                             "seconds", &c->seconds, "small_sq", &c->small_sq, "big_sq", &c->big_sq)
+               : -1;
     if (ok == 0) {
         c->step = step;
         c->images_seen = seen;
         c->best.N = best_n;
-        c->best.K = K;
         c->loss_steps = loss_steps;
         c->journal_bytes = journal;
-        for (int k = 0; k < K; k++) {
-            c->best.f1[k] = json_number_value(json_array_get(f1, (size_t)k));
-            c->exposure[k] = json_integer_value(json_array_get(exposure, (size_t)k));
-        }
+        for (int k = 0; k < K; k++) c->exposure[k] = json_integer_value(json_array_get(exposure, (size_t)k));
         snprintf(c->best_digest, sizeof c->best_digest, "%s", digest);
     }
     json_decref(j);
@@ -106,8 +98,10 @@ static tn_status write_checkpoint(tn_train *t) {
                 if (parts[i].state || !tn_tensor_is_state(tn_net_tensor(t->net, j))) entry[kept++] = entry[n + j];
             n = kept;
         }
-        entry[n++] = (tn_ckpt_entry){
-            .name = "z", .n_dims = 2, .dim = {t->rows.n_evaluated, t->index->n_classes}, .data = t->rows.z};
+        entry[n++] = (tn_ckpt_entry){.name = "z",
+                                     .n_dims = 2,
+                                     .dim = {t->rows.n_evaluated, tn_prow_width(t->index->n_classes)},
+                                     .data = t->rows.z};
         entry[n++] = (tn_ckpt_entry){.name = "top", .n_dims = 1, .dim = {t->rows.n_validation}, .data = t->rows.top};
         st = tn_ckpt_write(t->files.checkpoint, n, entry, meta);
     }
@@ -142,8 +136,8 @@ static tn_status load_moments(const tn_train *t, const tn_ckpt *ck, const char *
 static tn_status check_judged(const tn_train *t) {
     int K = t->index->n_classes;
     for (int64_t i = 0; t->clock.evaluations_done > 0 && i < t->rows.n_evaluated; i++)
-        TN_TRY(tn_probability_check(t->files.checkpoint, t->index, t->rows.evaluated[i], t->rows.z + i * K,
-                                    "delete it; the cell starts anew"));
+        TN_TRY(tn_probability_check(t->files.checkpoint, t->index, t->rows.evaluated[i],
+                                    t->rows.z + i * tn_prow_width(K), "delete it; the cell starts anew"));
     for (int64_t i = 0; i < t->rows.n_validation; i++)
         if (!(t->rows.top[i] >= 0 && t->rows.top[i] < (float)K && t->rows.top[i] == floorf(t->rows.top[i])))
             return tn_fail(TN_EFORMAT, "%s: top %lld: %g is not a class from 0 to %d: delete it; the cell starts anew",
@@ -167,7 +161,7 @@ static tn_status load_vectors(tn_train *t, const tn_ckpt *ck) {
         st = load_moments(t, ck, "m.", params, t->vec.m);
     }
     if (st == TN_OK && t->vec.v) st = load_moments(t, ck, "v.", params, t->vec.v);
-    int64_t dim[2] = {t->rows.n_evaluated, t->index->n_classes};
+    int64_t dim[2] = {t->rows.n_evaluated, tn_prow_width(t->index->n_classes)};
     if (st == TN_OK) st = tn_ckpt_copy(ck, "z", 2, dim, t->rows.z);
     if (st == TN_OK && tn_ckpt_copy(ck, "top", 1, &t->rows.n_validation, t->rows.top) != TN_OK)
         st = tn_fail(

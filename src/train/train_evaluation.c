@@ -20,15 +20,17 @@ int64_t tn_train_point_step(const tn_train *t, int j) {
 
 /* The temporal ensemble of SELF: z_j = alpha z_{j-1} + (1 - alpha) p_j, z_0 = p_0 */
 static void ensemble_in_time(tn_train *t) {
-    int64_t n = t->rows.n_evaluated * t->index->n_classes;
+    int K = t->index->n_classes, W = tn_prow_width(K);
     double alpha = t->clock.evaluations_done == 0 ? 0.0 : t->cfg->self.alpha;
-    for (int64_t i = 0; i < n; i++)
-        t->rows.z[i] = (float)(alpha * (double)t->rows.z[i] + (1.0 - alpha) * (double)t->rows.p[i]);
+    for (int64_t i = 0; i < t->rows.n_evaluated; i++) {
+        float *z = t->rows.z + i * W;
+        tn_prow_mix(K, alpha, z, 1.0 - alpha, t->rows.p + i * W, z);
+    }
 }
 
 /* The last step may have made the weights non-finite. All ranks have the same p and come to the same result. */
 static tn_status check_finite(const tn_train *t) {
-    int64_t i = 0, n = t->rows.n_evaluated * t->index->n_classes;
+    int64_t i = 0, n = t->rows.n_evaluated * tn_prow_width(t->index->n_classes);
     while (i < n && isfinite(t->rows.p[i])) i++;
     if (i == n) return TN_OK;
     return tn_fail(
@@ -41,42 +43,49 @@ static tn_status check_finite(const tn_train *t) {
 /* --- which evaluation is kept ------------------------------------------------------------------------------------------ */
 
 /* Score this evaluation on the validation slice. It is kept if it scores highest or is not significantly worse than the
- * highest-scoring one. */
-static tn_status judge_point(tn_train *t, tn_score *score_out, bool *keep_out) {
-    int K = t->index->n_classes;
+ * highest-scoring one. counts_out: the caller frees it, also after an error. */
+static tn_status judge_point(tn_train *t, tn_counts *counts_out, bool *keep_out) {
+    int K = t->index->n_classes, W = tn_prow_width(K);
     tn_match m = {.seed = 0};
     tn_status st = tn_match_new(K, (uint64_t)t->cfg->folds.seed, &m);
     for (int64_t i = 0, v = 0; st == TN_OK && i < t->rows.n_evaluated; i++) {
         int64_t row = t->rows.evaluated[i];
         if (t->rows.is_validation[row])
-            tn_match_add(&m, t->index->component[row], t->index->label[row], (int)t->rows.top[v++],
-                         tn_argmax(K, t->rows.p + i * K));
+            st = tn_match_add(&m, t->index->component[row], t->index->label[row], (int)t->rows.top[v++],
+                              tn_prow_argmax(K, t->rows.p + i * W));
     }
     if (st == TN_OK) {
         bool highest = false, first = t->clock.best_evaluation < 0;
-        *score_out = tn_score_of(&m.newer_rows);
         *keep_out = tn_match_keeps(&m, &highest) || first;
         highest = highest || first;
         for (int64_t i = 0, v = 0; highest && i < t->rows.n_evaluated; i++)
-            if (t->rows.is_validation[t->rows.evaluated[i]]) t->rows.top[v++] = (float)tn_argmax(K, t->rows.p + i * K);
+            if (t->rows.is_validation[t->rows.evaluated[i]])
+                t->rows.top[v++] = (float)tn_prow_argmax(K, t->rows.p + i * W);
     }
+    *counts_out = m.newer_rows;
+    m.newer_rows = (tn_counts){.K = 0};
     tn_match_free(&m);
     return st;
 }
 
 /* --- the kept model ----------------------------------------------------------------------------------------------- */
 
-enum { BLOCK_ROWS = 1 << 16 };
+/* Rows that are written or read at a time: 16 MiB, at most 2^16. */
+static int64_t block_rows(const tn_train *t) {
+    enum { MOST = 1 << 16, FLOATS = 1 << 22 };
+    int64_t n = FLOATS / tn_prow_width(t->index->n_classes);
+    return n < MOST ? n : MOST;
+}
 
-/* Write x (n_evaluated,K) as dataset (N,K); rows that are not evaluated are zeros. room (BLOCK_ROWS,K). */
+/* Write x, n_evaluated rows, as dataset of N rows; those that are not evaluated are zeros. room: block_rows rows. */
 static tn_status write_spread(const tn_train *t, tn_h5 *f, const char *name, const float *x, float *room) {
-    int64_t N = t->index->n, K = t->index->n_classes, i = 0;
-    TN_TRY(tn_h5_reserve(f, name, TN_H5_F32, 2, (int64_t[]){N, K}));
-    for (int64_t first = 0; first < N; first += BLOCK_ROWS) {
-        int64_t n = N - first < BLOCK_ROWS ? N - first : BLOCK_ROWS;
-        memset(room, 0, (size_t)(n * K) * sizeof *room);
+    int64_t N = t->index->n, W = tn_prow_width(t->index->n_classes), block = block_rows(t), i = 0;
+    TN_TRY(tn_h5_reserve(f, name, TN_H5_F32, 2, (int64_t[]){N, W}));
+    for (int64_t first = 0; first < N; first += block) {
+        int64_t n = N - first < block ? N - first : block;
+        memset(room, 0, (size_t)(n * W) * sizeof *room);
         for (; i < t->rows.n_evaluated && t->rows.evaluated[i] < first + n; i++)
-            memcpy(room + (t->rows.evaluated[i] - first) * K, x + i * K, (size_t)K * sizeof *room);
+            memcpy(room + (t->rows.evaluated[i] - first) * W, x + i * W, (size_t)W * sizeof *room);
         TN_TRY(tn_h5_write_rows(f, name, TN_H5_F32, first, n, room));
         tn_watch_go();
     }
@@ -87,7 +96,7 @@ static tn_status write_spread(const tn_train *t, tn_h5 *f, const char *name, con
 static tn_status write_posteriors(const tn_train *t) {
     char tmp[TN_PATH_BYTES];
     tn_h5 *f = NULL;
-    size_t n_bytes = (size_t)BLOCK_ROWS * (size_t)t->index->n_classes * sizeof(float);
+    size_t n_bytes = (size_t)block_rows(t) * (size_t)tn_prow_width(t->index->n_classes) * sizeof(float);
     TN_TRY(tn_publish_name(t->files.posteriors, tmp));
     float *room = malloc(n_bytes);
     tn_status st = room ? tn_h5_create(tmp, &f) : tn_fail_memory(n_bytes, "posteriors");
@@ -104,12 +113,12 @@ static tn_status write_posteriors(const tn_train *t) {
 
 /* Read back what write_spread wrote. */
 static tn_status read_spread(const tn_train *t, tn_h5 *f, const char *name, float *x, float *room) {
-    int64_t N = t->index->n, K = t->index->n_classes, i = 0;
-    for (int64_t first = 0; first < N; first += BLOCK_ROWS) {
-        int64_t n = N - first < BLOCK_ROWS ? N - first : BLOCK_ROWS;
+    int64_t N = t->index->n, W = tn_prow_width(t->index->n_classes), block = block_rows(t), i = 0;
+    for (int64_t first = 0; first < N; first += block) {
+        int64_t n = N - first < block ? N - first : block;
         TN_TRY(tn_h5_read_rows(f, name, TN_H5_F32, first, n, room));
         for (; i < t->rows.n_evaluated && t->rows.evaluated[i] < first + n; i++)
-            memcpy(x + i * K, room + (t->rows.evaluated[i] - first) * K, (size_t)K * sizeof *room);
+            memcpy(x + i * W, room + (t->rows.evaluated[i] - first) * W, (size_t)W * sizeof *room);
     }
     return TN_OK;
 }
@@ -120,7 +129,7 @@ static void hash_weights(const tn_train *t, const float *params, const float *st
 }
 
 static void hash_posteriors(const tn_train *t, const float *x, tn_hash *hash) {
-    tn_hash_add(hash, x, (size_t)t->rows.n_evaluated * (size_t)t->index->n_classes * sizeof *x);
+    tn_hash_add(hash, x, (size_t)t->rows.n_evaluated * (size_t)tn_prow_width(t->index->n_classes) * sizeof *x);
 }
 
 static tn_status hash_weights_file(const tn_train *t, tn_hash *hash) {
@@ -140,8 +149,9 @@ static tn_status hash_weights_file(const tn_train *t, tn_hash *hash) {
 static tn_status hash_posteriors_file(const tn_train *t, tn_hash *hash) {
     static const char *const NAME[] = {"z", "p"};
     tn_h5 *f = NULL;
-    float *room = malloc((size_t)BLOCK_ROWS * (size_t)t->index->n_classes * sizeof *room);
-    tn_status st = room ? tn_h5_open(t->files.posteriors, &f) : tn_fail_memory(BLOCK_ROWS * sizeof *room, "posteriors");
+    size_t n_bytes = (size_t)block_rows(t) * (size_t)tn_prow_width(t->index->n_classes) * sizeof(float);
+    float *room = malloc(n_bytes);
+    tn_status st = room ? tn_h5_open(t->files.posteriors, &f) : tn_fail_memory(n_bytes, "posteriors");
     for (int i = 0; st == TN_OK && i < 2; i++) {
         st = read_spread(t, f, NAME[i], t->rows.p, room);
         if (st == TN_OK) hash_posteriors(t, t->rows.p, hash);
@@ -194,7 +204,7 @@ static tn_status write_best(tn_train *t, char digest_out[TN_HEX_BYTES]) {
     return st;
 }
 
-static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
+static tn_status publish_best(tn_run *run, tn_train *t, const tn_counts *counts) {
     char digest[TN_HEX_BYTES] = "";
     tn_status st = TN_OK;
     if (run->rank == 0 && t->rows.kind != TN_EVALUATED_SLICE) st = write_posteriors(t);
@@ -202,7 +212,7 @@ static tn_status publish_best(tn_run *run, tn_train *t, const tn_score *score) {
     TN_TRY(tn_agree(run, st));
     MPI_Bcast(digest, sizeof digest, MPI_CHAR, 0, run->comm);
     memcpy(t->clock.best_digest, digest, sizeof digest);
-    t->clock.best = *score;
+    t->clock.best = tn_score_of(counts);
     t->clock.best_evaluation = t->clock.evaluations_done;
     return TN_OK;
 }
@@ -216,14 +226,15 @@ static json_t *noise_json(const tn_train *t) {
 }
 
 /* evaluation_s: seconds that this evaluation took. */
-static tn_status append_journal(tn_train *t, const tn_score *score, double evaluation_s) {
+static tn_status append_journal(tn_train *t, const tn_counts *counts, double evaluation_s) {
     TN_TRY(tn_done_check());
     const tn_train_clock *c = &t->clock;
+    tn_score score = tn_score_of(counts);
     int64_t n_labelled = 0;
     for (int k = 0; k < t->index->n_classes; k++) n_labelled += c->exposure[k];
     json_t *f1 = json_object(), *exposure = json_object(), *rows = json_object();
     for (int k = 0; k < t->index->n_classes; k++) {
-        json_object_set_new(f1, t->index->class_name[k], json_real(score->f1[k]));
+        json_object_set_new(f1, t->index->class_name[k], json_real(tn_f1(counts, k)));
         json_object_set_new(exposure, t->index->class_name[k], json_integer(c->exposure[k]));
         json_object_set_new(rows, t->index->class_name[k], json_integer(t->rows.by_class[k]));
     }
@@ -231,11 +242,11 @@ static tn_status append_journal(tn_train *t, const tn_score *score, double evalu
                              c->evaluations_done + 1, "step", (json_int_t)c->step, "images", (json_int_t)c->images_seen,
                              "learning_rate", tn_learning_rate(t->cfg, c->images_seen), "loss",
                              c->loss_steps ? c->loss_sum / (double)c->loss_steps : 0.0, "best",
-                             c->best_evaluation == c->evaluations_done, "validation", "geometric_mean", score->gmean,
-                             "macro_f1", score->macro, "accuracy", score->accuracy, "f1", f1, "images_by_class",
-                             exposure, "images_unlabeled", (json_int_t)(c->images_seen - n_labelled), "rows_by_class",
-                             rows, "rows_unlabeled", (json_int_t)t->rows.n_unlabeled, "noise_scale_images",
-                             noise_json(t), "training_seconds", c->seconds, "evaluation_seconds", evaluation_s);
+                             c->best_evaluation == c->evaluations_done, "validation", "geometric_mean", score.gmean,
+                             "macro_f1", score.macro, "accuracy", score.accuracy, "f1", f1, "images_by_class", exposure,
+                             "images_unlabeled", (json_int_t)(c->images_seen - n_labelled), "rows_by_class", rows,
+                             "rows_unlabeled", (json_int_t)t->rows.n_unlabeled, "noise_scale_images", noise_json(t),
+                             "training_seconds", c->seconds, "evaluation_seconds", evaluation_s);
     char *text = line ? json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(TN_SCORE_DIGITS)) : NULL;
     json_decref(line);
     if (!text) return tn_fail_memory(1024, "a line of the journal");
@@ -250,14 +261,17 @@ static tn_status append_journal(tn_train *t, const tn_score *score, double evalu
 tn_status tn_train_evaluate(tn_run *run, tn_train *t) {
     double begin_s = tn_now_s();
     tn_exec_weights(t->exec, t->vec.ema_params, t->vec.ema_state);
-    TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->rows.n_evaluated, t->rows.evaluated, NULL, t->rows.p));
+    TN_TRY(tn_eval_rows(run, t->exec, &t->eval_spec, t->rows.n_evaluated, t->rows.evaluated, t->index->label, NULL,
+                        t->rows.p));
     TN_TRY(check_finite(t));
     ensemble_in_time(t);
-    tn_score score = {.K = 0};
+    tn_counts counts = {.K = 0};
     bool keep = false;
-    TN_TRY(tn_agree(run, judge_point(t, &score, &keep)));
-    if (keep) TN_TRY(publish_best(run, t, &score));
-    TN_TRY(tn_agree(run, run->rank == 0 ? append_journal(t, &score, tn_now_s() - begin_s) : TN_OK));
+    tn_status st = tn_agree(run, judge_point(t, &counts, &keep));
+    if (st == TN_OK && keep) st = publish_best(run, t, &counts);
+    if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? append_journal(t, &counts, tn_now_s() - begin_s) : TN_OK);
+    tn_counts_free(&counts);
+    TN_TRY(st);
     t->clock.evaluations_done++;
     t->clock.loss_sum = t->clock.small_sq = t->clock.big_sq = 0;
     t->clock.loss_steps = 0;

@@ -6,12 +6,13 @@
 #include "data/fold.h"
 #include "data/loader.h"
 #include "data/overlay.h"
-#include "data/sampler.h"
 #include "model/ckpt.h"
 #include "net/optim.h"
 #include "net/sync.h"
 #include "score/metric.h"
+#include "train/class_loss.h"
 #include "train/eval.h"
+#include "train/sampler.h"
 #include "train/train.h"
 
 /* The state that changes during training, without the vectors; a checkpoint stores it. */
@@ -55,7 +56,7 @@ typedef struct {
     int32_t *label;         /* (N) label to train with; -1 = none */
     int64_t by_class[TN_MAX_CLASSES]; /* rows to train on, by this label */
     int64_t n_unlabeled;
-    float *z, *p; /* (n_evaluated,K): prediction ensemble, latest posteriors */
+    float *z, *p; /* n_evaluated rows (score/prow.h): prediction ensemble, latest posteriors */
 } tn_train_rows;
 
 /* Weights, moments, averages, and the lanes' gradients. Device memory. */
@@ -98,8 +99,8 @@ typedef struct tn_train {
     tn_isa isa;
     tn_exec *exec;
     tn_exec *teacher; /* evaluates the averaged weights in training; NULL without consistency loss */
-    float *
-        teacher_p; /* (2,B,K): the teacher's probabilities of the lane's images; the same, mixed as CutMix mixed the labels */
+    float
+        *teacher_p; /* (2,B,K): the teacher's probabilities of the lane's images; the same, mixed as the labels were */
 
     int L, B; /* lanes per step, images per lane */
     int64_t n_steps;
@@ -109,6 +110,7 @@ typedef struct tn_train {
 
     tn_train_rows rows;
     tn_sampler *sampler;
+    tn_class_loss class_loss;
     tn_loader_spec train_spec, eval_spec;
 
     tn_train_clock clock;

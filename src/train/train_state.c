@@ -157,11 +157,14 @@ static tn_status make_rows(tn_train *t) {
     if (st == TN_OK && t->rows.n_validation == 0)
         st = tn_fail(TN_EARG, "fold %d has no validation rows: raise folds.validation_share", t->cell.fold);
     if (st == TN_OK)
-        st = tn_sampler_new(t->cfg->train.sampler, (uint64_t)t->cell.seed, ix->n_classes, ix->class_name, rows, n_train,
-                            t->rows.label, &t->sampler);
+        st = tn_sampler_new(&(tn_sampler_spec){t->cfg->train.sampler, t->cfg->train.rows_per_class},
+                            (uint64_t)t->cell.seed, ix->n_classes, ix->class_name, rows, n_train, t->rows.label,
+                            &t->sampler);
+    if (st == TN_OK)
+        st = tn_class_loss_new(t->cfg, ix->n_classes, ix->class_name, tn_sampler_counts(t->sampler), &t->class_loss);
     free(rows);
     if (st != TN_OK) return st;
-    size_t floats = (size_t)t->rows.n_evaluated * (size_t)ix->n_classes;
+    size_t floats = (size_t)t->rows.n_evaluated * (size_t)tn_prow_width(ix->n_classes);
     t->rows.z = calloc(floats, sizeof *t->rows.z);
     t->rows.p = calloc(floats, sizeof *t->rows.p);
     t->rows.top = calloc((size_t)t->rows.n_validation, sizeof *t->rows.top);
@@ -365,6 +368,7 @@ void tn_train_close(tn_train *t) {
     tn_dev_close(&t->dev);
     tn_net_free(&t->net);
     tn_sampler_free(&t->sampler);
+    tn_class_loss_free(&t->class_loss);
     free(t->rows.evaluated);
     free(t->rows.label);
     free(t->rows.is_validation);

@@ -4,9 +4,9 @@
  * Random resized crops (area 0.08 to 1) of one JPEG to PX: microseconds per image for decoding all of it, for decoding
  * the part that the crop needs as the loader does, and for the resizing after either.
  */
+#include "augment/augment.h"
 #include "base/fs.h"
 #include "base/progress.h"
-#include "data/augment.h"
 
 #include <stdio.h>
 #include <stdlib.h>

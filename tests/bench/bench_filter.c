@@ -7,6 +7,7 @@
  * memory before the filter (the index, as every rank holds it) and after it.
  */
 #include "filter/filter.h"
+#include "score/prow.h"
 #include "store/done.h"
 #include "store/h5.h"
 #include "train/train.h"
@@ -17,7 +18,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { BLOCK = 65536, PATH_BYTES = 16 };
+enum { BLOCK = 65536, FEW_CLASSES = 64, PATH_BYTES = 16 };
 
 static double mib(void) {
     struct rusage u;
@@ -71,17 +72,19 @@ static tn_status publish(const char *dir, const char *stage, const char *setting
 }
 
 static tn_status fill(const tn_index *ix, const tn_cell *cell, tn_h5 *f) {
-    static float p[BLOCK * TN_MAX_CLASSES];
-    int K = ix->n_classes;
+    static float p[BLOCK * FEW_CLASSES], whole[TN_MAX_CLASSES];
+    int K = ix->n_classes, W = tn_prow_width(K);
+    int64_t room = W > FEW_CLASSES ? BLOCK * FEW_CLASSES / W : BLOCK;
     TN_TRY(tn_h5_stamp(f, "posteriors", 1));
-    TN_TRY(tn_h5_reserve(f, "z", TN_H5_F32, 2, (int64_t[]){ix->n, K}));
-    TN_TRY(tn_h5_reserve(f, "p", TN_H5_F32, 2, (int64_t[]){ix->n, K}));
-    for (int64_t first = 0; first < ix->n; first += BLOCK) {
-        int64_t n = ix->n - first < BLOCK ? ix->n - first : BLOCK;
+    TN_TRY(tn_h5_reserve(f, "z", TN_H5_F32, 2, (int64_t[]){ix->n, W}));
+    TN_TRY(tn_h5_reserve(f, "p", TN_H5_F32, 2, (int64_t[]){ix->n, W}));
+    for (int64_t first = 0; first < ix->n; first += room) {
+        int64_t n = ix->n - first < room ? ix->n - first : room;
         for (int64_t i = 0; i < n; i++) {
             int favoured = (ix->label[first + i] + ((first + i) / 5 % 5 == 0)) % K;
             float most = 0.5F + 0.01F * (float)((first + i + cell->fold) % 16);
-            for (int k = 0; k < K; k++) p[i * K + k] = k == favoured ? most : (1 - most) / (float)(K - 1);
+            for (int k = 0; k < K; k++) whole[k] = k == favoured ? most : (1 - most) / (float)(K - 1);
+            tn_prow_keep(K, ix->label[first + i], whole, p + i * W);
         }
         TN_TRY(tn_h5_write_rows(f, "z", TN_H5_F32, first, n, p));
         TN_TRY(tn_h5_write_rows(f, "p", TN_H5_F32, first, n, p));
@@ -90,10 +93,13 @@ static tn_status fill(const tn_index *ix, const tn_cell *cell, tn_h5 *f) {
 }
 
 static tn_status write_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *inputs) {
-    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], settings[65536], *canonical = tn_cfg_canonical(cfg, TN_KEYS_TRAIN);
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], *canonical = tn_cfg_canonical(cfg, TN_KEYS_TRAIN);
     tn_h5 *f = NULL;
-    snprintf(settings, sizeof settings, "%scell.size_px = %d\ncell.seed = %" PRId64 "\n", canonical, cell->size_px,
-             cell->seed);
+    if (!canonical) return tn_fail_memory(4096, "the settings");
+    size_t room = strlen(canonical) + 128; /* it may name 21,999 classes */
+    char *settings = malloc(room);
+    if (!settings) return tn_fail_memory(room, "the settings");
+    snprintf(settings, room, "%scell.size_px = %d\ncell.seed = %" PRId64 "\n", canonical, cell->size_px, cell->seed);
     free(canonical);
     TN_TRY(tn_cell_folder(cfg, "train", cell, folder));
     TN_TRY(tn_folder_make(folder));
@@ -101,7 +107,9 @@ static tn_status write_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell
     TN_TRY(tn_h5_create(path, &f));
     tn_status st = fill(ix, cell, f), closed = tn_h5_close(&f);
     if (st == TN_OK) st = closed;
-    return st == TN_OK ? publish(folder, "train", settings, inputs, "posteriors.h5") : st;
+    if (st == TN_OK) st = publish(folder, "train", settings, inputs, "posteriors.h5");
+    free(settings);
+    return st;
 }
 
 static tn_status write_run(const tn_cfg *cfg, const tn_index *ix) {

@@ -73,6 +73,7 @@ static tn_status begin(bench *b, tn_device_kind device_kind, const char *name, i
     TN_ASSERT(b->cfg != NULL);
     b->cfg->train.optimizer = TN_OPTIM_SGD;
     b->cfg->train.momentum = 0.9;
+    b->cfg->train.layer_decay = 1;
     b->cfg->train.weight_decay = 1e-4;
     float *params = host(b->n), *state = host(b->n_state);
     tn_net_init(b->net, 1, params, state);

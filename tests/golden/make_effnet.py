@@ -3,7 +3,7 @@
 
     /usr/bin/python3 tests/golden/make_effnet.py          (Debian 12: python3-torch 1.13, python3-torchvision 0.14)
 
-writes b0.safetensors, b0_same_head.safetensors, lite0.safetensors and optim.safetensors beside itself. Weights and
+writes b0.safetensors, b0_same_head.safetensors, lite0.safetensors, optim.safetensors and layers.safetensors beside itself. Weights and
 inputs are not stored: both sides make them by `hashed`. Of a gradient with more than MOST values, every `step_of`-th is
 stored, beside the norms of all.
 """
@@ -231,8 +231,42 @@ def golden_optim():
     write(HERE / "optim.safetensors", out)
 
 
+def golden_layers():
+    """The same with a learning rate for each stage, 0.7 times that of the stage behind it, four times as much for the
+    head, and the first three stages frozen for four steps: their parameters have no gradient."""
+    net = small_net(False).double()
+    there, order = net.state_dict(), [pair[0] for pair in names(net)]
+    out = {}
+    for kind in ("adamw", "sgd"):
+        groups, stages, parts = [], [], []
+        for ours, theirs in names(net):
+            if "running" in ours:
+                continue
+            stage = {"conv_stem": 0, "bn1": 0, "conv_head": 8, "bn2": 8, "classifier": 9}.get(ours.split(".")[0])
+            stage = 1 + int(ours.split(".")[1]) if stage is None else stage
+            shape = tuple(there[theirs].shape)
+            p = nn.Parameter(torch.from_numpy(np.float64(value_of(ours, shape, order.index(ours)))))
+            parts.append((ours, p))
+            stages.append(stage)
+            groups.append({"params": [p], "weight_decay": 0.05 if len(shape) > 1 else 0.0,
+                           "lr": 0.04 if stage == 9 else 0.01 * 0.7 ** (9 - stage)})
+        optim = (torch.optim.AdamW(groups) if kind == "adamw" else
+                 torch.optim.SGD(groups, lr=0.01, momentum=0.9, nesterov=True))
+        for step in range(10):
+            for (ours, p), stage in zip(parts, stages):
+                g = hashed(p.numel(), 2000 + 1000 * step + order.index(ours)) / 10
+                p.grad = torch.from_numpy(np.float64(np.float32(g))).reshape(p.shape)
+                if stage < 3 and step < 4:
+                    p.grad = None
+            optim.step()
+        for ours, p in parts:
+            out[f"{kind}.{ours}"] = thinned(p)[:4]
+    write(HERE / "layers.safetensors", out)
+
+
 if __name__ == "__main__":
     golden("b0", 40)
     golden("b0_same_head", 20, same=True, stem_stride=1, extra_units=3, head_units=16)
     golden("lite0", 40, lite=True)
     golden_optim()
+    golden_layers()

@@ -93,6 +93,7 @@ static tn_status begin(trainer *t, const char *name, int px, int B) {
     t->cfg = zeros(1, sizeof *t->cfg);
     t->cfg->train.optimizer = TN_OPTIM_SGD;
     t->cfg->train.momentum = 0.9;
+    t->cfg->train.layer_decay = 1;
     t->cfg->train.clip_norm = 1;
     tn_exec_weights(t->ex, t->params, t->state);
     return TN_OK;

@@ -5,7 +5,7 @@ tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 sed -i 's/images = 2400/images = 400/; s/\[ 32 \]/[ 24 ]/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 cat >>tiny.cfg <<'CFG'
-predict: { views = [ "identity", "horizontal_flip" ]; };
+predict: { views = [ "identity", "pad_flip" ]; size_factor = 1.25; };
 reduce: { method = "greedy"; offsets = true; category_prior = 2; bootstrap = 50; };
 CFG
 all_of() { (cd $1 && find . -type f ! -name '.*.lock' ! -path './log/*' -exec md5sum {} + | sort); }
@@ -142,7 +142,7 @@ refused 2 "raw/reduce is not there or not complete: run .tenfold reduce. first" 
 refused 2 'out/reduce was made with other settings:' predict tiny.cfg --run out --data same --set 'predict.views=["identity"]'
 sed 's/"disc", "square"/"square", "disc"/' tiny.cfg >classes.cfg
 quiet "$tenfold" preprocess classes.cfg --data classes --set data.metadata=data/same.csv
-refused 2 "classes/shards: classes or their order differ: square disc stripes; the models of .*out have disc square stripes" predict out --data classes
+refused 2 "classes/shards: classes or their order differ: class 1 of 3 is .square.; in the models of .*out class 1 of 3 is .disc.: preprocess" predict out --data classes
 quiet "$tenfold" preprocess tiny.cfg --data small --set data.metadata=data/same.csv --set preprocess.size_px=30
 refused 2 "small/shards: images are stored with a short side of 30 px, but the models of .*out were trained with 40 px" predict out --data small
 quiet "$tenfold" preprocess tiny.cfg --data flat --set data.metadata=data/flat.csv --set model.metadata_levels=0

@@ -2,7 +2,8 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 "$tenfold" run tiny.cfg --run out >summary 2>log || { cat log; exit 1; }
-grep -q "^Finished in [0-9]* s  *round 0" summary
+grep -q "^Finished in [0-9]* s$" summary
+grep -q "^ *round 0 .*round 1" summary
 grep -q "^Report:  .*/out/report/report.html$" summary
 grep -q "^\[ *[0-9]*/17\] filter r1  *[0-9]* of 200 labels flagged  *[0-9]* s$" log
 "$tenfold" report out >report
@@ -72,6 +73,8 @@ cmp page other/explore/explore.md
 if cmp -s page out/explore/explore.md; then exit 1; fi
 rm -r other/folds && "$tenfold" preprocess tiny.cfg --run other 2>log3
 "$tenfold" explore tiny.cfg --run other 2>log3 | cmp - out/explore/explore.md
+grep -q "^Recommended: model.metadata_levels = 1, " out/explore/explore.md
+"$tenfold" explore tiny.cfg --run other --set reduce.prior_count=1 2>log3 | grep -q "smoothed by 1 rows" # not refused
 
 # what it will take and what it took
 "$tenfold" check tiny.cfg | grep -q "^# memory at 32 px: a lane [0-9]* MiB"

@@ -13,5 +13,6 @@ refused() { # TEXT, in the environment of the call
 }
 (export OMP_THREAD_LIMIT=1 && refused "OpenMP gives 1 of 2 threads to a device (train.lane_threads): the environment variable OMP_THREAD_LIMIT")
 (export OMP_STACKSIZE=64k && refused "KiB of stack left and needs 256 KiB: set the environment variable OMP_STACKSIZE to 1M or more")
-(ulimit -s 240 && refused "KiB of stack left and needs 256 KiB: set the environment variable OMP_STACKSIZE to 1M or more")
+(ulimit -Ss 240 && refused "KiB of stack left and needs 256 KiB: set the environment variable OMP_STACKSIZE to 1M or more")
+(ulimit -s 240 && refused "the stack may have 240 KiB and needs 2048: set \`ulimit -Hs\` and \`ulimit -s\` to 2048 or more")
 OMP_THREAD_LIMIT=2 "$tenfold" train tiny.cfg --run run --folds 0 $short >log 2>&1 || { cat log; exit 1; }

@@ -37,8 +37,19 @@ cmp lite.safetensors before
 test ! -e new.safetensors
 test -z "$(ls ./*.tmp 2>/dev/null)"
 fails 2 "usage: tenfold weights verify FILE IMAGE --against" "$tenfold" weights verify lite.safetensors "$golden/image.png"
-fails 2 "does not take --net or --padding" "$tenfold" weights digest lite.safetensors --net efficientnet-b0
+fails 2 "does not take --net, --padding or --ema" "$tenfold" weights digest lite.safetensors --net efficientnet-b0
 fails 2 "give import, export, verify" "$tenfold" weights inport a b
+
+# .pth, which have no words for width and depth: their values are compared by unit/test_pth; here what is refused, and nothing is written
+fails 4 "names of lukemelas) are not those of" "$tenfold" weights import "$golden/lukemelas_lite.pth" new.safetensors
+fails 2 "holds no averaged weights" "$tenfold" weights import "$golden/lukemelas_lite.pth" new.safetensors --ema yes
+fails 2 "give yes (the averaged weights) or no" "$tenfold" weights import "$golden/timm.pth" new.safetensors --ema 1
+fails 2 "omit --ema" "$tenfold" weights import lite.safetensors new.safetensors --ema no
+fails 2 "omit --ema" "$tenfold" weights import "$golden/keras2.h5" new.safetensors --ema no
+for code in code-system:posix.system opcode-newobj:NEWOBJ cut:"too early" stream-cut:"too early" empty-nested:"state_dict is empty"; do
+    fails 4 "${code#*:}" "$tenfold" weights import "$source/tests/fuzz/corpus-pth/${code%%:*}" new.safetensors --padding same
+done
+test ! -e new.safetensors
 
 # training begins from it: backbone, padding, batch norm and input are the file's, the head is new
 set_net="--set model.net=efficientnet-lite0 --set model.width=0.01 --set model.depth=0.01 --set model.stem_stride=2"
@@ -88,4 +99,7 @@ says "already done" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $shor
 "$tenfold" weights import back.safetensors lite.safetensors >/dev/null
 says "trained" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short $from
 fails 2 "model.pretrained" "$tenfold" train tiny.cfg --run out --folds 0 $set_net $short
+fails 4 "model.pretrained: .*timm.pth: .*tenfold weights import" "$tenfold" check tiny.cfg $set_net --set model.pretrained="$golden/timm.pth"
 fails 3 "model.pretrained: none.safetensors: cannot be read" "$tenfold" train tiny.cfg --run scratch --folds 1 $set_net $short --set model.pretrained=none.safetensors
+fails 3 "model.pretrained: none.safetensors: cannot be read" "$tenfold" run tiny.cfg --run unmade $set_net --set model.pretrained=none.safetensors
+test ! -e unmade/shards

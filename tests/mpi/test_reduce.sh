@@ -127,7 +127,7 @@ put() { # CFG ROWS [flaw]: that cell from a run of another kind
 }
 cp -r run/predict/$cell kept
 put classes.cfg 20000
-refused 2 "$cell/predictions.h5: classes or their order differ: a b d c; the data set has a b c d"
+refused 2 "$cell/predictions.h5: classes or their order differ: class 3 of 4 is .d.; in the data set class 3 of 4 is .c."
 put job.cfg 19996
 refused 2 "$cell/predictions.h5: was made with another data set"
 put folds.cfg 20000

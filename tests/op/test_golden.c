@@ -1,5 +1,6 @@
 /* test_gpu_golden.c - whole small nets against PyTorch in double precision (tests/golden/make_effnet.py), on every device;
  * and against themselves: finite differences, repeatability, evaluation apart from training. */
+#include "golden/class_loss.h"
 #include "golden/golden.h"
 #include "net/exec_priv.h"
 
@@ -204,6 +205,69 @@ static void train_step(void **unused) {
         }
 }
 
+/* Class weights and adjusted logits against PyTorch. With weights of zero in the last layer its bias is the logits of every row. */
+static void class_loss(void **unused) {
+    (void)unused;
+    for (int d = 0; d < N_DEVICES; d++) {
+        rig r = rig_new(&scenes[0], devices[d], 1, 0, true);
+        const tn_tensor *w = tn_net_tensor(r.net, r.net->classifier), *bias = w + 1;
+        float target[B * K], weight[K], shift[K], loss[B], grad[K];
+        for (int64_t i = 0; i < w->n; i++) r.host_params[w->offset + i] = 0;
+        for (int k = 0; k < K; k++) r.host_params[bias->offset + k] = (float)CLASS_LOGIT[k];
+        for (int i = 0; i < B * K; i++) target[i] = (float)CLASS_TARGET[i];
+        upload_weights(&r);
+        for (size_t g = 0; g < sizeof GOLDEN_CLASS_LOSS / sizeof *GOLDEN_CLASS_LOSS; g++) {
+            const golden_class_loss *e = &GOLDEN_CLASS_LOSS[g];
+            for (int k = 0; k < K; k++) weight[k] = (float)e->weight[k], shift[k] = (float)e->shift[k];
+            tn_exec_lane lane = {.image = {.x = r.image},
+                                 .target = target,
+                                 .class_weight = e->power > 0 ? weight : NULL,
+                                 .logit_shift = e->tau > 0 ? shift : NULL};
+            tn_exec_train(r.ex, &lane, r.grads, r.moments, NULL);
+            r.dev->op->download(r.dev, B, tn_exec_losses(r.ex), loss);
+            r.dev->op->download(r.dev, K, r.grads + bias->offset, grad);
+            for (int b = 0; b < B; b++) assert_true(fabs((double)loss[b] - e->loss[b]) < 4e-6);
+            for (int k = 0; k < K; k++) assert_true(fabs((double)grad[k] - e->gradient[k]) < 1e-6);
+        }
+        rig_free(&r);
+    }
+}
+
+static void on_frozen(void *context, int64_t from) {
+    int64_t *last = context;
+    assert_true(from <= *last);
+    *last = from;
+}
+
+/* With the first n stages frozen, the other gradients have the bits that they have without, and the frozen ones are zeros. */
+static void frozen(void **unused) {
+    (void)unused;
+    for (int d = 0; d < N_DEVICES; d++) {
+        rig r = rig_new(&scenes[0], devices[d], 1, 0, true);
+        float *all = host(r.n_params), *some = host(r.n_params);
+        train(&r);
+        r.dev->op->download(r.dev, r.n_params, r.grads, all);
+        for (int n = 3; n <= tn_net_stages(r.net); n += 3) {
+            int64_t n_frozen = tn_net_params_in(r.net, n), last = r.n_params;
+            tn_exec_lane lane = {.image = {.x = r.image},
+                                 .target = r.target,
+                                 .n_frozen = n_frozen,
+                                 .seed = 3,
+                                 .position = 64,
+                                 .on_grads = on_frozen,
+                                 .context = &last};
+            tn_exec_train(r.ex, &lane, r.grads, r.moments, NULL);
+            r.dev->op->download(r.dev, r.n_params, r.grads, some);
+            assert_memory_equal(some + n_frozen, all + n_frozen, (size_t)(r.n_params - n_frozen) * sizeof *all);
+            for (int64_t i = 0; i < n_frozen; i++) assert_true(some[i] == 0);
+            assert_int_equal(last, 0);
+        }
+        free(all);
+        free(some);
+        rig_free(&r);
+    }
+}
+
 /* d loss / dt along a direction, with dropout and drop-connect on: the masks depend on the position alone. */
 static void finite_differences(void **unused) {
     (void)unused;
@@ -330,8 +394,8 @@ static void errors(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(eval_logits), cmocka_unit_test(train_step),  cmocka_unit_test(finite_differences),
-        cmocka_unit_test(draws),       cmocka_unit_test(drop_shares), cmocka_unit_test(evaluation),
-        cmocka_unit_test(errors)};
+        cmocka_unit_test(eval_logits), cmocka_unit_test(train_step),         cmocka_unit_test(class_loss),
+        cmocka_unit_test(frozen),      cmocka_unit_test(finite_differences), cmocka_unit_test(draws),
+        cmocka_unit_test(drop_shares), cmocka_unit_test(evaluation),         cmocka_unit_test(errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

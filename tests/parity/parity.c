@@ -313,6 +313,7 @@ static int ten_steps(rig *r, tn_optim_kind kind, const char *name) {
     TN_ASSERT(cfg != NULL);
     cfg->train.optimizer = kind;
     cfg->train.momentum = 0.9;
+    cfg->train.layer_decay = 1;
     snprintf(key, sizeof key, "%s_decay", name);
     cfg->train.weight_decay = stored_number(r, key);
     snprintf(key, sizeof key, "%s_rate", name);

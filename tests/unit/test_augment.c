@@ -1,9 +1,10 @@
-/* test_augment.c - resize against PyTorch; crops, flips and CutMix against their distributions; sampler. */
+/* test_augment.c - resize against PyTorch; crops, flips and CutMix against their distributions. */
 #include "unit.h"
 
-#include "data/augment.h"
-#include "data/sampler.h"
+#include "augment/augment.h"
+#include "data/view.h"
 #include "golden/resize.h"
+#include "golden/views.h"
 
 #include <math.h>
 
@@ -36,6 +37,28 @@ static void resize(void **unused) {
     }
 }
 
+/* Every pixel of views of the whole image, as Pillow makes them: within 1, as Pillow rounds twice; padding exactly. */
+static void views(void **unused) {
+    (void)unused;
+    for (size_t g = 0; g < sizeof GOLDEN_VIEWS / sizeof *GOLDEN_VIEWS; g++) {
+        const golden_view *e = &GOLDEN_VIEWS[g];
+        static tn_cfg cfg = {.preprocess = {.background = {250, 3, 17}}, .predict = {.n_views = 1}};
+        tn_image_view v[TN_MAX_SINGLE_VIEWS];
+        unsigned char *p = picture(e->w, e->h), out[32 * 32 * 3];
+        for (int i = 0; i < e->w * e->h * 3; i++) p[i] = (unsigned char)(p[i] / 2 + 64);
+        snprintf(cfg.predict.views[0], TN_NAME_BYTES, "%s", e->view);
+        assert_int_equal(tn_views_of(&cfg, v), 1);
+        tn_box box = tn_view_box(v, e->w, e->h), place = tn_view_place(v, e->w, e->h, e->S);
+        assert_int_equal(tn_image_place(p, e->w, e->h, box, v->flip ? TN_FLIP_ACROSS : 0, e->S, place, v->around, out),
+                         TN_OK);
+        for (int i = 0; i < e->S * e->S * 3; i++) {
+            bool around = memcmp(e->pixels + i / 3 * 3, GOLDEN_AROUND, 3) == 0; /* the picture is never so */
+            assert_true(abs(out[i] - e->pixels[i]) <= (around ? 0 : 1));
+        }
+        free(p);
+    }
+}
+
 static void flipped(void **unused) {
     (void)unused;
     enum { S = 9 };
@@ -50,9 +73,12 @@ static void flipped(void **unused) {
     free(p);
 }
 
+#define CROP(a, b, c, d)                                                                                               \
+    { .kind = TN_AUG_CROP, .probability = 1, .area_min = a, .area_max = b, .ratio_min = c, .ratio_max = d }
+
 static void crops(void **unused) {
     (void)unused;
-    tn_augment crop = {TN_AUG_CROP, 1, 0.25, 0.5, 0.75, 4.0 / 3};
+    tn_augment crop = CROP(0.25, 0.5, 0.75, 4.0 / 3);
     double area = 0, log_ratio = 0;
     enum { TRIALS = 20000 };
     for (int i = 0; i < TRIALS; i++) {
@@ -70,14 +96,14 @@ static void crops(void **unused) {
     tn_box b = tn_crop_draw(NULL, 1, 0, 0, 200, 160);
     assert_true(b.x == 20 && b.y == 0 && b.w == 160 && b.h == 160);
     /* A try fits a 4:1 strip with probability (E[ratio] / 4 - 0.08) / 0.92 = 0.18855: ten of them fail in 12.38 %. */
-    tn_augment wide = {TN_AUG_CROP, 1, 0.08, 1, 0.75, 4.0 / 3};
+    tn_augment wide = CROP(0.08, 1, 0.75, 4.0 / 3);
     int centred = 0;
     for (int i = 0; i < TRIALS; i++) {
         tn_box s = tn_crop_draw(&wide, 1, (uint64_t)i, 7, 4000, 1000);
         centred += s.w == 1333 && s.h == 1000 && s.x == 1333 && s.y == 0;
     }
     assert_true(fabs((double)centred / TRIALS - 0.1238) < 0.01);
-    tn_augment never = {TN_AUG_CROP, 1, 0.99, 1, 3, 4}; /* fits nowhere: widest centred strip of the ratio's limit */
+    tn_augment never = CROP(0.99, 1, 3, 4); /* fits nowhere: widest centred strip of the ratio's limit */
     b = tn_crop_draw(&never, 1, 0, 0, 100, 100);
     assert_true(b.w == 100 && b.h == 33 && b.y == 33);
     int flips = 0;
@@ -174,74 +200,6 @@ static void smoothing(void **unused) {
     for (int k = 0; k < 5; k++) assert_true(fabs((double)t[k] - (k == 2 ? 0.92 : 0.02)) < 1e-7);
 }
 
-static void natural(void **unused) {
-    (void)unused;
-    int64_t rows[50];
-    int32_t label[100];
-    char *names[] = {"a", "b"};
-    for (int i = 0; i < 100; i++) label[i] = i % 2;
-    for (int i = 0; i < 50; i++) rows[i] = 2 * i + (i < 10);
-    tn_sampler *s = NULL, *late = NULL;
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 2, names, rows, 50, label, &s), TN_OK);
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 2, names, rows, 50, label, &late), TN_OK);
-    assert_int_equal(tn_sampler_epoch_rows(s), 50);
-    int64_t epoch[2][50];
-    for (int e = 0; e < 2; e++) {
-        int seen[100] = {0};
-        for (int i = 0; i < 50; i++) seen[epoch[e][i] = tn_sampler_at(s, e * 50 + i)]++;
-        for (int i = 0; i < 50; i++) assert_int_equal(seen[rows[i]], 1); /* each once */
-    }
-    assert_memory_not_equal(epoch[0], epoch[1], sizeof epoch[0]);
-    assert_int_equal(tn_sampler_at(late, 73), epoch[1][23]); /* a resumed run comes in anywhere */
-    assert_int_equal(tn_sampler_at(late, 3), epoch[0][3]);
-    tn_sampler_free(&s);
-    tn_sampler_free(&late);
-}
-
-static void balanced(void **unused) {
-    (void)unused;
-    enum { N = 100, EPOCHS = 400 };
-    int64_t rows[N];
-    int32_t label[N];
-    char *names[] = {"many", "some", "few", "none"};
-    int seen[N] = {0};
-    for (int i = 0; i < N; i++) {
-        rows[i] = i;
-        label[i] = i < 80 ? 0 : i < 95 ? 1 : 2;
-    }
-    tn_sampler *s = NULL;
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 3, names, rows, N, label, &s), TN_OK);
-    assert_int_equal(tn_sampler_epoch_rows(s), 15);
-    for (int e = 0; e < EPOCHS; e++) {
-        int by_class[3] = {0}, here[N] = {0};
-        for (int i = 0; i < 15; i++) {
-            int64_t row = tn_sampler_at(s, e * 15 + i);
-            by_class[label[row]]++;
-            assert_int_equal(here[row]++, 0); /* without replacement */
-            seen[row]++;
-        }
-        for (int k = 0; k < 3; k++) assert_int_equal(by_class[k], 5);
-    }
-    for (int i = 0; i < 80; i++) assert_true(abs(seen[i] - 25) < 25); /* 5/80 of 400 */
-    for (int i = 95; i < N; i++) assert_int_equal(seen[i], EPOCHS);   /* the rarest: every epoch */
-    tn_sampler_free(&s);
-    /* 20 of the rows lose their label: 5 of each of 3 classes, 15 of the 80 labelled, and 20 x 15 / 80 = 3 without */
-    for (int i = 0, left = 20; left > 0; i++)
-        if (label[rows[i]] == 0) label[rows[i]] = -1, left--;
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 3, names, rows, N, label, &s), TN_OK);
-    assert_int_equal(tn_sampler_epoch_rows(s), 18);
-    int n_without = 0;
-    for (int i = 0; i < 18; i++) n_without += label[tn_sampler_at(s, i)] < 0;
-    assert_int_equal(n_without, 3);
-    tn_sampler_free(&s);
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 3, names, rows, N, label, &s), TN_OK);
-    assert_int_equal(tn_sampler_epoch_rows(s), N);
-    tn_sampler_free(&s);
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_BALANCED_DOWN, 1, 4, names, rows, N, label, &s), TN_EARG);
-    unit_says("class none has no training rows");
-    assert_int_equal(tn_sampler_new(TN_SAMPLER_NATURAL, 1, 3, names, rows, 0, label, &s), TN_EARG);
-}
-
 /* At least two pixels each way stay for one of the output. */
 static void shrinking(void **unused) {
     (void)unused;
@@ -255,17 +213,18 @@ static void shrinking(void **unused) {
     assert_true(b.x == 2 && b.y == 2 && b.w == 200 && b.h == 100);
     b = tn_box_shrunk((tn_box){7, 3, 500, 300}, 1);
     assert_true(b.x == 7 && b.y == 3 && b.w == 500 && b.h == 300);
+    const tn_image_view squish = {.fit = TN_FIT_SQUISH},
+                        pad = {.fit = TN_FIT_PAD}; /* pad: 100 x 50 pixels come of it */
+    const tn_box whole = {0, 0, 640, 320};
+    assert_int_equal(tn_view_shrink(&squish, whole, 100), 1);
+    assert_int_equal(tn_view_shrink(&pad, whole, 100), 2);
+    assert_int_equal(tn_view_shrink(NULL, whole, 100), 1);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(resize),
-                                       cmocka_unit_test(flipped),
-                                       cmocka_unit_test(crops),
-                                       cmocka_unit_test(cutmix),
-                                       cmocka_unit_test(cutmix_of_the_labelled),
-                                       cmocka_unit_test(smoothing),
-                                       cmocka_unit_test(natural),
-                                       cmocka_unit_test(balanced),
-                                       cmocka_unit_test(shrinking)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(resize),    cmocka_unit_test(views),
+                                       cmocka_unit_test(flipped),   cmocka_unit_test(crops),
+                                       cmocka_unit_test(cutmix),    cmocka_unit_test(cutmix_of_the_labelled),
+                                       cmocka_unit_test(smoothing), cmocka_unit_test(shrinking)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,9 +54,22 @@ static tn_index *make(bool raw, tn_shards **shards_out) {
     return ix;
 }
 
-static const tn_augment AUGMENT[] = {{TN_AUG_CROP, 1, 0.3, 1, 0.75, 1.33},
-                                     {.kind = TN_AUG_FLIP, .probability = 0.5},
-                                     {.kind = TN_AUG_CUTMIX, .probability = 0.7}};
+/* The first three: as most tests use them. */
+static const tn_augment AUGMENT[] = {
+    {.kind = TN_AUG_CROP, .probability = 1, .area_min = 0.3, .area_max = 1, .ratio_min = 0.75, .ratio_max = 1.33},
+    {.kind = TN_AUG_FLIP, .probability = 0.5},
+    {.kind = TN_AUG_CUTMIX, .probability = 0.7},
+    {.kind = TN_AUG_MIXUP, .probability = 0.5, .alpha = 1},
+    {.kind = TN_AUG_VERTICAL_FLIP, .probability = 0.5},
+    {.kind = TN_AUG_SHIFT_SCALE_ROTATE, .probability = 0.5, .shift_limit = 0.1, .scale_limit = 0.1, .rotate_limit = 45},
+    {.kind = TN_AUG_RAND_AUGMENT, .probability = 0.5, .magnitude = 9, .num_ops = 2},
+    {.kind = TN_AUG_BRIGHTNESS_CONTRAST, .probability = 0.5, .brightness_limit = 0.2, .contrast_limit = 0.2},
+    {.kind = TN_AUG_HUE_SATURATION_VALUE, .probability = 0.5, .hue_shift_limit = 20, .sat_shift_limit = 30},
+    {.kind = TN_AUG_GAUSSIAN_BLUR, .probability = 0.5, .sigma_min = 0.5, .sigma_max = 3},
+    {.kind = TN_AUG_GAUSS_NOISE, .probability = 0.5, .std_min = 3, .std_max = 7},
+    {.kind = TN_AUG_COARSE_DROPOUT, .probability = 0.5, .num_holes_min = 1, .num_holes_max = 2, .hole_size_max = 0.4},
+    {.kind = TN_AUG_CHANNEL_DROPOUT, .probability = 0.5, .num_channels_min = 1, .num_channels_max = 2}};
+enum { N_AUGMENT = sizeof AUGMENT / sizeof *AUGMENT };
 
 static tn_loader_spec spec_of(const tn_index *ix, const tn_shards *shards, int threads, bool training) {
     return (tn_loader_spec){.index = ix,
@@ -76,6 +89,7 @@ static tn_loader_spec spec_of(const tn_index *ix, const tn_shards *shards, int t
 
 static void hash_lanes(const tn_index *ix, const tn_shards *shards, int threads, char hex[TN_HEX_BYTES]) {
     tn_loader_spec spec = spec_of(ix, shards, threads, true);
+    spec.n_augment = N_AUGMENT;
     tn_loader *ld = NULL;
     tn_hash *h = tn_hash_new();
     int64_t rows[6];
@@ -155,6 +169,38 @@ static void clean_lanes(void **unused) {
     tn_index_free(&ix);
 }
 
+/* A lane is mixed at most once, by Mixup or else by CutMix. */
+static void mixed_once(void **unused) {
+    (void)unused;
+    enum { PIXELS = 12 * 12 * 3 };
+    tn_shards *shards = NULL;
+    tn_index *ix = make(true, &shards);
+    tn_loader_spec spec = spec_of(ix, shards, 2, true);
+    spec.n_augment = 4;
+    spec.keep_clean = true;
+    tn_loader *ld = NULL;
+    int n_blended = 0, n_pasted = 0;
+    assert_int_equal(tn_loader_new(&spec, &ld), TN_OK);
+    for (int lane = 0; lane < 200; lane++) {
+        tn_lane x;
+        tn_loader_push(ld, (int64_t[]){0, 4, 8, 12, 16, 20}, 6, lane * 6);
+        assert_int_equal(tn_loader_pop(ld, &x), TN_OK);
+        if (x.mix.lambda >= 1) continue;
+        bool blended = true, pasted = true;
+        for (int i = 0; i < 6 * PIXELS; i++) {
+            int own = x.clean_image[i], other = x.clean_image[(int)x.mix.partner[i / PIXELS] * PIXELS + i % PIXELS];
+            blended &= fabs(x.image[i] - x.mix.lambda * own - (1 - x.mix.lambda) * other) <= 0.5;
+            pasted &= x.image[i] == own || x.image[i] == other;
+        }
+        assert_true(blended || pasted);
+        n_blended += !pasted, n_pasted += !blended;
+    }
+    assert_true(n_blended > 70 && n_blended < 130 && n_pasted > 40 && n_pasted < 100); /* 0.5 and 0.35 of 200 */
+    tn_loader_free(&ld);
+    tn_shards_close(&shards);
+    tn_index_free(&ix);
+}
+
 /* Evaluation: the centre square, no randomness, one-hot targets; values worked out from the picture's formula. */
 static void evaluation(void **unused) {
     (void)unused;
@@ -162,6 +208,7 @@ static void evaluation(void **unused) {
     tn_index *ix = make(true, &shards);
     tn_loader_spec spec = spec_of(ix, shards, 2, false);
     spec.size_px = H; /* no resizing: pixels as they are */
+    spec.n_augment = N_AUGMENT;
     tn_loader *ld = NULL;
     tn_lane x;
     assert_int_equal(tn_loader_new(&spec, &ld), TN_OK);
@@ -176,6 +223,31 @@ static void evaluation(void **unused) {
     assert_true(x.target[3] == 0 && x.target[4] == 0 && x.target[5] == 0); /* unlabelled */
     assert_true(x.extra[2] == 1 && x.extra[0] == 0 && x.extra[3] == 1);
     tn_loader_push(ld, (int64_t[]){1}, 1, 0); /* freed with work pending */
+    tn_loader_free(&ld);
+    tn_shards_close(&shards);
+    tn_index_free(&ix);
+}
+
+/* The loader shows a view at its place: 30 x 20 pixels in a square of 30, as they are, between rows of the background. */
+static void padded(void **unused) {
+    (void)unused;
+    enum { S = W, TOP = (W - H) / 2 };
+    tn_shards *shards = NULL;
+    tn_index *ix = make(true, &shards);
+    tn_loader_spec spec = spec_of(ix, shards, 2, false);
+    const tn_image_view view = {.fit = TN_FIT_PAD, .percent = 100, .flip = true, .around = {9, 8, 7}};
+    spec.size_px = S;
+    spec.view = &view;
+    tn_loader *ld = NULL;
+    tn_lane x;
+    assert_int_equal(tn_loader_new(&spec, &ld), TN_OK);
+    tn_loader_push(ld, (int64_t[]){5}, 1, 0);
+    assert_int_equal(tn_loader_pop(ld, &x), TN_OK);
+    for (int y = 0; y < S; y++)
+        for (int i = 0; i < S; i++)
+            for (int c = 0; c < 3; c++)
+                assert_int_equal(x.image[(y * S + i) * 3 + c],
+                                 y < TOP || y >= TOP + H ? 9 - c : 50 + (y - TOP) * 2 + c);
     tn_loader_free(&ld);
     tn_shards_close(&shards);
     tn_index_free(&ix);
@@ -333,9 +405,9 @@ static void jpeg_shrunk(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(threads),    cmocka_unit_test(clean_lanes),
-                                       cmocka_unit_test(evaluation), cmocka_unit_test(damage),
-                                       cmocka_unit_test(jpeg),       cmocka_unit_test(jpeg_part),
-                                       cmocka_unit_test(jpeg_shrunk)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads),    cmocka_unit_test(clean_lanes), cmocka_unit_test(mixed_once),
+        cmocka_unit_test(evaluation), cmocka_unit_test(padded),      cmocka_unit_test(damage),
+        cmocka_unit_test(jpeg),       cmocka_unit_test(jpeg_part),   cmocka_unit_test(jpeg_shrunk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,14 +11,17 @@
 enum { N = 300, K = 3, M = 4 };
 
 static double gmean_of(const double *log_p, const int32_t *label, const double *b) {
-    tn_confusion c = {.K = K};
+    tn_counts c = {.K = 0};
+    assert_int_equal(tn_counts_new(K, &c), TN_OK);
     for (int i = 0; i < N; i++) {
         int best = 0;
         for (int k = 1; k < K; k++)
             if (log_p[i * K + k] + b[k] > log_p[i * K + best] + b[best]) best = k;
-        tn_confusion_add(&c, label[i], best);
+        tn_counts_add(&c, label[i], best);
     }
-    return tn_score_of(&c).gmean;
+    double gmean = tn_score_of(&c).gmean;
+    tn_counts_free(&c);
+    return gmean;
 }
 
 /* Class 2 is rare and shy. No grid of 61 x 61 offsets may beat what was found, and tuning must gain. */
@@ -105,13 +108,83 @@ static void views_are_boxes(void **unused) {
     }
     tn_view_spec look;
     assert_true(tn_view_parse("five_crop", &look) && look.percent == 87);
-    const char *bad[] = {
-        "", "flip", "identity_50", "center_crop_", "center_crop_5", "center_crop_101", "center_crop_50x"};
+    const char *bad[] = {"",
+                         "flip",
+                         "identity_50",
+                         "center_crop_",
+                         "center_crop_5",
+                         "center_crop_101",
+                         "center_crop_50x",
+                         "pad_80",
+                         "squish_",
+                         "identity_flip",
+                         "pad_flip_flip",
+                         "squish_flips",
+                         "padding",
+                         "_flip",
+                         "five_crop_80flip",
+                         "five_crop_flip_80",
+                         "horizontal_flip_flip"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(tn_view_parse(bad[i], &look));
+    assert_true(tn_view_parse("five_crop_80_flip", &look) && look.kind == TN_VIEW_KIND_FIVE && look.percent == 80 &&
+                look.flip);
+    assert_true(tn_view_parse("center_crop_flip", &look) && look.percent == 87 && look.flip);
+    assert_true(tn_view_parse("squish", &look) && look.kind == TN_VIEW_KIND_SQUISH && !look.flip);
+    assert_true(tn_view_parse("pad_flip", &look) && look.kind == TN_VIEW_KIND_PAD && look.flip);
+    static tn_cfg mirrored = {.predict = {.n_views = 2, .views = {"five_crop_80_flip", "squish"}}};
+    assert_int_equal(tn_views_of(&mirrored, view), 6);
+    for (int i = 0; i < 6; i++) assert_int_equal(view[i].flip, i < 5);
+    tn_box box = tn_view_box(&view[5], 100, 60), place = tn_view_place(&view[5], 100, 60, 48);
+    assert_true(box.x == 0 && box.y == 0 && box.w == 100 && box.h == 60 && place.w == 48 && place.h == 48);
+}
+
+/* The score that offsets are tuned for: the mean logarithm of the F1 values, which are at least 1e-9. */
+static double log_score(int n, int n_classes, const double *log_p, const int32_t *label, const double *b) {
+    tn_counts c = {.K = 0};
+    double sum = 0;
+    assert_int_equal(tn_counts_new(n_classes, &c), TN_OK);
+    for (int i = 0; i < n; i++) {
+        int best = 0;
+        for (int k = 1; k < n_classes; k++)
+            if (log_p[i * n_classes + k] + b[k] > log_p[i * n_classes + best] + b[best]) best = k;
+        tn_counts_add(&c, label[i], best);
+    }
+    for (int k = 0; k < n_classes; k++) sum += log(fmax(tn_f1(&c, k), 1e-9));
+    tn_counts_free(&c);
+    return sum / n_classes;
+}
+
+/* With many classes no other offset of any single class is better than the one that was found. */
+static void many_offsets_are_best(void **unused) {
+    (void)unused;
+    enum { ROWS = 600, MANY = 80 };
+    static double log_p[ROWS * MANY], weight[ROWS];
+    static int32_t label[ROWS];
+    static uint8_t use[ROWS];
+    double b[MANY], none[MANY] = {0};
+    tn_rng r = tn_rng_at(5, TN_STREAM_TEST, 0, 0);
+    for (int i = 0; i < ROWS; i++) {
+        label[i] = i % MANY;
+        use[i] = 1;
+        weight[i] = 1;
+        for (int k = 0; k < MANY; k++) /* odd classes are shy */
+            log_p[i * MANY + k] = 3 * tn_rng_uniform(&r) + (k == label[i] ? (k % 2 ? 1.0 : 2.5) : 0) - 4;
+    }
+    assert_int_equal(tn_blend_offsets(ROWS, MANY, log_p, label, weight, use, b), TN_OK);
+    double found = log_score(ROWS, MANY, log_p, label, b);
+    assert_true(found > log_score(ROWS, MANY, log_p, label, none) + 0.1);
+    for (int k = 0; k < MANY; k++)
+        for (int step = -20; step <= 20; step++) {
+            double kept = b[k];
+            b[k] += 0.1 * step;
+            assert_true(log_score(ROWS, MANY, log_p, label, b) <= found + 1e-6);
+            b[k] = kept;
+        }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(offsets_are_best), cmocka_unit_test(weights_are_copies),
-                                       cmocka_unit_test(greedy_finds_members), cmocka_unit_test(views_are_boxes)};
+                                       cmocka_unit_test(greedy_finds_members), cmocka_unit_test(views_are_boxes),
+                                       cmocka_unit_test(many_offsets_are_best)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,11 +32,11 @@ static void weights_are_poisson(void **unused) {
 static tn_bootstrap made(int kin, int right_of_10, int first_group) {
     uint8_t w[RESAMPLES];
     tn_bootstrap b = {.K = 0};
-    assert_int_equal(tn_bootstrap_new(2, RESAMPLES, &b), TN_OK);
+    assert_int_equal(tn_bootstrap_new(2, RESAMPLES, 1, &b), TN_OK);
     for (int i = 0; i < N; i++) {
         int group = first_group + i / kin, label = i / kin / 10 % 2;
         tn_bootstrap_weights(1, group, RESAMPLES, w);
-        tn_bootstrap_add(&b, w, label, i / kin % 10 < right_of_10 ? label : 1 - label);
+        tn_bootstrap_add(&b, i, w, label, i / kin % 10 < right_of_10 ? label : 1 - label);
     }
     return b;
 }

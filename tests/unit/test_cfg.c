@@ -3,6 +3,8 @@
 
 #include "base/utf8.h"
 #include "cfg/cfg.h"
+#include "cfg/shown.h"
+#include "train/cost.h"
 
 #include <dirent.h>
 
@@ -45,8 +47,29 @@ static void defaults(void **unused) {
     assert_int_equal(c->train.n_sizes, 1);
     assert_int_equal(c->train.sizes_px[0], 224);
     assert_int_equal(c->train.n_augment, 0);
+    assert_true(c->train.ema_decay == -1 && c->train.bn_momentum == -1 && c->predict.size_factor == 1);
     tn_cfg_free(&c);
     assert_null(c);
+}
+
+/* The hidden layer of the head: what is set; else 256 units or one for each class, if there are category levels. */
+static void head_units(void **unused) {
+    (void)unused;
+    static const struct {
+        int classes, levels, set, want;
+    } CASE[] = {{5, 0, -1, 0},  {5, 1, -1, 256}, {5, 4, -1, 256}, {256, 2, -1, 256}, {1000, 2, -1, 1000},
+                {5, 0, 64, 64}, {5, 2, 64, 64},  {5, 2, 0, 0},    {1000, 2, 0, 0}};
+    tn_cfg *c = read_ok(LEAST, 0, NULL);
+    assert_int_equal(c->model.head_units, -1);
+    for (size_t i = 0; i < sizeof CASE / sizeof *CASE; i++) {
+        c->data.n_classes = CASE[i].classes;
+        c->model.metadata_levels = CASE[i].levels;
+        c->model.head_units = CASE[i].set;
+        assert_int_equal(tn_cfg_head_units(c), CASE[i].want);
+        assert_int_equal(tn_train_net(c, 7).head_units, CASE[i].want);
+    }
+    tn_cfg_free(&c);
+    assert_set_refused("model.head_units=-2", "model.head_units");
 }
 
 /* A name that is not UTF-8, or is cut in the middle of a character, can be kept in JSON and printed. */
@@ -164,6 +187,27 @@ static void errors(void **unused) {
         "job.cfg:2: train.warmup_images = 9");
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; lanes = 3; };\n",
                    "power of two");
+    assert_set_refused("train.sampler=n_per_class", "set train.rows_per_class, the rows of each class");
+    assert_set_refused("train.rows_per_class=5", "only train.sampler = \"n_per_class\" uses it");
+    assert_set_refused("train.sampler=n_per_clas", "(did you mean \"n_per_class\"?)");
+    assert_set_refused("train.schedule=step", "set train.step_images");
+    assert_set_refused("train.step_images=500", "only train.schedule = \"step\" uses it");
+    assert_set_refused("train.class_weight=-1", "train.class_weight = -1 is out of range: give a number from 0 to 2");
+    assert_set_refused("train.layer_decay=1.1",
+                       "train.layer_decay = 1.1 is out of range: give a number from 0.01 to 1");
+    assert_set_refused("train.ema_decay=-0.5", "train.ema_decay = -0.5: give 0 to 0.999999, or -1");
+    assert_set_refused("train.bn_momentum=0", "train.bn_momentum = 0: give more than 0, up to 1, or -1");
+    assert_set_refused("train.bn_momentum=-0.1", "train.bn_momentum = -0.1: give more than 0");
+    assert_set_refused("predict.size_factor=0", "= 0 is out of range: give a number from 0.5 to 4");
+    assert_set_refused("predict.views=[ \"squash\" ]", "no view \"squash\" (did you mean \"squish\"?)");
+    assert_set_refused("predict.views=[ \"pad\", \"pad\" ]", "\"pad\" is named twice");
+    assert_set_refused("train.freeze_stages=10", "= 10 is out of range: give a whole number from 0 to 9");
+    assert_set_refused("train.freeze_stages=9", "train.freeze_stages = 9: set train.freeze_images");
+    assert_set_refused("train.freeze_images=9", "nothing is frozen: set train.freeze_stages");
+    assert_refused(
+        "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; schedule = \"constant\";\n"
+        "restarts = 2; };\n",
+        "job.cfg:3: train.restarts: only train.schedule = \"cosine\" has restarts");
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op "
                    "= \"cutmx\"; } ); };\n",
                    "job.cfg:3: train.augment: no op \"cutmx\" (did you mean \"cutmix\"?)");
@@ -361,7 +405,8 @@ static void search_errors(void **unused) {
     assert_refused(SPACE("{ key = \"train.augment.cutmx.probability\"; uniform = ( 0, 0.2 ); }"),
                    "did you mean train.augment.cutmix.probability?");
     assert_refused(SPACE("{ key = \"train.sampler\"; choice = ( \"natural\", \"balanced\" ); }"),
-                   "job.cfg:4: train.sampler = \"balanced\" is unknown: give one of: \"natural\", \"balanced_down\"");
+                   "job.cfg:4: train.sampler = \"balanced\" is unknown (did you mean \"balanced_up\"?): give one of: "
+                   "\"natural\", ");
     assert_refused(SPACE("{ key = \"train.label_smoothing\"; uniform = ( 0, 1.5 ); }"),
                    "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from 0 to 0.9");
     assert_refused(SPACE("{ key = \"train.lane_images\"; uniform = ( 1, 4 ); }"), "use integer or choice");
@@ -390,6 +435,46 @@ static void search_errors(void **unused) {
     assert_refused(SEARCH("rungs = [ 1000 ]; folds = [ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 ];"), "leave at least one");
 #undef SEARCH
     assert_set_refused("train.augment.cutmix.probability=0.5", "the list train.augment has no cutmix");
+}
+
+/* Ranges upside down, numbers in the wrong unit, and those that are accepted. */
+static void augmentations(void **unused) {
+    (void)unused;
+#define WITH(op)                                                                                                       \
+    "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; augment = (\n { op = " op          \
+    "; } ); };\n"
+    assert_refused(WITH("\"gaussian_blur\"; sigma_min = 3; sigma_max = 1"),
+                   "train.augment: sigma_min = 3 of gaussian_blur is larger than sigma_max = 1");
+    assert_refused(WITH("\"gauss_noise\"; std_min = 9"), "std_min = 9 of gauss_noise is larger than std_max = 7");
+    assert_refused(WITH("\"random_resized_crop\"; area_min = 0.9; area_max = 0.5"),
+                   "area_min = 0.9 of random_resized_crop");
+    assert_refused(
+        WITH("\"hue_saturation_value\"; val_shift_limit = 0.2"),
+        "job.cfg:3: train.augment: val_shift_limit of hue_saturation_value: 0.2 is less than one step: its unit "
+        "is not the share of the range, but 8-bit steps: give 0, or a number from 1 to 255");
+    assert_refused(WITH("\"gauss_noise\"; std_max = 0.44"), "standard deviation in 8-bit steps");
+    assert_refused(WITH("\"coarse_dropout\"; fill = 0.5"), "8-bit value");
+    assert_refused(WITH("\"shift_scale_rotate\"; rotate_limit = 0.79"), "degrees: give 0, or a number from 1 to 180");
+    assert_refused(WITH("\"shift_scale_rotate\"; shift_limit = 15"), "give a number from 0 to 1 (share of the side)");
+    assert_refused(WITH("\"random_brightness_contrast\"; brightness_limit = 20"), "from 0 to 1 (share of 255)");
+    assert_refused(WITH("\"rand_augment\"; num_ops = 1.5"),
+                   "num_ops of rand_augment: give a whole number from 1 to 10");
+    assert_refused(WITH("\"channel_dropout\"; num_channels_max = 3"), "give a whole number from 1 to 2 (channels)");
+    assert_refused(WITH("\"mixup\"; alpha = 0"), "alpha of mixup: give a number from 0.05 to 2");
+    assert_refused(WITH("\"gaussian_blur\"; sigma_limit = 3"),
+                   "gaussian_blur has no `sigma_limit`: did you mean `sigma_min`?");
+    assert_refused(WITH("\"gausian_noise\""), "no op \"gausian_noise\" (did you mean \"gauss_noise\"?)");
+    char *set[] = {"train.augment.hue_saturation_value.sat_shift_limit=0",
+                   "train.augment.hue_saturation_value.probability=0.2"};
+    tn_cfg *c = NULL;
+    assert_int_equal(
+        tn_cfg_read(unit_write("job.cfg", WITH("\"hue_saturation_value\"; val_shift_limit = 7")), 2, set, NULL, &c),
+        TN_OK);
+    const tn_augment *a = c->train.augment;
+    assert_true(a->kind == TN_AUG_HUE_SATURATION_VALUE && a->probability == 0.2 && a->hue_shift_limit == 20);
+    assert_true(a->sat_shift_limit == 0 && a->val_shift_limit == 7);
+    tn_cfg_free(&c);
+#undef WITH
 }
 
 static void job_files(void **unused) {
@@ -423,11 +508,75 @@ static void reference_page(void **unused) {
     free(text);
 }
 
+#define FROM_FILE "data: { metadata = \"m\"; classes_file = \"names.txt\"; };\ntrain: { images = 1000; };\n"
+
+/* n names, one a line; ended: does the last line end? */
+static void write_names(int n, bool ended) {
+    char *text = malloc((size_t)n * 16 + 1), *to = text;
+    assert_non_null(text);
+    for (int i = 0; i < n; i++) to += sprintf(to, "n%06d%s", i, i + 1 < n || ended ? "\r\n" : "");
+    *to = 0;
+    unit_write("names.txt", text);
+    free(text);
+}
+
+static void classes_of_a_file(void **unused) {
+    (void)unused;
+    for (int ended = 0; ended < 2; ended++) {
+        write_names(TN_MAX_CLASSES, ended);
+        tn_cfg *c = read_ok(FROM_FILE, 0, NULL);
+        assert_int_equal(c->data.n_classes, TN_MAX_CLASSES);
+        assert_string_equal(c->data.classes[0], "n000000");
+        assert_string_equal(c->data.classes[1000], "n001000");
+        tn_cfg_free(&c);
+    }
+    write_names(22000, true);
+    assert_refused(FROM_FILE, "names.txt has 22000 lines: give at most 21999 classes");
+    write_names(TN_WHOLE_CLASSES + 1, true);
+    assert_refused(
+        FROM_FILE "reduce: { category_prior = 1; };\n",
+        "reduce.category_prior: only for up to 1024 classes, because it counts every class for every category; "
+        "there are 1025: take it away");
+    write_names(TN_WHOLE_CLASSES, true);
+    tn_cfg *most = read_ok(FROM_FILE "reduce: { category_prior = 1; };\n", 0, NULL);
+    tn_cfg_free(&most);
+    unit_write("names.txt", "worn\n\ncooked\n");
+    assert_refused(FROM_FILE, "data.classes: class 2 has no name");
+    unit_write("names.txt", "worn\ncooked\nworn\n");
+    assert_refused(FROM_FILE, "\"worn\" is named twice");
+    unit_write("names.txt", "worn\n\xff\n");
+    assert_refused(FROM_FILE, "is not UTF-8 text");
+    unit_write("names.txt", "a\nc\n");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; classes_file = \"names.txt\"; };\ntrain: { "
+                   "images = 9; };\n",
+                   "data.classes differs from data.classes_file");
+    assert_refused("data: { metadata = \"m\"; classes_file = \"no.txt\"; };\ntrain: { images = 9; };\n", "no.txt");
+    assert_refused("data: { metadata = \"m\"; };\ntrain: { images = 9; };\n",
+                   "data.classes: give at least 2 classes, here or in data.classes_file");
+}
+
+/* Of few classes all, in their order; of many those with the largest keys. */
+static void shown_classes(void **unused) {
+    (void)unused;
+    double key[TN_MAX_CLASSES];
+    int class[TN_MOST_SHOWN];
+    for (int k = 0; k < TN_MAX_CLASSES; k++) key[k] = k * 7919 % 1000; /* 7919 k mod 1000 */
+    assert_int_equal(tn_shown(TN_MOST_SHOWN, key, class), TN_MOST_SHOWN);
+    for (int i = 0; i < TN_MOST_SHOWN; i++) assert_int_equal(class[i], i);
+    assert_int_equal(tn_shown(1000, key, class), TN_MOST_SHOWN); /* each key from 0 to 999 once */
+    for (int i = 0; i < TN_MOST_SHOWN; i++) assert_true(key[class[i]] == 999 - i);
+    for (int k = 0; k < TN_MAX_CLASSES; k++) key[k] = 0;
+    tn_shown(1000, key, class);
+    for (int i = 0; i < TN_MOST_SHOWN; i++) assert_int_equal(class[i], i);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),      cmocka_unit_test(names),     cmocka_unit_test(values),
-        cmocka_unit_test(errors),        cmocka_unit_test(syntax),    cmocka_unit_test(text_forms),
-        cmocka_unit_test(identity),      cmocka_unit_test(printing),  cmocka_unit_test(search_space),
-        cmocka_unit_test(search_errors), cmocka_unit_test(job_files), cmocka_unit_test(reference_page)};
+        cmocka_unit_test(defaults),     cmocka_unit_test(head_units),     cmocka_unit_test(names),
+        cmocka_unit_test(values),       cmocka_unit_test(errors),         cmocka_unit_test(syntax),
+        cmocka_unit_test(text_forms),   cmocka_unit_test(identity),       cmocka_unit_test(printing),
+        cmocka_unit_test(search_space), cmocka_unit_test(search_errors),  cmocka_unit_test(augmentations),
+        cmocka_unit_test(job_files),    cmocka_unit_test(reference_page), cmocka_unit_test(classes_of_a_file),
+        cmocka_unit_test(shown_classes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,8 @@
 /* b counts as often as `times` says. */
 static void combine(tn_reduce_kind kind, int times, const float *a, const float *b, float p[4]) {
     double sum[4] = {0};
-    tn_combine_add(kind, 1, 4, a, sum);
-    tn_combine_add(kind, times, 4, b, sum);
+    tn_combine_add(kind, 1, 2, 2, a, sum);
+    tn_combine_add(kind, times, 2, 2, b, sum);
     tn_combine_end(kind, 1 + times, 2, 2, sum, p);
 }
 
@@ -84,7 +84,8 @@ static tn_status write_predictions(const char *path, const tn_pred_info *info, c
 static void predictions(void **unused) {
     (void)unused;
     char digest[2][TN_HEX_BYTES];
-    tn_pred_info info = {.cell = {1, 2, 64, 77}, .index_digest = "abc", .model_digest = "def", .n = 3, .K = 2};
+    tn_pred_info info = {
+        .cell = {1, 2, 64, 77}, .index_digest = "abc", .model_digest = "def", .classes = "a\nb", .n = 3, .K = 2};
     const int64_t rows[] = {1, 5, 9};
     const float p[] = {0.1F, 0.9F, 0.2F, 0.8F, 0.3F, 0.7F};
     float back[4];
@@ -96,6 +97,7 @@ static void predictions(void **unused) {
     assert_true(got->cell.round == 1 && got->cell.fold == 2 && got->cell.size_px == 64 && got->cell.seed == 77 &&
                 got->n == 3 && got->K == 2);
     assert_string_equal(got->index_digest, "abc");
+    assert_string_equal(got->classes, "a\nb");
     assert_int_equal(tn_pred_read(pr, 1, 2, rows_back, back), TN_OK);
     assert_memory_equal(rows_back, rows + 1, sizeof rows_back);
     assert_memory_equal(back, p + 2, sizeof back);

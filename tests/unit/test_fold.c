@@ -87,10 +87,8 @@ static void no_leak(void **unused) {
         assert_int_equal(c.groups_across + c.duplicates_across, 0);
         assert_int_equal(c.test_duplicates, beside);
         for (int f = 0; f < 5; f++)
-            for (int k = 0; k < K; k++) {
-                assert_int_equal(c.count[f][k], count[f][k]);
-                assert_true(labs((long)(count[f][k] - all[k] / 5)) <= 12); /* the largest groups have a dozen rows */
-            }
+            for (int k = 0; k < K; k++) /* the largest groups have a dozen rows */
+                assert_true(labs((long)(count[f][k] - all[k] / 5)) <= 12);
         int torn = 0; /* the certificate can fail: tear one pair apart */
         while (ix->fold[torn] < 0 || ix->group[torn] < 0) torn++;
         for (int j = torn + 1; j < N; j++)

@@ -36,7 +36,13 @@ static void makespan(void **unused) {
     assert_float_equal(span(0, ten, 2), 0, 1e-12);
 }
 
-static const tn_pace PACE = {.lane_s = 0.1, .rest_s = 0.02, .eval_s = 0.04, .load_s = 0.001, .eval_load_s = 0.0005};
+static const tn_pace PACE = {.lane_s = 0.1,
+                             .rest_s = 0.02,
+                             .eval_s = 0.04,
+                             .load_s = 0.001,
+                             .eval_load_s = 0.0005,
+                             .predict_s = 0.04,
+                             .predict_load_s = 0.0005};
 
 /* Two ranks have two lanes each: 0.22 s of computing; 32 images are 0.032 s of loading. */
 static void cores_are_shared(void **unused) {
@@ -48,6 +54,10 @@ static void cores_are_shared(void **unused) {
     assert_float_equal(tn_pace_step_s(cfg, &PACE, 4, 100), 0.12, 1e-9);
     assert_float_equal(tn_pace_eval_s(cfg, &PACE, 2, 2), (2 * 0.0025 + 0.0005) / 2, 1e-9);
     assert_float_equal(tn_pace_eval_s(cfg, &PACE, 1, 8), 0.005, 1e-9);
+    tn_pace larger = PACE; /* predicts larger images than it evaluates */
+    larger.predict_s = 0.08, larger.predict_load_s = 0.002;
+    assert_float_equal(tn_pace_predict_s(cfg, &larger, 2, 2), (2 * 0.005 + 0.002) / 2, 1e-9);
+    assert_float_equal(tn_pace_eval_s(cfg, &larger, 1, 8), 0.005, 1e-9);
     tn_cfg_free(&cfg);
 }
 
@@ -78,6 +88,13 @@ static void stages_add_up(void **unused) {
     says(cfg, &f, 6, "with 4 nodes at a time the run ends after 12 s (2 cells at a time)");
     says(cfg, &f, 1, "with 2 nodes at a time the run ends after 16 s (1 cells at a time)");
     tn_cfg_free(&cfg);
+    /* larger images in prediction: 46.667 x (2 x 0.05 + 0.002) / 2 = 2.38 s, times 3, and 0.8: 7.94 s, 6.755 s more */
+    cfg = read_job("self: { max_rounds = 0; };\npredict: { size_factor = 2; };\n");
+    f.pace[0].predict_s = 0.8, f.pace[0].predict_load_s = 0.002;
+    says(cfg, &f, 0, "here, by tenfold run: 20 s = 20 s: preprocess 1 s, train 10 s, predict 8 s, others 2 s\n");
+    says(cfg, &f, 0, "its models predict at 64 px: a lane in 800.0 ms, here 20 images/s\n");
+    f.pace[0] = PACE;
+    tn_cfg_free(&cfg);
     cfg = read_job("self: { max_rounds = 1; };\n");
     /* round 0 looks at all 80: 0.8 + 2.36 + 0.44 = 3.6, a task 4.5283: 1.8 + 2 x 4.5283 + 0.8 + 2 x 4.1177 + 1.6 = 21.49 */
     says(cfg, &f, 4, "with 4 nodes at a time the run ends after 21 s");
@@ -86,11 +103,12 @@ static void stages_add_up(void **unused) {
 
 static void a_real_one(void **unused) {
     (void)unused;
-    tn_cfg *cfg = read_job("");
+    tn_cfg *cfg = read_job("predict: { size_factor = 3; };\n");
     tn_pace p;
     assert_int_equal(tn_pace_measure(cfg, 32, 2, 0, NULL, &p), TN_OK);
     assert_true(p.lane_s > 0 && p.rest_s > 0 && p.eval_s > 0 && p.load_s > 0 && p.eval_load_s > 0);
-    assert_true(p.lane_s > p.eval_s); /* forward and backward against forward */
+    assert_true(p.predict_s > 2 * p.eval_s && p.predict_load_s > 0); /* nine times the pixels */
+    assert_true(p.lane_s > p.eval_s);                                /* forward and backward against forward */
     assert_true(p.lane_s < 10 && p.load_s < 1);
     assert_int_equal(tn_pace_measure(cfg, 4, 2, 0, NULL, &p), TN_EARG); /* below the net's least size */
     tn_cfg_free(&cfg);

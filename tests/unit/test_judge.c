@@ -101,7 +101,7 @@ static void confident_learning(void **unused) {
         float margin[MOST];
         int32_t suggested[MOST];
         memset(all, 1, sizeof all);
-        tn_confident_joint(e->n, e->K, e->p, e->label, all, threshold, joint);
+        assert_int_equal(tn_confident_joint(e->n, e->K, e->p, e->label, all, threshold, joint), TN_OK);
         for (int k = 0; k < e->K; k++) assert_true(fabs(threshold[k] - e->threshold[k]) < 1e-12);
         for (int k = 0; k < e->K * e->K; k++) assert_int_equal(joint[k], e->joint[k]);
         for (int both = 0; both < 2; both++) {

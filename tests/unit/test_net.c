@@ -70,6 +70,33 @@ static void parameter_totals(void **unused) {
     }
 }
 
+/* Parameters of B0 before the groups of blocks of torchvision's `features`: 928 in the stem, 1,448 in the first group. */
+static void stages(void **unused) {
+    (void)unused;
+    for (int i = 0; tn_net_name(i); i++) {
+        tn_net_spec spec = spec_of(tn_net_name(i));
+        spec.head_units = i % 2 * 64;
+        tn_net *net = net_of(&spec);
+        assert_int_equal(tn_net_stages(net), TN_MAX_STAGES);
+        for (int k = 0; k < tn_net_tensors(net); k++) {
+            const tn_tensor *t = tn_net_tensor(net, k);
+            int group = 0, found = sscanf(t->name, "blocks.%d.", &group);
+            int right = found == 1                         ? 1 + group
+                        : strstr(t->name, "conv_stem")     ? 0
+                        : strncmp(t->name, "bn1.", 4) == 0 ? 0
+                        : strncmp(t->name, "bn2.", 4) == 0 ? 8
+                        : strstr(t->name, "conv_head")     ? 8
+                                                           : 9;
+            assert_int_equal(t->stage, right);
+            bool before = !tn_tensor_is_state(t) && t->offset < tn_net_params_in(net, 4);
+            if (!tn_tensor_is_state(t)) assert_true(before == (t->stage < 4));
+        }
+        if (i == 0) assert_int_equal(tn_net_params_in(net, 1), 32 * 27 + 64);
+        if (i == 0) assert_int_equal(tn_net_params_in(net, 2), 32 * 27 + 64 + 1448);
+        tn_net_free(&net);
+    }
+}
+
 static void names_and_shapes(void **unused) {
     (void)unused;
     tn_net_spec spec = spec_of("efficientnet-b0");
@@ -291,10 +318,10 @@ static void lanes(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(parameter_totals), cmocka_unit_test(names_and_shapes),
-                                       cmocka_unit_test(offsets),          cmocka_unit_test(metadata_head),
-                                       cmocka_unit_test(width_and_depth),  cmocka_unit_test(least_px),
-                                       cmocka_unit_test(describe),         cmocka_unit_test(init_statistics),
-                                       cmocka_unit_test(errors),           cmocka_unit_test(lanes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parameter_totals), cmocka_unit_test(stages),        cmocka_unit_test(names_and_shapes),
+        cmocka_unit_test(offsets),          cmocka_unit_test(metadata_head), cmocka_unit_test(width_and_depth),
+        cmocka_unit_test(least_px),         cmocka_unit_test(describe),      cmocka_unit_test(init_statistics),
+        cmocka_unit_test(errors),           cmocka_unit_test(lanes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

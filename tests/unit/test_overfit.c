@@ -33,6 +33,7 @@ static void one_batch(void **unused) {
 
     tn_cfg *cfg = calloc(1, sizeof *cfg);
     cfg->train.optimizer = TN_OPTIM_ADAMW;
+    cfg->train.layer_decay = 1;
     double loss = 0, first = 0;
     for (int step = 1; step <= STEPS; step++) {
         tn_exec_weights(ex, w, state);

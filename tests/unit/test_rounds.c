@@ -6,6 +6,7 @@
 
 #include "data/fold.h"
 #include "filter/filter.h"
+#include "model/model.h"
 #include "predict/pred.h"
 #include "predict/predict.h"
 #include "preprocess/preprocess.h"
@@ -15,6 +16,7 @@
 #include "store/csv.h"
 #include "store/h5.h"
 #include "store/jpeg.h"
+#include "train/eval.h"
 #include "train/train.h"
 
 #include <jansson.h>
@@ -170,8 +172,8 @@ static int assert_judged(const job *j, int f, uint8_t *verdict) {
     return n_dropped;
 }
 
-/* Rows of a predictions file: the cell's fold and what no model sees. Adds the fold's to the confusion. */
-static void assert_predicted(const job *j, const tn_cell *cell, tn_confusion *c) {
+/* Rows of a predictions file: the cell's fold and what no model sees. Adds the fold's to the counts. */
+static void assert_predicted(const job *j, const tn_cell *cell, tn_counts *c) {
     tn_pred *pr = NULL;
     float p[N * K];
     int64_t at = 0, row[N];
@@ -180,7 +182,7 @@ static void assert_predicted(const job *j, const tn_cell *cell, tn_confusion *c)
     for (int i = 0; i < N; i++) {
         if (j->ix->fold[i] != cell->fold && j->ix->fold[i] != TN_FOLD_NONE) continue;
         assert_int_equal(row[at], i);
-        if (j->ix->fold[i] == cell->fold) tn_confusion_add(c, j->ix->label[i], tn_argmax(K, p + at * K));
+        if (j->ix->fold[i] == cell->fold) tn_counts_add(c, j->ix->label[i], tn_argmax(K, p + at * K));
         at++;
     }
     assert_int_equal(at, tn_pred_info_of(pr)->n);
@@ -219,7 +221,76 @@ static void assert_views(job *j) {
     predict_with(j, &cell, 1, VIEW + 2, a);
 }
 
-static void assert_scored(const job *j, int round, const tn_confusion *c) {
+/* With a size factor of 1.5, predictions are those of the kept weights on images of 24 pixels, in whole lanes. The model stays as it
+ * is, and predictions of another size are not taken for these. */
+static void assert_sizes(job *j) {
+    static float p[N * K], wanted[N * K];
+    static const char *const VIEW[] = {"identity"};
+    const tn_cell cell = {.fold = 0, .size_px = 16, .seed = 1};
+    int64_t row[N], n = predict_with(j, &cell, 1, VIEW, p), n_unseen = 0;
+    bool done = false;
+    for (int i = 0; i < N; i++)
+        if (j->ix->fold[i] == 0 || j->ix->fold[i] < 0) row[n_unseen++] = i;
+    assert_int_equal(n, n_unseen);
+    tn_model m = {.net = NULL};
+    tn_model_use use = {TN_DEVICE_CPU, 1, TN_ISA_BEST, TN_FP32, 8, 24};
+    assert_int_equal(tn_model_open(file_of(j, "train", &cell, "best.safetensors"), &use, &m), TN_OK);
+    tn_loader_spec spec = {.index = j->ix,
+                           .shards = j->shards,
+                           .size_px = 24,
+                           .lane_images = 8,
+                           .n_threads = 1,
+                           .depth = 4,
+                           .norm = m.about.norm};
+    assert_int_equal(tn_eval_rows(&j->run, m.exec, &spec, n, row, NULL, NULL, wanted), TN_OK);
+    tn_model_close(&m);
+    assert_memory_not_equal(p, wanted, (size_t)(n * K) * sizeof *p);
+    j->cfg->predict.size_factor = 1.5;
+    assert_int_equal(tn_predict_done(j->cfg, &cell, &done), TN_EARG);
+    assert_int_equal(tn_predict(&j->run, j->cfg, j->ix, j->shards, &cell), TN_EARG);
+    unit_says("predict.size_factor = 1 (now: 1.5)");
+    assert_int_equal(tn_train_done(j->cfg, &cell, &done), TN_OK);
+    assert_true(done);
+    assert_int_equal(predict_with(j, &cell, 1, VIEW, p), n);
+    assert_memory_equal(p, wanted, (size_t)(n * K) * sizeof *p);
+    j->cfg->predict.size_factor = 1;
+    predict_with(j, &cell, 1, VIEW, p);
+}
+
+/* The first means and variances of batch norm after a training of one step. */
+static void moments_after(tn_run run, char *folder, double momentum, float out[2]) {
+    static const char *const NAME[] = {"model.bn1.running_mean", "model.bn1.running_var"};
+    const tn_cell cell = {.fold = 0, .size_px = 16, .seed = 1};
+    job j;
+    tn_ckpt *ck = NULL;
+    begin(&j, run, folder, "train.images=16", "train.evaluations=1");
+    j.cfg->train.ema_decay = 0;
+    j.cfg->train.bn_momentum = momentum;
+    train(&j, &cell);
+    assert_int_equal(tn_ckpt_read(file_of(&j, "train", &cell, "best.safetensors"), &ck), TN_OK);
+    for (int i = 0; i < 2; i++) {
+        float x[8];
+        assert_int_equal(tn_ckpt_copy(ck, NAME[i], 1, (int64_t[]){8}, x), TN_OK);
+        out[i] = x[0];
+    }
+    tn_ckpt_free(&ck);
+    end(&j);
+}
+
+/* running = (1 - m) running + m batch, from a mean of 0 and a variance of 1; the net's own m is 0.1. */
+static void bn_momentum(tn_run run) {
+    float own[2], part[2], all[2];
+    moments_after(run, "m-own", -1, own);
+    moments_after(run, "m-part", 0.25, part);
+    moments_after(run, "m-all", 1, all);
+    assert_true(fabs((double)all[0]) > 1e-3 && fabs((double)all[1] - 1) > 1e-3);
+    assert_true(fabs((double)part[0] / (double)all[0] - 0.25) < 1e-5);
+    assert_true(fabs(((double)part[1] - 1) / ((double)all[1] - 1) - 0.25) < 1e-5);
+    assert_true(fabs((double)own[0] / (double)all[0] - 0.1) < 1e-5);
+    assert_true(fabs(((double)own[1] - 1) / ((double)all[1] - 1) - 0.1) < 1e-4);
+}
+
+static void assert_scored(const job *j, int round, const tn_counts *c) {
     char path[TN_PATH_BYTES];
     tn_score s = tn_score_of(c);
     assert_int_equal(tn_path(path, "%s/metrics.json", j->cfg->run_dir), TN_OK);
@@ -407,13 +478,15 @@ static void assert_improvement(const job *j) {
     for (int round = 0; round < 2; round++)
         for (int f = 0; f < F; f++) {
             uint8_t validation[N];
-            tn_confusion c = {.K = K};
+            tn_counts c = {.K = 0};
+            assert_int_equal(tn_counts_new(K, &c), TN_OK);
             read_posteriors(j, &(tn_cell){.round = round, .fold = f, .size_px = 16, .seed = 1}, z, p);
             assert_int_equal(tn_validation_draw(j->cfg, j->ix, f, validation), TN_OK);
             for (int i = 0; i < N; i++)
-                if (validation[i]) tn_confusion_add(&c, j->ix->label[i], tn_argmax(K, p + i * K));
+                if (validation[i]) tn_counts_add(&c, j->ix->label[i], tn_argmax(K, p + i * K));
             gmean[round] += tn_score_of(&c).gmean / F;
             macro[round] += tn_score_of(&c).macro / F;
+            tn_counts_free(&c);
         }
     bool expected = gmean[0] != gmean[1] ? gmean[1] > gmean[0] : macro[1] > macro[0];
     assert_int_equal(tn_round_improved(j->cfg, j->ix, 1, &improved, why), TN_OK);
@@ -447,8 +520,9 @@ static void asked_to_stop(job *j) {
 
 static void rounds(tn_run run) {
     job j;
-    tn_confusion c[2] = {{.K = K}, {.K = K}};
+    tn_counts c[2];
     int n_dropped = 0;
+    for (int round = 0; round < 2; round++) assert_int_equal(tn_counts_new(K, &c[round]), TN_OK);
     begin(&j, run, "rounds", "train.images=640", "train.evaluations=1");
     j.cfg->self.max_rounds = 2; /* a last round would have no posteriors */
     for (int f = 0; f < F; f++) train(&j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1});
@@ -471,8 +545,12 @@ static void rounds(tn_run run) {
             assert_predicted(&j, &cell, &c[round]);
         }
     assert_views(&j);
+    assert_sizes(&j);
     assert_int_equal(tn_reduce(&j.run, j.cfg, false), TN_OK);
-    for (int round = 0; round < 2; round++) assert_scored(&j, round, &c[round]);
+    for (int round = 0; round < 2; round++) {
+        assert_scored(&j, round, &c[round]);
+        tn_counts_free(&c[round]);
+    }
     assert_improvement(&j);
     shared_view(&j);
     other_posteriors(&j);
@@ -487,7 +565,8 @@ static void all(void **unused) {
     assert_int_equal(tn_run_begin(&run), TN_OK);
     write_images();
     over_time(run);
-    rounds(run);
+    bn_momentum(run);
+    rounds(run); /* asks to stop at its end */
     tn_run_end(&run, TN_OK, false);
 }
 

@@ -9,30 +9,35 @@
 
 static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 100; };\n";
 
-/* LOW, HIGH: the interval of the difference; FOUND: wrong labels found, of 30 by chance. */
+/* LOW, HIGH: the interval of the difference; BY_TRUTH: what the truth column says of the filter. */
 #define METRICS                                                                                                        \
-    "{\"chosen_round\": 1, \"round_comparisons\": [{\"round\": 1, \"against\": 0, \"difference\": %g, "                \
-    "\"interval_95\": [%g, "                                                                                           \
-    "%g]}], \"filter\": [{\"round\": 1, \"found\": %d, \"found_by_chance\": 30, \"precision\": 0.4, \"recall\": "      \
-    "0.875}], "                                                                                                        \
+    "{\"chosen_round\": 1, \"round_comparisons\": [{\"round\": 1, \"against\": 0, \"score\": 0.53, "                   \
+    "\"score_against\": 0.5, \"difference\": 0.03, \"interval_95\": [%g, %g]}], "                                      \
+    "\"filter\": [{\"round\": 1, \"judged\": 200, \"flagged\": 50, \"by_truth\": %s}], "                               \
     "\"rounds\": [{\"round\": 0, \"members\": 3, \"planned\": 3, \"out_of_fold\": {\"geometric_mean\": 0.5, "          \
     "\"accuracy\": 0.6, "                                                                                              \
-    "\"interval_95\": {\"geometric_mean\": [0.45, 0.55]}}, \"test\": {\"geometric_mean\": 0.7, \"accuracy\": 0.8}}, "  \
+    "\"interval_95\": {\"geometric_mean\": [0.45, 0.55]}}, \"test\": {\"geometric_mean\": 0.7, \"accuracy\": "         \
+    "0.8}%s}, "                                                                                                        \
     "{\"round\": 1, \"members\": 2, \"planned\": 3, \"out_of_fold\": {\"geometric_mean\": 0, \"accuracy\": 0.65, "     \
-    "\"classes_with_f1_zero\": [\"b\"]}}]}"
+    "\"classes_with_f1_zero\": [\"b\"]}%s}]}"
 
-static char *text_of(double difference, double low, double high, int found, bool markdown) {
+static char *text_of(double low, double high, bool truth, bool test, bool markdown) {
     char json[2048], *text = NULL;
     size_t n = 0;
     tn_cfg *cfg = NULL;
-    tn_summary_labels labels = {.judged = {0, 200}, .flagged = {0, 50}};
-    snprintf(json, sizeof json, METRICS, difference, low, high, found);
+    const char *found = "{\"found\": 40, \"wrong\": 45, \"flagged\": 48, \"found_by_chance\": 30.4, \"recall\": 0.889}";
+    snprintf(json, sizeof json, METRICS, low, high, truth ? found : "null",
+             truth ? ", \"out_of_fold_by_truth\": {\"accuracy\": 0.7}" : "",
+             truth  ? ", \"out_of_fold_by_truth\": {\"accuracy\": 0.75}, \"test\": {\"geometric_mean\": 0.72, "
+                      "\"accuracy\": 0.83}"
+             : test ? ", \"test\": {\"geometric_mean\": 0.72, \"accuracy\": 0.83}"
+                    : "");
     json_t *metrics = json_loads(json, 0, NULL);
     assert_non_null(metrics);
     if (tn_cfg_read(unit_write("my.cfg", JOB), 0, NULL, "/r/my", &cfg) != TN_OK) fail_msg("%s", tn_msg);
     FILE *f = open_memstream(&text, &n);
     if (markdown)
-        tn_summary_markdown(cfg, metrics, &labels, f);
+        tn_summary_markdown(cfg, metrics, f);
     else
         tn_summary_text(cfg, metrics, 75.4, f);
     fclose(f);
@@ -46,45 +51,47 @@ static void has(char *text, const char *want) {
     free(text);
 }
 
-/* The interval decides, not the difference; the truth column decides about the filter. */
-static void conclusions(void **unused) {
+/* The interval decides whether a round gained, not the difference. */
+static void gains(void **unused) {
     (void)unused;
-    has(text_of(0.03, 0.01, 0.05, 40, true),
-        "**Filtering found more wrong labels than random selection would; retraining "
-        "without them improved the cross-validation score.**\n");
-    has(text_of(0.03, -0.01, 0.07, 40, true), "retraining without them did not change the cross-validation score "
-                                              "significantly.**");
-    has(text_of(-0.03, -0.05, -0.01, 30, true), "**Filtering found no more wrong labels than random selection would; "
-                                                "retraining without them lowered the cross-validation score.**");
+    has(text_of(0.01, 0.05, false, true, true), "**Gained:** geometric mean of F1 0.500 -> 0.530 (difference +0.030, "
+                                                "95 % interval +0.010 to +0.050): a gain.\n");
+    has(text_of(-0.01, 0.07, false, true, true), "95 % interval -0.010 to +0.070): no difference is shown.\n");
+    has(text_of(-0.05, -0.01, false, true, true), "95 % interval -0.050 to -0.010): a loss.\n");
 }
 
 static void the_top(void **unused) {
     (void)unused;
-    has(text_of(-0.03, -0.05, -0.01, 40, true),
+    has(text_of(0.01, 0.05, true, true, true),
+        "**Found:** 40 of 45 wrong labels (89 %) are among the 48 flagged ones; as many drawn at random would hold "
+        "30.\n\n"
+        "**Gained:** accuracy by the true labels 0.700 -> 0.750; by the given ones geometric mean of F1 0.500 -> "
+        "0.530 "
+        "(difference +0.030, 95 % interval +0.010 to +0.050): a gain.\n\n"
+        "**Ensemble:** accuracy 0.830, geometric mean of F1 0.720 on the test split (round 0: 0.800, 0.700).\n\n"
         "| score (95 % interval) | round 0 | round 1 (submitted) |\n| --- | --- | --- |\n"
         "| cross-validation, geometric mean of F1 | 0.500 (0.450 to 0.550) | 0.000 |\n"
         "| cross-validation, accuracy | 0.600 | 0.650 |\n"
-        "| test split, ensemble, geometric mean of F1 | 0.700 | |\n"
-        "| test split, ensemble, accuracy | 0.800 | |\n\n"
-        "Round 1 scored 0.030 lower than round 0 in cross-validation (95 % interval of the difference: -0.050 to "
-        "-0.010): "
-        "significant.\n"
-        "Before round 1: 50 of 200 labels flagged.\n"
-        "Of those flagged before round 1, 40 are wrong by the truth column (precision 40 %, recall 88 %). Random "
-        "selection "
-        "would find 30.\n"
+        "| cross-validation, accuracy by true labels | 0.700 | 0.750 |\n"
+        "| test split, ensemble, geometric mean of F1 | 0.700 | 0.720 |\n"
+        "| test split, ensemble, accuracy | 0.800 | 0.830 |\n\n"
         "Warning: round 1 has 2 of 3 models.\n"
         "Warning: in round 1 class b has F1 0, so the geometric mean is 0.\n");
 }
 
 static void on_a_terminal(void **unused) {
     (void)unused;
-    has(text_of(0.03, 0.01, 0.05, 40, false),
-        "Finished in 75 s                              round 0  round 1 (submitted)\n"
+    has(text_of(0.01, 0.05, false, false, false),
+        "Finished in 75 s\n"
+        "Found:     50 of 200 labels are flagged as wrong: see ledger.csv\n"
+        "Gained:    geometric mean of F1 0.500 -> 0.530 (difference +0.030, 95 % interval +0.010 to +0.050): a gain\n"
+        "Ensemble:  not scored, as no test row has a label; its models score 0.000 in cross-validation\n"
+        "                                              round 0  round 1 (submitted)\n"
         "  cross-validation, geometric mean of F1      0.500    0.000\n"
         "  test split, ensemble, geometric mean of F1  0.700    -\n");
-    has(text_of(0.03, 0.01, 0.05, 40, false), "Report:        /r/my/report/report.html\n"
-                                              "Label review:  /r/my/ledger.csv\nPredictions:   /r/my/submission.csv\n");
+    has(text_of(0.01, 0.05, false, true, false),
+        "Report:        /r/my/report/report.html\n"
+        "Label review:  /r/my/ledger.csv\nPredictions:   /r/my/submission.csv\n");
 }
 
 static void assert_used(const tn_cfg *cfg, const char *used, const char *members, const char *says) {
@@ -129,7 +136,7 @@ static void members_of_rounds(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(conclusions), cmocka_unit_test(the_top),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gains), cmocka_unit_test(the_top),
                                        cmocka_unit_test(on_a_terminal), cmocka_unit_test(members_of_rounds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

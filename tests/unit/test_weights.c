@@ -324,7 +324,7 @@ static void hostile_headers(void **unused) {
         {"{" E("a", "F32", "-4", 0, 16) "}", "bad entry for tensor a", 0},
         {"{" E("a", "F32", "4294967296,4294967297", 0, 16) "}", "bad entry for tensor a", 0},
         {"{" E("a", "F32", "1,1,1,1,4", 0, 16) "}", "bad entry for tensor a", 0},
-        {"{" E("_conv_stem.weight", "F32", "4", 0, 16) "}", "its first tensor is _conv_stem.weight", 0},
+        {"{" E("stem_conv.weight", "F32", "4", 0, 16) "}", "its first tensor is stem_conv.weight", 0},
         {"{" E("conv_stem.weight", "F32", "4", 0, 16) "}", "137 missing", 0},
         {"{" E("features.0.0.weight", "F32", "2,2", 0, 16) "}", "features.0.0.weight is (2,2), wanted (8,3,3,3)", 0},
         {"{\"__metadata__\":{\"width\":\"wide\"}," E("conv_stem.weight", "F32", "4", 0, 16) "}",

@@ -115,8 +115,9 @@ static void other_kinds(void **unused) {
         refused(
             unit_write(OF[i].name, "{\"weight_map\": {\"conv_stem.weight\": \"model-00001-of-00002.safetensors\"}}"),
             OF[i].why);
-    refused(unit_write("a.ckpt", "PK\3\4 and so on"), "a.ckpt: is a zip archive of torch.save");
-    refused(unit_write("a.pth", "\x80\2}q"), "a.pth: is a pickle");
+    refused(unit_write("a.ckpt", "PK\3\4 and so on"),
+            "a.ckpt: is a zip archive, as torch.save writes it, but ends too early");
+    refused(unit_write("a.pth", "\x80\2}q"), "a.pth: is a pickle, but not one of torch.save");
 }
 
 int main(void) {

@@ -1,5 +1,5 @@
-/* augment.c - crop, flip, antialiased resize, CutMix. */
-#include "data/augment.h"
+/* fit.c - crop, flips, antialiased resize. */
+#include "augment/augment.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -38,7 +38,8 @@ tn_box tn_crop_draw(const tn_augment *crop, uint64_t seed, uint64_t position, ui
 
 bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint64_t row) {
     if (!flip) return false;
-    tn_rng r = tn_rng_at(seed, TN_STREAM_FLIP, position, row);
+    tn_stream stream = flip->kind == TN_AUG_VERTICAL_FLIP ? TN_STREAM_VERTICAL_FLIP : TN_STREAM_FLIP;
+    tn_rng r = tn_rng_at(seed, stream, position, row);
     return tn_rng_uniform(&r) < flip->probability;
 }
 
@@ -94,7 +95,7 @@ static tn_status taps_new(int n_in, int S, taps *t) {
 }
 
 /* Resize one input row to S pixels of 3 channels. */
-static void resize_row(const taps *t, const unsigned char *row, bool flip, int S, float *out) {
+static void resize_row(const taps *t, const unsigned char *row, unsigned flips, int S, float *out) {
     for (int s = 0; s < S; s++) {
         const float *w = t->weight + (size_t)s * (size_t)t->most;
         const unsigned char *p = row + (size_t)t->first[s] * 3;
@@ -104,22 +105,29 @@ static void resize_row(const taps *t, const unsigned char *row, bool flip, int S
             g += w[i] * (float)p[1];
             b += w[i] * (float)p[2];
         }
-        float *o = out + (size_t)(flip ? S - 1 - s : s) * 3;
+        float *o = out + (size_t)(flips & TN_FLIP_ACROSS ? S - 1 - s : s) * 3;
         o[0] = r;
         o[1] = g;
         o[2] = b;
     }
 }
 
+/* The rectangle of the output that a crop is resized to: its first pixel, and the bytes from one row to the next. */
+typedef struct {
+    int w, h;
+    size_t stride;
+    unsigned char *out;
+} target;
+
 /* Each row of the crop is resized horizontally once; an output row is a weighted sum of these rows, in `sum`. */
-static void fit(const unsigned char *pixels, int w, tn_box crop, bool flip, int S, const taps *tx, const taps *ty,
-                float *across, float *sum, unsigned char *out) {
-    size_t n = (size_t)S * 3;
+static void fit(const unsigned char *pixels, int w, tn_box crop, unsigned flips, const target *to, const taps *tx,
+                const taps *ty, float *across, float *sum) {
+    size_t n = (size_t)to->w * 3;
     int done = 0; /* rows of the crop resized so far */
-    for (int s = 0; s < S; s++) {
+    for (int s = 0; s < to->h; s++) {
         int end = ty->first[s] + ty->n[s];
         for (; done < end; done++)
-            resize_row(tx, pixels + ((size_t)(crop.y + done) * (size_t)w + (size_t)crop.x) * 3, flip, S,
+            resize_row(tx, pixels + ((size_t)(crop.y + done) * (size_t)w + (size_t)crop.x) * 3, flips, to->w,
                        across + (size_t)done * n);
         for (size_t j = 0; j < n; j++) sum[j] = 0.5F; /* to round; weights add up to 1, so no sum leaves 0..255.5 */
         for (int i = 0; i < ty->n[s]; i++) {
@@ -127,20 +135,20 @@ static void fit(const unsigned char *pixels, int w, tn_box crop, bool flip, int 
             float weight = ty->weight[(size_t)s * (size_t)ty->most + (size_t)i];
             for (size_t j = 0; j < n; j++) sum[j] += weight * a[j];
         }
-        for (size_t j = 0; j < n; j++) out[(size_t)s * n + j] = (unsigned char)sum[j];
+        unsigned char *row = to->out + (size_t)(flips & TN_FLIP_DOWN ? to->h - 1 - s : s) * to->stride;
+        for (size_t j = 0; j < n; j++) row[j] = (unsigned char)sum[j];
     }
 }
 
-tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, bool flip, int size_px,
-                       unsigned char *out) {
+static tn_status fit_into(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, const target *to) {
     TN_ASSERT(crop.w > 0 && crop.h > 0 && crop.x >= 0 && crop.y >= 0 && crop.x + crop.w <= w && crop.y + crop.h <= h);
     taps tx = {.most = 0}, ty = {.most = 0};
-    TN_TRY(taps_new(crop.w, size_px, &tx));
-    tn_status st = taps_new(crop.h, size_px, &ty);
-    size_t n_row = (size_t)size_px * 3, n_bytes = ((size_t)crop.h + 1) * n_row * sizeof(float);
+    TN_TRY(taps_new(crop.w, to->w, &tx));
+    tn_status st = taps_new(crop.h, to->h, &ty);
+    size_t n_row = (size_t)to->w * 3, n_bytes = ((size_t)crop.h + 1) * n_row * sizeof(float);
     float *across = st == TN_OK ? malloc(n_bytes) : NULL;
     if (across)
-        fit(pixels, w, crop, flip, size_px, &tx, &ty, across, across + (size_t)crop.h * n_row, out);
+        fit(pixels, w, crop, flips, to, &tx, &ty, across, across + (size_t)crop.h * n_row);
     else if (st == TN_OK)
         st = tn_fail_memory(n_bytes, "resizing");
     free(across);
@@ -149,75 +157,20 @@ tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, b
     return st;
 }
 
-/* --- CutMix ------------------------------------------------------------------------------------------------------- */
-
-static void paste(int B, int S, const int64_t *partner, tn_box box, const unsigned char *from, unsigned char *to) {
-    size_t row = (size_t)S * 3, image = row * (size_t)S;
-    for (int i = 0; i < B; i++)
-        for (int y = box.y; y < box.y + box.h; y++) {
-            size_t at = (size_t)y * row + (size_t)box.x * 3;
-            memcpy(to + (size_t)i * image + at, from + (size_t)partner[i] * image + at, (size_t)box.w * 3);
-        }
+tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
+                       unsigned char *out) {
+    target to = {.w = size_px, .h = size_px, .stride = (size_t)size_px * 3, .out = out};
+    return fit_into(pixels, w, h, crop, flips, &to);
 }
 
-void tn_mix_rows(const tn_mix *mix, int B, int n, const float *x, float *y) {
-    for (int i = 0; i < B; i++)
-        for (int j = 0; j < n; j++)
-            y[i * n + j] =
-                (float)(mix->lambda * (double)x[i * n + j] + (1 - mix->lambda) * (double)x[mix->partner[i] * n + j]);
-}
-
-static bool has_label(int K, const float *target) {
-    for (int k = 0; k < K; k++)
-        if (target[k] > 0) return true;
-    return false;
-}
-
-/* Draw a permutation of the labelled rows; other rows are their own partners. scratch: (B). */
-static void draw_partners(tn_rng *r, int B, int K, const float *target, int64_t *scratch, int64_t *partner) {
-    int64_t n = 0, at = 0;
-    for (int i = 0; i < B; i++)
-        if (has_label(K, target + i * K)) scratch[n++] = i;
-    tn_rng_shuffle(r, n, scratch);
-    for (int i = 0; i < B; i++) partner[i] = has_label(K, target + i * K) ? scratch[at++] : i;
-}
-
-tn_status tn_cutmix(const tn_augment *cutmix, uint64_t seed, uint64_t position, int B, int S, int K, int M,
-                    unsigned char *image, float *target, float *extra, tn_mix *mix_out) {
-    mix_out->lambda = 1;
-    for (int i = 0; i < B; i++) mix_out->partner[i] = i;
-    tn_rng r = tn_rng_at(seed, TN_STREAM_CUTMIX, position, 0);
-    if (tn_rng_uniform(&r) >= cutmix->probability) return TN_OK;
-    double side = sqrt(1 - tn_rng_uniform(&r)); /* lambda ~ Beta(1,1) = U(0,1) */
-    int cx = (int)tn_rng_below(&r, (uint32_t)S), cy = (int)tn_rng_below(&r, (uint32_t)S), half = (int)(side * S) / 2;
-    int x0 = cx - half < 0 ? 0 : cx - half, y0 = cy - half < 0 ? 0 : cy - half;
-    int x1 = cx + half > S ? S : cx + half, y1 = cy + half > S ? S : cy + half;
-    tn_box box = {x0, y0, x1 - x0, y1 - y0};
-
-    size_t n_image = (size_t)B * (size_t)S * (size_t)S * 3, n_target = (size_t)B * (size_t)K,
-           n_extra = (size_t)B * (size_t)M;
-    int64_t *scratch = malloc((size_t)B * sizeof *scratch);
-    unsigned char *copy = malloc(n_image);
-    float *numbers = malloc((n_target + n_extra) * sizeof *numbers);
-    tn_status st = TN_OK;
-    if (!scratch || !copy || !numbers) {
-        st = tn_fail_memory(n_image, "CutMix");
-    } else {
-        mix_out->lambda = 1 - (double)box.w * box.h / ((double)S * S);
-        draw_partners(&r, B, K, target, scratch, mix_out->partner);
-        memcpy(copy, image, n_image);
-        memcpy(numbers, target, n_target * sizeof *numbers);
-        if (M) memcpy(numbers + n_target, extra, n_extra * sizeof *numbers);
-        paste(B, S, mix_out->partner, box, copy, image);
-        tn_mix_rows(mix_out, B, K, numbers, target);
-        if (M) tn_mix_rows(mix_out, B, M, numbers + n_target, extra);
-    }
-    free(scratch);
-    free(copy);
-    free(numbers);
-    return st;
-}
-
-void tn_target_smooth(int label, int K, double eps, float *target) {
-    for (int k = 0; k < K; k++) target[k] = (float)(eps / K + (k == label ? 1 - eps : 0));
+tn_status tn_image_place(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
+                         tn_box place, const unsigned char around[3], unsigned char *out) {
+    TN_ASSERT(place.w > 0 && place.h > 0 && place.x >= 0 && place.y >= 0 && place.x + place.w <= size_px &&
+              place.y + place.h <= size_px);
+    size_t n = (size_t)size_px * (size_t)size_px, stride = (size_t)size_px * 3;
+    bool is_whole = place.w == size_px && place.h == size_px;
+    for (size_t i = 0; !is_whole && i < n; i++) memcpy(out + 3 * i, around, 3);
+    target to = {
+        .w = place.w, .h = place.h, .stride = stride, .out = out + (size_t)place.y * stride + (size_t)place.x * 3};
+    return fit_into(pixels, w, h, crop, flips, &to);
 }
