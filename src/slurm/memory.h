@@ -7,7 +7,8 @@
  *
  * Formula   MiB per node = 64 for the launcher + 1.25 x the sum over its ranks. A rank needs
  *             in train: tn_train_cost_of or tn_predict_cost_of, the largest over train.sizes_px or the trials of a search, with
- *             the fewest nodes that slurm.nodes allows (probabilities of a prediction: the most); in preprocess: 64 MiB, and 512 MiB for its decoding process, enough for
+ *             the fewest nodes that slurm.nodes allows (probabilities of a prediction: the most); in preprocess: 64 MiB, and
+ *             512 MiB for its decoding process, enough for
  *             images of 48 million pixels (a larger one may run out of memory, and the job is requeued with more); in filter,
  *             rank, reduce and report: 128 MiB, and what reduce needs for K classes (reduce.h). To each rank 512 bytes per row of
  *             the table are added, and 8 W in train and filter, which hold two posteriors of each row (W values, score/prow.h).
