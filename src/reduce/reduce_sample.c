@@ -90,7 +90,7 @@ static tn_status gather(tn_run *run, void *at, int64_t n, size_t size, int64_t *
     return TN_OK;
 }
 
-/* The same in this order. Collective. */
+/* This does the same in this order. Collective. */
 static tn_status gather_by(tn_run *run, void *at, int64_t n, size_t size, const place *order) {
     int64_t n_all = 0;
     TN_TRY(gather(run, at, n, size, &n_all));

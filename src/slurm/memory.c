@@ -11,7 +11,7 @@
 
 enum { LAUNCHER_MIB = 64, PREPROCESS_MIB = 64 + 512, ONE_MIB = 128 };
 static const double MARGIN = 1.25, ROW_BYTES = 512, POSTERIOR_BYTES = 8; /* two floats for each value of a row */
-/* Of a row whose score is listed: 12 for the resamples and 16 for the confusion matrix, in memory that doubles; 16 for an interval. */
+/* A row whose score is listed takes 12 for the resamples and 16 for the confusion matrix, in memory that doubles; 16 for an interval. */
 static const double LISTED_BYTES = 2 * 2 * 12 + 2 * 16 + 16;
 
 static int on_a_node(int ranks, double rank_mib) {

@@ -555,7 +555,7 @@ static void classes_of_a_file(void **unused) {
                    "data.classes: give at least 2 classes, here or in data.classes_file");
 }
 
-/* Of few classes all, in their order; of many those with the largest keys. */
+/* It gives all of few classes, in their order, or those of many with the largest keys. */
 static void shown_classes(void **unused) {
     (void)unused;
     double key[TN_MAX_CLASSES];
