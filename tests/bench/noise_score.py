@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 import sklearn.metrics
 
-NOISES = ("human", "uniform20", "uniform40", "asymmetric40")
+NOISES = ("human", "human40", "uniform20", "uniform40", "asymmetric40")
 RANKINGS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 FILTERS = ("prune_by_noise_rate", "prune_by_class", "both", "confident_learning", "predicted_neq_given", "low_normalized_margin",
            "low_self_confidence")

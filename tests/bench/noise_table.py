@@ -5,7 +5,8 @@
     noise_table.py without TABLE FLAGGED OUT            the table with the labels of the paths listed in FLAGGED emptied
     noise_table.py public CIFAR HUMAN OUT               the public files as a folder of PNG files and metadata.csv
 
-NOISE: human (the source's own labels), uniform20, uniform40 (another class, each as likely), asymmetric40 (CONFUSED below).
+NOISE: human (the source's own labels), human40 (these, and right ones confused as the annotator confuses classes, until 40 % are
+wrong), uniform20, uniform40 (another class, each as likely), asymmetric40 (CONFUSED below).
 CIFAR: the folder cifar-10-batches-py; HUMAN: CIFAR-10_human.pt of github.com/UCSC-REAL/cifar-10-100n. OUT: a new folder.
 """
 import csv
@@ -42,15 +43,33 @@ def noisy(row, noise, classes, draw):
     return CONFUSED.get(true, true)
 
 
+def confuse(rows, share, draw):
+    """Right labels become wrong ones, until this share of all is wrong: rows by lot, a class as often as its rows are wrong
+    already, to the class that one of those wrong rows has."""
+    wrong = [r for r in rows if r["label"] != r["label_clean"]]
+    right = {}
+    for r in draw.sample(rows, len(rows)):
+        if r["label"] == r["label_clean"]:
+            right.setdefault(r["label_clean"], []).append(r)
+    for _ in range(round(share * len(rows)) - len(wrong)):
+        like = draw.choice(wrong)
+        while not right.get(like["label_clean"]):
+            like = draw.choice(wrong)
+        right[like["label_clean"]].pop()["label"] = like["label"]
+
+
 def plant(source, n_rows, noise, seed, out):
-    if noise not in ("human", "uniform20", "uniform40", "asymmetric40"):
+    if noise not in ("human", "human40", "uniform20", "uniform40", "asymmetric40"):
         sys.exit(f"error: unknown noise {noise}")
     rows = read(source)
     train = [r for r in rows if r["split"] == "train"][: int(n_rows)]
     classes = sorted({r["label_clean"] for r in train})
     draw = random.Random(f"{noise} {seed}")
-    for r in train:
-        r["label"] = noisy(r, noise, classes, draw)
+    if noise == "human40":
+        confuse(train, 0.4, draw)
+    else:
+        for r in train:
+            r["label"] = noisy(r, noise, classes, draw)
     write(out, train + [r for r in rows if r["split"] == "test"])
 
 
