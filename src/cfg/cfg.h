@@ -219,6 +219,7 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         double hang_seconds;                          /* 1800; 0 = never; base/watch.h                         */
     } train;
     struct {
+        bool probe;                       /* false: round 0 is trained after a filter by a probe */
         int max_rounds;                   /* 1: rounds of filtering + retraining; 0 = none         */
         tn_self_method method;            /* self                                                  */
         tn_prune prune;                   /* confident: noise_rate                                 */
@@ -298,7 +299,8 @@ typedef enum {
     TN_KEYS_FILTER = 8,
     TN_KEYS_PREDICT = 16,
     TN_KEYS_REDUCE = 32,
-    TN_KEYS_SEARCH = 64
+    TN_KEYS_SEARCH = 64,
+    TN_KEYS_PROBE = 128
 } tn_keys_of;
 
 /* Read a job file. The caller frees *out. run_dir: NULL, or the value of --run.

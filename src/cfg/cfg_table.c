@@ -5,6 +5,7 @@
 #define PRE       TN_KEYS_PREPROCESS
 #define TRAIN     TN_KEYS_TRAIN
 #define SEARCH    TN_KEYS_SEARCH
+#define PROBED    (TN_KEYS_TRAIN | TN_KEYS_PROBE)
 #define FOLDS     (TN_KEYS_FOLDS | TN_KEYS_TRAIN)
 
 static const char *const STORE[] = {"jpeg", "original", "raw", NULL};
@@ -75,13 +76,13 @@ const tn_key tn_keys[] = {
     {"folds", "validation", KEY_WORD, AT(folds.validation), 0, "\"slice\"", 0, 0, 0, VALIDATION, TRAIN,
      "rows that decide: the validation slice, or the held-out fold itself, whose score is then optimistic"},
 
-    {"model", "net", KEY_TEXT, AT(model.net), 0, "\"efficientnet-b0\"", 0, 0, 0, NULL, TRAIN,
+    {"model", "net", KEY_TEXT, AT(model.net), 0, "\"efficientnet-b0\"", 0, 0, 0, NULL, PROBED,
      "efficientnet-b0 to -b7, efficientnet-lite0 to -lite4"},
-    {"model", "width", KEY_DOUBLE, AT(model.width), 0, "0", 0, 10, 0, NULL, TRAIN,
+    {"model", "width", KEY_DOUBLE, AT(model.width), 0, "0", 0, 10, 0, NULL, PROBED,
      "width multiplier; 0: the net's own"},
-    {"model", "depth", KEY_DOUBLE, AT(model.depth), 0, "0", 0, 10, 0, NULL, TRAIN,
+    {"model", "depth", KEY_DOUBLE, AT(model.depth), 0, "0", 0, 10, 0, NULL, PROBED,
      "depth multiplier; 0: the net's own"},
-    {"model", "stem_stride", KEY_INT, AT(model.stem_stride), 0, "2", 1, 2, 0, NULL, TRAIN,
+    {"model", "stem_stride", KEY_INT, AT(model.stem_stride), 0, "2", 1, 2, 0, NULL, PROBED,
      "stride of the first convolution; 1 keeps more of small images"},
     {"model", "metadata_levels", KEY_INT, AT(model.metadata_levels), 0, "0", 0, TN_MAX_LEVELS, 0, NULL, TRAIN,
      "how many of cat1..cat4 are inputs of the head, as one-hot values"},
@@ -100,15 +101,15 @@ const tn_key tn_keys[] = {
      "input sizes in pixels: one model per fold for each"},
     {"train", "seeds", KEY_I64S, AT(train.seeds), AT(train.n_seeds), "[ 1 ]", 0, 9e15, TN_MAX_SIZES, NULL, 0,
      "seeds of weights, sampling and augmentation: one model per fold for each"},
-    {"train", "device", KEY_WORD, AT(train.device), 0, "\"cpu\"", 0, 0, 0, DEVICE, TRAIN,
+    {"train", "device", KEY_WORD, AT(train.device), 0, "\"cpu\"", 0, 0, 0, DEVICE, PROBED,
      "cpu: own kernels; ref: plain C, slow, the reference of the tests; cuda: NVIDIA GPUs, see docs/gpu.md"},
-    {"train", "precision", KEY_WORD, AT(train.precision), 0, "\"fp32\"", 0, 0, 0, PRECISION, TRAIN,
+    {"train", "precision", KEY_WORD, AT(train.precision), 0, "\"fp32\"", 0, 0, 0, PRECISION, PROBED,
      "type of stored activations and of products; weights, statistics and sums are at least fp32 either way"},
-    {"train", "isa", KEY_WORD, AT(train.isa), 0, "\"best\"", 0, 0, 0, tn_isa_words, TRAIN,
+    {"train", "isa", KEY_WORD, AT(train.isa), 0, "\"best\"", 0, 0, 0, tn_isa_words, PROBED,
      "instruction set of train and predict; best: the highest that all ranks have when a cell begins, which the cell then keeps; a named one gives the same bits on all nodes that have it"},
     {"train", "lanes", KEY_INT, AT(train.lanes), 0, "2", 1, 4096, 0, NULL, TRAIN,
      "micro-batches per optimiser step, distributed over MPI ranks; a power of two"},
-    {"train", "lane_images", KEY_INT, AT(train.lane_images), 0, "16", 1, 4096, 0, NULL, TRAIN,
+    {"train", "lane_images", KEY_INT, AT(train.lane_images), 0, "16", 1, 4096, 0, NULL, PROBED,
      "images per micro-batch, which is one batch-norm group; a step has lanes x lane_images"},
     {"train", "lane_threads", KEY_INT, AT(train.lane_threads), 0, "1", 1, 1024, 0, NULL, TRAIN,
      "threads that compute one micro-batch"},
@@ -167,6 +168,8 @@ const tn_key tn_keys[] = {
     {"train", "hang_seconds", KEY_DOUBLE, AT(train.hang_seconds), 0, "1800", 0, 1e6, 0, NULL, 0,
      "in every stage: a process ends with exit code 6 if no rank of its host has made progress for this long; 0: never"},
 
+    {"self", "probe", KEY_BOOL, AT(self.probe), 0, "false", 0, 0, 0, NULL, TRAIN,
+     "labels are filtered before round 0, by a classifier on the features of model.pretrained: minutes instead of a round"},
     {"self", "max_rounds", KEY_INT, AT(self.max_rounds), 0, "1", 0, 20, 0, NULL, 0,
      "how often labels are filtered and all models trained again; 0: never"},
     {"self", "method", KEY_WORD, AT(self.method), 0, "\"self\"", 0, 0, 0, SELF_METHOD, TN_KEYS_FILTER,

@@ -1,7 +1,10 @@
 /* model.c - loads a checkpoint's weights onto a device. */
 #include "model/model.h"
 
+#include "model/weights.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 void tn_model_close(tn_model *m) {
     if (m->dev) {
@@ -13,12 +16,35 @@ void tn_model_close(tn_model *m) {
     tn_net_free(&m->net);
 }
 
-static tn_status load_weights(const tn_ckpt *ck, tn_model *m) {
+/* The classifier of a net without hidden layer and categories. */
+static const tn_tensor *classifier_of(const tn_net *net) {
+    for (int i = 0; i < tn_net_tensors(net); i++)
+        if (strcmp(tn_net_tensor(net, i)->name, "classifier.weight") == 0) return tn_net_tensor(net, i);
+    TN_ASSERT(false);
+}
+
+/* Pretrained weights, and an identity for a classifier. */
+static tn_status fill_features(const tn_ckpt *ck, const tn_net *net, float *params, float *state) {
+    const tn_tensor *t = classifier_of(net);
+    tn_net_init(net, 0, params, state); /* biases are 0 */
+    TN_TRY(tn_pretrained_load(ck, net, params, state));
+    memset(params + t->offset, 0, (size_t)t->n * sizeof *params);
+    for (int64_t i = 0; i < t->dim[0]; i++) params[t->offset + i * t->dim[1] + i] = 1;
+    return TN_OK;
+}
+
+static tn_status fill(const tn_ckpt *ck, const tn_net *net, float *params, float *state) {
+    return tn_ckpt_net_load(ck, net, "model.", params, state);
+}
+
+typedef tn_status (*filler)(const tn_ckpt *ck, const tn_net *net, float *params, float *state);
+
+static tn_status load_weights(const tn_ckpt *ck, filler values, tn_model *m) {
     int64_t n = tn_net_params(m->net), n_state = tn_net_state(m->net);
     float *params = malloc((size_t)n * sizeof *params), *state = malloc((size_t)n_state * sizeof *state);
     m->params = m->dev->op->alloc(m->dev, n);
     m->state = m->dev->op->alloc(m->dev, n_state);
-    tn_status st = params && state && m->params && m->state ? tn_ckpt_net_load(ck, m->net, "model.", params, state)
+    tn_status st = params && state && m->params && m->state ? values(ck, m->net, params, state)
                                                             : tn_fail_memory((size_t)n * sizeof *params, "the weights");
     if (st == TN_OK) {
         m->dev->op->upload(m->dev, n, params, m->params);
@@ -43,11 +69,37 @@ tn_status tn_model_open(const char *path, const tn_model_use *use, tn_model *m) 
         st = tn_fail(TN_EFORMAT,
                      "it does not record the instruction set that it was trained with: train the cell again");
     if (st == TN_OK) st = tn_dev_open(use->device, use->n_threads, isa, use->precision, &m->dev);
-    if (st == TN_OK) st = load_weights(ck, m);
+    if (st == TN_OK) st = load_weights(ck, fill, m);
     if (st == TN_OK) st = tn_exec_new(m->dev, m->net, use->B, m->about.size_px, false, &m->exec);
     if (st == TN_OK) tn_exec_weights(m->exec, m->params, m->state);
     tn_ckpt_free(&ck);
     return st == TN_OK ? st : tn_fail(st, "%s: %s", path, tn_msg);
+}
+
+/* A net whose classifier has as many classes as there are pooled features. */
+static tn_status make_wide_net(tn_model *m) {
+    tn_net_spec *spec = &m->about.net;
+    spec->extra_units = spec->head_units = 0;
+    spec->n_classes = 2;
+    TN_TRY(tn_net_new(spec, &m->net));
+    spec->n_classes = (int)classifier_of(m->net)->dim[1];
+    tn_net_free(&m->net);
+    TN_TRY(tn_net_new(spec, &m->net));
+    m->about.net = *tn_net_spec_of(m->net);
+    return TN_OK;
+}
+
+tn_status tn_model_open_features(const char *path, const tn_net_spec *spec, const tn_model_use *use, tn_model *m) {
+    tn_ckpt *ck = NULL;
+    m->about = (tn_ckpt_model){.net = *spec, .size_px = use->size_px};
+    tn_status st = tn_pretrained_open(path, &m->about.net, &m->about.norm, &ck);
+    if (st == TN_OK) st = make_wide_net(m);
+    if (st == TN_OK) st = tn_dev_open(use->device, use->n_threads, use->isa, use->precision, &m->dev);
+    if (st == TN_OK) st = load_weights(ck, fill_features, m);
+    if (st == TN_OK) st = tn_exec_new(m->dev, m->net, use->B, use->size_px, false, &m->exec);
+    if (st == TN_OK) tn_exec_weights(m->exec, m->params, m->state);
+    tn_ckpt_free(&ck);
+    return st;
 }
 
 tn_images tn_images_of(const unsigned char *bytes, const tn_input_norm *norm) {

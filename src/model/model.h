@@ -32,6 +32,11 @@ typedef struct {
 tn_status tn_model_open(const char *path, const tn_model_use *use, tn_model *m);
 void tn_model_close(tn_model *m);
 
+/* Open pretrained weights (tn_pretrained_open) with an identity in place of the classifier: tn_exec_logits gives the d pooled
+ * features of each image, and m->about.net.n_classes is d. spec: the net of the job file; its head is not used. isa: not TN_ISA_BEST.
+ * Call tn_model_close also after an error. Errors those of tn_pretrained_open, tn_net_new, tn_exec_new. */
+tn_status tn_model_open_features(const char *path, const tn_net_spec *spec, const tn_model_use *use, tn_model *m);
+
 /* Images as bytes, for a net that was trained with this norm. */
 tn_images tn_images_of(const unsigned char *bytes, const tn_input_norm *norm);
 

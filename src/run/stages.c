@@ -4,6 +4,7 @@
 #include "filter/filter.h"
 #include "predict/predict.h"
 #include "preprocess/preprocess.h"
+#include "probe/probe.h"
 #include "run/cell_progress.h"
 #include "search/rung.h"
 #include "search/search.h"
@@ -79,6 +80,15 @@ static tn_status rank_done(const tn_cfg *cfg, const tn_step *s, bool inputs, boo
     return TN_OK;
 }
 
+static tn_status probe_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bool *out) {
+    (void)s;
+    return inputs ? tn_probe_done(cfg, out) : TN_OK;
+}
+
+static bool probe_wanted(const tn_cfg *cfg) {
+    return cfg->self.probe;
+}
+
 /* --- resources under Slurm ---------------------------------------------------------------------------------------- */
 
 static const tn_slurm_stage *slurm_preprocess(const tn_cfg *cfg) {
@@ -111,6 +121,16 @@ const tn_stage tn_stages[] = {
      .slurm = slurm_preprocess,
      .after = {{"preprocess", TN_AFTER_ALL}},
      .folder = stage_folder},
+    {.verb = "probe",
+     .per = TN_PER_RUN,
+     .runs = TN_IN_PIPELINE,
+     .ranks = TN_RANKS_OF_CELL,
+     .job = TN_JOB_FIRST,
+     .wanted = probe_wanted,
+     .slurm = slurm_train,
+     .after = {{"preprocess", TN_AFTER_ALL}},
+     .folder = stage_folder,
+     .done = probe_done},
     {.verb = "train",
      .per = TN_PER_CELL,
      .runs = TN_IN_PIPELINE,
@@ -118,7 +138,7 @@ const tn_stage tn_stages[] = {
      .ranks = TN_RANKS_OF_CELL,
      .job = TN_JOB_TASK,
      .slurm = slurm_train,
-     .after = {{"preprocess", TN_AFTER_ALL}, {"filter", TN_AFTER_TURN_BEFORE}},
+     .after = {{"preprocess", TN_AFTER_ALL}, {"probe", TN_AFTER_ALL}, {"filter", TN_AFTER_TURN_BEFORE}},
      .folder = cell_folder,
      .done = train_done,
      .progress = tn_progress_of_cell},

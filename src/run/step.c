@@ -94,7 +94,7 @@ int tn_steps_list(const tn_cfg *cfg, tn_step *out) {
     for (int first = 0, end; first < tn_n_stages; first = end) {
         const tn_stage *stage = &tn_stages[first];
         for (end = first + 1; end < tn_n_stages && stage->loop && tn_stages[end].loop == stage->loop;) end++;
-        if (!(stage->runs & kind)) continue;
+        if (!(stage->runs & kind) || (stage->wanted && !stage->wanted(cfg))) continue;
         for (int turn = 0; turn < turns_of(cfg, stage); turn++)
             for (int k = first; k < end; k++)
                 for (int i = 0; i < count_in_turn(cfg, &tn_stages[k], turn); i++, n++)

@@ -31,7 +31,7 @@ typedef enum { TN_JOB_FIRST, TN_JOB_TASK, TN_JOB_LAST } tn_job_kind;
 /* Which steps of another stage a step depends on: all; those of the same turn; those of the turn before; the one of the same cell. */
 typedef enum { TN_AFTER_ALL = 1, TN_AFTER_TURN, TN_AFTER_TURN_BEFORE, TN_AFTER_CELL } tn_after;
 
-enum { TN_IN_PIPELINE = 1, TN_IN_SEARCH = 2, TN_IN_BOTH = 3, TN_MAX_AFTER_STAGES = 2 };
+enum { TN_IN_PIPELINE = 1, TN_IN_SEARCH = 2, TN_IN_BOTH = 3, TN_MAX_AFTER_STAGES = 3 };
 
 /* The progress of a cell, for `status`. */
 typedef struct {
@@ -52,6 +52,7 @@ typedef struct {
     int loop;      /* stages with the same number alternate; 0: none */
     tn_ranks ranks;
     tn_job_kind job;
+    bool (*wanted)(const tn_cfg *cfg); /* NULL: every run of its kind has it */
     bool optional;                                     /* no step depends on it, and a run goes on if it fails */
     const tn_slurm_stage *(*slurm)(const tn_cfg *cfg); /* partition, memory, minutes and options of its job */
     struct {

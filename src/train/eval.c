@@ -26,16 +26,26 @@ static tn_status stopped(const char *label, int64_t done, int64_t n) {
 }
 
 /* Write the n rows of a lane, beginning with p_out. block_p (n,K). */
-static void keep_rows(int K, int n, const int64_t *rows, const int32_t *own, const float *block_p, float *p_out) {
+typedef struct {
+    int K, W;           /* values that the net gives for a row, and that are kept of it */
+    bool logits;        /* instead of probabilities */
+    const int32_t *own; /* as in eval.h */
+    const char *label;
+} kept;
+
+static void keep_rows(const kept *k, int n, const int64_t *rows, const float *block_p, float *p_out) {
+    int K = k->K;
+    const int32_t *own = k->own;
     if (!own) memcpy(p_out, block_p, (size_t)n * (size_t)K * sizeof *p_out);
     for (int b = 0; own && b < n; b++)
         tn_prow_keep(K, own[rows[b]], block_p + (int64_t)b * K, p_out + (int64_t)b * tn_prow_width(K));
 }
 
 /* Write this rank's rows to p. Stops after a block if any rank is asked to stop or fails. */
-static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int64_t first, int64_t n,
-                           const int64_t *rows, const int32_t *own, const char *label, float *p) {
-    int B = spec->lane_images, S = spec->size_px, K = spec->index->n_classes, W = own ? tn_prow_width(K) : K;
+static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, const kept *k, int64_t first, int64_t n,
+                           const int64_t *rows, float *p) {
+    int B = spec->lane_images, S = spec->size_px, K = k->K, W = k->W;
+    const char *label = k->label;
     int M = tn_extra_units(spec->index, spec->metadata_levels);
     size_t image_bytes = (size_t)S * (size_t)S * 3;
     unsigned char *image = calloc((size_t)B, image_bytes);
@@ -69,8 +79,8 @@ static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec,
             x.bytes = image;
             e = M ? extra : NULL;
         }
-        tn_exec_eval(ex, &x, e, block_p);
-        keep_rows(K, lane.B, rows + first + done, own, block_p, p + (first + done) * W);
+        (k->logits ? tn_exec_logits : tn_exec_eval)(ex, &x, e, block_p);
+        keep_rows(k, lane.B, rows + first + done, block_p, p + (first + done) * W);
         done += lane.B;
         if (first_rank) tn_progress_at(&bar, done, NULL);
     }
@@ -83,15 +93,27 @@ static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec,
     return st;
 }
 
-tn_status tn_eval_rows(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int64_t n, const int64_t *rows,
-                       const int32_t *own, const char *label, float *p_out) {
+static tn_status eval_all(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, const kept *k, int64_t n,
+                          const int64_t *rows, float *out) {
     int64_t first, n_here;
     tn_eval_share(n, spec->lane_images, run->n_ranks, run->rank, &first, &n_here);
-    TN_TRY(tn_agree(run, eval_here(run, ex, spec, first, n_here, rows, own, label, p_out)));
-    int K = spec->index->n_classes, W = own ? tn_prow_width(K) : K;
+    TN_TRY(tn_agree(run, eval_here(run, ex, spec, k, first, n_here, rows, out)));
     for (int r = 0; r < run->n_ranks; r++) {
         tn_eval_share(n, spec->lane_images, run->n_ranks, r, &first, &n_here);
-        tn_bcast(run, r, p_out + first * W, (size_t)(n_here * W) * sizeof *p_out);
+        tn_bcast(run, r, out + first * k->W, (size_t)(n_here * k->W) * sizeof *out);
     }
     return TN_OK;
+}
+
+tn_status tn_eval_rows(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int64_t n, const int64_t *rows,
+                       const int32_t *own, const char *label, float *p_out) {
+    int K = spec->index->n_classes;
+    kept k = {.K = K, .W = own ? tn_prow_width(K) : K, .own = own, .label = label};
+    return eval_all(run, ex, spec, &k, n, rows, p_out);
+}
+
+tn_status tn_eval_logits(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int K, int64_t n, const int64_t *rows,
+                         float *out) {
+    kept k = {.K = K, .W = K, .logits = true};
+    return eval_all(run, ex, spec, &k, n, rows, out);
 }

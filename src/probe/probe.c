@@ -1,0 +1,281 @@
+/* probe.c - features, a discriminant for each pair of folds, posteriors for each fold, and the filter before round 0. */
+#include "probe/probe.h"
+
+#include "base/progress.h"
+#include "base/stop.h"
+#include "filter/filter.h"
+#include "probe/discriminant.h"
+#include "probe/features.h"
+#include "score/calibration.h"
+#include "score/prow.h"
+#include "store/done.h"
+#include "store/h5.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_ROWS = 1024 };
+static const double SHRINKAGE = 0.5; /* docs/decisions/probe.md */
+
+typedef struct {
+    const tn_cfg *cfg;
+    const tn_index *ix;
+    char folder[TN_PATH_BYTES], features[TN_PATH_BYTES];
+    char *settings, *inputs;
+    int64_t n, *row; /* rows with a fold, ascending */
+    int d, F;
+    tn_h5 *file; /* features.h5 */
+    tn_class_sums *of[TN_MAX_FOLDS], *all, *rest;
+    float *w, *b;     /* (F,d,K), (F,K): the classifiers of a fold */
+    float *x, *y, *z; /* a block of features; those of one fold, their logits */
+    int32_t *label;   /* (BLOCK_ROWS) */
+    float *p;         /* (N,K): logits, then probabilities */
+    uint8_t *use;     /* (N) rows that the temperature is fitted on */
+    double *one;      /* (N) their weight */
+} probe;
+
+/* --- identity ------------------------------------------------------------------------------------------------------- */
+
+static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **inputs_out) {
+    char path[TN_PATH_BYTES], shards[TN_HEX_BYTES], folds[TN_HEX_BYTES], weights[TN_HEX_BYTES];
+    size_t n = 0;
+    int px = 0;
+    for (int i = 0; i < cfg->train.n_sizes; i++) px = cfg->train.sizes_px[i] > px ? cfg->train.sizes_px[i] : px;
+    TN_TRY(tn_path(path, "%s/shards", cfg->run_dir));
+    TN_TRY(tn_done_digest(path, "preprocess", shards));
+    TN_TRY(tn_path(path, "%s/folds", cfg->run_dir));
+    TN_TRY(tn_done_digest(path, "preprocess", folds));
+    TN_TRY(tn_hash_file(cfg->model.pretrained, weights));
+    char *keys = tn_cfg_canonical(cfg, TN_KEYS_PROBE);
+    FILE *s = open_memstream(settings_out, &n);
+    if (s && keys) fprintf(s, "%ssize_px = %d\n", keys, px);
+    if (s) fclose(s);
+    free(keys);
+    FILE *f = open_memstream(inputs_out, &n);
+    if (f) fprintf(f, "shards %s\nfolds %s\npretrained %s\n", shards, folds, weights);
+    if (f) fclose(f);
+    return s && f && keys ? TN_OK : tn_fail_memory(4096, "the probe");
+}
+
+static tn_status check(const tn_cfg *cfg) {
+    if (!cfg->self.probe)
+        return tn_fail(TN_EARG, "self.probe is false: round 0 is trained on the given labels. Set self.probe = true to filter "
+                                "them before");
+    if (!*cfg->model.pretrained)
+        return tn_fail(TN_EARG, "self.probe needs model.pretrained: features of a net that has not learned anything say nothing "
+                                "of the labels (docs/weights.md)");
+    if (!tn_prow_whole(cfg->data.n_classes))
+        return tn_fail(TN_EARG, "self.probe is for up to %d classes, and there are %d: set it to false", TN_WHOLE_CLASSES,
+                       cfg->data.n_classes);
+    return TN_OK;
+}
+
+/* --- sums ----------------------------------------------------------------------------------------------------------- */
+
+static tn_status read_rows(probe *s) {
+    int64_t shape[2];
+    TN_TRY(tn_h5_open(s->features, &s->file));
+    TN_TRY(tn_h5_check_stamp(s->file, s->features, "features", 1));
+    TN_TRY(tn_h5_shape(s->file, "features", 2, shape));
+    TN_TRY(tn_h5_read_new(s->file, "row", TN_H5_I64, &s->n, &s->row));
+    s->d = (int)shape[1];
+    return TN_OK;
+}
+
+static tn_status allocate(probe *s) {
+    int K = s->ix->n_classes;
+    size_t n = (size_t)s->ix->n, d = (size_t)s->d, k = (size_t)K, F = (size_t)s->F;
+    s->w = malloc(F * d * k * sizeof *s->w);
+    s->b = malloc(F * k * sizeof *s->b);
+    s->x = malloc(BLOCK_ROWS * d * sizeof *s->x);
+    s->y = malloc(BLOCK_ROWS * d * sizeof *s->y);
+    s->z = malloc(BLOCK_ROWS * k * sizeof *s->z);
+    s->label = malloc(BLOCK_ROWS * sizeof *s->label);
+    s->p = malloc(n * k * sizeof *s->p + 1);
+    s->use = calloc(n + 1, 1);
+    s->one = malloc(n * sizeof *s->one + 1);
+    if (!s->w || !s->b || !s->x || !s->y || !s->z || !s->label || !s->p || !s->use || !s->one)
+        return tn_fail_memory((n + F * d) * k * sizeof *s->p + 2 * BLOCK_ROWS * d * sizeof *s->x, "the probe");
+    for (size_t i = 0; i < n; i++) s->one[i] = 1;
+    for (int f = 0; f < s->F; f++) TN_TRY(tn_class_sums_new(s->d, K, &s->of[f]));
+    TN_TRY(tn_class_sums_new(s->d, K, &s->rest));
+    return tn_class_sums_new(s->d, K, &s->all);
+}
+
+static tn_status check_stop(void) {
+    return tn_stop_wanted() ? tn_fail(TN_EUNFINISHED, "probe: stopped on request: run the same command again") : TN_OK;
+}
+
+/* Read the block of features that begins with row `first` of the file. n_out: its rows. */
+static tn_status read_block(probe *s, int64_t first, int64_t *n_out) {
+    *n_out = s->n - first < BLOCK_ROWS ? s->n - first : BLOCK_ROWS;
+    TN_TRY(check_stop());
+    return tn_h5_read_rows(s->file, "features", TN_H5_F32, first, *n_out, s->x);
+}
+
+static tn_status add_up(probe *s) {
+    for (int64_t first = 0, n; first < s->n; first += n) {
+        TN_TRY(read_block(s, first, &n));
+        tn_watch_at("probe: sums", first);
+        for (int f = 0; f < s->F; f++) {
+            for (int64_t i = 0; i < n; i++) {
+                int64_t row = s->row[first + i];
+                s->label[i] = s->ix->fold[row] == f ? s->ix->label[row] : -1;
+            }
+            tn_class_sums_add(s->of[f], n, s->x, s->label);
+        }
+    }
+    for (int f = 0; f < s->F; f++) tn_class_sums_join(s->all, 1, s->of[f]);
+    return TN_OK;
+}
+
+/* --- posteriors ------------------------------------------------------------------------------------------------------- */
+
+/* Fit the classifier of all folds but f and g. */
+static tn_status fit_without(probe *s, int f, int g) {
+    int K = s->ix->n_classes;
+    tn_class_sums_clear(s->rest);
+    tn_class_sums_join(s->rest, 1, s->all);
+    tn_class_sums_join(s->rest, -1, s->of[f]);
+    if (g != f) tn_class_sums_join(s->rest, -1, s->of[g]);
+    return tn_discriminant_fit(s->rest, SHRINKAGE, s->w + (int64_t)g * s->d * K, s->b + g * K);
+}
+
+/* Write the logits of the rows of fold g among n rows, the block that begins with row `first` of the file. */
+static void judge_block(probe *s, int g, int64_t first, int64_t n) {
+    int K = s->ix->n_classes;
+    int64_t m = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (s->ix->fold[s->row[first + i]] == g) memcpy(s->y + m++ * s->d, s->x + i * s->d, (size_t)s->d * sizeof *s->y);
+    tn_discriminant_logits(s->d, K, s->w + (int64_t)g * s->d * K, s->b + g * K, m, s->y, s->z);
+    m = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = s->row[first + i];
+        if (s->ix->fold[row] == g) memcpy(s->p + row * K, s->z + m++ * K, (size_t)K * sizeof *s->p);
+    }
+}
+
+static void softmax(int K, float *z) {
+    float most = z[0];
+    double sum = 0;
+    for (int k = 1; k < K; k++) most = z[k] > most ? z[k] : most;
+    for (int k = 0; k < K; k++) sum += z[k] = expf(z[k] - most);
+    for (int k = 0; k < K; k++) z[k] = (float)(z[k] / sum);
+}
+
+/* Posteriors of all rows for the model of fold f. */
+static tn_status judge_for(probe *s, int f, double *t_out) {
+    int K = s->ix->n_classes;
+    memset(s->p, 0, (size_t)s->ix->n * (size_t)K * sizeof *s->p);
+    for (int g = 0; g < s->F; g++) {
+        tn_watch_at("probe: classifiers", f * s->F + g);
+        TN_TRY(check_stop());
+        TN_TRY(fit_without(s, f, g));
+    }
+    for (int64_t first = 0, n; first < s->n; first += n) {
+        TN_TRY(read_block(s, first, &n));
+        for (int g = 0; g < s->F; g++) judge_block(s, g, first, n);
+    }
+    for (int64_t i = 0; i < s->n; i++) softmax(K, s->p + s->row[i] * K);
+    for (int64_t i = 0; i < s->ix->n; i++) s->use[i] = s->ix->fold[i] >= 0 && s->ix->fold[i] != f;
+    *t_out = tn_temperature(s->ix->n, K, s->p, s->ix->label, s->one, s->use);
+    for (int64_t i = 0; i < s->n; i++) tn_prow_temper(K, 1 / *t_out, s->p + s->row[i] * K);
+    return TN_OK;
+}
+
+/* right: the share of given labels that classifiers of the other folds agree with. */
+static void say_result(const probe *s, double right) {
+    tn_say("probe: %.1f %% of %lld labels are what the features of other folds say", 100 * right, (long long)s->n);
+    tn_result("%.1f %% of labels agree with the features", 100 * right);
+}
+
+static tn_status write_posteriors(probe *s, const char *path, double *right_out) {
+    int K = s->ix->n_classes;
+    tn_h5 *out = NULL;
+    int64_t n_right = 0;
+    TN_TRY(tn_h5_create(path, &out));
+    tn_status st = tn_h5_stamp(out, "probe", 1);
+    if (st == TN_OK) st = tn_h5_reserve(out, "p", TN_H5_F32, 3, (int64_t[]){s->F, s->ix->n, K});
+    for (int f = 0; f < s->F && st == TN_OK; f++) {
+        double t = 1;
+        st = judge_for(s, f, &t);
+        if (st == TN_OK) st = tn_h5_write_rows(out, "p", TN_H5_F32, f, 1, s->p);
+        for (int64_t i = 0; i < s->ix->n; i++)
+            n_right += s->ix->fold[i] == f && tn_prow_argmax(K, s->p + i * K) == s->ix->label[i];
+        if (st == TN_OK) tn_say("probe: classifiers of fold %d of %d, temperature %.2f", f + 1, s->F, t);
+    }
+    *right_out = (double)n_right / (double)s->n;
+    tn_status closed = tn_h5_close(&out);
+    return st == TN_OK ? closed : st;
+}
+
+/* --- the stage -------------------------------------------------------------------------------------------------------- */
+
+static void release(probe *s) {
+    tn_h5_close(&s->file);
+    for (int f = 0; f < s->F; f++)
+        if (s->of[f]) tn_class_sums_free(&s->of[f]);
+    if (s->all) tn_class_sums_free(&s->all);
+    if (s->rest) tn_class_sums_free(&s->rest);
+    void *all[] = {s->row, s->w, s->b, s->x, s->y, s->z, s->label, s->p, s->use, s->one};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+/* The work of rank 0 after the features. */
+static tn_status classify(probe *s, const tn_done *want) {
+    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    double right = 0;
+    TN_TRY(tn_path(path, "%s/posteriors.h5", s->folder));
+    tn_status st = read_rows(s);
+    if (st == TN_OK) st = allocate(s);
+    if (st == TN_OK) st = add_up(s);
+    if (st == TN_OK) st = write_posteriors(s, path, &right);
+    if (st == TN_OK) say_result(s, right);
+    if (st == TN_OK) st = tn_hash_file(path, digest);
+    release(s);
+    return st == TN_OK
+               ? tn_done_publish(s->folder, want, digest, (const char *[]){"features.h5", "posteriors.h5", NULL})
+               : st;
+}
+
+static tn_status make(tn_run *run, probe *s, const tn_shards *shards, const tn_done *want) {
+    TN_TRY(tn_features_make(run, s->cfg, s->ix, shards, s->features));
+    tn_status st = run->rank == 0 ? classify(s, want) : TN_OK;
+    if (run->rank == 0 && st != TN_OK) tn_done_undo(s->folder);
+    return tn_agree(run, st);
+}
+
+static tn_status find_paths(const tn_cfg *cfg, probe *s) {
+    TN_TRY(check(cfg));
+    TN_TRY(tn_path(s->folder, "%s/probe", cfg->run_dir));
+    TN_TRY(tn_path(s->features, "%s/probe/features.h5", cfg->run_dir));
+    return find_identity(cfg, &s->settings, &s->inputs);
+}
+
+tn_status tn_probe(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards) {
+    probe s = {.cfg = cfg, .ix = index, .F = cfg->folds.count};
+    bool valid = false;
+    tn_status st = tn_agree(run, find_paths(cfg, &s));
+    tn_done want = {.stage = "probe", .settings = s.settings, .inputs = s.inputs};
+    if (st == TN_OK) st = tn_done_begin_all(run, s.folder, "probe", &want, &valid);
+    if (st == TN_OK && !valid) st = make(run, &s, shards, &want);
+    free(s.settings);
+    free(s.inputs);
+    return st == TN_OK ? tn_filter(run, cfg, index, TN_ROUND_OF_PROBE, NULL) : st;
+}
+
+tn_status tn_probe_done(const tn_cfg *cfg, bool *out) {
+    probe s = {.cfg = cfg};
+    char filter[TN_PATH_BYTES];
+    tn_done_state state = TN_DONE_ABSENT;
+    *out = false;
+    tn_status st = find_paths(cfg, &s);
+    if (st == TN_OK)
+        st = tn_done_find(s.folder, &(tn_done){.stage = "probe", .settings = s.settings, .inputs = s.inputs}, &state);
+    if (st == TN_OK) st = tn_filter_folder(cfg, 0, filter);
+    if (st == TN_OK) *out = state == TN_DONE_VALID && tn_done_exists(filter);
+    free(s.settings);
+    free(s.inputs);
+    return st;
+}

@@ -1,0 +1,33 @@
+/*
+ * probe.h - the stage probe: a classifier on the features of a pretrained net, and the filter before round 0 that uses it.
+ *
+ *   TN_TRY(tn_probe(run, cfg, index, shards));          // with self.probe = true; afterwards `train --round 0` uses filter/r0
+ *
+ * Reads      shards/, folds/, model.pretrained
+ * Writes     <run>/probe: features.h5, posteriors.h5, DONE; and <run>/filter/r0 (filter.h), by which the cells of round 0 train
+ * Features   the d pooled features of the net as it is in model.pretrained, of the centre square at the largest of train.sizes_px
+ * Classifier discriminant.h with shrinkage 1/2. Nobody judges a row that he learned from: for the model of fold f, the rows of fold g
+ *            are judged by a classifier of all other folds than f and g, and the rows of f by one of all other folds than f. So fold f
+ *            stays unseen by all that its model is trained from.
+ * Temperature of fold f's classifiers: the one with which they explain the given labels of the rows outside f best
+ *            (score/calibration.h)
+ * Memory     on rank 0: 8 (F + 3) d^2 bytes and 4 K + 4 d / F bytes per row; on every rank a wave of rows
+ * Source     Ahn et al. 2023, "Fine tuning pre trained models for robustness under noisy labels" (arXiv 2310.17668), filters by a probe
+ *            first; docs/decisions/probe.md
+ */
+#ifndef TN_PROBE_PROBE_H
+#define TN_PROBE_PROBE_H
+
+#include "base/run.h"
+#include "data/index.h"
+#include "data/shard.h"
+
+/* Make both folders, unless they are done. Collective.
+ * Errors  TN_EARG self.probe is false, model.pretrained is empty, there are more than TN_WHOLE_CLASSES classes, a folder was made with
+ *         other settings; TN_EUNFINISHED stopped on request; those of tn_filter, of reading images and weights. */
+tn_status tn_probe(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards);
+
+/* Is filter/r0 there, and made from the probe with the present settings? Local. Errors TN_EARG made with other settings. */
+tn_status tn_probe_done(const tn_cfg *cfg, bool *out);
+
+#endif
