@@ -66,6 +66,7 @@ typedef enum { TN_PRUNE_NOISE_RATE, TN_PRUNE_BOTH } tn_prune;
 typedef enum { TN_DROPPED_DROP, TN_DROPPED_UNLABELED, TN_DROPPED_RELABEL } tn_dropped;
 typedef enum { TN_CONSISTENCY_MSE, TN_CONSISTENCY_KL } tn_consistency_kind;
 typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN, TN_REDUCE_GREEDY } tn_reduce_kind;
+typedef enum { TN_DECISION_PRIOR, TN_DECISION_OFFSETS, TN_DECISION_ARGMAX } tn_decision;
 #define TN_DEVICE_KIND(KIND, name) TN_DEVICE_##KIND,
 typedef enum { TN_DEVICES(TN_DEVICE_KIND) TN_N_DEVICES } tn_device_kind;
 typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
@@ -241,7 +242,7 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
     } predict;
     struct {
         tn_reduce_kind method; /* mean                                                  */
-        bool offsets;          /* false: tune what is added to each class's log p       */
+        tn_decision decision;  /* prior                                                 */
         int category_prior;    /* 0 = none, or a category level                         */
         double prior_count;    /* 10: smoothing of that prior, in rows                  */
         int64_t tune_rows;     /* 100000: about how many out-of-fold rows to tune on    */

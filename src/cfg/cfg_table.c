@@ -18,6 +18,7 @@ static const char *const PRUNE[] = {"noise_rate", "both", NULL};
 static const char *const DROPPED[] = {"drop", "unlabeled", "relabel", NULL};
 static const char *const CONSISTENCY[] = {"mse", "kl", NULL};
 static const char *const METHOD[] = {"mean", "gmean", "greedy", NULL};
+static const char *const DECISION[] = {"prior", "offsets", "argmax", NULL};
 static const char *const SAMPLING[] = {"sobol", "random", NULL};
 #define WORD(KIND, name) #name,
 static const char *const DEVICE[] = {TN_DEVICES(WORD) NULL};
@@ -205,14 +206,14 @@ const tn_key tn_keys[] = {
 
     {"reduce", "method", KEY_WORD, AT(reduce.method), 0, "\"mean\"", 0, 0, 0, METHOD, TN_KEYS_REDUCE,
      "how predictions are combined: arithmetic or geometric mean of a round's models; greedy: models of all rounds, selected for the score"},
-    {"reduce", "offsets", KEY_BOOL, AT(reduce.offsets), 0, "false", 0, 0, 0, NULL, TN_KEYS_REDUCE,
-     "add an offset to each class's log probability, chosen for the highest geometric-mean F1 on out-of-fold rows"},
+    {"reduce", "decision", KEY_WORD, AT(reduce.decision), 0, "\"prior\"", 0, 0, 0, DECISION, TN_KEYS_REDUCE,
+     "how a class is chosen. prior: the one with the largest log p - tau log(its share of the training labels), tau 0, 0.1, 0.25 or 0.5 by out-of-fold rows, so that rare classes are named more often where that pays; offsets: a number of its own is added to each class's log p, chosen likewise; argmax: the most probable one"},
     {"reduce", "category_prior", KEY_INT, AT(reduce.category_prior), 0, "0", 0, TN_MAX_LEVELS, 0, NULL, TN_KEYS_REDUCE,
      "multiply each class's probability by how much more frequent it is at the row's value of cat1..cat4 (1 to 4); 0: do not; for up to 1,024 classes"},
     {"reduce", "prior_count", KEY_DOUBLE, AT(reduce.prior_count), 0, "10", 0.001, 1e9, 0, NULL, TN_KEYS_REDUCE,
      "rows with the class shares of the whole table that are added to each value of the category; fewer: rare values are trusted more"},
     {"reduce", "tune_rows", KEY_I64, AT(reduce.tune_rows), 0, "100000", 100, 1e9, 0, NULL, TN_KEYS_REDUCE,
-     "about how many out-of-fold rows greedy and offsets are tuned on; rare classes with all of their rows, weighted"},
+     "about how many out-of-fold rows greedy selection, the decision and the temperature are tuned on; rare classes with all of their rows, weighted"},
     {"reduce", "bootstrap", KEY_INT, AT(reduce.bootstrap), 0, "1000", 0, 100000, 0, NULL, TN_KEYS_REDUCE,
      "resamples (by group) for the 95 % intervals of scores; 0: no intervals"},
 

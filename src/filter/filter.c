@@ -384,11 +384,17 @@ static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round
     return st;
 }
 
+tn_status tn_filter_foreign(const tn_cfg *cfg, int round, bool *out) {
+    char folder[TN_PATH_BYTES];
+    TN_TRY(tn_filter_folder(cfg, round, folder));
+    return tn_done_made_from(folder, FOREIGN, out);
+}
+
 tn_status tn_filter_own(const tn_cfg *cfg, int round) {
     char folder[TN_PATH_BYTES];
     bool foreign = false;
     TN_TRY(tn_filter_folder(cfg, round + 1, folder));
-    TN_TRY(tn_done_made_from(folder, FOREIGN, &foreign));
+    TN_TRY(tn_filter_foreign(cfg, round + 1, &foreign));
     return !foreign
                ? TN_OK
                : tn_fail(

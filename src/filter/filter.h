@@ -47,6 +47,8 @@ tn_status tn_filter(tn_run *run, const tn_cfg *cfg, const tn_index *index, int r
  * last cell of a round filters it, and no task waits. Collective. */
 tn_status tn_filter_if_complete(tn_run *run, const tn_cfg *cfg, const tn_index *index, int round);
 
+/* Was the filter before `round` made by posteriors of another program (--posteriors)? false: also if there is none. Local. */
+tn_status tn_filter_foreign(const tn_cfg *cfg, int round, bool *out);
 /* Check that the filter folder of this round was not made with --posteriors: it must not be replaced by a filter of the round's own
  * cells. Local. Errors TN_EARG it was. */
 tn_status tn_filter_own(const tn_cfg *cfg, int round);

@@ -85,15 +85,15 @@ static bool take_prior(json_t *prior, tn_spec *c) {
 static bool take_all(tn_spec *c, const char **settings_out) {
     json_t *classes, *labels, *offsets, *members, *categories, *prior;
     const char *format, *mean;
-    int tuned = 0;
-    if (json_unpack(c->json, "{s:s,s:s,s:o,s:o,s:i,s:s,s:b,s:o,s:o,s:o,s:o}", "format", &format, "settings",
-                    settings_out, "classes", &classes, "labels", &labels, "round", &c->round, "mean", &mean, "tuned",
-                    &tuned, "offsets", &offsets, "members", &members, "categories", &categories, "prior",
-                    &prior) != 0 ||
-        strcmp(format, "tenfold ensemble 1") != 0)
+    int decides = 0;
+    if (json_unpack(c->json, "{s:s,s:s,s:o,s:o,s:s,s:s,s:b,s:F,s:o,s:F,s:o,s:o,s:o}", "format", &format, "settings",
+                    settings_out, "classes", &classes, "labels", &labels, "what", &c->what, "mean", &mean, "decides",
+                    &decides, "tau", &c->tau, "offsets", &offsets, "temperature", &c->temperature, "members", &members,
+                    "categories", &categories, "prior", &prior) != 0 ||
+        strcmp(format, "tenfold ensemble 2") != 0 || !(c->temperature > 0))
         return false;
     c->kind = strcmp(mean, "geometric") == 0 ? TN_REDUCE_GMEAN : TN_REDUCE_MEAN;
-    c->tuned = tuned != 0;
+    c->decides = decides != 0;
     return take_classes(classes, labels, offsets, c) && take_members(members, c) && take_categories(categories, c) &&
            take_prior(prior, c);
 }

@@ -1,12 +1,12 @@
 /*
- * ensemble_spec.h - the ensemble that reduce chose (members, weights, offsets, priors), and new images to apply it to.
+ * ensemble_spec.h - the ensemble that reduce chose (members, weights, decision, temperature, priors), and new images to apply it to.
  *
  *   tn_spec c = {.json = NULL};
  *   TN_TRY(tn_spec_open(run, cfg, &c));                         // the run must be reduced
  *   TN_TRY(tn_spec_index(run, cfg, &c, data_dir, &index));      // new images, with the models' numbers of categories
  *   tn_spec_close(&c);
  *
- * File       reduce/ensemble.json, "tenfold ensemble 1" (docs/file-formats.md). Numbers have 17 digits, so that they are read
+ * File       reduce/ensemble.json, "tenfold ensemble 2" (docs/file-formats.md). Numbers have 17 digits, so that they are read
  *            back exactly.
  * Invariant  new rows never change it.
  * Decision   docs/decisions/new-pictures.md
@@ -31,12 +31,13 @@ typedef struct {
 typedef struct {
     struct json_t *json; /* owns all texts */
     char digest[TN_HEX_BYTES];
-    int n_classes, round;
+    int n_classes;
+    const char *what; /* "round 1", "rounds 0 and 1 pooled" */
     char *class_name[TN_MAX_CLASSES];
     int64_t labels[TN_MAX_CLASSES];
     tn_reduce_kind kind; /* mean or gmean */
-    bool tuned;
-    double offset[TN_MAX_CLASSES];
+    bool decides; /* offset is added to log p where the class is decided; else the most probable one is taken */
+    double tau, offset[TN_MAX_CLASSES], temperature;
     int n_members;
     tn_spec_member *member;
     int n_levels;

@@ -1,4 +1,13 @@
-/* reduce.c - the stage: finds members, makes two passes over the rows, and chooses the round between them. */
+/*
+ * reduce.c - the stage: finds members, and passes over their rows two to five times:
+ *
+ *   1. scores of each round by argmax; a sample of rows      then decisions and temperatures are tuned on the sample
+ *   2. scores of the candidates (reduce_gate.c)              then the rounds are chosen
+ *   3. the chosen candidate is written; if there is but one and its decision pays, that was done in pass 2
+ *
+ * With greedy selection or a prior of categories, these are tuned before pass 3, which writes them. If something turns out not to pay on
+ * rows that it was not tuned on, another pass counts or writes the ensemble without it.
+ */
 #include "reduce/reduce_priv.h"
 
 #include "base/progress.h"
@@ -9,178 +18,175 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the choice of the round -------------------------------------------------------------------------------------- */
+/* --- what gets scores --------------------------------------------------------------------------------------------- */
 
-static int fullest_round(const tn_members *m) {
-    int fullest = 0;
-    for (int i = 1; i < m->n_rounds; i++)
-        if (m->round[i].n_members > m->round[fullest].n_members) fullest = i;
-    return fullest;
-}
-
-/* Rounds are compared on the folds that all of them have, because pooled scores of different folds are of different rows. A round with
- * fewer than half of the members of another takes no part: it would leave few rows to compare the others on. Returns the number of
- * common folds. */
-static int find_common(tn_reduction *r) {
-    const tn_members *m = &r->members;
-    int n = 0, most = m->round[fullest_round(m)].n_members;
-    for (int i = 0; i < m->n_rounds; i++) r->rounds.takes_part[i] = 2 * m->round[i].n_members >= most;
-    for (int f = 0; f < r->cfg->folds.count; f++) {
-        r->rounds.in_common[f] = true;
-        for (int i = 0; i < m->n_rounds; i++)
-            r->rounds.in_common[f] = r->rounds.in_common[f] && (!r->rounds.takes_part[i] || m->round[i].in_fold[f] > 0);
-        n += r->rounds.in_common[f];
+/* A plain mean of the members of two rounds; the same round twice: of one. */
+static tn_status begin_mean(tn_reduction *r, int i, int first, int last) {
+    tn_recipe *plain = &r->rounds.mean[i];
+    int F = r->cfg->folds.count;
+    *plain = (tn_recipe){.kind = r->cfg->reduce.method == TN_REDUCE_GMEAN ? TN_REDUCE_GMEAN : TN_REDUCE_MEAN,
+                         .times = calloc((size_t)r->members.n_groups, sizeof *plain->times)};
+    if (!plain->times) return tn_fail_memory(4096, "the rounds");
+    for (int c = 0; c < r->members.n_groups; c++) {
+        int round = r->members.group[c].cell.round;
+        plain->times[c] = round == r->members.round[first].round || round == r->members.round[last].round;
     }
-    return n;
-}
-
-static tn_status rows_in_common(const tn_reduction *r, const tn_blend *b, tn_counts *out) {
-    TN_TRY(tn_counts_new(r->table->n_classes, out));
-    for (int f = 0; f < r->cfg->folds.count; f++)
-        for (int i = 0; r->rounds.in_common[f] && i < 3 * out->K; i++) out->n[i] += b->own[f].n[i];
+    r->rounds.blend[i].whole = plain;
+    for (int f = 0; f < F; f++) r->rounds.blend[i].by_fold[f] = plain;
     return TN_OK;
 }
 
-static tn_status match_rounds(const tn_reduction *r, int older, int newer, tn_match_result *out) {
-    tn_match m = {.seed = (uint64_t)r->cfg->folds.seed,
-                  .older = r->rounds.blend[older].match,
-                  .newer = r->rounds.blend[newer].match};
-    tn_status st = rows_in_common(r, &r->rounds.blend[older], &m.older_rows);
-    if (st == TN_OK) st = rows_in_common(r, &r->rounds.blend[newer], &m.newer_rows);
-    if (st == TN_OK) *out = tn_match_end(&m);
-    tn_counts_free(&m.older_rows);
-    tn_counts_free(&m.newer_rows);
-    return st;
+/* All rounds, and the pooled one if there are two to compare. */
+static tn_status begin_rounds(tn_reduction *r) {
+    int n = r->members.n_rounds;
+    tn_gate_find_common(r);
+    TN_TRY(tn_gate_begin(r));
+    r->rounds.n_blends = r->gate.n > 1 ? n + 1 : n;
+    r->rounds.mean = calloc((size_t)n + 1, sizeof *r->rounds.mean);
+    r->rounds.blend = calloc((size_t)n + 1, sizeof *r->rounds.blend);
+    if (!r->rounds.mean || !r->rounds.blend) return tn_fail_memory(4096, "the rounds");
+    for (int i = 0; i < r->rounds.n_blends; i++) {
+        TN_TRY(tn_blend_new(r->cfg->folds.count, r->table->n_classes, r->cfg->reduce.bootstrap,
+                            (uint64_t)r->cfg->folds.seed, &r->rounds.blend[i]));
+        TN_TRY(i < n ? begin_mean(r, i, i, i) : begin_mean(r, i, r->gate.candidate[0].at, r->gate.candidate[1].at));
+    }
+    return TN_OK;
 }
 
-static void explain_match(const tn_reduction *r, int older, int newer, tn_round_match *m) {
-    const tn_match_result *d = &m->result;
-    const tn_round_members *lacks = &r->members.round[r->rounds.takes_part[newer] ? older : newer];
-    if (m->n_folds > 0)
-        snprintf(m->why, sizeof m->why,
-                 "round %d is %s than round %d on the out-of-fold rows of their %d common folds: %s %.4f against "
-                 "%.4f, difference %+.4f (95 %% interval %+.4f to %+.4f by resampled groups)",
-                 m->newer, d->worse ? "worse" : "not worse", m->older, m->n_folds, d->metric, d->newer, d->older,
-                 d->newer - d->older, d->low, d->high);
-    else if (r->rounds.takes_part[older] && r->rounds.takes_part[newer])
-        snprintf(m->why, sizeof m->why, "no fold has predictions of all rounds");
-    else
-        snprintf(m->why, sizeof m->why, "round %d has %d of %d predictions, fewer than half as many as round %d",
-                 lacks->round, lacks->n_members, tn_cell_count(r->cfg),
-                 r->members.round[fullest_round(&r->members)].round);
+/* Let the candidate's honest blend count. Tuned and untuned scores must be of the same rows. */
+static tn_status begin_honest(tn_reduction *r, int resamples, tn_candidate *c) {
+    uint64_t seed = (uint64_t)r->cfg->folds.seed;
+    TN_TRY(tn_blend_new(r->cfg->folds.count, r->table->n_classes, resamples, seed, &c->honest));
+    c->honest.whole = &c->final;
+    for (int f = 0; f < r->cfg->folds.count; f++)
+        if (tn_has_fold(r, c->at, f)) c->honest.by_fold[f] = &c->nested[f];
+    return TN_OK;
 }
 
-/* The newer round is chosen unless it is worse (match.h). If they cannot be compared, the one with more members is chosen. */
-static tn_status choose_round(tn_reduction *r) {
-    int n_folds = find_common(r);
-    r->rounds.chosen = 0;
-    for (int i = 1; i < r->members.n_rounds; i++) {
-        tn_round_match *m = &r->rounds.match[r->rounds.n_matches++];
-        bool both = r->rounds.takes_part[r->rounds.chosen] && r->rounds.takes_part[i];
-        *m = (tn_round_match){.older = r->members.round[r->rounds.chosen].round,
-                              .newer = r->members.round[i].round,
-                              .n_folds = both ? n_folds : 0,
-                              .kept = r->rounds.takes_part[i] && !both};
-        if (m->n_folds > 0) {
-            TN_TRY(match_rounds(r, r->rounds.chosen, i, &m->result));
-            m->kept = !m->result.worse;
-        }
-        explain_match(r, r->rounds.chosen, i, m);
-        if (m->kept) r->rounds.chosen = i;
+static tn_status begin_candidates(tn_reduction *r) {
+    for (int i = 0; i < r->gate.n; i++) {
+        tn_candidate *c = &r->gate.candidate[i];
+        TN_TRY(begin_honest(r, r->cfg->reduce.bootstrap, c));
+        if (r->gate.n > 1)
+            TN_TRY(tn_bootstrap_new(r->table->n_classes, TN_MATCH_RESAMPLES, (uint64_t)r->cfg->folds.seed,
+                                    &c->honest.match));
     }
     return TN_OK;
 }
 
 /* --- the passes --------------------------------------------------------------------------------------------------- */
 
-static tn_status begin_rounds(tn_reduction *r) {
-    int n = r->members.n_rounds, F = r->cfg->folds.count, K = r->table->n_classes;
-    find_common(r);
-    r->rounds.mean = calloc((size_t)n, sizeof *r->rounds.mean);
-    r->rounds.blend = calloc((size_t)n, sizeof *r->rounds.blend);
-    if (!r->rounds.mean || !r->rounds.blend) return tn_fail_memory(4096, "the rounds");
-    for (int i = 0; i < n; i++) {
-        tn_recipe *plain = &r->rounds.mean[i];
-        *plain = (tn_recipe){.kind = r->cfg->reduce.method == TN_REDUCE_GMEAN ? TN_REDUCE_GMEAN : TN_REDUCE_MEAN,
-                             .times = calloc((size_t)r->members.n_groups, sizeof *plain->times)};
-        if (!plain->times) return tn_fail_memory(4096, "the rounds");
-        for (int c = 0; c < r->members.n_groups; c++)
-            plain->times[c] = r->members.group[c].cell.round == r->members.round[i].round;
-        TN_TRY(tn_blend_new(F, K, r->cfg->reduce.bootstrap, (uint64_t)r->cfg->folds.seed, &r->rounds.blend[i]));
-        if (n > 1 && r->rounds.takes_part[i])
-            TN_TRY(tn_bootstrap_new(K, TN_MATCH_RESAMPLES, (uint64_t)r->cfg->folds.seed, &r->rounds.blend[i].match));
-        r->rounds.blend[i].whole = plain;
-        for (int f = 0; f < F; f++) r->rounds.blend[i].by_fold[f] = plain;
+/* Scores of all rounds by argmax, and the sample of rows to tune on. */
+static tn_status pass_rounds(tn_run *run, tn_reduction *r) {
+    tn_blend *blend[TN_MAX_ROUNDS + 1];
+    for (int i = 0; i < r->rounds.n_blends; i++) blend[i] = &r->rounds.blend[i];
+    tn_sample_begin(&r->counts, r->members.n_groups, r->table->n_classes, r->cfg->reduce.tune_rows, &r->tuning.sample);
+    return tn_reduce_pass(run, r, r->rounds.n_blends, blend, &r->tuning.sample, NULL);
+}
+
+/* Scores of the candidates, each fold by what was tuned on the others. written: NULL, or gets the only candidate. */
+static tn_status pass_candidates(tn_run *run, tn_reduction *r, tn_outputs *written) {
+    tn_blend *blend[TN_MAX_CANDIDATES];
+    TN_TRY(tn_agree(run, begin_candidates(r)));
+    for (int i = 0; i < r->gate.n; i++) blend[i] = &r->gate.candidate[i].honest;
+    return tn_reduce_pass(run, r, r->gate.n, blend, NULL, written);
+}
+
+static bool not_below(const tn_blend *a, const tn_blend *b) {
+    return tn_smoothed(&a->pooled) >= tn_smoothed(&b->pooled);
+}
+
+/* Take the decision away where it does not pay on rows that it was not tuned on. */
+static void give_up_decision(const tn_run *run, const tn_reduction *r, tn_candidate *c) {
+    c->decides = false;
+    for (int f = 0; f <= r->cfg->folds.count; f++) {
+        tn_recipe *x = f < r->cfg->folds.count ? &c->nested[f] : &c->final;
+        free(x->offset);
+        x->offset = NULL;
+        x->tau = 0;
     }
-    return TN_OK;
+    if (run->rank == 0)
+        tn_say("reduce: on rows that it was not tuned on, the tuned decision scores less than the most probable class: "
+               "%s is written by argmax",
+               c->what);
 }
 
-static tn_status begin_tuned(tn_reduction *r) {
-    int F = r->cfg->folds.count, K = r->table->n_classes, resamples = r->cfg->reduce.bootstrap;
-    TN_TRY(tn_blend_new(F, K, resamples, (uint64_t)r->cfg->folds.seed, &r->tuning.honest));
-    TN_TRY(tn_blend_new(F, K, resamples, (uint64_t)r->cfg->folds.seed, &r->tuning.in_sample));
-    r->tuning.honest.whole = &r->tuning.final;
-    for (int f = 0; f < F; f++) {
-        if (r->members.round[r->rounds.chosen].in_fold[f] == 0)
-            continue; /* tuned and untuned scores must be of the same rows */
-        r->tuning.honest.by_fold[f] = &r->tuning.nested[f];
-        r->tuning.in_sample.by_fold[f] = &r->tuning.final;
-    }
-    return TN_OK;
-}
-
-/* First pass: scores of all rounds, and the sample of rows to tune on. */
-static tn_status first_pass(tn_run *run, tn_reduction *r, tn_outputs *written) {
-    tn_blend *blend[TN_MAX_ROUNDS];
-    for (int i = 0; i < r->members.n_rounds; i++) blend[i] = &r->rounds.blend[i];
-    if (r->tuning.asked)
-        tn_sample_begin(&r->counts, r->members.n_groups, r->table->n_classes, r->cfg->reduce.tune_rows,
-                        &r->tuning.sample);
-    TN_TRY(tn_reduce_pass(run, r, r->members.n_rounds, blend, r->tuning.asked ? &r->tuning.sample : NULL, written));
-    return tn_agree(run, choose_round(r));
-}
-
-/* Write the chosen round untuned; its scores are known from the first pass. */
-static tn_status write_untuned(tn_run *run, tn_reduction *r, tn_outputs *written) {
+/* Write the chosen candidate; its scores are known. */
+static tn_status write_chosen(tn_run *run, tn_reduction *r, tn_outputs *written) {
+    tn_candidate *c = &r->gate.candidate[r->gate.chosen];
     tn_blend again = {.own = NULL};
     tn_status st = tn_agree(run, tn_blend_new(r->cfg->folds.count, r->table->n_classes, 0, 0, &again));
-    memcpy(again.by_fold, r->rounds.blend[r->rounds.chosen].by_fold, sizeof again.by_fold);
-    again.whole = r->rounds.blend[r->rounds.chosen].whole;
+    memcpy(again.by_fold, c->honest.by_fold, sizeof again.by_fold);
+    again.whole = c->honest.whole;
     if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&again}, NULL, written);
     tn_blend_free(&again, r->cfg->folds.count);
     return st;
 }
 
-/* The tuned ensemble is used unless its score on rows that it was not tuned on is below the untuned one. */
-static bool tuning_pays(const tn_reduction *r) {
-    tn_score a = tn_score_of(&r->tuning.honest.pooled), b = tn_score_of(&r->rounds.blend[r->rounds.chosen].pooled);
-    return !tn_score_better(&b, &a);
+/* Count the chosen candidate anew, after its decision was given up. */
+static tn_status recount(tn_run *run, tn_reduction *r) {
+    tn_candidate *c = &r->gate.candidate[r->gate.chosen];
+    tn_blend_free(&c->honest, r->cfg->folds.count);
+    TN_TRY(tn_agree(run, begin_honest(r, r->cfg->reduce.bootstrap, c)));
+    return tn_reduce_pass(run, r, 1, (tn_blend *[]){&c->honest}, NULL, NULL);
 }
 
-/* Second pass: write the chosen ensemble, and count the scores of the tuned one. */
-static tn_status second_pass(tn_run *run, tn_reduction *r, tn_outputs **written) {
-    if (!r->tuning.asked) return write_untuned(run, r, *written);
-    TN_TRY(tn_reduce_tune(run, r));
-    TN_TRY(tn_agree(run, begin_tuned(r)));
-    TN_TRY(tn_reduce_pass(run, r, 2, (tn_blend *[]){&r->tuning.in_sample, &r->tuning.honest}, NULL, *written));
-    r->tuning.used = tuning_pays(r);
+static tn_status open_anew(tn_run *run, const tn_reduction *r, tn_outputs **written) {
+    tn_outputs_drop(written);
+    return tn_outputs_open(run, r, written);
+}
+
+/* Tune weights of members, and with the prior of categories; write that. */
+static tn_status pass_tuned(tn_run *run, tn_reduction *r, tn_outputs *written) {
+    tn_candidate *best = r->tuning.best;
+    const tn_candidate *chosen = &r->gate.candidate[r->gate.chosen];
+    uint64_t seed = (uint64_t)r->cfg->folds.seed;
+    best->at = chosen->at;
+    best->first = chosen->first;
+    best->last = chosen->last;
+    best->decides = true;
+    snprintf(best->what, sizeof best->what, "%s",
+             r->cfg->reduce.method == TN_REDUCE_GREEDY ? "members of all rounds, selected" : chosen->what);
+    TN_TRY(tn_reduce_tune(run, r, 1, best, true));
+    tn_status st = begin_honest(r, r->cfg->reduce.bootstrap, best);
+    if (st == TN_OK)
+        st = tn_blend_new(r->cfg->folds.count, r->table->n_classes, r->cfg->reduce.bootstrap, seed,
+                          &r->tuning.in_sample);
+    TN_TRY(tn_agree(run, st));
+    for (int f = 0; f < r->cfg->folds.count; f++)
+        if (best->honest.by_fold[f]) r->tuning.in_sample.by_fold[f] = &best->final;
+    return tn_reduce_pass(run, r, 2, (tn_blend *[]){&r->tuning.in_sample, &best->honest}, NULL, written);
+}
+
+/* Write what was tuned, unless its score on rows that it was not tuned on is below that of the chosen rounds. */
+static tn_status write_tuned(tn_run *run, tn_reduction *r, tn_outputs **written) {
+    TN_TRY(pass_tuned(run, r, *written));
+    r->tuning.used = not_below(&r->tuning.best->honest, &r->gate.candidate[r->gate.chosen].honest);
     if (r->tuning.used) return TN_OK;
     if (run->rank == 0)
-        tn_say(
-            "reduce: on rows that it was not tuned on, the tuned ensemble scores less than the plain mean: the mean of "
-            "round %d is written",
-            r->members.round[r->rounds.chosen].round);
-    tn_outputs_drop(written);
-    TN_TRY(tn_outputs_open(run, r, written));
-    return write_untuned(run, r, *written);
+        tn_say("reduce: on rows that they were not tuned on, the tuned weights score less than the plain mean: the mean "
+               "of %s is written",
+               r->gate.candidate[r->gate.chosen].what);
+    TN_TRY(open_anew(run, r, written));
+    return write_chosen(run, r, *written);
 }
 
-/* With one round and no tuning one pass is enough, because it is known before what will be written. */
-static tn_status both_passes(tn_run *run, tn_reduction *r, tn_outputs **written) {
-    bool known = r->members.n_rounds == 1 && !r->tuning.asked;
-    if (!known) TN_TRY(first_pass(run, r, NULL));
-    TN_TRY(tn_outputs_open(run, r, written));
-    return known ? first_pass(run, r, *written) : second_pass(run, r, written);
+/* One candidate and nothing else to tune: two passes, as it is known what will be written. */
+static tn_status all_passes(tn_run *run, tn_reduction *r, tn_outputs **written) {
+    bool known = r->gate.n == 1 && !r->tuning.asked;
+    TN_TRY(pass_rounds(run, r));
+    TN_TRY(tn_reduce_tune(run, r, r->gate.n, r->gate.candidate, false));
+    if (known) TN_TRY(tn_outputs_open(run, r, written));
+    TN_TRY(pass_candidates(run, r, known ? *written : NULL));
+    TN_TRY(tn_agree(run, tn_gate_choose(r)));
+    tn_candidate *c = &r->gate.candidate[r->gate.chosen];
+    c->decides = r->cfg->reduce.decision != TN_DECISION_ARGMAX;
+    bool pays = not_below(&c->honest, &r->rounds.blend[c->at]);
+    if (known && pays) return TN_OK;
+    if (!pays) give_up_decision(run, r, c);
+    if (!pays) TN_TRY(recount(run, r));
+    TN_TRY(open_anew(run, r, written));
+    return r->tuning.asked ? write_tuned(run, r, written) : write_chosen(run, r, *written);
 }
 
 /* --- identity and the stage --------------------------------------------------------------------------------------- */
@@ -250,9 +256,8 @@ static void hash_pairs(const tn_confusion *c, tn_hash *h) {
 static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HEX_BYTES]) {
     tn_hash *h = tn_hash_new();
     tn_hash_text(h, outputs);
-    for (int i = 0; i <= r->members.n_rounds; i++) {
-        const tn_blend *b = i < r->members.n_rounds ? &r->rounds.blend[i] : &r->tuning.honest;
-        if (!b->own) continue; /* not used: nothing was tuned */
+    for (int i = 0; i <= r->rounds.n_blends; i++) {
+        const tn_blend *b = i < r->rounds.n_blends ? &r->rounds.blend[i] : &tn_written(r)->honest;
         hash_pairs(&b->own_pairs, h);
         hash_pairs(&b->test_pairs, h);
     }
@@ -260,35 +265,54 @@ static void digest_of(const tn_reduction *r, const char *outputs, char out[TN_HE
     tn_hash_free(&h);
 }
 
+static void candidate_free(tn_candidate *c, int n_folds) {
+    for (int f = 0; f < n_folds; f++) tn_recipe_free(&c->nested[f]);
+    tn_recipe_free(&c->final);
+    tn_blend_free(&c->honest, n_folds);
+}
+
 void tn_reduce_release(tn_reduction *r) {
-    for (int i = 0; r->rounds.mean && r->rounds.blend && i < r->members.n_rounds; i++) {
-        free(r->rounds.mean[i].times);
-        tn_blend_free(&r->rounds.blend[i], r->cfg->folds.count);
+    int F = r->cfg->folds.count;
+    for (int i = 0; r->rounds.mean && r->rounds.blend && i < r->rounds.n_blends; i++) {
+        tn_recipe_free(&r->rounds.mean[i]);
+        tn_blend_free(&r->rounds.blend[i], F);
     }
-    for (int f = 0; f < TN_MAX_FOLDS; f++) free(r->tuning.nested[f].times);
-    free(r->tuning.final.times);
-    tn_blend_free(&r->tuning.honest, r->cfg->folds.count);
-    tn_blend_free(&r->tuning.in_sample, r->cfg->folds.count);
+    for (int i = 0; r->gate.candidate && i < r->gate.n; i++) candidate_free(&r->gate.candidate[i], F);
+    if (r->tuning.best) candidate_free(r->tuning.best, F);
+    tn_blend_free(&r->tuning.in_sample, F);
     tn_sample_free(&r->tuning.sample);
+    free(r->gate.candidate);
+    free(r->tuning.best);
     free(r->rounds.mean);
     free(r->rounds.blend);
     free(r->counts.prior.n);
     free(r->counts.prior.of_class);
 }
 
+static tn_status find_foreign(tn_reduction *r) {
+    for (int i = 0; i < r->members.n_rounds; i++) {
+        int round = r->members.round[i].round;
+        if (round > 0) TN_TRY(tn_filter_foreign(r->cfg, round, &r->foreign[round]));
+    }
+    return TN_OK;
+}
+
 static tn_status reduce_anew(tn_run *run, tn_reduction *r, const char *folder, const tn_done *done) {
     char outputs[TN_HEX_BYTES], digest[TN_HEX_BYTES];
     tn_outputs *written = NULL;
     const tn_cfg *cfg = r->cfg;
-    r->tuning.asked = cfg->reduce.method == TN_REDUCE_GREEDY || cfg->reduce.offsets || cfg->reduce.category_prior > 0;
-    tn_status st = tn_members_open(run, cfg, r->table, &r->members);
+    r->tuning.asked = cfg->reduce.method == TN_REDUCE_GREEDY || cfg->reduce.category_prior > 0;
+    r->tuning.best = calloc(1, sizeof *r->tuning.best);
+    tn_status st = tn_agree(run, r->tuning.best ? TN_OK : tn_fail_memory(sizeof *r->tuning.best, "the ensemble"));
+    if (st == TN_OK) st = tn_members_open(run, cfg, r->table, &r->members);
     if (st == TN_OK) st = tn_reduce_count(run, r);
     if (st == TN_OK) st = tn_agree(run, begin_rounds(r));
-    if (st == TN_OK) st = both_passes(run, r, &written);
+    if (st == TN_OK) st = all_passes(run, r, &written);
     if (st == TN_OK) st = tn_outputs_publish(run, written, outputs);
     tn_outputs_drop(&written);
     if (st == TN_OK && run->rank == 0) {
-        st = tn_reduce_metrics(r);
+        st = find_foreign(r);
+        if (st == TN_OK) st = tn_reduce_metrics(r);
         if (st == TN_OK) st = tn_reduce_spec(r, folder);
         digest_of(r, outputs, digest);
         if (st == TN_OK)

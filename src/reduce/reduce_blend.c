@@ -44,6 +44,13 @@ static void add_counts(tn_run *run, tn_counts *c) {
     tn_sum(run, 3 * (int64_t)c->K, c->n);
 }
 
+static void add_calibration(tn_run *run, tn_calibration *c) {
+    tn_sum(run, TN_CALIBRATION_BINS, c->n);
+    tn_sum(run, TN_CALIBRATION_BINS, c->right);
+    tn_sum(run, TN_CALIBRATION_BINS, c->confidence);
+    tn_sum(run, 1, &c->nll);
+}
+
 /* n_of (R): the length of each rank's list. */
 static tn_status gather_lists(tn_run *run, const int64_t *n_of, const void *list, size_t size, const char *what,
                               int64_t *n_all_out, void **all_out) {
@@ -120,6 +127,10 @@ tn_status tn_blend_sum(tn_run *run, int n_folds, tn_blend *b) {
     add_counts(run, &b->pooled);
     add_counts(run, &b->pooled_truth);
     add_counts(run, &b->whole_test);
+    for (int i = 0; i < 2; i++) {
+        add_calibration(run, &b->own_calibration[i]);
+        add_calibration(run, &b->test_calibration[i]);
+    }
     TN_TRY(add_pairs(run, &b->own_pairs));
     TN_TRY(add_pairs(run, &b->test_pairs));
     TN_TRY(add_spread(run, &b->match, true));

@@ -57,6 +57,7 @@ tn_status tn_reduce_count(tn_run *run, tn_reduction *r) {
     if (st != TN_OK) return st;
     tn_sum(run, TN_MAX_CLASSES, c->trainable);
     tn_sum(run, 1, &c->predicted);
+    tn_shares_of(r->table->n_classes, c);
     if (!c->prior.level) return TN_OK;
     int64_t n_counts = (int64_t)r->cfg->folds.count * r->table->n_classes;
     tn_sum(run, n_counts, c->prior.of_class);
@@ -90,26 +91,38 @@ void tn_prior_log(const tn_prior *p, int n_folds, int K, int32_t value, int fold
     }
 }
 
-/* --- recipes ------------------------------------------------------------------------------------------------------ */
-
-/* Apply offsets and prior to a whole row. */
-static void tune_whole(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
-                       float *p) {
-    double score[TN_WHOLE_CLASSES] = {0}, most = -INFINITY, total = 0;
-    if (counts->prior.level) tn_prior_log(&counts->prior, n_folds, K, value, fold, -1, score);
+void tn_prior_apply(const tn_prior *prior, int n_folds, int K, int32_t value, int fold, int other_fold, float *p) {
+    double score[TN_WHOLE_CLASSES], most = -INFINITY, total = 0;
+    tn_prior_log(prior, n_folds, K, value, fold, other_fold, score);
     for (int k = 0; k < K; k++) {
-        score[k] += tn_log_p(p[k]) + r->offset[k];
+        score[k] += tn_log_p(p[k]);
         most = fmax(most, score[k]);
     }
     for (int k = 0; k < K; k++) total += score[k] = exp(score[k] - most);
     for (int k = 0; k < K; k++) p[k] = (float)(score[k] / total);
 }
 
-void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
-                    float *p) {
-    if (!r->tuned) return;
-    if (tn_prow_whole(K))
-        tune_whole(r, counts, n_folds, fold, value, K, p);
-    else
-        tn_prow_offset(K, r->offset, p);
+/* --- recipes ------------------------------------------------------------------------------------------------------ */
+
+void tn_shares_of(int K, tn_table_counts *counts) {
+    double all = 0;
+    for (int k = 0; k < K; k++) all += (double)counts->trainable[k];
+    for (int k = 0; k < K; k++)
+        counts->log_share[k] = log(fmax((double)counts->trainable[k], 1) / fmax(all, 1));
+}
+
+int tn_recipe_decide(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
+                     float *p) {
+    if (r->prior && counts->prior.level) tn_prior_apply(&counts->prior, n_folds, K, value, fold, -1, p);
+    return tn_prow_decide(K, p, r->offset);
+}
+
+void tn_recipe_temper(const tn_recipe *r, int K, float *p) {
+    if (r->temperature > 0) tn_prow_temper(K, 1 / r->temperature, p);
+}
+
+void tn_recipe_free(tn_recipe *r) {
+    free(r->times);
+    free(r->offset);
+    *r = (tn_recipe){.times = NULL};
 }

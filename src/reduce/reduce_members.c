@@ -243,7 +243,6 @@ tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_spec *chosen, b
     int n = chosen->n_members;
     *out = (tn_members){.group = calloc((size_t)n, sizeof *out->group), .n_rounds = 1};
     tn_round_members *r = &out->round[0];
-    r->round = chosen->round;
     tn_cell *cell = calloc((size_t)n, sizeof *cell);
     uint8_t *there = calloc((size_t)n, 1);
     tn_status st = out->group && cell && there ? TN_OK : tn_fail_memory((size_t)n * 64, "the members");

@@ -25,21 +25,26 @@ static tn_status take_counts(tn_reduction *r) {
 
 static tn_status take_recipe(tn_reduction *r) {
     const tn_spec *c = r->given;
-    r->tuning.final = (tn_recipe){.kind = c->kind, .tuned = c->tuned};
-    memcpy(r->tuning.final.offset, c->offset, sizeof c->offset);
-    r->tuning.final.times = calloc((size_t)r->members.n_groups, sizeof *r->tuning.final.times);
-    r->rounds.blend = calloc(1, sizeof *r->rounds.blend);
-    r->rounds.mean = calloc(1, sizeof *r->rounds.mean);
-    if (!r->tuning.final.times || !r->rounds.blend || !r->rounds.mean) return tn_fail_memory(4096, "the members");
+    size_t n_bytes = (size_t)c->n_classes * sizeof(double);
+    r->gate = (tn_gate){.n = 1, .candidate = calloc(1, sizeof *r->gate.candidate)};
+    if (!r->gate.candidate) return tn_fail_memory(4096, "the members");
+    tn_recipe *final = &r->gate.candidate[0].final;
+    snprintf(r->gate.candidate[0].what, sizeof r->gate.candidate[0].what, "%s", c->what);
+    *final = (tn_recipe){.kind = c->kind, .prior = c->prior_level > 0, .tau = c->tau, .temperature = c->temperature};
+    final->times = calloc((size_t)r->members.n_groups, sizeof *final->times);
+    final->offset = c->decides ? malloc(n_bytes) : NULL;
+    if (!final->times || (c->decides && !final->offset)) return tn_fail_memory(n_bytes, "the members");
+    if (c->decides) memcpy(final->offset, c->offset, n_bytes);
     for (int i = 0; i < c->n_members; i++)
         for (int d = 0; d < r->members.n_groups; d++) {
             const tn_cell *have = &r->members.group[d].cell, *cell = &c->member[i].cell;
             if (have->round == cell->round && have->size_px == cell->size_px && have->seed == cell->seed)
-                r->tuning.final.times[d] = c->member[i].times;
+                final->times[d] = c->member[i].times;
         }
+    tn_blend *blend = &r->gate.candidate[0].honest;
     TN_TRY(tn_blend_new(r->cfg->folds.count, c->n_classes, r->cfg->reduce.bootstrap, (uint64_t)r->cfg->folds.seed,
-                        &r->rounds.blend[0]));
-    r->rounds.blend[0].whole = &r->tuning.final;
+                        blend));
+    blend->whole = final;
     return TN_OK;
 }
 
@@ -90,7 +95,7 @@ static tn_status write_new(tn_run *run, tn_reduction *r, char outputs_out[TN_HEX
     TN_TRY(tn_agree(run, st));
     TN_TRY(count_rows(run, r));
     st = tn_outputs_open(run, r, &written);
-    if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&r->rounds.blend[0]}, NULL, written);
+    if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&r->gate.candidate[0].honest}, NULL, written);
     if (st == TN_OK) st = tn_outputs_publish(run, written, outputs_out);
     tn_outputs_drop(&written);
     return st;

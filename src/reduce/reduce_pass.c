@@ -27,7 +27,7 @@ typedef struct {
     double **all;                 /* (n_blends): block_rows sums over folds, only for rows with fold -1 */
     int *n_all;                   /* (n_blends): number of members in these sums */
     float *p_out;                 /* block_rows rows of the last blend */
-    uint8_t *known;               /* (block_rows) */
+    int32_t *decided;             /* (block_rows): their classes; -1: no prediction */
     int n_draws;                  /* largest number of resamples of a blend; all blends use the same first ones */
     uint8_t *w;                   /* (n_draws): how often each resample takes the row */
 } pass;
@@ -54,13 +54,13 @@ static tn_status allocate(pass *x) {
     x->all = calloc((size_t)x->n_blends, sizeof *x->all);
     x->n_all = calloc((size_t)x->n_blends, sizeof *x->n_all);
     x->p_out = malloc(floats * sizeof *x->p_out);
-    x->known = malloc(n);
+    x->decided = malloc(n * sizeof *x->decided);
     for (int b = 0; b < x->n_blends; b++) {
         int most = x->blend[b]->match.n > x->blend[b]->own_spread.n ? x->blend[b]->match.n : x->blend[b]->own_spread.n;
         x->n_draws = most > x->n_draws ? most : x->n_draws;
     }
     x->w = malloc((size_t)x->n_draws + 1);
-    bool ok = x->mine && x->read && x->p && x->sum && x->one && x->all && x->n_all && x->p_out && x->known && x->w;
+    bool ok = x->mine && x->read && x->p && x->sum && x->one && x->all && x->n_all && x->p_out && x->decided && x->w;
     for (int c = 0; ok && c < n_groups; c++) ok = (x->p[c] = malloc(floats * sizeof **x->p)) != NULL;
     for (int b = 0; ok && b < x->n_blends; b++) {
         x->one[b] = malloc(floats * sizeof **x->one);
@@ -77,7 +77,7 @@ static void release(pass *x) {
         free(x->one[b]);
         free(x->all[b]);
     }
-    void *all[] = {x->mine, x->read, x->p, x->sum, x->one, x->all, x->n_all, x->p_out, x->known, x->w};
+    void *all[] = {x->mine, x->read, x->p, x->sum, x->one, x->all, x->n_all, x->p_out, x->decided, x->w};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     tn_rows_free(&x->rows);
 }
@@ -127,45 +127,55 @@ static bool is_judged_test(const pass *x, int64_t i) {
     return x->rows.is_test[i] && x->rows.label[i] >= 0;
 }
 
-/* The predicted class of row i, after the recipe's offsets and prior have been applied to p. */
-static int label_of(const pass *x, const tn_recipe *recipe, int fold, int64_t i, float *p) {
-    int K = x->r->table->n_classes;
-    tn_recipe_tune(recipe, &x->r->counts, x->r->cfg->folds.count, fold, category_of(x, i), K, p);
-    return tn_prow_argmax(K, p);
+static int decide(const pass *x, const tn_recipe *recipe, int fold, int64_t i, float *p) {
+    return tn_recipe_decide(recipe, &x->r->counts, x->r->cfg->folds.count, fold, category_of(x, i),
+                            x->r->table->n_classes, p);
 }
 
-static void keep(pass *x, int b, int64_t i, const float *p) {
+/* Give the row of the last blend on, with its recipe's temperature. */
+static void keep(pass *x, int b, int64_t i, int predicted, const float *p) {
     int W = tn_prow_width(x->r->table->n_classes);
     if (b != x->n_blends - 1) return;
     memcpy(x->p_out + i * W, p, (size_t)W * sizeof *p);
-    x->known[i] = 1;
+    x->decided[i] = predicted;
+}
+
+/* Change the temperature of p. label: that of a row which is scored, or -1. */
+static void calibrate(const pass *x, const tn_recipe *recipe, int label, float *p, tn_calibration c[2]) {
+    int K = x->r->table->n_classes;
+    if (label >= 0) tn_calibration_add(&c[0], K, p, label);
+    tn_recipe_temper(recipe, K, p);
+    if (label >= 0) tn_calibration_add(&c[1], K, p, label);
 }
 
 static tn_status judge_own(pass *x, int b, int f, int64_t i, float *p) {
     tn_blend *blend = x->blend[b];
-    int predicted = label_of(x, blend->by_fold[f], f, i, p);
-    tn_counts_add(&blend->own[f], x->rows.label[i], predicted);
-    tn_counts_add(&blend->pooled, x->rows.label[i], predicted);
-    TN_TRY(tn_confusion_add(&blend->own_pairs, x->rows.label[i], predicted));
-    TN_TRY(tn_bootstrap_add(&blend->own_spread, x->rows.component[i], x->w, x->rows.label[i], predicted));
+    const tn_recipe *recipe = blend->by_fold[f];
+    int label = x->rows.label[i], predicted = decide(x, recipe, f, i, p);
+    calibrate(x, recipe, label, p, blend->own_calibration);
+    tn_counts_add(&blend->own[f], label, predicted);
+    tn_counts_add(&blend->pooled, label, predicted);
+    TN_TRY(tn_confusion_add(&blend->own_pairs, label, predicted));
+    TN_TRY(tn_bootstrap_add(&blend->own_spread, x->rows.component[i], x->w, label, predicted));
     if (blend->match.n > 0 && x->r->rounds.in_common[f])
-        TN_TRY(tn_bootstrap_add(&blend->match, x->rows.component[i], x->w, x->rows.label[i], predicted));
+        TN_TRY(tn_bootstrap_add(&blend->match, x->rows.component[i], x->w, label, predicted));
     if (x->rows.truth[i] >= 0) tn_counts_add(&blend->pooled_truth, x->rows.truth[i], predicted);
-    keep(x, b, i, p);
+    keep(x, b, i, predicted, p);
     return TN_OK;
 }
 
 /* Score a row with fold -1 by the members of one fold. */
 static void judge_part(pass *x, int b, int f, int64_t i, float *p) {
     if (is_judged_test(x, i))
-        tn_counts_add(&x->blend[b]->test[f], x->rows.label[i], label_of(x, x->blend[b]->whole, -1, i, p));
+        tn_counts_add(&x->blend[b]->test[f], x->rows.label[i], decide(x, x->blend[b]->whole, -1, i, p));
 }
 
 /* Score a row with fold -1 by the members of all folds. */
 static tn_status judge_whole(pass *x, int b, int64_t i, float *p) {
     tn_blend *blend = x->blend[b];
-    int predicted = label_of(x, blend->whole, -1, i, p);
-    keep(x, b, i, p);
+    int predicted = decide(x, blend->whole, -1, i, p);
+    calibrate(x, blend->whole, is_judged_test(x, i) ? x->rows.label[i] : -1, p, blend->test_calibration);
+    keep(x, b, i, predicted, p);
     if (!is_judged_test(x, i)) return TN_OK;
     tn_counts_add(&blend->whole_test, x->rows.label[i], predicted);
     TN_TRY(tn_confusion_add(&blend->test_pairs, x->rows.label[i], predicted));
@@ -242,7 +252,7 @@ static void draw(pass *x, int64_t i) {
 }
 
 static tn_status judge_stretch(pass *x, int f, stretch s) {
-    bool says[TN_MAX_ROUNDS] = {false};
+    bool says[TN_MAX_ROUNDS + 1] = {false};
     int W = tn_prow_width(x->r->table->n_classes);
     for (int b = 0; b < x->n_blends; b++) says[b] = combine(x, b, f, s);
     for (int64_t j = s.first; j < s.first + s.n; j++) {
@@ -286,7 +296,7 @@ static tn_status judge_all(pass *x) {
 static tn_status judge_block(pass *x) {
     size_t n = (size_t)x->rows.n, sum_width = (size_t)tn_psum_width(x->r->table->n_classes);
     for (int b = 0; b < x->n_blends; b++) memset(x->all[b], 0, n * sum_width * sizeof **x->all);
-    memset(x->known, 0, n);
+    for (size_t i = 0; i < n; i++) x->decided[i] = -1;
     for (int f = 0; f < x->r->cfg->folds.count; f++) TN_TRY(judge_fold(x, f));
     return judge_all(x);
 }
@@ -347,7 +357,7 @@ static tn_status waves(tn_run *run, pass *x, tn_outputs *written) {
         if (st != TN_OK) break;
         find_places(run, x, before_wave);
         st = tn_agree(run, judge_block(x));
-        if (st == TN_OK && written) st = tn_outputs_add(run, written, &x->rows, x->p_out, x->known);
+        if (st == TN_OK && written) st = tn_outputs_add(run, written, &x->rows, x->p_out, x->decided);
         int64_t done = (wave + 1) * run->n_ranks * x->block_rows;
         if (run->rank == 0) tn_progress_at(&bar, done < N ? done : N, NULL);
     }

@@ -1,12 +1,13 @@
 /*
  * reduce_priv.h - shared by reduce.c (the stage), reduce_new.c (the stage for new images), reduce_members.c (which predictions
  * are combined), reduce_blend.c (scores, and lists and sums over ranks), reduce_pass.c (one pass over all rows), reduce_sample.c (rows
- * to tune on), reduce_tune.c (weights and offsets), reduce_write.c (files that grow with N), reduce_json.c (metrics.json),
- * reduce_spec.c (reduce/ensemble.json).
+ * to tune on), reduce_tune.c (weights, decisions, temperatures), reduce_gate.c (which rounds are used), reduce_write.c (files that grow
+ * with N), reduce_json.c and reduce_json_choice.c (metrics.json), reduce_spec.c (reduce/ensemble.json).
  *
  * A *member group* (tn_member_group) is a combination of round, image size and seed: F cells, one per fold. A *recipe* says how the
- * predictions of a row by all member groups are combined into one. A *blend* is what gets a score: a recipe per fold for
- * out-of-fold rows, and one for rows that no model was trained on.
+ * predictions of a row by all member groups are combined into one, and how its class is decided. A *blend* is what gets a score: a
+ * recipe per fold for out-of-fold rows, and one for rows that no model was trained on. A *candidate* is an ensemble that may be written,
+ * with what was tuned for it on the other folds, and on all.
  * The rows are processed in waves: in wave w rank r takes block w R + r. Rank 0 receives the results in the order of rows and
  * writes all files. Scores are counts. So no result depends on R.
  */
@@ -20,6 +21,7 @@
 #include "predict/pred.h"
 #include "reduce/reduce.h"
 #include "score/bootstrap.h"
+#include "score/calibration.h"
 #include "score/match.h"
 #include "score/metric.h"
 #include "store/done.h"
@@ -74,6 +76,7 @@ typedef struct {
 typedef struct {
     int64_t trainable[TN_MAX_CLASSES]; /* rows with a fold, by class */
     int64_t predicted;                 /* rows with fold -1, which ensemble.h5 contains */
+    double log_share[TN_MAX_CLASSES]; /* log of the class's share of trainable; a class without rows counts as one row */
     tn_prior prior;
 } tn_table_counts;
 
@@ -82,8 +85,10 @@ typedef struct {
 typedef struct {
     tn_reduce_kind kind; /* mean or gmean */
     int *times;          /* (n_groups): weights of the member groups */
-    double offset[TN_MAX_CLASSES];
-    bool tuned; /* offsets and prior apply */
+    bool prior;          /* the prior of categories applies */
+    double tau;          /* reduce.decision = prior: offset is -tau log_share; else 0 */
+    double *offset;      /* (K), added to log p where the class is decided; NULL: the most probable one */
+    double temperature;  /* of the probabilities that are written; nothing is decided by it. 0: as they are */
 } tn_recipe;
 
 typedef struct {
@@ -94,6 +99,7 @@ typedef struct {
         whole_test;                       /* out-of-fold rows; the same by the truth column; test rows by all members */
     tn_confusion own_pairs, test_pairs;   /* the rows of pooled, of whole_test */
     tn_bootstrap own_spread, test_spread; /* resamples of out-of-fold rows, of test rows */
+    tn_calibration own_calibration[2], test_calibration[2]; /* with temperature 1, with the recipe's */
     tn_bootstrap match; /* out-of-fold rows of the folds that all rounds have, to compare rounds; n 0: not counted */
 } tn_blend;
 
@@ -126,47 +132,70 @@ tn_status tn_sample_add(tn_sample *s, int64_t row, int32_t label, int fold, int3
 tn_status tn_sample_gather(tn_run *run, tn_sample *s);
 void tn_sample_free(tn_sample *s);
 
-/* If the recipe is tuned, apply its offsets and prior to the prediction p, a row (tn_prow_offset if it is of largest values; then there is
- * no prior). The prior is computed without the labels of
- * `fold` (-1: with all). */
-void tn_recipe_tune(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
-                    float *p);
+/* Decide the class of the prediction p, a row, in this order: the prior of categories, if the recipe has it, changes p (computed without
+ * the labels of `fold`; -1: with all); the class is the one with the largest log p + offset. The temperature comes after that
+ * (tn_recipe_temper), so that it changes no decision. */
+int tn_recipe_decide(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,
+                     float *p);
+void tn_recipe_temper(const tn_recipe *r, int K, float *p);
+/* Set log_share from trainable. */
+void tn_shares_of(int K, tn_table_counts *counts);
 /* For up to TN_WHOLE_CLASSES classes: the logarithm of the factors (K) by which the prior of a category value changes p:
  * (n_vk + s q_k) / (n_v + s) / q_k, where n_v and n_vk count training labels with that value (and of class k), q_k is the share of
  * class k, and s is reduce.prior_count. Labels of two folds are left out (-1: none). */
 void tn_prior_log(const tn_prior *p, int n_folds, int K, int32_t value, int fold, int other_fold, double *out);
+/* Change the whole row p by these factors. */
+void tn_prior_apply(const tn_prior *prior, int n_folds, int K, int32_t value, int fold, int other_fold, float *p);
 
 /* --- the reduction ------------------------------------------------------------------------------------------------ */
 
 typedef struct tn_outputs tn_outputs;
 
-/* A comparison of a later round with the one chosen before it. */
+/* Every round as an ensemble of its own, and two of them pooled, if there are two to compare: all by argmax. */
 typedef struct {
-    int older, newer;       /* numbers of the rounds */
-    int n_folds;            /* common folds; 0: not compared */
-    tn_match_result result; /* if they were compared */
-    bool kept;              /* the newer round is chosen */
-    char why[320];
-} tn_round_match;
-
-/* Every round as an ensemble of its own, and which one is chosen. */
-typedef struct {
-    tn_recipe *mean;                /* (n_rounds): the plain mean of a round's members */
-    tn_blend *blend;                /* (n_rounds) */
+    int n_blends;                   /* n_rounds, or one more: pooled */
+    tn_recipe *mean;                /* (n_blends): the plain mean of the members */
+    tn_blend *blend;                /* (n_blends) */
     bool takes_part[TN_MAX_ROUNDS]; /* has the round enough members to be compared with others? */
     bool in_common[TN_MAX_FOLDS];   /* has every round that takes part members of this fold? */
-    int chosen;                     /* index of the chosen round */
-    int n_matches;
-    tn_round_match match[TN_MAX_ROUNDS - 1];
+    int n_common;
 } tn_reduce_rounds;
 
-/* The chosen round with tuned weights and offsets. */
 typedef struct {
-    bool asked; /* the job file asks for tuning */
-    bool used;  /* the tuned ensemble is written: its honest score is not below the untuned one (tn_score_better) */
-    tn_sample sample;
+    int at;                                /* rounds.mean, rounds.blend: its members with equal weights, by argmax */
+    int first, last;                       /* numbers of its rounds */
+    char what[64];                         /* "round 1", "rounds 0 and 1 pooled" */
+    int64_t n_rows;                        /* of the sample, that it was tuned on */
     tn_recipe final, nested[TN_MAX_FOLDS]; /* tuned on all folds; on all folds but one */
-    tn_blend honest, in_sample; /* honest: nested by fold, final for other rows; in sample: final for all rows */
+    tn_blend honest;                       /* nested by fold, final for other rows */
+    bool decides; /* the tuned decision is used: its honest score is not below that of argmax (smoothed) */
+} tn_candidate;
+
+enum { TN_MAX_CANDIDATES = 3 };
+
+/* A candidate's comparison with the first one, on the out-of-fold rows of the folds that all rounds have. */
+typedef struct {
+    tn_score score;
+    double smoothed;
+    tn_interval gmean, macro, accuracy;     /* of the difference to the first one */
+    bool better, macro_worse, accuracy_worse; /* smoothed score above; interval below 0 */
+} tn_comparison;
+
+/* Which rounds are used (reduce_gate.c). */
+typedef struct {
+    int n, chosen;
+    tn_candidate *candidate;                    /* (TN_MAX_CANDIDATES): the first round, the newest one, both pooled; or one round */
+    tn_comparison compared[TN_MAX_CANDIDATES];  /* if n > 1 */
+    char why[512], left_out[640];               /* left_out: rounds that take no part, a line each */
+} tn_gate;
+
+/* The chosen rounds with tuned weights, or the prior of categories. */
+typedef struct {
+    bool asked; /* the job file asks for it */
+    bool used;  /* it is written: its honest score is not below that of the chosen candidate (smoothed) */
+    tn_sample sample;
+    tn_candidate *best;
+    tn_blend in_sample; /* final for all rows */
 } tn_reduce_tuning;
 
 typedef struct {
@@ -175,7 +204,9 @@ typedef struct {
     tn_members members;
     tn_table_counts counts;
     tn_reduce_rounds rounds;
+    tn_gate gate;
     tn_reduce_tuning tuning;
+    bool foreign[TN_MAX_ROUNDS];      /* on rank 0: did a filter by given posteriors make the round's labels? */
     const tn_spec *given;             /* for new images: the ensemble chosen before; else NULL */
     int64_t n_unknown[TN_MAX_LEVELS]; /* for new images: usable rows whose category value is unknown to the models */
 } tn_reduction;
@@ -190,13 +221,25 @@ tn_status tn_reduce_count(tn_run *run, tn_reduction *r);
 tn_status tn_reduce_pass(tn_run *run, tn_reduction *r, int n_blends, tn_blend *const *blend, tn_sample *sample,
                          tn_outputs *written);
 
-/* Tune final and nested on the sample. Collective. */
-tn_status tn_reduce_tune(tn_run *run, tn_reduction *r);
+/* Tune final and nested of n candidates on the sample. weights: the weights of members and the prior of categories, too. Collective. */
+tn_status tn_reduce_tune(tn_run *run, tn_reduction *r, int n, tn_candidate *candidate, bool weights);
+
+/* reduce_gate.c. Which rounds can be compared, and on which folds. Local. */
+void tn_gate_find_common(tn_reduction *r);
+/* Make the candidates' list, whose honest blends still have no recipes. Local. */
+tn_status tn_gate_begin(tn_reduction *r);
+/* Compare the candidates by their honest blends and choose one. Local; the same on every rank. */
+tn_status tn_gate_choose(tn_reduction *r);
+/* The candidate that is written. */
+const tn_candidate *tn_written(const tn_reduction *r);
+/* Has a plain blend, an index of rounds.mean, members of the fold? */
+bool tn_has_fold(const tn_reduction *r, int at, int fold);
+int tn_member_count(const tn_reduction *r, const tn_recipe *recipe); /* cells with predictions */
 
 /* reduce_write.c: ensemble.h5, submission.csv, and ledger.csv if no filter made one. Collective; rank 0 writes. */
 tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out);
-/* Add this rank's block of a wave. p: n rows; known (n): has the row a prediction? */
-tn_status tn_outputs_add(tn_run *run, tn_outputs *o, const tn_rows *rows, const float *p, const uint8_t *known);
+/* Add this rank's block of a wave. p: n rows; decided (n): their classes; -1: the row has no prediction. */
+tn_status tn_outputs_add(tn_run *run, tn_outputs *o, const tn_rows *rows, const float *p, const int32_t *decided);
 tn_status tn_outputs_publish(tn_run *run, tn_outputs *o, char digest_out[TN_HEX_BYTES]);
 void tn_outputs_drop(tn_outputs **o); /* removes files that are not published */
 
@@ -204,11 +247,23 @@ void tn_outputs_drop(tn_outputs **o); /* removes files that are not published */
 tn_status tn_reduce_metrics(const tn_reduction *r);
 tn_status tn_reduce_metrics_new(const tn_reduction *r); /* for new images */
 
+/* reduce_json_choice.c, for reduce_json.c. tn_score_json: spread NULL: without intervals and, of more than TN_WHOLE_CLASSES classes, without F1
+ * values. */
+json_t *tn_score_json(const tn_table *t, const tn_counts *c, const tn_bootstrap *spread);
+json_t *tn_confusion_json(const tn_table *t, const tn_confusion *c);
+json_t *tn_gate_json(const tn_reduction *r);
+json_t *tn_submitted_json(const tn_reduction *r);
+json_t *tn_decision_json(const tn_reduction *r);
+json_t *tn_tuned_json(const tn_reduction *r);
+json_t *tn_calibration_json(const tn_calibration c[2]);
+json_t *tn_caveats_json(const tn_reduction *r, int last_round, bool tuned);
+
 /* reduce_spec.c: folder/ensemble.json (ensemble_spec.h). Local, rank 0. */
 tn_status tn_reduce_spec(const tn_reduction *r, const char *folder);
 
 /* reduce.c: write "NAME DIGEST" to f if the folder is done. */
 tn_status tn_reduce_put_digest(FILE *f, const char *folder, const char *name);
+void tn_recipe_free(tn_recipe *r);
 void tn_reduce_release(tn_reduction *r);
 
 #endif

@@ -36,7 +36,7 @@ static json_t *labels_json(const tn_prior *p, int n_folds, int K) {
 
 static json_t *prior_json(const tn_reduction *r) {
     const tn_prior *p = &r->counts.prior;
-    if (p->level == 0 || !r->tuning.used) return json_null();
+    if (p->level == 0 || !tn_written(r)->final.prior) return json_null();
     return json_pack("{s:i,s:f,s:o}", "level", p->level, "count", p->count, "labels",
                      labels_json(p, r->cfg->folds.count, r->table->n_classes));
 }
@@ -44,7 +44,7 @@ static json_t *prior_json(const tn_reduction *r) {
 /* The values of the category columns that the models or the prior use. */
 static tn_status categories_json(const tn_reduction *r, json_t *levels) {
     int n = r->cfg->model.metadata_levels;
-    if (r->tuning.used && r->counts.prior.level > n) n = r->counts.prior.level;
+    if (tn_written(r)->final.prior && r->counts.prior.level > n) n = r->counts.prior.level;
     for (int m = 0; m < n; m++) {
         json_t *names = json_array();
         char **name = NULL;
@@ -57,18 +57,18 @@ static tn_status categories_json(const tn_reduction *r, json_t *levels) {
 }
 
 static json_t *all_json(const tn_reduction *r, const char *settings, json_t *levels) {
-    const tn_recipe *recipe = r->tuning.used ? &r->tuning.final : &r->rounds.mean[r->rounds.chosen];
+    const tn_recipe *recipe = &tn_written(r)->final;
     json_t *classes = json_array(), *labels = json_array(), *offsets = json_array();
     for (int k = 0; k < r->table->n_classes; k++) {
         json_array_append_new(classes, json_string(r->table->class_name[k]));
         json_array_append_new(labels, json_integer(r->counts.trainable[k]));
-        json_array_append_new(offsets, json_real(recipe->offset[k]));
+        json_array_append_new(offsets, json_real(recipe->offset ? recipe->offset[k] : 0));
     }
-    return json_pack("{s:s,s:s,s:o,s:o,s:i,s:s,s:b,s:o,s:o,s:O,s:o}", "format", "tenfold ensemble 1", "settings",
-                     settings, "classes", classes, "labels", labels, "round", r->members.round[r->rounds.chosen].round,
-                     "mean", recipe->kind == TN_REDUCE_GMEAN ? "geometric" : "arithmetic", "tuned", (int)recipe->tuned,
-                     "offsets", offsets, "members", members_json(r, recipe), "categories", levels, "prior",
-                     prior_json(r));
+    return json_pack("{s:s,s:s,s:o,s:o,s:s,s:s,s:b,s:f,s:o,s:f,s:o,s:O,s:o}", "format", "tenfold ensemble 2",
+                     "settings", settings, "classes", classes, "labels", labels, "what", tn_written(r)->what, "mean",
+                     recipe->kind == TN_REDUCE_GMEAN ? "geometric" : "arithmetic", "decides", recipe->offset != NULL,
+                     "tau", recipe->tau, "offsets", offsets, "temperature", recipe->temperature, "members",
+                     members_json(r, recipe), "categories", levels, "prior", prior_json(r));
 }
 
 tn_status tn_reduce_spec(const tn_reduction *r, const char *folder) {

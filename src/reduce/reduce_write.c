@@ -30,7 +30,8 @@ struct tn_outputs {
     float shares[TN_PROW_MOST]; /* a row (score/prow.h) */
     int64_t n_here, room;       /* rows with fold -1 of this rank's block, or of the block that rank 0 received */
     int64_t *row;
-    float *p; /* rows */
+    int32_t *label; /* as decided */
+    float *p;       /* rows */
 };
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
@@ -54,16 +55,17 @@ static tn_status open_table(const tn_cfg *cfg, const char *name, table_file *t) 
 
 static tn_status open_ensemble(tn_outputs *o) {
     const tn_reduction *r = o->r;
-    const tn_round_members *m = &r->members.round[r->rounds.chosen];
+    const tn_candidate *c = tn_written(r);
     int64_t n = r->counts.predicted;
     TN_TRY(tn_path(o->path, "%s/ensemble.h5", r->cfg->run_dir));
     TN_TRY(tn_publish_name(o->path, o->tmp));
     TN_TRY(tn_h5_create(o->tmp, &o->ensemble));
     TN_TRY(tn_h5_stamp(o->ensemble, "ensemble", 1));
-    TN_TRY(tn_h5_set_int(o->ensemble, "round", m->round));
-    TN_TRY(tn_h5_set_int(o->ensemble, "members", m->n_members));
+    TN_TRY(tn_h5_set_text(o->ensemble, "what", c->what));
+    TN_TRY(tn_h5_set_int(o->ensemble, "members", tn_member_count(r, &c->final)));
     TN_TRY(tn_h5_set_text(o->ensemble, "index_digest", r->table->digest));
     TN_TRY(tn_h5_reserve(o->ensemble, "row", TN_H5_I64, 1, &n));
+    TN_TRY(tn_h5_reserve(o->ensemble, "label", TN_H5_I32, 1, &n));
     return tn_h5_reserve(o->ensemble, "p", TN_H5_F32, 2, (int64_t[]){n, tn_prow_width(r->table->n_classes)});
 }
 
@@ -117,18 +119,18 @@ tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out) 
 /* Most bytes of a line, without the path. */
 enum { MOST_LINE_BYTES = (RANKS + 1) * (2 * TN_NAME_BYTES + 3) + TN_MOST_COLUMNS * (TN_CSV_NUMBER_BYTES + 1) };
 
-/* Write the line of row i to `to`, which has room for it. p NULL: the row has no prediction. Returns the end of the line; `to` if
- * the row gets no line. */
-typedef char *put_row(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to);
+/* Write the line of row i to `to`, which has room for it. p NULL: the row has no prediction; decided: its class. Returns the end of the
+ * line; `to` if the row gets no line. */
+typedef char *put_row(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, int decided, char *to);
 
-/* The listed class that follows `best`: with a smaller value, or an equal one and a higher class. */
-static int next_best(int K, const float *p, int best) {
-    float most = tn_prow_at(K, p, best), value = -1;
+/* The most probable listed class that follows `last` (-1: the first): with a smaller value, or an equal one and a higher class. */
+static int next_best(int K, const float *p, int last) {
+    float most = last < 0 ? 2 : tn_prow_at(K, p, last), value = -1;
     int next = -1;
     for (int j = 0, n = tn_prow_listed(K, p); j < n; j++) {
         int k = tn_prow_class(K, p, j);
         float here = tn_prow_value(K, p, j);
-        bool follows = here < most || (here == most && k > best);
+        bool follows = here < most || (here == most && k > last);
         if (follows && (here > value || (here == value && k < next))) {
             next = k;
             value = here;
@@ -137,31 +139,34 @@ static int next_best(int K, const float *p, int best) {
     return next;
 }
 
-/* Write ",p,label_2,p_2,..." behind the label. best: the first class in rank. Ties: the lower class first. */
-static char *put_ranks(const tn_outputs *o, const float *p, int best, char *to) {
+/* Write ",p,label_2,p_2,..." behind the label: the class that was decided, then the others by their probability. */
+static char *put_ranks(const tn_outputs *o, const float *p, int decided, char *to) {
+    int K = o->r->table->n_classes, k = decided, last = -1;
     for (int rank = 1; rank <= RANKS; rank++) {
         *to++ = ',';
-        to = tn_csv_probability(to, tn_prow_at(o->r->table->n_classes, p, best));
+        to = tn_csv_probability(to, tn_prow_at(K, p, k));
         if (rank == RANKS) break;
-        best = next_best(o->r->table->n_classes, p, best);
+        last = next_best(K, p, last);
+        if (last == decided) last = next_best(K, p, last);
+        k = last;
         *to++ = ',';
-        to = tn_csv_field(to, o->r->table->class_name[best]);
+        to = tn_csv_field(to, o->r->table->class_name[k]);
     }
     return to;
 }
 
-static char *put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to) {
+static char *put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, int decided, char *to) {
     int K = o->r->table->n_classes;
     if (!rows->is_test[i] && rows->label[i] >= 0) return to;
     if (!p) { /* quarantined images get a line, too */
         p = o->shares;
+        decided = tn_prow_argmax(K, p);
         o->n_unread++;
     }
     to = tn_csv_field(to, rows->text + rows->path_at[i]);
     *to++ = ',';
-    int best = tn_prow_argmax(K, p);
-    to = tn_csv_field(to, o->r->table->class_name[best]);
-    if (ranks_only(o)) to = put_ranks(o, p, best, to);
+    to = tn_csv_field(to, o->r->table->class_name[decided]);
+    if (ranks_only(o)) to = put_ranks(o, p, decided, to);
     for (int k = 0; k < K && !ranks_only(o); k++) {
         *to++ = ',';
         to = tn_csv_probability(to, p[k]);
@@ -170,7 +175,7 @@ static char *put_submission(tn_outputs *o, const tn_rows *rows, int64_t i, const
     return to;
 }
 
-static char *put_ledger(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, char *to) {
+static char *put_ledger(tn_outputs *o, const tn_rows *rows, int64_t i, const float *p, int decided, char *to) {
     static const char END[] = ",keep\n";
     const tn_table *t = o->r->table;
     int label = rows->label[i];
@@ -179,7 +184,7 @@ static char *put_ledger(tn_outputs *o, const tn_rows *rows, int64_t i, const flo
     *to++ = ',';
     to = tn_csv_field(to, t->class_name[label]);
     *to++ = ',';
-    to = tn_csv_field(to, t->class_name[tn_prow_argmax(t->n_classes, p)]);
+    to = tn_csv_field(to, t->class_name[decided]);
     *to++ = ',';
     to = tn_csv_difference(to, tn_prow_other(t->n_classes, p, label) - tn_prow_at(t->n_classes, p, label));
     memcpy(to, END, sizeof END - 1);
@@ -196,13 +201,13 @@ static tn_status reserve(table_file *t, size_t n_more) {
     return TN_OK;
 }
 
-static tn_status format(tn_outputs *o, table_file *t, const tn_rows *rows, const float *p, const uint8_t *known,
+static tn_status format(tn_outputs *o, table_file *t, const tn_rows *rows, const float *p, const int32_t *decided,
                         put_row *put) {
     int W = tn_prow_width(o->r->table->n_classes);
     t->n_bytes = 0;
     for (int64_t i = 0; i < rows->n; i++) {
         TN_TRY(reserve(t, 2 * (size_t)(rows->path_at[i + 1] - rows->path_at[i]) + MOST_LINE_BYTES));
-        char *end = put(o, rows, i, known[i] ? p + i * W : NULL, t->text + t->n_bytes);
+        char *end = put(o, rows, i, decided[i] >= 0 ? p + i * W : NULL, decided[i], t->text + t->n_bytes);
         t->n_bytes = (size_t)(end - t->text);
     }
     return TN_OK;
@@ -211,24 +216,27 @@ static tn_status format(tn_outputs *o, table_file *t, const tn_rows *rows, const
 static tn_status make_room(tn_outputs *o, int64_t n) {
     if (n <= o->room) return TN_OK;
     free(o->row);
+    free(o->label);
     free(o->p);
+    o->label = malloc((size_t)n * sizeof *o->label);
     o->row = malloc((size_t)n * sizeof *o->row);
     o->p = malloc((size_t)(n * tn_prow_width(o->r->table->n_classes)) * sizeof *o->p);
-    o->room = o->row && o->p ? n : 0;
+    o->room = o->row && o->label && o->p ? n : 0;
     return o->room ? TN_OK : tn_fail_memory((size_t)n * 28, "the outputs");
 }
 
-static tn_status collect(tn_outputs *o, const tn_rows *rows, const float *p, const uint8_t *known) {
+static tn_status collect(tn_outputs *o, const tn_rows *rows, const float *p, const int32_t *decided) {
     int W = tn_prow_width(o->r->table->n_classes);
     TN_TRY(make_room(o, rows->n));
     o->n_here = 0;
     for (int64_t i = 0; i < rows->n; i++) {
         if (rows->fold[i] != TN_FOLD_NONE) continue;
         memcpy(o->p + o->n_here * W, p + i * W, (size_t)W * sizeof *p);
+        o->label[o->n_here] = decided[i];
         o->row[o->n_here++] = rows->first + i;
     }
-    TN_TRY(format(o, &o->submission, rows, p, known, put_submission));
-    return o->makes_ledger ? format(o, &o->ledger, rows, p, known, put_ledger) : TN_OK;
+    TN_TRY(format(o, &o->submission, rows, p, decided, put_submission));
+    return o->makes_ledger ? format(o, &o->ledger, rows, p, decided, put_ledger) : TN_OK;
 }
 
 /* --- to rank 0 ---------------------------------------------------------------------------------------------------- */
@@ -241,9 +249,11 @@ static tn_status write_text(table_file *t) {
 static tn_status write_block(tn_outputs *o) {
     int W = tn_prow_width(o->r->table->n_classes);
     TN_TRY(tn_h5_write_rows(o->ensemble, "row", TN_H5_I64, o->n_written, o->n_here, o->row));
+    TN_TRY(tn_h5_write_rows(o->ensemble, "label", TN_H5_I32, o->n_written, o->n_here, o->label));
     TN_TRY(tn_h5_write_rows(o->ensemble, "p", TN_H5_F32, o->n_written, o->n_here, o->p));
     for (int64_t i = 0; i < o->n_here; i++) { /* hashed row by row, so that the digest does not depend on the blocks */
         tn_hash_add(o->hash, o->row + i, sizeof *o->row);
+        tn_hash_add(o->hash, o->label + i, sizeof *o->label);
         tn_hash_add(o->hash, o->p + i * W, (size_t)W * sizeof *o->p);
     }
     o->n_written += o->n_here;
@@ -256,6 +266,7 @@ static void send(tn_run *run, const tn_outputs *o) {
     int64_t size[3] = {o->n_here, (int64_t)o->submission.n_bytes, (int64_t)o->ledger.n_bytes};
     MPI_Send(size, 3, MPI_INT64_T, 0, 0, run->comm);
     MPI_Send(o->row, (int)o->n_here, MPI_INT64_T, 0, 0, run->comm);
+    MPI_Send(o->label, (int)o->n_here, MPI_INT32_T, 0, 0, run->comm);
     MPI_Send(o->p, (int)o->n_here * tn_prow_width(o->r->table->n_classes), MPI_FLOAT, 0, 0, run->comm);
     MPI_Send(o->submission.text, (int)size[1], MPI_BYTE, 0, 0, run->comm);
     MPI_Send(o->ledger.text, (int)size[2], MPI_BYTE, 0, 0, run->comm);
@@ -274,14 +285,15 @@ static void receive(tn_run *run, int from, tn_outputs *o) {
     if (make_room(o, size[0] + 1) != TN_OK) tn_die(TN_ENOMEM, "%s", tn_msg);
     o->n_here = size[0];
     MPI_Recv(o->row, (int)size[0], MPI_INT64_T, from, 0, run->comm, MPI_STATUS_IGNORE);
+    MPI_Recv(o->label, (int)size[0], MPI_INT32_T, from, 0, run->comm, MPI_STATUS_IGNORE);
     MPI_Recv(o->p, (int)size[0] * tn_prow_width(o->r->table->n_classes), MPI_FLOAT, from, 0, run->comm,
              MPI_STATUS_IGNORE);
     receive_text(run, from, size[1], &o->submission);
     receive_text(run, from, size[2], &o->ledger);
 }
 
-tn_status tn_outputs_add(tn_run *run, tn_outputs *o, const tn_rows *rows, const float *p, const uint8_t *known) {
-    TN_TRY(tn_agree(run, collect(o, rows, p, known)));
+tn_status tn_outputs_add(tn_run *run, tn_outputs *o, const tn_rows *rows, const float *p, const int32_t *decided) {
+    TN_TRY(tn_agree(run, collect(o, rows, p, decided)));
     if (run->rank != 0) send(run, o);
     tn_status st = run->rank == 0 ? write_block(o) : TN_OK;
     for (int from = 1; run->rank == 0 && from < run->n_ranks; from++) {
@@ -346,6 +358,7 @@ void tn_outputs_drop(tn_outputs **at) {
     drop_table(&o->ledger);
     tn_hash_free(&o->hash);
     free(o->row);
+    free(o->label);
     free(o->p);
     free(o);
     *at = NULL;

@@ -6,6 +6,7 @@
 #include "data/class_map.h"
 #include "data/meta.h"
 #include "filter/ledger.h"
+#include "report/report_choice.h"
 #include "report/report_classes.h"
 #include "report/report_page.h"
 #include "report/summary.h"
@@ -32,10 +33,6 @@ static double number(json_t *j, const char *key) {
 }
 static long long integer(json_t *j, const char *key) {
     return (long long)json_integer_value(json_object_get(j, key));
-}
-static const char *word(json_t *j, const char *key) {
-    const char *text = json_string_value(json_object_get(j, key));
-    return text ? text : "";
 }
 
 /* --- score table -------------------------------------------------------------------------------------------------- */
@@ -118,12 +115,24 @@ static void round_rows(report *r, json_t *round) {
     table_row(r, what, json_object_get(round, "test"));
 }
 
-static void tuned_rows(report *r, json_t *tuned) {
-    static const char *const ROW[][2] = {{"untuned", "untuned: mean of the chosen round, out-of-fold"},
-                                         {"honest", "**tuned, each fold by the others, out-of-fold**"},
-                                         {"in_sample", "tuned on the same rows (optimistic), out-of-fold"},
-                                         {"test", "**tuned, ensemble, test split**"}};
-    for (size_t i = 0; i < sizeof ROW / sizeof *ROW; i++) table_row(r, ROW[i][1], json_object_get(tuned, ROW[i][0]));
+/* Rows of the table from several keys of one object. */
+static void rows_of(report *r, json_t *from, int n, const char *const row[][2]) {
+    for (int i = 0; i < n; i++) table_row(r, row[i][1], json_object_get(from, row[i][0]));
+}
+
+static void decided_rows(report *r) {
+    static const char *const DECISION[][2] = {{"argmax", "chosen rounds, the most probable class, out-of-fold"},
+                                              {"honest", "chosen rounds, tuned decision, each fold by the others, out-of-fold"}};
+    static const char *const TUNED[][2] = {{"untuned", "untuned: mean of the chosen rounds, out-of-fold"},
+                                           {"honest", "**tuned, each fold by the others, out-of-fold**"},
+                                           {"in_sample", "tuned on the same rows (optimistic), out-of-fold"},
+                                           {"test", "**tuned, ensemble, test split**"}};
+    static const char *const SUBMITTED[][2] = {{"out_of_fold", "**submitted, out-of-fold**"},
+                                               {"out_of_fold_by_truth", "submitted, out-of-fold, by the true labels"},
+                                               {"test", "**submitted, test split**"}};
+    rows_of(r, json_object_get(r->metrics, "decision"), 2, DECISION);
+    rows_of(r, json_object_get(r->metrics, "tuned"), 4, TUNED);
+    rows_of(r, json_object_get(r->metrics, "submitted"), 3, SUBMITTED);
 }
 
 /* "95 % interval of the geometric mean: 0.801 to 0.822" where there is one. */
@@ -142,75 +151,6 @@ static void name_zeros(report *r, json_t *round, const char *key, const char *wh
                     ", hence the geometric mean is 0.");
 }
 
-/* Members of a round in the list of metrics.json, and their share of the weight. */
-static int members_of(json_t *members, long long round, double *weight_out) {
-    size_t i;
-    json_t *m;
-    int n = 0;
-    *weight_out = 0;
-    json_array_foreach(members, i, m) {
-        if (integer(m, "round") != round) continue;
-        *weight_out += number(m, "weight");
-        n++;
-    }
-    return n;
-}
-
-/* Greedy selection takes members of all rounds. */
-static void used(report *r) {
-    size_t i;
-    json_t *round, *tuned = json_object_get(r->metrics, "tuned");
-    json_t *members = json_is_true(json_object_get(tuned, "used")) ? json_object_get(tuned, "members") : NULL;
-    long long chosen = integer(r->metrics, "chosen_round");
-    const char *because = word(r->metrics, "chosen_because"), *sep = " ";
-    double weight = 0;
-    if (members_of(members, chosen, &weight) == (int)json_array_size(members)) {
-        fprintf(r->text, "The submission uses round %lld: %s.\n\n", chosen, because);
-        return;
-    }
-    fputs("The submission uses members of", r->text);
-    json_array_foreach(json_object_get(r->metrics, "rounds"), i, round) {
-        int n = members_of(members, integer(round, "round"), &weight);
-        if (n == 0) continue;
-        fprintf(r->text, "%sround %lld (%d of %zu, with %.1f %% of the weight)", sep, integer(round, "round"), n,
-                json_array_size(members), 100 * weight);
-        sep = ", ";
-    }
-    fprintf(r->text,
-            ": greedy selection chose them among all rounds; a member is the models of all folds with one image size "
-            "and seed. Without selection it would use round %lld: %s.\n\n",
-            chosen, because);
-}
-
-/* Why a round was kept or given up. */
-static void choice(report *r) {
-    size_t i;
-    json_t *m, *list = json_object_get(r->metrics, "round_comparisons");
-    json_array_foreach(list, i, m) {
-        json_t *interval = json_object_get(m, "interval_95");
-        if (!interval) {
-            fprintf(r->text, "Round %lld against round %lld: not compared, %s: %s.\n", integer(m, "round"),
-                    integer(m, "against"), word(m, "not_compared"),
-                    json_is_true(json_object_get(m, "kept")) ? "kept" : "given up");
-            continue;
-        }
-        fprintf(
-            r->text,
-            "Round %lld against round %lld, out-of-fold: %s %.4f against %.4f, difference %+.4f, 95 %% interval %+.4f "
-            "to %+.4f (%lld resamples of groups, worse in %.1f %%): %s.\n",
-            integer(m, "round"), integer(m, "against"), word(m, "metric"), number(m, "score"),
-            number(m, "score_against"), number(m, "difference"), json_number_value(json_array_get(interval, 0)),
-            json_number_value(json_array_get(interval, 1)), integer(m, "resamples"),
-            100 * number(m, "share_of_resamples_worse"),
-            json_is_true(json_object_get(m, "kept")) ? "kept, not shown to be worse" : "given up, it is worse");
-    }
-    json_t *skipped = json_object_get(r->metrics, "rounds_skipped");
-    if (json_is_object(skipped))
-        fprintf(r->text, "Rounds from %lld on were skipped: %s.\n", integer(skipped, "first"),
-                word(skipped, "because"));
-    used(r);
-}
-
 static void scores(report *r) {
     size_t i;
     const char *mark;
@@ -218,7 +158,7 @@ static void scores(report *r) {
     fputs("## Scores\n\n", r->text);
     table_head(r);
     json_array_foreach(rounds, i, round) round_rows(r, round);
-    tuned_rows(r, json_object_get(r->metrics, "tuned"));
+    decided_rows(r);
     tn_report_worst(r->cfg, r->metrics, r->text);
     fputs("\nOut-of-fold: rows of a fold, by models that never saw it; scored by the given labels.\n", r->text);
     json_array_foreach(rounds, i, round) {
@@ -232,12 +172,17 @@ static void scores(report *r) {
         name_zeros(r, round, "out_of_fold_by_truth", "out-of-fold by the true labels");
         name_zeros(r, round, "test", "ensemble on the test split");
     }
-    json_t *tuned = json_object_get(r->metrics, "tuned");
-    interval(r, "tuned, honest", json_object_get(tuned, "honest"));
-    if (json_is_false(json_object_get(tuned, "used")))
-        fputs("What was tuned scores less than the plain mean where it was not chosen: the submission is the mean.\n",
+    json_t *submitted = json_object_get(r->metrics, "submitted");
+    interval(r, "submitted, out-of-fold", json_object_get(submitted, "out_of_fold"));
+    interval(r, "submitted, test split", json_object_get(submitted, "test"));
+    json_object_foreach(json_object_get(submitted, "out_of_fold_caveats"), mark, why)
+        fprintf(r->text, "Out-of-fold scores of what is submitted: %s: %s.\n", mark, json_string_value(why));
+    fputs("Intervals are of these models: differences between training seeds are not in them.\n", r->text);
+    if (json_is_false(json_object_get(json_object_get(r->metrics, "tuned"), "used")))
+        fputs("The tuned weights score less than the plain mean where they were not chosen: the submission is the mean.\n",
               r->text);
-    choice(r);
+    tn_report_decision(r->metrics, r->text);
+    tn_report_choice(r->metrics, r->text);
 }
 
 /* --- filter ------------------------------------------------------------------------------------------------------- */
@@ -409,6 +354,7 @@ static tn_status course(report *r) {
 /* All but the top, which counts what these have seen. */
 static tn_status write_sections(report *r) {
     scores(r);
+    tn_report_calibration(r->metrics, r->text);
     TN_TRY(filters(r));
     TN_TRY(exposure(r));
     TN_TRY(batch_size(r));

@@ -30,21 +30,16 @@ void tn_report_chosen(const tn_cfg *cfg, const char *what, FILE *f) {
 }
 
 void tn_report_worst(const tn_cfg *cfg, json_t *metrics, FILE *f) {
-    size_t i;
-    json_t *round, *f1 = NULL;
+    json_t *f1 = json_object_get(json_object_get(json_object_get(metrics, "submitted"), "out_of_fold"), "f1");
     double key[TN_MAX_CLASSES];
     int class[TN_MOST_SHOWN], K = cfg->data.n_classes;
-    json_int_t chosen = json_integer_value(json_object_get(metrics, "chosen_round"));
-    json_array_foreach(json_object_get(metrics, "rounds"), i,
-                       round) if (json_integer_value(json_object_get(round, "round")) == chosen) f1 =
-        json_object_get(json_object_get(round, "out_of_fold"), "f1");
     if (K <= TN_MOST_SHOWN || !f1) return;
     for (int k = 0; k < K; k++) key[k] = -json_number_value(json_object_get(f1, cfg->data.classes[k]));
     int n = tn_shown(K, key, class);
     fputc('\n', f);
     tn_report_chosen(cfg,
-                     K <= TN_WHOLE_CLASSES ? "the lowest F1, out-of-fold, in the chosen round (scores.csv has all)"
-                                           : "the lowest F1, out-of-fold, in the chosen round (metrics.json has all)",
+                     K <= TN_WHOLE_CLASSES ? "the lowest F1, out-of-fold, of what is submitted (scores.csv has all)"
+                                           : "the lowest F1, out-of-fold, of what is submitted (metrics.json has all)",
                      f);
     fputs("| class | F1 |\n| --- | ---: |\n", f);
     for (int j = 0; j < n; j++) {

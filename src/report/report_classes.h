@@ -12,8 +12,8 @@ void tn_report_name(FILE *f, const char *name);
 /* Print `begin`, the names of a list of classes, and `end`: a line for each class, or one line that counts them if there are many. */
 void tn_report_zeros(FILE *f, const char *begin, json_t *names, const char *end);
 
-/* With more than TN_MOST_SHOWN classes, which have no columns in the table of scores: print a table of those with the lowest F1 of the
- * chosen round, out-of-fold. */
+/* With more than TN_MOST_SHOWN classes, which have no columns in the table of scores: print a table of those with the lowest F1,
+ * out-of-fold, of what is submitted. */
 void tn_report_worst(const tn_cfg *cfg, json_t *metrics, FILE *f);
 
 /* "The 20 of 1000 classes with <what>:", or nothing if all are shown. */

@@ -42,15 +42,6 @@ static json_t *last_of(json_t *list) {
     return n > 0 ? json_array_get(list, n - 1) : NULL;
 }
 
-/* The last comparison of two rounds; NULL: there is none. */
-static json_t *last_comparison(json_t *metrics, double interval_out[2]) {
-    json_t *last = last_of(json_object_get(metrics, "round_comparisons")),
-           *interval = json_object_get(last, "interval_95");
-    if (!interval) return NULL;
-    for (size_t i = 0; i < 2; i++) interval_out[i] = json_number_value(json_array_get(interval, i));
-    return last;
-}
-
 /* What the last filter found. */
 static void put_found(json_t *metrics, const char *label, const char *end, FILE *out) {
     json_t *f = last_of(json_object_get(metrics, "filter")), *t = json_object_get(f, "by_truth");
@@ -67,41 +58,52 @@ static void put_found(json_t *metrics, const char *label, const char *end, FILE 
                 integer(f, "judged"), end);
 }
 
-/* What the last round gained over the one that it was compared with. The interval decides, not the difference. */
+/* What the newest round gained over the first. The interval decides, not the difference; it is of these models, whatever other seeds would
+ * give. */
 static void put_gained(json_t *metrics, const char *label, const char *end, FILE *out) {
-    double in[2];
-    json_t *c = last_comparison(metrics, in);
-    if (!c) return;
-    json_t *older = json_object_get(round_of(metrics, integer(c, "against")), "out_of_fold_by_truth");
-    json_t *newer = json_object_get(round_of(metrics, integer(c, "round")), "out_of_fold_by_truth");
-    fputs(label, out);
+    json_t *compared = json_object_get(json_object_get(metrics, "choice"), "compared"), *a = json_array_get(compared, 0),
+           *b = json_array_get(compared, 1);
+    json_t *in = json_object_get(json_object_get(b, "minus_first"), "geometric_mean");
+    double low = json_number_value(json_array_get(in, 0)), high = json_number_value(json_array_get(in, 1)),
+           from = number(a, "geometric_mean"), to = number(b, "geometric_mean");
+    if (!in) return;
+    json_t *older = json_object_get(round_of(metrics, integer(a, "first")), "out_of_fold_by_truth");
+    json_t *newer = json_object_get(round_of(metrics, integer(b, "first")), "out_of_fold_by_truth");
+    fprintf(out, "%s%s over %s: ", label, json_string_value(json_object_get(b, "what")),
+            json_string_value(json_object_get(a, "what")));
     if (json_is_object(older) && json_is_object(newer))
         fprintf(out, "accuracy by the true labels %.3f -> %.3f; by the given ones ", number(older, "accuracy"),
                 number(newer, "accuracy"));
-    fprintf(out, "geometric mean of F1 %.3f -> %.3f (difference %+.3f, 95 %% interval %+.3f to %+.3f): %s%s",
-            number(c, "score_against"), number(c, "score"), number(c, "difference"), in[0], in[1],
-            in[0] > 0   ? "a gain"
-            : in[1] < 0 ? "a loss"
-                        : "no difference is shown",
+    fprintf(out, "geometric mean of F1 %.3f -> %.3f (difference %+.3f, 95 %% interval %+.3f to %+.3f): %s%s", from, to,
+            to - from, low, high,
+            low > 0    ? "a gain of these models (differences between training seeds are not in the interval)"
+            : high < 0 ? "a loss of these models (differences between training seeds are not in the interval)"
+                       : "no difference is shown",
             end);
+}
+
+/* Which rounds are submitted and why, if there was a choice. */
+static void put_choice(json_t *metrics, const char *label, const char *end, FILE *out) {
+    json_t *choice = json_object_get(metrics, "choice");
+    if (json_array_size(json_object_get(choice, "compared")) == 0) return;
+    fprintf(out, "%s%s: %s%s", label, json_string_value(json_object_get(choice, "chosen")),
+            json_string_value(json_object_get(choice, "because")), end);
 }
 
 /* What the submission scores on the test split, or else the models in cross-validation. */
 static void put_ensemble(json_t *metrics, const char *label, const char *end, FILE *out) {
-    json_t *tuned = json_object_get(metrics, "tuned"), *chosen = round_of(metrics, integer(metrics, "chosen_round"));
-    bool is_tuned = json_is_true(json_object_get(tuned, "used"));
-    json_t *test = json_object_get(is_tuned ? tuned : chosen, "test");
+    json_t *submitted = json_object_get(metrics, "submitted"), *test = json_object_get(submitted, "test");
     json_t *first = json_object_get(round_of(metrics, 0), "test");
     if (json_is_object(test)) {
         fprintf(out, "%saccuracy %.3f, geometric mean of F1 %.3f on the test split", label, number(test, "accuracy"),
                 number(test, "geometric_mean"));
-        if (json_is_object(first) && first != test)
-            fprintf(out, " (round 0: %.3f, %.3f)", number(first, "accuracy"), number(first, "geometric_mean"));
+        if (json_is_object(first))
+            fprintf(out, " (round 0 by the most probable class: %.3f, %.3f)", number(first, "accuracy"),
+                    number(first, "geometric_mean"));
         fputs(end, out);
-    } else if (chosen) {
-        json_t *score = json_object_get(chosen, "out_of_fold");
+    } else if (submitted) {
         fprintf(out, "%snot scored, as no test row has a label; its models score %.3f in cross-validation%s", label,
-                number(score, "geometric_mean"), end);
+                number(json_object_get(submitted, "out_of_fold"), "geometric_mean"), end);
     }
 }
 
@@ -139,18 +141,17 @@ static void put_cell(json_t *round, int s, FILE *out) {
 
 static void put_table(json_t *metrics, FILE *out) {
     size_t i;
-    json_t *round, *rounds = json_object_get(metrics, "rounds");
+    json_t *round, *rounds = json_object_get(metrics, "rounds"), *submitted = json_object_get(metrics, "submitted");
     fputs("| score (95 % interval) |", out);
-    json_array_foreach(rounds, i, round)
-        fprintf(out, " round %lld%s |", integer(round, "round"),
-                integer(round, "round") == integer(metrics, "chosen_round") ? " (submitted)" : "");
-    fputs("\n| --- |", out);
+    json_array_foreach(rounds, i, round) fprintf(out, " round %lld |", integer(round, "round"));
+    fputs(" submitted |\n| --- |", out);
     json_array_foreach(rounds, i, round) fputs(" --- |", out);
-    fputc('\n', out);
+    fputs(" --- |\n", out);
     for (int s = 0; s < N_SCORES; s++) {
         if (!has_score(rounds, s)) continue;
         fprintf(out, "| %s |", SCORE[s].what);
         json_array_foreach(rounds, i, round) put_cell(round, s, out);
+        put_cell(submitted, s, out);
         fputc('\n', out);
     }
     fputc('\n', out);
@@ -158,38 +159,53 @@ static void put_table(json_t *metrics, FILE *out) {
 
 /* --- below it ----------------------------------------------------------------------------------------------------- */
 
+static void put_caveats(json_t *caveats, const char *of_what, FILE *out) {
+    const char *mark;
+    json_t *why;
+    json_object_foreach(caveats, mark, why) fprintf(out, "Warning: %s: %s: %s.\n", of_what, mark,
+                                                    json_string_value(why));
+}
+
 static void put_warnings(json_t *metrics, FILE *out) {
     size_t i;
-    const char *mark;
     char begin[64];
-    json_t *round, *why;
+    json_t *round;
     json_array_foreach(json_object_get(metrics, "rounds"), i, round) {
         long long r = integer(round, "round");
         if (integer(round, "members") < integer(round, "planned"))
             fprintf(out, "Warning: round %lld has %lld of %lld models.\n", r, integer(round, "members"),
                     integer(round, "planned"));
-        json_object_foreach(json_object_get(round, "out_of_fold_caveats"), mark, why) fprintf(
-            out, "Warning: the cross-validation scores of round %lld are %s: %s.\n", r, mark, json_string_value(why));
+        snprintf(begin, sizeof begin, "the cross-validation scores of round %lld", r);
+        put_caveats(json_object_get(round, "out_of_fold_caveats"), begin, out);
         snprintf(begin, sizeof begin, "Warning: in round %lld", r);
         tn_report_zeros(out, begin, json_object_get(json_object_get(round, "out_of_fold"), "classes_with_f1_zero"),
                         ", so the geometric mean is 0.");
     }
+    put_caveats(json_object_get(json_object_get(metrics, "choice"), "caveats"), "the choice of rounds", out);
 }
 
 void tn_summary_markdown(const tn_cfg *cfg, json_t *metrics, FILE *out) {
     put_found(metrics, "**Found:** ", ".\n\n", out);
     put_gained(metrics, "**Gained:** ", ".\n\n", out);
+    put_choice(metrics, "**Submitted:** ", ".\n\n", out);
     put_ensemble(metrics, "**Ensemble:** ", ".\n\n", out);
     put_table(metrics, out);
     put_warnings(metrics, out);
     fprintf(out,
             "\nGeometric mean of F1: that of the F1 values of the %d classes; 0 if one class has F1 0. "
             "Cross-validation: every image is scored by models that did not train on its fold, by the labels as "
-            "they were given. Intervals: bootstrap over groups of images that belong together.\n\n",
+            "they were given. The rounds name the most probable class; what is submitted is decided as the report says. Intervals: bootstrap over groups of images that belong together.\n\n",
             cfg->data.n_classes);
 }
 
 /* --- on a terminal ------------------------------------------------------------------------------------------------ */
+
+static void put_number(json_t *of, int s, int width, FILE *out) {
+    json_t *score = json_object_get(of, SCORE[s].of);
+    char text[16] = "-";
+    if (json_is_object(score)) snprintf(text, sizeof text, "%.3f", number(score, SCORE[s].key));
+    fprintf(out, "  %-*s", width, text);
+}
 
 void tn_summary_text(const tn_cfg *cfg, json_t *metrics, double seconds, FILE *out) {
     static const int SHOWN[] = {0, 2, 3, 4};
@@ -198,24 +214,16 @@ void tn_summary_text(const tn_cfg *cfg, json_t *metrics, double seconds, FILE *o
     fprintf(out, "Finished in %.0f s\n", seconds);
     put_found(metrics, "Found:     ", "\n", out);
     put_gained(metrics, "Gained:    ", "\n", out);
+    put_choice(metrics, "Submitted: ", "\n", out);
     put_ensemble(metrics, "Ensemble:  ", "\n", out);
     fprintf(out, "%-44s", "");
-    json_array_foreach(rounds, i, round) {
-        bool submitted = integer(round, "round") == integer(metrics, "chosen_round");
-        fprintf(out, "  round %lld%s", integer(round, "round"), submitted ? " (submitted)" : "");
-    }
-    fputc('\n', out);
+    json_array_foreach(rounds, i, round) fprintf(out, "  round %lld", integer(round, "round"));
+    fputs("  submitted\n", out);
     for (size_t s = 0; s < sizeof SHOWN / sizeof *SHOWN; s++) {
         if (!has_score(rounds, SHOWN[s])) continue;
         fprintf(out, "  %-42s", SCORE[SHOWN[s]].what);
-        json_array_foreach(rounds, i, round) {
-            json_t *score = json_object_get(round, SCORE[SHOWN[s]].of);
-            bool last = i + 1 == json_array_size(rounds);
-            int width = last ? 0 : integer(round, "round") == integer(metrics, "chosen_round") ? 19 : 7;
-            char text[16] = "-";
-            if (json_is_object(score)) snprintf(text, sizeof text, "%.3f", number(score, SCORE[SHOWN[s]].key));
-            fprintf(out, "  %-*s", width, text);
-        }
+        json_array_foreach(rounds, i, round) put_number(round, SHOWN[s], 7, out);
+        put_number(json_object_get(metrics, "submitted"), SHOWN[s], 0, out);
         fputc('\n', out);
     }
     put_warnings(metrics, out);

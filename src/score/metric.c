@@ -47,6 +47,17 @@ double tn_f1(const tn_counts *c, int k) {
     return tn_share(2 * c->n[k], c->n[c->K + k] + c->n[2 * c->K + k]);
 }
 
+double tn_smoothed_log(double right, double labelled, double predicted) {
+    return log((2 * right + 1) / (labelled + predicted + 2));
+}
+
+double tn_smoothed(const tn_counts *c) {
+    double sum = 0;
+    for (int k = 0; k < c->K; k++)
+        sum += tn_smoothed_log((double)c->n[k], (double)c->n[c->K + k], (double)c->n[2 * c->K + k]);
+    return sum / c->K;
+}
+
 tn_score tn_score_of(const tn_counts *c) {
     tn_score s = {.N = 0};
     double log_sum = 0, sum = 0;

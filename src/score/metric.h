@@ -6,6 +6,8 @@
  *
  * Formula  F1_k = 2 TP / (2 TP + FP + FN) over the K classes of the job file; geometric mean = (prod F1)^(1/K);
  *          macro = mean; accuracy = trace / N.
+ *          smoothed score = mean of log F~_k, F~_k = (2 TP + 1) / (2 TP + FP + FN + 2): for choices. A class with few rows is never 0 there,
+ *          and a single row of it moves the score less than it moves the geometric mean.
  * 0/0      is 0. A class without rows has F1 0 and counts in both means, so the geometric mean is 0; also a class that is
  *          never predicted. Without any rows (N 0) every score is 0, and metrics.json has null instead. This is scikit-learn's
  *          f1_score(labels=range(K), zero_division=0). Without `labels`, or with zero_division=1 or nan, classes without rows
@@ -55,6 +57,8 @@ void tn_counts_add(tn_counts *c, int label, int predicted);
 /* Add those of N rows (prow.h) with use[i] != 0 and label >= 0. label (N); use (N), NULL = all rows. */
 void tn_counts_rows(tn_counts *c, int64_t N, const float *p, const int32_t *label, const uint8_t *use);
 double tn_f1(const tn_counts *c, int k);
+double tn_smoothed_log(double right, double labelled, double predicted); /* log F~ of a class; rows may have weights */
+double tn_smoothed(const tn_counts *c);                                  /* the smoothed score */
 tn_score tn_score_of(const tn_counts *c);
 
 tn_status tn_confusion_new(int K, tn_confusion *out); /* zeros. Errors TN_ENOMEM */

@@ -137,16 +137,31 @@ void tn_prow_end(int K, int n, float *sum) {
     for (int k = 0; tn_prow_whole(K) && k < K; k++) sum[k] /= (float)n;
 }
 
-void tn_prow_offset(int K, const double *offset, float *row) {
-    double value[TOP], total = (double)tn_prow_rest(K, row) * (K - TOP);
-    float class[TOP];
-    TN_ASSERT(!tn_prow_whole(K) && row[LABEL] < 0);
-    for (int j = 0; j < TOP; j++) {
-        class[j] = row[j];
-        total += value[j] = exp(tn_log_p(row[TOP + j]) + offset[(int)row[j]]);
+int tn_prow_decide(int K, const float *row, const double *offset) {
+    if (!offset) return tn_prow_argmax(K, row);
+    int best = -1;
+    double most = 0;
+    for (int j = 0, n = tn_prow_listed(K, row); j < n; j++) {
+        int k = tn_prow_class(K, row, j);
+        double value = tn_log_p(tn_prow_value(K, row, j)) + offset[k];
+        if (best >= 0 && (value < most || (value <= most && k > best))) continue;
+        best = k;
+        most = value;
     }
-    for (int j = 0; j < TOP; j++) row[TOP + j] = -1;
-    for (int j = 0; j < TOP; j++) insert(class[j], (float)(value[j] / total), row);
+    return best;
+}
+
+void tn_prow_temper(int K, double b, float *row) {
+    int n = tn_prow_whole(K) ? K : TOP;
+    float *p = tn_prow_whole(K) ? row : row + TOP;
+    double value[TN_WHOLE_CLASSES], most = 0, total = 0;
+    if (b == 1) return;
+    TN_ASSERT(tn_prow_whole(K) || row[LABEL] < 0);
+    for (int j = 0; j < n; j++) most = fmax(most, (double)p[j]);
+    if (n < K)
+        total = (K - n) * exp(b * (log(fmax((double)tn_prow_rest(K, row), TN_PROW_LEAST_REST)) - tn_log_p((float)most)));
+    for (int j = 0; j < n; j++) total += value[j] = exp(b * (tn_log_p(p[j]) - tn_log_p((float)most)));
+    for (int j = 0; j < n; j++) p[j] = (float)(value[j] / total);
 }
 
 const char *tn_prow_wrong(int K, const float *row) {

@@ -75,10 +75,14 @@ void tn_prow_mix(int K, double weight_a, const float *a, double weight_b, const 
 void tn_prow_add(int K, int n_before, const float *row, float *sum);
 void tn_prow_end(int K, int n, float *sum);
 
-/* Apply offsets (K) of log probabilities to a row of largest values: its TN_PROW_TOP classes are ranked anew; the others keep their shares,
- * as with offset 0, before all are scaled to sum to 1. So a class that is not listed never becomes the largest. Values that become equal
- * keep the ranks that they had. Row without label. */
-void tn_prow_offset(int K, const double *offset, float *row);
+/* The listed class with the largest log p + offset (K). Ties: the lowest class. offset NULL: tn_prow_argmax. */
+int tn_prow_decide(int K, const float *row, const double *offset);
+
+/* Change the temperature of a row: p_k becomes p_k^b / sum_j p_j^b. b = 1 / temperature; 1 changes nothing. A class that is not listed
+ * gets its share of the rest to the power b. The order of the classes stays. Row without label. */
+void tn_prow_temper(int K, double b, float *row);
+/* The least share of a class that is not listed, where its logarithm is needed. */
+#define TN_PROW_LEAST_REST 1e-12
 
 /* What is wrong with a row of largest values: NULL nothing; else a text. Its classes must be different, from 0 to K-1, and its values
  * descend and sum to at most 1 (probability.h). */

@@ -190,7 +190,7 @@ static void print_judge(const search *s, FILE *f) {
     fprintf(f, "\n%s: %+.4f, 95 %% interval %+.4f to %+.4f (paired bootstrap of groups, %.0f rows)%s.\n",
             json_string_value(json_object_get(s->judge, "metric")), tidy(number(s->judge, "difference")), low, high,
             number(s->judge, "rows"),
-            low > 0    ? ": a gain"
+            low > 0    ? ": a gain of these models; differences between training seeds are not in the interval"
             : high < 0 ? ": a loss: keep the job file as it stands"
                        : ": not significant, the interval contains 0");
 }

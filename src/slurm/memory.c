@@ -46,17 +46,16 @@ static tn_status add_trials(const tn_cfg *cfg, double *mib) {
 
 /* What reduce holds: scores, their resamples, and rows to tune on. Up to TN_WHOLE_CLASSES classes it is the same for any number of rows. */
 static double reduce_mib(const tn_cfg *cfg, int64_t rows) {
-    bool tuned = cfg->reduce.method == TN_REDUCE_GREEDY || cfg->reduce.offsets || cfg->reduce.category_prior;
+    bool tuned = cfg->reduce.method == TN_REDUCE_GREEDY || cfg->reduce.category_prior;
     double K = cfg->data.n_classes, n_rounds = cfg->self.max_rounds + 1,
            n_groups = cfg->train.n_sizes * cfg->train.n_seeds * n_rounds;
-    double blends = n_rounds + (tuned ? 2 : 0), resamples = 2 * cfg->reduce.bootstrap + TN_MATCH_RESAMPLES;
-    double bytes = blends * (24 * K * resamples + 16 * K * K), tuned_row = K * (4 * n_groups + 8);
+    double blends = n_rounds + (n_rounds > 1 ? 4 : 1) + (tuned ? 2 : 0), resamples = 2 * cfg->reduce.bootstrap + TN_MATCH_RESAMPLES;
+    double bytes = blends * (24 * K * resamples + 16 * K * K), tuned_row = K * (4 * n_groups + 12);
     if (!tn_prow_whole(cfg->data.n_classes)) {
         bytes = blends * (48 * K * (cfg->folds.count + 2) + LISTED_BYTES * (double)rows);
         tuned_row = TN_PROW_FEW * 4 * (n_groups + 1) + TN_PSUM_FEW * 8 + TN_PROW_TOP * 16;
     }
-    if (tuned) bytes += (double)cfg->reduce.tune_rows * tuned_row;
-    return bytes / 0x1p20;
+    return (bytes + (double)cfg->reduce.tune_rows * tuned_row) / 0x1p20;
 }
 
 tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {

@@ -89,7 +89,7 @@ print("| `reduce` | untuned | honest | 95 % of honest less untuned | in sample |
 for way in WAYS:
     m, _ = reduce(way)
     if not m["tuned"]:
-        chosen = next(r for r in m["rounds"] if r["round"] == m["chosen_round"])
+        chosen = m["submitted"]
         line(way, chosen["out_of_fold"]["geometric_mean"], None, None)
         continue
     t = m["tuned"]

@@ -45,10 +45,10 @@ for file in best.safetensors posteriors.h5; do cmp one/train/r0-f2-s16-x1/$file 
 # members and offsets are tuned; one and two ranks agree
 cp -r one tuned
 rm -r tuned/reduce
-quiet "$tenfold" reduce many.cfg --run tuned --set reduce.method=greedy --set reduce.offsets=true
+quiet "$tenfold" reduce many.cfg --run tuned --set reduce.method=greedy --set reduce.decision=offsets
 cp tuned/metrics.json a
 rm -r tuned/reduce
-quiet mpirun -n 2 "$tenfold" reduce many.cfg --run tuned --set reduce.method=greedy --set reduce.offsets=true
+quiet mpirun -n 2 "$tenfold" reduce many.cfg --run tuned --set reduce.method=greedy --set reduce.decision=offsets
 cmp tuned/metrics.json a
 grep -q '"honest"' a
 

@@ -6,7 +6,7 @@ tenfold=$1 source=$2
 sed -i 's/images = 2400/images = 400/; s/\[ 32 \]/[ 24 ]/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 cat >>tiny.cfg <<'CFG'
 predict: { views = [ "identity", "pad_flip" ]; size_factor = 1.25; };
-reduce: { method = "greedy"; offsets = true; category_prior = 2; bootstrap = 50; };
+reduce: { method = "greedy"; decision = "offsets"; category_prior = 2; bootstrap = 50; };
 CFG
 all_of() { (cd $1 && find . -type f ! -name '.*.lock' ! -path './log/*' -exec md5sum {} + | sort); }
 quiet() { "$@" >log 2>&1 || { cat log; exit 1; }; }
@@ -27,7 +27,7 @@ new() { # FOLDER TABLE [LAUNCHER [options]]: predicted by the run `out`
 }
 quiet "$tenfold" run tiny.cfg --run out --ranks 1
 all_of out >untouched
-grep -q '"tuned": true' out/reduce/ensemble.json
+grep -q '"decides": true' out/reduce/ensemble.json
 grep -q '"level": 2' out/reduce/ensemble.json
 
 # the test rows again: in their order with labels, and backwards without
@@ -51,7 +51,7 @@ tail -n +2 out/submission.csv >numbers
 near straight numbers
 near turned numbers
 section() { sed -n "/\"$2\": {/,/classes_with_f1_zero/p" $1 | head -n 11 | tr -d ' '; }
-sed -n '/"tuned"/,$p' out/metrics.json >tuned.json # the scores of the run's test split, and those of the same rows as new ones
+sed -n '/"submitted"/,/"rounds"/p' out/metrics.json >tuned.json # the scores of the run's test split, and those of the same rows as new ones
 test "$(section tuned.json test | tail -n +2)" = "$(section same/metrics.json score | tail -n +2)"
 grep -q '"score": null' back/metrics.json
 ls back | grep ledger && exit 1
@@ -185,8 +185,8 @@ if grep -q "\"size_px\": ${size%%-*}" other/reduce/ensemble.json; then
     refused 2 "same/predict/$cell: is by another model than the one in the ensemble" reduce tiny.cfg --run other $rate --data same --allow-missing
 fi
 
-# a plain mean of the chosen round
-plain="--set reduce.method=gmean --set reduce.offsets=false --set reduce.category_prior=0"
+# a plain mean of the chosen rounds
+plain="--set reduce.method=gmean --set reduce.decision=argmax --set reduce.category_prior=0"
 rm -r out/reduce
 quiet "$tenfold" reduce tiny.cfg --run out $plain
 quiet "$tenfold" preprocess out --data plain --set data.metadata=data/back.csv
@@ -197,6 +197,7 @@ p_of same $N f4 >numbers
 near numbers numbers2 && exit 1
 p_of plain $N f4 | tac >turned
 near turned numbers2
-grep -q '"tuned": false' plain/metrics.json
-chosen=$(sed -n 's/.*"chosen_round": \([0-9]*\).*/\1/p' out/metrics.json)
-test "$(ls plain/predict | cut -d- -f1 | sort -u)" = r$chosen
+grep -q '"tau": 0.0' plain/metrics.json
+grep -q '"decides": false' out/reduce/ensemble.json
+chosen=$(tr -d ' \n' <out/metrics.json | sed 's/.*"choice":{"chosen":"[^"]*","rounds":\[\([0-9,]*\)\].*/\1/')
+test "$(ls plain/predict | cut -d- -f1 | sort -u | tr -d r | paste -sd ,)" = $chosen

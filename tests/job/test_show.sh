@@ -48,8 +48,8 @@ shows $cell "stage train is done"
 shows $cell/journal.jsonl "2 evaluations" "^ +1 +160 " "^ +2 +320 " " kept\$"
 shows run/plan.json "plan of a run" "[0-9]+ steps: [0-9]+ done" "--set folds.count=3"
 shows run "plan of a run"
-shows run/metrics.json "tenfold metrics 2, .* DONE vouches for" 'classes \["disc","square","stripes"\]' "chosen_because"
-shows run/reduce/ensemble.json "tenfold ensemble 1" 'mean "arithmetic"'
+shows run/metrics.json "tenfold metrics 3, .* DONE vouches for" 'classes \["disc","square","stripes"\]' "submitted"
+shows run/reduce/ensemble.json "tenfold ensemble 2" 'mean "arithmetic"'
 shows run/submission.csv "40 rows and 5 columns, .* DONE vouches for" "path, label, p_disc, p_square, p_stripes"
 shows run/history/train-r0-f0-s32-x1 "what became of starts" "^ +running [0-9]+ - 0 1 0" "^ +done [0-9]+ - 0 1 0"
 shows run/job.cfg "a job file"

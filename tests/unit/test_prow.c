@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/rng.h"
-#include "reduce/blend.h"
+#include "score/blend.h"
 #include "score/bootstrap.h"
 #include "score/probability.h"
 #include "score/prow.h"
@@ -231,21 +231,39 @@ static void listed_is_counted(void **unused) {
     tn_confusion_free(&pairs);
 }
 
-/* The score that offsets are tuned for, of rows whose offsets were applied by tn_prow_offset. */
+/* The score that offsets are tuned for. */
 static double score_of(int n, const float *p, const int32_t *label, const double *offset) {
     tn_counts c = {.K = 0};
-    double sum = 0;
     assert_int_equal(tn_counts_new(K, &c), TN_OK);
-    for (int i = 0; i < n; i++) {
-        float row[TN_PROW_FEW];
-        memcpy(row, p + i * TN_PROW_FEW, sizeof row);
-        tn_prow_offset(K, offset, row);
-        assert_null(tn_prow_wrong(K, row));
-        tn_counts_add(&c, label[i], tn_prow_argmax(K, row));
-    }
-    for (int k = 0; k < K; k++) sum += log(fmax(tn_f1(&c, k), 1e-9));
+    for (int i = 0; i < n; i++) tn_counts_add(&c, label[i], tn_prow_decide(K, p + i * TN_PROW_FEW, offset));
+    double score = tn_smoothed(&c);
     tn_counts_free(&c);
-    return sum / K;
+    return score;
+}
+
+/* A temperature keeps the classes and their order; it and its inverse give the row back. */
+static void temperature_of_few(void **unused) {
+    (void)unused;
+    static double whole[K];
+    float row[TN_PROW_FEW], back[TN_PROW_FEW];
+    double sum = 0, tempered = 0;
+    for (int k = 0; k < K; k++) sum += whole[k] = k % 50 == 3 ? 1 + k : 0.05;
+    for (int k = 0; k < K; k++) whole[k] /= sum;
+    keep(-1, whole, row);
+    memcpy(back, row, sizeof row);
+    double rest = (double)tn_prow_rest(K, row);
+    for (int k = 0; k < K; k++) tempered += pow(k % 50 == 3 && tn_prow_at(K, row, k) > 0 ? tn_prow_at(K, row, k) : rest, 0.5);
+    tn_prow_temper(K, 0.5, row);
+    assert_null(tn_prow_wrong(K, row));
+    for (int j = 0; j < TN_PROW_TOP; j++) {
+        assert_true(row[j] == back[j]);
+        assert_true(fabs((double)row[TN_PROW_TOP + j] - sqrt((double)back[TN_PROW_TOP + j]) / tempered) < 1e-6);
+    }
+    tn_prow_temper(K, 2, row);
+    for (int j = 0; j < TN_PROW_TOP; j++) assert_true(fabsf(row[TN_PROW_TOP + j] - back[TN_PROW_TOP + j]) < 1e-6F);
+    memcpy(row, back, sizeof row);
+    tn_prow_temper(K, 1, row);
+    assert_memory_equal(row, back, sizeof row);
 }
 
 /* Odd classes are shy. Offsets gain much, and no other offset of a single class is better. */
@@ -310,6 +328,6 @@ int main(void) {
         cmocka_unit_test(keeps_the_largest),       cmocka_unit_test(mixes_within_the_bound),
         cmocka_unit_test(sums_are_means),          cmocka_unit_test(sums_ignore_labels),
         cmocka_unit_test(says_what_is_wrong),      cmocka_unit_test(listed_is_counted),
-        cmocka_unit_test(offsets_of_few_are_best), cmocka_unit_test(whole_rows_are_arrays)};
+        cmocka_unit_test(offsets_of_few_are_best), cmocka_unit_test(temperature_of_few), cmocka_unit_test(whole_rows_are_arrays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

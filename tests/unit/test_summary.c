@@ -11,15 +11,17 @@ static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\
 
 /* LOW, HIGH: the interval of the difference; BY_TRUTH: what the truth column says of the filter. */
 #define METRICS                                                                                                        \
-    "{\"chosen_round\": 1, \"round_comparisons\": [{\"round\": 1, \"against\": 0, \"score\": 0.53, "                   \
-    "\"score_against\": 0.5, \"difference\": 0.03, \"interval_95\": [%g, %g]}], "                                      \
+    "{\"choice\": {\"chosen\": \"round 1\", \"because\": \"it is fine\", \"rounds\": [1], \"compared\": ["                  \
+    "{\"what\": \"round 0\", \"first\": 0, \"geometric_mean\": 0.5}, {\"what\": \"round 1\", \"first\": 1, "                 \
+    "\"geometric_mean\": 0.53, \"minus_first\": {\"geometric_mean\": [%g, %g]}}]}, "                                 \
     "\"filter\": [{\"round\": 1, \"judged\": 200, \"flagged\": 50, \"by_truth\": %s}], "                               \
     "\"rounds\": [{\"round\": 0, \"members\": 3, \"planned\": 3, \"out_of_fold\": {\"geometric_mean\": 0.5, "          \
     "\"accuracy\": 0.6, "                                                                                              \
     "\"interval_95\": {\"geometric_mean\": [0.45, 0.55]}}, \"test\": {\"geometric_mean\": 0.7, \"accuracy\": "         \
     "0.8}%s}, "                                                                                                        \
     "{\"round\": 1, \"members\": 2, \"planned\": 3, \"out_of_fold\": {\"geometric_mean\": 0, \"accuracy\": 0.65, "     \
-    "\"classes_with_f1_zero\": [\"b\"]}%s}]}"
+    "\"classes_with_f1_zero\": [\"b\"]}%s}], "                                                                         \
+    "\"submitted\": {\"out_of_fold\": {\"geometric_mean\": 0.4, \"accuracy\": 0.64}%s}}"
 
 static char *text_of(double low, double high, bool truth, bool test, bool markdown) {
     char json[2048], *text = NULL;
@@ -31,7 +33,8 @@ static char *text_of(double low, double high, bool truth, bool test, bool markdo
              truth  ? ", \"out_of_fold_by_truth\": {\"accuracy\": 0.75}, \"test\": {\"geometric_mean\": 0.72, "
                       "\"accuracy\": 0.83}"
              : test ? ", \"test\": {\"geometric_mean\": 0.72, \"accuracy\": 0.83}"
-                    : "");
+                    : "",
+             test ? ", \"test\": {\"geometric_mean\": 0.74, \"accuracy\": 0.82}" : "");
     json_t *metrics = json_loads(json, 0, NULL);
     assert_non_null(metrics);
     if (tn_cfg_read(unit_write("my.cfg", JOB), 0, NULL, "/r/my", &cfg) != TN_OK) fail_msg("%s", tn_msg);
@@ -54,10 +57,10 @@ static void has(char *text, const char *want) {
 /* The interval decides whether a round gained, not the difference. */
 static void gains(void **unused) {
     (void)unused;
-    has(text_of(0.01, 0.05, false, true, true), "**Gained:** geometric mean of F1 0.500 -> 0.530 (difference +0.030, "
-                                                "95 % interval +0.010 to +0.050): a gain.\n");
+    has(text_of(0.01, 0.05, false, true, true), "**Gained:** round 1 over round 0: geometric mean of F1 0.500 -> 0.530 (difference +0.030, "
+                                                "95 % interval +0.010 to +0.050): a gain of these models (differences between training seeds are not in the interval).\n");
     has(text_of(-0.01, 0.07, false, true, true), "95 % interval -0.010 to +0.070): no difference is shown.\n");
-    has(text_of(-0.05, -0.01, false, true, true), "95 % interval -0.050 to -0.010): a loss.\n");
+    has(text_of(-0.05, -0.01, false, true, true), "95 % interval -0.050 to -0.010): a loss of these models (differences");
 }
 
 static void the_top(void **unused) {
@@ -65,16 +68,17 @@ static void the_top(void **unused) {
     has(text_of(0.01, 0.05, true, true, true),
         "**Found:** 40 of 45 wrong labels (89 %) are among the 48 flagged ones; as many drawn at random would hold "
         "30.\n\n"
-        "**Gained:** accuracy by the true labels 0.700 -> 0.750; by the given ones geometric mean of F1 0.500 -> "
+        "**Gained:** round 1 over round 0: accuracy by the true labels 0.700 -> 0.750; by the given ones geometric mean of F1 0.500 -> "
         "0.530 "
-        "(difference +0.030, 95 % interval +0.010 to +0.050): a gain.\n\n"
-        "**Ensemble:** accuracy 0.830, geometric mean of F1 0.720 on the test split (round 0: 0.800, 0.700).\n\n"
-        "| score (95 % interval) | round 0 | round 1 (submitted) |\n| --- | --- | --- |\n"
-        "| cross-validation, geometric mean of F1 | 0.500 (0.450 to 0.550) | 0.000 |\n"
-        "| cross-validation, accuracy | 0.600 | 0.650 |\n"
-        "| cross-validation, accuracy by true labels | 0.700 | 0.750 |\n"
-        "| test split, ensemble, geometric mean of F1 | 0.700 | 0.720 |\n"
-        "| test split, ensemble, accuracy | 0.800 | 0.830 |\n\n"
+        "(difference +0.030, 95 % interval +0.010 to +0.050): a gain of these models (differences between training seeds are not in the interval).\n\n"
+        "**Submitted:** round 1: it is fine.\n\n"
+        "**Ensemble:** accuracy 0.820, geometric mean of F1 0.740 on the test split (round 0 by the most probable class: 0.800, 0.700).\n\n"
+        "| score (95 % interval) | round 0 | round 1 | submitted |\n| --- | --- | --- | --- |\n"
+        "| cross-validation, geometric mean of F1 | 0.500 (0.450 to 0.550) | 0.000 | 0.400 |\n"
+        "| cross-validation, accuracy | 0.600 | 0.650 | 0.640 |\n"
+        "| cross-validation, accuracy by true labels | 0.700 | 0.750 | |\n"
+        "| test split, ensemble, geometric mean of F1 | 0.700 | 0.720 | 0.740 |\n"
+        "| test split, ensemble, accuracy | 0.800 | 0.830 | 0.820 |\n\n"
         "Warning: round 1 has 2 of 3 models.\n"
         "Warning: in round 1 class b has F1 0, so the geometric mean is 0.\n");
 }
@@ -84,11 +88,13 @@ static void on_a_terminal(void **unused) {
     has(text_of(0.01, 0.05, false, false, false),
         "Finished in 75 s\n"
         "Found:     50 of 200 labels are flagged as wrong: see ledger.csv\n"
-        "Gained:    geometric mean of F1 0.500 -> 0.530 (difference +0.030, 95 % interval +0.010 to +0.050): a gain\n"
-        "Ensemble:  not scored, as no test row has a label; its models score 0.000 in cross-validation\n"
-        "                                              round 0  round 1 (submitted)\n"
-        "  cross-validation, geometric mean of F1      0.500    0.000\n"
-        "  test split, ensemble, geometric mean of F1  0.700    -\n");
+        "Gained:    round 1 over round 0: geometric mean of F1 0.500 -> 0.530 (difference +0.030, 95 % interval +0.010 to +0.050): a gain "
+        "of these models (differences between training seeds are not in the interval)\n"
+        "Submitted: round 1: it is fine\n"
+        "Ensemble:  not scored, as no test row has a label; its models score 0.400 in cross-validation\n"
+        "                                              round 0  round 1  submitted\n"
+        "  cross-validation, geometric mean of F1      0.500    0.000    0.400\n"
+        "  test split, ensemble, geometric mean of F1  0.700    -        -\n");
     has(text_of(0.01, 0.05, false, true, false),
         "Report:        /r/my/report/report.html\n"
         "Label review:  /r/my/ledger.csv\nPredictions:   /r/my/submission.csv\n");
@@ -98,7 +104,7 @@ static void assert_used(const tn_cfg *cfg, const char *used, const char *members
     char path[TN_PATH_BYTES], metrics[1024], *text = NULL;
     size_t n = 0;
     snprintf(metrics, sizeof metrics,
-             "{\"chosen_round\": 1, \"chosen_because\": \"it is fine\", \"rounds\": [{\"round\": 0}, {\"round\": 1}], "
+             "{\"method\": \"greedy\", \"choice\": {\"chosen\": \"round 1\", \"because\": \"it is fine\"}, \"rounds\": [{\"round\": 0}, {\"round\": 1}], "
              "\"tuned\": {\"used\": %s, \"members\": [%s]}}",
              used, members);
     assert_int_equal(tn_path(path, "%s/metrics.json", cfg->run_dir), TN_OK);
@@ -130,7 +136,7 @@ static void members_of_rounds(void **unused) {
     assert_used(cfg, "true", both, " Without selection it would use round 1: it is fine.</p>");
     assert_used(cfg, "true", "{\"round\": 0, \"weight\": 1}",
                 "<p>The submission uses members of round 0 (1 of 1, with 100.0 % of the weight): ");
-    assert_used(cfg, "true", "{\"round\": 1, \"weight\": 1}", "<p>The submission uses round 1: it is fine.</p>");
+    assert_used(cfg, "true", "{\"round\": 1, \"weight\": 1}", "<p>The submission uses members of round 1 (1 of 1, with 100.0 % ");
     assert_used(cfg, "false", both, "<p>The submission uses round 1: it is fine.</p>");
     tn_cfg_free(&cfg);
 }

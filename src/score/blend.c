@@ -1,9 +1,13 @@
-/* blend.c - greedy selection of members, offsets of classes. */
-#include "reduce/blend.h"
+/* blend.c - greedy selection of members, tau, offsets of classes. */
+#include "score/blend.h"
+
+#include "score/metric.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+const double TN_TAUS[TN_N_TAUS] = {0, 0.1, 0.25, 0.5};
 
 typedef struct {
     int K;
@@ -25,8 +29,7 @@ static void counts_clear(counts *c) {
 }
 
 static double log_f1(const counts *c, int k) {
-    double all = c->labelled[k] + c->predicted[k];
-    return log(fmax(all > 0 ? 2 * c->right[k] / all : 0, 1e-9));
+    return tn_smoothed_log(c->right[k], c->labelled[k], c->predicted[k]);
 }
 
 static double score(counts *c) {
@@ -87,6 +90,33 @@ tn_status tn_blend_greedy(const tn_blend_rows *r, const uint8_t *use, const uint
     free(sum);
     free(c.right);
     return TN_OK;
+}
+
+/* --- tau ---------------------------------------------------------------------------------------------------------- */
+
+static double score_of_tau(int64_t n, int K, const float *p, const int32_t *label, const double *weight,
+                           const uint8_t *use, const double *offset, counts *c) {
+    counts_clear(c);
+    for (int64_t i = 0; i < n; i++)
+        if (use[i]) count(c, label[i], tn_prow_decide(K, p + i * tn_prow_width(K), offset), weight[i]);
+    return score(c);
+}
+
+tn_status tn_blend_tau(int64_t n, int K, const float *p, const int32_t *label, const double *weight, const uint8_t *use,
+                       const double *log_share, double *tau_out) {
+    counts c = {.K = 0};
+    double best = -INFINITY, *offset = malloc((size_t)K * sizeof *offset);
+    tn_status st = offset ? counts_new(K, &c) : tn_fail_memory((size_t)K * sizeof *offset, "the shares of classes");
+    for (int t = 0; st == TN_OK && t < TN_N_TAUS; t++) {
+        for (int k = 0; k < K; k++) offset[k] = -TN_TAUS[t] * log_share[k];
+        double now = score_of_tau(n, K, p, label, weight, use, offset, &c);
+        if (now <= best + 1e-12) continue;
+        best = now;
+        *tau_out = TN_TAUS[t];
+    }
+    free(c.right);
+    free(offset);
+    return st;
 }
 
 /* --- offsets ------------------------------------------------------------------------------------------------------ */
