@@ -226,7 +226,8 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         tn_prune prune;                   /* confident: noise_rate                                 */
         tn_self_view view;                /* own                                                   */
         int n_folds, folds[TN_MAX_FOLDS]; /* shared view: which; [] = all                     */
-        double alpha;                     /* 0.9: z = alpha z + (1 - alpha) p                      */
+        double alpha;                     /* 0.7: weight of earlier evaluations in z               */
+        double verdict_ratio;             /* 2: odds above which a label is suspicious             */
         double class_floor;               /* 0.5: least share of each class that is kept           */
         double category_floor;            /* 0: the same of each value of cat1                     */
         tn_dropped dropped;               /* drop: what happens to a suspicious row                */

@@ -53,7 +53,7 @@ const tn_verb tn_verb_filter = {
         "After a round that did not improve the validation score, the next round is skipped.\n"
         "reads   RUN/train/r<round>-*/posteriors.h5; with --posteriors a FILE of models trained elsewhere: run and\n"
         "        submit filter with the run's own models and refuse such a run folder\n"
-        "writes  RUN/filter/r<round+1> (one overlay per fold, ledger.csv, ledger.h5, posteriors.h5)\n"
+        "writes  RUN/filter/r<round+1> (one overlay per fold, ledger.csv, ledger.h5, filter.json, posteriors.h5)\n"
         "memory  on rank 0: 8 bytes per row and class, 85 bytes per row, and the table: 2 GB for 10^7 rows, 5 classes\n"
         "--diff  compares two ledger.csv: rows whose verdict changed as CSV on stdout, counts on stderr\n\n"
         "example: tenfold filter jobs/self.cfg --round 0\n"

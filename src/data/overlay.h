@@ -25,6 +25,8 @@ typedef enum { /* why; stored too: never renumber */
                TN_REASON_SUSPICIOUS,
                TN_REASON_CLASS_FLOOR,
                TN_REASON_CATEGORY_FLOOR,
+               TN_REASON_NOISE_LIMIT,
+               TN_REASON_CLASS_NOT_JUDGED,
                TN_REASONS
 } tn_reason;
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double NEAR = 1e-6; /* probabilities closer than this count as equal */
+static const double NEAR = 1e-6;   /* probabilities closer than this count as equal */
+static const double LEAST = 1e-30; /* used instead of 0, so that odds and their logarithm are finite */
 
 /* --- the joint ---------------------------------------------------------------------------------------------------- */
 
@@ -27,6 +28,15 @@ void tn_confident_thresholds(int64_t N, int K, const float *p, const int32_t *la
                              double *threshold_out) {
     int64_t n[TN_MAX_CLASSES];
     thresholds(N, K, p, label, judged, threshold_out, n);
+}
+
+double tn_confident_odds(int K, const float *p, int label, const double *t) {
+    double other = LEAST;
+    for (int j = 0, n = tn_prow_listed(K, p); j < n; j++) {
+        int k = tn_prow_class(K, p, j);
+        if (k != label) other = fmax(other, (double)tn_prow_value(K, p, j) / t[k]);
+    }
+    return other / fmax(LEAST, (double)tn_prow_at(K, p, label) / t[label]);
 }
 
 /* The class that a row is confidently in; -1: none. */
@@ -141,18 +151,34 @@ static tn_status by_class_new(int64_t N, int K, const float *p, const int32_t *l
                                                                       : tn_fail_memory(room * 20, "confident learning");
 }
 
+/* Append the counts of class k that are not 0. */
+static tn_status append_row(int k, const joint_row *r, int64_t *n, tn_joint_entry **entry) {
+    tn_joint_entry *more = realloc(*entry, (size_t)(*n + r->n) * sizeof *more);
+    if (!more) return tn_fail_memory((size_t)(*n + r->n) * sizeof *more, "confident learning");
+    *entry = more;
+    for (int j = 0; j < r->n; j++)
+        if (r->count[j] != 0) more[(*n)++] = (tn_joint_entry){k, r->column[j], r->count[j]};
+    return TN_OK;
+}
+
 tn_status tn_confident_joint(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *judged,
-                             double *threshold_out, int64_t *joint_out) {
+                             int64_t *n_out, tn_joint_entry **entry_out) {
     by_class c;
+    int64_t n = 0;
+    tn_joint_entry *entry = NULL;
     tn_status st = by_class_new(N, K, p, label, judged, &c);
-    memset(joint_out, 0, (size_t)K * (size_t)K * sizeof *joint_out);
     for (int k = 0; st == TN_OK && k < K; k++) {
-        threshold_out[k] = c.t[k];
         joint_of_class(k, c.n[k], c.row + c.first[k], K, p, c.t, &c.joint);
-        for (int j = 0; j < c.joint.n; j++) joint_out[(int64_t)k * K + c.joint.column[j]] = c.joint.count[j];
+        st = append_row(k, &c.joint, &n, &entry);
     }
     by_class_free(&c);
-    return st;
+    if (st != TN_OK) {
+        free(entry);
+        return st;
+    }
+    *n_out = n;
+    *entry_out = entry;
+    return TN_OK;
 }
 
 /* --- pruning ------------------------------------------------------------------------------------------------------ */

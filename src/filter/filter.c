@@ -5,6 +5,7 @@
 #include "cfg/shown.h"
 #include "data/fold.h"
 #include "filter/posteriors.h"
+#include "filter/tally.h"
 #include "score/metric.h"
 #include "store/done.h"
 #include "train/train.h"
@@ -25,6 +26,9 @@ typedef struct {
     bool previous_skipped; /* the round was skipped, because rounds ended before it */
     float *z, *slab;       /* N rows (prow.h): posteriors of one fold; sum of slabs, later their mean */
     uint8_t *judged, *any; /* (N): is the row judged in this overlay; in any */
+    uint8_t *heard; /* (N): rows that the slab's model was not trained on, and whose labels it may be compared with */
+    tn_tally tally;
+    tn_noise_class *class; /* (K) what is estimated of each class */
     int32_t *n_slabs;      /* (N): slabs in the sum */
     int32_t *category;     /* (N) value of cat1; NULL without categories */
     uint8_t *votes;        /* (N,F) */
@@ -41,10 +45,10 @@ bool tn_self_uses_fold(const tn_cfg *cfg, int fold) {
 
 /* --- the ledger's sums -------------------------------------------------------------------------------------------- */
 
-/* Set judged to the rows that model f was trained on. */
+/* Set judged to the rows that model f was trained on, and heard to its validation slice. */
 static tn_status training_rows(filter *s, int f) {
-    TN_TRY(tn_validation_draw(s->cfg, s->ix, f, s->judged));
-    for (int64_t i = 0; i < s->ix->n; i++) s->judged[i] = s->ix->fold[i] >= 0 && s->ix->fold[i] != f && !s->judged[i];
+    TN_TRY(tn_validation_draw(s->cfg, s->ix, f, s->heard));
+    for (int64_t i = 0; i < s->ix->n; i++) s->judged[i] = s->ix->fold[i] >= 0 && s->ix->fold[i] != f && !s->heard[i];
     return TN_OK;
 }
 
@@ -87,6 +91,8 @@ static tn_status judge(filter *s, const float *z, const uint8_t *judged) {
                           .n_categories = s->category ? s->ix->n_values[0] : 0};
     tn_judge_rules rules = {.method = c->self.method,
                             .prune = c->self.prune,
+                            .ratio = c->self.verdict_ratio,
+                            .noise = c->self.method == TN_SELF_SELF ? s->class : NULL,
                             .class_floor = c->self.class_floor,
                             .category_floor = c->self.category_floor,
                             .dropped = c->self.dropped,
@@ -94,22 +100,31 @@ static tn_status judge(filter *s, const float *z, const uint8_t *judged) {
     return tn_judge(&rows, &rules, &s->out);
 }
 
-/* Check that model f keeps some rows of every class. s->judged: its training rows. */
+/* Check that model f keeps some rows of every class, and without a floor that it believes some. s->judged: its training rows. */
 static tn_status check_classes(const filter *s, int f) {
-    int64_t before[TN_MAX_CLASSES] = {0}, after[TN_MAX_CLASSES] = {0};
+    int64_t before[TN_MAX_CLASSES] = {0}, after[TN_MAX_CLASSES] = {0}, suspicious[TN_MAX_CLASSES] = {0};
     for (int64_t i = 0; i < s->ix->n; i++) {
         if (!s->judged[i] || s->out.verdict[i] == TN_VERDICT_NOT_JUDGED) continue;
         int32_t label = tn_label_after(s->out.verdict[i], s->ix->label[i], s->out.suggested[i]);
+        uint8_t why = s->out.reason[i];
         before[s->ix->label[i]]++;
+        suspicious[s->ix->label[i]] += why != TN_REASON_BELIEVED && why != TN_REASON_CLASS_NOT_JUDGED;
         if (label >= 0) after[label]++;
     }
-    for (int k = 0; k < s->ix->n_classes; k++)
+    for (int k = 0; k < s->ix->n_classes; k++) {
+        if (before[k] > 0 && suspicious[k] == before[k] && s->cfg->self.class_floor <= 0)
+            return tn_fail(TN_EARG,
+                           "filter r%d: all %" PRId64
+                           " labels of class %s that the model of fold %d may train on are found suspicious, and "
+                           "self.class_floor = 0 keeps none of them: raise self.verdict_ratio = %g or self.class_floor",
+                           s->round + 1, before[k], s->ix->class_name[k], f, s->cfg->self.verdict_ratio);
         if (before[k] > 0 && after[k] == 0)
             return tn_fail(TN_EARG,
                            "filter r%d: of the %" PRId64
                            " rows of class %s that the model of fold %d may train on, none would keep its label: raise "
                            "self.class_floor = %g, or train longer before filtering",
                            s->round + 1, before[k], s->ix->class_name[k], f, s->cfg->self.class_floor);
+    }
     return TN_OK;
 }
 
@@ -124,23 +139,42 @@ static tn_status write_overlay(filter *s, int f) {
     return tn_overlay_write(s->folder, f, s->round + 1, s->ix->n, &s->out, s->overlays);
 }
 
+/* Estimate the noise matrix from what model f says of its validation slice, and add it to that of all models. */
+static tn_status estimate_from_slice(filter *s) {
+    tn_noise_matrix m = {.K = s->ix->n_classes};
+    tn_status st = tn_noise_matrix_add(s->ix->n, s->z, s->ix->label, s->heard, &m);
+    if (st == TN_OK) tn_noise_classes(&m, s->class);
+    tn_noise_matrix_free(&m);
+    return st == TN_OK ? tn_noise_matrix_add(s->ix->n, s->z, s->ix->label, s->heard, &s->tally.noise) : st;
+}
+
+static void add_to_tally(filter *s) {
+    tn_tally_add(&s->tally, s->ix->n, s->ix->label, &s->out, s->cfg->self.method == TN_SELF_SELF ? s->class : NULL);
+}
+
+/* Overlay f must not depend on a label of fold f: so model f is tried on its validation slice alone. */
 static tn_status own_view(filter *s) {
     for (int f = 0; f < s->cfg->folds.count; f++) {
         TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
         TN_TRY(training_rows(s, f));
+        TN_TRY(estimate_from_slice(s));
         TN_TRY(judge(s, s->z, s->judged));
+        add_to_tally(s);
         TN_TRY(check_classes(s, f));
         TN_TRY(write_overlay(s, f));
         rows_with_fold(s); /* the ledger may use all models, because no model is trained from it */
         add_to_ledger(s, f);
     }
     mean_of_slabs(s);
+    tn_noise_classes(&s->tally.noise, s->class);
     return judge(s, s->slab, s->any);
 }
 
 /* Judge s->slab once, and write the same overlay for every fold. */
 static tn_status same_for_all(filter *s) {
+    tn_noise_classes(&s->tally.noise, s->class);
     TN_TRY(judge(s, s->slab, s->any));
+    add_to_tally(s);
     for (int f = 0; f < s->cfg->folds.count; f++) {
         TN_TRY(training_rows(s, f));
         TN_TRY(check_classes(s, f));
@@ -156,6 +190,8 @@ static tn_status shared_view(filter *s) {
         TN_TRY(check_stop(s));
         TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
         add_to_ledger(s, f);
+        for (int64_t i = 0; i < s->ix->n; i++) s->heard[i] = s->ix->fold[i] == f;
+        TN_TRY(tn_noise_matrix_add(s->ix->n, s->z, s->ix->label, s->heard, &s->tally.noise));
     }
     mean_of_slabs(s);
     return same_for_all(s);
@@ -168,6 +204,7 @@ static tn_status out_of_fold(filter *s) {
                          : tn_posteriors_out_of_fold(s->cfg, s->ix, s->round, s->slab));
     for (int64_t i = 0; i < s->ix->n; i++)
         if (s->any[i]) vote(s, i, s->ix->fold[i], s->slab + i * tn_prow_width(s->ix->n_classes));
+    TN_TRY(tn_noise_matrix_add(s->ix->n, s->slab, s->ix->label, s->any, &s->tally.noise));
     return same_for_all(s);
 }
 
@@ -218,6 +255,8 @@ static tn_status allocate(filter *s) {
     s->slab = calloc(floats + 1, sizeof *s->slab);
     s->judged = calloc(n + 1, 1);
     s->any = calloc(n + 1, 1);
+    s->heard = calloc(n + 1, 1);
+    s->class = calloc((size_t)s->ix->n_classes, sizeof *s->class);
     s->n_slabs = calloc(n + 1, sizeof *s->n_slabs);
     s->votes = calloc(n * F + 1, 1);
     s->out.verdict = calloc(n + 1, 1);
@@ -225,17 +264,18 @@ static tn_status allocate(filter *s) {
     s->out.margin = calloc(n + 1, sizeof *s->out.margin);
     s->out.suggested = calloc(n + 1, sizeof *s->out.suggested);
     s->category = s->ix->n_levels ? malloc((n + 1) * sizeof *s->category) : NULL;
-    if (!s->z || !s->slab || !s->judged || !s->any || !s->n_slabs || !s->votes || !s->out.verdict || !s->out.reason ||
-        !s->out.margin || !s->out.suggested || (s->ix->n_levels && !s->category))
-        return tn_fail_memory(2 * floats * sizeof(float) + n * (24 + F), "the filter");
+    if (!s->z || !s->slab || !s->judged || !s->any || !s->heard || !s->class || !s->n_slabs || !s->votes ||
+        !s->out.verdict || !s->out.reason || !s->out.margin || !s->out.suggested || (s->ix->n_levels && !s->category))
+        return tn_fail_memory(2 * floats * sizeof(float) + n * (25 + F), "the filter");
     for (size_t i = 0; s->category && i < n; i++) s->category[i] = s->ix->cat[i * (size_t)s->ix->n_levels];
-    return TN_OK;
+    return tn_tally_new(s->ix->n_classes, &s->tally);
 }
 
 static void release(filter *s) {
-    void *all[] = {s->z,           s->slab,       s->judged,     s->any,           s->n_slabs, s->votes,
-                   s->out.verdict, s->out.reason, s->out.margin, s->out.suggested, s->inputs,  s->category};
+    void *all[] = {s->z,          s->slab,       s->judged,        s->any,    s->n_slabs,  s->votes, s->out.verdict,
+                   s->out.reason, s->out.margin, s->out.suggested, s->inputs, s->category, s->heard, s->class};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    tn_tally_free(&s->tally);
     tn_hash_free(&s->overlays);
 }
 
@@ -304,10 +344,10 @@ static tn_status find_inputs(filter *s) {
 /* DONE has the hashes of the ledger and of the overlay of every fold. */
 static tn_status publish_done(const filter *s, const tn_done *done, const char *digest) {
     char name[TN_MAX_FOLDS][TN_OVERLAY_NAME_BYTES];
-    const char *file[TN_MAX_FOLDS + 3] = {"ledger.csv", "ledger.h5"};
+    const char *file[TN_MAX_FOLDS + 4] = {"ledger.csv", "ledger.h5", "filter.json"};
     for (int f = 0; f < s->cfg->folds.count; f++) {
         tn_overlay_name(f, name[f]);
-        file[f + 2] = name[f];
+        file[f + 3] = name[f];
     }
     return tn_done_publish(s->folder, done, digest, file);
 }
@@ -327,8 +367,10 @@ static tn_status make_all(filter *s, const tn_done *done) {
                         .judged = s->any,
                         .votes = s->votes};
     TN_TRY(tn_ledger_write(&ledger, s->folder));
+    TN_TRY(tn_tally_write(&s->tally, s->cfg, s->round + 1, s->folder));
     if (!s->posteriors) TN_TRY(tn_posteriors_join(s->cfg, s->ix, s->round, s->folder));
     say_result(s);
+    tn_tally_say(&s->tally, s->cfg, s->round + 1);
     tn_hash_hex(s->overlays, digest);
     return publish_done(s, done, digest);
 }

@@ -12,6 +12,9 @@
  *              With a file of posteriors (--posteriors) its rows are used for any method; one overlay for all folds.
  *              Original labels are judged in every round, so a dropped row can come back.
  * Slab         posteriors of the models of one fold: N rows (score/prow.h).
+ * Noise matrix (noise_matrix.h) limits method self, and is reported by every method (tally.h). It is estimated from rows that the model was
+ *              not trained on: self, own view: the validation slice of each model, summed over the models, and for overlay f from model f
+ *              alone, so that no label of fold f has a say in it; shared view: each model on its own fold; else all rows.
  * Rule         judge.h. The ledger (ledger.h) uses the mean of all slabs that have a row.
  * Rounds       the filter after round r >= 1 first compares round r with round r - 1: by the validation score (geometric
  *              mean F1, then macro F1), averaged over the cells used. If round r is not better, filter/r<r+1> is published
@@ -34,8 +37,8 @@
 #include "data/overlay.h"
 #include "filter/ledger.h"
 
-/* Filter the labels after a round. Writes overlay-f<f>.h5 for every fold, ledger.csv, ledger.h5, posteriors.h5 (posteriors.h) and
- * DONE in filter/r<round+1>; the digest in DONE is that of the overlays. A filter that is done is only reported. Prints the number
+/* Filter the labels after a round. Writes overlay-f<f>.h5 for every fold, ledger.csv, ledger.h5, filter.json (tally.h), posteriors.h5
+ * (posteriors.h) and DONE in filter/r<round+1>; the digest in DONE is that of the overlays. A filter that is done is only reported. Prints the number
  * of suspicious labels by class, and, with a truth column, how many wrong labels were found and how many random selection would
  * find. Collective; rank 0 does the work.
  * posteriors  file of models trained elsewhere; NULL: use the round's cells

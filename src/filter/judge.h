@@ -4,20 +4,25 @@
  *   tn_judgement j = {...};                                       the caller's arrays
  *   TN_TRY(tn_judge(&rows, &rules, &j));
  *
- * Formula  y is the given label. margin = (max over c != y of z_c) - z_y, for kept rows, too. suggested = argmax z.
- *          Suspicious: self, disagreement: margin > 0 (argmax z is not the label). confident: confident.h.
- * Floors   at least the share class_floor of the judged rows of each class is kept, then at least category_floor of each
- *          category: the suspicious rows with the highest z_y are kept after all (ties: the lower row).
+ * Formula  y is the given label. margin = (max over c != y of z_c) - z_y, for kept rows, too. suggested = argmax z. odds of another class
+ *          against y, relative to the class: confident.h, with the thresholds t of the judged rows.
+ *          Suspicious: self: margin > 0 (argmax z is not the label) and odds > ratio. disagreement: margin > 0. confident: confident.h.
+ * Limits   in this order; the suspicious rows with the lowest odds are kept after all (ties: the lower row).
+ *          noise: no suspicious row of a class that is not judged is taken, and of the other classes at most the estimated number of wrong
+ *          labels (noise_matrix.h). Then at least the share class_floor of the judged rows of each class is kept, then at least
+ *          category_floor of each category.
  * Verdict  of the other suspicious rows, by rules.dropped: drop: not trained on; unlabeled: trained on without label;
  *          relabel: trained on with label `suggested` if margin > relabel_margin, else not trained on.
- * Cost     two sorts of the suspicious rows, however many categories there are
- * Source   SELF: Nguyen et al. 2020, algorithm 1
+ * Cost     three sorts of the suspicious rows, however many categories there are
+ * Source   SELF: Nguyen et al. 2020, algorithm 1. Their verdict is margin > 0 alone, which takes most rows of a rare class
+ *          (docs/decisions/verdict.md)
  */
 #ifndef TN_FILTER_JUDGE_H
 #define TN_FILTER_JUDGE_H
 
 #include "cfg/cfg.h"
 #include "data/overlay.h"
+#include "filter/noise_matrix.h"
 
 typedef struct {
     int64_t N;
@@ -31,7 +36,9 @@ typedef struct {
 
 typedef struct {
     tn_self_method method;
-    tn_prune prune; /* for method confident */
+    tn_prune prune;              /* for method confident */
+    double ratio;                /* for method self */
+    const tn_noise_class *noise; /* (K) what is estimated of each class; NULL: no limit by it */
     double class_floor, category_floor;
     tn_dropped dropped;
     double relabel_margin;

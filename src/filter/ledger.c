@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double LEAST_POSTERIOR = 1e-30; /* used instead of 0, so that the logarithm is finite */
-
 static int count_votes(const tn_ledger *l, int64_t i, uint8_t vote) {
     int n = 0;
     for (int f = 0; f < l->n_folds; f++) n += l->votes[i * l->n_folds + f] == vote;
@@ -30,14 +28,8 @@ static float p_label(const tn_ledger *l, int64_t i) {
 /* 0 for a row that is not judged. t (K): tn_confident_thresholds. */
 static double log_odds(const tn_ledger *l, const double *t, int64_t i) {
     if (!l->judged[i]) return 0;
-    int K = l->ix->n_classes, label = l->ix->label[i];
-    const float *z = l->z + i * tn_prow_width(K);
-    double other = LEAST_POSTERIOR;
-    for (int j = 0, n = tn_prow_listed(K, z); j < n; j++) {
-        int k = tn_prow_class(K, z, j);
-        if (k != label) other = fmax(other, (double)tn_prow_value(K, z, j) / t[k]);
-    }
-    return log(other / fmax(LEAST_POSTERIOR, (double)tn_prow_at(K, z, label) / t[label]));
+    int K = l->ix->n_classes;
+    return log(tn_confident_odds(K, l->z + i * tn_prow_width(K), l->ix->label[i], t));
 }
 
 /* --- CSV ---------------------------------------------------------------------------------------------------------- */

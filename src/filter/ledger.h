@@ -7,9 +7,8 @@
  * path, label, suggested, margin, verdict, reason: judge.h. p_label: the posterior of the given label. id: row of
  * metadata.csv, from 0. round. truth: only if the job file names a truth column.
  *
- * log_odds: log of (max over c != y of z_c / t_c) / (z_y / t_y), with the thresholds t of confident.h, the mean probability
- * that models give to labels of a class. It ranks wrong labels best: docs/decisions/ledger-ranking.md. With more than TN_WHOLE_CLASSES
- * classes only those that the row lists are compared (score/prow.h).
+ * log_odds: logarithm of the odds against the label, relative to the class (tn_confident_odds), with thresholds from the same mean z.
+ * It ranks wrong labels best: docs/decisions/ledger-ranking.md.
  *
  * votes: one letter per fold: k keep, d drop (the argmax of its model is not the label), - its model does not judge the row;
  * votes_drop and votes_keep count them.

@@ -48,6 +48,18 @@ static json_t *round_json(const tn_reduction *r, int i) {
     return j;
 }
 
+/* Add what filter.json says of classes and of the noise matrix (filter/tally.h). */
+static tn_status add_estimate(const tn_cfg *cfg, int round, json_t *filter) {
+    static const char *const KEY[] = {"overlays", "classes", "noise"};
+    char path[TN_PATH_BYTES];
+    TN_TRY(tn_ledger_file(cfg, round, "filter.json", path));
+    json_t *all = json_load_file(path, 0, NULL);
+    if (!all) return tn_fail(TN_EFORMAT, "%s: damaged: delete its folder and run `tenfold filter` again", path);
+    for (size_t i = 0; i < sizeof KEY / sizeof *KEY; i++) json_object_set(filter, KEY[i], json_object_get(all, KEY[i]));
+    json_decref(all);
+    return TN_OK;
+}
+
 /* What a filter flagged; if there is a truth column, how much of that is wrong. */
 static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
     char path[TN_PATH_BYTES];
@@ -61,9 +73,10 @@ static tn_status filter_json(const tn_reduction *r, int round, json_t *list) {
                              (json_int_t)s.wrong, "flagged", (json_int_t)s.dropped, "found", (json_int_t)s.found,
                              "found_by_chance", tn_share(s.dropped, s.judged) * (double)s.wrong, "precision",
                              tn_share(s.found, s.dropped), "recall", tn_share(s.found, s.wrong));
-    json_array_append_new(list, json_pack("{s:i,s:I,s:I,s:o}", "round", round, "judged", (json_int_t)s.labels,
-                                          "flagged", (json_int_t)s.flagged, "by_truth", by_truth));
-    return TN_OK;
+    json_t *filter = json_pack("{s:i,s:I,s:I,s:o}", "round", round, "judged", (json_int_t)s.labels, "flagged",
+                               (json_int_t)s.flagged, "by_truth", by_truth);
+    json_array_append_new(list, filter);
+    return add_estimate(r->cfg, round, filter);
 }
 
 /* The first round that was skipped, and why; null if none was. */

@@ -109,7 +109,7 @@ static tn_status check_member(const tn_cfg *cfg, const tn_table *t, const tn_cel
     return check_model(cfg, cell, path, info->model_digest);
 }
 
-/* A model must not count twice. */
+/* A model must not count twice in a round. The next round trains the same model again where the filter took no label. */
 static tn_status check_unique(const tn_members *m, int n_folds) {
     for (int a = 0; a < m->n_groups * n_folds; a++)
         for (int b = 0; b < a; b++) {
@@ -117,7 +117,7 @@ static tn_status check_unique(const tn_members *m, int n_folds) {
             const tn_pred *pb = m->group[b / n_folds].pred[b % n_folds];
             if (!pa || !pb) continue;
             const tn_pred_info *ia = tn_pred_info_of(pa), *ib = tn_pred_info_of(pb);
-            if (strcmp(ia->model_digest, ib->model_digest) != 0) continue;
+            if (ia->cell.round != ib->cell.round || strcmp(ia->model_digest, ib->model_digest) != 0) continue;
             char name[2][TN_CELL_NAME_BYTES];
             tn_cell_name(&ia->cell, name[0]);
             tn_cell_name(&ib->cell, name[1]);

@@ -8,6 +8,7 @@
 #include "filter/ledger.h"
 #include "report/report_choice.h"
 #include "report/report_classes.h"
+#include "report/report_filter.h"
 #include "report/report_page.h"
 #include "report/summary.h"
 #include "run/course.h"
@@ -185,68 +186,6 @@ static void scores(report *r) {
     tn_report_choice(r->metrics, r->text);
 }
 
-/* --- filter ------------------------------------------------------------------------------------------------------- */
-
-/* Verdicts by class, from a ledger. */
-static tn_status ledger_table(report *r, int round) {
-    char path[TN_PATH_BYTES];
-    tn_csv *t = NULL;
-    tn_class_map classes;
-    int64_t judged[TN_MAX_CLASSES] = {0}, dropped[TN_MAX_CLASSES] = {0};
-    TN_TRY(tn_ledger_file(r->cfg, round, "ledger.csv", path));
-    if (!*path) return TN_OK;
-    TN_TRY(tn_class_map_new(r->cfg, &classes));
-    tn_status st = tn_csv_read(path, &t);
-    if (st != TN_OK) tn_class_map_free(&classes);
-    TN_TRY(st);
-    int label = tn_csv_column(t, "label"), verdict = tn_csv_column(t, "verdict");
-    for (int64_t i = 0; label >= 0 && verdict >= 0 && i < tn_csv_rows(t); i++) {
-        int k = tn_class_map_find(&classes, tn_csv_at(t, i, label));
-        const char *v = tn_csv_at(t, i, verdict);
-        if (k < 0 || strcmp(v, "not_judged") == 0) continue;
-        judged[k]++;
-        dropped[k] += strcmp(v, "keep") != 0;
-    }
-    tn_csv_free(&t);
-    tn_class_map_free(&classes);
-    double key[TN_MAX_CLASSES];
-    int class[TN_MOST_SHOWN];
-    for (int k = 0; k < r->cfg->data.n_classes; k++) key[k] = (double)dropped[k];
-    fprintf(r->text, "Before round %d:\n\n", round);
-    tn_report_chosen(r->cfg, "the most suspicious labels", r->text);
-    fputs("| class | judged | found suspicious | share |\n| --- | ---: | ---: | ---: |\n", r->text);
-    for (int i = 0, n = tn_shown(r->cfg->data.n_classes, key, class); i < n; i++) {
-        int k = class[i];
-        fputs("| ", r->text);
-        tn_report_name(r->text, r->cfg->data.classes[k]);
-        fprintf(r->text, " | %lld | %lld | %.1f %% |\n", (long long)judged[k], (long long)dropped[k],
-                judged[k] ? 100.0 * (double)dropped[k] / (double)judged[k] : 0.0);
-    }
-    fputc('\n', r->text);
-    return TN_OK;
-}
-
-static tn_status filters(report *r) {
-    size_t i;
-    json_t *f, *list = json_object_get(r->metrics, "filter");
-    if (r->cfg->self.max_rounds == 0) return TN_OK;
-    fputs("## Labels found suspicious\n\n", r->text);
-    for (int round = 1; round <= r->cfg->self.max_rounds; round++) TN_TRY(ledger_table(r, round));
-    json_array_foreach(list, i, f) {
-        json_t *t = json_object_get(f, "by_truth");
-        double found = (double)integer(t, "found"), chance = number(t, "found_by_chance");
-        if (!json_is_object(t)) continue;
-        fprintf(r->text,
-                "By the truth column: %lld of the %lld labels found suspicious before round %lld are wrong (precision "
-                "%.3f), of "
-                "%lld wrong labels in all (recall %.3f). As many drawn by chance would have found %.0f: the filter is "
-                "%s.\n\n",
-                integer(t, "found"), integer(t, "flagged"), integer(f, "round"), number(t, "precision"),
-                integer(t, "wrong"), number(t, "recall"), chance, found > chance ? "better" : "not better");
-    }
-    return TN_OK;
-}
-
 /* --- exposure ----------------------------------------------------------------------------------------------------- */
 
 /* The last evaluation of the first cell's journal: images seen by class, and how often each row of it. */
@@ -355,7 +294,7 @@ static tn_status course(report *r) {
 static tn_status write_sections(report *r) {
     scores(r);
     tn_report_calibration(r->metrics, r->text);
-    TN_TRY(filters(r));
+    TN_TRY(tn_report_filters(r->cfg, r->metrics, r->text));
     TN_TRY(exposure(r));
     TN_TRY(batch_size(r));
     TN_TRY(course(r));

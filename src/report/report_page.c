@@ -57,8 +57,17 @@ static void put_inline(FILE *f, const char *text, size_t n) {
     }
 }
 
+/* The start of a cell; in the noise matrix its colour is as strong as the percentage that it holds. */
+static void open_cell(FILE *f, const char *text, const char *tag, bool shaded) {
+    double percent = shaded ? strtod(text, NULL) : 0;
+    if (percent > 0)
+        fprintf(f, "<%s style=\"background:rgba(214,39,40,%.2f)\">", tag, percent / 100);
+    else
+        fprintf(f, "<%s>", tag);
+}
+
 /* "| a | b |": cells end at a bar that no \ escapes. */
-static void put_row(FILE *f, const char *line, size_t n, const char *tag) {
+static void put_row(FILE *f, const char *line, size_t n, const char *tag, bool shaded) {
     fputs("<tr>", f);
     for (size_t from = 1, i = 1; i < n; i++) {
         if (line[i] == '\\') {
@@ -67,7 +76,7 @@ static void put_row(FILE *f, const char *line, size_t n, const char *tag) {
             size_t a = from, b = i;
             while (a < b && line[a] == ' ') a++;
             while (b > a && line[b - 1] == ' ') b--;
-            fprintf(f, "<%s>", tag);
+            open_cell(f, line + a, tag, shaded && from > 1);
             put_inline(f, line + a, b - a);
             fprintf(f, "</%s>", tag);
             from = i + 1;
@@ -77,16 +86,18 @@ static void put_row(FILE *f, const char *line, size_t n, const char *tag) {
 }
 
 static void put_markdown(FILE *f, const char *text) {
-    bool table = false;
+    static const char MATRIX[] = "| given label | truly "; /* report_filter.c */
+    bool table = false, shaded = false;
     while (*text) {
         size_t n = strcspn(text, "\n");
         bool row = *text == '|';
         if (table && !row) fputs("</table>\n", f);
         if (row && !table) {
             fputs("<table>", f);
-            put_row(f, text, n, "th");
+            shaded = strncmp(text, MATRIX, strlen(MATRIX)) == 0 && text[strlen(MATRIX)] != '|';
+            put_row(f, text, n, "th", false);
         } else if (row && strncmp(text, "| ---", 5) != 0) {
-            put_row(f, text, n, "td");
+            put_row(f, text, n, "td", shaded);
         } else if (!row && n > 0) {
             size_t level = strspn(text, "#");
             if (level > 0) {

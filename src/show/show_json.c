@@ -1,4 +1,4 @@
-/* show_json.c - describes DONE, plan.json, metrics.json and similar files; journals. */
+/* show_json.c - describes DONE, plan.json, filter.json, metrics.json and similar files; journals. */
 #include "show/show_priv.h"
 
 #include "base/progress.h"
@@ -80,6 +80,45 @@ static tn_status show_plan(const char *path, const json_t *j, FILE *out) {
     return TN_OK;
 }
 
+/* --- filter.json -------------------------------------------------------------------------------------------------- */
+
+static long long integer(const json_t *j, const char *key) {
+    return (long long)json_integer_value(json_object_get(j, key));
+}
+
+static void put_filter_class(const json_t *c, FILE *out) {
+    static const char *const KEPT[] = {"noise_limit", "class_floor", "category_floor", "class_not_judged"};
+    tn_print(out, "  %-24s %9lld %10lld %8lld", word(c, "class"), integer(c, "judged"), integer(c, "suspicious"),
+             integer(c, "taken"));
+    if (json_is_number(json_object_get(c, "estimated_wrong")))
+        fprintf(out, " %8.1f %%", 100 * json_number_value(json_object_get(c, "estimated_wrong")));
+    else
+        fprintf(out, " %10s", "unknown");
+    for (size_t i = 0; i < sizeof KEPT / sizeof *KEPT; i++) {
+        long long n = integer(json_object_get(c, "kept_by"), KEPT[i]);
+        if (n > 0) fprintf(out, "  %s keeps %lld", KEPT[i], n);
+    }
+    fputc('\n', out);
+}
+
+static tn_status show_filter(const char *path, const json_t *j, FILE *out) {
+    json_t *classes = json_object_get(j, "classes"), *noise = json_object_get(j, "noise"), *e;
+    char vouched[64];
+    size_t i;
+    if (!json_is_array(classes) || !json_is_array(noise))
+        return tn_fail(TN_EFORMAT, "%s: damaged: a filter without classes or noise matrix", path);
+    TN_TRY(tn_show_vouched(path, vouched));
+    tn_print(out, "%s: what the filter before round %lld did to each class, summed over %lld overlays%s\n", path,
+             integer(j, "round"), integer(j, "overlays"), vouched);
+    fprintf(out, "  %-24s %9s %10s %8s %10s\n", "class", "judged", "suspicious", "taken", "wrong, est");
+    json_array_foreach(classes, i, e) put_filter_class(e, out);
+    fputs("  labels of a class that are estimated to be truly another\n", out);
+    json_array_foreach(noise, i, e) if (strcmp(word(e, "given"), word(e, "true")) != 0)
+        tn_print(out, "    %s, truly %s: %.1f %% (%lld labels tried)\n", word(e, "given"), word(e, "true"),
+                 100 * json_number_value(json_object_get(e, "share")), integer(e, "rows"));
+    return TN_OK;
+}
+
 /* --- everything else that names its format ------------------------------------------------------------------------ */
 
 static void put_member(const char *key, const json_t *value, FILE *out) {
@@ -125,6 +164,8 @@ tn_status tn_show_json(const char *path, const char *text, size_t n_bytes, FILE 
         st = show_done(path, j, out);
     else if (strcmp(word(j, "format"), "tenfold plan 1") == 0)
         st = show_plan(path, j, out);
+    else if (strcmp(word(j, "format"), "tenfold filter 1") == 0)
+        st = show_filter(path, j, out);
     else
         st = show_any(path, j, out);
     json_decref(j);

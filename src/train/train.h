@@ -14,6 +14,11 @@
  * Kept model validation scores are computed on the validation slice (fold.h), with the original labels in every round.
  *            The model of the latest evaluation that is not significantly worse (match.h) than the highest-scoring one
  *            (tn_score_better) is kept: docs/decisions/kept-point.md.
+ * z          prediction ensemble of the filter, written with the kept evaluation's p: over the evaluations after the first 30 %
+ *            of the training length, z_t = (sum over s = 1..t of alpha^(t-s) p_s) / (sum over s of alpha^(t-s)), with alpha = self.alpha.
+ *            That is z_t = alpha z_{t-1} + (1 - alpha) p_t from z_0 = 0, divided by 1 - alpha^t, as in Laine and Aila 2017 and
+ *            Adam. Computed as z_t = z_{t-1} + (p_t - z_{t-1}) / S_t with S_t = 1 + alpha S_{t-1}, so that a resumed
+ *            cell needs no state but z and the number of evaluations. Of an earlier evaluation that is kept, z = p.
  *
  * Invariant  The bits of every output depend only on settings and data, not on the number of ranks or loader threads, nor on
  *            where the run was interrupted.

@@ -18,13 +18,19 @@ int64_t tn_train_point_step(const tn_train *t, int j) {
     return t->n_steps * (j + 1) / t->cfg->train.evaluations;
 }
 
-/* The temporal ensemble of SELF: z_j = alpha z_{j-1} + (1 - alpha) p_j, z_0 = p_0 */
+/* The first evaluation that enters z: the first after 30 % of the training length. The last evaluation is at its end. */
+static int first_in_ensemble(const tn_train *t) {
+    return t->cfg->train.evaluations * 3 / 10;
+}
+
+/* The temporal ensemble z (train.h). Before it begins, z is the latest p, for a kept evaluation as early as that. */
 static void ensemble_in_time(tn_train *t) {
     int K = t->index->n_classes, W = tn_prow_width(K);
-    double alpha = t->clock.evaluations_done == 0 ? 0.0 : t->cfg->self.alpha;
+    double weights = 1; /* 1 + alpha + alpha^2 + ..., a term for each evaluation that has entered, this one too */
+    for (int j = first_in_ensemble(t); j < t->clock.evaluations_done; j++) weights = 1 + t->cfg->self.alpha * weights;
     for (int64_t i = 0; i < t->rows.n_evaluated; i++) {
         float *z = t->rows.z + i * W;
-        tn_prow_mix(K, alpha, z, 1.0 - alpha, t->rows.p + i * W, z);
+        tn_prow_mix(K, 1 - 1 / weights, z, 1 / weights, t->rows.p + i * W, z);
     }
 }
 

@@ -36,7 +36,28 @@ for method in confident disagreement; do
     awk -F, 'NR == FNR { cat[$1] = $3; next } FNR > 1 { n[cat[$1]]++; kept[cat[$1]] += $5 == "keep" } END { for (c in n) if (kept[c] < 0.9 * n[c]) exit 1 }' \
         data/metadata.csv $method/filter/r1/ledger.csv
     grep -q ',category_floor,' $method/filter/r1/ledger.csv
+    # filter.json counts what the ledger lists, and the elements of a class in the noise matrix sum to 1
+    "$tenfold" show $method/filter/r1/filter.json >shown
+    for class in disc square stripes; do
+        awk -F, -v class=$class 'NR > 1 && $2 == class { n++; odd += $9 != "believed"; taken += $5 == "drop" } END { print n, odd, taken + 0 }' \
+            $method/filter/r1/ledger.csv >expected
+        awk -v class=$class '$1 == class && NF > 5 { print $2, $3, $4 }' shown | cmp - expected
+    done
+    tr -d ' \n' <$method/filter/r1/filter.json | tr '{' '\n' | sed -n 's/.*"given":"\([a-z]*\)",.*"share":\([-0-9.e]*\)}.*/\1 \2/p' |
+        awk '{ sum[$1] += $2 } END { for (k in sum) { n++; if (sum[k] < 0.999999 || sum[k] > 1.000001) exit 1 } exit n != 3 }'
 done
+grep -q '^| given label | truly disc | truly square | truly stripes |$' report
+grep -q 'style="background:rgba(214,39,40,0\.[0-9]*)">[0-9]* %' out/report/report.html
+grep -q '"estimated_wrong": 0\.' out/metrics.json
+
+# a floor that binds is a warning, which names the class
+rm -r disagreement/filter
+"$tenfold" filter tiny.cfg --run disagreement --set self.method=disagreement --set self.class_floor=1 >log 2>&1 || { cat log; exit 1; }
+for class in disc square stripes; do
+    grep -q "warning: filter r1: class $class: [0-9.]* % of its labels were found suspicious, but self.class_floor = 1 keeps 100.0 %. Look at them" log
+done
+rm -r disagreement/filter
+"$tenfold" filter tiny.cfg --run disagreement --set self.method=disagreement >log 2>&1 || { cat log; exit 1; }
 
 # two ledgers: the changed rows, counted here
 "$tenfold" filter --diff confident/filter/r1/ledger.csv disagreement/filter/r1/ledger.csv >changed.csv 2>counts
@@ -67,6 +88,7 @@ code=0
 "$tenfold" filter --diff confident/filter/r1/ledger.csv disagreement/filter/r1/ledger.csv >/dev/full 2>log || code=$?
 test $code = 3 && grep -q "could not be written: No space left" log
 refused 2 "--diff needs two ledgers" filter --diff out/ledger.csv
+refused 2 "self.verdict_ratio" check tiny.cfg --set self.verdict_ratio=-1
 refused 2 "one word too many" filter tiny.cfg out
 refused 2 "set self.consistency_weight above 0" check tiny.cfg --set self.dropped=unlabeled
 refused 2 'only self.method = "self" has views' check tiny.cfg --set self.method=confident --set self.view=shared

@@ -6,6 +6,7 @@
 #include "golden/confident.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 /* Six rows, three classes; class 0 has rows 0 to 3. */
 static const float Z[] = {0.7F, 0.2F, 0.1F, 0.1F, 0.6F, 0.3F, 0.3F, 0.3F, 0.4F,
@@ -52,14 +53,14 @@ static void judgement(void **unused) {
 
 static void floors(void **unused) {
     (void)unused;
-    /* half of the 4 rows of class 0 must stay: row 2 comes back, its label is believed most (0.3 against 0.1 and
-     * 0.2) */
+    /* t of class 0: 1.3 / 4, of class 2: 0.8, of class 1, which has no rows: 2. Odds against the labels of rows 1, 2 and 3: 0.375 / 0.3077,
+     * 0.5 / 0.923, 0.375 / 0.615. Half of the 4 rows of class 0 must stay: row 2 comes back, its odds are the lowest. */
     judged j = judge(Z, BUT_THE_LAST, NULL, (tn_judge_rules){.class_floor = 0.5});
     assert_true(j.verdict[2] == TN_VERDICT_KEEP && j.reason[2] == TN_REASON_CLASS_FLOOR);
     assert_true(j.verdict[1] == TN_VERDICT_DROP && j.verdict[3] == TN_VERDICT_DROP);
     j = judge(Z, BUT_THE_LAST, NULL, (tn_judge_rules){.class_floor = 0.7}); /* 2.8: 3 rows */
     assert_true(j.verdict[3] == TN_VERDICT_KEEP && j.verdict[1] == TN_VERDICT_DROP);
-    /* category 1 has rows 1 and 3, both suspicious; half of them is one: row 3 (0.2 against 0.1). Category 0 has 0, 2
+    /* category 1 has rows 1 and 3, both suspicious; half of them is one: row 3, of the lower odds. Category 0 has 0, 2
      * and 4, of which two are kept: enough. */
     const int32_t category[] = {0, 1, 0, 1, 0, 1};
     j = judge(Z, BUT_THE_LAST, category, (tn_judge_rules){.category_floor = 0.5});
@@ -89,6 +90,86 @@ static void what_happens_to_the_dropped(void **unused) {
     assert_int_equal(tn_label_after(TN_VERDICT_UNLABELED, 1, 2), TN_LABEL_NONE);
 }
 
+/* Seven rows of class 0 and three of class 1. t is 0.8 and 0.3; argmax contradicts row 6 and all of class 1; the odds against their labels
+ * are 2 / 0.5 = 4 (row 6), 0.75 / (4/3) = 0.5625, 0.875, and 1 / (2/3) = 1.5. */
+enum { TEN = 10 };
+static const float RARE[TEN * 2] = {0.9F, 0.1F, 0.9F, 0.1F, 0.9F, 0.1F, 0.9F, 0.1F, 0.8F, 0.2F,
+                                    0.8F, 0.2F, 0.4F, 0.6F, 0.6F, 0.4F, 0.7F, 0.3F, 0.8F, 0.2F};
+static const int32_t RARE_LABEL[TEN] = {0, 0, 0, 0, 0, 0, 0, 1, 1, 1};
+static const uint8_t TEN_ROWS[TEN] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+/* Judge the ten rows; rows 6 to 9 must have these reasons, the others are believed. */
+static void assert_reasons(tn_judge_rules rules, const tn_reason *reason_of_6_to_9) {
+    uint8_t verdict[TEN], reason[TEN];
+    float margin[TEN];
+    int32_t suggested[TEN];
+    tn_judge_rows rows = {TEN, 2, RARE, RARE_LABEL, TEN_ROWS, NULL, 0};
+    tn_judgement j = {verdict, reason, margin, suggested};
+    assert_int_equal(tn_judge(&rows, &rules, &j), TN_OK);
+    for (int i = 0; i < TEN; i++) {
+        tn_reason expected = i < 6 ? TN_REASON_BELIEVED : reason_of_6_to_9[i - 6];
+        assert_int_equal(reason[i], expected);
+        assert_int_equal(verdict[i], expected == TN_REASON_SUSPICIOUS ? TN_VERDICT_DROP : TN_VERDICT_KEEP);
+    }
+}
+
+static void relative_to_the_class(void **unused) {
+    (void)unused;
+    const tn_reason B = TN_REASON_BELIEVED, S = TN_REASON_SUSPICIOUS, L = TN_REASON_NOISE_LIMIT,
+                    C = TN_REASON_CLASS_NOT_JUDGED;
+    const double odds[] = {4, 0.5625, 0.875, 1.5};
+    double t[2];
+    tn_confident_thresholds(TEN, 2, RARE, RARE_LABEL, TEN_ROWS, t);
+    assert_true(fabs(t[0] - 0.8) < 1e-7 && fabs(t[1] - 0.3) < 1e-7);
+    for (int i = 6; i < TEN; i++)
+        assert_true(fabs(tn_confident_odds(2, RARE + 2 * i, RARE_LABEL[i], t) - odds[i - 6]) < 1e-6);
+    assert_reasons((tn_judge_rules){.ratio = 0}, (tn_reason[]){S, S, S, S}); /* argmax alone: all of the rare class */
+    assert_reasons((tn_judge_rules){.ratio = 1}, (tn_reason[]){S, B, B, S});
+    assert_reasons((tn_judge_rules){.ratio = 2}, (tn_reason[]){S, B, B, B});
+    assert_reasons((tn_judge_rules){.ratio = 4.001}, (tn_reason[]){B, B, B, B});
+    assert_reasons((tn_judge_rules){.ratio = 2, .method = TN_SELF_DISAGREEMENT}, (tn_reason[]){S, S, S, S});
+    /* one of nine labels of class 0 is estimated to be wrong, so none of seven; half of class 1, so one of three: the most suspicious */
+    const tn_noise_class noise[] = {{9, 8, 1, 1, true}, {4, 2, 0, 2, true}};
+    assert_reasons((tn_judge_rules){.noise = noise}, (tn_reason[]){L, L, L, S});
+    /* class 1 is not judged, whatever is estimated; two of ten labels of class 0: one of seven */
+    const tn_noise_class unknown[] = {{10, 8, 1, 2, true}, {4, 1, 0, 3, false}};
+    assert_reasons((tn_judge_rules){.noise = unknown}, (tn_reason[]){S, C, C, C});
+    /* the floor comes after the estimate */
+    assert_reasons((tn_judge_rules){.noise = noise, .class_floor = 1}, (tn_reason[]){L, L, L, TN_REASON_CLASS_FLOOR});
+}
+
+/* Of the ten rows, 0 to 5 and 9 are confidently of class 0, the others of class 1. */
+static void noise_matrix(void **unused) {
+    (void)unused;
+    tn_noise_matrix m = {.K = 2};
+    tn_noise_class c[2];
+    const int64_t count[] = {6, 1, 1, 2};
+    for (int times = 1; times <= 2; times++) {
+        assert_int_equal(tn_noise_matrix_add(TEN, RARE, RARE_LABEL, TEN_ROWS, &m), TN_OK);
+        assert_int_equal(m.n, 4);
+        for (int i = 0; i < 4; i++) {
+            assert_true(m.entry[i].given == i / 2 && m.entry[i].truth == i % 2);
+            assert_int_equal(m.entry[i].count, times * count[i]);
+        }
+    }
+    tn_noise_classes(&m, c);
+    assert_true(c[0].rows == 14 && c[0].right == 12 && c[0].rival == 1 && c[0].rival_rows == 2 && c[0].is_judged);
+    assert_true(c[1].rows == 6 && c[1].right == 4 && c[1].rival == 0 && c[1].rival_rows == 2 && c[1].is_judged);
+    assert_int_equal(tn_noise_most(&c[0], 7), 1);
+    assert_int_equal(tn_noise_most(&c[0], 6), 0);
+    assert_int_equal(tn_noise_most(&c[1], 300), 100);
+    tn_noise_matrix_free(&m);
+    /* class 0: 8 rows of class 1, 2 of its own: 6 more, standard error sqrt(10): not judged. class 1: 7 against 4: 3 more, sqrt(11):
+     * judged. class 2: more than half: judged. class 3 has no rows: not judged. */
+    tn_joint_entry e[] = {{0, 0, 2}, {0, 1, 8}, {1, 1, 4}, {1, 2, 7}, {2, 2, 3}, {2, 0, 2}};
+    tn_noise_class four[4];
+    tn_noise_classes(&(tn_noise_matrix){4, 6, e}, four);
+    assert_true(!four[0].is_judged && four[1].is_judged && four[2].is_judged && !four[3].is_judged);
+    assert_true(four[0].rival == 1 && four[3].rival == -1);
+    assert_int_equal(tn_noise_most(&four[0], 100), 0);
+    assert_int_equal(tn_noise_most(&four[3], 100), 0);
+}
+
 /* Against cleanlab. The ledger's margin and p_label are its two rankings: (1 - margin) / 2 and self-confidence. */
 static void confident_learning(void **unused) {
     (void)unused;
@@ -97,11 +178,15 @@ static void confident_learning(void **unused) {
         enum { MOST = sizeof e->label / sizeof *e->label };
         uint8_t all[MOST], suspicious[MOST], reason[MOST], verdict[MOST];
         double threshold[5];
-        int64_t joint[25];
+        int64_t joint[25] = {0}, n_entries = 0;
+        tn_joint_entry *entry = NULL;
         float margin[MOST];
         int32_t suggested[MOST];
         memset(all, 1, sizeof all);
-        assert_int_equal(tn_confident_joint(e->n, e->K, e->p, e->label, all, threshold, joint), TN_OK);
+        tn_confident_thresholds(e->n, e->K, e->p, e->label, all, threshold);
+        assert_int_equal(tn_confident_joint(e->n, e->K, e->p, e->label, all, &n_entries, &entry), TN_OK);
+        for (int64_t i = 0; i < n_entries; i++) joint[entry[i].given * e->K + entry[i].truth] = entry[i].count;
+        free(entry);
         for (int k = 0; k < e->K; k++) assert_true(fabs(threshold[k] - e->threshold[k]) < 1e-12);
         for (int k = 0; k < e->K * e->K; k++) assert_int_equal(joint[k], e->joint[k]);
         for (int both = 0; both < 2; both++) {
@@ -124,8 +209,11 @@ static void confident_learning(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(judgement), cmocka_unit_test(floors),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(judgement),
+                                       cmocka_unit_test(floors),
                                        cmocka_unit_test(what_happens_to_the_dropped),
+                                       cmocka_unit_test(relative_to_the_class),
+                                       cmocka_unit_test(noise_matrix),
                                        cmocka_unit_test(confident_learning)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,33 +129,50 @@ static void assert_trained_on(const job *j, const tn_cell *cell, const uint8_t *
     json_decref(line);
 }
 
-/* z of a first evaluation is p; of a second one alpha z + (1 - alpha) p, where the first is that of a run half as long. */
-static void over_time(tn_run run) {
-    float z[2][N * K], p[2][N * K];
-    job half, whole;
-    begin(&half, run, "half", "train.images=1600", "train.evaluations=1");
-    begin(&whole, run, "whole", "train.images=3200", "train.evaluations=2");
-    bool second_is_best = false;
-    for (int seed = 1; seed < 20 && !second_is_best; seed++) {
-        tn_cell cell = {.fold = 1, .size_px = 16, .seed = seed};
-        train(&half, &cell);
-        train(&whole, &cell);
-        read_posteriors(&half, &cell, z[0], p[0]);
-        read_posteriors(&whole, &cell, z[1], p[1]);
-        assert_memory_equal(z[0], p[0], sizeof p[0]);
-        json_t *line = journal_of(&whole, &cell);
-        second_is_best = json_is_true(json_object_get(line, "best"));
-        json_decref(line);
-        assert_trained_on(&whole, &cell, NULL);
-    }
-    assert_true(second_is_best);
+static bool is_best(const job *j, const tn_cell *cell) {
+    json_t *line = journal_of(j, cell);
+    bool best = json_is_true(json_object_get(line, "best"));
+    json_decref(line);
+    return best;
+}
+
+/* z of a cell's last evaluation is this mixture of the p of shorter runs; p: [n][N * K] */
+static void assert_mixture(const job *j, const float *z, int n, const double *weight, const float *const *p) {
     for (int i = 0; i < N * K; i++) {
-        double expected = 0.75 * (double)p[0][i] + 0.25 * (double)p[1][i];
-        assert_true(fabs((double)z[1][i] - expected) < 1e-6);
-        if (half.ix->fold[i / K] < 0) assert_true(z[1][i] == 0);
+        double expected = 0;
+        for (int e = 0; e < n; e++) expected += weight[e] * (double)p[e][i];
+        assert_true(fabs((double)z[i] - expected) < 1e-6);
+        if (j->ix->fold[i / K] < 0) assert_true(z[i] == 0);
     }
-    end(&half);
-    end(&whole);
+}
+
+/* alpha is 3/4. z of a first evaluation is p; of two, (3/4 p_1 + p_2) / (7/4), where p_1 is that of a run half as long. Of four
+ * evaluations the first is at a quarter of the run and does not enter: (9/16 p_2 + 3/4 p_3 + p_4) / (37/16). */
+static void over_time(tn_run run) {
+    static char *const SET[][2] = {{"train.images=1600", "train.evaluations=1"},
+                                   {"train.images=2400", "train.evaluations=1"},
+                                   {"train.images=3200", "train.evaluations=2"},
+                                   {"train.images=3200", "train.evaluations=4"}};
+    static float z[4][N * K], p[4][N * K];
+    static const double TWO[] = {3.0 / 7, 4.0 / 7}, THREE[] = {9.0 / 37, 12.0 / 37, 16.0 / 37};
+    job j[4];
+    bool last_are_best = false;
+    for (int i = 0; i < 4; i++) begin(&j[i], run, (char[]){'z', (char)('0' + i), 0}, SET[i][0], SET[i][1]);
+    for (int seed = 1; seed < 20 && !last_are_best; seed++) {
+        tn_cell cell = {.fold = 1, .size_px = 16, .seed = seed};
+        for (int i = 0; i < 4; i++) {
+            train(&j[i], &cell);
+            read_posteriors(&j[i], &cell, z[i], p[i]);
+        }
+        assert_memory_equal(z[0], p[0], sizeof p[0]);
+        last_are_best = is_best(&j[2], &cell) && is_best(&j[3], &cell);
+        assert_trained_on(&j[2], &cell, NULL);
+    }
+    assert_true(last_are_best);
+    assert_memory_equal(p[2], p[3], sizeof p[2]);
+    assert_mixture(&j[2], z[2], 2, TWO, (const float *[]){p[0], p[2]});
+    assert_mixture(&j[3], z[3], 3, THREE, (const float *[]){p[0], p[1], p[3]});
+    for (int i = 0; i < 4; i++) end(&j[i]);
 }
 
 /* The overlay of model f judges its training rows alone. Returns how many it drops. */
@@ -419,7 +436,7 @@ static void other_posteriors(job *j) {
     for (int i = 0; i < N; i++)
         for (int k = 0; k < K; k++) own[i * K + k] = k == 1 ? 0.5F : 0.25F;
     assert_int_equal(filter_again(j, TN_SELF_DISAGREEMENT, 0, write_foreign(j, own)), TN_EARG);
-    unit_says("rows of class a that the model of fold 0 may train on, none would keep its label: raise");
+    unit_says("labels of class a that the model of fold 0 may train on are found suspicious, and self.class_floor = 0");
     assert_int_equal(tn_filter_folder(j->cfg, 1, folder), TN_OK);
     assert_false(tn_file_exists(folder));
     /* class a is believed in fold 2 alone, which the model of fold 2 never sees: one overlay for all is not enough */
@@ -428,9 +445,28 @@ static void other_posteriors(job *j) {
             int label = j->ix->label[i], says = label == 0 && j->ix->fold[i] != 2 ? 1 : label;
             own[i * K + k] = k == says ? 0.5F : 0.25F;
         }
-    assert_int_equal(filter_again(j, TN_SELF_DISAGREEMENT, 0, write_foreign(j, own)), TN_EARG);
+    assert_int_equal(filter_again(j, TN_SELF_DISAGREEMENT, 0.1, write_foreign(j, own)), TN_EARG);
     unit_says("rows of class a that the model of fold 2 may train on, none would keep its label");
     assert_false(tn_file_exists(folder));
+    /* argmax contradicts all labels of class a; relative to the class none of them is odd */
+    for (int i = 0; i < N; i++)
+        for (int k = 0; k < K; k++)
+            own[i * K + k] = j->ix->label[i] == 0   ? (const float[]){0.4F, 0.45F, 0.15F}[k]
+                             : j->ix->label[i] == k ? 0.8F
+                                                    : 0.1F;
+    j->cfg->self.verdict_ratio = 0;
+    assert_int_equal(filter_again(j, TN_SELF_SELF, 0, write_foreign(j, own)), TN_EARG);
+    unit_says("labels of class a that the model of fold 0 may train on are found suspicious");
+    unit_says("raise self.verdict_ratio = 0 or self.class_floor");
+    assert_false(tn_file_exists(folder));
+    j->cfg->self.verdict_ratio = 2;
+    assert_int_equal(filter_again(j, TN_SELF_SELF, 0, write_foreign(j, own)), TN_OK);
+    for (int f = 0; f < F; f++) {
+        uint8_t verdict[N];
+        assert_int_equal(tn_overlay_read(j->cfg, &(tn_cell){.round = 1, .fold = f}, N, verdict, NULL), TN_OK);
+        for (int i = 0; i < N; i++)
+            assert_int_equal(verdict[i], j->ix->fold[i] < 0 ? TN_VERDICT_NOT_JUDGED : TN_VERDICT_KEEP);
+    }
     own[7 * K] = (float)strtod("nan", NULL);
     assert_int_equal(filter_again(j, TN_SELF_CONFIDENT, 0.5, write_foreign(j, own)), TN_EFORMAT);
     unit_says("row 7 (7.jpg): the probability of a is");
@@ -524,7 +560,8 @@ static void rounds(tn_run run) {
     int n_dropped = 0;
     for (int round = 0; round < 2; round++) assert_int_equal(tn_counts_new(K, &c[round]), TN_OK);
     begin(&j, run, "rounds", "train.images=640", "train.evaluations=1");
-    j.cfg->self.max_rounds = 2; /* a last round would have no posteriors */
+    j.cfg->self.max_rounds = 2;    /* a last round would have no posteriors */
+    j.cfg->self.verdict_ratio = 0; /* models that have hardly learned give low odds */
     for (int f = 0; f < F; f++) train(&j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1});
     assert_int_equal(tn_filter(&j.run, j.cfg, j.ix, 0, NULL), TN_OK);
     assert_ledger(&j);
