@@ -120,6 +120,6 @@ tn_status tn_mixup(const tn_augment *mixup, uint64_t seed, uint64_t position, in
     return mix_lane(&r, &(lane){B, S, K, M, image, target, extra}, NULL, mix_out);
 }
 
-void tn_target_smooth(int label, int K, double eps, float *target) {
-    for (int k = 0; k < K; k++) target[k] = (float)(eps / K + (k == label ? 1 - eps : 0));
+void tn_target_smooth(int K, double eps, float *target) {
+    for (int k = 0; k < K; k++) target[k] = (float)(eps / K + (1 - eps) * (double)target[k]);
 }

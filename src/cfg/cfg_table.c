@@ -15,8 +15,8 @@ static const char *const SCHEDULE[] = {"constant", "cosine", "step", NULL};
 static const char *const VIEW[] = {"own", "shared", NULL};
 static const char *const SELF_METHOD[] = {"self", "confident", "disagreement", NULL};
 static const char *const PRUNE[] = {"noise_rate", "both", NULL};
-static const char *const DROPPED[] = {"drop", "unlabeled", "relabel", NULL};
-static const char *const CONSISTENCY[] = {"mse", "kl", NULL};
+static const char *const DROPPED[] = {"drop", "unlabeled", "relabel", "soft", "soft_all", NULL};
+static const char *const CONSISTENCY[] = {"mse", "kl", "elr", NULL};
 static const char *const METHOD[] = {"mean", "gmean", "greedy", NULL};
 static const char *const DECISION[] = {"prior", "offsets", "argmax", NULL};
 static const char *const SAMPLING[] = {"sobol", "random", NULL};
@@ -122,8 +122,10 @@ const tn_key tn_keys[] = {
      "for sampler = n_per_class: rows of each class in an epoch; rows of smaller classes come several times"},
     {"train", "augment", KEY_AUGMENT, AT(train.augment), AT(train.n_augment), "( )", 0, 0, TN_MAX_AUGMENT, NULL, TRAIN,
      "list of { op, probability, ... }: the table of operations is below"},
-    {"train", "label_smoothing", KEY_DOUBLE, AT(train.label_smoothing), 0, "0.1", 0, 0.9, 0, NULL, TRAIN,
-     "share of the target that is spread evenly over all classes"},
+    {"train", "label_smoothing", KEY_DOUBLE, AT(train.label_smoothing), 0, "0.1", -20, 0.9, 0, NULL, TRAIN,
+     "share s of the target that is spread evenly over all classes: (1 - s) y + s / K; below 0 (negative label smoothing) it is taken from the other classes"},
+    {"train", "gce_q", KEY_DOUBLE, AT(train.gce_q), 0, "0", 0, 1, 0, NULL, TRAIN,
+     "generalised cross entropy: the loss of a label with probability p is (1 - p^q) / q, so that rows count less whose label the model does not believe; 0: cross entropy, its limit; 0.7: as published; 1: mean absolute error"},
     {"train", "class_weight", KEY_DOUBLE, AT(train.class_weight), 0, "0", 0, 2, 0, NULL, TRAIN,
      "weight of a class in the loss: its share of an epoch's labelled images to the power of minus this, scaled to a mean of 1; 0: none; 1: each class has the same total weight"},
     {"train", "logit_adjustment", KEY_DOUBLE, AT(train.logit_adjustment), 0, "0", 0, 4, 0, NULL, TRAIN,
@@ -190,11 +192,13 @@ const tn_key tn_keys[] = {
     {"self", "category_floor", KEY_DOUBLE, AT(self.category_floor), 0, "0", 0, 1, 0, NULL, TN_KEYS_FILTER,
      "at least this share of the rows of each value of cat1 is kept"},
     {"self", "dropped", KEY_WORD, AT(self.dropped), 0, "\"drop\"", 0, 0, 0, DROPPED, TN_KEYS_FILTER,
-     "a suspicious row is: left out of training; kept without its label; or kept with the suggested label"},
+     "a suspicious row is: left out of training; kept without its label; kept with the suggested label; or (soft) kept with a mixture of its label and the prediction that judged it; soft_all: all judged rows are kept with such mixtures"},
     {"self", "relabel_margin", KEY_DOUBLE, AT(self.relabel_margin), 0, "0.5", 0, 1, 0, NULL, TN_KEYS_FILTER,
      "for relabel: the suggested label is taken above this margin; other suspicious rows are dropped"},
+    {"self", "label_share", KEY_DOUBLE, AT(self.label_share), 0, "0.5", 0, 1, 0, NULL, TN_KEYS_FILTER,
+     "for soft and soft_all: share w of the label in the target w y + (1 - w) z; z: the averaged prediction"},
     {"self", "consistency", KEY_WORD, AT(self.consistency), 0, "\"mse\"", 0, 0, 0, CONSISTENCY, TRAIN,
-     "distance between the model and its averaged weights (the teacher): mean square of probabilities, or Kullback-Leibler divergence"},
+     "distance between the model and its averaged weights (the teacher): mean square of probabilities, Kullback-Leibler divergence, or early-learning regularisation, log(1 - <p, q>)"},
     {"self", "consistency_weight", KEY_DOUBLE, AT(self.consistency_weight), 0, "0", 0, 1e6, 0, NULL, TRAIN,
      "weight of this distance in the loss, over all rows, in every round; 0: no teacher"},
     {"self", "rampup_images", KEY_I64, AT(self.rampup_images), 0, "0", 0, 1e12, 0, NULL, TRAIN,

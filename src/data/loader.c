@@ -70,11 +70,16 @@ static bool mixes(const tn_loader *ld) {
 
 /* --- one image ---------------------------------------------------------------------------------------------------- */
 
-static void fill_target(const tn_loader *ld, int32_t label, float *target) {
-    if (label >= 0)
-        tn_target_smooth(label, ld->K, ld->spec.training ? ld->spec.label_smoothing : 0, target);
-    else
-        memset(target, 0, (size_t)ld->K * sizeof *target);
+static void fill_target(const tn_loader *ld, int64_t row, float *target) {
+    const tn_loader_spec *spec = &ld->spec;
+    int32_t label = (spec->label ? spec->label : spec->index->label)[row];
+    const float *soft = spec->soft ? tn_soft_of(spec->soft, row) : NULL;
+    memset(target, 0, (size_t)ld->K * sizeof *target);
+    if (soft)
+        memcpy(target, soft, (size_t)ld->K * sizeof *target);
+    else if (label >= 0)
+        target[label] = 1;
+    if (spec->training && label >= 0) tn_target_smooth(ld->K, spec->label_smoothing, target);
 }
 
 static void fill_extra(const tn_loader *ld, int64_t row, float *extra) {
@@ -121,7 +126,7 @@ static tn_status load(const tn_loader *ld, const slot *x, int i, scratch *s) {
         flips |= TN_FLIP_ACROSS;
     if (tn_flip_draw(ld->vertical_flip, spec->seed, position, (uint64_t)row)) flips |= TN_FLIP_DOWN;
     TN_TRY(pixels_of(ld, row, s, &pixels, &w, &h, &box));
-    fill_target(ld, (spec->label ? spec->label : spec->index->label)[row], x->target + (size_t)i * (size_t)ld->K);
+    fill_target(ld, row, x->target + (size_t)i * (size_t)ld->K);
     if (ld->M) fill_extra(ld, row, x->extra + (size_t)i * (size_t)ld->M);
     unsigned char *image = x->image + (size_t)i * (size_t)spec->size_px * (size_t)spec->size_px * 3;
     if (spec->view) return tn_image_place(pixels, w, h, box, flips, spec->size_px, place, spec->view->around, image);

@@ -14,6 +14,7 @@
 #include "augment/augment.h"
 #include "data/index.h"
 #include "data/shard.h"
+#include "data/soft.h"
 #include "data/view.h"
 
 typedef struct {
@@ -26,6 +27,7 @@ typedef struct {
     int n_augment;
     double label_smoothing; /* training only */
     const int32_t *label;   /* (N) label to train with, -1 = none; NULL = labels of the index */
+    const tn_soft *soft;    /* targets of some rows, in place of their labels; NULL: none */
     bool keep_clean;        /* also return the images before they were mixed */
     int metadata_levels;    /* number of category columns, from cat1 on, given as one-hots; M = sum of their n_values */
     tn_input_norm norm;     /* for the net that gets the bytes; the loader does not use it */

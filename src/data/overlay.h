@@ -1,14 +1,15 @@
 /*
  * overlay.h - the label overlay: the verdict of the filter on each row, by which the next round is trained.
  *
- * File filter/r<round>/overlay-f<F>.h5, version 2: verdict u8 (N), reason u8 (N), margin f32 (N),
- *   suggested i32 (N); attribute round.
+ * File filter/r<round>/overlay-f<F>.h5, version 3: verdict u8 (N), reason u8 (N), margin f32 (N),
+ *   suggested i32 (N); attribute round; perhaps soft targets (soft.h).
  */
 #ifndef TN_DATA_OVERLAY_H
 #define TN_DATA_OVERLAY_H
 
 #include "base/hash.h"
 #include "cfg/cell.h"
+#include "data/soft.h"
 
 typedef enum { /* stored in overlays and ledgers: never renumber */
                TN_VERDICT_KEEP,
@@ -16,6 +17,7 @@ typedef enum { /* stored in overlays and ledgers: never renumber */
                TN_VERDICT_NOT_JUDGED,
                TN_VERDICT_UNLABELED,
                TN_VERDICT_RELABEL,
+               TN_VERDICT_SOFT,
                TN_VERDICTS
 } tn_verdict;
 
@@ -45,12 +47,15 @@ int32_t tn_label_after(uint8_t verdict, int32_t label, int32_t suggested);
 enum { TN_OVERLAY_NAME_BYTES = 24 };
 void tn_overlay_name(int fold, char out[TN_OVERLAY_NAME_BYTES]);
 
-/* Publish an overlay in folder, and add its contents to the digest. Local. Errors TN_EIO. */
-tn_status tn_overlay_write(const char *folder, int fold, int round, int64_t N, const tn_judgement *j, tn_hash *digest);
+/* Publish an overlay in folder, and add its contents to the digest. soft: n = 0: none. Local. Errors TN_EIO. */
+tn_status tn_overlay_write(const char *folder, int fold, int round, int64_t N, const tn_judgement *j,
+                           const tn_soft *soft, tn_hash *digest);
 
 /* Read the overlay of a cell's round and fold. In round 0 all rows are kept. verdict_out (N); suggested_out (N) or NULL. Local.
  * Errors  TN_EARG the filter is not done; TN_EFORMAT damaged, or of another data set. */
 tn_status tn_overlay_read(const tn_cfg *cfg, const tn_cell *cell, int64_t N, uint8_t *verdict_out,
                           int32_t *suggested_out);
+/* Read its soft targets for a net of K classes; in round 0: none. The caller frees *out. Local. Errors as above; those of tn_soft_read. */
+tn_status tn_overlay_soft(const tn_cfg *cfg, const tn_cell *cell, int64_t N, int K, tn_soft *out);
 
 #endif

@@ -134,9 +134,18 @@ static tn_status check_stop(const filter *s) {
                : TN_OK;
 }
 
-static tn_status write_overlay(filter *s, int f) {
+/* z: what judged the rows. */
+static tn_status write_overlay(filter *s, int f, const float *z) {
+    const tn_cfg *c = s->cfg;
+    bool all = c->self.dropped == TN_DROPPED_SOFT_ALL;
+    tn_soft soft = {.n = 0};
     TN_TRY(check_stop(s));
-    return tn_overlay_write(s->folder, f, s->round + 1, s->ix->n, &s->out, s->overlays);
+    if (all || c->self.dropped == TN_DROPPED_SOFT)
+        TN_TRY(
+            tn_soft_make(s->ix->n, s->ix->n_classes, s->out.verdict, all, s->ix->label, z, c->self.label_share, &soft));
+    tn_status st = tn_overlay_write(s->folder, f, s->round + 1, s->ix->n, &s->out, &soft, s->overlays);
+    tn_soft_free(&soft);
+    return st;
 }
 
 /* Estimate the noise matrix from what model f says of its validation slice, and add it to that of all models. */
@@ -161,7 +170,7 @@ static tn_status own_view(filter *s) {
         TN_TRY(judge(s, s->z, s->judged));
         add_to_tally(s);
         TN_TRY(check_classes(s, f));
-        TN_TRY(write_overlay(s, f));
+        TN_TRY(write_overlay(s, f, s->z));
         rows_with_fold(s); /* the ledger may use all models, because no model is trained from it */
         add_to_ledger(s, f);
     }
@@ -179,7 +188,7 @@ static tn_status same_for_all(filter *s) {
         TN_TRY(training_rows(s, f));
         TN_TRY(check_classes(s, f));
     }
-    for (int f = 0; f < s->cfg->folds.count; f++) TN_TRY(write_overlay(s, f));
+    for (int f = 0; f < s->cfg->folds.count; f++) TN_TRY(write_overlay(s, f, s->slab));
     return TN_OK;
 }
 

@@ -12,7 +12,8 @@
  *          labels (noise_matrix.h). Then at least the share class_floor of the judged rows of each class is kept, then at least
  *          category_floor of each category.
  * Verdict  of the other suspicious rows, by rules.dropped: drop: not trained on; unlabeled: trained on without label;
- *          relabel: trained on with label `suggested` if margin > relabel_margin, else not trained on.
+ *          relabel: trained on with label `suggested` if margin > relabel_margin, else not trained on;
+ *          soft, soft_all: trained on with a mixture of label and z (data/soft.h; of soft_all the kept rows, too).
  * Cost     three sorts of the suspicious rows, however many categories there are
  * Source   SELF: Nguyen et al. 2020, algorithm 1. Their verdict is margin > 0 alone, which takes most rows of a rare class
  *          (docs/decisions/verdict.md)

@@ -46,12 +46,22 @@ static double kl(int K, const softmax *s, const float *q, double factor, float *
     return loss;
 }
 
+static double elr(int K, const softmax *s, const float *q, double factor, float *dlogits) {
+    double apart = 0;
+    for (int k = 0; k < K; k++) apart += p_of(s, k) * (1 - (double)q[k]);
+    double u = TN_ELR_LEAST + (1 - TN_ELR_LEAST) * fmax(apart, 0); /* a sum of q may be rounded to just above 1 */
+    for (int k = 0; k < K; k++)
+        dlogits[k] += (float)(factor * (1 - TN_ELR_LEAST) * p_of(s, k) * (1 - (double)q[k] - apart) / u);
+    return log(u);
+}
+
+static double (*const DISTANCE[])(int, const softmax *, const float *, double, float *) = {
+    [TN_CONSISTENCY_MSE] = mse, [TN_CONSISTENCY_KL] = kl, [TN_CONSISTENCY_ELR] = elr};
+
 void tn_consistency(tn_consistency_kind kind, int B, int K, const float *logits, const float *teacher, double weight,
                     double scale, float *loss, float *dlogits) {
     for (int b = 0; b < B; b++, logits += K, teacher += K, dlogits += K) {
         softmax s = softmax_of(K, logits);
-        double d = kind == TN_CONSISTENCY_KL ? kl(K, &s, teacher, scale * weight, dlogits)
-                                             : mse(K, &s, teacher, scale * weight, dlogits);
-        loss[b] += (float)(weight * d);
+        loss[b] += (float)(weight * DISTANCE[kind](K, &s, teacher, scale * weight, dlogits));
     }
 }

@@ -54,6 +54,7 @@ typedef struct {
     int64_t n_validation;   /* rows in the validation slice; all of them are evaluated */
     float *top;             /* (n_validation): the class predicted by the highest-scoring evaluation; whole numbers */
     int32_t *label;         /* (N) label to train with; -1 = none */
+    tn_soft soft;           /* targets of rows that the filter mixed */
     int64_t by_class[TN_MAX_CLASSES]; /* rows to train on, by this label */
     int64_t n_unlabeled;
     float *z, *p; /* n_evaluated rows (score/prow.h): prediction ensemble, latest posteriors */

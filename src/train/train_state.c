@@ -117,7 +117,7 @@ static tn_status make_teacher(tn_train *t) {
     return tn_exec_new(t->dev, t->net, t->B, t->cell.size_px, false, &t->teacher);
 }
 
-/* Set the labels to train with, from the overlay of the round. */
+/* Set the labels and targets to train with, from the overlay of the round. */
 static tn_status make_labels(tn_train *t) {
     int64_t N = t->index->n;
     uint8_t *verdict = malloc((size_t)N);
@@ -127,7 +127,7 @@ static tn_status make_labels(tn_train *t) {
     for (int64_t i = 0; st == TN_OK && i < N; i++)
         t->rows.label[i] = tn_label_after(verdict[i], t->index->label[i], t->rows.label[i]);
     free(verdict);
-    return st;
+    return st == TN_OK ? tn_overlay_soft(t->cfg, &t->cell, N, t->index->n_classes, &t->rows.soft) : st;
 }
 
 static bool is_judged(const tn_train *t, int64_t row) {
@@ -189,6 +189,7 @@ static void make_specs(tn_train *t) {
     t->train_spec.n_augment = c->train.n_augment;
     t->train_spec.label_smoothing = c->train.label_smoothing;
     t->train_spec.label = t->rows.label;
+    t->train_spec.soft = &t->rows.soft;
     t->train_spec.keep_clean = t->teacher != NULL;
 }
 
@@ -371,6 +372,7 @@ void tn_train_close(tn_train *t) {
     tn_class_loss_free(&t->class_loss);
     free(t->rows.evaluated);
     free(t->rows.label);
+    tn_soft_free(&t->rows.soft);
     free(t->rows.is_validation);
     free(t->rows.z);
     free(t->rows.p);

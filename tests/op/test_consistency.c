@@ -17,12 +17,30 @@ static void against_pytorch(void **unused) {
     for (size_t g = 0; g < sizeof GOLDEN_CONSISTENCY / sizeof *GOLDEN_CONSISTENCY; g++) {
         const golden_consistency *e = &GOLDEN_CONSISTENCY[g];
         float loss[GOLDEN_B], gradient[GOLDEN_B * GOLDEN_K];
-        dev->op->cross_entropy(dev, GOLDEN_B, GOLDEN_K, e->logits, e->target, 1.0F / GOLDEN_B, loss, gradient);
+        dev->op->cross_entropy(dev, GOLDEN_B, GOLDEN_K, e->logits, e->target, 0, 1.0F / GOLDEN_B, loss, gradient);
         tn_consistency(e->kind, GOLDEN_B, GOLDEN_K, e->logits, e->teacher, e->weight, 1.0 / GOLDEN_B, loss, gradient);
         for (int b = 0; b < GOLDEN_B; b++) assert_true(fabs((double)loss[b] - e->loss[b]) < 2e-6);
         for (int i = 0; i < GOLDEN_B * GOLDEN_K; i++) assert_true(fabs((double)gradient[i] - e->gradient[i]) < 1e-6);
     }
     tn_dev_close(&dev);
+}
+
+/* A student and a teacher that are sure: 1 - <p, q> is 0 in float32. The loss and its gradient stay within the bounds of the header. */
+static void elr_of_sure_rows(void **unused) {
+    (void)unused;
+    static const float LOGIT[3][3] = {{0, 200, 0}, {0, 8, 0}, {200, 0, 0}}, TEACHER[3] = {0, 1, 0};
+    for (int i = 0; i < 3; i++) {
+        float loss = 0, gradient[3] = {0}, sum = 0;
+        tn_consistency(TN_CONSISTENCY_ELR, 1, 3, LOGIT[i], TEACHER, 1, 1, &loss, gradient);
+        for (int k = 0; k < 3; k++) {
+            assert_true(fabsf(gradient[k]) <= 1);
+            sum += gradient[k];
+        }
+        assert_true(fabsf(sum) < 1e-6F);
+        double others = i == 1 ? 2 / (exp(8) + 2) : i == 0 ? 0 : 1, u = 1e-4 + 0.9999 * others;
+        assert_true(fabs((double)loss - log(u)) < 1e-5);
+        assert_true(fabs((double)gradient[1] + 0.9999 * others * (1 - others) / u) < 1e-5);
+    }
 }
 
 /* --- through a net ------------------------------------------------------------------------------------------------ */
@@ -80,9 +98,9 @@ static void drop(world *w) {
 /* The slope along the gradient itself is its squared length. */
 static void slope(void **unused) {
     (void)unused;
-    for (int kind = 0; kind < 2; kind++) {
+    for (int kind = TN_CONSISTENCY_MSE; kind <= TN_CONSISTENCY_ELR; kind++) {
         world w;
-        make(&w, kind ? TN_CONSISTENCY_KL : TN_CONSISTENCY_MSE);
+        make(&w, (tn_consistency_kind)kind);
         loss_of(&w);
         int64_t n = tn_net_params(w.net);
         float *g = malloc((size_t)n * sizeof *g);
@@ -113,7 +131,7 @@ static void ramp(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(against_pytorch), cmocka_unit_test(slope),
-                                       cmocka_unit_test(ramp)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(against_pytorch), cmocka_unit_test(elr_of_sure_rows),
+                                       cmocka_unit_test(slope), cmocka_unit_test(ramp)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

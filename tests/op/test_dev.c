@@ -545,7 +545,7 @@ static void head(void **unused) {
         v->op->dense_backward(v, B, I, O, x_on, w_on, dy_on, on(d, dx[d]), on(d, dw[d]), on(d, db[d]));
         v->op->join_forward(v, B, I, M, x_on, on(d, extra), on(d, joined[d]));
         v->op->softmax(v, B, O, dy_on, on(d, p[d]));
-        v->op->cross_entropy(v, B, O, dy_on, on(d, target), 0.5F, on(d, loss[d]), on(d, dl[d]));
+        v->op->cross_entropy(v, B, O, dy_on, on(d, target), 0, 0.5F, on(d, loss[d]), on(d, dl[d]));
         float *written[] = {y[d], dx[d], dw[d], db[d], joined[d], p[d], loss[d], dl[d]};
         for (int i = 0; i < 8; i++) back(d, written[i]);
     }
@@ -568,6 +568,30 @@ static void head(void **unused) {
             assert_true(fabs((double)dl[0][b * O + o] - 0.5 * ((double)p[0][b * O + o] - (double)target[b * O + o])) <
                         1e-6);
     }
+    release();
+}
+
+/* Losses of a label that the model is sure of, or sure against, and of a target below 0: finite, and by their definition in the limit. */
+static void sure_losses(void **unused) {
+    (void)unused;
+    enum { B = 3, O = 2 };
+    const float logit[B * O] = {200, -200, -200, 200, -200, 200}, wanted[B * O] = {1, 0, 1, 0, 3, -2};
+    for (int d = 0; d < 2; d++)
+        for (int generalised = 0; generalised < 2; generalised++) {
+            tn_dev *v = d == 0 ? ref : cpu;
+            float *z = buffer(B * O), *t = buffer(B * O), *loss = buffer(B), *dz = buffer(B * O);
+            memcpy(z, logit, sizeof logit);
+            memcpy(t, wanted, sizeof wanted);
+            float *z_on = on(d, z), *t_on = on(d, t), *loss_on = on(d, loss), *dz_on = on(d, dz);
+            v->op->cross_entropy(v, B, O, z_on, t_on, generalised ? 0.5 : 0, 1, loss_on, dz_on);
+            back(d, loss), back(d, dz);
+            const float ce[B] = {0, 400, 1200}, gce[B] = {0, 2, 6};
+            for (int b = 0; b < B; b++) {
+                assert_true(loss[b] == (generalised ? gce : ce)[b]);
+                float slope = generalised ? 0 : (const float[B]){0, -1, -3}[b];
+                assert_true(fabsf(dz[b * O] - slope) < 1e-6F && fabsf(dz[b * O + 1] + slope) < 1e-6F);
+            }
+        }
     release();
 }
 
@@ -650,11 +674,11 @@ static void refused(void **unused) {
 }
 
 static int all_of(tn_isa isa, tn_precision precision, int n_threads) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm),
-                                       cmocka_unit_test(passes),       cmocka_unit_test(vectors),
-                                       cmocka_unit_test(head),         cmocka_unit_test(bits),
-                                       cmocka_unit_test(rounding),     cmocka_unit_test(exponential),
-                                       cmocka_unit_test(pixels),       cmocka_unit_test(optimisers)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm), cmocka_unit_test(passes),
+        cmocka_unit_test(vectors),      cmocka_unit_test(head),       cmocka_unit_test(sure_losses),
+        cmocka_unit_test(bits),         cmocka_unit_test(rounding),   cmocka_unit_test(exponential),
+        cmocka_unit_test(pixels),       cmocka_unit_test(optimisers)};
     char name[64];
     if (tn_dev_open(DEVICE, n_threads, isa, precision, &cpu) != TN_OK) {
         tn_fail_print();

@@ -131,7 +131,7 @@ static void threads(void **unused) {
     }
 }
 
-/* The lane before CutMix is the one of a loader that has none; labels are those that are given. */
+/* The lane before CutMix is the one of a loader that has none; labels and soft targets are those that are given, smoothed. */
 static void clean_lanes(void **unused) {
     (void)unused;
     tn_shards *shards = NULL;
@@ -141,6 +141,10 @@ static void clean_lanes(void **unused) {
     tn_loader_spec plain = spec_of(ix, shards, 1, true), spec = plain;
     plain.n_augment = 2;
     plain.label = spec.label = label;
+    int64_t mixed_row[] = {1, 8};
+    float mixed_target[2 * K] = {0};
+    mixed_target[K] = 0.75F, mixed_target[K + 1] = 0.25F;
+    plain.soft = spec.soft = &(tn_soft){.K = K, .n = 2, .row = mixed_row, .target = mixed_target};
     spec.keep_clean = true;
     tn_loader *a = NULL, *b = NULL;
     assert_int_equal(tn_loader_new(&plain, &a), TN_OK);
@@ -158,6 +162,8 @@ static void clean_lanes(void **unused) {
         assert_memory_equal(x.extra, y.clean_extra, 6 * 3 * sizeof(float));
         for (int k = 0; k < K; k++) {
             assert_true(x.target[K + k] == 0 && y.target[K + k] == 0);
+            double soft = 0.9 * (double)mixed_target[K + k] + 0.1 / K;
+            assert_true(fabs((double)x.target[2 * K + k] - soft) < 1e-6);
             assert_true(x.mix.lambda == 1 && (x.target[k] > 0.9F) == (k == 1)); /* 0 was given, 1 is trained with */
         }
         n_mixed += y.mix.lambda < 1;

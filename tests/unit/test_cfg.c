@@ -170,6 +170,11 @@ static void errors(void **unused) {
     assert_refused(LEAST "folds: { count = 3; count = 4; };\n", "job.cfg:3");
     assert_refused(LEAST "preprocess: { background = [ 1, 2 ]; };\n", "has 2 members");
     assert_refused(LEAST "self: { folds = [ 1 ]; };\n", "only the shared view");
+    assert_refused(LEAST "self: { dropped = \"softt\"; };\n", "(did you mean \"soft\"?): give one of: \"drop\"");
+    assert_refused(LEAST "self: { label_share = 1.5; };\n",
+                   "self.label_share = 1.5 is out of range: give a number from 0 to 1");
+    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; gce_q = 1.7; };\n",
+                   "job.cfg:2: train.gce_q = 1.7 is out of range: give a number from 0 to 1");
     assert_refused(LEAST "self: { view = \"shared\"; folds = [ 12 ]; };\n", "there is no fold 12");
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"a\" ]; };\ntrain: { images = 9; };\n",
                    "\"a\" is named twice");
@@ -408,7 +413,7 @@ static void search_errors(void **unused) {
                    "job.cfg:4: train.sampler = \"balanced\" is unknown (did you mean \"balanced_up\"?): give one of: "
                    "\"natural\", ");
     assert_refused(SPACE("{ key = \"train.label_smoothing\"; uniform = ( 0, 1.5 ); }"),
-                   "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from 0 to 0.9");
+                   "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from -20 to 0.9");
     assert_refused(SPACE("{ key = \"train.lane_images\"; uniform = ( 1, 4 ); }"), "use integer or choice");
     assert_refused(SPACE("{ key = \"train.images\"; integer = ( 1, 4 ); }"), "budgets are search.rungs");
     assert_refused(SPACE("{ key = \"train.lanes\"; choice = ( 1, 4 ); }"), "train.lanes cannot be searched");
@@ -537,6 +542,9 @@ static void classes_of_a_file(void **unused) {
         FROM_FILE "reduce: { category_prior = 1; };\n",
         "reduce.category_prior: only for up to 1024 classes, because it counts every class for every category; "
         "there are 1025: take it away");
+    assert_refused(FROM_FILE "self: { dropped = \"soft\"; };\n",
+                   "self.dropped: soft targets are for up to 1024 classes, because whole rows of probabilities are "
+                   "stored; there are 1025: give");
     write_names(TN_WHOLE_CLASSES, true);
     tn_cfg *most = read_ok(FROM_FILE "reduce: { category_prior = 1; };\n", 0, NULL);
     tn_cfg_free(&most);

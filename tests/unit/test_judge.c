@@ -79,6 +79,9 @@ static void what_happens_to_the_dropped(void **unused) {
     (void)unused;
     judged j = judge(Z, BUT_THE_LAST, NULL, (tn_judge_rules){.dropped = TN_DROPPED_UNLABELED});
     assert_true(j.verdict[1] == TN_VERDICT_UNLABELED && j.verdict[0] == TN_VERDICT_KEEP);
+    j = judge(Z, BUT_THE_LAST, NULL, (tn_judge_rules){.dropped = TN_DROPPED_SOFT});
+    assert_true(j.verdict[1] == TN_VERDICT_SOFT && j.verdict[0] == TN_VERDICT_KEEP);
+    assert_int_equal(tn_label_after(TN_VERDICT_SOFT, 1, 2), 1);
     j = judge(Z, BUT_THE_LAST, NULL, (tn_judge_rules){.dropped = TN_DROPPED_RELABEL, .relabel_margin = 0.25});
     const uint8_t verdicts[] = {TN_VERDICT_KEEP,    TN_VERDICT_RELABEL, TN_VERDICT_DROP,
                                 TN_VERDICT_RELABEL, TN_VERDICT_KEEP,    TN_VERDICT_NOT_JUDGED};

@@ -505,6 +505,61 @@ static void shared_view(job *j) {
     j->cfg->self.n_folds = 0;
 }
 
+/* Train a short cell by the overlays as they are. */
+static void digest_of_next(job *j, char hex[TN_HEX_BYTES]) {
+    tn_cell cell = {.round = 1, .fold = 1, .size_px = 16, .seed = 2};
+    char folder[TN_PATH_BYTES];
+    int64_t images = j->cfg->train.images;
+    j->cfg->train.images = 64;
+    train(j, &cell);
+    assert_int_equal(tn_train_digest(j->cfg, &cell, hex), TN_OK);
+    assert_int_equal(tn_cell_folder(j->cfg, "train", &cell, folder), TN_OK);
+    assert_int_equal(tn_folder_remove(folder), TN_OK);
+    j->cfg->train.images = images;
+}
+
+/* Targets are the stated mixtures, of suspicious rows or of all that were judged, and training obeys them: mixtures that are labels
+ * give the bits that labels give. */
+static void soft_targets(job *j) {
+    static float z[N * K], p[N * K];
+    char hard[TN_HEX_BYTES], as_hard[TN_HEX_BYTES], mixed[TN_HEX_BYTES];
+    int n_mixed = 0;
+    for (int all = 0; all < 2; all++) {
+        j->cfg->self.dropped = all ? TN_DROPPED_SOFT_ALL : TN_DROPPED_SOFT;
+        j->cfg->self.label_share = 0.25;
+        if (filter_again(j, TN_SELF_SELF, 0.5, NULL) != TN_OK) fail_msg("%s", tn_msg);
+        for (int f = 0; f < F; f++) {
+            uint8_t verdict[N];
+            tn_soft soft;
+            tn_cell cell = {.round = 1, .fold = f};
+            read_posteriors(j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1}, z, p);
+            assert_int_equal(tn_overlay_read(j->cfg, &cell, N, verdict, NULL), TN_OK);
+            assert_int_equal(tn_overlay_soft(j->cfg, &cell, N, K, &soft), TN_OK);
+            for (int i = 0; i < N; i++) {
+                const float *target = tn_soft_of(&soft, i);
+                bool wanted = all ? verdict[i] != TN_VERDICT_NOT_JUDGED : verdict[i] == TN_VERDICT_SOFT;
+                assert_int_equal(target != NULL, wanted);
+                n_mixed += verdict[i] == TN_VERDICT_SOFT;
+                for (int k = 0; wanted && k < K; k++) {
+                    double label = k == j->ix->label[i];
+                    assert_true(fabs((double)target[k] - (0.25 * label + 0.75 * (double)z[i * K + k])) < 1e-6);
+                }
+            }
+            tn_soft_free(&soft);
+        }
+    }
+    assert_true(n_mixed > 0);
+    digest_of_next(j, mixed);
+    j->cfg->self.label_share = 1;
+    if (filter_again(j, TN_SELF_SELF, 0.5, NULL) != TN_OK) fail_msg("%s", tn_msg);
+    digest_of_next(j, as_hard);
+    j->cfg->self.dropped = TN_DROPPED_DROP;
+    if (filter_again(j, TN_SELF_SELF, 1, NULL) != TN_OK) fail_msg("%s", tn_msg); /* keeps every label */
+    digest_of_next(j, hard);
+    assert_string_equal(as_hard, hard);
+    assert_string_not_equal(mixed, hard);
+}
+
 /* Scores of validation rows, counted here from the p of both rounds. */
 static void assert_improvement(const job *j) {
     static float z[N * K], p[N * K];
@@ -590,6 +645,7 @@ static void rounds(tn_run run) {
     }
     assert_improvement(&j);
     shared_view(&j);
+    soft_targets(&j);
     other_posteriors(&j);
     asked_to_stop(&j);
     end(&j);
