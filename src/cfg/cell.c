@@ -14,6 +14,10 @@ tn_status tn_cell_folder(const tn_cfg *cfg, const char *stage, const tn_cell *ce
     return tn_path(out, "%s/%s/%s", cfg->run_dir, stage, name);
 }
 
+bool tn_is_filtered(const tn_cfg *cfg, int round) {
+    return round > 0 || cfg->self.probe;
+}
+
 tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]) {
     return tn_path(out, "%s/filter/r%d", cfg->run_dir, round);
 }

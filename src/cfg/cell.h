@@ -4,6 +4,7 @@
  * results/<run>/
  *   shards/                         preprocess: dataset.h5, shard-NNNNN.h5, quarantine.csv, DONE
  *   folds/                          preprocess: folds.h5, certificate.txt, DONE
+ *   probe/                          probe: features.h5, posteriors.h5, DONE; it also makes filter/r0
  *   train/r0-f3-s64-x1/             train: round 0, fold 3, 64 px, seed 1
  *       checkpoint.safetensors      the latest state, to continue from; removed after DONE
  *       best.safetensors            the kept model: averaged weights at the kept evaluation
@@ -44,7 +45,9 @@ enum { TN_CELL_NAME_BYTES = 64 };
 /* "r0-f3-s64-x1" */
 void tn_cell_name(const tn_cell *cell, char out[TN_CELL_NAME_BYTES]);
 tn_status tn_cell_folder(const tn_cfg *cfg, const char *stage, const tn_cell *cell, char out[TN_PATH_BYTES]);
-/* <run>/filter/r<round>, the overlays that cells of this round train with; round >= 1. */
+/* <run>/filter/r<round>, the overlays that cells of this round train with, if there is a filter before it: from round 1 on, and before
+ * round 0 with self.probe. */
+bool tn_is_filtered(const tn_cfg *cfg, int round);
 tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]);
 
 /* All cells of a round: folds x sizes x seeds, fold slowest. out: caller's array of tn_cell_count(cfg). */

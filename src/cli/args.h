@@ -78,7 +78,7 @@ typedef struct {
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
     tn_verb_report, tn_verb_run, tn_verb_submit, tn_verb_trial, tn_verb_rank, tn_verb_status, tn_verb_pilot,
-    tn_verb_weights, tn_verb_drill, tn_verb_show, tn_verb_doctor, tn_verb_explore;
+    tn_verb_weights, tn_verb_drill, tn_verb_show, tn_verb_doctor, tn_verb_explore, tn_verb_probe;
 
 /* All verbs, in the order of `tenfold --help`; behind the last is NULL. */
 extern const tn_verb *const tn_verbs[];

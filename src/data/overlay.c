@@ -83,7 +83,7 @@ tn_status tn_overlay_soft(const tn_cfg *cfg, const tn_cell *cell, int64_t N, int
     char path[TN_PATH_BYTES];
     tn_h5 *f = NULL;
     *out = (tn_soft){.K = K};
-    if (cell->round == 0) return TN_OK;
+    if (!tn_is_filtered(cfg, cell->round)) return TN_OK;
     TN_TRY(open_overlay(cfg, cell, path, &f));
     tn_status st = tn_soft_read(f, path, N, K, out);
     tn_h5_close(&f);
@@ -93,7 +93,7 @@ tn_status tn_overlay_soft(const tn_cfg *cfg, const tn_cell *cell, int64_t N, int
 tn_status tn_overlay_read(const tn_cfg *cfg, const tn_cell *cell, int64_t N, uint8_t *verdict_out,
                           int32_t *suggested_out) {
     memset(verdict_out, TN_VERDICT_KEEP, (size_t)N);
-    if (cell->round == 0) return TN_OK;
+    if (!tn_is_filtered(cfg, cell->round)) return TN_OK;
     char path[TN_PATH_BYTES];
     tn_h5 *f = NULL;
     TN_TRY(open_overlay(cfg, cell, path, &f));

@@ -148,7 +148,7 @@ static tn_status write_overlay(filter *s, int f, const float *z) {
     return st;
 }
 
-/* Estimate the noise matrix from what model f says of its validation slice, and add it to that of all models. */
+/* Estimate the noise matrix from what model f says of the rows in s->heard, and add it to that of all models. */
 static tn_status estimate_from_slice(filter *s) {
     tn_noise_matrix m = {.K = s->ix->n_classes};
     tn_status st = tn_noise_matrix_add(s->ix->n, s->z, s->ix->label, s->heard, &m);
@@ -166,6 +166,7 @@ static tn_status own_view(filter *s) {
     for (int f = 0; f < s->cfg->folds.count; f++) {
         TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
         TN_TRY(training_rows(s, f));
+        for (int64_t i = 0; s->round == TN_ROUND_OF_PROBE && i < s->ix->n; i++) s->heard[i] |= s->judged[i];
         TN_TRY(estimate_from_slice(s));
         TN_TRY(judge(s, s->z, s->judged));
         add_to_tally(s);
@@ -332,6 +333,14 @@ static tn_status put_file(const char *path, FILE *f) {
     return TN_OK;
 }
 
+static tn_status put_probe(const filter *s, FILE *f) {
+    char folder[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    TN_TRY(tn_path(folder, "%s/probe", s->cfg->run_dir));
+    TN_TRY(tn_done_digest(folder, "probe", digest));
+    fprintf(f, "probe %s\n", digest);
+    return TN_OK;
+}
+
 static tn_status find_inputs(filter *s) {
     size_t n_bytes = 0;
     char truth[TN_HEX_BYTES];
@@ -340,6 +349,8 @@ static tn_status find_inputs(filter *s) {
     tn_status st = TN_OK;
     if (s->posteriors) {
         st = put_file(s->posteriors, f);
+    } else if (s->round == TN_ROUND_OF_PROBE) {
+        st = put_probe(s, f);
     } else {
         if (s->round > 0) st = put_cells(s, s->round - 1, f); /* tn_round_improved */
         if (st == TN_OK) st = put_cells(s, s->round, f);
@@ -377,7 +388,7 @@ static tn_status make_all(filter *s, const tn_done *done) {
                         .votes = s->votes};
     TN_TRY(tn_ledger_write(&ledger, s->folder));
     TN_TRY(tn_tally_write(&s->tally, s->cfg, s->round + 1, s->folder));
-    if (!s->posteriors) TN_TRY(tn_posteriors_join(s->cfg, s->ix, s->round, s->folder));
+    if (!s->posteriors && s->round >= 0) TN_TRY(tn_posteriors_join(s->cfg, s->ix, s->round, s->folder));
     say_result(s);
     tn_tally_say(&s->tally, s->cfg, s->round + 1);
     tn_hash_hex(s->overlays, digest);
@@ -388,7 +399,7 @@ static tn_status make_all(filter *s, const tn_done *done) {
 static tn_status why_stop(const filter *s, char out[256]) {
     bool improved = true;
     *out = 0;
-    if (s->posteriors || s->round == 0) return TN_OK;
+    if (s->posteriors || s->round <= 0) return TN_OK;
     if (s->previous_skipped) {
         snprintf(out, 256, "round %d was skipped", s->round);
         return TN_OK;

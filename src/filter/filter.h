@@ -14,7 +14,7 @@
  * Slab         posteriors of the models of one fold: N rows (score/prow.h).
  * Noise matrix (noise_matrix.h) limits method self, and is reported by every method (tally.h). It is estimated from rows that the model was
  *              not trained on: self, own view: the validation slice of each model, summed over the models, and for overlay f from model f
- *              alone, so that no label of fold f has a say in it; shared view: each model on its own fold; else all rows.
+ *              alone, so that no label of fold f has a say in it; from the probe: all rows outside fold f; shared view: each model on its own fold; else all rows.
  * Rule         judge.h. The ledger (ledger.h) uses the mean of all slabs that have a row.
  * Rounds       the filter after round r >= 1 first compares round r with round r - 1: by the validation score (geometric
  *              mean F1, then macro F1), averaged over the cells used. If round r is not better, filter/r<r+1> is published
@@ -36,6 +36,10 @@
 #include "data/index.h"
 #include "data/overlay.h"
 #include "filter/ledger.h"
+
+/* As the round whose models judge: the probe (probe/probe.h), before round 0. Its classifiers judge rows that they did not learn from;
+ * otherwise the filter is as after any round, and fills filter/r0. */
+enum { TN_ROUND_OF_PROBE = -1 };
 
 /* Filter the labels after a round. Writes overlay-f<f>.h5 for every fold, ledger.csv, ledger.h5, filter.json (tally.h), posteriors.h5
  * (posteriors.h) and DONE in filter/r<round+1>; the digest in DONE is that of the overlays. A filter that is done is only reported. Prints the number

@@ -88,14 +88,37 @@ static tn_status mean_of_cells(const tn_cfg *cfg, const tn_index *ix, int round,
     return st;
 }
 
+/* The rows of fold `only` (-1: all) of out, from the classifiers of the probe for the model of fold f. */
+static tn_status read_probe(const tn_cfg *cfg, const tn_index *ix, int f, int only, float *out) {
+    char path[TN_PATH_BYTES];
+    tn_h5 *file = NULL;
+    int K = ix->n_classes;
+    TN_TRY(tn_path(path, "%s/probe", cfg->run_dir));
+    TN_TRY(tn_done_file(path, "posteriors.h5", "probe", path));
+    float *p = malloc((size_t)ix->n * (size_t)K * sizeof *p + 1);
+    if (!p) return tn_fail_memory((size_t)ix->n * (size_t)K * sizeof *p, path);
+    tn_status st = tn_h5_open(path, &file);
+    if (st == TN_OK) st = tn_h5_check_stamp(file, path, "probe", 1);
+    if (st == TN_OK) st = tn_h5_read_rows(file, "p", TN_H5_F32, f, 1, p);
+    for (int64_t i = 0; st == TN_OK && i < ix->n; i++) {
+        if (ix->fold[i] < 0 || !is_of(ix, i, only)) continue;
+        st = tn_probability_check(path, ix, i, p + i * K, "delete its folder and run `tenfold probe` again");
+        memcpy(out + i * K, p + i * K, (size_t)K * sizeof *out);
+    }
+    tn_h5_close(&file);
+    free(p);
+    return st;
+}
+
 tn_status tn_posteriors_fold(const tn_cfg *cfg, const tn_index *ix, int round, int fold, const char *name, float *out) {
     clear(ix, out);
-    return mean_of_cells(cfg, ix, round, fold, name, -1, out);
+    return round < 0 ? read_probe(cfg, ix, fold, -1, out) : mean_of_cells(cfg, ix, round, fold, name, -1, out);
 }
 
 tn_status tn_posteriors_out_of_fold(const tn_cfg *cfg, const tn_index *ix, int round, float *out) {
     clear(ix, out);
-    for (int f = 0; f < cfg->folds.count; f++) TN_TRY(mean_of_cells(cfg, ix, round, f, "p", f, out));
+    for (int f = 0; f < cfg->folds.count; f++)
+        TN_TRY(round < 0 ? read_probe(cfg, ix, f, f, out) : mean_of_cells(cfg, ix, round, f, "p", f, out));
     return TN_OK;
 }
 

@@ -5,6 +5,7 @@
  *   TN_TRY(tn_posteriors_out_of_fold(cfg, ix, round, p));         each row from models that were not trained on it
  *   TN_TRY(tn_posteriors_foreign("p.h5", ix, p));
  *
+ * Round TN_ROUND_OF_PROBE: probe/posteriors.h5, version 1: p f32 (F,N,K), for the model of each fold; it has no z, p is taken.
  * File train/<cell>/posteriors.h5, version 1: z, p f32 (N,W), written by rank 0 alone: rows as in score/prow.h, W = K up to
  *   TN_WHOLE_CLASSES classes.
  * File of models trained elsewhere (HDF5, in the root group): `p` (n,K) of any floating-point type; `row` (n) whole

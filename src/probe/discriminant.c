@@ -2,10 +2,15 @@
 #include "probe/discriminant.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 128, TILE = 4, PANEL = 8 }; /* rows in the cache; rows of the matrix at a time; columns factored at a time */
+enum {
+    ROWS = 128,
+    TILE = 4,
+    PANEL = 8
+}; /* rows in the cache; rows of the matrix at a time; columns factored at a time */
 
 /* --- sums --------------------------------------------------------------------------------------------------------- */
 
@@ -162,7 +167,7 @@ static void moments(fit *f) {
         for (int k = 0; k < s->K; k++) sum += s->sum[k * d + i];
         f->mean[i] = sum / f->n;
         double square = s->square[i * d + i] / f->n, variance = square - f->mean[i] * f->mean[i];
-        f->scale[i] = variance > 1e-10 * square ? 1 / sqrt(variance) : 0;
+        f->scale[i] = variance <= 1e-10 * square ? 0 : 1 / sqrt(variance); /* NaN stays */
     }
 }
 
@@ -228,7 +233,8 @@ tn_status tn_discriminant_fit(const tn_class_sums *s, double shrinkage, float *w
     return st;
 }
 
-void tn_discriminant_logits(int d, int K, const float *w, const float *b, int64_t n, const float *x, float *logits_out) {
+void tn_discriminant_logits(int d, int K, const float *w, const float *b, int64_t n, const float *x,
+                            float *logits_out) {
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < n; r++) {
         float *z = logits_out + r * K;

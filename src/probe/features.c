@@ -41,7 +41,8 @@ static tn_isa common_isa(tn_run *run, const tn_cfg *cfg) {
 static tn_status open_net(features *f, tn_isa isa) {
     const tn_cfg *c = f->cfg;
     tn_net_spec spec = tn_train_net(c, 0);
-    tn_model_use use = {c->train.device, c->train.lane_threads, isa, c->train.precision, c->train.lane_images, largest_px(c)};
+    tn_model_use use = {c->train.device,    c->train.lane_threads, isa,
+                        c->train.precision, c->train.lane_images,  largest_px(c)};
     tn_status st = tn_model_open_features(c->model.pretrained, &spec, &use, &f->model);
     if (st != TN_OK) return tn_fail(st, "model.pretrained: %s", tn_msg);
     f->d = f->model.about.net.n_classes;

@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "base/stop.h"
+#include "base/watch.h"
 #include "filter/filter.h"
 #include "probe/discriminant.h"
 #include "probe/features.h"
@@ -60,14 +61,16 @@ static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **in
 
 static tn_status check(const tn_cfg *cfg) {
     if (!cfg->self.probe)
-        return tn_fail(TN_EARG, "self.probe is false: round 0 is trained on the given labels. Set self.probe = true to filter "
-                                "them before");
+        return tn_fail(TN_EARG,
+                       "self.probe is false: round 0 is trained on the given labels. Set self.probe = true to filter "
+                       "them before");
     if (!*cfg->model.pretrained)
-        return tn_fail(TN_EARG, "self.probe needs model.pretrained: features of a net that has not learned anything say nothing "
-                                "of the labels (docs/weights.md)");
+        return tn_fail(TN_EARG,
+                       "self.probe needs model.pretrained: features of a net that has not learned anything say nothing "
+                       "of the labels (docs/weights.md)");
     if (!tn_prow_whole(cfg->data.n_classes))
-        return tn_fail(TN_EARG, "self.probe is for up to %d classes, and there are %d: set it to false", TN_WHOLE_CLASSES,
-                       cfg->data.n_classes);
+        return tn_fail(TN_EARG, "self.probe is for up to %d classes, and there are %d: set it to false",
+                       TN_WHOLE_CLASSES, cfg->data.n_classes);
     return TN_OK;
 }
 
@@ -147,7 +150,8 @@ static void judge_block(probe *s, int g, int64_t first, int64_t n) {
     int K = s->ix->n_classes;
     int64_t m = 0;
     for (int64_t i = 0; i < n; i++)
-        if (s->ix->fold[s->row[first + i]] == g) memcpy(s->y + m++ * s->d, s->x + i * s->d, (size_t)s->d * sizeof *s->y);
+        if (s->ix->fold[s->row[first + i]] == g)
+            memcpy(s->y + m++ * s->d, s->x + i * s->d, (size_t)s->d * sizeof *s->y);
     tn_discriminant_logits(s->d, K, s->w + (int64_t)g * s->d * K, s->b + g * K, m, s->y, s->z);
     m = 0;
     for (int64_t i = 0; i < n; i++) {

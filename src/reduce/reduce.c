@@ -223,7 +223,7 @@ static tn_status put_round(const tn_cfg *cfg, int round, tn_cell *cell, FILE *f)
         TN_TRY(tn_cell_folder(cfg, "predict", &cell[i], folder));
         TN_TRY(tn_reduce_put_digest(f, folder, name));
     }
-    if (round == 0) return TN_OK;
+    if (!tn_is_filtered(cfg, round)) return TN_OK;
     snprintf(name, sizeof name, "filter-r%d", round);
     TN_TRY(tn_filter_folder(cfg, round, folder));
     return tn_reduce_put_digest(f, folder, name);

@@ -117,7 +117,8 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
     for (int i = 0; i < r->members.n_rounds; i++) json_array_append_new(rounds, round_json(r, i));
     json_t *skipped = NULL;
     tn_status st = skipped_json(r->cfg, &skipped);
-    for (int i = 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++) st = filter_json(r, i, filters);
+    for (int i = tn_is_filtered(r->cfg, 0) ? 0 : 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++)
+        st = filter_json(r, i, filters);
     json_t *all = json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o}", "format", "tenfold metrics 3", "run",
         r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_libraries(),

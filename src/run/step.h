@@ -52,7 +52,7 @@ typedef struct {
     int loop;      /* stages with the same number alternate; 0: none */
     tn_ranks ranks;
     tn_job_kind job;
-    bool (*wanted)(const tn_cfg *cfg); /* NULL: every run of its kind has it */
+    bool (*wanted)(const tn_cfg *cfg);                 /* NULL: every run of its kind has it */
     bool optional;                                     /* no step depends on it, and a run goes on if it fails */
     const tn_slurm_stage *(*slurm)(const tn_cfg *cfg); /* partition, memory, minutes and options of its job */
     struct {

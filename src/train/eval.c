@@ -42,8 +42,8 @@ static void keep_rows(const kept *k, int n, const int64_t *rows, const float *bl
 }
 
 /* Write this rank's rows to p. Stops after a block if any rank is asked to stop or fails. */
-static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, const kept *k, int64_t first, int64_t n,
-                           const int64_t *rows, float *p) {
+static tn_status eval_here(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, const kept *k, int64_t first,
+                           int64_t n, const int64_t *rows, float *p) {
     int B = spec->lane_images, S = spec->size_px, K = k->K, W = k->W;
     const char *label = k->label;
     int M = tn_extra_units(spec->index, spec->metadata_levels);

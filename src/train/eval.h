@@ -28,6 +28,7 @@ tn_status tn_eval_rows(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int
                        const int32_t *own, const char *label, float *p_out);
 
 /* The logits instead of probabilities: out (n,K) with the K of ex's net, whatever the classes of the data set. Collective. */
-tn_status tn_eval_logits(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int K, int64_t n, const int64_t *rows, float *out);
+tn_status tn_eval_logits(tn_run *run, tn_exec *ex, const tn_loader_spec *spec, int K, int64_t n, const int64_t *rows,
+                         float *out);
 
 #endif

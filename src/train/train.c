@@ -344,7 +344,7 @@ static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[TN_T
     TN_TRY(tn_path(folder, "%s/folds", cfg->run_dir));
     TN_TRY(tn_done_digest(folder, "preprocess", folds));
     int at = snprintf(out, TN_TRAIN_INPUTS_BYTES, "shards %s\nfolds %s\n", shards, folds);
-    if (cell->round > 0) {
+    if (tn_is_filtered(cfg, cell->round)) {
         TN_TRY(tn_filter_folder(cfg, cell->round, folder));
         TN_TRY(tn_done_digest(folder, "filter", more));
         at += snprintf(out + at, TN_TRAIN_INPUTS_BYTES - (size_t)at, "filter %s\n", more);

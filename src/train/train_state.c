@@ -274,7 +274,7 @@ static tn_status check_best_bits(tn_run *run, tn_train *t) {
 /* Wait until every rank sees the overlay of the round and its DONE. */
 static tn_status see_overlay(tn_run *run, const tn_train *t) {
     char folder[TN_PATH_BYTES], path[TN_PATH_BYTES], name[TN_OVERLAY_NAME_BYTES];
-    if (t->cell.round == 0) return TN_OK;
+    if (!tn_is_filtered(t->cfg, t->cell.round)) return TN_OK;
     tn_overlay_name(t->cell.fold, name);
     TN_TRY(tn_filter_folder(t->cfg, t->cell.round, folder));
     TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_file(folder, name, "filter", path) : TN_OK));

@@ -24,7 +24,7 @@ p = model.predict_proba(scaler.transform(x.astype(np.float64)))
 
 
 def table(kind, name, values, digits):
-    words = [format(v, digits) for v in np.ravel(values)]
+    words = [format(v, digits) + ("F" if kind == "float" else "") for v in np.ravel(values)]
     lines = [", ".join(words[i:i + 10]) for i in range(0, len(words), 10)]
     print(f"static const {kind} {name}[] = {{\n    " + ",\n    ".join(lines) + "};")
 
