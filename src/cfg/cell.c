@@ -18,6 +18,10 @@ bool tn_is_filtered(const tn_cfg *cfg, int round) {
     return round > 0 || cfg->self.probe;
 }
 
+const char *tn_filter_verb(int round) {
+    return round > 0 ? "filter" : "probe";
+}
+
 tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]) {
     return tn_path(out, "%s/filter/r%d", cfg->run_dir, round);
 }

@@ -48,6 +48,7 @@ tn_status tn_cell_folder(const tn_cfg *cfg, const char *stage, const tn_cell *ce
 /* <run>/filter/r<round>, the overlays that cells of this round train with, if there is a filter before it: from round 1 on, and before
  * round 0 with self.probe. */
 bool tn_is_filtered(const tn_cfg *cfg, int round);
+const char *tn_filter_verb(int round); /* "probe" or "filter": what makes that folder, for messages */
 tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]);
 
 /* All cells of a round: folds x sizes x seeds, fold slowest. out: caller's array of tn_cell_count(cfg). */

@@ -140,6 +140,18 @@ static void check_self(const tn_cfg *cfg, tn_problems *p) {
         tn_problem(p, line_of(cfg, "self", "dropped"),
                    "self.dropped = \"unlabeled\": rows without label are used only for the consistency loss: set "
                    "self.consistency_weight above 0");
+    line = line_of(cfg, "self", "probe");
+    if (cfg->self.probe && !*cfg->model.pretrained)
+        tn_problem(
+            p, line,
+            "self.probe needs model.pretrained: the features of a net that has not learned anything say nothing of "
+            "the labels (docs/weights.md)");
+    if (cfg->self.probe && cfg->search.n_space > 0)
+        tn_problem(p, line, "self.probe: a search trains on the given labels: set it to false, or remove search.space");
+    if (cfg->self.probe && cfg->data.n_classes > TN_WHOLE_CLASSES)
+        tn_problem(p, line, "self.probe: only for up to %d classes, and there are %d: set it to false",
+                   TN_WHOLE_CLASSES, cfg->data.n_classes);
+    line = line_of(cfg, "self", "folds");
     if (cfg->self.method != TN_SELF_SELF && cfg->self.view == TN_VIEW_SHARED)
         tn_problem(
             p, line_of(cfg, "self", "view"),

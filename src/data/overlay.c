@@ -9,7 +9,7 @@
 enum { VERSION = 3 };
 
 const char *const tn_verdict_words[TN_VERDICTS] = {"keep", "drop", "not_judged", "unlabeled", "relabel", "soft"};
-const char *const tn_reason_words[TN_REASONS] = {"not_judged", "believed", "suspicious", "class_floor",
+const char *const tn_reason_words[TN_REASONS] = {"not_judged",     "believed",    "suspicious",      "class_floor",
                                                  "category_floor", "noise_limit", "class_not_judged"};
 
 int32_t tn_label_after(uint8_t verdict, int32_t label, int32_t suggested) {
@@ -75,7 +75,7 @@ static tn_status open_overlay(const tn_cfg *cfg, const tn_cell *cell, char path[
     char name[TN_OVERLAY_NAME_BYTES];
     tn_overlay_name(cell->fold, name);
     TN_TRY(tn_filter_folder(cfg, cell->round, path));
-    TN_TRY(tn_done_file(path, name, "filter", path));
+    TN_TRY(tn_done_file(path, name, tn_filter_verb(cell->round), path));
     return tn_h5_open(path, out);
 }
 

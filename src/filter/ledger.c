@@ -170,7 +170,7 @@ tn_status tn_ledger_file(const tn_cfg *cfg, int round, const char *name, char pa
     bool skipped = false;
     TN_TRY(tn_filter_folder(cfg, round, folder));
     TN_TRY(tn_done_skipped(folder, &skipped));
-    if (tn_done_exists(folder) && !skipped) return tn_done_file(folder, name, "filter", path_out);
+    if (tn_done_exists(folder) && !skipped) return tn_done_file(folder, name, tn_filter_verb(round), path_out);
     *path_out = 0;
     return TN_OK;
 }

@@ -59,21 +59,6 @@ static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **in
     return s && f && keys ? TN_OK : tn_fail_memory(4096, "the probe");
 }
 
-static tn_status check(const tn_cfg *cfg) {
-    if (!cfg->self.probe)
-        return tn_fail(TN_EARG,
-                       "self.probe is false: round 0 is trained on the given labels. Set self.probe = true to filter "
-                       "them before");
-    if (!*cfg->model.pretrained)
-        return tn_fail(TN_EARG,
-                       "self.probe needs model.pretrained: features of a net that has not learned anything say nothing "
-                       "of the labels (docs/weights.md)");
-    if (!tn_prow_whole(cfg->data.n_classes))
-        return tn_fail(TN_EARG, "self.probe is for up to %d classes, and there are %d: set it to false",
-                       TN_WHOLE_CLASSES, cfg->data.n_classes);
-    return TN_OK;
-}
-
 /* --- sums ----------------------------------------------------------------------------------------------------------- */
 
 static tn_status read_rows(probe *s) {
@@ -251,7 +236,9 @@ static tn_status make(tn_run *run, probe *s, const tn_shards *shards, const tn_d
 }
 
 static tn_status find_paths(const tn_cfg *cfg, probe *s) {
-    TN_TRY(check(cfg));
+    if (!cfg->self.probe)
+        return tn_fail(TN_EARG, "self.probe is false: round 0 is trained on the given labels. Set self.probe = true to "
+                                "filter them before");
     TN_TRY(tn_path(s->folder, "%s/probe", cfg->run_dir));
     TN_TRY(tn_path(s->features, "%s/probe/features.h5", cfg->run_dir));
     return find_identity(cfg, &s->settings, &s->inputs);

@@ -23,8 +23,7 @@
 #include "data/shard.h"
 
 /* Make both folders, unless they are done. Collective.
- * Errors  TN_EARG self.probe is false, model.pretrained is empty, there are more than TN_WHOLE_CLASSES classes, a folder was made with
- *         other settings; TN_EUNFINISHED stopped on request; those of tn_filter, of reading images and weights. */
+ * Errors  TN_EARG self.probe is false, a folder was made with other settings; TN_EUNFINISHED stopped on request; those of tn_filter, of reading images and weights. */
 tn_status tn_probe(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards);
 
 /* Is filter/r0 there, and made from the probe with the present settings? Local. Errors TN_EARG made with other settings. */

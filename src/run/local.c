@@ -213,7 +213,7 @@ static void put_heading(const tn_plan *plan, int at) {
     const tn_step *s = &plan->step[at];
     if (strcmp(s->stage->verb, "train") != 0 || (at > 0 && plan->step[at - 1].stage == s->stage)) return;
     fprintf(stderr, "Round %d: train %s (validation scores)\n", s->cell.round,
-            s->cell.round == 0 ? "on all labels" : "by what the filter says of the labels");
+            tn_is_filtered(cfg, s->cell.round) ? "by what the filter says of the labels" : "on all labels");
 }
 
 static tn_status walk(const tn_cfg *cfg, tn_plan *plan, const tn_run_how *how, const tn_lock *lock) {

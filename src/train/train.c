@@ -346,7 +346,7 @@ static tn_status inputs_of(const tn_cfg *cfg, const tn_cell *cell, char out[TN_T
     int at = snprintf(out, TN_TRAIN_INPUTS_BYTES, "shards %s\nfolds %s\n", shards, folds);
     if (tn_is_filtered(cfg, cell->round)) {
         TN_TRY(tn_filter_folder(cfg, cell->round, folder));
-        TN_TRY(tn_done_digest(folder, "filter", more));
+        TN_TRY(tn_done_digest(folder, tn_filter_verb(cell->round), more));
         at += snprintf(out + at, TN_TRAIN_INPUTS_BYTES - (size_t)at, "filter %s\n", more);
     }
     if (*cfg->model.pretrained) {

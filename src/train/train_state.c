@@ -277,7 +277,7 @@ static tn_status see_overlay(tn_run *run, const tn_train *t) {
     if (!tn_is_filtered(t->cfg, t->cell.round)) return TN_OK;
     tn_overlay_name(t->cell.fold, name);
     TN_TRY(tn_filter_folder(t->cfg, t->cell.round, folder));
-    TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_file(folder, name, "filter", path) : TN_OK));
+    TN_TRY(tn_agree(run, run->rank == 0 ? tn_done_file(folder, name, tn_filter_verb(t->cell.round), path) : TN_OK));
     TN_TRY(tn_path(path, "%s/%s", folder, name));
     TN_TRY(tn_wait_visible(run, path, NULL));
     return tn_done_wait_visible(run, folder);

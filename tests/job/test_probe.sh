@@ -1,0 +1,45 @@
+# The probe: a filter before round 0, on features of a net that was trained before; the same bits on one and two ranks.
+tenfold=$1 source=$2
+. "$source/tests/job/tiny.sh"
+must() { "$@" >log 2>&1 || { cat log && exit 1; }; }
+refused() { # CODE TEXT COMMAND...
+    want=$1 text=$2 code=0
+    shift 2
+    timeout 100 "$@" >log 2>&1 || code=$?
+    [ $code = $want ] && grep -q -- "$text" log && return
+    echo "$*: exit code $code, wanted $want and: $text"
+    cat log
+    exit 1
+}
+
+# the pretrained net has seen other pictures of these classes; it knows nothing of this table
+(mkdir before && cd before && "$TN_MAKE_IMAGES" data 300 0 && cp ../tiny.cfg . && must "$tenfold" preprocess tiny.cfg --run out &&
+    must "$tenfold" train tiny.cfg --run out --folds 0 --set model.metadata_levels=0 --set model.head_units=0)
+pretrained="--set model.pretrained=before/out/train/r0-f0-s32-x1/best.safetensors"
+probed="$pretrained --set self.probe=true"
+sed -i 's/images = 2400/images = 240/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
+
+must "$tenfold" preprocess tiny.cfg --run one
+refused 2 "self.probe is false.*Set self.probe = true" "$tenfold" probe tiny.cfg --run one $pretrained
+must "$tenfold" run tiny.cfg --run one $probed --set self.max_rounds=0
+must "$tenfold" preprocess tiny.cfg --run two
+must mpirun -n 2 "$tenfold" probe tiny.cfg --run two $probed
+for file in probe/features.h5 probe/posteriors.h5 filter/r0/ledger.csv filter/r0/overlay-f0.h5 filter/r0/overlay-f2.h5; do cmp one/$file two/$file; done
+
+# it finds more than lots would: the planted wrong labels are counted here
+awk -F, 'NR > 1 { n++; wrong = $14 != $2; w += wrong; d += $5 == "drop"; f += $5 == "drop" && wrong }
+    END { print f " of " w " wrong labels found, " d " of " n " labels dropped"; exit !(f > 2 * w * d / n) }' one/filter/r0/ledger.csv
+
+# round 0 was trained by it, the report tells of it, and the same command has nothing to do
+grep -q 'filter [0-9a-f]\{32\}' one/train/r0-f0-s32-x1/DONE
+grep -q "Before round 0:" one/report/report.md
+tr -d ' \n' <one/metrics.json | grep -q '"filter":\[{"round":0,"judged":200,'
+before=$(md5sum one/probe/* one/filter/r0/*)
+must "$tenfold" run tiny.cfg --run one $probed --set self.max_rounds=0
+test "$before" = "$(md5sum one/probe/* one/filter/r0/*)"
+refused 2 "self.probe" "$tenfold" run tiny.cfg --run one $pretrained --set self.max_rounds=0
+
+# a mistake is said before anything is computed
+refused 2 "self.probe needs model.pretrained" "$tenfold" probe tiny.cfg --run two --set self.probe=true
+refused 2 "self.probe needs model.pretrained" "$tenfold" check tiny.cfg --set self.probe=true
+refused 2 "run .tenfold probe" "$tenfold" train tiny.cfg --run three --folds 0 $probed
