@@ -67,6 +67,29 @@ __device__ inline void store(const float v[V], bf16 *p) {
     w.w = narrow(v[6], v[7]);
     *reinterpret_cast<uint4 *>(p) = w;
 }
+/* Four and two neighbouring values. */
+__device__ inline void load4(const float *p, float v[4]) {
+    float4 a = *reinterpret_cast<const float4 *>(p);
+    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w;
+}
+__device__ inline void load4(const bf16 *p, float v[4]) {
+    uint2 w = *reinterpret_cast<const uint2 *>(p);
+    v[0] = wide(w.x << 16), v[1] = wide(w.x & 0xffff0000U), v[2] = wide(w.y << 16), v[3] = wide(w.y & 0xffff0000U);
+}
+__device__ inline void load2(const float *p, float v[2]) {
+    float2 a = *reinterpret_cast<const float2 *>(p);
+    v[0] = a.x, v[1] = a.y;
+}
+__device__ inline void load2(const bf16 *p, float v[2]) {
+    uint32_t w = *reinterpret_cast<const uint32_t *>(p);
+    v[0] = wide(w << 16), v[1] = wide(w & 0xffff0000U);
+}
+__device__ inline void store2(const float v[2], float *p) {
+    *reinterpret_cast<float2 *>(p) = make_float2(v[0], v[1]);
+}
+__device__ inline void store2(const float v[2], bf16 *p) {
+    *reinterpret_cast<uint32_t *>(p) = narrow(v[0], v[1]);
+}
 __device__ inline float one(const float *p) {
     return *p;
 }
