@@ -46,14 +46,31 @@ __device__ inline uint32_t narrow(float low, float high) {
     return half[0] | half[1] << 16;
 #endif
 }
-__device__ inline void load(const float *p, float v[V]) {
-    float4 a = *reinterpret_cast<const float4 *>(p), b = *reinterpret_cast<const float4 *>(p + 4);
-    v[0] = a.x, v[1] = a.y, v[2] = a.z, v[3] = a.w, v[4] = b.x, v[5] = b.y, v[6] = b.z, v[7] = b.w;
+/* The same as they are in memory: several rows that are loaded before the first is used take half the registers in bf16. */
+template <class T> struct packed;
+template <> struct packed<float> {
+    float4 low, high;
+};
+template <> struct packed<bf16> {
+    uint4 all;
+};
+__device__ inline packed<float> fetch(const float *p) {
+    return {*reinterpret_cast<const float4 *>(p), *reinterpret_cast<const float4 *>(p + 4)};
 }
-__device__ inline void load(const bf16 *p, float v[V]) {
-    uint4 w = *reinterpret_cast<const uint4 *>(p);
+__device__ inline packed<bf16> fetch(const bf16 *p) {
+    return {*reinterpret_cast<const uint4 *>(p)};
+}
+__device__ inline void unpack(const packed<float> &w, float v[V]) {
+    v[0] = w.low.x, v[1] = w.low.y, v[2] = w.low.z, v[3] = w.low.w;
+    v[4] = w.high.x, v[5] = w.high.y, v[6] = w.high.z, v[7] = w.high.w;
+}
+__device__ inline void unpack(const packed<bf16> &p, float v[V]) {
+    const uint4 &w = p.all;
     v[0] = wide(w.x << 16), v[1] = wide(w.x & 0xffff0000U), v[2] = wide(w.y << 16), v[3] = wide(w.y & 0xffff0000U);
     v[4] = wide(w.z << 16), v[5] = wide(w.z & 0xffff0000U), v[6] = wide(w.w << 16), v[7] = wide(w.w & 0xffff0000U);
+}
+template <class T> __device__ inline void load(const T *p, float v[V]) {
+    unpack(fetch(p), v);
 }
 __device__ inline void store(const float v[V], float *p) {
     *reinterpret_cast<float4 *>(p) = make_float4(v[0], v[1], v[2], v[3]);
@@ -146,17 +163,23 @@ template <class T> __device__ inline float slope_of(int act, float x) {
     }
 }
 
-/* The 8 values of image b, row m, from channel c, without the view's scale. */
-template <class T> __device__ inline void view(tn_cuda_view x, int64_t m, int C, int c, float v[V]) {
-    load(static_cast<const T *>(x.x) + m * C + c, v);
-    if (!x.a) return;
+/* The coefficients of a view for 8 channels. */
+struct affine {
     float a[V], b[V];
-    load(x.a + c, a);
-    load(x.b + c, b);
-    for (int j = 0; j < V; j++) v[j] = act_of<T>(x.act, a[j] * v[j] + b[j]);
+};
+__device__ inline affine affine_of(const tn_cuda_view &x, int c) {
+    affine f;
+    if (x.a) load(x.a + c, f.a), load(x.b + c, f.b);
+    return f;
 }
-template <class T> __device__ inline void scaled_view(tn_cuda_view x, int64_t m, int64_t b, int C, int c, float v[V]) {
-    view<T>(x, m, C, c, v);
+/* What the view makes of 8 values of image b, without its scale, and with it. */
+template <class T> __device__ inline void apply(const tn_cuda_view &x, const affine &f, float v[V]) {
+    if (!x.a) return;
+    for (int j = 0; j < V; j++) v[j] = act_of<T>(x.act, f.a[j] * v[j] + f.b[j]);
+}
+template <class T>
+__device__ inline void apply_scaled(const tn_cuda_view &x, const affine &f, int64_t b, int C, int c, float v[V]) {
+    apply<T>(x, f, v);
     if (!x.scale) return;
     float s[V];
     load(x.scale + b * C + c, s);
@@ -182,30 +205,49 @@ __host__ __device__ inline shape block_shape(int C) {
  * channel times V. */
 template <int N>
 __device__ inline void block_sums(const float acc[N], shape s, int g0, int G, float *out, int64_t stride) {
-    __shared__ float memory[THREADS * N];
+    enum { PITCH = N + 1 }; /* threads meet different banks */
+    __shared__ float memory[THREADS * PITCH];
     int t = (int)threadIdx.x;
-    for (int k = 0; k < N; k++) memory[t * N + k] = acc[k];
+    for (int k = 0; k < N; k++) memory[t * PITCH + k] = acc[k];
     __syncthreads();
     for (int i = t; i < s.Gb * N; i += (int)blockDim.x) {
         int g = i / N, k = i % N;
         float sum = 0;
-        for (int r = 0; r < s.rows; r++) sum += memory[(r * s.Gb + g) * N + k];
+        for (int r = 0; r < s.rows; r++) sum += memory[(r * s.Gb + g) * PITCH + k];
         if (g0 + g < G) out[(k / V) * stride + (g0 + g) * V + k % V] = sum;
     }
     __syncthreads();
 }
 
+/* The sum of x over the lanes of a column; all threads call it, lane 0 gets it. */
+__device__ inline double lane_sum(double x) {
+    __shared__ double memory[MERGE_LANES][32];
+    __syncthreads();
+    memory[threadIdx.y][threadIdx.x] = x;
+    __syncthreads();
+    for (unsigned half = MERGE_LANES / 2; half > 0; half /= 2) {
+        if (threadIdx.y < half) memory[threadIdx.y][threadIdx.x] += memory[threadIdx.y + half][threadIdx.x];
+        __syncthreads();
+    }
+    return memory[0][threadIdx.x];
+}
 /* partial (pieces, n) -> sums (n) */
 template <class S> __global__ void merge_kernel(int pieces, int n, const float *partial, S *sums) {
-    __shared__ double memory[MERGE_LANES][32];
-    int c = (int)(blockIdx.x * 32 + threadIdx.x), lane = (int)threadIdx.y;
+    enum { AT_ONCE = 8 };
+    int c = (int)(blockIdx.x * 32 + threadIdx.x);
     double sum = 0;
-    for (int i = lane; c < n && i < pieces; i += MERGE_LANES) sum += (double)partial[(int64_t)i * n + c];
-    memory[lane][threadIdx.x] = sum;
-    __syncthreads();
-    if (lane > 0 || c >= n) return;
-    for (int i = 1; i < MERGE_LANES; i++) sum += memory[i][threadIdx.x];
-    sums[c] = (S)sum;
+    for (int i = (int)threadIdx.y; c < n && i < pieces; i += AT_ONCE * MERGE_LANES) {
+        float v[AT_ONCE];
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            int piece = i + k * MERGE_LANES;
+            v[k] = piece < pieces ? partial[(int64_t)piece * n + c] : 0;
+        }
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) sum += (double)v[k];
+    }
+    sum = lane_sum(sum);
+    if (threadIdx.y == 0 && c < n) sums[c] = (S)sum;
 }
 
 /* --- launches ----------------------------------------------------------------------------------------------------- */

@@ -14,6 +14,15 @@ static inline int64_t tn_cuda_pieces(int64_t M) {
     return (M + tn_cuda_piece_rows(M) - 1) / tn_cuda_piece_rows(M);
 }
 
+/* Sums over the HW rows of each of B images are made in pieces of at least 64 rows, so that there are about BLOCKS blocks, of 256
+ * channels. There are no more pieces of all images than 3 tn_cuda_pieces(B HW). */
+static inline int tn_cuda_image_pieces(int B, int64_t HW, int C) {
+    enum { BLOCKS = 1056, LEAST = 64, CHANNELS = 256 };
+    int64_t n = BLOCKS / ((int64_t)B * ((C + CHANNELS - 1) / CHANNELS));
+    if (n > HW / LEAST) n = HW / LEAST;
+    return n < 1 ? 1 : (int)n;
+}
+
 /* Depthwise gradients: a block has pairs of channels by places, 256 threads at most; a thread takes strips of STRIP pixels of a row. The
  * strips are cut into pieces, of about BLOCKS blocks in all: 8 for each of an H100's 132 processors. */
 enum { TN_CUDA_STRIP = 8, TN_CUDA_PLACES_PAIRS = 256, TN_CUDA_MOST_PAIRS = 32 };
