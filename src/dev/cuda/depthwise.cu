@@ -36,13 +36,17 @@ __device__ inline void fill_tile(tn_cuda_depthwise d, tn_cuda_view x, int64_t b,
             for (int e = 0; e < 4; e++) v[i][e] = 0;
             if (inside[i]) load4(static_cast<const T *>(x.x) + ((b * d.H + h) * d.W + l) * d.C + c, v[i]);
         }
+        if (x.a) {
+#pragma unroll
+            for (int i = 0; i < AT_ONCE * 4; i++) v[i / 4][i % 4] = a[i % 4] * v[i / 4][i % 4] + o[i % 4];
+            act_all<T, AT_ONCE * 4>(x.act, v[0]);
+        }
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
             int px = first + i * STEP;
-            if (px >= PIXELS) break;
-            if (inside[i] && x.a)
-                for (int e = 0; e < 4; e++) v[i][e] = act_of<T>(x.act, a[e] * v[i][e] + o[e]);
-            tile[px * QUADS + quad] = make_float4(v[i][0], v[i][1], v[i][2], v[i][3]);
+            if (px < PIXELS)
+                tile[px * QUADS + quad] =
+                    inside[i] ? make_float4(v[i][0], v[i][1], v[i][2], v[i][3]) : make_float4(0, 0, 0, 0);
         }
     }
 }
@@ -102,61 +106,89 @@ template <int K> __device__ inline void place_sums(const float acc[K][2], int C,
     __syncthreads();
 }
 
+/* Which of N pixels of a row, from `first` on, are there: a bit for each. */
+template <int N> __device__ inline uint32_t pixels_there(int first, int width) {
+    int from = first < 0 ? -first : 0, to = width - first < N ? width - first : N;
+    return to > from ? (1U << to) - (1U << from) : 0;
+}
+/* Two channels of N pixels of a row, 0 for those that are not there. x[at] is the first; all are loaded before one is used. Numbers of 32
+ * bits: addresses cost as much as products. */
+template <class T, int N>
+__device__ inline void load_pixels(const T *x, uint32_t at, int C, uint32_t there, float v[N][2]) {
+    packed2<T> w[N];
+#pragma unroll
+    for (int j = 0; j < N; j++) {
+        w[j] = {};
+        if (there >> j & 1U) w[j] = fetch2(x + (at + (uint32_t)(j * C)));
+    }
+#pragma unroll
+    for (int j = 0; j < N; j++) unpack2(w[j], v[j]);
+}
+/* The compiler makes no copies of what follows for each value of x. */
+__device__ inline int opaque(int x) {
+#ifdef __CUDA_ARCH__
+    asm volatile("" : "+r"(x));
+#endif
+    return x;
+}
+
 /* A thread: strips of input pixels. The first one begins where a product with the first column of weights falls on an output pixel. */
 template <class T, int R, int STRIDE>
-__global__ void __launch_bounds__(THREADS, R == 3 && sizeof(T) == 2 ? 3 : 2)
+__global__ void __launch_bounds__(THREADS, 3)
     depthwise_data_kernel(int each, int strips, tn_cuda_depthwise d, tn_cuda_view x, const T *dy, const float *w,
                           bool add, T *dx, float *partial) {
+    constexpr int FIRST = -((R - 1) / STRIDE), LAST = (STRIP - 1) / STRIDE, HALF = STRIP / 2; /* output pixels, from that of weight 0 */
     int c = (int)(blockIdx.x * blockDim.x + threadIdx.x) * 2, end = d.B * d.H * strips, first = (int)blockIdx.y * each;
     if (end - first > each) end = first + each;
     float acc[2][2] = {{0}}, a[2] = {0}, o[2] = {0};
     if (c < d.C && x.a) load2(x.a + c, a), load2(x.b + c, o);
     for (int i = first + (int)threadIdx.y; c < d.C && i < end; i += (int)blockDim.y) {
         int row = i / strips, h = row % d.H, l = i % strips * STRIP - d.pad_left % STRIDE, q = (l + d.pad_left) / STRIDE;
-        int64_t b = row / d.H, at = ((int64_t)row * d.W + l) * d.C + c;
-        float sum[STRIP][2] = {{0}}, raw[STRIP][2];
+        uint32_t top = (uint32_t)(row / d.H * d.P), of_row = (uint32_t)(row * d.W + l) * (uint32_t)d.C + (uint32_t)c,
+                 there = pixels_there<LAST - FIRST + 1>(q + FIRST, d.Q), there_x = pixels_there<STRIP>(l, d.W);
+        float sum[STRIP][2] = {{0}};
 #pragma unroll
         for (int r = 0; r < R; r++) {
             int p = h + d.pad_top - r;
             if (p < 0 || p % STRIDE != 0 || p / STRIDE >= d.P) continue;
-            const T *from = dy + ((b * d.P + p / STRIDE) * d.Q + q) * d.C + c;
-            float f[R][2];
+            uint32_t px = (top + (uint32_t)(p / STRIDE)) * (uint32_t)d.Q + (uint32_t)(q + FIRST);
+            float f[R][2], v[LAST - FIRST + 1][2];
+            load_pixels<T, LAST - FIRST + 1>(dy, px * (uint32_t)d.C + (uint32_t)c, d.C, there, v);
 #pragma unroll
-            for (int k = 0; k < R; k++) load2(w + (int64_t)(r * R + k) * d.C + c, f[k]);
+            for (int k = 0; k < R; k++) load2(w + (r * R + k) * d.C + c, f[k]);
 #pragma unroll
-            for (int m = -((R - 1) / STRIDE); m <= (STRIP - 1) / STRIDE; m++) {
-                float v[2] = {0};
-                if (q + m >= 0 && q + m < d.Q) load2(from + (int64_t)m * d.C, v);
+            for (int m = FIRST; m <= LAST; m++)
 #pragma unroll
                 for (int k = 0; k < R; k++)
                     if (m * STRIDE + k >= 0 && m * STRIDE + k < STRIP)
-                        for (int e = 0; e < 2; e++) sum[m * STRIDE + k][e] += v[e] * f[k][e];
-            }
+                        for (int e = 0; e < 2; e++) sum[m * STRIDE + k][e] += v[m - FIRST][e] * f[k][e];
         }
 #pragma unroll
-        for (int j = 0; j < STRIP; j++) {
-            raw[j][0] = raw[j][1] = 0;
-            if (l + j >= 0 && l + j < d.W) load2(static_cast<const T *>(x.x) + at + (int64_t)j * d.C, raw[j]);
-        }
-        if (x.a)
+        for (int half = 0; half < STRIP; half += HALF) {
+            float raw[HALF][2], z[HALF][2];
+            uint32_t at = of_row + (uint32_t)(half * d.C), in = there_x >> half;
+            load_pixels<T, HALF>(static_cast<const T *>(x.x), at, d.C, in, raw);
+            if (x.a) {
 #pragma unroll
-            for (int j = 0; j < STRIP; j++)
-                for (int e = 0; e < 2; e++) sum[j][e] *= slope_of<T>(x.act, a[e] * raw[j][e] + o[e]);
-        if (add)
+                for (int j = 0; j < HALF; j++)
+                    for (int e = 0; e < 2; e++) z[j][e] = a[e] * raw[j][e] + o[e];
+                slope_all<T, HALF * 2>(opaque(x.act), z[0], sum[half]);
+            }
+            if (opaque(add)) {
+                load_pixels<T, HALF>(dx, at, d.C, in, z);
 #pragma unroll
-            for (int j = 0; j < STRIP; j++) {
-                float before[2] = {0};
-                if (l + j >= 0 && l + j < d.W) load2(dx + at + (int64_t)j * d.C, before);
-                for (int e = 0; e < 2; e++) sum[j][e] += before[e];
+                for (int j = 0; j < HALF; j++)
+                    for (int e = 0; e < 2; e++) sum[half + j][e] += z[j][e];
             }
 #pragma unroll
-        for (int j = 0; j < STRIP; j++) {
-            if (l + j < 0 || l + j >= d.W) continue;
-            store2(sum[j], dx + at + (int64_t)j * d.C);
-            for (int e = 0; e < 2; e++) {
-                float kept = rounded<T>(sum[j][e]);
-                acc[0][e] += kept;
-                acc[1][e] += kept * raw[j][e];
+            for (int j = 0; j < HALF; j++) {
+                if (!(in >> j & 1U)) continue;
+                store2(sum[half + j], dx + (at + (uint32_t)(j * d.C)));
+                for (int e = 0; e < 2; e++) {
+                    float kept = rounded<T>(sum[half + j][e]);
+                    acc[0][e] += kept;
+                    acc[1][e] += kept * raw[j][e];
+                }
             }
         }
     }
@@ -167,32 +199,28 @@ __global__ void __launch_bounds__(THREADS, R == 3 && sizeof(T) == 2 ? 3 : 2)
 template <class T, int R, int STRIDE>
 __global__ void __launch_bounds__(THREADS, R == 3 ? 3 : 2)
     depthwise_filter_kernel(int each, int strips, tn_cuda_depthwise d, const T *v, const T *dy, float *partial) {
-    constexpr int WIDE = STRIP / STRIDE;
+    constexpr int WIDE = STRIP / STRIDE, IN = (WIDE - 1) * STRIDE + R;
     int c = (int)(blockIdx.x * blockDim.x + threadIdx.x) * 2, end = d.B * d.P * strips, first = (int)blockIdx.y * each;
     if (end - first > each) end = first + each;
     float acc[R][R][2] = {{{0}}};
     for (int i = first + (int)threadIdx.y; c < d.C && i < end; i += (int)blockDim.y) {
         int row = i / strips, q = i % strips * WIDE, top = row % d.P * STRIDE - d.pad_top, left = q * STRIDE - d.pad_left;
-        int64_t b = row / d.P;
-        const T *of_row = dy + ((int64_t)row * d.Q + q) * d.C + c;
-        float g[WIDE][2] = {{0}};
-#pragma unroll
-        for (int j = 0; j < WIDE; j++)
-            if (q + j < d.Q) load2(of_row + (int64_t)j * d.C, g[j]);
+        uint32_t image = (uint32_t)(row / d.P * d.H), there = pixels_there<IN>(left, d.W);
+        float g[WIDE][2];
+        load_pixels<T, WIDE>(dy, (uint32_t)(row * d.Q + q) * (uint32_t)d.C + (uint32_t)c, d.C,
+                             pixels_there<WIDE>(q, d.Q), g);
 #pragma unroll
         for (int r = 0; r < R; r++) {
-            int h = top + r;
-            if (h < 0 || h >= d.H) continue;
-            const T *from = v + ((b * d.H + h) * d.W + left) * d.C + c;
+            if (top + r < 0 || top + r >= d.H) continue;
+            uint32_t px = (image + (uint32_t)(top + r)) * (uint32_t)d.W + (uint32_t)left;
+            float x[IN][2];
+            load_pixels<T, IN>(v, px * (uint32_t)d.C + (uint32_t)c, d.C, there, x);
 #pragma unroll
-            for (int j = 0; j < (WIDE - 1) * STRIDE + R; j++) {
-                float x[2] = {0};
-                if (left + j >= 0 && left + j < d.W) load2(from + (int64_t)j * d.C, x);
+            for (int j = 0; j < IN; j++)
 #pragma unroll
                 for (int k = j % STRIDE; k < R; k += STRIDE)
                     if (j >= k && j - k < WIDE * STRIDE)
-                        for (int e = 0; e < 2; e++) acc[r][k][e] += g[(j - k) / STRIDE][e] * x[e];
-            }
+                        for (int e = 0; e < 2; e++) acc[r][k][e] += g[(j - k) / STRIDE][e] * x[j][e];
         }
     }
 #pragma unroll
@@ -205,6 +233,7 @@ struct strips_launch {
     dim3 grid, block;
 };
 inline strips_launch strips_of(int rows, int width, int strip, int C) {
+    if ((int64_t)rows * width * C >> 32) abort(); /* load_pixels */
     strips_launch l;
     int pairs = tn_cuda_pairs(C), columns = (C / 2 + pairs - 1) / pairs;
     l.strips = (width + strip - 1) / strip;

@@ -58,11 +58,17 @@ __global__ void __launch_bounds__(GROUPS *GROUP_THREADS, 2)
 }
 __global__ void act_forward_kernel(int64_t n, int act, const float *x, float *y) {
     int64_t i = this_thread();
-    if (i < n) y[i] = act_of<float>(act, x[i]);
+    if (i >= n) return;
+    float v[1] = {x[i]};
+    act_all<float, 1>(act, v);
+    y[i] = v[0];
 }
 __global__ void act_backward_kernel(int64_t n, int act, const float *x, const float *dy, float *dx) {
     int64_t i = this_thread();
-    if (i < n) dx[i] = dy[i] * slope_of<float>(act, x[i]);
+    if (i >= n) return;
+    float d[1] = {dy[i]};
+    slope_all<float, 1>(act, x + i, d);
+    dx[i] = d[0];
 }
 __global__ void mul_kernel(int64_t n, const float *x, const float *mask, float *y) {
     int64_t i = this_thread();

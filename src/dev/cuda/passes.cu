@@ -93,7 +93,9 @@ __global__ void finish_kernel(int64_t n, int C, const T *x, const float *a, cons
     load(a + c, ac);
     load(b + c, bc);
     if (side) load(side + i * V, s);
-    for (int j = 0; j < V; j++) v[j] = act_of<T>(act, ac[j] * v[j] + bc[j]) + s[j];
+    for (int j = 0; j < V; j++) v[j] = ac[j] * v[j] + bc[j];
+    act_all<T, V>(act, v);
+    for (int j = 0; j < V; j++) v[j] += s[j];
     store(v, y + i * V);
 }
 

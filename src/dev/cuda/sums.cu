@@ -100,8 +100,10 @@ __global__ void __launch_bounds__(THREADS, 2)
                 load(dpool + b * C + c, w);
                 for (int j = 0; j < V; j++) d[j] += w[j] * inverse;
             }
-            if (x.a)
-                for (int j = 0; j < V; j++) d[j] *= slope_of<T>(x.act, f.a[j] * raw[j] + f.b[j]);
+            if (x.a) {
+                for (int j = 0; j < V; j++) w[j] = f.a[j] * raw[j] + f.b[j];
+                slope_all<T, V>(x.act, w, d);
+            }
             store(d, dz + m * C + c);
             for (int j = 0; j < V; j++) {
                 float kept = rounded<T>(d[j]);
