@@ -1,6 +1,14 @@
 /* depthwise.cu - depthwise convolutions: forward, data gradient, weight gradient. See kernels.h. */
 #include "dev/cuda/kernels.cuh"
 
+/* Other values for a trial: tests/gpu/variants.h */
+#ifndef TN_TRIAL_PIXELS
+#define TN_TRIAL_PIXELS 4
+#endif
+#ifndef TN_TRIAL_ACROSS
+#define TN_TRIAL_ACROSS 2
+#endif
+
 namespace {
 
 __global__ void depthwise_weights_kernel(int C, int taps, const float *from, float *to, bool back) {
@@ -19,18 +27,18 @@ enum { STRIP = TN_CUDA_STRIP };
 
 /* A block: DOWN rows of ACROSS strips of output pixels, of 32 channels. Their input is read and activated once, and kept in shared
  * memory as float32. A thread: a strip. Blocks: channels, tiles across, tiles down, images. */
-enum { TILE_CHANNELS = 32, QUADS = TILE_CHANNELS / 4, PAIRS = TILE_CHANNELS / 2, DOWN = 8, AT_ONCE = 4 };
+enum { TILE_CHANNELS = 32, QUADS = TILE_CHANNELS / 4, PAIRS = TILE_CHANNELS / 2, DOWN = 8, PIXELS_AT_ONCE = TN_TRIAL_PIXELS };
 template <class T, int IN_H, int IN_W, int N_THREADS>
 __device__ inline void fill_tile(tn_cuda_depthwise d, tn_cuda_view x, int64_t b, int h0, int l0, int c, float4 *tile) {
     constexpr int PIXELS = IN_H * IN_W, STEP = N_THREADS / QUADS;
     int quad = (int)threadIdx.x % QUADS;
     float a[4], o[4];
     if (x.a) load4(x.a + c, a), load4(x.b + c, o);
-    for (int first = (int)threadIdx.x / QUADS; first < PIXELS; first += STEP * AT_ONCE) {
-        float v[AT_ONCE][4];
-        bool inside[AT_ONCE];
+    for (int first = (int)threadIdx.x / QUADS; first < PIXELS; first += STEP * PIXELS_AT_ONCE) {
+        float v[PIXELS_AT_ONCE][4];
+        bool inside[PIXELS_AT_ONCE];
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
+        for (int i = 0; i < PIXELS_AT_ONCE; i++) {
             int px = first + i * STEP, h = h0 + px / IN_W, l = l0 + px % IN_W;
             inside[i] = px < PIXELS && h >= 0 && h < d.H && l >= 0 && l < d.W;
             for (int e = 0; e < 4; e++) v[i][e] = 0;
@@ -38,11 +46,11 @@ __device__ inline void fill_tile(tn_cuda_depthwise d, tn_cuda_view x, int64_t b,
         }
         if (x.a) {
 #pragma unroll
-            for (int i = 0; i < AT_ONCE * 4; i++) v[i / 4][i % 4] = a[i % 4] * v[i / 4][i % 4] + o[i % 4];
-            act_all<T, AT_ONCE * 4>(x.act, v[0]);
+            for (int i = 0; i < PIXELS_AT_ONCE * 4; i++) v[i / 4][i % 4] = a[i % 4] * v[i / 4][i % 4] + o[i % 4];
+            act_all<T, PIXELS_AT_ONCE * 4>(x.act, v[0]);
         }
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
+        for (int i = 0; i < PIXELS_AT_ONCE; i++) {
             int px = first + i * STEP;
             if (px < PIXELS)
                 tile[px * QUADS + quad] =
@@ -286,7 +294,7 @@ static void forward(cudaStream_t s, const tn_cuda_depthwise *d, tn_cuda_view x, 
 void tn_cuda_depthwise_forward(cudaStream_t s, bool bf16, const tn_cuda_depthwise *d, tn_cuda_view x, const float *w,
                                void *y) {
     /* with stride 2 the input of two strips does not fit */
-    BY_SHAPE(if (STRIDE == 1 && d->Q > STRIP) forward<T, R, STRIDE, 3 - STRIDE>(s, d, x, w, REAL(T, y));
+    BY_SHAPE(if (STRIDE == 1 && d->Q > STRIP) forward<T, R, STRIDE, STRIDE == 1 ? TN_TRIAL_ACROSS : 1>(s, d, x, w, REAL(T, y));
              else forward<T, R, STRIDE, 1>(s, d, x, w, REAL(T, y)));
 }
 void tn_cuda_depthwise_data(cudaStream_t s, bool bf16, const tn_cuda_depthwise *d, tn_cuda_view x, const void *dy,

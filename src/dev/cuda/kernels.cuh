@@ -252,7 +252,8 @@ __device__ inline double lane_sum(double x) {
     return memory[0][threadIdx.x];
 }
 /* partial (pieces, n) -> sums (n) */
-template <class S> __global__ void merge_kernel(int pieces, int n, const float *partial, S *sums) {
+template <class S>
+__global__ void __launch_bounds__(32 * MERGE_LANES) merge_kernel(int pieces, int n, const float *partial, S *sums) {
     enum { AT_ONCE = 8 };
     int c = (int)(blockIdx.x * 32 + threadIdx.x);
     double sum = 0;

@@ -3,7 +3,11 @@
 
 namespace {
 
-enum { AT_ONCE = 2 }; /* rows that are loaded before the first is used */
+/* Rows that are loaded before the first is used; another number for a trial: tests/gpu/variants.h */
+#ifndef TN_TRIAL_ROWS
+#define TN_TRIAL_ROWS 2
+#endif
+enum { ROWS_AT_ONCE = TN_TRIAL_ROWS, PIECES_AT_ONCE = 4 };
 
 /* partial (pieces, 3, C): the value of the piece's first row, the sum of the differences from it, and of their squares. */
 template <class T> __global__ void moments_kernel(int64_t M, int64_t rows, int C, const T *y, float *partial) {
@@ -13,15 +17,15 @@ template <class T> __global__ void moments_kernel(int64_t M, int64_t rows, int C
     float *out = partial + (int64_t)blockIdx.y * 3 * C, acc[2 * V] = {0}, pivot[V], v[V];
     if (g < G) {
         load(y + first * C + g * V, pivot);
-        for (int64_t m = first + t / s.Gb; m < end; m += AT_ONCE * s.rows) {
-            packed<T> row[AT_ONCE];
+        for (int64_t m = first + t / s.Gb; m < end; m += ROWS_AT_ONCE * s.rows) {
+            packed<T> row[ROWS_AT_ONCE];
 #pragma unroll
-            for (int i = 0; i < AT_ONCE; i++) {
+            for (int i = 0; i < ROWS_AT_ONCE; i++) {
                 int64_t at = m + i * s.rows;
                 row[i] = fetch(y + (at < end ? at : first) * C + g * V); /* the first row differs by 0 from itself */
             }
 #pragma unroll
-            for (int i = 0; i < AT_ONCE; i++) {
+            for (int i = 0; i < ROWS_AT_ONCE; i++) {
                 unpack(row[i], v);
                 for (int j = 0; j < V; j++) {
                     float d = v[j] - pivot[j];
@@ -36,19 +40,20 @@ template <class T> __global__ void moments_kernel(int64_t M, int64_t rows, int C
 }
 
 /* Sums of differences from the first piece's pivot, in double: no division per piece. */
-__global__ void moments_merge_kernel(int64_t M, int64_t rows, int pieces, int C, const float *partial, float *mean,
+__global__ void __launch_bounds__(32 * MERGE_LANES)
+    moments_merge_kernel(int64_t M, int64_t rows, int pieces, int C, const float *partial, float *mean,
                                      float *var) {
     int c = (int)(blockIdx.x * 32 + threadIdx.x);
     double pivot = c < C ? (double)partial[c] : 0, sum = 0, squares = 0;
-    for (int i = (int)threadIdx.y; c < C && i < pieces; i += AT_ONCE * MERGE_LANES) {
-        float p[AT_ONCE][3];
+    for (int i = (int)threadIdx.y; c < C && i < pieces; i += PIECES_AT_ONCE * MERGE_LANES) {
+        float p[PIECES_AT_ONCE][3];
 #pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
+        for (int k = 0; k < PIECES_AT_ONCE; k++) {
             int64_t piece = i + k * MERGE_LANES;
             for (int j = 0; j < 3; j++) p[k][j] = piece < pieces ? partial[(piece * 3 + j) * C + c] : 0;
         }
 #pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
+        for (int k = 0; k < PIECES_AT_ONCE; k++) {
             int64_t left = M - (i + k * MERGE_LANES) * rows;
             double n = (double)(left > rows ? rows : left > 0 ? left : 0), d = (double)p[k][0] - pivot, s = p[k][1];
             sum += s + n * d;
@@ -64,7 +69,7 @@ __global__ void moments_merge_kernel(int64_t M, int64_t rows, int pieces, int C,
 
 /* dz is stored first and summed as it was stored: who reads it meets the same values. */
 template <class T>
-__global__ void __launch_bounds__(THREADS, 2)
+__global__ void __launch_bounds__(THREADS, ROWS_AT_ONCE > 1 ? 2 : 3)
     read_backward_kernel(int64_t M, int64_t rows, int64_t HW, int C, tn_cuda_view x, const T *g_in, const float *keep,
                          const float *dpool, T *dz, float *partial) {
     shape s = block_shape(C);
@@ -73,16 +78,16 @@ __global__ void __launch_bounds__(THREADS, 2)
     const T *x_in = static_cast<const T *>(x.x);
     float acc[2 * V] = {0}, inverse = 1.0F / (float)HW;
     affine f = affine_of(x, g < G ? c : 0);
-    for (int64_t m0 = first + t / s.Gb; g < G && m0 < end; m0 += AT_ONCE * s.rows) {
-        packed<T> of_x[AT_ONCE], of_g[AT_ONCE];
+    for (int64_t m0 = first + t / s.Gb; g < G && m0 < end; m0 += ROWS_AT_ONCE * s.rows) {
+        packed<T> of_x[ROWS_AT_ONCE], of_g[ROWS_AT_ONCE];
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
+        for (int i = 0; i < ROWS_AT_ONCE; i++) {
             int64_t m = m0 + i * s.rows;
             if (m < end) of_x[i] = fetch(x_in + m * C + c);
             if (m < end && g_in) of_g[i] = fetch(g_in + m * C + c);
         }
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
+        for (int i = 0; i < ROWS_AT_ONCE; i++) {
             int64_t m = m0 + i * s.rows, b = (uint32_t)m / (uint32_t)HW;
             if (m >= end) break;
             float raw[V], d[V] = {0}, w[V];
@@ -117,7 +122,7 @@ __global__ void __launch_bounds__(THREADS, 2)
 
 /* A block sums a piece of the rows of an image: out(b, piece, c) = factor sum v, or sum g v if there is a gradient g. */
 template <class T>
-__global__ void __launch_bounds__(THREADS, sizeof(T) == 2 ? 3 : 2)
+__global__ void __launch_bounds__(THREADS, ROWS_AT_ONCE > 2 || sizeof(T) == 4 ? 2 : 3)
     image_sums_kernel(int HW, int rows, int pieces, int C, tn_cuda_view x, const T *grad, float factor, float *out) {
     shape s = block_shape(C);
     int t = (int)threadIdx.x, g0 = (int)blockIdx.x * s.Gb, g = g0 + t % s.Gb, G = C / V, c = g * V;
@@ -126,16 +131,16 @@ __global__ void __launch_bounds__(THREADS, sizeof(T) == 2 ? 3 : 2)
     const T *x_in = static_cast<const T *>(x.x);
     float acc[V] = {0}, v[V], d[V];
     affine f = affine_of(x, g < G ? c : 0);
-    for (int i0 = first + t / s.Gb; g < G && i0 < end; i0 += AT_ONCE * s.rows) {
-        packed<T> of_x[AT_ONCE], of_g[AT_ONCE];
+    for (int i0 = first + t / s.Gb; g < G && i0 < end; i0 += ROWS_AT_ONCE * s.rows) {
+        packed<T> of_x[ROWS_AT_ONCE], of_g[ROWS_AT_ONCE];
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
+        for (int i = 0; i < ROWS_AT_ONCE; i++) {
             int at = i0 + i * s.rows;
             if (at < end) of_x[i] = fetch(x_in + (m + at) * C + c);
             if (at < end && grad) of_g[i] = fetch(grad + (m + at) * C + c);
         }
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
+        for (int i = 0; i < ROWS_AT_ONCE; i++) {
             if (i0 + i * s.rows >= end) break;
             unpack(of_x[i], v);
             if (grad) {
