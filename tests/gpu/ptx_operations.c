@@ -191,6 +191,7 @@ typedef double f64_of_c;
     FLOATS(X, f64, )                                                                                                   \
     X(fma_rm_f32, f32, fma_down(A(f32), B(f32), C(f32)))                                                               \
     X(ex2_approx_ftz_f32, f32, without_subnormal(exp2f(without_subnormal(A(f32)))))                                    \
+    X(rcp_approx_ftz_f32, f32, without_subnormal(1 / without_subnormal(A(f32))))                                       \
     X(rcp_approx_ftz_f64, f64, rough_reciprocal(A(f64)))                                                               \
     COMPARE(X, s16, s16)                                                                                               \
     COMPARE(X, u16, u16)                                                                                               \

@@ -125,7 +125,8 @@ void tn_cuda_conv_forward(tn_dev *dev, tn_conv *c, int B, const tn_view *x, cons
     }
     if (finish) tn_cuda_finish(stream, bf16, B * PQ, s->K, y, finish->a, finish->b, (int)finish->act, finish->side, y);
     if (finish && finish->pool)
-        tn_cuda_pool(stream, bf16, B, PQ, s->K, (tn_cuda_view){y, NULL, NULL, (int)TN_ACT_NONE, NULL}, finish->pool);
+        tn_cuda_pool(stream, bf16, B, PQ, s->K, (tn_cuda_view){y, NULL, NULL, (int)TN_ACT_NONE, NULL},
+                     partial(dev, tn_cuda_partial_floats(B * PQ, s->K)), finish->pool);
     if (mean)
         tn_cuda_moments(stream, bf16, B * PQ, s->K, y, partial(dev, tn_cuda_partial_floats(B * PQ, s->K)), mean, var);
     tn_cuda_check(dev, cudaPeekAtLastError(), "a convolution");

@@ -55,10 +55,10 @@ static void read_backward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *
                           sums);
 }
 static void pool_forward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, float *y) {
-    tn_cuda_pool(STREAM, BF16, B, HW, C, tn_cuda_view_of(x), y);
+    tn_cuda_pool(STREAM, BF16, B, HW, C, tn_cuda_view_of(x), partial(dev, B * HW, C), y);
 }
 static void scale_backward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const void *g, float *ds) {
-    tn_cuda_scale_backward(STREAM, BF16, B, HW, C, tn_cuda_view_of(x), g, ds);
+    tn_cuda_scale_backward(STREAM, BF16, B, HW, C, tn_cuda_view_of(x), g, partial(dev, B * HW, C), ds);
 }
 static void residual(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, const float *keep, const void *side,
                      void *y) {

@@ -17,47 +17,58 @@ template <class T> __global__ void filter_gradient_kernel(int64_t n, int C, int 
 
 /* --- head --------------------------------------------------------------------------------------------------------- */
 
-enum { TILE = 32, TILE_ROWS = 8 };
-struct matrix {
-    const float *x;
-    int64_t row, column;
-};
-__global__ void product_kernel(int M, int N, int K, const float *a, int64_t a_row, int64_t a_column, const float *b,
-                               int64_t b_row, int64_t b_column, const float *bias, float *c) {
-    __shared__ float as[TILE][TILE + 1], bs[TILE][TILE + 1];
-    int n = (int)blockIdx.x * TILE + (int)threadIdx.x, m0 = (int)blockIdx.y * TILE;
-    float sum[TILE / TILE_ROWS] = {0};
-    for (int k0 = 0; k0 < K; k0 += TILE) {
-        for (int r = (int)threadIdx.y; r < TILE; r += TILE_ROWS) {
-            int k = k0 + (int)threadIdx.x, m = m0 + r, kb = k0 + r;
-            as[r][threadIdx.x] = m < M && k < K ? a[m * a_row + k * a_column] : 0;
-            bs[r][threadIdx.x] = kb < K && n < N ? b[kb * b_row + n * b_column] : 0;
-        }
-        __syncthreads();
-        for (int k = 0; k < TILE; k++)
-            for (int i = 0; i < TILE / TILE_ROWS; i++)
-                sum[i] += as[threadIdx.y + i * TILE_ROWS][k] * bs[k][threadIdx.x];
-        __syncthreads();
-    }
-    for (int i = 0; i < TILE / TILE_ROWS; i++) {
-        int m = m0 + (int)threadIdx.y + i * TILE_ROWS;
-        if (m < M && n < N) c[(int64_t)m * N + n] = sum[i] + (bias ? bias[n] : 0);
+/* A block: TILE x TILE numbers of c. Its GROUPS groups of threads share the inner dimension, of which a group takes CHUNK at a time; their
+ * sums are added in order. A thread: 4 rows of a column. */
+enum { TILE = 16, CHUNK = 32, GROUPS = 8, GROUP_THREADS = TILE * TILE / 4, PITCH = TILE + 4 };
+/* A chunk of the matrix from (row0, k0) on, k its fast index in memory or not; zeros beyond n_rows and K. to[k][row] */
+__device__ inline void fill_chunk(const float *x, int64_t row, int64_t inner, int row0, int n_rows, int k0, int K, int t,
+                                  float (*to)[PITCH]) {
+#pragma unroll
+    for (int i = t; i < TILE * CHUNK; i += GROUP_THREADS) {
+        int k = inner == 1 ? i % CHUNK : i / TILE, r = inner == 1 ? i / CHUNK : i % TILE;
+        to[k][r] = row0 + r < n_rows && k0 + k < K ? x[(row0 + r) * row + (k0 + k) * inner] : 0;
     }
 }
-__global__ void column_sums_kernel(int M, int N, const float *x, float *y) {
-    int n = (int)this_thread();
-    double sum = 0;
-    if (n >= N) return;
-    for (int m = 0; m < M; m++) sum += (double)x[(int64_t)m * N + n];
-    y[n] = (float)sum;
+__global__ void __launch_bounds__(GROUPS *GROUP_THREADS, 2)
+    product_kernel(int M, int N, int K, const float *a, int64_t a_row, int64_t a_column, const float *b, int64_t b_row,
+                   int64_t b_column, const float *bias, float *c) {
+    __shared__ __align__(16) float as[GROUPS][CHUNK][PITCH], bs[GROUPS][CHUNK][PITCH];
+    int group = (int)threadIdx.x / GROUP_THREADS, t = (int)threadIdx.x % GROUP_THREADS, x = t % TILE, y = t / TILE;
+    int n0 = (int)blockIdx.x * TILE, m0 = (int)blockIdx.y * TILE;
+    float sum[4] = {0};
+    for (int k0 = 0; k0 < K; k0 += GROUPS * CHUNK) {
+        fill_chunk(a, a_row, a_column, m0, M, k0 + group * CHUNK, K, t, as[group]);
+        fill_chunk(b, b_column, b_row, n0, N, k0 + group * CHUNK, K, t, bs[group]);
+        __syncthreads();
+        for (int k = 0; k < CHUNK && k0 + group * CHUNK < K; k++) {
+            float4 four = *reinterpret_cast<const float4 *>(&as[group][k][y * 4]);
+            float other = bs[group][k][x];
+            sum[0] += four.x * other, sum[1] += four.y * other, sum[2] += four.z * other, sum[3] += four.w * other;
+        }
+        __syncthreads();
+    }
+    float(*sums)[TILE][TILE] = reinterpret_cast<float(*)[TILE][TILE]>(as);
+    for (int i = 0; i < 4; i++) sums[group][y * 4 + i][x] = sum[i];
+    __syncthreads();
+    if ((int)threadIdx.x >= TILE * TILE) return;
+    int m = (int)threadIdx.x / TILE, n = (int)threadIdx.x % TILE;
+    float all = 0;
+    for (int g = 0; g < GROUPS; g++) all += sums[g][m][n];
+    if (m0 + m < M && n0 + n < N) c[(int64_t)(m0 + m) * N + n0 + n] = all + (bias ? bias[n0 + n] : 0);
 }
 __global__ void act_forward_kernel(int64_t n, int act, const float *x, float *y) {
     int64_t i = this_thread();
-    if (i < n) y[i] = act_of<float>(act, x[i]);
+    if (i >= n) return;
+    float v[1] = {x[i]};
+    act_all<float, 1>(act, v);
+    y[i] = v[0];
 }
 __global__ void act_backward_kernel(int64_t n, int act, const float *x, const float *dy, float *dx) {
     int64_t i = this_thread();
-    if (i < n) dx[i] = dy[i] * slope_of<float>(act, x[i]);
+    if (i >= n) return;
+    float d[1] = {dy[i]};
+    slope_all<float, 1>(act, x + i, d);
+    dx[i] = d[0];
 }
 __global__ void mul_kernel(int64_t n, const float *x, const float *mask, float *y) {
     int64_t i = this_thread();
@@ -113,11 +124,11 @@ void tn_cuda_filter_gradient(cudaStream_t s, bool bf16, int K, int C, int R, con
 void tn_cuda_product(cudaStream_t s, int M, int N, int K, const float *a, int64_t a_row, int64_t a_column,
                      const float *b, int64_t b_row, int64_t b_column, const float *bias, float *c) {
     dim3 blocks((unsigned)((N + TILE - 1) / TILE), (unsigned)((M + TILE - 1) / TILE));
-    TN_LAUNCH(product_kernel, blocks, dim3(TILE, TILE_ROWS), s, M, N, K, a, a_row, a_column, b, b_row, b_column, bias,
+    TN_LAUNCH(product_kernel, blocks, dim3(GROUPS * GROUP_THREADS), s, M, N, K, a, a_row, a_column, b, b_row, b_column, bias,
               c);
 }
 void tn_cuda_column_sums(cudaStream_t s, int M, int N, const float *x, float *y) {
-    LAUNCH(column_sums_kernel, N, M, N, x, y);
+    TN_LAUNCH((merge_kernel<float>), merge_grid(N), dim3(32, MERGE_LANES), s, M, N, x, y);
 }
 void tn_cuda_act_forward(cudaStream_t s, int64_t n, int act, const float *x, float *y) {
     LAUNCH(act_forward_kernel, n, n, act, x, y);

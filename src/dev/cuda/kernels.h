@@ -62,9 +62,9 @@ void tn_cuda_moments(cudaStream_t s, bool bf16, int64_t M, int C, const void *y,
                      float *var);
 void tn_cuda_read_backward(cudaStream_t s, bool bf16, int B, int64_t HW, int C, tn_cuda_view x, const void *g,
                            const float *keep, const float *dpool, void *dz, float *partial, double *sums);
-void tn_cuda_pool(cudaStream_t s, bool bf16, int B, int64_t HW, int C, tn_cuda_view x, float *y);
+void tn_cuda_pool(cudaStream_t s, bool bf16, int B, int64_t HW, int C, tn_cuda_view x, float *partial, float *y);
 void tn_cuda_scale_backward(cudaStream_t s, bool bf16, int B, int64_t HW, int C, tn_cuda_view x, const void *g,
-                            float *ds);
+                            float *partial, float *ds);
 
 /* --- batch norm of C channels ------------------------------------------------------------------------------------- */
 void tn_cuda_bn_affine(cudaStream_t s, int C, const float *gamma, const float *beta, const float *mean,

@@ -41,14 +41,29 @@ template <class T> __global__ void pixels_kernel(int64_t n, const unsigned char 
         for (int j = 0; j < V && i + j < n; j++) put(v[j], y + i + j);
 }
 
-template <class T> __global__ void read_kernel(int64_t n, int64_t HW, int C, tn_cuda_view x, T *y) {
-    uint32_t t = this_thread(), G = (uint32_t)(C / V);
-    int64_t i = t, m = t / G, b = t / G / (uint32_t)HW;
+/* A thread: 8 channels of READ_ROWS rows that are `step` rows apart, so that it loads their coefficients once. */
+enum { READ_ROWS = 4 };
+template <class T>
+__global__ void read_kernel(int64_t M, uint32_t step, int64_t HW, int C, tn_cuda_view x, T *y) {
+    uint32_t t = this_thread(), G = (uint32_t)(C / V), first = t / G;
     int c = (int)(t % G) * V;
-    if (i >= n) return;
-    float v[V];
-    scaled_view<T>(x, m, b, C, c, v);
-    store(v, y + m * C + c);
+    if (first >= step) return;
+    affine f = affine_of(x, c);
+    packed<T> row[READ_ROWS];
+#pragma unroll
+    for (int i = 0; i < READ_ROWS; i++) {
+        int64_t m = first + (int64_t)i * step;
+        if (m < M) row[i] = fetch(static_cast<const T *>(x.x) + m * C + c);
+    }
+#pragma unroll
+    for (int i = 0; i < READ_ROWS; i++) {
+        int64_t m = first + (int64_t)i * step;
+        if (m >= M) break;
+        float v[V];
+        unpack(row[i], v);
+        apply_scaled<T>(x, f, x.scale ? (uint32_t)m / (uint32_t)HW : 0, C, c, v);
+        store(v, y + m * C + c);
+    }
 }
 
 template <class T> __global__ void read_grad_kernel(int64_t n, int C, tn_cuda_grad d, T *dy) {
@@ -78,7 +93,9 @@ __global__ void finish_kernel(int64_t n, int C, const T *x, const float *a, cons
     load(a + c, ac);
     load(b + c, bc);
     if (side) load(side + i * V, s);
-    for (int j = 0; j < V; j++) v[j] = act_of<T>(act, ac[j] * v[j] + bc[j]) + s[j];
+    for (int j = 0; j < V; j++) v[j] = ac[j] * v[j] + bc[j];
+    act_all<T, V>(act, v);
+    for (int j = 0; j < V; j++) v[j] += s[j];
     store(v, y + i * V);
 }
 
@@ -89,7 +106,8 @@ __global__ void residual_kernel(int64_t n, int64_t HW, int C, tn_cuda_view x, co
     int c = (int)(t % G) * V;
     if (i >= n) return;
     float v[V], s[V] = {0}, k = keep ? keep[b] : 1.0F;
-    scaled_view<T>(x, m, b, C, c, v);
+    load(static_cast<const T *>(x.x) + m * C + c, v);
+    apply_scaled<T>(x, affine_of(x, c), b, C, c, v);
     if (side) load(side + i * V, s);
     for (int j = 0; j < V; j++) v[j] = s[j] + k * v[j];
     store(v, y + i * V);
@@ -113,8 +131,8 @@ void tn_cuda_pixels(cudaStream_t s, bool bf16, int64_t n, const unsigned char *x
     EITHER(LAUNCH(pixels_kernel<T>, threads, n, x, norm, REAL(T, y)));
 }
 void tn_cuda_read(cudaStream_t s, bool bf16, int64_t M, int64_t HW, int C, tn_cuda_view x, void *y) {
-    int64_t n = M * C / V;
-    EITHER(LAUNCH(read_kernel<T>, n, n, HW, C, x, REAL(T, y)));
+    int64_t step = (M + READ_ROWS - 1) / READ_ROWS;
+    EITHER(LAUNCH(read_kernel<T>, step * (C / V), M, (uint32_t)step, HW, C, x, REAL(T, y)));
 }
 void tn_cuda_read_grad(cudaStream_t s, bool bf16, int64_t M, int C, tn_cuda_grad d, void *dy) {
     int64_t n = M * C / V;

@@ -14,17 +14,34 @@ static inline int64_t tn_cuda_pieces(int64_t M) {
     return (M + tn_cuda_piece_rows(M) - 1) / tn_cuda_piece_rows(M);
 }
 
-/* A depthwise weight gradient is summed in pieces of rows of output pixels (all images' rows: B P), of FILTER_CHANNELS channels and at
- * least FILTER_LANES rows, about BLOCKS in all. */
-enum { TN_CUDA_FILTER_CHANNELS = 64, TN_CUDA_FILTER_LANES = 8 };
-static inline int tn_cuda_filter_rows(int64_t rows, int C) {
-    enum { BLOCKS = 1024 };
-    int64_t columns = (C + TN_CUDA_FILTER_CHANNELS - 1) / TN_CUDA_FILTER_CHANNELS;
-    int64_t each = (rows * columns + BLOCKS - 1) / BLOCKS;
-    return (int)(each < TN_CUDA_FILTER_LANES ? TN_CUDA_FILTER_LANES : each);
+/* Sums over the HW rows of each of B images are made in pieces of at least 64 rows, so that there are about BLOCKS blocks, of 256
+ * channels. There are no more pieces of all images than 3 tn_cuda_pieces(B HW). */
+static inline int tn_cuda_image_pieces(int B, int64_t HW, int C) {
+    enum { BLOCKS = 1056, LEAST = 64, CHANNELS = 256 };
+    int64_t n = BLOCKS / ((int64_t)B * ((C + CHANNELS - 1) / CHANNELS));
+    if (n > HW / LEAST) n = HW / LEAST;
+    return n < 1 ? 1 : (int)n;
 }
-static inline int tn_cuda_filter_pieces(int64_t rows, int C) {
-    return (int)((rows + tn_cuda_filter_rows(rows, C) - 1) / tn_cuda_filter_rows(rows, C));
+
+/* Depthwise gradients: a block has pairs of channels by places, 256 threads at most; a thread takes strips of STRIP pixels of a row. The
+ * strips are cut into pieces, of about BLOCKS blocks in all: 8 for each of an H100's 132 processors. */
+enum { TN_CUDA_STRIP = 8, TN_CUDA_PLACES_PAIRS = 256, TN_CUDA_MOST_PAIRS = 32 };
+static inline int tn_cuda_pairs(int C) {
+    int n = C / 2, columns = (n + TN_CUDA_MOST_PAIRS - 1) / TN_CUDA_MOST_PAIRS;
+    return ((n + columns - 1) / columns + 3) / 4 * 4;
+}
+#ifndef TN_TRIAL_BLOCKS /* another number for a trial: tests/gpu/variants.h */
+#define TN_TRIAL_BLOCKS 1056
+#endif
+static inline int tn_cuda_strips_each(int64_t strips, int C) {
+    enum { BLOCKS = TN_TRIAL_BLOCKS };
+    int pairs = tn_cuda_pairs(C), places = TN_CUDA_PLACES_PAIRS / pairs, columns = (C / 2 + pairs - 1) / pairs;
+    int64_t each = (strips * columns + BLOCKS - 1) / BLOCKS;
+    return (int)(each < places ? places : each);
+}
+static inline int tn_cuda_strips_pieces(int64_t strips, int C) {
+    int each = tn_cuda_strips_each(strips, C);
+    return (int)((strips + each - 1) / each);
 }
 
 #endif

@@ -17,7 +17,8 @@ static void add_training(const tn_conv_shape *s, size_t real, room *r) {
     size_t x = (size_t)(M * s->C) * real, y = (size_t)(B * s->P * s->Q * s->K) * real;
     r->grad = largest(r->grad, y);
     if (s->depthwise) {
-        int64_t filter = (tn_cuda_filter_pieces(B * s->P, s->C) + 1) * (int64_t)(s->R * s->R) * s->C;
+        int64_t wide = TN_CUDA_STRIP / s->stride, across = (s->Q + wide - 1) / wide;
+        int64_t filter = (tn_cuda_strips_pieces(B * s->P * across, s->C) + 1) * (int64_t)(s->R * s->R) * s->C;
         r->read = largest(r->read, x);
         r->partial = largest(r->partial, (size_t)filter * sizeof(float));
         r->partial = largest(r->partial, (size_t)(tn_cuda_pieces(M) * 3 * s->C) * sizeof(float));
