@@ -7,7 +7,7 @@
 #include <string.h>
 
 const char *const tn_verdict_words[TN_VERDICTS] = {"keep", "drop", "not_judged", "unlabeled", "relabel"};
-const char *const tn_reason_words[TN_REASONS] = {"not_judged", "believed", "suspicious", "class_floor",
+const char *const tn_reason_words[TN_REASONS] = {"not_judged",     "believed",    "suspicious",      "class_floor",
                                                  "category_floor", "noise_limit", "class_not_judged"};
 
 int32_t tn_label_after(uint8_t verdict, int32_t label, int32_t suggested) {
