@@ -209,7 +209,7 @@ static int width(const tn_plan *plan, int at) {
 }
 
 /* In front of the first model of a round. */
-static void put_heading(const tn_plan *plan, int at) {
+static void put_heading(const tn_cfg *cfg, const tn_plan *plan, int at) {
     const tn_step *s = &plan->step[at];
     if (strcmp(s->stage->verb, "train") != 0 || (at > 0 && plan->step[at - 1].stage == s->stage)) return;
     fprintf(stderr, "Round %d: train %s (validation scores)\n", s->cell.round,
@@ -226,7 +226,7 @@ static tn_status walk(const tn_cfg *cfg, tn_plan *plan, const tn_run_how *how, c
     for (int i = 0; i < plan->n; i++) {
         tn_step *s = &plan->step[i];
         TN_TRY(tn_lock_check(lock));
-        put_heading(plan, i);
+        put_heading(cfg, plan, i);
         if (how->side_by_side && s->stage->ranks != TN_RANKS_NONE) {
             int n = width(plan, i);
             TN_TRY(how->side_by_side(how->context, cfg, plan, lock, i, n));

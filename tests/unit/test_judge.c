@@ -3,8 +3,10 @@
 
 #include "filter/confident.h"
 #include "filter/filter.h"
+#include "filter/tally.h"
 #include "golden/confident.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -173,6 +175,65 @@ static void noise_matrix(void **unused) {
     assert_int_equal(tn_noise_most(&four[3], 100), 0);
 }
 
+enum { MANY = 30 };
+
+/* Of class k 100 labels are right and k are of the next class; of its 30 judged labels k are suspicious, and a floor keeps one. */
+static void fill(tn_tally *t, tn_cfg *cfg) {
+    static uint8_t verdict[MANY * MANY], reason[MANY * MANY];
+    static int32_t label[MANY * MANY];
+    assert_int_equal(tn_tally_new(MANY, t), TN_OK);
+    t->noise.entry = malloc(2 * MANY * sizeof *t->noise.entry);
+    for (int k = 0; k < MANY; k++) {
+        tn_joint_entry right = {k, k, 100}, wrong = {k, (k + 1) % MANY, k};
+        bool wrong_first = wrong.truth < k;
+        snprintf(cfg->data.classes[k], TN_NAME_BYTES, "c%d", k);
+        t->noise.entry[t->noise.n++] = wrong_first ? wrong : right;
+        if (k > 0) t->noise.entry[t->noise.n++] = wrong_first ? right : wrong;
+    }
+    for (int i = 0; i < MANY * MANY; i++) {
+        label[i] = i / MANY;
+        reason[i] = i % MANY >= i / MANY ? TN_REASON_BELIEVED : i % MANY ? TN_REASON_SUSPICIOUS : TN_REASON_CLASS_FLOOR;
+    }
+    tn_tally_add(t, MANY * MANY, label, &(tn_judgement){verdict, reason, NULL, NULL}, NULL);
+}
+
+/* Of many classes filter.json lists the 20 largest elements off the diagonal and the 20 classes with the most suspicious labels. */
+static void many_classes(void **unused) {
+    (void)unused;
+    static tn_cfg cfg;
+    char path[TN_PATH_BYTES];
+    tn_tally t;
+    fill(&t, &cfg);
+    tn_tally_say(&t, &cfg, 1);
+    snprintf(path, sizeof path, "%s", unit_path("tally"));
+    assert_int_equal(tn_folder_make(path), TN_OK);
+    assert_int_equal(tn_tally_write(&t, &cfg, 1, path), TN_OK);
+    tn_tally_free(&t);
+    json_t *all = json_load_file(unit_path("tally/filter.json"), 0, NULL), *noise = json_object_get(all, "noise"),
+           *classes = json_object_get(all, "classes");
+    assert_true(json_array_size(noise) == 20 && json_array_size(classes) == 20);
+    for (int i = 0; i < 20; i++) {
+        const char *given, *truth, *name;
+        int rows, n, suspicious, taken, kept, k = MANY - 1 - i;
+        double share, wrong;
+        char expected[2][8];
+        assert_int_equal(json_unpack(json_array_get(noise, (size_t)i), "{s:s,s:s,s:i,s:f}", "given", &given, "true",
+                                     &truth, "rows", &rows, "share", &share),
+                         0);
+        assert_int_equal(json_unpack(json_array_get(classes, (size_t)i), "{s:s,s:i,s:i,s:i,s:{s:i},s:f}", "class",
+                                     &name, "judged", &n, "suspicious", &suspicious, "taken", &taken, "kept_by",
+                                     "class_floor", &kept, "estimated_wrong", &wrong),
+                         0);
+        for (int j = 0; j < 2; j++) snprintf(expected[j], sizeof expected[j], "c%d", (k + j) % MANY);
+        assert_string_equal(given, expected[0]);
+        assert_string_equal(truth, expected[1]);
+        assert_string_equal(name, expected[0]);
+        assert_true(rows == k && n == MANY && suspicious == k && taken == k - 1 && kept == 1);
+        assert_true(fabs(share - k / (100.0 + k)) < 1e-12 && fabs(wrong - k / (100.0 + k)) < 1e-12);
+    }
+    json_decref(all);
+}
+
 /* Against cleanlab. The ledger's margin and p_label are its two rankings: (1 - margin) / 2 and self-confidence. */
 static void confident_learning(void **unused) {
     (void)unused;
@@ -217,6 +278,7 @@ int main(void) {
                                        cmocka_unit_test(what_happens_to_the_dropped),
                                        cmocka_unit_test(relative_to_the_class),
                                        cmocka_unit_test(noise_matrix),
+                                       cmocka_unit_test(many_classes),
                                        cmocka_unit_test(confident_learning)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
