@@ -226,8 +226,8 @@ json_t *tn_decision_json(const tn_reduction *r) {
     json_t *j = json_pack("{s:s,s:b,s:I,s:f,s:o}", "by", BY[r->cfg->reduce.decision], "used", (int)c->decides, "rows",
                           (json_int_t)c->n_rows, "tau", c->final.tau, "tau_by_fold", by_fold_json(r, c, false));
     json_object_set_new(j, "argmax", tn_score_json(r->table, &plain->pooled, &plain->own_spread));
-    json_object_set_new(j, "argmax_test", tn_score_json(r->table, &plain->whole_test, &plain->test_spread));
     json_object_set_new(j, "honest", tn_score_json(r->table, &c->honest.pooled, &c->honest.own_spread));
+    json_object_set_new(j, "argmax_test", tn_score_json(r->table, &plain->whole_test, &plain->test_spread));
     json_object_set_new(j, "test", tn_score_json(r->table, &c->honest.whole_test, &c->honest.test_spread));
     put_difference(r, plain, &c->honest, j);
     return j;

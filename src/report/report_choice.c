@@ -77,8 +77,8 @@ void tn_report_choice(json_t *metrics, FILE *out) {
     }
     if (json_array_size(compared) > 0)
         fputs("The smoothed score is the mean of log((2 TP + 1) / (2 TP + FP + FN + 2)) over classes. The newest round is used "
-              "if its smoothed score is higher and neither macro F1 nor accuracy is shown to be worse; else both pooled, if "
-              "their smoothed score is higher; else the first.\n",
+              "alone if its smoothed score is the highest and neither macro F1 nor accuracy is shown to be worse than the "
+              "first's; else both pooled, if their smoothed score is above the first's; else the first.\n",
               out);
     json_array_foreach(json_object_get(choice, "left_out"), i, line)
         fprintf(out, "Not compared: %s.\n", json_string_value(line));
