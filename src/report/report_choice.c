@@ -62,7 +62,8 @@ static void put_pair(FILE *out, const char *what, json_t *pair) {
 /* Which rounds were compared, and what came of it. */
 void tn_report_choice(json_t *metrics, FILE *out) {
     size_t i;
-    json_t *c, *line, *choice = json_object_get(metrics, "choice"), *compared = json_object_get(choice, "compared");
+    const char *mark;
+    json_t *why, *c, *line, *choice = json_object_get(metrics, "choice"), *compared = json_object_get(choice, "compared");
     json_array_foreach(compared, i, c) {
         json_t *d = json_object_get(c, "minus_first");
         fprintf(out, "%s%s, with a decision tuned on other folds: smoothed score %.4f, macro F1 %.4f, accuracy %.4f, "
@@ -82,6 +83,8 @@ void tn_report_choice(json_t *metrics, FILE *out) {
               out);
     json_array_foreach(json_object_get(choice, "left_out"), i, line)
         fprintf(out, "Not compared: %s.\n", json_string_value(line));
+    json_object_foreach(json_object_get(choice, "caveats"), mark, why) fprintf(out, "The choice of rounds: %s: %s.\n", mark,
+                                                                               json_string_value(why));
     json_t *skipped = json_object_get(metrics, "rounds_skipped");
     if (json_is_object(skipped))
         fprintf(out, "Rounds from %lld on were skipped: %s.\n", integer(skipped, "first"),
