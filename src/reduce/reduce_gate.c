@@ -125,12 +125,12 @@ static tn_status compare(const tn_reduction *r, int i, tn_comparison *out) {
 
 /* Why the newest round alone is not used; "" it is. c: the comparisons of the first, the newest, both pooled. */
 static const char *against_newest(const tn_comparison *c) {
-    return !c[1].better                                ? "its smoothed score is not above that of the first"
-           : c[1].macro_worse && c[1].accuracy_worse   ? "its macro F1 and accuracy are shown to be worse"
-           : c[1].macro_worse                          ? "its macro F1 is shown to be worse"
-           : c[1].accuracy_worse                       ? "its accuracy is shown to be worse"
-           : c[1].smoothed <= c[2].smoothed            ? "its smoothed score is not above that of both pooled"
-                                                       : "";
+    return !c[1].better                              ? "its smoothed score is not above that of the first"
+           : c[1].macro_worse && c[1].accuracy_worse ? "its macro F1 and accuracy are shown to be worse"
+           : c[1].macro_worse                        ? "its macro F1 is shown to be worse"
+           : c[1].accuracy_worse                     ? "its accuracy is shown to be worse"
+           : c[1].smoothed <= c[2].smoothed          ? "its smoothed score is not above that of both pooled"
+                                                     : "";
 }
 
 static void explain(tn_reduction *r) {
