@@ -29,7 +29,7 @@ const tn_verb tn_verb_reduce = {
         "Combines the predictions of all folds, sizes and seeds. Scores are computed on out-of-fold and test rows.\n"
         "reads   RUN/predict/*/predictions.h5, RUN/filter/*/ledger.{csv,h5}\n"
         "writes  RUN/ensemble.h5, RUN/submission.csv, RUN/metrics.json, RUN/ledger.csv, RUN/reduce/ensemble.json\n\n"
-        "With --data: combines DIR/predict with the members, weights, offsets and priors that this run chose\n"
+        "With --data: combines DIR/predict with the members, weights, decision and temperature that this run chose\n"
         "(RUN/reduce/ensemble.json). Writes ensemble.h5, submission.csv and metrics.json into DIR. Labels of new\n"
         "images, if any, are used only for scoring.\n\n"
         "example: tenfold reduce jobs/baseline.cfg --allow-missing\n"

@@ -36,7 +36,7 @@ typedef struct {
     char *class_name[TN_MAX_CLASSES];
     int64_t labels[TN_MAX_CLASSES];
     tn_reduce_kind kind; /* mean or gmean */
-    bool decides; /* offset is added to log p where the class is decided; else the most probable one is taken */
+    bool decides;        /* offset is added to log p where the class is decided; else the most probable one is taken */
     double tau, offset[TN_MAX_CLASSES], temperature;
     int n_members;
     tn_spec_member *member;

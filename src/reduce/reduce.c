@@ -164,9 +164,10 @@ static tn_status write_tuned(tn_run *run, tn_reduction *r, tn_outputs **written)
     r->tuning.used = not_below(&r->tuning.best->honest, &r->gate.candidate[r->gate.chosen].honest);
     if (r->tuning.used) return TN_OK;
     if (run->rank == 0)
-        tn_say("reduce: on rows that they were not tuned on, the tuned weights score less than the plain mean: the mean "
-               "of %s is written",
-               r->gate.candidate[r->gate.chosen].what);
+        tn_say(
+            "reduce: on rows that they were not tuned on, the tuned weights score less than the plain mean: the mean "
+            "of %s is written",
+            r->gate.candidate[r->gate.chosen].what);
     TN_TRY(open_anew(run, r, written));
     return write_chosen(run, r, *written);
 }

@@ -6,16 +6,17 @@
  *
  * Formula   mean: p = (1/n) sum p_m; gmean: p_c ~ exp((1/n) sum log max(p_mc, 1e-7)), normalised over c; members in
  *           cell order, in double.
- *           Tuned: p_c ~ p_c * prior_c * e^b_c (blend.h: greedy and offsets; reduce_priv.h: prior).
+ *           Prior of categories, if set: p_c ~ p_c * prior_c (reduce_priv.h). Then the class: argmax log p_c + b_c, where b is
+ *           -tau log pi_c or offsets (blend.h). Then the temperature: p_c ~ p_c^(1/T) is what is written (calibration.h); it comes
+ *           last, so it decides nothing.
  * Scores    fold f: out-of-fold rows, by the members of fold f (all sizes and seeds combined). Pooled: the rows of all folds
  *           together; this is the main score. Ensemble of all folds: on labelled test rows only. All use the original labels;
  *           scores against the truth column, if there is one, are reported but never used for a choice.
- *           Tuned: each fold is scored with weights and offsets tuned without it (honest), tuned with it (in sample), and
- *           untuned. The tuned ensemble is written, unless its honest score is below the untuned one: then the mean.
+ *           Tuned: each fold is scored with what was tuned without it (honest), and for weights also in sample. What is below
+ *           the untuned score, honestly and by the smoothed score, is not used.
  *           Intervals: bootstrap.h.
- * Round     a later round is chosen unless it is significantly worse (match.h) than the one chosen before, on the out-of-fold
- *           rows of the folds that all rounds have. A round with fewer than half of the members of the fullest round, or
- *           without a common fold, is not chosen; this is reported. Greedy selection uses the members of all rounds.
+ * Round     the first, the newest, or both pooled (reduce_gate.c). A round with fewer than half of the members of the fullest
+ *           round takes no part; without a common fold the first stays. Greedy selection uses the members of all rounds.
  */
 #ifndef TN_REDUCE_REDUCE_H
 #define TN_REDUCE_REDUCE_H
@@ -30,7 +31,7 @@
  * allow_missing  leave out cells without DONE and report their number; otherwise TN_EUNFINISHED names them
  * Errors         TN_EARG a member of another data set, fold map or list of classes, a model twice; TN_EFORMAT rows are missing,
  *                values are not probabilities. Nothing is written then.
- * Memory         a block of rows of all members (64 MiB), reduce.tune_rows rows if something is tuned. Up to TN_WHOLE_CLASSES
+ * Memory         a block of rows of all members (64 MiB), and reduce.tune_rows rows. Up to TN_WHOLE_CLASSES
  *                classes the rest does not depend on N: reduce.bootstrap x 24 K bytes per score, a few confusion matrices of
  *                8 K^2 bytes. More classes: each rank lists its scored rows, 12 bytes each for the resamples of a score, and
  *                the cells of confusion matrices that have rows, 16 bytes each; then gathers these lists of all ranks, for a

@@ -107,8 +107,7 @@ void tn_prior_apply(const tn_prior *prior, int n_folds, int K, int32_t value, in
 void tn_shares_of(int K, tn_table_counts *counts) {
     double all = 0;
     for (int k = 0; k < K; k++) all += (double)counts->trainable[k];
-    for (int k = 0; k < K; k++)
-        counts->log_share[k] = log(fmax((double)counts->trainable[k], 1) / fmax(all, 1));
+    for (int k = 0; k < K; k++) counts->log_share[k] = log(fmax((double)counts->trainable[k], 1) / fmax(all, 1));
 }
 
 int tn_recipe_decide(const tn_recipe *r, const tn_table_counts *counts, int n_folds, int fold, int32_t value, int K,

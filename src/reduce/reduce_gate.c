@@ -2,11 +2,12 @@
  * reduce_gate.c - which rounds are used: the first, the newest, or both pooled.
  *
  * Rule       Each of the three is a candidate with a decision tuned on the other folds. Compared are the out-of-fold rows of the folds that
- *            all rounds have. The newest round is used if its smoothed score (score/metric.h) is above that of the first and neither
- *            macro F1 nor accuracy is shown to be worse: the 95 % interval of the difference, by resampled groups, lies below 0. Else both
- *            pooled, if their smoothed score is above that of the first; else the first.
+ *            all rounds have. The newest round is used alone if its smoothed score (score/metric.h) is the highest of the three and
+ *            neither macro F1 nor accuracy is shown to be worse than the first round's: the 95 % interval of the difference, by resampled
+ *            groups, lies below 0. Else both pooled, if their smoothed score is above that of the first; else the first.
  * Why        A geometric mean of F1 is ruled by the rarest class, and most of what a filter gained by it was the decision's to gain
- *            (docs/decisions/decision-rule.md). Pooling what is trained already costs nothing.
+ *            (docs/decisions/decision-rule.md). Pooling what is trained already costs no
+ *            training, and where the newest round is as good as the first, the mean of both is better than either.
  */
 #include "reduce/reduce_priv.h"
 
@@ -122,19 +123,20 @@ static tn_status compare(const tn_reduction *r, int i, tn_comparison *out) {
     return TN_OK;
 }
 
-/* Why the newest round alone is not used; "" it is. */
-static const char *against_newest(const tn_comparison *newest) {
-    return !newest->better                                 ? "its smoothed score is not above that of the first"
-           : newest->macro_worse && newest->accuracy_worse ? "its macro F1 and accuracy are shown to be worse"
-           : newest->macro_worse                           ? "its macro F1 is shown to be worse"
-           : newest->accuracy_worse                        ? "its accuracy is shown to be worse"
-                                                           : "";
+/* Why the newest round alone is not used; "" it is. c: the comparisons of the first, the newest, both pooled. */
+static const char *against_newest(const tn_comparison *c) {
+    return !c[1].better                              ? "its smoothed score is not above that of the first"
+           : c[1].macro_worse && c[1].accuracy_worse ? "its macro F1 and accuracy are shown to be worse"
+           : c[1].macro_worse                        ? "its macro F1 is shown to be worse"
+           : c[1].accuracy_worse                     ? "its accuracy is shown to be worse"
+           : c[1].smoothed <= c[2].smoothed          ? "its smoothed score is not above that of both pooled"
+                                                     : "";
 }
 
 static void explain(tn_reduction *r) {
     const tn_gate *g = &r->gate;
     const tn_comparison *c = g->compared;
-    const char *against = against_newest(&c[1]);
+    const char *against = against_newest(c);
     int n = snprintf(r->gate.why, sizeof r->gate.why,
                      "smoothed score %.4f of %s, %.4f of %s, %.4f of both pooled, out-of-fold on %d common folds; ",
                      c[0].smoothed, g->candidate[0].what, c[1].smoothed, g->candidate[1].what, c[2].smoothed,
@@ -142,7 +144,7 @@ static void explain(tn_reduction *r) {
     char *to = r->gate.why + n;
     size_t room = sizeof r->gate.why - (size_t)n;
     if (g->chosen == 1)
-        snprintf(to, room, "%s is better, and neither its macro F1 nor its accuracy is shown to be worse",
+        snprintf(to, room, "%s is the best, and neither its macro F1 nor its accuracy is shown to be worse",
                  g->candidate[1].what);
     else
         snprintf(to, room, "%s is not used alone: %s; both pooled are %s", g->candidate[1].what, against,
@@ -153,7 +155,7 @@ tn_status tn_gate_choose(tn_reduction *r) {
     tn_gate *g = &r->gate;
     if (g->n == 1) return TN_OK;
     for (int i = 0; i < g->n; i++) TN_TRY(compare(r, i, &g->compared[i]));
-    g->chosen = !*against_newest(&g->compared[1]) ? 1 : g->compared[2].better ? 2 : 0;
+    g->chosen = !*against_newest(g->compared) ? 1 : g->compared[2].better ? 2 : 0;
     explain(r);
     return TN_OK;
 }

@@ -135,9 +135,9 @@ static json_t *new_folds_json(const tn_reduction *r) {
     json_t *folds = json_array();
     for (int f = 0; f < r->cfg->folds.count && tn_score_of(&r->gate.candidate[0].honest.whole_test).N > 0; f++)
         if (r->members.round[0].in_fold[f] > 0)
-            json_array_append_new(folds,
-                                  json_pack("{s:i,s:i,s:o}", "fold", f, "members", r->members.round[0].in_fold[f],
-                                            "score", tn_score_json(r->table, &r->gate.candidate[0].honest.test[f], NULL)));
+            json_array_append_new(
+                folds, json_pack("{s:i,s:i,s:o}", "fold", f, "members", r->members.round[0].in_fold[f], "score",
+                                 tn_score_json(r->table, &r->gate.candidate[0].honest.test[f], NULL)));
     return folds;
 }
 
@@ -146,17 +146,17 @@ tn_status tn_reduce_metrics_new(const tn_reduction *r) {
     const tn_blend *b = &r->gate.candidate[0].honest;
     json_t *classes = classes_json(r->table), *unknown = json_array();
     for (int l = 0; l < r->given->n_levels; l++) json_array_append_new(unknown, json_integer(r->n_unknown[l]));
-    json_t *all =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:f,s:f,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o,s:o}", "format",
-                  "tenfold metrics of new data 2", "run", r->cfg->name, "version", tn_build_version(), "commit",
-                  tn_build_commit(), "libraries", tn_libraries(), "classes", classes, "method", method_of(r->cfg),
-                  "what", r->given->what, "tau", r->given->tau, "temperature", r->given->temperature, "members", m->n_members, "planned",
-                  r->given->n_members, "missing", lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
-                  (json_int_t)r->counts.predicted, "unknown_categories", unknown, "resamples", r->cfg->reduce.bootstrap,
-                  "score", tn_score_json(r->table, &b->whole_test, &b->test_spread), "calibration",
-                  tn_calibration_json(b->test_calibration), "confusion",
-                  tn_score_of(&b->whole_test).N > 0 ? tn_confusion_json(r->table, &b->test_pairs) : json_null(), "folds",
-                  new_folds_json(r));
+    json_t *all = json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:f,s:f,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o,s:o}", "format",
+        "tenfold metrics of new data 2", "run", r->cfg->name, "version", tn_build_version(), "commit",
+        tn_build_commit(), "libraries", tn_libraries(), "classes", classes, "method", method_of(r->cfg), "what",
+        r->given->what, "tau", r->given->tau, "temperature", r->given->temperature, "members", m->n_members, "planned",
+        r->given->n_members, "missing", lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
+        (json_int_t)r->counts.predicted, "unknown_categories", unknown, "resamples", r->cfg->reduce.bootstrap, "score",
+        tn_score_json(r->table, &b->whole_test, &b->test_spread), "calibration",
+        tn_calibration_json(b->test_calibration), "confusion",
+        tn_score_of(&b->whole_test).N > 0 ? tn_confusion_json(r->table, &b->test_pairs) : json_null(), "folds",
+        new_folds_json(r));
     tn_status st = publish_metrics(r->cfg, all);
     json_decref(all);
     return st;

@@ -70,11 +70,10 @@ json_t *tn_calibration_json(const tn_calibration c[2]) {
     for (int i = 0; i < 2; i++) {
         json_t *bins = json_array();
         for (int m = 0; m < TN_CALIBRATION_BINS; m++)
-            json_array_append_new(bins, c[i].n[m] == 0
-                                            ? json_pack("[i,n,n]", 0)
-                                            : json_pack("[I,f,f]", (json_int_t)c[i].n[m],
-                                                        tn_calibration_confidence(&c[i], m),
-                                                        tn_share(c[i].right[m], c[i].n[m])));
+            json_array_append_new(bins, c[i].n[m] == 0 ? json_pack("[i,n,n]", 0)
+                                                       : json_pack("[I,f,f]", (json_int_t)c[i].n[m],
+                                                                   tn_calibration_confidence(&c[i], m),
+                                                                   tn_share(c[i].right[m], c[i].n[m])));
         json_object_set_new(both, WHEN[i],
                             json_pack("{s:f,s:f,s:o}", "expected_calibration_error", tn_calibration_error(&c[i]),
                                       "negative_log_likelihood", tn_calibration_nll(&c[i]), "bins", bins));
@@ -104,17 +103,19 @@ json_t *tn_caveats_json(const tn_reduction *r, int last_round, bool tuned) {
         json_object_set_new(marks, "optimistic",
                             json_string("the kept model was chosen on the same fold (folds.validation = held_out)"));
     if (last_round > 0 && has_foreign(r, last_round))
-        json_object_set_new(marks, "not independent",
-                            json_string("the training labels were filtered by given posteriors (filter --posteriors), whose "
-                                        "models may have been trained on the scored fold"));
+        json_object_set_new(
+            marks, "not independent",
+            json_string("the training labels were filtered by given posteriors (filter --posteriors), whose "
+                        "models may have been trained on the scored fold"));
     else if (last_round > 0 && is_shared(cfg))
         json_object_set_new(
             marks, "not independent",
             json_string("the training labels were filtered by models that had been trained on the scored fold"));
     if (tuned)
-        json_object_set_new(marks, "second order",
-                            json_string("what was tuned for a fold comes from other folds, whose models had been trained "
-                                        "on it; and rounds are chosen on all folds"));
+        json_object_set_new(
+            marks, "second order",
+            json_string("what was tuned for a fold comes from other folds, whose models had been trained "
+                        "on it; and rounds are chosen on all folds"));
     return marks;
 }
 
@@ -153,9 +154,10 @@ json_t *tn_gate_json(const tn_reduction *r) {
     json_array_append_new(rounds, json_integer(chosen->first));
     if (chosen->last != chosen->first) json_array_append_new(rounds, json_integer(chosen->last));
     if (g->n > 1 && (is_shared(r->cfg) || has_foreign(r, g->candidate[1].last)))
-        json_object_set_new(caveats, "not independent",
-                            json_string("a later round, whose labels were filtered by models that had been trained on the "
-                                        "scored folds, is compared with a first round whose were not"));
+        json_object_set_new(
+            caveats, "not independent",
+            json_string("a later round, whose labels were filtered by models that had been trained on the "
+                        "scored folds, is compared with a first round whose were not"));
     return json_pack("{s:s,s:o,s:s,s:i,s:i,s:o,s:o,s:o}", "chosen", chosen->what, "rounds", rounds, "because", g->why,
                      "folds", r->rounds.n_common, "resamples", TN_MATCH_RESAMPLES, "compared", compared, "left_out",
                      lines_json(g->left_out), "caveats", caveats);
@@ -226,8 +228,8 @@ json_t *tn_decision_json(const tn_reduction *r) {
     json_t *j = json_pack("{s:s,s:b,s:I,s:f,s:o}", "by", BY[r->cfg->reduce.decision], "used", (int)c->decides, "rows",
                           (json_int_t)c->n_rows, "tau", c->final.tau, "tau_by_fold", by_fold_json(r, c, false));
     json_object_set_new(j, "argmax", tn_score_json(r->table, &plain->pooled, &plain->own_spread));
-    json_object_set_new(j, "argmax_test", tn_score_json(r->table, &plain->whole_test, &plain->test_spread));
     json_object_set_new(j, "honest", tn_score_json(r->table, &c->honest.pooled, &c->honest.own_spread));
+    json_object_set_new(j, "argmax_test", tn_score_json(r->table, &plain->whole_test, &plain->test_spread));
     json_object_set_new(j, "test", tn_score_json(r->table, &c->honest.whole_test, &c->honest.test_spread));
     put_difference(r, plain, &c->honest, j);
     return j;

@@ -42,8 +42,8 @@ static tn_status take_recipe(tn_reduction *r) {
                 final->times[d] = c->member[i].times;
         }
     tn_blend *blend = &r->gate.candidate[0].honest;
-    TN_TRY(tn_blend_new(r->cfg->folds.count, c->n_classes, r->cfg->reduce.bootstrap, (uint64_t)r->cfg->folds.seed,
-                        blend));
+    TN_TRY(
+        tn_blend_new(r->cfg->folds.count, c->n_classes, r->cfg->reduce.bootstrap, (uint64_t)r->cfg->folds.seed, blend));
     blend->whole = final;
     return TN_OK;
 }

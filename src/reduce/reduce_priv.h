@@ -76,7 +76,8 @@ typedef struct {
 typedef struct {
     int64_t trainable[TN_MAX_CLASSES]; /* rows with a fold, by class */
     int64_t predicted;                 /* rows with fold -1, which ensemble.h5 contains */
-    double log_share[TN_MAX_CLASSES]; /* log of the class's share of trainable; a class without rows counts as one row */
+    double
+        log_share[TN_MAX_CLASSES]; /* log of the class's share of trainable; a class without rows counts as one row */
     tn_prior prior;
 } tn_table_counts;
 
@@ -177,16 +178,16 @@ enum { TN_MAX_CANDIDATES = 3 };
 typedef struct {
     tn_score score;
     double smoothed;
-    tn_interval gmean, macro, accuracy;     /* of the difference to the first one */
+    tn_interval gmean, macro, accuracy;       /* of the difference to the first one */
     bool better, macro_worse, accuracy_worse; /* smoothed score above; interval below 0 */
 } tn_comparison;
 
 /* Which rounds are used (reduce_gate.c). */
 typedef struct {
     int n, chosen;
-    tn_candidate *candidate;                    /* (TN_MAX_CANDIDATES): the first round, the newest one, both pooled; or one round */
-    tn_comparison compared[TN_MAX_CANDIDATES];  /* if n > 1 */
-    char why[512], left_out[640];               /* left_out: rounds that take no part, a line each */
+    tn_candidate *candidate; /* (TN_MAX_CANDIDATES): the first round, the newest one, both pooled; or one round */
+    tn_comparison compared[TN_MAX_CANDIDATES]; /* if n > 1 */
+    char why[512], left_out[640];              /* left_out: rounds that take no part, a line each */
 } tn_gate;
 
 /* The chosen rounds with tuned weights, or the prior of categories. */

@@ -7,8 +7,8 @@
  */
 #include "reduce/reduce_priv.h"
 
-#include "score/blend.h"
 #include "reduce/combine.h"
+#include "score/blend.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +19,9 @@ typedef struct {
     const tn_candidate *c;
     const double *weight; /* (n) */
     bool weights;
-    int left_out;   /* fold, or -1 */
-    uint8_t *use;   /* (n) */
-    float *p;       /* n rows: combined, and changed by the prior */
+    int left_out; /* fold, or -1 */
+    uint8_t *use; /* (n) */
+    float *p;     /* n rows: combined, and changed by the prior */
     tn_recipe *out;
 } tuning;
 
@@ -130,8 +130,7 @@ static tn_status decision(const tuning *t) {
 
 static tn_status tune_with(tuning *t) {
     const tn_sample *s = &t->r->tuning.sample;
-    for (int64_t i = 0; i < s->n; i++)
-        t->use[i] = s->fold[i] != t->left_out && tn_has_fold(t->r, t->c->at, s->fold[i]);
+    for (int64_t i = 0; i < s->n; i++) t->use[i] = s->fold[i] != t->left_out && tn_has_fold(t->r, t->c->at, s->fold[i]);
     if (t->weights && t->r->cfg->reduce.method == TN_REDUCE_GREEDY) TN_TRY(choose_members(t));
     combine_all(t);
     t->out->temperature = tn_temperature(s->n, s->K, t->p, s->label, t->weight, t->use);

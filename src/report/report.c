@@ -122,8 +122,9 @@ static void rows_of(report *r, json_t *from, int n, const char *const row[][2]) 
 }
 
 static void decided_rows(report *r) {
-    static const char *const DECISION[][2] = {{"argmax", "chosen rounds, the most probable class, out-of-fold"},
-                                              {"honest", "chosen rounds, tuned decision, each fold by the others, out-of-fold"}};
+    static const char *const DECISION[][2] = {
+        {"argmax", "chosen rounds, the most probable class, out-of-fold"},
+        {"honest", "chosen rounds, tuned decision, each fold by the others, out-of-fold"}};
     static const char *const TUNED[][2] = {{"untuned", "untuned: mean of the chosen rounds, out-of-fold"},
                                            {"honest", "**tuned, each fold by the others, out-of-fold**"},
                                            {"in_sample", "tuned on the same rows (optimistic), out-of-fold"},
@@ -180,7 +181,8 @@ static void scores(report *r) {
         fprintf(r->text, "Out-of-fold scores of what is submitted: %s: %s.\n", mark, json_string_value(why));
     fputs("Intervals are of these models: differences between training seeds are not in them.\n", r->text);
     if (json_is_false(json_object_get(json_object_get(r->metrics, "tuned"), "used")))
-        fputs("The tuned weights score less than the plain mean where they were not chosen: the submission is the mean.\n",
+        fputs("The tuned weights score less than the plain mean where they were not chosen: the submission is the "
+              "mean.\n",
               r->text);
     tn_report_decision(r->metrics, r->text);
     tn_report_choice(r->metrics, r->text);

@@ -62,11 +62,14 @@ static void put_pair(FILE *out, const char *what, json_t *pair) {
 /* Which rounds were compared, and what came of it. */
 void tn_report_choice(json_t *metrics, FILE *out) {
     size_t i;
-    json_t *c, *line, *choice = json_object_get(metrics, "choice"), *compared = json_object_get(choice, "compared");
+    const char *mark;
+    json_t *why, *c, *line, *choice = json_object_get(metrics, "choice"),
+                            *compared = json_object_get(choice, "compared");
     json_array_foreach(compared, i, c) {
         json_t *d = json_object_get(c, "minus_first");
-        fprintf(out, "%s%s, with a decision tuned on other folds: smoothed score %.4f, macro F1 %.4f, accuracy %.4f, "
-                         "geometric mean %.4f",
+        fprintf(out,
+                "%s%s, with a decision tuned on other folds: smoothed score %.4f, macro F1 %.4f, accuracy %.4f, "
+                "geometric mean %.4f",
                 i == 0 ? "\nCompared out-of-fold: " : "", word(c, "what"), number(c, "smoothed"), number(c, "macro_f1"),
                 number(c, "accuracy"), number(c, "geometric_mean"));
         if (d) {
@@ -76,16 +79,19 @@ void tn_report_choice(json_t *metrics, FILE *out) {
         fputs(".\n", out);
     }
     if (json_array_size(compared) > 0)
-        fputs("The smoothed score is the mean of log((2 TP + 1) / (2 TP + FP + FN + 2)) over classes. The newest round is used "
-              "if its smoothed score is higher and neither macro F1 nor accuracy is shown to be worse; else both pooled, if "
-              "their smoothed score is higher; else the first.\n",
+        fputs("The smoothed score is the mean of log((2 TP + 1) / (2 TP + FP + FN + 2)) over classes. The newest round "
+              "is used "
+              "alone if its smoothed score is the highest and neither macro F1 nor accuracy is shown to be worse than "
+              "the "
+              "first's; else both pooled, if their smoothed score is above the first's; else the first.\n",
               out);
     json_array_foreach(json_object_get(choice, "left_out"), i, line)
         fprintf(out, "Not compared: %s.\n", json_string_value(line));
+    json_object_foreach(json_object_get(choice, "caveats"), mark, why)
+        fprintf(out, "The choice of rounds: %s: %s.\n", mark, json_string_value(why));
     json_t *skipped = json_object_get(metrics, "rounds_skipped");
     if (json_is_object(skipped))
-        fprintf(out, "Rounds from %lld on were skipped: %s.\n", integer(skipped, "first"),
-                word(skipped, "because"));
+        fprintf(out, "Rounds from %lld on were skipped: %s.\n", integer(skipped, "first"), word(skipped, "because"));
     used(metrics, out);
 }
 
@@ -95,7 +101,8 @@ void tn_report_decision(json_t *metrics, FILE *out) {
            *gmean = json_object_get(gain, "geometric_mean"), *by = json_object_get(d, "by");
     if (!by || strcmp(json_string_value(by), "argmax") == 0) return;
     if (!json_is_true(json_object_get(d, "used")))
-        fputs("The tuned decision scores less than the most probable class where it was not chosen: the most probable class "
+        fputs("The tuned decision scores less than the most probable class where it was not chosen: the most probable "
+              "class "
               "is named.\n",
               out);
     else if (strcmp(json_string_value(by), "prior") == 0)
@@ -139,14 +146,17 @@ void tn_report_calibration(json_t *metrics, FILE *out) {
     json_t *s = json_object_get(metrics, "submitted"), *own = json_object_get(s, "out_of_fold_calibration");
     if (!json_is_object(own)) return;
     fprintf(out,
-            "## Calibration\n\nProbabilities are raised to the power 1 / T, T = %.3f: the temperature with the least negative "
-            "log likelihood of out-of-fold rows. Decisions are made before. Out-of-fold, each fold has the temperature of the "
+            "## Calibration\n\nProbabilities are raised to the power 1 / T, T = %.3f: the temperature with the least "
+            "negative "
+            "log likelihood of out-of-fold rows. Decisions are made before. Out-of-fold, each fold has the temperature "
+            "of the "
             "others.\n\n| rows | n | calibration error, before | after | log loss, before | after |\n"
             "| --- | ---: | ---: | ---: | ---: | ---: |\n",
             number(s, "temperature"));
     calibration_row(out, "out-of-fold", own);
     calibration_row(out, "test split", json_object_get(s, "test_calibration"));
-    fputs("\nOut-of-fold, after:\n\n| largest probability | rows | mean of it | accuracy |\n| --- | ---: | ---: | ---: |\n",
+    fputs("\nOut-of-fold, after:\n\n| largest probability | rows | mean of it | accuracy |\n| --- | ---: | ---: | ---: "
+          "|\n",
           out);
     reliability(out, own);
     fputc('\n', out);

@@ -61,8 +61,8 @@ static void put_found(json_t *metrics, const char *label, const char *end, FILE 
 /* What the newest round gained over the first. The interval decides, not the difference; it is of these models, whatever other seeds would
  * give. */
 static void put_gained(json_t *metrics, const char *label, const char *end, FILE *out) {
-    json_t *compared = json_object_get(json_object_get(metrics, "choice"), "compared"), *a = json_array_get(compared, 0),
-           *b = json_array_get(compared, 1);
+    json_t *compared = json_object_get(json_object_get(metrics, "choice"), "compared"),
+           *a = json_array_get(compared, 0), *b = json_array_get(compared, 1);
     json_t *in = json_object_get(json_object_get(b, "minus_first"), "geometric_mean");
     double low = json_number_value(json_array_get(in, 0)), high = json_number_value(json_array_get(in, 1)),
            from = number(a, "geometric_mean"), to = number(b, "geometric_mean");
@@ -162,8 +162,8 @@ static void put_table(json_t *metrics, FILE *out) {
 static void put_caveats(json_t *caveats, const char *of_what, FILE *out) {
     const char *mark;
     json_t *why;
-    json_object_foreach(caveats, mark, why) fprintf(out, "Warning: %s: %s: %s.\n", of_what, mark,
-                                                    json_string_value(why));
+    json_object_foreach(caveats, mark, why)
+        fprintf(out, "Warning: %s: %s: %s.\n", of_what, mark, json_string_value(why));
 }
 
 static void put_warnings(json_t *metrics, FILE *out) {
@@ -194,7 +194,8 @@ void tn_summary_markdown(const tn_cfg *cfg, json_t *metrics, FILE *out) {
     fprintf(out,
             "\nGeometric mean of F1: that of the F1 values of the %d classes; 0 if one class has F1 0. "
             "Cross-validation: every image is scored by models that did not train on its fold, by the labels as "
-            "they were given. The rounds name the most probable class; what is submitted is decided as the report says. Intervals: bootstrap over groups of images that belong together.\n\n",
+            "they were given. The rounds name the most probable class; what is submitted is decided as the report "
+            "says. Intervals: bootstrap over groups of images that belong together.\n\n",
             cfg->data.n_classes);
 }
 

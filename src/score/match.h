@@ -1,5 +1,5 @@
 /*
- * match.h - compares a newer model (of a later round or evaluation) with an older one: is it significantly worse? All functions
+ * match.h - compares a newer model (of a later evaluation, or a trial) with an older one: is it significantly worse? All functions
  * are local.
  *
  *   tn_match m = {.seed = 0};
@@ -10,9 +10,8 @@
  *
  * Formula  d = S(new) - S(old) over the same rows; S = geometric mean of the F1 values, or macro F1 if that is 0 for both.
  *          The 95 % interval of d is computed from paired resamples of groups (bootstrap.h, TN_MATCH_RESAMPLES of them).
- * Rule     the newer model is kept unless it is worse: the whole interval lies below 0. For rounds: filtering removes
- *          suspicious labels, so a lower score against the given labels need not be one against the true labels. For
- *          evaluations: the highest of many scores is mostly chance (docs/decisions/kept-point.md).
+ * Rule     the newer model is kept unless it is worse: the whole interval lies below 0. The highest of many scores is mostly chance
+ *          (docs/decisions/kept-point.md). Rounds are compared by another rule (reduce/reduce_gate.c).
  */
 #ifndef TN_SCORE_MATCH_H
 #define TN_SCORE_MATCH_H

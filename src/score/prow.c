@@ -159,7 +159,8 @@ void tn_prow_temper(int K, double b, float *row) {
     TN_ASSERT(tn_prow_whole(K) || row[LABEL] < 0);
     for (int j = 0; j < n; j++) most = fmax(most, (double)p[j]);
     if (n < K)
-        total = (K - n) * exp(b * (log(fmax((double)tn_prow_rest(K, row), TN_PROW_LEAST_REST)) - tn_log_p((float)most)));
+        total =
+            (K - n) * exp(b * (log(fmax((double)tn_prow_rest(K, row), TN_PROW_LEAST_REST)) - tn_log_p((float)most)));
     for (int j = 0; j < n; j++) total += value[j] = exp(b * (tn_log_p(p[j]) - tn_log_p((float)most)));
     for (int j = 0; j < n; j++) p[j] = (float)(value[j] / total);
 }

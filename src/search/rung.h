@@ -6,7 +6,7 @@
  *
  * Rung       q = 0 .. n_rungs - 1: tn_cfg_slots(q) trials with search.rungs[q] images each, on search.folds. q = n_rungs is
  *            the final comparison ("judge" in names of files): two trials, 0 (the job file as it stands) and the best,
- *            with train.images, on folds that the search has not used.
+ *            with train.images, on rows of other folds that ranked no trial (rung_judge.c).
  * Slot       a place for a trial in a rung. The number of slots is known when planning; the trials in them only when the
  *            rung before is ranked. Slot p of rung 0 is trial p; in a later rung it is the trial ranked p-th in the rung
  *            before. If trial 0 is the best, slot 1 of the final comparison is trial 0 again and has nothing to do.

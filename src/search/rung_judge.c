@@ -1,8 +1,9 @@
-/* rung_judge.c - the final comparison: the best trial and the job file as it stands, on out-of-fold rows of folds that the
- * search has not used. */
+/* rung_judge.c - the final comparison: the best trial and the job file as it stands, on out-of-fold rows that ranked no trial. A model of
+ * search.folds draws its validation slice from all other folds, those of this comparison among them; these rows are left out here. */
 #include "search/rung_priv.h"
 
 #include "base/progress.h"
+#include "data/fold.h"
 #include "score/match.h"
 #include "score/metric.h"
 #include "score/probability.h"
@@ -76,14 +77,29 @@ static int predicted(const members *m, int64_t i, int K) {
     return tn_prow_argmax(K, mean);
 }
 
-static tn_status compare_fold(tn_cfg *const *t, const tn_index *ix, int fold, members *m, tn_match *match) {
+/* ranked (N): 1 where a row was in the validation slice of a model that ranked trials. The caller frees it. */
+static tn_status find_ranked(const tn_cfg *cfg, const tn_index *ix, uint8_t **ranked_out) {
+    size_t n = (size_t)ix->n + 1;
+    uint8_t *ranked = calloc(n, 1), *slice = calloc(n, 1);
+    tn_status st = ranked && slice ? TN_OK : tn_fail_memory(2 * n, "the validation slices");
+    for (int f = 0; st == TN_OK && f < cfg->search.n_folds; f++) {
+        st = tn_validation_draw(cfg, ix, cfg->search.folds[f], slice);
+        for (int64_t i = 0; st == TN_OK && i < ix->n; i++) ranked[i] |= slice[i];
+    }
+    free(slice);
+    *ranked_out = ranked;
+    return st;
+}
+
+static tn_status compare_fold(tn_cfg *const *t, const tn_index *ix, int fold, const uint8_t *ranked, members *m,
+                              tn_match *match) {
     int K = ix->n_classes;
     for (int p = 0; p < 2; p++) TN_TRY(open_members(t[p], fold, K, &m[p]));
     for (int64_t first = 0; first < ix->n; first += BLOCK) {
         int64_t n = ix->n - first < BLOCK ? ix->n - first : BLOCK;
         for (int p = 0; p < 2; p++) TN_TRY(read_block(&m[p], ix, fold, first, n));
         for (int64_t i = 0; i < n; i++)
-            if (ix->fold[first + i] == fold)
+            if (ix->fold[first + i] == fold && !ranked[first + i])
                 TN_TRY(tn_match_add(match, ix->component[first + i], ix->label[first + i], predicted(&m[0], i, K),
                                     predicted(&m[1], i, K)));
     }
@@ -93,14 +109,16 @@ static tn_status compare_fold(tn_cfg *const *t, const tn_index *ix, int fold, me
 static tn_status compare(const tn_cfg *cfg, const tn_index *ix, const tn_ranked two[2], tn_match *match) {
     tn_cfg *t[2] = {NULL, NULL};
     int fold[TN_MAX_FOLDS], n = tn_rung_folds(cfg, cfg->search.n_rungs, fold);
-    tn_status st = TN_OK;
+    uint8_t *ranked = NULL;
+    tn_status st = find_ranked(cfg, ix, &ranked);
     for (int p = 0; p < 2 && st == TN_OK; p++) st = tn_search_cfg(cfg, two[p].trial, cfg->train.images, &t[p]);
     for (int f = 0; f < n && st == TN_OK; f++) {
         members m[2] = {{.n = 0}, {.n = 0}};
-        st = compare_fold(t, ix, fold[f], m, match);
+        st = compare_fold(t, ix, fold[f], ranked, m, match);
         for (int p = 0; p < 2; p++) close_members(&m[p]);
     }
     for (int p = 0; p < 2; p++) tn_cfg_free(&t[p]);
+    free(ranked);
     return st;
 }
 

@@ -177,7 +177,10 @@ static void print_judge(const search *s, FILE *f) {
     char name[32];
     fprintf(f, "\n## What it gained\n\nOut-of-fold rows of fold%s ", n > 1 ? "s" : "");
     print_folds(n, fold, f);
-    fprintf(f, ", which the search has not used; %.0f images each.\n\n", number(s->judge, "images"));
+    fprintf(f,
+            ", without those that were in the validation slice of a model that ranked trials; %.0f images "
+            "each.\n\n",
+            number(s->judge, "images"));
     fputs("| | geometric mean F1 | macro F1 | accuracy |\n| --- | ---: | ---: | ---: |\n", f);
     judged_row("the job file as it stands", json_object_get(s->judge, "start"), f);
     snprintf(name, sizeof name, "trial %d", best);

@@ -49,7 +49,8 @@ static double reduce_mib(const tn_cfg *cfg, int64_t rows) {
     bool tuned = cfg->reduce.method == TN_REDUCE_GREEDY || cfg->reduce.category_prior;
     double K = cfg->data.n_classes, n_rounds = cfg->self.max_rounds + 1,
            n_groups = cfg->train.n_sizes * cfg->train.n_seeds * n_rounds;
-    double blends = n_rounds + (n_rounds > 1 ? 4 : 1) + (tuned ? 2 : 0), resamples = 2 * cfg->reduce.bootstrap + TN_MATCH_RESAMPLES;
+    double blends = n_rounds + (n_rounds > 1 ? 4 : 1) + (tuned ? 2 : 0),
+           resamples = 2 * cfg->reduce.bootstrap + TN_MATCH_RESAMPLES;
     double bytes = blends * (24 * K * resamples + 16 * K * K), tuned_row = K * (4 * n_groups + 12);
     if (!tn_prow_whole(cfg->data.n_classes)) {
         bytes = blends * (48 * K * (cfg->folds.count + 2) + LISTED_BYTES * (double)rows);

@@ -39,6 +39,11 @@ digests whole >expected
 # the search saw folds 0 and 1 alone, the judgement fold 2 alone
 test -z "$(find whole/search/*-i64 whole/search/*-i160 -name 'r0-f2-*')"
 test "$(find whole/search/*-i320/train -name 'r0-*' | sort | sed 's/.*\/r0/r0/' | uniq)" = r0-f2-s32-x1
+# ... and there not the rows that ranked trials, counted here: folds.h5 ends with 240 folds and components, posteriors.h5 with 240 rows p
+for f in 0 1; do tail -c 2880 whole/search/t000-i64/train/r0-f$f-s32-x1/posteriors.h5 | od -An -v -w12 -t x4 | awk '{ print $0 != " 00000000 00000000 00000000" }' >said$f; done
+tail -c 1920 whole/folds/folds.h5 | head -c 960 | od -An -v -w4 -t d4 | paste -d ' ' - said0 said1 |
+    awk '$1 == 2 { all++; n += !$2 && !$3 } END { print n, all; exit !(n > 30 && n < all) }' >rows
+grep -q "\"rows\": $(cut -d' ' -f1 rows),$" whole/search/judge/judge.json
 # two of four went on, those that the scores say: counted here from the journals; ties go to the lower number
 score() { # TRIAL
     for f in 0 1; do grep '"best":true' whole/search/t00$1-i64/train/r0-f$f-s32-x1/journal.jsonl | tail -n 1; done |

@@ -18,7 +18,8 @@ for round in $(seq $first 4); do
 done
 grep -q '"skipped"' out/predict/r4-f2-s32-x1/DONE
 test "$(grep -c '^| \*\*round .* out-of-fold\*\*' report)" = $first
-grep -q "^Round 1 against round 0, out-of-fold: .* resamples of groups" report
+grep -q "^Compared out-of-fold: round 0, with a decision tuned on other folds: smoothed score" report
+grep -q "^round $((first - 1)), with a decision.* 95 % interval of the difference to the first: macro F1" report
 cmp out/ledger.csv out/filter/r$((first - 1))/ledger.csv
 rm out/log/*
 "$tenfold" run tiny.cfg --run out $rounds >/dev/null 2>log2 || { cat log2; exit 1; }

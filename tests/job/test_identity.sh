@@ -47,6 +47,9 @@ say report tiny.cfg --run shared --set self.view=shared --set folds.validation=h
 grep -q '^| round 1, fold 0, out-of-fold (optimistic, not independent) |' out
 grep -q '^"round 0, fold 0, out-of-fold (optimistic)",' shared/report/scores.csv
 grep -q 'Out-of-fold scores of round 1 are not independent: the training labels were filtered by models' out
+grep -q 'Out-of-fold scores of what is submitted: optimistic: ' out
+grep -q '^The choice of rounds: not independent: a later round' out
+grep -q 'Warning: the choice of rounds: not independent' out
 if grep "optimistic\|independent" a/report/report.md; then exit 1; fi
 
 # one fold of round 1 is left: predictions of round 0 in its place are no second opinion
@@ -56,7 +59,7 @@ say reduce tiny.cfg --run b --allow-missing
 test $code = 0 || { cat log; exit 1; }
 grep -q "round 1: only 1 of 3 predictions are done" log
 say report tiny.cfg --run b
-grep -q "^Round 1 against round 0: not compared, round 1 has 1 of 3 predictions, fewer than half as many as round 0: given up.$" out
+grep -q "^Not compared: round 1 has 1 of 3 predictions, fewer than half as many as round 0.$" out
 grep -q "^The submission uses round 0: " out
 cp a/predict/r0-f0-s32-x1/predictions.h5 a/predict/r0-f0-s32-x1/DONE b/predict/r1-f0-s32-x1/
 say reduce tiny.cfg --run b --allow-missing

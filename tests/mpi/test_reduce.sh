@@ -29,35 +29,36 @@ test "$(cut -d' ' -f1 all | sort -u | wc -l)" -ge 15 # other methods, other byte
 # submission in the table's order, and its labels are those of its probabilities
 test "$(tail -n +2 run/submission.csv | cut -d, -f1 | sort -c && tail -n +2 run/submission.csv | wc -l)" -gt 5000
 
-# with argmax the label is the most probable class; with tau the one of the formula, from the written p, T, tau and the shares of labels
+# with argmax the label is the most probable class; else the one of the formula, from the written p, T and offsets
 awk_argmax='NR > 1 { best = 3; for (i = 4; i <= 6; i++) if ($i > $best) best = i; if ($2 != substr("abcd", best - 2, 1)) bad++ } END { print bad + 0 }'
-number() { sed -n "s/^ *\"$1\": \([-0-9.e]*\),*\$/\1/p" run/reduce/ensemble.json; }
 rm -rf run/reduce
 reduce 2 --set reduce.decision=argmax
 test "$(awk -F, "$awk_argmax" run/submission.csv)" = 0
 rm -rf run/reduce
-reduce 2
+reduce 2 --set reduce.decision=offsets
 test "$(awk -F, "$awk_argmax" run/submission.csv)" -gt 10
-sed -n '/"labels"/,/]/p' run/reduce/ensemble.json | sed -n 's/^ *\([0-9][0-9]*\),*$/\1/p' >labels
-awk -F, -v tau=$(number tau) -v T=$(number temperature) '
-    FILENAME == "labels" { n[FNR] = $1; all += $1; next }
-    FNR > 1 { best = 0; for (k = 1; k <= 4; k++) { s = T * log($(k + 2)) - tau * log(n[k] / all); if (!best || s > most) { best = k; most = s }; v[k] = s }
-        for (k = 1; k <= 4; k++) if (substr("abcd", k, 1) == $2 && most - v[k] > 1e-3) exit 1 }
-    END { exit !(tau > 0 && T > 0) }' labels run/submission.csv
+sed -n '/"offsets"/,/]/p' run/reduce/ensemble.json | sed -n 's/^ *\([-0-9][-0-9.e]*\),*$/\1/p' >offsets
+awk -F, -v T=$(sed -n 's/^ *"temperature": \([0-9.]*\),$/\1/p' run/reduce/ensemble.json) '
+    FILENAME == "offsets" { b[++n] = $1; next }
+    FNR > 1 { most = -1e9; for (k = 1; k <= 4; k++) { s[k] = T * log($(k + 2)) + b[k]; if (s[k] > most) most = s[k] }
+        if (most - s[index("abcd", $2)] > 1e-3) exit 1 }
+    END { exit !(T > 0 && n == 4) }' offsets run/submission.csv
 
 rm -rf run/reduce
 reduce 2 --set reduce.method=greedy --set reduce.decision=offsets --set reduce.category_prior=1
-# tuned: better than not, and honest is not better than in sample
-score() { sed -n "/\"tuned\"/,\$p" run/metrics.json | grep -A2 "\"$1\": {" | sed -n 's/.*"geometric_mean": \([0-9.]*\).*/\1/p' | head -n 1; }
+# a decision that pays, each fold by the others; selected members that do not, and are not written; in sample is not below honest
+score() { sed -n "/^ \"$1\": {/,\$p" run/metrics.json | grep -A2 "^  \"$2\": {" | sed -n 's/.*"geometric_mean": \([0-9.]*\).*/\1/p' | head -n 1; }
 grep -c '"interval_95"' run/metrics.json
-awk -v u=$(score untuned) -v h=$(score honest) -v i=$(score in_sample) 'BEGIN { print u, h, i; exit !(u < h && h <= i) }'
-grep -q '"used": true' run/metrics.json
+awk -v u=$(score decision argmax) -v h=$(score decision honest) 'BEGIN { print u, h; exit !(u < h) }'
+awk -v h=$(score tuned honest) -v i=$(score tuned in_sample) 'BEGIN { print h, i; exit !(h <= i + 0.001) }'
+grep -q "the mean of rounds 0 and 1 pooled is written" log
+test "$(score submitted out_of_fold)" = "$(score decision honest)"
 
-# tuned on few rows: worse where it was not chosen, so the mean is written, byte for byte
-"$TN_REDUCE_ROWS" job.cfg few 400 30
+# a decision tuned on few rows: worse where it was not chosen, so that of argmax is written, byte for byte
+"$TN_REDUCE_ROWS" job.cfg few 120 30
 for how in "reduce.decision=argmax" "reduce.decision=offsets"; do
     rm -rf few/reduce
-    mpirun -n 2 "$tenfold" reduce job.cfg --run few --set $how >log 2>&1 || { cat log; exit 1; }
+    mpirun -n 2 "$tenfold" reduce job.cfg --run few --set $how --set self.max_rounds=0 >log 2>&1 || { cat log; exit 1; }
     md5sum few/ensemble.h5 few/submission.csv few/ledger.csv >few-$how
 done
 grep -q "is written by argmax" log
@@ -87,42 +88,41 @@ sed 's/tune_rows = 4000/tune_rows = 100000/' job.cfg >all.cfg # both tune on all
 rm -r part/predict/r?-f2-*
 tuned() { # RUN [options]: all but the scores of test rows
     rm -rf $1/reduce
-    mpirun -n 2 "$tenfold" reduce all.cfg --run "$@" --set reduce.decision=offsets --allow-missing >log 2>&1 || { cat log; exit 1; }
-    sed -n '/"tuned": {/,/"test": {/p' $1/metrics.json
+    mpirun -n 2 "$tenfold" reduce all.cfg --run "$@" --set reduce.decision=offsets --set self.max_rounds=0 --allow-missing >log 2>&1 || { cat log; exit 1; }
+    sed -n '/^ "decision": {/,/"argmax_test": {/p; /^ "tuned": {/,/"test": {/p' $1/metrics.json
 }
-for round in 0 1; do # round 0 is chosen
-    rm -r whole/predict/r$round-f2-*
-    for how in "reduce.method=mean" "reduce.method=greedy"; do
-        tuned part --set $how >absent
-        tuned whole --set $how >missing
-        test "$(grep -c '"rows": 9' absent)" = 1 # of 14 thousand
-        diff absent missing
-    done
+rm -r whole/predict/r0-f2-*
+for how in mean greedy; do
+    tuned part --set reduce.method=$how >absent
+    tuned whole --set reduce.method=$how >missing
+    test "$(grep -c '"rows": 9' absent)" = $([ $how = mean ] && echo 1 || echo 2) # of 14 thousand
+    diff absent missing
 done
 # ... and a row of a sample stands for those of the two folds: as good as tuned on all
-in_sample() { tuned whole "$@" | sed -n '/"in_sample"/,$s/.*"geometric_mean": \([0-9.]*\).*/\1/p' | head -n 1; }
-awk -v all=$(in_sample) -v few=$(in_sample --set reduce.tune_rows=8000) 'BEGIN { print all, few; exit !(few > all - 0.001) }'
+in_sample() { tuned whole --set reduce.method=greedy "$@" | sed -n '/"in_sample"/,$s/.*"geometric_mean": \([0-9.]*\).*/\1/p' | head -n 1; }
+awk -v all=$(in_sample) -v few=$(in_sample --set reduce.tune_rows=8000) 'BEGIN { print all, few; exit !(few > all - 0.003) }'
 
-# a round with few members does not replace a full one, nor keep others from being compared on all folds; without a fold in
-# common the earlier one stays
+# the first round against the newest and both pooled; a round with few members takes no part, nor keeps others from being compared on
+# all folds; without a fold in common the first one stays
 sed 's/^reduce.*/self: { max_rounds = 2; };/' job.cfg >rounds.cfg
 "$TN_REDUCE_ROWS" rounds.cfg rounds 400 30
-chosen() { # ROUND REASON LINES: how many lines of metrics.json say so, or a number of folds
+chosen() { # CHOSEN TEXT FOLDS: what metrics.json says
     rm -rf rounds/reduce
     mpirun -n 2 "$tenfold" reduce rounds.cfg --run rounds --allow-missing >log 2>&1 || { cat log; exit 1; }
-    grep "\"chosen_round\": $1,\|\"chosen_because\": \"$2\|\"folds\": [0-9]" rounds/metrics.json >why || true
-    test "$(wc -l <why)" = $3 || { cat why rounds/metrics.json; exit 1; }
+    sed -n '/"choice": {/,/"rounds_skipped"/p' rounds/metrics.json >why
+    grep -q "\"chosen\": \"$1\"" why && grep -q "$2" why && grep -q "^  \"folds\": $3,$" why || { cat why; exit 1; }
 }
-chosen 2 "round 2 is not worse than round 1 on the out-of-fold rows of their 3 common folds" 4
+chosen "rounds 0 and 2 pooled" "of both pooled, out-of-fold on 3 common folds; round 2 is not used alone: " 3
+test "$(grep -c '"what"' why)" = 3
+grep -q '"what": "round 1"' why && exit 1
 mkdir kept-rounds
 mv rounds/predict/r2-f[12]-* kept-rounds/
-chosen 1 "round 2 has 4 of 12 predictions, fewer than half as many as round 0" 3
-grep -q '"folds": 3' why
+chosen "rounds 0 and 1 pooled" "round 2 has 4 of 12 predictions, fewer than half as many as round 0" 3
 mv rounds/predict/r[01]-f0-* kept-rounds/
-chosen 0 "no fold has predictions of all rounds" 2
+chosen "round 0" "no fold has predictions of all rounds" 0
 mv rounds/predict/r0-f1-* kept-rounds/
 mv kept-rounds/r2-* rounds/predict/
-chosen 2 "round 2 is not worse than round 1 on the out-of-fold rows of their 2 common folds" 3
+chosen "rounds 1 and 2 pooled" "round 0 has 4 of 12 predictions, fewer than half as many as round 2" 2
 
 # bad members: nothing is written, one message
 refused() { # CODE TEXT [options]

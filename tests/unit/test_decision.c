@@ -35,8 +35,8 @@ static void tau(void **unused) {
         for (int k = 0; k < K; k++) sum += tn_smoothed_log(right[k], labelled[k], predicted[k]);
         assert_true(fabs(sum / K - DECISION_SCORE[t]) < 1e-12);
     }
-    assert_int_equal(
-        tn_blend_tau(N, K, DECISION_P, DECISION_LABEL, DECISION_WEIGHT, DECISION_USE, log_share, &chosen), TN_OK);
+    assert_int_equal(tn_blend_tau(N, K, DECISION_P, DECISION_LABEL, DECISION_WEIGHT, DECISION_USE, log_share, &chosen),
+                     TN_OK);
     assert_true(chosen == DECISION_TAU);
     /* nothing to choose by: the smallest */
     assert_int_equal(tn_blend_tau(0, K, DECISION_P, DECISION_LABEL, DECISION_WEIGHT, DECISION_USE, log_share, &chosen),

@@ -252,7 +252,8 @@ static void temperature_of_few(void **unused) {
     keep(-1, whole, row);
     memcpy(back, row, sizeof row);
     double rest = (double)tn_prow_rest(K, row);
-    for (int k = 0; k < K; k++) tempered += pow(k % 50 == 3 && tn_prow_at(K, row, k) > 0 ? tn_prow_at(K, row, k) : rest, 0.5);
+    for (int k = 0; k < K; k++)
+        tempered += pow(k % 50 == 3 && tn_prow_at(K, row, k) > 0 ? tn_prow_at(K, row, k) : rest, 0.5);
     tn_prow_temper(K, 0.5, row);
     assert_null(tn_prow_wrong(K, row));
     for (int j = 0; j < TN_PROW_TOP; j++) {
@@ -328,6 +329,7 @@ int main(void) {
         cmocka_unit_test(keeps_the_largest),       cmocka_unit_test(mixes_within_the_bound),
         cmocka_unit_test(sums_are_means),          cmocka_unit_test(sums_ignore_labels),
         cmocka_unit_test(says_what_is_wrong),      cmocka_unit_test(listed_is_counted),
-        cmocka_unit_test(offsets_of_few_are_best), cmocka_unit_test(temperature_of_few), cmocka_unit_test(whole_rows_are_arrays)};
+        cmocka_unit_test(offsets_of_few_are_best), cmocka_unit_test(temperature_of_few),
+        cmocka_unit_test(whole_rows_are_arrays)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,9 +11,9 @@ static const char JOB[] = "data: { metadata = \"m.csv\"; classes = [ \"a\", \"b\
 
 /* LOW, HIGH: the interval of the difference; BY_TRUTH: what the truth column says of the filter. */
 #define METRICS                                                                                                        \
-    "{\"choice\": {\"chosen\": \"round 1\", \"because\": \"it is fine\", \"rounds\": [1], \"compared\": ["                  \
-    "{\"what\": \"round 0\", \"first\": 0, \"geometric_mean\": 0.5}, {\"what\": \"round 1\", \"first\": 1, "                 \
-    "\"geometric_mean\": 0.53, \"minus_first\": {\"geometric_mean\": [%g, %g]}}]}, "                                 \
+    "{\"choice\": {\"chosen\": \"round 1\", \"because\": \"it is fine\", \"rounds\": [1], \"compared\": ["             \
+    "{\"what\": \"round 0\", \"first\": 0, \"geometric_mean\": 0.5}, {\"what\": \"round 1\", \"first\": 1, "           \
+    "\"geometric_mean\": 0.53, \"minus_first\": {\"geometric_mean\": [%g, %g]}}]}, "                                   \
     "\"filter\": [{\"round\": 1, \"judged\": 200, \"flagged\": 50, \"by_truth\": %s}], "                               \
     "\"rounds\": [{\"round\": 0, \"members\": 3, \"planned\": 3, \"out_of_fold\": {\"geometric_mean\": 0.5, "          \
     "\"accuracy\": 0.6, "                                                                                              \
@@ -57,10 +57,13 @@ static void has(char *text, const char *want) {
 /* The interval decides whether a round gained, not the difference. */
 static void gains(void **unused) {
     (void)unused;
-    has(text_of(0.01, 0.05, false, true, true), "**Gained:** round 1 over round 0: geometric mean of F1 0.500 -> 0.530 (difference +0.030, "
-                                                "95 % interval +0.010 to +0.050): a gain of these models (differences between training seeds are not in the interval).\n");
+    has(text_of(0.01, 0.05, false, true, true),
+        "**Gained:** round 1 over round 0: geometric mean of F1 0.500 -> 0.530 (difference +0.030, "
+        "95 % interval +0.010 to +0.050): a gain of these models (differences between training seeds are not in the "
+        "interval).\n");
     has(text_of(-0.01, 0.07, false, true, true), "95 % interval -0.010 to +0.070): no difference is shown.\n");
-    has(text_of(-0.05, -0.01, false, true, true), "95 % interval -0.050 to -0.010): a loss of these models (differences");
+    has(text_of(-0.05, -0.01, false, true, true),
+        "95 % interval -0.050 to -0.010): a loss of these models (differences");
 }
 
 static void the_top(void **unused) {
@@ -68,11 +71,14 @@ static void the_top(void **unused) {
     has(text_of(0.01, 0.05, true, true, true),
         "**Found:** 40 of 45 wrong labels (89 %) are among the 48 flagged ones; as many drawn at random would hold "
         "30.\n\n"
-        "**Gained:** round 1 over round 0: accuracy by the true labels 0.700 -> 0.750; by the given ones geometric mean of F1 0.500 -> "
+        "**Gained:** round 1 over round 0: accuracy by the true labels 0.700 -> 0.750; by the given ones geometric "
+        "mean of F1 0.500 -> "
         "0.530 "
-        "(difference +0.030, 95 % interval +0.010 to +0.050): a gain of these models (differences between training seeds are not in the interval).\n\n"
+        "(difference +0.030, 95 % interval +0.010 to +0.050): a gain of these models (differences between training "
+        "seeds are not in the interval).\n\n"
         "**Submitted:** round 1: it is fine.\n\n"
-        "**Ensemble:** accuracy 0.820, geometric mean of F1 0.740 on the test split (round 0 by the most probable class: 0.800, 0.700).\n\n"
+        "**Ensemble:** accuracy 0.820, geometric mean of F1 0.740 on the test split (round 0 by the most probable "
+        "class: 0.800, 0.700).\n\n"
         "| score (95 % interval) | round 0 | round 1 | submitted |\n| --- | --- | --- | --- |\n"
         "| cross-validation, geometric mean of F1 | 0.500 (0.450 to 0.550) | 0.000 | 0.400 |\n"
         "| cross-validation, accuracy | 0.600 | 0.650 | 0.640 |\n"
@@ -88,7 +94,8 @@ static void on_a_terminal(void **unused) {
     has(text_of(0.01, 0.05, false, false, false),
         "Finished in 75 s\n"
         "Found:     50 of 200 labels are flagged as wrong: see ledger.csv\n"
-        "Gained:    round 1 over round 0: geometric mean of F1 0.500 -> 0.530 (difference +0.030, 95 % interval +0.010 to +0.050): a gain "
+        "Gained:    round 1 over round 0: geometric mean of F1 0.500 -> 0.530 (difference +0.030, 95 % interval +0.010 "
+        "to +0.050): a gain "
         "of these models (differences between training seeds are not in the interval)\n"
         "Submitted: round 1: it is fine\n"
         "Ensemble:  not scored, as no test row has a label; its models score 0.400 in cross-validation\n"
@@ -104,7 +111,8 @@ static void assert_used(const tn_cfg *cfg, const char *used, const char *members
     char path[TN_PATH_BYTES], metrics[1024], *text = NULL;
     size_t n = 0;
     snprintf(metrics, sizeof metrics,
-             "{\"method\": \"greedy\", \"choice\": {\"chosen\": \"round 1\", \"because\": \"it is fine\"}, \"rounds\": [{\"round\": 0}, {\"round\": 1}], "
+             "{\"method\": \"greedy\", \"choice\": {\"chosen\": \"round 1\", \"because\": \"it is fine\"}, \"rounds\": "
+             "[{\"round\": 0}, {\"round\": 1}], "
              "\"tuned\": {\"used\": %s, \"members\": [%s]}}",
              used, members);
     assert_int_equal(tn_path(path, "%s/metrics.json", cfg->run_dir), TN_OK);
@@ -136,7 +144,8 @@ static void members_of_rounds(void **unused) {
     assert_used(cfg, "true", both, " Without selection it would use round 1: it is fine.</p>");
     assert_used(cfg, "true", "{\"round\": 0, \"weight\": 1}",
                 "<p>The submission uses members of round 0 (1 of 1, with 100.0 % of the weight): ");
-    assert_used(cfg, "true", "{\"round\": 1, \"weight\": 1}", "<p>The submission uses members of round 1 (1 of 1, with 100.0 % ");
+    assert_used(cfg, "true", "{\"round\": 1, \"weight\": 1}",
+                "<p>The submission uses members of round 1 (1 of 1, with 100.0 % ");
     assert_used(cfg, "false", both, "<p>The submission uses round 1: it is fine.</p>");
     tn_cfg_free(&cfg);
 }
