@@ -4,6 +4,7 @@
 #include "base/progress.h"
 #include "cfg/shown.h"
 #include "data/fold.h"
+#include "filter/inputs.h"
 #include "filter/posteriors.h"
 #include "filter/tally.h"
 #include "score/metric.h"
@@ -13,8 +14,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define FOREIGN "posteriors" /* name in DONE of the input file of models trained elsewhere */
 
 typedef struct {
     const tn_cfg *cfg;
@@ -289,78 +288,6 @@ static void release(filter *s) {
     tn_hash_free(&s->overlays);
 }
 
-/* Check that the cell has posteriors of all rows. Models of the last round and of searches are evaluated on fewer rows
- * (train_priv.h: tn_evaluated). */
-static tn_status check_judged(const filter *s, const tn_cell *cell, const char *name) {
-    char folder[TN_PATH_BYTES];
-    bool few = false;
-    TN_TRY(tn_cell_folder(s->cfg, "train", cell, folder));
-    TN_TRY(tn_done_made_from(folder, "judged", &few));
-    if (few && s->cfg->search.n_space)
-        return tn_fail(
-            TN_EARG,
-            "%s is a cell of a search (search.space): it has no posteriors of all rows, and cannot be filtered", name);
-    return !few ? TN_OK
-                : tn_fail(TN_EARG,
-                          "%s has no posteriors of all rows, because round %d was the last (self.max_rounds). Set "
-                          "self.max_rounds to %d and run `tenfold train --round %d`, which trains its cells again",
-                          name, cell->round, cell->round + 1, cell->round);
-}
-
-/* Write a line "cell digest" for every cell of a round that the filter uses. Errors TN_EARG one is not done. */
-static tn_status put_cells(filter *s, int round, FILE *f) {
-    tn_cell *cell = calloc((size_t)tn_cell_count(s->cfg), sizeof *cell);
-    if (!cell) return tn_fail_memory((size_t)tn_cell_count(s->cfg) * sizeof *cell, "the filter");
-    tn_cell_list(s->cfg, round, cell);
-    tn_status st = TN_OK;
-    for (int i = 0; st == TN_OK && i < tn_cell_count(s->cfg); i++) {
-        char name[TN_CELL_NAME_BYTES], digest[TN_HEX_BYTES];
-        if (!tn_self_uses_fold(s->cfg, cell[i].fold)) continue;
-        tn_cell_name(&cell[i], name);
-        st = tn_train_digest(s->cfg, &cell[i], digest);
-        if (st == TN_OK) st = check_judged(s, &cell[i], name);
-        if (st == TN_OK) fprintf(f, "%s %s\n", name, digest);
-        if (st == TN_OK && strcmp(digest, TN_SKIPPED) == 0) s->previous_skipped = true;
-    }
-    free(cell);
-    return st;
-}
-
-static tn_status put_file(const char *path, FILE *f) {
-    char digest[TN_HEX_BYTES];
-    TN_TRY(tn_hash_file(path, digest));
-    fprintf(f, FOREIGN " %s\n", digest);
-    return TN_OK;
-}
-
-static tn_status put_probe(const filter *s, FILE *f) {
-    char folder[TN_PATH_BYTES], digest[TN_HEX_BYTES];
-    TN_TRY(tn_path(folder, "%s/probe", s->cfg->run_dir));
-    TN_TRY(tn_done_digest(folder, "probe", digest));
-    fprintf(f, "probe %s\n", digest);
-    return TN_OK;
-}
-
-static tn_status find_inputs(filter *s) {
-    size_t n_bytes = 0;
-    char truth[TN_HEX_BYTES];
-    FILE *f = open_memstream(&s->inputs, &n_bytes);
-    if (!f) return tn_fail_memory(4096, "the filter");
-    tn_status st = TN_OK;
-    if (s->posteriors) {
-        st = put_file(s->posteriors, f);
-    } else if (s->round == TN_ROUND_OF_PROBE) {
-        st = put_probe(s, f);
-    } else {
-        if (s->round > 0) st = put_cells(s, s->round - 1, f); /* tn_round_improved */
-        if (st == TN_OK) st = put_cells(s, s->round, f);
-    }
-    tn_truth_digest(s->ix, truth);
-    fprintf(f, "index %s\ntruth %s\n", s->ix->digest, truth);
-    fclose(f);
-    return st;
-}
-
 /* DONE has the hashes of the ledger and of the overlay of every fold. */
 static tn_status publish_done(const filter *s, const tn_done *done, const char *digest) {
     char name[TN_MAX_FOLDS][TN_OVERLAY_NAME_BYTES];
@@ -431,7 +358,7 @@ static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round
     char *settings = tn_cfg_canonical(cfg, TN_KEYS_FILTER);
     tn_status st = settings ? TN_OK : tn_fail_memory(4096, "the settings");
     if (st == TN_OK && !posteriors) st = tn_filter_own(cfg, round);
-    if (st == TN_OK) st = find_inputs(&s);
+    if (st == TN_OK) st = tn_filter_inputs(cfg, index, round, posteriors, &s.inputs, &s.previous_skipped);
     if (st == TN_OK) st = tn_filter_folder(cfg, round + 1, s.folder);
     if (st == TN_OK) {
         tn_done want = {.stage = "filter", .settings = settings, .inputs = s.inputs};
@@ -449,7 +376,7 @@ static tn_status filter_here(const tn_cfg *cfg, const tn_index *index, int round
 tn_status tn_filter_foreign(const tn_cfg *cfg, int round, bool *out) {
     char folder[TN_PATH_BYTES];
     TN_TRY(tn_filter_folder(cfg, round, folder));
-    return tn_done_made_from(folder, FOREIGN, out);
+    return tn_done_made_from(folder, TN_INPUT_FOREIGN, out);
 }
 
 tn_status tn_filter_own(const tn_cfg *cfg, int round) {

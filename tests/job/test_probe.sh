@@ -42,4 +42,5 @@ refused 2 "self.probe" "$tenfold" run tiny.cfg --run one $pretrained --set self.
 # a mistake is said before anything is computed
 refused 2 "self.probe needs model.pretrained" "$tenfold" probe tiny.cfg --run two --set self.probe=true
 refused 2 "self.probe needs model.pretrained" "$tenfold" check tiny.cfg --set self.probe=true
-refused 2 "run .tenfold probe" "$tenfold" train tiny.cfg --run three --folds 0 $probed
+rm -r two/filter
+refused 2 "two/filter/r0 is not there.*run .tenfold probe" "$tenfold" train tiny.cfg --run two --folds 0 $probed
