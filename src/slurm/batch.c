@@ -194,7 +194,11 @@ static tn_batch *add_single(maker *k, tn_job_kind kind, const char *label) {
 }
 
 static void lay_out(maker *k) {
-    int first_job = add_single(k, TN_JOB_FIRST, NULL) ? 0 : -1, first = k->b->n, before = first;
+    int first_job = add_single(k, TN_JOB_FIRST, NULL) ? 0 : -1;
+    tn_batch *second = add_single(k, TN_JOB_SECOND, NULL);
+    if (second) wait_for(second, first_job, TN_DEPEND_OK);
+    if (second) first_job = k->b->n - 1;
+    int first = k->b->n, before = first;
     for (int turn = 0; turn < turns(k); turn++) {
         int n = k->b->n;
         add_turn(k, turn, first_job, before);

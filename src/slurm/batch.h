@@ -6,6 +6,7 @@
  *   for (int i = 0; i < b->n; i++) { TN_TRY(tn_batch_argv(&about, b, i, &argv)); ... b->at[i].id = job id from sbatch }
  *
  *   preprocess --afterok--> train r0 (array) --afterany--> train r1 (array) --afterany--> finish (reduce, report)
+ *   preprocess --afterok--> probe --afterok--> train r0 ...                                                  with self.probe
  *   preprocess --afterok--> trial q0 (array) --afterany--> trial q1 (array) --afterany--> ... --> finish (report)
  *
  * A task runs several commands in sequence, taken from the table of stages (run/step.h). A task of r0 runs train, predict, filter

@@ -89,6 +89,25 @@ static void whole_run(void **unused) {
     tn_cfg_free(&cfg);
 }
 
+/* The probe trains on what preprocess made, with the resources of a cell; all arrays wait for it. Here preprocess is done. */
+static void a_probe_before_the_arrays(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = read_job("ranks_per_node = 2; gpus_per_node = 2; memory_gib = 8; train: { minutes = 60; };");
+    cfg->self.probe = true;
+    cfg->self.max_rounds = 0;
+    left l = rest(cfg, "/data/my", 7, 7, false, false, false);
+    mark(&l, "probe", 1);
+    prints(cfg, l,
+           "probe=" SBATCH "--job-name=my.probe --chdir=/data --output=/data/my/log/probe-%j.log "
+           "--time=60 --signal=B:USR1@300 --nodes=1 --cpus-per-task=4 --mem=8192M --gres=gpu:a100:2 " RUN
+           "probe f3/3 2 probe)\n"
+           "train_r0=" SBATCH "--job-name=my.train.r0 --chdir=/data --output=/data/my/log/train.r0-%A_%a.log "
+           "--array=0-2 --time=60 --signal=B:USR1@300 --nodes=1 --cpus-per-task=4 "
+           "--mem=8192M --gres=gpu:a100:2 --dependency=afterok:$probe " RUN
+           "train.r0 f3/3 2 'train --round 0 --part @/3' 'predict --round 0 --part @/3')\n");
+    tn_cfg_free(&cfg);
+}
+
 /* Round 0 is done but for the prediction of cell 1; cells 0 and 2 of round 1 are not trained; words of the job file
  * that a shell would take apart. */
 static void rest_of_a_run(void **unused) {
@@ -467,10 +486,12 @@ static void memory(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_run), cmocka_unit_test(rest_of_a_run), cmocka_unit_test(stages),
-        cmocka_unit_test(search),    cmocka_unit_test(gpus),          cmocka_unit_test(packing),
-        cmocka_unit_test(tasks),     cmocka_unit_test(sizes),         cmocka_unit_test(queue),
-        cmocka_unit_test(commands),  cmocka_unit_test(job_file),      cmocka_unit_test(memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_run),     cmocka_unit_test(a_probe_before_the_arrays),
+                                       cmocka_unit_test(rest_of_a_run), cmocka_unit_test(stages),
+                                       cmocka_unit_test(search),        cmocka_unit_test(gpus),
+                                       cmocka_unit_test(packing),       cmocka_unit_test(tasks),
+                                       cmocka_unit_test(sizes),         cmocka_unit_test(queue),
+                                       cmocka_unit_test(commands),      cmocka_unit_test(job_file),
+                                       cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
