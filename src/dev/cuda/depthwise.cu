@@ -59,7 +59,7 @@ __device__ inline void fill_tile(tn_cuda_depthwise d, tn_cuda_view x, int64_t b,
     }
 }
 template <class T, int R, int STRIDE, int ACROSS>
-__global__ void __launch_bounds__(PAIRS *DOWN *ACROSS)
+__global__ void __launch_bounds__(PAIRS *DOWN *ACROSS, STRIDE == 2 ? 4 : 0)
     depthwise_forward_kernel(tn_cuda_depthwise d, int across, int down, tn_cuda_view x, const float *w, T *y) {
     constexpr int IN_H = (DOWN - 1) * STRIDE + R, IN_W = (ACROSS * STRIP - 1) * STRIDE + R;
     __shared__ float4 tile[IN_H * IN_W * QUADS];
@@ -132,17 +132,9 @@ __device__ inline void load_pixels(const T *x, uint32_t at, int C, uint32_t ther
 #pragma unroll
     for (int j = 0; j < N; j++) unpack2(w[j], v[j]);
 }
-/* The compiler makes no copies of what follows for each value of x. */
-__device__ inline int opaque(int x) {
-#ifdef __CUDA_ARCH__
-    asm volatile("" : "+r"(x));
-#endif
-    return x;
-}
-
 /* A thread: strips of input pixels. The first one begins where a product with the first column of weights falls on an output pixel. */
 template <class T, int R, int STRIDE>
-__global__ void __launch_bounds__(THREADS, 3)
+__global__ void __launch_bounds__(THREADS, sizeof(T) == 2 ? 3 : 2)
     depthwise_data_kernel(int each, int strips, tn_cuda_depthwise d, tn_cuda_view x, const T *dy, const float *w,
                           bool add, T *dx, float *partial) {
     constexpr int FIRST = -((R - 1) / STRIDE), LAST = (STRIP - 1) / STRIDE, HALF = STRIP / 2; /* output pixels, from that of weight 0 */
@@ -180,7 +172,7 @@ __global__ void __launch_bounds__(THREADS, 3)
 #pragma unroll
                 for (int j = 0; j < HALF; j++)
                     for (int e = 0; e < 2; e++) z[j][e] = a[e] * raw[j][e] + o[e];
-                slope_all<T, HALF * 2>(opaque(x.act), z[0], sum[half]);
+                slope_all<T, HALF * 2>(x.act, z[0], sum[half]);
             }
             if (opaque(add)) {
                 load_pixels<T, HALF>(dx, at, d.C, in, z);

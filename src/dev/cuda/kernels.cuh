@@ -153,8 +153,17 @@ template <class T> __device__ inline float sigmoid(float x) {
     return 1.0F / (1.0F + expf(-x));
 #endif
 }
+/* The compiler makes no copies of what follows for each value of x. */
+__device__ inline int opaque(int x) {
+#ifdef __CUDA_ARCH__
+    asm volatile("" : "+r"(x));
+#endif
+    return x;
+}
+
 /* N values at a time: one branch for all of them. */
 template <class T, int N> __device__ inline void act_all(int act, float x[N]) {
+    act = opaque(act);
     if (act == SWISH)
         for (int i = 0; i < N; i++) x[i] *= sigmoid<T>(x[i]);
     else if (act == RELU6)
@@ -166,6 +175,7 @@ template <class T, int N> __device__ inline void act_all(int act, float x[N]) {
 }
 /* d *= the activation's slope at x */
 template <class T, int N> __device__ inline void slope_all(int act, const float x[N], float d[N]) {
+    act = opaque(act);
     if (act == SWISH)
         for (int i = 0; i < N; i++) {
             float s = sigmoid<T>(x[i]);
