@@ -48,12 +48,8 @@ __device__ inline uint32_t narrow(float low, float high) {
 }
 /* The same as they are in memory: several rows that are loaded before the first is used take half the registers in bf16. */
 template <class T> struct packed;
-template <> struct packed<float> {
-    float4 low, high;
-};
-template <> struct packed<bf16> {
-    uint4 all;
-};
+template <> struct packed<float> { float4 low, high; };
+template <> struct packed<bf16> { uint4 all; };
 __device__ inline packed<float> fetch(const float *p) {
     return {*reinterpret_cast<const float4 *>(p), *reinterpret_cast<const float4 *>(p + 4)};
 }
@@ -94,12 +90,8 @@ __device__ inline void load4(const bf16 *p, float v[4]) {
     v[0] = wide(w.x << 16), v[1] = wide(w.x & 0xffff0000U), v[2] = wide(w.y << 16), v[3] = wide(w.y & 0xffff0000U);
 }
 template <class T> struct packed2;
-template <> struct packed2<float> {
-    float2 both;
-};
-template <> struct packed2<bf16> {
-    uint32_t both;
-};
+template <> struct packed2<float> { float2 both; };
+template <> struct packed2<bf16> { uint32_t both; };
 __device__ inline packed2<float> fetch2(const float *p) {
     return {*reinterpret_cast<const float2 *>(p)};
 }
