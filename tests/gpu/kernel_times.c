@@ -17,9 +17,9 @@
 enum { LAUNCHES = 20 };
 
 /* What variants have under other names. */
-#define KINDS(X) X(moments) X(read_backward) X(pool) X(scale_backward) X(depthwise_forward) X(depthwise_data) X(depthwise_filter)
-#define DECLARE(name)                                                                                                  \
-    extern __typeof__(tn_cuda_##name) tn_a_##name, tn_b_##name;
+#define KINDS(X)                                                                                                       \
+    X(moments) X(read_backward) X(pool) X(scale_backward) X(depthwise_forward) X(depthwise_data) X(depthwise_filter)
+#define DECLARE(name) extern __typeof__(tn_cuda_##name) tn_a_##name, tn_b_##name;
 KINDS(DECLARE)
 typedef struct {
     const char *title;
@@ -38,15 +38,16 @@ typedef struct {
     const variant *v;
     tn_dev *dev;
     tn_cuda_depthwise d;
-    int64_t nx, ny;      /* numbers of its input and output */
-    float *x, *y, *dx;   /* dx: room for either */
+    int64_t nx, ny;    /* numbers of its input and output */
+    float *x, *y, *dx; /* dx: room for either */
     float *w, *coefficients, *of_images, *partial, *dw, *sums;
 } layer;
 
 /* --- the kinds; each returns its bytes ---------------------------------------------------------------------------- */
 
 static tn_cuda_view view_of(const layer *l, const void *x, bool is_scaled) {
-    return (tn_cuda_view){x, l->coefficients, l->coefficients + l->d.C, (int)TN_ACT_SWISH, is_scaled ? l->of_images : NULL};
+    return (tn_cuda_view){x, l->coefficients, l->coefficients + l->d.C, (int)TN_ACT_SWISH,
+                          is_scaled ? l->of_images : NULL};
 }
 static cudaStream_t stream_of(const layer *l) {
     return tn_cuda_of(l->dev)->stream;
@@ -70,8 +71,8 @@ static int64_t moments(layer *l) {
     return l->ny;
 }
 static int64_t read_backward(layer *l) {
-    l->v->read_backward(stream_of(l), true, l->d.B, (int64_t)l->d.P * l->d.Q, l->d.C, view_of(l, l->y, true), l->x, NULL,
-                        l->of_images, l->dx, l->partial, (double *)(void *)l->sums);
+    l->v->read_backward(stream_of(l), true, l->d.B, (int64_t)l->d.P * l->d.Q, l->d.C, view_of(l, l->y, true), l->x,
+                        NULL, l->of_images, l->dx, l->partial, (double *)(void *)l->sums);
     return 3 * l->ny;
 }
 static int64_t pool(layer *l) {
@@ -169,8 +170,14 @@ static tn_status make(tn_dev *dev, const tn_conv_shape *s, layer *l) {
     struct {
         float **at;
         int64_t n;
-    } want[] = {{&l->x, nx},           {&l->y, ny},          {&l->dx, nx},     {&l->w, 25 * C + C * C / 4},
-                {&l->coefficients, 3 * C}, {&l->of_images, B * C}, {&l->partial, n_partial}, {&l->dw, 25 * C + B * C},
+    } want[] = {{&l->x, nx},
+                {&l->y, ny},
+                {&l->dx, nx},
+                {&l->w, 25 * C + C * C / 4},
+                {&l->coefficients, 3 * C},
+                {&l->of_images, B * C},
+                {&l->partial, n_partial},
+                {&l->dw, 25 * C + B * C},
                 {&l->sums, 4 * C}};
     *l = (layer){.dev = dev, .nx = nx, .ny = ny};
     l->d = (tn_cuda_depthwise){s->B, s->H, s->W, s->C, s->P, s->Q, s->R, s->stride, s->pad_top, s->pad_left};

@@ -2,9 +2,9 @@
  * traffic.cpp - see traffic.h.
  *
  * Instructions are estimated: 50 of each thread (indices, addresses), 6 for each exponential (a sigmoid in its short form), 3 for each 8
- * bytes that are loaded or stored (the load, a product, a conversion). That is 146, 104 and 1,110 in a thread of read_kernel,
- * read_grad_kernel and depthwise_forward_kernel (bf16; 5 x 5, stride 1); nvcc's PTX for sm_80, followed by hand, has about 150, 110 and
- * 1,030.
+ * bytes that are loaded or stored (the load, a product, a conversion); 4 for each byte of depthwise gradients. That is 104 in a thread of
+ * read_grad_kernel; nvcc's PTX for sm_80, followed by hand, has about 110. A strip of a 5 x 5 depthwise weight gradient (stride 1, bf16)
+ * has 1,088, and 1,300 in the machine code for sm_90, of which 400 are products.
  */
 #include "traffic.h"
 #include "access.h"
@@ -35,9 +35,10 @@ struct {
     double of_byte;
 } now;
 
-/* A loaded number is used more than once: a window that slides, R products each. */
+/* A thread's strip of 8 pixels: each loaded number has about R products, the address costs as much. */
 double instructions_of_byte(const emu_work &w) {
-    return strcmp(w.name, "depthwise_filter_kernel") == 0 ? 3 : OF_BYTE;
+    bool strip = strcmp(w.name, "depthwise_filter_kernel") == 0 || strcmp(w.name, "depthwise_data_kernel") == 0;
+    return strip ? 4 : OF_BYTE;
 }
 
 void *reserve(size_t n) {

@@ -27,7 +27,13 @@ enum { STRIP = TN_CUDA_STRIP };
 
 /* A block: DOWN rows of ACROSS strips of output pixels, of 32 channels. Their input is read and activated once, and kept in shared
  * memory as float32. A thread: a strip. Blocks: channels, tiles across, tiles down, images. */
-enum { TILE_CHANNELS = 32, QUADS = TILE_CHANNELS / 4, PAIRS = TILE_CHANNELS / 2, DOWN = 8, PIXELS_AT_ONCE = TN_TRIAL_PIXELS };
+enum {
+    TILE_CHANNELS = 32,
+    QUADS = TILE_CHANNELS / 4,
+    PAIRS = TILE_CHANNELS / 2,
+    DOWN = 8,
+    PIXELS_AT_ONCE = TN_TRIAL_PIXELS
+};
 template <class T, int IN_H, int IN_W, int N_THREADS>
 __device__ inline void fill_tile(tn_cuda_depthwise d, tn_cuda_view x, int64_t b, int h0, int l0, int c, float4 *tile) {
     constexpr int PIXELS = IN_H * IN_W, STEP = N_THREADS / QUADS;
@@ -59,14 +65,14 @@ __device__ inline void fill_tile(tn_cuda_depthwise d, tn_cuda_view x, int64_t b,
     }
 }
 template <class T, int R, int STRIDE, int ACROSS>
-__global__ void __launch_bounds__(PAIRS *DOWN *ACROSS)
+__global__ void __launch_bounds__(PAIRS *DOWN *ACROSS, STRIDE == 2 ? 4 : 0)
     depthwise_forward_kernel(tn_cuda_depthwise d, int across, int down, tn_cuda_view x, const float *w, T *y) {
     constexpr int IN_H = (DOWN - 1) * STRIDE + R, IN_W = (ACROSS * STRIP - 1) * STRIDE + R;
     __shared__ float4 tile[IN_H * IN_W * QUADS];
     int columns = (d.C + TILE_CHANNELS - 1) / TILE_CHANNELS, t = (int)threadIdx.x;
     uint32_t at = blockIdx.x / (uint32_t)columns;
-    int c0 = (int)(blockIdx.x % (uint32_t)columns) * TILE_CHANNELS,
-        q0 = (int)(at % (uint32_t)across) * ACROSS * STRIP, p0 = (int)(at / (uint32_t)across % (uint32_t)down) * DOWN;
+    int c0 = (int)(blockIdx.x % (uint32_t)columns) * TILE_CHANNELS, q0 = (int)(at % (uint32_t)across) * ACROSS * STRIP,
+        p0 = (int)(at / (uint32_t)across % (uint32_t)down) * DOWN;
     int64_t b = at / (uint32_t)across / (uint32_t)down;
     if (c0 + t % QUADS * 4 < d.C)
         fill_tile<T, IN_H, IN_W, PAIRS * DOWN * ACROSS>(d, x, b, p0 * STRIDE - d.pad_top, q0 * STRIDE - d.pad_left,
@@ -132,26 +138,20 @@ __device__ inline void load_pixels(const T *x, uint32_t at, int C, uint32_t ther
 #pragma unroll
     for (int j = 0; j < N; j++) unpack2(w[j], v[j]);
 }
-/* The compiler makes no copies of what follows for each value of x. */
-__device__ inline int opaque(int x) {
-#ifdef __CUDA_ARCH__
-    asm volatile("" : "+r"(x));
-#endif
-    return x;
-}
-
 /* A thread: strips of input pixels. The first one begins where a product with the first column of weights falls on an output pixel. */
 template <class T, int R, int STRIDE>
-__global__ void __launch_bounds__(THREADS, 3)
+__global__ void __launch_bounds__(THREADS, sizeof(T) == 2 ? 3 : 2)
     depthwise_data_kernel(int each, int strips, tn_cuda_depthwise d, tn_cuda_view x, const T *dy, const float *w,
                           bool add, T *dx, float *partial) {
-    constexpr int FIRST = -((R - 1) / STRIDE), LAST = (STRIP - 1) / STRIDE, HALF = STRIP / 2; /* output pixels, from that of weight 0 */
+    constexpr int FIRST = -((R - 1) / STRIDE), LAST = (STRIP - 1) / STRIDE,
+                  HALF = STRIP / 2; /* output pixels, from that of weight 0 */
     int c = (int)(blockIdx.x * blockDim.x + threadIdx.x) * 2, end = d.B * d.H * strips, first = (int)blockIdx.y * each;
     if (end - first > each) end = first + each;
     float acc[2][2] = {{0}}, a[2] = {0}, o[2] = {0};
     if (c < d.C && x.a) load2(x.a + c, a), load2(x.b + c, o);
     for (int i = first + (int)threadIdx.y; c < d.C && i < end; i += (int)blockDim.y) {
-        int row = i / strips, h = row % d.H, l = i % strips * STRIP - d.pad_left % STRIDE, q = (l + d.pad_left) / STRIDE;
+        int row = i / strips, h = row % d.H, l = i % strips * STRIP - d.pad_left % STRIDE,
+            q = (l + d.pad_left) / STRIDE;
         uint32_t top = (uint32_t)(row / d.H * d.P), of_row = (uint32_t)(row * d.W + l) * (uint32_t)d.C + (uint32_t)c,
                  there = pixels_there<LAST - FIRST + 1>(q + FIRST, d.Q), there_x = pixels_there<STRIP>(l, d.W);
         float sum[STRIP][2] = {{0}};
@@ -180,7 +180,7 @@ __global__ void __launch_bounds__(THREADS, 3)
 #pragma unroll
                 for (int j = 0; j < HALF; j++)
                     for (int e = 0; e < 2; e++) z[j][e] = a[e] * raw[j][e] + o[e];
-                slope_all<T, HALF * 2>(opaque(x.act), z[0], sum[half]);
+                slope_all<T, HALF * 2>(x.act, z[0], sum[half]);
             }
             if (opaque(add)) {
                 load_pixels<T, HALF>(dx, at, d.C, in, z);
@@ -212,7 +212,8 @@ __global__ void __launch_bounds__(THREADS, R == 3 ? 3 : 2)
     if (end - first > each) end = first + each;
     float acc[R][R][2] = {{{0}}};
     for (int i = first + (int)threadIdx.y; c < d.C && i < end; i += (int)blockDim.y) {
-        int row = i / strips, q = i % strips * WIDE, top = row % d.P * STRIDE - d.pad_top, left = q * STRIDE - d.pad_left;
+        int row = i / strips, q = i % strips * WIDE, top = row % d.P * STRIDE - d.pad_top,
+            left = q * STRIDE - d.pad_left;
         uint32_t image = (uint32_t)(row / d.P * d.H), there = pixels_there<IN>(left, d.W);
         float g[WIDE][2];
         load_pixels<T, WIDE>(dy, (uint32_t)(row * d.Q + q) * (uint32_t)d.C + (uint32_t)c, d.C,
@@ -285,8 +286,8 @@ template <class F> static void by_shape(const tn_cuda_depthwise *d, F launch) {
 
 template <class T, int R, int STRIDE, int ACROSS>
 static void forward(cudaStream_t s, const tn_cuda_depthwise *d, tn_cuda_view x, const float *w, T *y) {
-    int columns = (d->C + TILE_CHANNELS - 1) / TILE_CHANNELS, wide = ACROSS * STRIP,
-        across = (d->Q + wide - 1) / wide, down = (d->P + DOWN - 1) / DOWN;
+    int columns = (d->C + TILE_CHANNELS - 1) / TILE_CHANNELS, wide = ACROSS * STRIP, across = (d->Q + wide - 1) / wide,
+        down = (d->P + DOWN - 1) / DOWN;
     dim3 blocks((unsigned)(d->B * down * across * columns));
     TN_LAUNCH((depthwise_forward_kernel<T, R, STRIDE, ACROSS>), blocks, dim3(PAIRS * DOWN * ACROSS), s, *d, across,
               down, x, w, y);
@@ -294,7 +295,8 @@ static void forward(cudaStream_t s, const tn_cuda_depthwise *d, tn_cuda_view x, 
 void tn_cuda_depthwise_forward(cudaStream_t s, bool bf16, const tn_cuda_depthwise *d, tn_cuda_view x, const float *w,
                                void *y) {
     /* with stride 2 the input of two strips does not fit */
-    BY_SHAPE(if (STRIDE == 1 && d->Q > STRIP) forward<T, R, STRIDE, STRIDE == 1 ? TN_TRIAL_ACROSS : 1>(s, d, x, w, REAL(T, y));
+    BY_SHAPE(if (STRIDE == 1 && d->Q > STRIP) forward < T, R, STRIDE,
+             STRIDE == 1 ? TN_TRIAL_ACROSS : 1 > (s, d, x, w, REAL(T, y));
              else forward<T, R, STRIDE, 1>(s, d, x, w, REAL(T, y)));
 }
 void tn_cuda_depthwise_data(cudaStream_t s, bool bf16, const tn_cuda_depthwise *d, tn_cuda_view x, const void *dy,

@@ -48,12 +48,8 @@ __device__ inline uint32_t narrow(float low, float high) {
 }
 /* The same as they are in memory: several rows that are loaded before the first is used take half the registers in bf16. */
 template <class T> struct packed;
-template <> struct packed<float> {
-    float4 low, high;
-};
-template <> struct packed<bf16> {
-    uint4 all;
-};
+template <> struct packed<float> { float4 low, high; };
+template <> struct packed<bf16> { uint4 all; };
 __device__ inline packed<float> fetch(const float *p) {
     return {*reinterpret_cast<const float4 *>(p), *reinterpret_cast<const float4 *>(p + 4)};
 }
@@ -94,12 +90,8 @@ __device__ inline void load4(const bf16 *p, float v[4]) {
     v[0] = wide(w.x << 16), v[1] = wide(w.x & 0xffff0000U), v[2] = wide(w.y << 16), v[3] = wide(w.y & 0xffff0000U);
 }
 template <class T> struct packed2;
-template <> struct packed2<float> {
-    float2 both;
-};
-template <> struct packed2<bf16> {
-    uint32_t both;
-};
+template <> struct packed2<float> { float2 both; };
+template <> struct packed2<bf16> { uint32_t both; };
 __device__ inline packed2<float> fetch2(const float *p) {
     return {*reinterpret_cast<const float2 *>(p)};
 }
@@ -153,8 +145,17 @@ template <class T> __device__ inline float sigmoid(float x) {
     return 1.0F / (1.0F + expf(-x));
 #endif
 }
+/* The compiler makes no copies of what follows for each value of x. */
+__device__ inline int opaque(int x) {
+#ifdef __CUDA_ARCH__
+    asm volatile("" : "+r"(x));
+#endif
+    return x;
+}
+
 /* N values at a time: one branch for all of them. */
 template <class T, int N> __device__ inline void act_all(int act, float x[N]) {
+    act = opaque(act);
     if (act == SWISH)
         for (int i = 0; i < N; i++) x[i] *= sigmoid<T>(x[i]);
     else if (act == RELU6)
@@ -166,6 +167,7 @@ template <class T, int N> __device__ inline void act_all(int act, float x[N]) {
 }
 /* d *= the activation's slope at x */
 template <class T, int N> __device__ inline void slope_all(int act, const float x[N], float d[N]) {
+    act = opaque(act);
     if (act == SWISH)
         for (int i = 0; i < N; i++) {
             float s = sigmoid<T>(x[i]);

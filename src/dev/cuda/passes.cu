@@ -43,8 +43,7 @@ template <class T> __global__ void pixels_kernel(int64_t n, const unsigned char 
 
 /* A thread: 8 channels of READ_ROWS rows that are `step` rows apart, so that it loads their coefficients once. */
 enum { READ_ROWS = 4 };
-template <class T>
-__global__ void read_kernel(int64_t M, uint32_t step, int64_t HW, int C, tn_cuda_view x, T *y) {
+template <class T> __global__ void read_kernel(int64_t M, uint32_t step, int64_t HW, int C, tn_cuda_view x, T *y) {
     uint32_t t = this_thread(), G = (uint32_t)(C / V), first = t / G;
     int c = (int)(t % G) * V;
     if (first >= step) return;

@@ -41,8 +41,7 @@ template <class T> __global__ void moments_kernel(int64_t M, int64_t rows, int C
 
 /* Sums of differences from the first piece's pivot, in double: no division per piece. */
 __global__ void __launch_bounds__(32 * MERGE_LANES)
-    moments_merge_kernel(int64_t M, int64_t rows, int pieces, int C, const float *partial, float *mean,
-                                     float *var) {
+    moments_merge_kernel(int64_t M, int64_t rows, int pieces, int C, const float *partial, float *mean, float *var) {
     int c = (int)(blockIdx.x * 32 + threadIdx.x);
     double pivot = c < C ? (double)partial[c] : 0, sum = 0, squares = 0;
     for (int i = (int)threadIdx.y; c < C && i < pieces; i += PIECES_AT_ONCE * MERGE_LANES) {
