@@ -62,6 +62,8 @@ static double reduce_mib(const tn_cfg *cfg, int64_t rows) {
 tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {
     double cell_mib = 0, rows_mib = (double)rows * ROW_BYTES / 0x1p20,
            posteriors_mib = (double)rows * POSTERIOR_BYTES * tn_prow_width(cfg->data.n_classes) / 0x1p20;
+    if (cfg->self.dropped == TN_DROPPED_SOFT || cfg->self.dropped == TN_DROPPED_SOFT_ALL)
+        posteriors_mib *= 1.5; /* a third float: soft targets of at most all rows */
     int ranks = cfg->slurm.ranks_per_node;
     TN_TRY(tn_is_search(cfg) ? add_trials(cfg, &cell_mib) : add_cell(cfg, &cell_mib));
     *out = (tn_memory){.preprocess_mib = on_a_node(ranks, PREPROCESS_MIB + rows_mib),

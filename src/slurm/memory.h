@@ -11,7 +11,8 @@
  *             512 MiB for its decoding process, enough for
  *             images of 48 million pixels (a larger one may run out of memory, and the job is requeued with more); in filter,
  *             rank, reduce and report: 128 MiB, and what reduce needs for K classes (reduce.h). To each rank 512 bytes per row of
- *             the table are added, and 8 W in train and filter, which hold two posteriors of each row (W values, score/prow.h).
+ *             the table are added, and 8 W in train and filter, which hold two posteriors of each row (W values, score/prow.h); 12 W with
+ *             soft targets (data/soft.h).
  *             With more than TN_WHOLE_CLASSES classes reduce lists rows: 96 bytes for each and each score.
  * Source    peaks measured in docs/performance.md
  */
