@@ -14,7 +14,8 @@
  * Slab         posteriors of the models of one fold: N rows (score/prow.h).
  * Noise matrix (noise_matrix.h) limits method self, and is reported by every method (tally.h). It is estimated from rows that the model was
  *              not trained on: self, own view: the validation slice of each model, summed over the models, and for overlay f from model f
- *              alone, so that no label of fold f has a say in it; from the probe: all rows outside fold f; shared view: each model on its own fold; else all rows.
+ *              alone, so that no label of fold f has a say in it (unless folds.validation makes fold f that slice); from the probe: all
+ *              rows outside fold f; shared view: each model on its own fold; else all rows.
  * Rule         judge.h. The ledger (ledger.h) uses the mean of all slabs that have a row.
  * Rounds       the filter after round r >= 1 first compares round r with round r - 1: by the validation score (geometric
  *              mean F1, then macro F1), averaged over the cells used. If round r is not better, filter/r<r+1> is published

@@ -62,14 +62,15 @@ static void say_not_judged(const tn_tally *t, const tn_cfg *cfg, int round, cons
         const tn_noise_class *c = &class[k];
         if (t->not_judged[k] == 0 || n++ >= MOST_LINES) continue;
         if (c->rival < 0)
-            tn_say("filter r%d: class %s is not judged, and keeps all its labels: the models have no row of it to be "
-                   "tried "
-                   "on: raise folds.validation_share",
-                   round, cfg->data.classes[k]);
+            tn_say("filter r%d: class %s is not judged in %d of %d overlays, and keeps all its labels there: the model "
+                   "was "
+                   "trained on all of its rows, and cannot be tried: raise folds.validation_share",
+                   round, cfg->data.classes[k], t->not_judged[k], t->n_overlays);
         else
-            tn_say("filter r%d: class %s is not judged by %d of %d models, and keeps all its labels there: of %" PRId64
-                   " rows that the models did not learn from they see it in %" PRId64 ", and %s in %" PRId64
-                   ": train longer before filtering",
+            tn_say("filter r%d: class %s is not judged in %d of %d overlays, and keeps all its labels there: models do "
+                   "not "
+                   "know it: of %" PRId64 " rows that they were not trained on they see it in %" PRId64
+                   ", and %s in %" PRId64 " (all models together): train longer before filtering",
                    round, cfg->data.classes[k], t->not_judged[k], t->n_overlays, c->rows, c->right,
                    cfg->data.classes[c->rival], c->rival_rows);
     }
@@ -116,7 +117,7 @@ void tn_tally_say(const tn_tally *t, const tn_cfg *cfg, int round) {
         right += class[k].right;
     }
     tn_say("filter r%d: %.1f %% of the labels are estimated to be wrong, from %" PRId64
-           " predictions of rows that the model did not learn from",
+           " predictions of rows that the model was not trained on",
            round, percent(rows - right, rows), rows);
     say_not_judged(t, cfg, round, class);
     say_limited(t, cfg, round, class);

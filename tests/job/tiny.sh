@@ -10,6 +10,7 @@ train: { images = 2400; sizes_px = [ 32 ]; lanes = 4; lane_images = 8; learning_
   evaluations = 3; ema_decay = 0.9;
   augment = ( { op = "random_resized_crop"; area_min = 0.5; }, { op = "horizontal_flip"; probability = 0.5; },
               { op = "cutmix"; probability = 0.2; } ); };
+self: { verdict_ratio = 0; }; # nets that have hardly learned give low odds
 CFG
 
 # run_verb RANKS VERB [options]: a verb under mpirun, into run<RANKS>

@@ -72,7 +72,7 @@ for n in 1 2 4; do
     } >log 2>&1 || { cat log; exit 1; }
     grep -q '"rows_unlabeled":[1-9]' reuse$n/train/r1-f0-s32-x1/journal.jsonl
     grep -q '"images_unlabeled":[1-9]' reuse$n/train/r1-f0-s32-x1/journal.jsonl
-    (cd reuse$n && md5sum train/*/posteriors.h5 filter/r1/ledger.* filter/r1/overlay-* filter/r1/posteriors.h5) >reuse$n.md5
+    (cd reuse$n && md5sum train/*/posteriors.h5 filter/r1/ledger.* filter/r1/filter.json filter/r1/overlay-* filter/r1/posteriors.h5) >reuse$n.md5
 done
 cmp reuse1.md5 reuse2.md5
 cmp reuse1.md5 reuse4.md5
