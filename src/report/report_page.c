@@ -1,6 +1,7 @@
 /* report_page.c - markdown, curves and pictures as one page. */
 #include "report/report_page.h"
 
+#include "report/report_choice.h"
 #include "data/shard.h"
 #include "filter/ledger.h"
 #include "store/csv.h"
@@ -259,9 +260,10 @@ static tn_status put_pictures(const tn_cfg *cfg, FILE *f) {
     return st;
 }
 
-tn_status tn_report_page(const tn_cfg *cfg, const char *markdown, FILE *out) {
+tn_status tn_report_page(const tn_cfg *cfg, struct json_t *metrics, const char *markdown, FILE *out) {
     fputs(HEAD, out);
     put_markdown(out, markdown);
+    tn_report_reliability(metrics, out);
     TN_TRY(put_curves(cfg, out));
     TN_TRY(put_pictures(cfg, out));
     fputs("</html>\n", out);
