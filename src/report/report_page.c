@@ -1,9 +1,9 @@
 /* report_page.c - markdown, curves and pictures as one page. */
 #include "report/report_page.h"
 
-#include "report/report_choice.h"
 #include "data/shard.h"
 #include "filter/ledger.h"
+#include "report/report_choice.h"
 #include "store/csv.h"
 #include "store/jpeg.h"
 #include "train/journal.h"

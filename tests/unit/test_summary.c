@@ -133,11 +133,12 @@ static void reliability(void **unused) {
     (void)unused;
     char *text = NULL;
     size_t n = 0;
-    json_t *m = json_loads("{\"submitted\": {\"temperature\": 1.5, \"out_of_fold_calibration\": {\"n\": 4, \"before\": "
-                           "{\"expected_calibration_error\": 0.1, \"negative_log_likelihood\": 0.5, \"bins\": [[3, 0.8, "
-                           "0.667], [0, null, null]]}, \"after\": {\"expected_calibration_error\": 0.025, "
-                           "\"negative_log_likelihood\": 0.4, \"bins\": [[3, 0.7, 0.667]]}}, \"test_calibration\": null}}",
-                           0, NULL);
+    json_t *m =
+        json_loads("{\"submitted\": {\"temperature\": 1.5, \"out_of_fold_calibration\": {\"n\": 4, \"before\": "
+                   "{\"expected_calibration_error\": 0.1, \"negative_log_likelihood\": 0.5, \"bins\": [[3, 0.8, "
+                   "0.667], [0, null, null]]}, \"after\": {\"expected_calibration_error\": 0.025, "
+                   "\"negative_log_likelihood\": 0.4, \"bins\": [[3, 0.7, 0.667]]}}, \"test_calibration\": null}}",
+                   0, NULL);
     assert_non_null(m);
     FILE *f = open_memstream(&text, &n);
     tn_report_calibration(m, f);
@@ -179,6 +180,7 @@ static void members_of_rounds(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gains), cmocka_unit_test(the_top),
-                                       cmocka_unit_test(on_a_terminal), cmocka_unit_test(members_of_rounds), cmocka_unit_test(reliability)};
+                                       cmocka_unit_test(on_a_terminal), cmocka_unit_test(members_of_rounds),
+                                       cmocka_unit_test(reliability)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
