@@ -179,12 +179,13 @@ static char *put_ledger(tn_outputs *o, const tn_rows *rows, int64_t i, const flo
     static const char END[] = ",keep\n";
     const tn_table *t = o->r->table;
     int label = rows->label[i];
+    (void)decided; /* suggested is the most probable class, as the margin is */
     if (rows->fold[i] < 0 || !p) return to;
     to = tn_csv_field(to, rows->text + rows->path_at[i]);
     *to++ = ',';
     to = tn_csv_field(to, t->class_name[label]);
     *to++ = ',';
-    to = tn_csv_field(to, t->class_name[decided]);
+    to = tn_csv_field(to, t->class_name[tn_prow_argmax(t->n_classes, p)]);
     *to++ = ',';
     to = tn_csv_difference(to, tn_prow_other(t->n_classes, p, label) - tn_prow_at(t->n_classes, p, label));
     memcpy(to, END, sizeof END - 1);

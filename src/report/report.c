@@ -310,12 +310,12 @@ static tn_status publish_report(const tn_cfg *cfg, const char *name, const char 
     return tn_file_publish(path, text, n);
 }
 
-static tn_status publish_page(const tn_cfg *cfg, const char *text) {
+static tn_status publish_page(const tn_cfg *cfg, json_t *metrics, const char *text) {
     char *page = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&page, &n);
     if (!f) return tn_fail_memory(1 << 20, "the report");
-    tn_status st = tn_report_page(cfg, text, f);
+    tn_status st = tn_report_page(cfg, metrics, text, f);
     fclose(f);
     if (st == TN_OK) st = publish_report(cfg, "report.html", page, n);
     free(page);
@@ -332,14 +332,14 @@ static tn_status put_together(const report *r, const char *sections, char **out,
     return fclose(f) == 0 ? TN_OK : tn_fail_memory(*n_out, "the report");
 }
 
-static tn_status publish_all(const tn_cfg *cfg, const char *text, const char *csv, size_t n_csv,
+static tn_status publish_all(const tn_cfg *cfg, json_t *metrics, const char *text, const char *csv, size_t n_csv,
                              const char *reduce_digest) {
     char digest[TN_HEX_BYTES], folder[TN_PATH_BYTES], inputs[64];
     TN_TRY(tn_path(folder, "%s/report", cfg->run_dir));
     TN_TRY(tn_folder_make(folder));
     TN_TRY(publish_report(cfg, "report.md", text, strlen(text)));
     TN_TRY(publish_report(cfg, "scores.csv", csv, n_csv));
-    TN_TRY(publish_page(cfg, text));
+    TN_TRY(publish_page(cfg, metrics, text));
     tn_hash_once(text, strlen(text), digest);
     snprintf(inputs, sizeof inputs, "reduce %s\n", reduce_digest);
     tn_done done = {.stage = "report", .settings = "", .inputs = inputs};
@@ -357,7 +357,7 @@ static tn_status write_report(const tn_cfg *cfg, json_t *metrics, const char *re
     if (r.text) fclose(r.text);
     if (r.csv) fclose(r.csv);
     if (st == TN_OK) st = put_together(&r, sections, &text, &n_text);
-    if (st == TN_OK) st = publish_all(cfg, text, csv, n_csv, reduce_digest);
+    if (st == TN_OK) st = publish_all(cfg, metrics, text, csv, n_csv, reduce_digest);
     if (st == TN_OK && copy) tn_print(copy, "%s", text);
     free(sections);
     free(text);

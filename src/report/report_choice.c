@@ -2,6 +2,7 @@
 #include "report/report_choice.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 static double number(json_t *j, const char *key) {
@@ -160,4 +161,55 @@ void tn_report_calibration(json_t *metrics, FILE *out) {
           out);
     reliability(out, own);
     fputc('\n', out);
+}
+
+/* --- the picture -------------------------------------------------------------------------------------------------- */
+
+enum { SIDE = 260, GAP = 110, TOP = 30, LEFT = 50 };
+
+/* One line of accuracies; a circle's area grows with the bin's share of the rows. */
+static void put_bins(json_t *calibration, const char *when, const char *colour, int left, FILE *out) {
+    size_t i;
+    json_t *bin, *bins = json_object_get(json_object_get(calibration, when), "bins");
+    double n = number(calibration, "n");
+    json_array_foreach(bins, i, bin) {
+        double rows = json_number_value(json_array_get(bin, 0)), p = json_number_value(json_array_get(bin, 1)),
+               right = json_number_value(json_array_get(bin, 2));
+        if (rows > 0)
+            fprintf(
+                out,
+                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\" fill=\"%s\" fill-opacity=\"0.6\"><title>%s: %.0f rows, p "
+                "%.3f, accuracy %.3f</title></circle>\n",
+                left + SIDE * p, TOP + SIDE * (1 - right), 3 + 14 * sqrt(rows / n), colour, when, rows, p, right);
+    }
+}
+
+static void put_diagram(json_t *calibration, const char *what, int left, FILE *out) {
+    if (!json_is_object(calibration)) return;
+    fprintf(
+        out,
+        "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"none\" stroke=\"#ddd\"/><path d=\"M%d %dL%d %d\" "
+        "stroke=\"#999\"/><text x=\"%d\" y=\"%d\">%s: accuracy over the largest probability</text>\n",
+        left, TOP, SIDE, SIDE, left, TOP + SIDE, left + SIDE, TOP, left, TOP - 8, what);
+    for (int i = 0; i <= 5; i++)
+        fprintf(out,
+                "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">%.1f</text><text x=\"%d\" y=\"%d\" "
+                "text-anchor=\"end\">%.1f</text>\n",
+                left + SIDE * i / 5, TOP + SIDE + 16, i / 5.0, left - 6, TOP + SIDE - SIDE * i / 5 + 4, i / 5.0);
+    put_bins(calibration, "before", "#999999", left, out);
+    put_bins(calibration, "after", "#1f77b4", left, out);
+}
+
+void tn_report_reliability(json_t *metrics, FILE *out) {
+    json_t *s = json_object_get(metrics, "submitted"), *own = json_object_get(s, "out_of_fold_calibration");
+    if (!json_is_object(own)) return;
+    fprintf(
+        out,
+        "<h2>Reliability</h2>\n<p>Grey before, blue after the temperature; a circle is a bin, its area grows with the "
+        "rows. On the line, probabilities are as often right as they say.</p>\n<svg viewBox=\"0 0 760 %d\" "
+        "font-size=\"11\">\n",
+        TOP + SIDE + 30);
+    put_diagram(own, "out-of-fold", LEFT, out);
+    put_diagram(json_object_get(s, "test_calibration"), "test split", LEFT + SIDE + GAP, out);
+    fputs("</svg>\n", out);
 }

@@ -14,4 +14,7 @@ void tn_report_decision(struct json_t *metrics, FILE *out);
 /* The section on calibration, if there are scored rows. */
 void tn_report_calibration(struct json_t *metrics, FILE *out);
 
+/* A picture of it, as HTML: accuracy over the largest probability, by bin, out-of-fold and on the test split, before and after. */
+void tn_report_reliability(struct json_t *metrics, FILE *out);
+
 #endif

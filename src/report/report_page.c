@@ -3,6 +3,7 @@
 
 #include "data/shard.h"
 #include "filter/ledger.h"
+#include "report/report_choice.h"
 #include "store/csv.h"
 #include "store/jpeg.h"
 #include "train/journal.h"
@@ -270,9 +271,10 @@ static tn_status put_pictures(const tn_cfg *cfg, FILE *f) {
     return st;
 }
 
-tn_status tn_report_page(const tn_cfg *cfg, const char *markdown, FILE *out) {
+tn_status tn_report_page(const tn_cfg *cfg, struct json_t *metrics, const char *markdown, FILE *out) {
     fputs(HEAD, out);
     put_markdown(out, markdown);
+    tn_report_reliability(metrics, out);
     TN_TRY(put_curves(cfg, out));
     TN_TRY(put_pictures(cfg, out));
     fputs("</html>\n", out);

@@ -11,8 +11,10 @@
 
 #include <stdio.h>
 
+struct json_t; /* of the library jansson: metrics.json */
+
 /* markdown: the text of report.md; only headings, paragraphs, tables and bold are supported. out is not closed. Errors TN_EIO,
  * TN_EFORMAT, TN_ENOMEM. */
-tn_status tn_report_page(const tn_cfg *cfg, const char *markdown, FILE *out);
+tn_status tn_report_page(const tn_cfg *cfg, struct json_t *metrics, const char *markdown, FILE *out);
 
 #endif

@@ -25,7 +25,7 @@ for how in "reduce.method=mean" "reduce.method=gmean" "reduce.method=greedy" \
     cmp bytes1 bytes4
     cat bytes1 >>all
 done
-test "$(cut -d' ' -f1 all | sort -u | wc -l)" -ge 15 # other methods, other bytes (but for the ledger of plain means)
+test "$(cut -d' ' -f1 all | sort -u | wc -l)" -ge 13 # other methods, other bytes (but for ledgers, and selected members that do not pay)
 # submission in the table's order, and its labels are those of its probabilities
 test "$(tail -n +2 run/submission.csv | cut -d, -f1 | sort -c && tail -n +2 run/submission.csv | wc -l)" -gt 5000
 

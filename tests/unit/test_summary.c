@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "report/report.h"
+#include "report/report_choice.h"
 #include "report/summary.h"
 #include "store/done.h"
 
@@ -127,6 +128,33 @@ static void assert_used(const tn_cfg *cfg, const char *used, const char *members
     free(text);
 }
 
+/* Calibration is a table and a picture: a bin of 3 of 4 rows, p 0.8 and accuracy 2/3, after p 0.7. */
+static void reliability(void **unused) {
+    (void)unused;
+    char *text = NULL;
+    size_t n = 0;
+    json_t *m =
+        json_loads("{\"submitted\": {\"temperature\": 1.5, \"out_of_fold_calibration\": {\"n\": 4, \"before\": "
+                   "{\"expected_calibration_error\": 0.1, \"negative_log_likelihood\": 0.5, \"bins\": [[3, 0.8, "
+                   "0.667], [0, null, null]]}, \"after\": {\"expected_calibration_error\": 0.025, "
+                   "\"negative_log_likelihood\": 0.4, \"bins\": [[3, 0.7, 0.667]]}}, \"test_calibration\": null}}",
+                   0, NULL);
+    assert_non_null(m);
+    FILE *f = open_memstream(&text, &n);
+    tn_report_calibration(m, f);
+    fclose(f);
+    has(text, "T = 1.500: ");
+    f = open_memstream(&text, &n);
+    tn_report_calibration(m, f);
+    fclose(f);
+    has(text, "| out-of-fold | 4 | 0.1000 | 0.0250 | 0.5000 | 0.4000 |\n\nOut-of-fold, after:");
+    f = open_memstream(&text, &n);
+    tn_report_reliability(m, f);
+    fclose(f);
+    has(text, "<title>before: 3 rows, p 0.800, accuracy 0.667</title></circle>\n<circle");
+    json_decref(m);
+}
+
 static void members_of_rounds(void **unused) {
     (void)unused;
     tn_cfg *cfg = NULL;
@@ -152,6 +180,7 @@ static void members_of_rounds(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(gains), cmocka_unit_test(the_top),
-                                       cmocka_unit_test(on_a_terminal), cmocka_unit_test(members_of_rounds)};
+                                       cmocka_unit_test(on_a_terminal), cmocka_unit_test(members_of_rounds),
+                                       cmocka_unit_test(reliability)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
