@@ -25,8 +25,8 @@
  * Cost     N x K x F additions on rank 0; the other ranks wait.
  * Memory   on rank 0: 8 W + F + 21 bytes per row (W = K up to TN_WHOLE_CLASSES classes, else 34), and 50 more while the ledger is written, for any number of sizes and seeds; with soft
  *          targets (data/soft.h) up to 4 K + 8 more while an overlay is written;
- *          floors and rankings need all rows of a class at once. Measured with 5 classes, 10 folds, 2 x 10^6 rows
- *          (tests/bench/bench_filter): 124 bytes per row, 1.2 GB for 10^7 rows. Also the index, on every rank: 90 bytes per
+ *          floors and rankings need all rows of a class at once. Measured with 5 classes, 10 folds, 10^6 rows
+ *          (tests/bench/bench_filter): 126 bytes per row, 1.3 GB for 10^7 rows. Also the index, on every rank: 90 bytes per
  *          row with paths of 15 letters. More ranks do not reduce this.
  */
 #ifndef TN_FILTER_FILTER_H
