@@ -126,6 +126,19 @@ static tn_status check_levels(const tn_cfg *cfg, const tn_meta *meta) {
 
 /* --- cost --------------------------------------------------------------------------------------------------------- */
 
+/* What the teacher costs; and where early-learning regularisation may make all predictions the same (consistency.h, "Collapse"). */
+static void print_teacher(const tn_cfg *cfg, int64_t cells) {
+    double weight = cfg->self.consistency_weight;
+    int most = cfg->data.n_classes - 1;
+    if (weight <= 0) return;
+    printf("# teacher %" PRId64 " more images, forward pass only = %" PRId64 " cells x train.images\n",
+           cells * cfg->train.images, cells);
+    if (cfg->self.consistency == TN_CONSISTENCY_ELR && weight >= most && cfg->self.rampup_images == 0)
+        printf("# self.consistency_weight = %g with \"elr\" may pull all predictions to one class of %d: give less "
+               "than %d, or set self.rampup_images\n",
+               weight, most + 1, most);
+}
+
 /* Print how many images the run trains on and evaluates. rows_out: rows of the table; 0 if it does not exist. */
 static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
     tn_meta *meta = NULL;
@@ -151,9 +164,7 @@ static tn_status print_cost(const tn_cfg *cfg, int64_t *rows_out) {
            " rows + the last round x about %" PRId64 ", the validation slice)\n",
            cells / (cfg->self.max_rounds + 1) * cfg->train.evaluations * (cfg->self.max_rounds * labelled + last),
            cells / (cfg->self.max_rounds + 1), cfg->train.evaluations, cfg->self.max_rounds, labelled, last);
-    if (cfg->self.consistency_weight > 0)
-        printf("# teacher %" PRId64 " more images, forward pass only = %" PRId64 " cells x train.images\n",
-               cells * cfg->train.images, cells);
+    print_teacher(cfg, cells);
     tn_status st = tn_fold_foresee(cfg, meta);
     if (st == TN_OK) st = exposure(cfg, meta);
     if (st == TN_OK) st = check_levels(cfg, meta);

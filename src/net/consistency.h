@@ -12,6 +12,9 @@
  *           fall for ever by ever larger logits. The published code clamps p to [1e-4, 1 - 1e-4] and so cuts the gradient off at
  *           once; with e of the same size d is at least log 1e-4 = -9.2 and the gradient goes to 0 smoothly. Each of its
  *           components lies between -1 and 1 for any p and q. d is negative, and so may be the whole loss.
+ * Collapse  elr pays for agreement, also on one class for all rows. Where all rows have nearly even predictions and p = q, it pushes a
+ *           common shift of the logits on with weight / (K - 1) times the force by which cross entropy takes it back (both linear in p -
+ *           1/K). So a net that starts at random runs into one class if weight >= K - 1, unless the weight is ramped up.
  * Source    elr: Liu et al. 2020, "Early-learning regularization" (arXiv 2007.00151), the loss L_ELR, with the averaged weights'
  *           probabilities in place of an average of a row's predictions.
  *           mse, kl: Tarvainen & Valpola 2017, "Mean teachers", and its published code (losses.py: softmax_mse_loss divides by

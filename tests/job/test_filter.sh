@@ -98,4 +98,7 @@ refused 3 "none.h5: cannot be read" filter tiny.cfg --run out $rounds --posterio
 rm -r confident/filter
 refused 4 "attribute \`classes\` names 0 classes, data.classes has 3" filter tiny.cfg --run confident --posteriors out/ensemble.h5
 test ! -e confident/filter/r1
+elr="check tiny.cfg --set self.consistency=elr --set self.consistency_weight"
+"$tenfold" $elr=2 | grep -q '^# self.consistency_weight = 2 with "elr" may pull all predictions to one class of 3: give less than 2, or set'
+if "$tenfold" $elr=1.9 | grep "may pull" || "$tenfold" $elr=2 --set self.rampup_images=240 | grep "may pull"; then exit 1; fi
 "$tenfold" check tiny.cfg --set self.consistency_weight=1 | grep -q "^# teacher 1440 more images, forward pass only = 6 cells"
