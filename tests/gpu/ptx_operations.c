@@ -15,6 +15,7 @@
 #define A(T) (slot[i->from[0]].T)
 #define B(T) (slot[i->from[1]].T)
 #define C(T) (slot[i->from[2]].T)
+#define D(T) (slot[i->from[3]].T)
 
 /* --- helpers ------------------------------------------------------------------------------------------------------ */
 
@@ -24,6 +25,11 @@ static uint64_t left(uint64_t x, uint32_t by, uint32_t width) {
 }
 static uint64_t right(uint64_t x, uint32_t by, uint32_t width) {
     return by < width ? x >> by : 0;
+}
+/* b with the lowest n bits of a in place of its own, from `at` on. */
+static uint32_t inserted(uint32_t a, uint32_t b, uint32_t at, uint32_t n) {
+    uint32_t mask = (uint32_t)left(left(1, n < 32 ? n : 32, 64) - 1, at, 64);
+    return (b & ~mask) | ((uint32_t)left(a, at, 64) & mask);
 }
 static int64_t right_signed(int64_t x, uint32_t by, uint32_t width) {
     return x >> (by < width ? by : width - 1);
@@ -183,6 +189,7 @@ typedef double f64_of_c;
     X(shl_b32, u32, left(A(u32), B(u32), 32))                                                                          \
     X(shl_b64, u64, left(A(u64), B(u32), 64))                                                                          \
     X(shr_u16, u16, (uint16_t)right(A(u16), B(u32), 16))                                                               \
+    X(bfi_b32, u32, inserted(A(u32), B(u32), C(u32), D(u32)))                                                          \
     X(shr_u32, u32, right(A(u32), B(u32), 32))                                                                         \
     X(shr_u64, u64, right(A(u64), B(u32), 64))                                                                         \
     X(shr_s32, s32, right_signed(A(s32), B(u32), 32))                                                                  \

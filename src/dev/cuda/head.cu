@@ -21,17 +21,17 @@ template <class T> __global__ void filter_gradient_kernel(int64_t n, int C, int 
  * sums are added in order. A thread: 4 rows of a column. */
 enum { TILE = 16, CHUNK = 32, GROUPS = 8, GROUP_THREADS = TILE * TILE / 4, PITCH = TILE + 4 };
 /* A chunk of the matrix from (row0, k0) on, k its fast index in memory or not; zeros beyond n_rows and K. to[k][row] */
-__device__ inline void fill_chunk(const float *x, int64_t row, int64_t inner, int row0, int n_rows, int k0, int K,
+__device__ inline void fill_chunk(const float *x, uint32_t row, uint32_t inner, int row0, int n_rows, int k0, int K,
                                   int t, float (*to)[PITCH]) {
-#pragma unroll
+#pragma unroll 4
     for (int i = t; i < TILE * CHUNK; i += GROUP_THREADS) {
         int k = inner == 1 ? i % CHUNK : i / TILE, r = inner == 1 ? i / CHUNK : i % TILE;
-        to[k][r] = row0 + r < n_rows && k0 + k < K ? x[(row0 + r) * row + (k0 + k) * inner] : 0;
+        to[k][r] = row0 + r < n_rows && k0 + k < K ? x[(uint32_t)(row0 + r) * row + (uint32_t)(k0 + k) * inner] : 0;
     }
 }
 __global__ void __launch_bounds__(GROUPS *GROUP_THREADS, 2)
-    product_kernel(int M, int N, int K, const float *a, int64_t a_row, int64_t a_column, const float *b, int64_t b_row,
-                   int64_t b_column, const float *bias, float *c) {
+    product_kernel(int M, int N, int K, const float *a, uint32_t a_row, uint32_t a_column, const float *b,
+                   uint32_t b_row, uint32_t b_column, const float *bias, float *c) {
     __shared__ __align__(16) float as[GROUPS][CHUNK][PITCH], bs[GROUPS][CHUNK][PITCH];
     int group = (int)threadIdx.x / GROUP_THREADS, t = (int)threadIdx.x % GROUP_THREADS, x = t % TILE, y = t / TILE;
     int n0 = (int)blockIdx.x * TILE, m0 = (int)blockIdx.y * TILE;
@@ -124,8 +124,9 @@ void tn_cuda_filter_gradient(cudaStream_t s, bool bf16, int K, int C, int R, con
 void tn_cuda_product(cudaStream_t s, int M, int N, int K, const float *a, int64_t a_row, int64_t a_column,
                      const float *b, int64_t b_row, int64_t b_column, const float *bias, float *c) {
     dim3 blocks((unsigned)((N + TILE - 1) / TILE), (unsigned)((M + TILE - 1) / TILE));
-    TN_LAUNCH(product_kernel, blocks, dim3(GROUPS * GROUP_THREADS), s, M, N, K, a, a_row, a_column, b, b_row, b_column,
-              bias, c);
+    if ((int64_t)M * K >> 32 || (int64_t)N * K >> 32) abort(); /* fill_chunk */
+    TN_LAUNCH(product_kernel, blocks, dim3(GROUPS * GROUP_THREADS), s, M, N, K, a, (uint32_t)a_row, (uint32_t)a_column,
+              b, (uint32_t)b_row, (uint32_t)b_column, bias, c);
 }
 void tn_cuda_column_sums(cudaStream_t s, int M, int N, const float *x, float *y) {
     TN_LAUNCH((merge_kernel<float>), merge_grid(N), dim3(32, MERGE_LANES), s, M, N, x, y);

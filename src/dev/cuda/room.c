@@ -25,8 +25,6 @@ static void add_training(const tn_conv_shape *s, size_t real, room *r) {
     } else if (s->K > s->C && s->R == 1) { /* it may read a block's output, whose gradient it adds to */
         r->out = largest(r->out, x);
     }
-    r->partial =
-        largest(r->partial, (size_t)(tn_cuda_pieces(B * s->P * s->Q) * 3 * s->K) * sizeof(float)); /* moments */
 }
 
 /* A dense layer that reads a depthwise one, which has more channels, reads through a view. For the first layer cuDNN pads 3 channels to
@@ -39,7 +37,9 @@ size_t tn_cuda_room(tn_precision precision, int n, const tn_conv_shape *shape, b
         const tn_conv_shape *s = &shape[i];
         size_t pixels = (size_t)s->B * (size_t)s->H * (size_t)s->W;
         size_t n_weights = (size_t)s->K * (size_t)(s->R * s->R) * (size_t)(s->depthwise ? 1 : s->C);
+        int64_t sums = tn_cuda_pieces((int64_t)s->B * s->P * s->Q) * 3 * s->K; /* moments, pools */
         r.weights += n_weights * sizeof(float);
+        r.partial = largest(r.partial, (size_t)sums * sizeof(float));
         if (!s->depthwise) r.out = largest(r.out, n_weights * real);
         if (!s->depthwise && s->C > s->K) r.read = largest(r.read, pixels * (size_t)s->C * real);
         if (s->C == 3) {
