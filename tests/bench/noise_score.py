@@ -3,6 +3,7 @@
 
     noise_score.py flag RUN                  paths that cleanlab's best filter flags (chosen by the truth: in its favour)
     noise_score.py truth RUN                 paths whose label is wrong
+    noise_score.py random RUN                as many paths as SELF's ledger drops, by lot
     noise_score.py table WORK                markdown over WORK/<noise>-x<seed>/<variant>/, variants as tests/bench/noise made them
 
 Rows are those with a fold. Out-of-fold: from the models of the row's own fold. In-sample: mean over the models that trained on
@@ -28,8 +29,12 @@ FILTERS = ("prune_by_noise_rate", "prune_by_class", "both", "confident_learning"
            "low_self_confidence")
 LEDGERS = {"self": "SELF", "confident": "confident learning", "disagreement": "disagreement", "no-ema": "SELF without EMA",
            "no-ensemble": "SELF without prediction ensemble", "reuse": "SELF with reuse"}
-TRAINED = {"cleanlab": "cleanlab's best filter", "truth": "all wrong labels removed"} | LEDGERS
-OWN_ROUND_0 = ("no-ema", "reuse")  # the others share that of `self`
+RECIPES = {"mixup": "Mixup", "strong": "Mixup and RandAugment", "elr": "early-learning regularisation", "gce": "generalised cross entropy",
+           "negative": "negative label smoothing", "probe": "probe", "twice": "unfiltered, twice the models", "soft": "soft targets",
+           "soft_all": "soft targets of all rows", "relabel": "relabelled", "argmax": "verdict by argmax",
+           "ratio15": "verdict at ratio 1.5", "random": "as many removed by lot"}
+TRAINED = {"cleanlab": "cleanlab's best filter", "truth": "all wrong labels removed"} | LEDGERS | RECIPES
+OWN_ROUND_0 = ("no-ema", "reuse", "mixup", "strong", "elr", "gce", "negative")  # the others share that of `self`
 
 
 class Run:
@@ -192,4 +197,10 @@ def truth(folder):
     print("\n".join(np.array(run.path)[run.wrong]))
 
 
-{"table": table, "flag": flag, "truth": truth}[sys.argv[1]](sys.argv[2])
+def by_lot(folder):
+    run = Run(folder)
+    dropped = run.ledger("self")[2]
+    print("\n".join(np.random.default_rng(1).permutation(np.array(run.path))[:dropped.sum()]))
+
+
+{"table": table, "flag": flag, "truth": truth, "random": by_lot}[sys.argv[1]](sys.argv[2])
