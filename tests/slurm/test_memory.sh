@@ -14,9 +14,9 @@ if [ "$rank" = 0 ]; then
     echo "$SLURM_MEM_PER_NODE" >>"starts.$SLURM_JOB_NAME"
 else # a rank that ends at once takes rank 0 with it, before that has written
     for _ in $(seq 200); do
-        [ "$(wc -l <"starts.$SLURM_JOB_NAME")" -le "${SLURM_RESTART_COUNT:-0}" ] || break
+        [ "$(cat "starts.$SLURM_JOB_NAME" 2>/dev/null | wc -l)" -le "${SLURM_RESTART_COUNT:-0}" ] || break
         sleep 0.1
-    done 2>/dev/null
+    done
 fi
 [ "$1" != killed ] || [ "${SLURM_RESTART_COUNT:-0}" != 0 ] || kill -KILL $$
 case $1 in killed) exit 0 ;; hold) ;; *) exit "$1" ;; esac
