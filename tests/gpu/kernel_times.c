@@ -2,7 +2,7 @@
  * kernel_times.c - times each kind of our kernels apart, for each depthwise convolution of a net and what surrounds it: kernel_times NET PX B
  * STEPS. bf16; microseconds, the least of STEPS means of LAUNCHES calls; behind the stroke what the bytes alone would take at GB_PER_S.
  *
- * Small layers stay in L2 here, and may be faster than their bytes. A second and a third table are of variants (variants.h).
+ * Small layers stay in L2 here, and may be faster than their bytes.
  */
 #include "dev/cuda/cuda_priv.h"
 #include "net/net.h"
@@ -16,26 +16,7 @@
 #define GB_PER_S 4259.0 /* measured by copies on an H200 */
 enum { LAUNCHES = 20 };
 
-/* What variants have under other names. */
-#define KINDS(X)                                                                                                       \
-    X(moments) X(read_backward) X(pool) X(scale_backward) X(depthwise_forward) X(depthwise_data) X(depthwise_filter)
-#define DECLARE(name) extern __typeof__(tn_cuda_##name) tn_a_##name, tn_b_##name;
-KINDS(DECLARE)
 typedef struct {
-    const char *title;
-#define MEMBER(name) __typeof__(tn_cuda_##name) *name;
-    KINDS(MEMBER)
-} variant;
-#define OF_CUDA(name) .name = tn_cuda_##name,
-#define OF_A(name)    .name = tn_a_##name,
-#define OF_B(name)    .name = tn_b_##name,
-static const variant VARIANTS[] = {{.title = "as in the program", KINDS(OF_CUDA)},
-                                   {.title = "variant a: twice the pieces, 8 pixels at a time, 1 row", KINDS(OF_A)},
-                                   {.title = "variant b: half the pieces, tiles of one strip, 4 rows", KINDS(OF_B)}};
-enum { N_VARIANTS = sizeof VARIANTS / sizeof *VARIANTS };
-
-typedef struct {
-    const variant *v;
     tn_dev *dev;
     tn_cuda_depthwise d;
     int64_t nx, ny;    /* numbers of its input and output */
@@ -53,36 +34,36 @@ static cudaStream_t stream_of(const layer *l) {
     return tn_cuda_of(l->dev)->stream;
 }
 static int64_t forward(layer *l) {
-    l->v->depthwise_forward(stream_of(l), true, &l->d, view_of(l, l->x, false), l->w, l->y);
+    tn_cuda_depthwise_forward(stream_of(l), true, &l->d, view_of(l, l->x, false), l->w, l->y);
     return l->nx + l->ny;
 }
 static int64_t data(layer *l) {
-    l->v->depthwise_data(stream_of(l), true, &l->d, view_of(l, l->x, false), l->y, l->w, false, l->dx, l->partial,
-                         (double *)(void *)l->sums);
+    tn_cuda_depthwise_data(stream_of(l), true, &l->d, view_of(l, l->x, false), l->y, l->w, false, l->dx, l->partial,
+                           (double *)(void *)l->sums);
     return 2 * l->nx + l->ny;
 }
 static int64_t filter(layer *l) {
-    l->v->depthwise_filter(stream_of(l), true, &l->d, l->x, l->y, l->partial, l->dw);
+    tn_cuda_depthwise_filter(stream_of(l), true, &l->d, l->x, l->y, l->partial, l->dw);
     return l->nx + l->ny;
 }
 static int64_t moments(layer *l) {
     int64_t M = l->ny / l->d.C;
-    l->v->moments(stream_of(l), true, M, l->d.C, l->y, l->partial, l->dw, l->dw + l->d.C);
+    tn_cuda_moments(stream_of(l), true, M, l->d.C, l->y, l->partial, l->dw, l->dw + l->d.C);
     return l->ny;
 }
 static int64_t read_backward(layer *l) {
-    l->v->read_backward(stream_of(l), true, l->d.B, (int64_t)l->d.P * l->d.Q, l->d.C, view_of(l, l->y, true), l->x,
-                        NULL, l->of_images, l->dx, l->partial, (double *)(void *)l->sums);
+    tn_cuda_read_backward(stream_of(l), true, l->d.B, (int64_t)l->d.P * l->d.Q, l->d.C, view_of(l, l->y, true), l->x,
+                          NULL, l->of_images, l->dx, l->partial, (double *)(void *)l->sums);
     return 3 * l->ny;
 }
 static int64_t pool(layer *l) {
-    l->v->pool(stream_of(l), true, l->d.B, (int64_t)l->d.P * l->d.Q, l->d.C, view_of(l, l->y, false), l->partial,
-               l->of_images);
+    tn_cuda_pool(stream_of(l), true, l->d.B, (int64_t)l->d.P * l->d.Q, l->d.C, view_of(l, l->y, false), l->partial,
+                 l->of_images);
     return l->ny;
 }
 static int64_t scale_backward(layer *l) {
-    l->v->scale_backward(stream_of(l), true, l->d.B, (int64_t)l->d.P * l->d.Q, l->d.C, view_of(l, l->y, false), l->x,
-                         l->partial, l->of_images);
+    tn_cuda_scale_backward(stream_of(l), true, l->d.B, (int64_t)l->d.P * l->d.Q, l->d.C, view_of(l, l->y, false), l->x,
+                           l->partial, l->of_images);
     return 2 * l->ny;
 }
 static int64_t read(layer *l) {
@@ -121,20 +102,19 @@ static int64_t column_sums(layer *l) {
 static const struct {
     const char *name;
     int64_t (*work)(layer *);
-    bool is_varied;
-} KIND[] = {{"forward", forward, true},
-            {"data", data, true},
-            {"filter", filter, true},
-            {"moments", moments, true},
-            {"read backward", read_backward, true},
-            {"pool", pool, true},
-            {"scale backward", scale_backward, true},
-            {"read", read, false},
-            {"read gradient", read_grad, false},
-            {"squeeze", squeeze, false},
-            {"excite", excite, false},
-            {"its gradient", squeeze_gradient, false},
-            {"column sums", column_sums, false}};
+} KIND[] = {{"forward", forward},
+            {"data", data},
+            {"filter", filter},
+            {"moments", moments},
+            {"read backward", read_backward},
+            {"pool", pool},
+            {"scale backward", scale_backward},
+            {"read", read},
+            {"read gradient", read_grad},
+            {"squeeze", squeeze},
+            {"excite", excite},
+            {"its gradient", squeeze_gradient},
+            {"column sums", column_sums}};
 enum { N_KINDS = sizeof KIND / sizeof *KIND };
 
 /* --- times -------------------------------------------------------------------------------------------------------- */
@@ -159,14 +139,13 @@ static void time_kind(layer *l, int64_t (*work)(layer *), int steps) {
 static void time_layer(layer *l, int steps) {
     const tn_cuda_depthwise *d = &l->d;
     printf("| %d | %d x %d | %d | %d |", d->C, d->H, d->W, d->R, d->stride);
-    for (int k = 0; k < N_KINDS; k++)
-        if (l->v == VARIANTS || KIND[k].is_varied) time_kind(l, KIND[k].work, steps);
+    for (int k = 0; k < N_KINDS; k++) time_kind(l, KIND[k].work, steps);
     puts("");
 }
 
 static tn_status make(tn_dev *dev, const tn_conv_shape *s, layer *l) {
     int64_t nx = (int64_t)s->B * s->H * s->W * s->C, ny = (int64_t)s->B * s->P * s->Q * s->C, C = s->C, B = s->B;
-    int64_t n_partial = 4096 * 25 * C; /* more pieces than any variant has */
+    int64_t n_partial = 4096 * 25 * C; /* more pieces than there are */
     struct {
         float **at;
         int64_t n;
@@ -190,13 +169,11 @@ static void end(layer *l) {
     for (size_t i = 0; i < sizeof x / sizeof *x; i++) l->dev->op->free(l->dev, x[i]);
 }
 
-static tn_status each_shape(tn_dev *dev, const variant *v, const tn_conv_shape *s, int n, int steps) {
-    printf("\n%s\n\n| channels | input | kernel | stride |", v->title);
-    for (int k = 0; k < N_KINDS; k++)
-        if (v == VARIANTS || KIND[k].is_varied) printf(" %s |", KIND[k].name);
+static tn_status each_shape(tn_dev *dev, const tn_conv_shape *s, int n, int steps) {
+    printf("| channels | input | kernel | stride |");
+    for (int k = 0; k < N_KINDS; k++) printf(" %s |", KIND[k].name);
     printf("\n| ---: | ---: | ---: | ---: |");
-    for (int k = 0; k < N_KINDS; k++)
-        if (v == VARIANTS || KIND[k].is_varied) printf(" ---: |");
+    for (int k = 0; k < N_KINDS; k++) printf(" ---: |");
     puts("");
     for (int i = 0; i < n; i++) {
         bool is_new = s[i].depthwise;
@@ -204,7 +181,6 @@ static tn_status each_shape(tn_dev *dev, const variant *v, const tn_conv_shape *
         if (!is_new) continue;
         layer l;
         tn_status st = make(dev, &s[i], &l);
-        l.v = v;
         if (st == TN_OK) time_layer(&l, steps);
         end(&l);
         if (st != TN_OK) return st;
@@ -223,7 +199,7 @@ static tn_status all(tn_dev *dev, const char *name, int px, int B, int steps) {
     tn_status st = tn_dev_open_plan(TN_DEVICE_CUDA, TN_BF16, &plan);
     if (st == TN_OK) st = tn_exec_cost(plan, net, B, px, true, &n_bytes);
     int n = st == TN_OK ? tn_dev_plan_shapes(plan, &s) : 0;
-    for (int v = 0; st == TN_OK && v < N_VARIANTS; v++) st = each_shape(dev, &VARIANTS[v], s, n, steps);
+    if (st == TN_OK) st = each_shape(dev, s, n, steps);
     tn_dev_close(&plan);
     tn_net_free(&net);
     return st;

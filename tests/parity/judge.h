@@ -8,7 +8,8 @@
  * Error  ||x - y|| / ||y|| over one tensor. ours: tenfold; peer: PyTorch in the same precision; exact: PyTorch in fp64.
  * fp32   Every tensor: ours against peer <= bound, or ours against exact <= 1.25 times peer against exact.
  * bf16   Every family: root mean square over its tensors of ours against exact <= 1.25 times that of peer. A loss is
- *        one number, in which rounding cancels or does not by chance: the losses of all nets are one family
+ *        one number, in which rounding cancels or does not by chance, and the two gradients of a dense layer are
+ *        products of a few numbers p - t: the losses of all nets are one family, and so are these gradients
  *        (docs/decisions/bf16-losses.md).
  */
 #ifndef TN_TESTS_JUDGE_H

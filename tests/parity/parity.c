@@ -24,7 +24,7 @@ typedef struct {
     tn_device_kind device;
     int n_threads;
     bool bf16;
-    judge *losses; /* bf16: of all files together; else NULL */
+    judge *of_all; /* bf16: families that all files share (judge.h); else NULL */
 } settings;
 
 typedef struct {
@@ -220,6 +220,7 @@ static void compare_gradient(const rig *r, judge *j, int i) {
             scale = gamma;
         }
     }
+    if (r->how->bf16 && strcmp(family, "dense") == 0) j = r->how->of_all;
     judge_add(j, family, TRAIN_BOUND, n, ours, peers, exact, scale);
 }
 
@@ -279,7 +280,7 @@ static void one_step(rig *r, judge *j) {
     const float *image = images(r, -1, "image"); /* evaluation made others */
     compare_training_logits(r, j, image);
     float loss = (float)train(r, image, target);
-    compare(r, r->how->bf16 ? r->how->losses : j, "loss", "loss", TRAIN_BOUND, 1, &loss);
+    compare(r, r->how->bf16 ? r->how->of_all : j, "loss", "loss", TRAIN_BOUND, 1, &loss);
     r->dev->op->download(r->dev, r->n_params, r->grads, r->host_params);
     r->dev->op->lerp(r->dev, r->n_state, (float)r->model.net.bn_momentum, r->moments, r->state);
     r->dev->op->download(r->dev, r->n_state, r->state, r->host_state);
@@ -333,7 +334,7 @@ static int ten_steps(rig *r, tn_optim_kind kind, const char *name) {
     printf("- ten steps of %s, loss %.3f to %.3f: at most %.1e from PyTorch's fp32 loss", name, (double)ours[0],
            (double)ours[N_STEPS - 1], error);
     if (r->how->bf16) {
-        for (int i = 0; i < N_STEPS; i++) judge_add(r->how->losses, "loss", 0, 1, &ours[i], &bf16[i], &fp32[i], 0);
+        for (int i = 0; i < N_STEPS; i++) judge_add(r->how->of_all, "loss", 0, 1, &ours[i], &bf16[i], &fp32[i], 0);
         printf(" (PyTorch's bf16: %.1e)\n", furthest(bf16, fp32));
         return 0;
     }
@@ -385,12 +386,13 @@ int main(int argc, char **argv) {
             return usage();
     }
     if (i >= argc) return usage();
-    if (how.bf16) how.losses = judge_new(true);
+    if (how.bf16) how.of_all = judge_new(true);
     for (; i < argc; i++) n_failed += check(argv[i], &how);
     if (how.bf16) {
-        printf("\n## The losses of all nets\n\nEach of one step, and of every step of ten.\n\n");
-        n_failed += judge_print(how.losses, stdout);
-        judge_free(&how.losses);
+        printf("\n## All nets together\n\nThe losses of one step, and of every step of ten; the gradients of the dense "
+               "layers.\n\n");
+        n_failed += judge_print(how.of_all, stdout);
+        judge_free(&how.of_all);
     }
     return n_failed ? 1 : 0;
 }

@@ -1,14 +1,6 @@
 /* depthwise.cu - depthwise convolutions: forward, data gradient, weight gradient. See kernels.h. */
 #include "dev/cuda/kernels.cuh"
 
-/* Other values for a trial: tests/gpu/variants.h */
-#ifndef TN_TRIAL_PIXELS
-#define TN_TRIAL_PIXELS 4
-#endif
-#ifndef TN_TRIAL_ACROSS
-#define TN_TRIAL_ACROSS 2
-#endif
-
 namespace {
 
 __global__ void depthwise_weights_kernel(int C, int taps, const float *from, float *to, bool back) {
@@ -27,13 +19,7 @@ enum { STRIP = TN_CUDA_STRIP };
 
 /* A block: DOWN rows of ACROSS strips of output pixels, of 32 channels. Their input is read and activated once, and kept in shared
  * memory as float32. A thread: a strip. Blocks: channels, tiles across, tiles down, images. */
-enum {
-    TILE_CHANNELS = 32,
-    QUADS = TILE_CHANNELS / 4,
-    PAIRS = TILE_CHANNELS / 2,
-    DOWN = 8,
-    PIXELS_AT_ONCE = TN_TRIAL_PIXELS
-};
+enum { TILE_CHANNELS = 32, QUADS = TILE_CHANNELS / 4, PAIRS = TILE_CHANNELS / 2, DOWN = 8, PIXELS_AT_ONCE = 4 };
 template <class T, int IN_H, int IN_W, int N_THREADS>
 __device__ inline void fill_tile(tn_cuda_depthwise d, tn_cuda_view x, int64_t b, int h0, int l0, int c, float4 *tile) {
     constexpr int PIXELS = IN_H * IN_W, STEP = N_THREADS / QUADS;
@@ -295,8 +281,7 @@ static void forward(cudaStream_t s, const tn_cuda_depthwise *d, tn_cuda_view x, 
 void tn_cuda_depthwise_forward(cudaStream_t s, bool bf16, const tn_cuda_depthwise *d, tn_cuda_view x, const float *w,
                                void *y) {
     /* with stride 2 the input of two strips does not fit */
-    BY_SHAPE(if (STRIDE == 1 && d->Q > STRIP) forward < T, R, STRIDE,
-             STRIDE == 1 ? TN_TRIAL_ACROSS : 1 > (s, d, x, w, REAL(T, y));
+    BY_SHAPE(if (STRIDE == 1 && d->Q > STRIP) forward < T, R, STRIDE, STRIDE == 1 ? 2 : 1 > (s, d, x, w, REAL(T, y));
              else forward<T, R, STRIDE, 1>(s, d, x, w, REAL(T, y)));
 }
 void tn_cuda_depthwise_data(cudaStream_t s, bool bf16, const tn_cuda_depthwise *d, tn_cuda_view x, const void *dy,

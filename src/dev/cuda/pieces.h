@@ -30,11 +30,8 @@ static inline int tn_cuda_pairs(int C) {
     int n = C / 2, columns = (n + TN_CUDA_MOST_PAIRS - 1) / TN_CUDA_MOST_PAIRS;
     return ((n + columns - 1) / columns + 3) / 4 * 4;
 }
-#ifndef TN_TRIAL_BLOCKS /* another number for a trial: tests/gpu/variants.h */
-#define TN_TRIAL_BLOCKS 1056
-#endif
 static inline int tn_cuda_strips_each(int64_t strips, int C) {
-    enum { BLOCKS = TN_TRIAL_BLOCKS };
+    enum { BLOCKS = 1056 };
     int pairs = tn_cuda_pairs(C), places = TN_CUDA_PLACES_PAIRS / pairs, columns = (C / 2 + pairs - 1) / pairs;
     int64_t each = (strips * columns + BLOCKS - 1) / BLOCKS;
     return (int)(each < places ? places : each);

@@ -3,11 +3,8 @@
 
 namespace {
 
-/* Rows that are loaded before the first is used; another number for a trial: tests/gpu/variants.h */
-#ifndef TN_TRIAL_ROWS
-#define TN_TRIAL_ROWS 2
-#endif
-enum { ROWS_AT_ONCE = TN_TRIAL_ROWS, PIECES_AT_ONCE = 4 };
+/* Rows, and pieces, that are loaded before the first is used. */
+enum { ROWS_AT_ONCE = 2, PIECES_AT_ONCE = 4 };
 
 /* partial (pieces, 3, C): the value of the piece's first row, the sum of the differences from it, and of their squares. */
 template <class T> __global__ void moments_kernel(int64_t M, int64_t rows, int C, const T *y, float *partial) {
