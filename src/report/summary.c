@@ -86,8 +86,8 @@ static void put_gained(json_t *metrics, const char *label, const char *end, FILE
 static void put_choice(json_t *metrics, const char *label, const char *end, FILE *out) {
     json_t *choice = json_object_get(metrics, "choice");
     if (json_array_size(json_object_get(choice, "compared")) == 0) return;
-    fprintf(out, "%s%s: %s%s", label, json_string_value(json_object_get(choice, "chosen")),
-            json_string_value(json_object_get(choice, "because")), end);
+    fprintf(out, "%s%s, chosen by out-of-fold scores%s", label, json_string_value(json_object_get(choice, "chosen")),
+            end);
 }
 
 /* What the submission scores on the test split, or else the models in cross-validation. */
