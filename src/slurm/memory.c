@@ -41,7 +41,7 @@ static tn_status add_student(const tn_cfg *cfg, double *mib) {
     tn_cfg_student(its);
     tn_status st = add_cell(its, mib);
     free(its);
-    return st;
+    return st == TN_OK ? TN_OK : tn_fail(st, "the student (distil.net): %s", tn_msg);
 }
 
 /* All trials count: at submission it is not known which of them will be in later rungs. */
