@@ -134,7 +134,7 @@ static tn_status make_student(tn_run *run, distil *d, char **text_out) {
 }
 
 /* The folder was given up when others were begun. */
-static tn_status publish(const distil *d, const char *text) {
+static tn_status publish_student(const distil *d, const char *text) {
     char path[TN_PATH_BYTES], digest[2][TN_HEX_BYTES], both[TN_HEX_BYTES];
     bool valid = false;
     tn_done done = identity_of(d);
@@ -162,7 +162,7 @@ static tn_status make(tn_run *run, distil *d, const tn_index *ix, const tn_shard
     tn_status st = make_student(run, d, &text);
     if (st == TN_OK) st = tn_predict_new(run, d->its, d->folder, ix, shards, &d->student.member[0]);
     if (st == TN_OK) st = tn_reduce_student(run, d->its, &d->student, d->folder);
-    if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? publish(d, text) : TN_OK);
+    if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? publish_student(d, text) : TN_OK);
     free(text);
     return st;
 }
