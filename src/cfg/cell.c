@@ -5,7 +5,10 @@
 #include <math.h>
 
 void tn_cell_name(const tn_cell *cell, char out[TN_CELL_NAME_BYTES]) {
-    snprintf(out, TN_CELL_NAME_BYTES, "r%d-f%d-s%d-x%" PRId64, cell->round, cell->fold, cell->size_px, cell->seed);
+    if (tn_is_student(cell))
+        snprintf(out, TN_CELL_NAME_BYTES, "student-s%d-x%" PRId64, cell->size_px, cell->seed);
+    else
+        snprintf(out, TN_CELL_NAME_BYTES, "r%d-f%d-s%d-x%" PRId64, cell->round, cell->fold, cell->size_px, cell->seed);
 }
 
 tn_status tn_cell_folder(const tn_cfg *cfg, const char *stage, const tn_cell *cell, char out[TN_PATH_BYTES]) {
@@ -14,16 +17,28 @@ tn_status tn_cell_folder(const tn_cfg *cfg, const char *stage, const tn_cell *ce
     return tn_path(out, "%s/%s/%s", cfg->run_dir, stage, name);
 }
 
+bool tn_is_student(const tn_cell *cell) {
+    return cell->round == TN_ROUND_OF_STUDENT;
+}
+
+tn_cell tn_student_cell(const tn_cfg *cfg) {
+    return (tn_cell){.round = TN_ROUND_OF_STUDENT,
+                     .fold = -1,
+                     .size_px = cfg->train.sizes_px[cfg->train.n_sizes - 1], /* sizes_px and seeds ascend */
+                     .seed = cfg->train.seeds[0]};
+}
+
 bool tn_is_filtered(const tn_cfg *cfg, int round) {
-    return round > 0 || cfg->self.probe;
+    return round > 0 || round == TN_ROUND_OF_STUDENT || cfg->self.probe;
 }
 
 const char *tn_filter_verb(int round) {
-    return round > 0 ? "filter" : "probe";
+    return round > 0 ? "filter" : round == TN_ROUND_OF_STUDENT ? "distil" : "probe";
 }
 
 tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]) {
-    return tn_path(out, "%s/filter/r%d", cfg->run_dir, round);
+    return round == TN_ROUND_OF_STUDENT ? tn_path(out, "%s/distil/targets", cfg->run_dir)
+                                        : tn_path(out, "%s/filter/r%d", cfg->run_dir, round);
 }
 
 int tn_predict_px(const tn_cfg *cfg, int size_px) {

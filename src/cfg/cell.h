@@ -14,6 +14,9 @@
  *       DONE
  *   filter/r1/                      filter: overlay-f<F>.h5 per fold, ledger.csv, DONE      (round r+1)
  *   predict/r0-f3-s64-x1/           predict: predictions.h5, DONE
+ *   train/student-s64-x1/           distil: the student, as a cell; it has no posteriors.h5
+ *   distil/                         distil: targets/ (overlay.h5, DONE), ensemble.json (of the student alone), DONE; of the rows that
+ *                                   nobody was trained on: predict/student-s64-x1/, ensemble.h5, submission.csv, metrics.json, reduce/
  *   reduce/                         reduce: ensemble.json (for new images), DONE; and ensemble.h5, submission.csv,
  *                                   metrics.json, ledger.csv in the run folder
  *   report/                         report.md, report.html, scores.csv, DONE
@@ -42,13 +45,18 @@ typedef struct {
 int tn_predict_px(const tn_cfg *cfg, int size_px);
 
 enum { TN_CELL_NAME_BYTES = 64 };
-/* "r0-f3-s64-x1" */
+/* "r0-f3-s64-x1"; "student-s64-x1" */
 void tn_cell_name(const tn_cell *cell, char out[TN_CELL_NAME_BYTES]);
 tn_status tn_cell_folder(const tn_cfg *cfg, const char *stage, const tn_cell *cell, char out[TN_PATH_BYTES]);
+/* The student of the ensemble (distil.student) is a cell of no round and of no fold: it trains on all of them. */
+enum { TN_ROUND_OF_STUDENT = -2 };
+bool tn_is_student(const tn_cell *cell);
+tn_cell tn_student_cell(const tn_cfg *cfg); /* the largest of train.sizes_px, the first of train.seeds */
+
 /* <run>/filter/r<round>, the overlays that cells of this round train with, if there is a filter before it: from round 1 on, and before
- * round 0 with self.probe. */
+ * round 0 with self.probe. Of the student: <run>/distil/targets. */
 bool tn_is_filtered(const tn_cfg *cfg, int round);
-const char *tn_filter_verb(int round); /* "probe" or "filter": what makes that folder, for messages */
+const char *tn_filter_verb(int round); /* "probe", "filter" or "distil": what makes that folder, for messages */
 tn_status tn_filter_folder(const tn_cfg *cfg, int round, char out[TN_PATH_BYTES]);
 
 /* All cells of a round: folds x sizes x seeds, fold slowest. out: caller's array of tn_cell_count(cfg). */

@@ -258,6 +258,14 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         int bootstrap;         /* 1000 resamples for intervals; 0 = none                */
     } reduce;
     struct {
+        bool student;                   /* false */
+        char net[TN_NAME_BYTES];        /* "" = model.net */
+        int64_t images;                 /* 0 = train.images */
+        char pretrained[TN_PATH_BYTES]; /* "" = model.pretrained, if net is "", too */
+        char pretrained_given[TN_PATH_BYTES];
+    } distil;
+    bool is_student; /* these are the settings of the student (student.h); no key of the job file */
+    struct {
         int trials;                                   /* 16; the first is the job file as it stands            */
         tn_sampling sampling;                         /* sobol                                                 */
         int64_t seed;                                 /* 1                                                     */
@@ -310,7 +318,8 @@ typedef enum {
     TN_KEYS_PREDICT = 16,
     TN_KEYS_REDUCE = 32,
     TN_KEYS_SEARCH = 64,
-    TN_KEYS_PROBE = 128
+    TN_KEYS_PROBE = 128,
+    TN_KEYS_DISTIL = 256
 } tn_keys_of;
 
 /* Read a job file. The caller frees *out. run_dir: NULL, or the value of --run.

@@ -246,6 +246,23 @@ bool tn_view_parse(const char *text, tn_view_spec *out) {
     return false;
 }
 
+static void check_distil(const tn_cfg *cfg, tn_problems *p) {
+    int line = line_of(cfg, "distil", "student");
+    if (!cfg->distil.student) return;
+    if (cfg->search.n_space > 0)
+        tn_problem(p, line,
+                   "distil.student: a search has no ensemble to learn from: set it to false, or remove search.space");
+    if (cfg->data.n_classes > TN_WHOLE_CLASSES)
+        tn_problem(p, line,
+                   "distil.student: only for up to %d classes, because it learns from whole rows of probabilities; "
+                   "there are %d: set it to false",
+                   TN_WHOLE_CLASSES, cfg->data.n_classes);
+    if (cfg->distil.images > 0 && cfg->train.warmup_images >= cfg->distil.images)
+        tn_problem(p, line_of(cfg, "distil", "images"),
+                   "distil.images = %lld: give more than train.warmup_images = %lld", (long long)cfg->distil.images,
+                   (long long)cfg->train.warmup_images);
+}
+
 static void check_predict(const tn_cfg *cfg, tn_problems *p) {
     int line = line_of(cfg, "predict", "views"), n_words = 0;
     while (tn_view_words[n_words]) n_words++;
@@ -309,6 +326,7 @@ void tn_cfg_check(tn_cfg *cfg, tn_problems *p) {
     check_frozen(cfg, p);
     check_self(cfg, p);
     check_search(cfg, p);
+    check_distil(cfg, p);
     check_predict(cfg, p);
     check_size_nodes(cfg, p);
     check_slurm(cfg, p);

@@ -223,6 +223,15 @@ const tn_key tn_keys[] = {
     {"reduce", "bootstrap", KEY_INT, AT(reduce.bootstrap), 0, "1000", 0, 100000, 0, NULL, TN_KEYS_REDUCE,
      "resamples (by group) for the 95 % intervals of scores; 0: no intervals"},
 
+    {"distil", "student", KEY_BOOL, AT(distil.student), 0, "false", 0, 0, 0, NULL, 0,
+     "after reduce, train one model on the out-of-fold predictions of the ensemble: it predicts at the cost of one model (docs/training.md)"},
+    {"distil", "net", KEY_TEXT, AT(distil.net), 0, "\"\"", 0, 0, 0, NULL, TN_KEYS_DISTIL,
+     "net of the student, with its own width and depth; empty: as model says"},
+    {"distil", "images", KEY_I64, AT(distil.images), 0, "0", 0, 1e12, 0, NULL, TN_KEYS_DISTIL,
+     "training length of the student in images seen; 0: train.images"},
+    {"distil", "pretrained", KEY_PATH, AT(distil.pretrained), AT(distil.pretrained_given), "\"\"", 0, 0, 0, NULL, TN_KEYS_DISTIL,
+     "weights that the student starts from; empty: model.pretrained, or none if distil.net is set"},
+
     {"search", "trials", KEY_INT, AT(search.trials), 0, "16", 2, 10000, 0, NULL, SEARCH,
      "number of trials in the first rung; the first trial is the job file as it stands"},
     {"search", "sampling", KEY_WORD, AT(search.sampling), 0, "\"sobol\"", 0, 0, 0, SAMPLING, SEARCH,

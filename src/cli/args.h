@@ -35,33 +35,34 @@ typedef struct {
     const char *ema;                     /* NULL = not given                     */
     const char *posteriors;              /* NULL = not given                     */
     const char *data;                    /* NULL = not given                     */
-    bool diff, if_complete;
+    bool diff, if_complete, student;
     bool allow_missing, allow_other_bits, profile, dry_run, slurm, watch, reference, time, json, probe, write, help;
 } tn_args;
 
 typedef enum {
-    TN_OPT_SET = 1 << 0,       /* --set, --run */
-    TN_OPT_CELLS = 1 << 1,     /* --folds, --part, --round, --size, --seed */
-    TN_OPT_ROUND = 1 << 2,     /* --round alone */
-    TN_OPT_RANKS = 1 << 3,     /* --ranks */
-    TN_OPT_GROUPS = 1 << 4,    /* --ranks-per-fold, --allow-other-bits, --profile */
-    TN_OPT_MISSING = 1 << 5,   /* --allow-missing */
-    TN_OPT_CLASSES = 1 << 6,   /* --classes, --size */
-    TN_OPT_REFERENCE = 1 << 7, /* --reference */
-    TN_OPT_WEIGHTS = 1 << 8,   /* --net, --padding, --against */
-    TN_OPT_FILTER = 1 << 9,    /* --posteriors, --diff */
-    TN_OPT_COMPLETE = 1 << 10, /* --if-complete */
-    TN_OPT_DRILL = 1 << 11,    /* --runs, --seed, --node-command */
-    TN_OPT_RUNG = 1 << 12,     /* --rung */
-    TN_OPT_SLOT = 1 << 13,     /* --slot, --part, --folds */
-    TN_OPT_DRY = 1 << 14,      /* --dry-run */
-    TN_OPT_SLURM = 1 << 15,    /* --slurm */
-    TN_OPT_WATCH = 1 << 16,    /* --watch, --every */
-    TN_OPT_DATA = 1 << 17,     /* --data */
-    TN_OPT_JSON = 1 << 18,     /* --json */
-    TN_OPT_DOCTOR = 1 << 19,   /* --probe, --write, --nodes */
-    TN_OPT_TIME = 1 << 20,     /* --time, --nodes */
-    TN_OPT_PILOT = 1 << 21     /* --pilot */
+    TN_OPT_SET = 1 << 0,        /* --set, --run */
+    TN_OPT_CELLS = 1 << 1,      /* --folds, --part, --round, --size, --seed */
+    TN_OPT_ROUND = 1 << 2,      /* --round alone */
+    TN_OPT_RANKS = 1 << 3,      /* --ranks */
+    TN_OPT_GROUPS = 1 << 4,     /* --ranks-per-fold, --allow-other-bits, --profile */
+    TN_OPT_MISSING = 1 << 5,    /* --allow-missing */
+    TN_OPT_CLASSES = 1 << 6,    /* --classes, --size */
+    TN_OPT_REFERENCE = 1 << 7,  /* --reference */
+    TN_OPT_WEIGHTS = 1 << 8,    /* --net, --padding, --against */
+    TN_OPT_FILTER = 1 << 9,     /* --posteriors, --diff */
+    TN_OPT_COMPLETE = 1 << 10,  /* --if-complete */
+    TN_OPT_DRILL = 1 << 11,     /* --runs, --seed, --node-command */
+    TN_OPT_RUNG = 1 << 12,      /* --rung */
+    TN_OPT_SLOT = 1 << 13,      /* --slot, --part, --folds */
+    TN_OPT_DRY = 1 << 14,       /* --dry-run */
+    TN_OPT_SLURM = 1 << 15,     /* --slurm */
+    TN_OPT_WATCH = 1 << 16,     /* --watch, --every */
+    TN_OPT_DATA = 1 << 17,      /* --data, --student */
+    TN_OPT_JSON = 1 << 18,      /* --json */
+    TN_OPT_DOCTOR = 1 << 19,    /* --probe, --write, --nodes */
+    TN_OPT_TIME = 1 << 20,      /* --time, --nodes */
+    TN_OPT_PILOT = 1 << 21,     /* --pilot */
+    TN_OPT_OTHER_BITS = 1 << 22 /* --allow-other-bits alone */
 } tn_options;
 
 typedef struct {
@@ -78,7 +79,7 @@ typedef struct {
 
 extern const tn_verb tn_verb_check, tn_verb_preprocess, tn_verb_train, tn_verb_filter, tn_verb_predict, tn_verb_reduce,
     tn_verb_report, tn_verb_run, tn_verb_submit, tn_verb_trial, tn_verb_rank, tn_verb_status, tn_verb_pilot,
-    tn_verb_weights, tn_verb_drill, tn_verb_show, tn_verb_doctor, tn_verb_explore, tn_verb_probe;
+    tn_verb_weights, tn_verb_drill, tn_verb_show, tn_verb_doctor, tn_verb_explore, tn_verb_probe, tn_verb_distil;
 
 /* All verbs, in the order of `tenfold --help`; behind the last is NULL. */
 extern const tn_verb *const tn_verbs[];

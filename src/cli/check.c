@@ -266,6 +266,16 @@ static tn_status print_pretrained(const tn_cfg *cfg) {
     return TN_OK;
 }
 
+/* tn_train_check also checks whether the student can be trained. */
+static tn_status print_student(const tn_cfg *cfg) {
+    if (!cfg->distil.student) return TN_OK;
+    TN_TRY(tn_train_check(cfg));
+    printf("# student: one more model, %s, after reduce: %" PRId64 " training images\n",
+           *cfg->distil.net ? cfg->distil.net : cfg->model.net,
+           cfg->distil.images > 0 ? cfg->distil.images : cfg->train.images);
+    return TN_OK;
+}
+
 /* Settings that cannot be trained are refused before anything is timed. */
 static tn_status measure(const tn_cfg *cfg, tn_forecast *out) {
     int64_t n_steps;
@@ -296,6 +306,7 @@ static tn_status verb_check(const tn_args *args) {
     if (st == TN_OK) st = print_memory(cfg, rows);
     if (st == TN_OK) print_gpus(cfg);
     if (st == TN_OK) st = print_pretrained(cfg);
+    if (st == TN_OK) st = print_student(cfg);
     if (st == TN_OK) st = print_search(cfg);
     if (st == TN_OK && args->time) st = tn_forecast_print(cfg, &forecast, args->nodes, stdout);
     tn_cfg_free(&cfg);

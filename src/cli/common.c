@@ -2,6 +2,7 @@
 #include "cli/common.h"
 
 #include "base/watch.h"
+#include "cfg/student.h"
 #include "data/fold.h"
 #include "slurm/batch.h"
 #include "store/done.h"
@@ -23,10 +24,20 @@ static tn_status read_settings(tn_run *run, const tn_args *args, tn_cfg **cfg) {
     return TN_OK;
 }
 
+/* With --student, predict and reduce work with the student's settings on its ensemble of one. */
+static tn_status turn_to_student(const tn_args *args, tn_cfg *cfg) {
+    if (!args->data)
+        return tn_fail(TN_EARG, "--student: belongs to --data; the run's own rows are predicted by `tenfold distil`");
+    if (!cfg->distil.student) return tn_fail(TN_EARG, "--student: the run has none: distil.student is false");
+    tn_cfg_student(cfg);
+    return TN_OK;
+}
+
 tn_status tn_job_begin(const tn_args *args, tn_job *out) {
     *out = (tn_job){.cfg = NULL};
     TN_TRY(tn_run_begin(&out->run));
     tn_status st = read_settings(&out->run, args, &out->cfg);
+    if (st == TN_OK && args->student) st = tn_agree(&out->run, turn_to_student(args, out->cfg));
     if (st == TN_OK) tn_watch_limit(out->cfg->train.hang_seconds);
     if (st != TN_OK) tn_job_end(out, st);
     return st;

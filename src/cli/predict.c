@@ -92,7 +92,7 @@ const tn_verb tn_verb_predict = {
         "names one, that is an error.\n\n"
         "With --data: runs the models of the ensemble that `tenfold reduce` chose over all new images in DIR/shards\n"
         "(made by `tenfold preprocess RUN --data DIR --set data.metadata=FILE`) and writes DIR/predict. The run\n"
-        "folder is not changed.\n\n"
+        "folder is not changed. With --student, too: the run's student alone (tenfold distil).\n\n"
         "example: mpirun -n 2 tenfold predict jobs/baseline.cfg\n"
         "         tenfold predict results/baseline --data results/new",
     .run = verb_predict,

@@ -31,7 +31,7 @@ const tn_verb tn_verb_reduce = {
         "writes  RUN/ensemble.h5, RUN/submission.csv, RUN/metrics.json, RUN/ledger.csv, RUN/reduce/ensemble.json\n\n"
         "With --data: combines DIR/predict with the members, weights, decision and temperature that this run chose\n"
         "(RUN/reduce/ensemble.json). Writes ensemble.h5, submission.csv and metrics.json into DIR. Labels of new\n"
-        "images, if any, are used only for scoring.\n\n"
+        "images, if any, are used only for scoring. With --student, too: DIR/predict of the run's student alone.\n\n"
         "example: tenfold reduce jobs/baseline.cfg --allow-missing\n"
         "         tenfold reduce results/baseline --data results/new",
     .run = verb_reduce,

@@ -3,11 +3,13 @@
 
 #include <string.h>
 
-const tn_verb *const tn_verbs[] = {&tn_verb_check,      &tn_verb_run,     &tn_verb_submit, &tn_verb_status,
-                                   &tn_verb_preprocess, &tn_verb_explore, &tn_verb_probe,  &tn_verb_train,
-                                   &tn_verb_filter,     &tn_verb_predict, &tn_verb_reduce, &tn_verb_report,
-                                   &tn_verb_show,       &tn_verb_weights, &tn_verb_doctor, &tn_verb_drill,
-                                   &tn_verb_trial,      &tn_verb_rank,    &tn_verb_pilot,  NULL};
+const tn_verb *const tn_verbs[] = {&tn_verb_check,   &tn_verb_run,        &tn_verb_submit,
+                                   &tn_verb_status,  &tn_verb_preprocess, &tn_verb_explore,
+                                   &tn_verb_probe,   &tn_verb_train,      &tn_verb_filter,
+                                   &tn_verb_predict, &tn_verb_reduce,     &tn_verb_distil,
+                                   &tn_verb_report,  &tn_verb_show,       &tn_verb_weights,
+                                   &tn_verb_doctor,  &tn_verb_drill,      &tn_verb_trial,
+                                   &tn_verb_rank,    &tn_verb_pilot,      NULL};
 
 const tn_exit_code tn_exit_codes[] = {{TN_OK, "done"},
                                       {TN_EARG, "a mistake in settings or tables"},

@@ -26,7 +26,10 @@ int32_t tn_label_after(uint8_t verdict, int32_t label, int32_t suggested) {
 }
 
 void tn_overlay_name(int fold, char out[TN_OVERLAY_NAME_BYTES]) {
-    snprintf(out, TN_OVERLAY_NAME_BYTES, "overlay-f%d.h5", fold);
+    if (fold < 0)
+        snprintf(out, TN_OVERLAY_NAME_BYTES, "overlay.h5");
+    else
+        snprintf(out, TN_OVERLAY_NAME_BYTES, "overlay-f%d.h5", fold);
 }
 
 static tn_status fill(tn_h5 *f, int round, int64_t N, const tn_judgement *j, const tn_soft *soft) {

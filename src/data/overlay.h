@@ -2,7 +2,8 @@
  * overlay.h - the label overlay: the verdict of the filter on each row, by which the next round is trained.
  *
  * File filter/r<round>/overlay-f<F>.h5, version 3: verdict u8 (N), reason u8 (N), margin f32 (N),
- *   suggested i32 (N); attribute round; perhaps soft targets (soft.h).
+ *   suggested i32 (N); attribute round; perhaps soft targets (soft.h). distil/targets/overlay.h5, for the student, has nothing but
+ *   soft targets to say.
  */
 #ifndef TN_DATA_OVERLAY_H
 #define TN_DATA_OVERLAY_H
@@ -45,6 +46,7 @@ enum { TN_LABEL_NONE = -1, TN_LABEL_OUT = -2 };
 int32_t tn_label_after(uint8_t verdict, int32_t label, int32_t suggested);
 
 enum { TN_OVERLAY_NAME_BYTES = 24 };
+/* "overlay-f3.h5"; fold < 0, the student's: "overlay.h5". */
 void tn_overlay_name(int fold, char out[TN_OVERLAY_NAME_BYTES]);
 
 /* Publish an overlay in folder, and add its contents to the digest. soft: n = 0: none. Local. Errors TN_EIO. */

@@ -11,6 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The verb that chose the models, which is also the name of its folder. */
+static const char *maker_of(const tn_cfg *cfg) {
+    return cfg->is_student ? "distil" : "reduce";
+}
+
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
 static char *text_at(json_t *list, size_t i) {
@@ -39,7 +44,7 @@ static bool take_members(json_t *list, tn_spec *c) {
         if (json_unpack(json_array_get(list, i), "{s:i,s:i,s:i,s:I,s:i,s:s}", "round", &m->cell.round, "fold",
                         &m->cell.fold, "size_px", &m->cell.size_px, "seed", &seed, "times", &m->times, "model",
                         &m->model_digest) != 0 ||
-            m->cell.fold < 0 || m->cell.fold >= TN_MAX_FOLDS || m->times < 1)
+            m->cell.fold >= TN_MAX_FOLDS || m->cell.fold < (tn_is_student(&m->cell) ? -1 : 0) || m->times < 1)
             return false;
         m->cell.seed = seed;
     }
@@ -98,14 +103,14 @@ static bool take_all(tn_spec *c, const char **settings_out) {
            take_prior(prior, c);
 }
 
-static tn_status parse(const tn_cfg *cfg, const char *folder, const char *text, size_t n, tn_spec *c) {
+tn_status tn_spec_parse(const tn_cfg *cfg, const char *folder, const char *text, size_t n, tn_spec *c) {
     const char *settings = NULL;
+    *c = (tn_spec){.json = NULL};
     c->json = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
     if (!c->json || !take_all(c, &settings))
         return tn_fail(TN_EFORMAT,
-                       "%s/ensemble.json: is of another version: delete that folder and run `tenfold reduce` "
-                       "again",
-                       folder);
+                       "%s/ensemble.json: is of another version: delete that folder and run `tenfold %s` again", folder,
+                       maker_of(cfg));
     tn_hash_once(text, n, c->digest);
     char *now = tn_cfg_canonical(cfg, TN_KEYS_PREDICT | TN_KEYS_REDUCE);
     tn_status st = now ? tn_settings_same(folder, settings, now) : tn_fail_memory(4096, "the settings");
@@ -114,14 +119,14 @@ static tn_status parse(const tn_cfg *cfg, const char *folder, const char *text, 
 }
 
 /* Called on rank 0. Read the text after its hash was compared with DONE. */
-static tn_status read_text(const char *folder, char **text_out, size_t *n_out) {
+static tn_status read_text(const char *folder, const char *maker, char **text_out, size_t *n_out) {
     char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
-    TN_TRY(tn_done_digest(folder, "reduce", digest));
+    TN_TRY(tn_done_digest(folder, maker, digest));
     TN_TRY(tn_path(path, "%s/ensemble.json", folder));
     if (!tn_file_exists(path))
         return tn_fail(TN_EARG, "%s: missing, because an earlier version made the ensemble: run `tenfold reduce` again",
                        path);
-    TN_TRY(tn_done_file(folder, "ensemble.json", "reduce", path));
+    TN_TRY(tn_done_file(folder, "ensemble.json", maker, path));
     return tn_file_read(path, text_out, n_out);
 }
 
@@ -129,8 +134,8 @@ tn_status tn_spec_open(tn_run *run, const tn_cfg *cfg, tn_spec *out) {
     char folder[TN_PATH_BYTES], *text = NULL;
     size_t n_bytes = 0;
     *out = (tn_spec){.json = NULL};
-    tn_status st = tn_path(folder, "%s/reduce", cfg->run_dir);
-    if (st == TN_OK && run->rank == 0) st = read_text(folder, &text, &n_bytes);
+    tn_status st = tn_path(folder, "%s/%s", cfg->run_dir, maker_of(cfg));
+    if (st == TN_OK && run->rank == 0) st = read_text(folder, maker_of(cfg), &text, &n_bytes);
     TN_TRY(tn_agree(run, st));
     int64_t n = (int64_t)n_bytes;
     MPI_Bcast(&n, 1, MPI_INT64_T, 0, run->comm);
@@ -138,7 +143,7 @@ tn_status tn_spec_open(tn_run *run, const tn_cfg *cfg, tn_spec *out) {
     st = tn_agree(run, text ? TN_OK : tn_fail_memory((size_t)n, "the ensemble"));
     if (st == TN_OK) {
         tn_bcast(run, 0, text, (size_t)n);
-        st = tn_agree(run, parse(cfg, folder, text, (size_t)n, out));
+        st = tn_agree(run, tn_spec_parse(cfg, folder, text, (size_t)n, out));
     }
     free(text);
     return st;

@@ -6,7 +6,8 @@
  *   TN_TRY(tn_spec_index(run, cfg, &c, data_dir, &index));      // new images, with the models' numbers of categories
  *   tn_spec_close(&c);
  *
- * File       reduce/ensemble.json, "tenfold ensemble 2" (docs/file-formats.md). Numbers have 17 digits, so that they are read
+ * File       reduce/ensemble.json, "tenfold ensemble 2" (docs/file-formats.md); distil/ensemble.json of the student, whose settings
+ *            (cfg/student.h) tell to read that instead. Numbers have 17 digits, so that they are read
  *            back exactly.
  * Invariant  new rows never change it.
  * Decision   docs/decisions/new-pictures.md
@@ -48,10 +49,12 @@ typedef struct {
     int64_t *prior_labels; /* (n_values of the level, K) */
 } tn_spec;
 
-/* Read the ensemble of the run. Call tn_spec_close also after an error. Collective.
+/* Read the ensemble of the run, or its student. Call tn_spec_close also after an error. Collective.
  * Errors  TN_EARG the run is not reduced, or was reduced with other settings of predict and reduce; TN_EFORMAT damaged. */
 tn_status tn_spec_open(tn_run *run, const tn_cfg *cfg, tn_spec *out);
 void tn_spec_close(tn_spec *c);
+/* Take it from the text of such a file; folder: for messages. Call tn_spec_close also after an error. Local. Errors as above. */
+tn_status tn_spec_parse(const tn_cfg *cfg, const char *folder, const char *text, size_t n, tn_spec *out);
 
 /* Open the index of new images in data_dir/shards, made by tn_preprocess_new. Category values that the models do not know become
  * unknown; a warning counts them. The caller frees *out. Collective.

@@ -23,6 +23,7 @@
 
 #include "base/run.h"
 #include "cfg/cfg.h"
+#include "predict/ensemble_spec.h"
 
 /* Reads RUN/shards, folds and predict/<cell> of all rounds, in blocks. Writes into the run folder ensemble.h5, submission.csv
  * (test and unlabelled rows in input order; quarantined ones get the most frequent class and p = class shares), metrics.json,
@@ -42,5 +43,9 @@ tn_status tn_reduce(tn_run *run, const tn_cfg *cfg, bool allow_missing);
  * Writes ensemble.h5, submission.csv (a line per row of the table), metrics.json and reduce/DONE into data_dir. Collective.
  * Errors  as above; TN_EARG predictions by other models than those of the ensemble. */
 tn_status tn_reduce_new(tn_run *run, const tn_cfg *cfg, const char *data_dir, bool allow_missing);
+
+/* The rows of the run's own data set that no model was trained on, by the student alone (its predictions are in dir/predict): with the
+ * decision and the temperature of the ensemble. cfg: of the student. Writes the same files into dir. Collective. Errors as above. */
+tn_status tn_reduce_student(tn_run *run, const tn_cfg *cfg, const tn_spec *student, const char *dir);
 
 #endif

@@ -133,7 +133,8 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
 /* The scores of each fold's models alone, if the new images have labels; otherwise an empty list. */
 static json_t *new_folds_json(const tn_reduction *r) {
     json_t *folds = json_array();
-    for (int f = 0; f < r->cfg->folds.count && tn_score_of(&r->gate.candidate[0].honest.whole_test).N > 0; f++)
+    bool has = tn_score_of(&r->gate.candidate[0].honest.whole_test).N > 0 && !tn_is_student(&r->members.group[0].cell);
+    for (int f = 0; has && f < r->cfg->folds.count; f++)
         if (r->members.round[0].in_fold[f] > 0)
             json_array_append_new(
                 folds, json_pack("{s:i,s:i,s:o}", "fold", f, "members", r->members.round[0].in_fold[f], "score",
@@ -141,14 +142,30 @@ static json_t *new_folds_json(const tn_reduction *r) {
     return folds;
 }
 
+/* Of a student in its run: what the ensemble scores on the same rows; of new images: null. */
+static tn_status beside_json(const tn_reduction *r, json_t **out) {
+    char path[TN_PATH_BYTES];
+    *out = json_null();
+    if (r->table->n_folds == 0) return TN_OK;
+    TN_TRY(tn_path(path, "%s/../metrics.json", r->cfg->run_dir));
+    json_t *all = json_load_file(path, 0, NULL);
+    json_t *submitted = json_object_get(all, "submitted");
+    *out = json_pack("{s:O?,s:O?}", "what", json_object_get(submitted, "what"), "test",
+                     json_object_get(submitted, "test"));
+    json_decref(all);
+    return *out ? TN_OK : tn_fail(TN_EFORMAT, "%s: damaged: run `tenfold reduce` again", path);
+}
+
 tn_status tn_reduce_metrics_new(const tn_reduction *r) {
     const tn_round_members *m = &r->members.round[0];
     const tn_blend *b = &r->gate.candidate[0].honest;
     json_t *classes = classes_json(r->table), *unknown = json_array();
     for (int l = 0; l < r->given->n_levels; l++) json_array_append_new(unknown, json_integer(r->n_unknown[l]));
+    json_t *beside = NULL;
+    TN_TRY(beside_json(r, &beside));
     json_t *all = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:f,s:f,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o,s:o}", "format",
-        "tenfold metrics of new data 2", "run", r->cfg->name, "version", tn_build_version(), "commit",
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:f,s:f,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o,s:o,s:o}", "format",
+        "tenfold metrics of new data 3", "run", r->cfg->name, "version", tn_build_version(), "commit",
         tn_build_commit(), "libraries", tn_libraries(), "classes", classes, "method", method_of(r->cfg), "what",
         r->given->what, "tau", r->given->tau, "temperature", r->given->temperature, "members", m->n_members, "planned",
         r->given->n_members, "missing", lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
@@ -156,7 +173,7 @@ tn_status tn_reduce_metrics_new(const tn_reduction *r) {
         tn_score_json(r->table, &b->whole_test, &b->test_spread), "calibration",
         tn_calibration_json(b->test_calibration), "confusion",
         tn_score_of(&b->whole_test).N > 0 ? tn_confusion_json(r->table, &b->test_pairs) : json_null(), "folds",
-        new_folds_json(r));
+        new_folds_json(r), "ensemble", beside);
     tn_status st = publish_metrics(r->cfg, all);
     json_decref(all);
     return st;

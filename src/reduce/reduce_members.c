@@ -127,10 +127,20 @@ static tn_status check_unique(const tn_members *m, int n_folds) {
     return TN_OK;
 }
 
+/* A group's cell of fold f. A student is of no fold, and has the place of fold 0. */
+static tn_cell cell_of(const tn_members *m, int group, int f) {
+    tn_cell cell = m->group[group].cell;
+    if (!tn_is_student(&cell)) cell.fold = f;
+    return cell;
+}
+
+int tn_member_place(const tn_cell *cell) {
+    return tn_is_student(cell) ? 0 : cell->fold;
+}
+
 /* The folder of a member's predictions for fold f. */
 static tn_status member_folder(const tn_cfg *cfg, const tn_members *m, int group, int f, char out[TN_PATH_BYTES]) {
-    tn_cell cell = m->group[group].cell;
-    cell.fold = f;
+    tn_cell cell = cell_of(m, group, f);
     return tn_cell_folder(cfg, "predict", &cell, out);
 }
 
@@ -163,8 +173,7 @@ static tn_status verify(tn_run *run, const tn_cfg *cfg, const tn_members *m, int
 static tn_status open_fold(const tn_cfg *cfg, const tn_table *t, tn_members *m, int f) {
     char path[TN_PATH_BYTES];
     for (int c = 0; c < m->n_groups; c++) {
-        tn_cell cell = m->group[c].cell;
-        cell.fold = f;
+        tn_cell cell = cell_of(m, c, f);
         if (!m->group[c].there[f]) continue;
         TN_TRY(tn_cell_folder(cfg, "predict", &cell, path));
         TN_TRY(tn_path(path, "%s/predictions.h5", path));
@@ -235,7 +244,7 @@ static tn_member_group *group_of(const tn_cell *cell, tn_members *m) {
             return &m->group[c];
     }
     m->group[m->n_groups].cell = *cell;
-    m->group[m->n_groups].cell.fold = 0;
+    if (!tn_is_student(cell)) m->group[m->n_groups].cell.fold = 0;
     return &m->group[m->n_groups++];
 }
 
@@ -253,8 +262,9 @@ tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_spec *chosen, b
     if (st == TN_OK) {
         MPI_Bcast(there, n, MPI_UINT8_T, 0, run->comm);
         for (int i = 0; i < n; i++) {
-            group_of(&cell[i], out)->there[cell[i].fold] = there[i];
-            r->in_fold[cell[i].fold] += there[i];
+            int place = tn_member_place(&cell[i]);
+            group_of(&cell[i], out)->there[place] = there[i];
+            r->in_fold[place] += there[i];
         }
         MPI_Bcast(&r->n_members, 1, MPI_INT, 0, run->comm);
         if (r->n_members == 0)

@@ -53,7 +53,7 @@ static tn_status check_models(const tn_reduction *r) {
     const tn_spec *c = r->given;
     for (int i = 0; i < c->n_members; i++)
         for (int d = 0; d < r->members.n_groups; d++) {
-            const tn_pred *pr = r->members.group[d].pred[c->member[i].cell.fold];
+            const tn_pred *pr = r->members.group[d].pred[tn_member_place(&c->member[i].cell)];
             char name[2][TN_CELL_NAME_BYTES];
             if (!pr) continue;
             tn_cell_name(&tn_pred_info_of(pr)->cell, name[0]);
@@ -163,23 +163,43 @@ static tn_status reduce_rows(tn_run *run, tn_reduction *r, bool allow_missing) {
     return st;
 }
 
+/* Reduce the rows of r->table, whose predictions are in data_dir, to r->given. */
+static tn_status reduce_in(tn_run *run, tn_reduction *r, const tn_cfg *cfg, const char *data_dir, bool allow_missing) {
+    tn_cfg *there = malloc(sizeof *there);
+    tn_status st = there ? TN_OK : tn_fail_memory(sizeof *there, "the ensemble");
+    if (there) *there = *cfg;
+    if (there) st = tn_path(there->run_dir, "%s", data_dir);
+    r->cfg = there;
+    st = tn_agree(run, st);
+    if (st == TN_OK) st = reduce_rows(run, r, allow_missing);
+    free(there);
+    return st;
+}
+
+tn_status tn_reduce_student(tn_run *run, const tn_cfg *cfg, const tn_spec *student, const char *dir) {
+    char shards[TN_PATH_BYTES], folds[TN_PATH_BYTES];
+    tn_reduction *r = calloc(1, sizeof *r);
+    tn_status st = r ? tn_path(shards, "%s/shards", cfg->run_dir) : tn_fail_memory(sizeof *r, "the student");
+    if (st == TN_OK) st = tn_path(folds, "%s/folds", cfg->run_dir);
+    st = tn_agree(run, st);
+    if (st == TN_OK) st = tn_table_open(run, shards, folds, &r->table);
+    if (st == TN_OK) r->given = student;
+    if (st == TN_OK) st = reduce_in(run, r, cfg, dir, false);
+    if (r) tn_table_close(&r->table);
+    free(r);
+    return st;
+}
+
 tn_status tn_reduce_new(tn_run *run, const tn_cfg *cfg, const char *data_dir, bool allow_missing) {
     tn_spec chosen = {.json = NULL};
     tn_reduction *r = calloc(1, sizeof *r);
-    tn_cfg *there = malloc(sizeof *there);
-    tn_status st = tn_agree(run, r && there ? TN_OK : tn_fail_memory(sizeof *r + sizeof *there, "the ensemble"));
+    tn_status st = tn_agree(run, r ? TN_OK : tn_fail_memory(sizeof *r, "the ensemble"));
     if (st == TN_OK) st = tn_spec_open(run, cfg, &chosen);
     if (st == TN_OK) st = tn_spec_table(run, cfg, &chosen, data_dir, &r->table, r->n_unknown);
-    if (st == TN_OK) {
-        *there = *cfg;
-        r->cfg = there;
-        r->given = &chosen;
-        st = tn_agree(run, tn_path(there->run_dir, "%s", data_dir));
-        if (st == TN_OK) st = reduce_rows(run, r, allow_missing);
-    }
+    if (st == TN_OK) r->given = &chosen;
+    if (st == TN_OK) st = reduce_in(run, r, cfg, data_dir, allow_missing);
     if (r) tn_table_close(&r->table);
     tn_spec_close(&chosen);
-    free(there);
     free(r);
     return st;
 }

@@ -307,7 +307,10 @@ static tn_status read_table(pass *x, int64_t block, bool paths) {
     n = n < 0 ? 0 : n < x->block_rows ? n : x->block_rows;
     unsigned columns = TN_COLUMN_LABEL | TN_COLUMN_TRUTH | (paths ? TN_COLUMN_PATH : 0U) |
                        (x->n_draws > 0 ? TN_COLUMN_COMPONENT : 0U) | (x->r->counts.prior.level ? TN_COLUMN_CAT : 0U);
-    return tn_table_read(x->r->table, columns, first, n, &x->rows);
+    TN_TRY(tn_table_read(x->r->table, columns, first, n, &x->rows));
+    for (int64_t i = 0; x->r->given && i < n; i++) /* of a run's own data set: rows that a student has learned from */
+        if (x->rows.fold[i] >= 0) x->rows.fold[i] = TN_FOLD_QUARANTINED;
+    return TN_OK;
 }
 
 /* Set x->at for this rank's block. before_wave: rows before this wave; on return, before the next. Collective. */

@@ -58,6 +58,8 @@ tn_status tn_members_find(tn_run *run, const tn_cfg *cfg, bool allow_missing, tn
 /* Find the predictions of new images: the cells of the chosen ensemble, as one round. cfg->run_dir is the folder of the new images.
  * Collective. */
 tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_spec *chosen, bool allow_missing, tn_members *out);
+/* Where in a member group the predictions of a chosen cell stand: at its fold; a student's at 0. */
+int tn_member_place(const tn_cell *cell);
 /* Open the files on every rank and check that they belong together. Collective. Errors TN_EFORMAT a file differs from its DONE;
  * TN_EARG another data set, fold map or list of classes, a file of another cell, a model twice. */
 tn_status tn_members_open(tn_run *run, const tn_cfg *cfg, const tn_table *table, tn_members *m);

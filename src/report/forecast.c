@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "cfg/cell.h"
+#include "cfg/student.h"
 #include "data/meta.h"
 #include "data/view.h"
 #include "preprocess/decoder.h"
@@ -62,6 +63,18 @@ static tn_status look_at_table(const tn_cfg *cfg, tn_forecast *f, tn_pace_image 
     return st;
 }
 
+/* The pace of the student, whose net may be another one. */
+static tn_status measure_student(const tn_cfg *cfg, tn_pace_image *image, tn_forecast *out) {
+    tn_cfg *its = malloc(sizeof *its);
+    if (!its) return tn_fail_memory(sizeof *its, "the student");
+    *its = *cfg;
+    tn_cfg_student(its);
+    tn_status st =
+        tn_pace_measure(its, tn_student_cell(its).size_px, out->n_ranks, out->n_images, image, &out->student);
+    free(its);
+    return st;
+}
+
 tn_status tn_forecast_measure(const tn_cfg *cfg, tn_forecast *out) {
     tn_pace_image image[MOST_IMAGES] = {{0}};
     *out = (tn_forecast){.n_cores = tn_cores()};
@@ -71,6 +84,7 @@ tn_status tn_forecast_measure(const tn_cfg *cfg, tn_forecast *out) {
     tn_status st = look_at_table(cfg, out, image);
     for (int i = 0; st == TN_OK && i < cfg->train.n_sizes; i++)
         st = tn_pace_measure(cfg, cfg->train.sizes_px[i], out->n_ranks, out->n_images, image, &out->pace[i]);
+    if (st == TN_OK && cfg->distil.student) st = measure_student(cfg, image, out);
     for (int i = 0; i < out->n_images; i++) free(image[i].bytes);
     return st;
 }
@@ -115,6 +129,18 @@ static double predict_s(const tn_cfg *cfg, const tn_forecast *f, int i, int n_ra
     return rows * tn_views_of(cfg, view) * tn_pace_predict_s(cfg, &f->pace[i], n_ranks, n_cores);
 }
 
+/* Seconds to train the student, on all folds less its slice, and to predict what belongs to no fold. */
+static double student_s(const tn_cfg *cfg, const tn_forecast *f, int n_ranks, int n_cores) {
+    tn_image_view view[TN_MAX_SINGLE_VIEWS];
+    if (!cfg->distil.student) return 0;
+    double images = (double)(cfg->distil.images > 0 ? cfg->distil.images : cfg->train.images),
+           step = (double)cfg->train.lanes * cfg->train.lane_images;
+    return 2 * START_S + ceil(images / step) * tn_pace_step_s(cfg, &f->student, n_ranks, n_cores) +
+           cfg->train.evaluations * (double)f->judged * cfg->folds.validation_share *
+               tn_pace_eval_s(cfg, &f->student, n_ranks, n_cores) +
+           (double)f->others * tn_views_of(cfg, view) * tn_pace_predict_s(cfg, &f->student, n_ranks, n_cores);
+}
+
 static int size_of(const tn_cfg *cfg, int size_px) {
     int i = 0;
     while (i < cfg->train.n_sizes - 1 && cfg->train.sizes_px[i] != size_px) i++;
@@ -125,7 +151,7 @@ static int size_of(const tn_cfg *cfg, int size_px) {
 typedef struct {
     int n_cells, n_rounds;
     double *train, *last, *predict; /* (n_cells): training; training in the last round; predicting */
-    double preprocess_s;
+    double preprocess_s, student_s;
 } stages;
 
 static void fill(const tn_cfg *cfg, const tn_forecast *f, int n_ranks, int n_cores, stages *s) {
@@ -190,10 +216,12 @@ static double training(const stages *s) {
 static void put_here(const stages *s, FILE *out) {
     char words[5][32];
     double predict = (total(s->n_cells, s->predict) + START_S) * s->n_rounds, others = START_S * (s->n_rounds + 1);
-    double all = s->preprocess_s + training(s) + predict + others;
-    fprintf(out, "# forecast: here, by tenfold run: %.0f s = %s: preprocess %s, train %s, predict %s, others %s\n", all,
+    double all = s->preprocess_s + training(s) + predict + s->student_s + others;
+    fprintf(out, "# forecast: here, by tenfold run: %.0f s = %s: preprocess %s, train %s, predict %s, ", all,
             in_words(all, words[0]), in_words(s->preprocess_s, words[1]), in_words(training(s), words[2]),
-            in_words(predict, words[3]), in_words(others, words[4]));
+            in_words(predict, words[3]));
+    if (s->student_s > 0) fprintf(out, "student %s, ", in_words(s->student_s, words[3]));
+    fprintf(out, "others %s\n", in_words(others, words[4]));
 }
 
 /* How many cells of a round may run at a time. */
@@ -210,7 +238,7 @@ static tn_status put_nodes(const tn_cfg *cfg, const stages *s, int n_nodes, FILE
     if (workers > most) workers = most;
     TN_TRY(tn_makespan(s->n_cells, s->train, workers, &round_s));
     TN_TRY(tn_makespan(s->n_cells, s->last, workers, &last_s));
-    double all = s->preprocess_s + (s->n_rounds - 1) * (round_s + START_S) + last_s + 2 * START_S;
+    double all = s->preprocess_s + (s->n_rounds - 1) * (round_s + START_S) + last_s + 2 * START_S + s->student_s;
     fprintf(out, "# forecast: with %d nodes at a time the run ends after %s (%d cells at a time)\n", workers * each,
             in_words(all, words), workers);
     return TN_OK;
@@ -218,11 +246,12 @@ static tn_status put_nodes(const tn_cfg *cfg, const stages *s, int n_nodes, FILE
 
 static tn_status put_slurm(const tn_cfg *cfg, const stages *s, int n_nodes, FILE *out) {
     int each = cfg->slurm.nodes[0], most = most_workers(cfg, s), shown = 0;
-    double node_s = training(s) * each + s->preprocess_s + START_S * (s->n_rounds + 1);
+    double models_s = (training(s) + s->student_s) * each,
+           node_s = models_s + s->preprocess_s + START_S * (s->n_rounds + 1);
     fprintf(out,
             "# forecast: under Slurm, on nodes like this machine: %.2f node-hours: preprocess %.2f, train and predict "
             "%.2f; a cell has %d nodes of %d ranks\n",
-            node_s / 3600, s->preprocess_s / 3600, training(s) * each / 3600, each, cfg->slurm.ranks_per_node);
+            node_s / 3600, s->preprocess_s / 3600, models_s / 3600, each, cfg->slurm.ranks_per_node);
     if (n_nodes > 0) return put_nodes(cfg, s, n_nodes, out);
     for (int w = 1; w < 2 * most && shown < 8; w *= 2, shown++)
         TN_TRY(put_nodes(cfg, s, (w < most ? w : most) * each, out));
@@ -234,9 +263,11 @@ static tn_status put_all(const tn_cfg *cfg, const tn_forecast *f, int n_nodes, s
     int cpus = tn_cfg_cpus_per_rank(cfg);
     if (ranks > cfg->train.lanes) ranks = cfg->train.lanes;
     fill(cfg, f, f->n_ranks, f->n_cores, s);
+    s->student_s = student_s(cfg, f, f->n_ranks, f->n_cores);
     s->preprocess_s = START_S + (double)f->rows * f->store_s / f->n_cores;
     put_here(s, out);
     fill(cfg, f, ranks, ranks * cpus, s);
+    s->student_s = student_s(cfg, f, ranks, ranks * cpus);
     for (int i = 0; i < s->n_cells; i++) { /* one task */
         s->train[i] += s->predict[i] + START_S;
         s->last[i] += s->predict[i] + START_S;

@@ -28,6 +28,7 @@ typedef struct {
     int n_images;               /* images of the table that were decoded; 0: none exists */
     double store_s;             /* seconds to decode and store one image */
     tn_pace pace[TN_MAX_SIZES]; /* by index in train.sizes_px */
+    tn_pace student;            /* with distil.student: of its net, at the largest size */
 } tn_forecast;
 
 /* Takes five seconds per size, or longer if steps are long. Local. Errors of tn_pace_measure and tn_meta_read. */

@@ -135,6 +135,7 @@ static void decided_rows(report *r) {
     rows_of(r, json_object_get(r->metrics, "decision"), 2, DECISION);
     rows_of(r, json_object_get(r->metrics, "tuned"), 4, TUNED);
     rows_of(r, json_object_get(r->metrics, "submitted"), 3, SUBMITTED);
+    table_row(r, "**student, test split**", json_object_get(json_object_get(r->metrics, "student"), "score"));
 }
 
 /* "95 % interval of the geometric mean: 0.801 to 0.822" where there is one. */
@@ -151,6 +152,17 @@ static void name_zeros(report *r, json_t *round, const char *key, const char *wh
     snprintf(begin, sizeof begin, "Round %lld, %s:", integer(round, "round"), what);
     tn_report_zeros(r->text, begin, json_object_get(json_object_get(round, key), "classes_with_f1_zero"),
                     ", hence the geometric mean is 0.");
+}
+
+static void student(report *r) {
+    json_t *s = json_object_get(r->metrics, "student");
+    if (!s) return;
+    interval(r, "student, test split", json_object_get(s, "score"));
+    fprintf(r->text,
+            "The student is one model, trained on what the ensemble (%s) predicts out-of-fold. Its classes are decided "
+            "by the ensemble's "
+            "decision and temperature, which were not tuned for it: it has no out-of-fold rows.\n",
+            json_string_value(json_object_get(json_object_get(s, "ensemble"), "what")));
 }
 
 static void scores(report *r) {
@@ -179,6 +191,7 @@ static void scores(report *r) {
     interval(r, "submitted, test split", json_object_get(submitted, "test"));
     json_object_foreach(json_object_get(submitted, "out_of_fold_caveats"), mark, why)
         fprintf(r->text, "Out-of-fold scores of what is submitted: %s: %s.\n", mark, json_string_value(why));
+    student(r);
     fputs("Intervals are of these models: differences between training seeds are not in them.\n", r->text);
     if (json_is_false(json_object_get(json_object_get(r->metrics, "tuned"), "used")))
         fputs("The tuned weights score less than the plain mean where they were not chosen: the submission is the "

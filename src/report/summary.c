@@ -16,17 +16,30 @@ static long long integer(json_t *j, const char *key) {
     return (long long)json_integer_value(json_object_get(j, key));
 }
 
-tn_status tn_summary_read(const tn_cfg *cfg, json_t **out) {
+static tn_status read_metrics(const char *folder, const char *name, const char *verb, json_t **out) {
     char path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
-    TN_TRY(tn_path(path, "%s/reduce", cfg->run_dir));
-    TN_TRY(tn_done_file(path, "../metrics.json", "reduce", path));
+    TN_TRY(tn_done_file(folder, name, verb, path));
     TN_TRY(tn_file_read(path, &text, &n));
     *out = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
     free(text);
     if (json_is_object(*out)) return TN_OK;
     json_decref(*out);
-    return tn_fail(TN_EFORMAT, "%s: damaged: delete %s/reduce and run `tenfold reduce`", path, cfg->run_dir);
+    *out = NULL;
+    return tn_fail(TN_EFORMAT, "%s: damaged: delete %s and run `tenfold %s`", path, folder, verb);
+}
+
+tn_status tn_summary_read(const tn_cfg *cfg, json_t **out) {
+    char reduce[TN_PATH_BYTES], distil[TN_PATH_BYTES];
+    json_t *student = NULL;
+    TN_TRY(tn_path(reduce, "%s/reduce", cfg->run_dir));
+    TN_TRY(tn_path(distil, "%s/distil", cfg->run_dir));
+    TN_TRY(read_metrics(reduce, "../metrics.json", "reduce", out));
+    if (!cfg->distil.student || !tn_done_exists(distil)) return TN_OK;
+    tn_status st = read_metrics(distil, "metrics.json", "distil", &student);
+    if (st == TN_OK) json_object_set_new(*out, "student", student);
+    if (st != TN_OK) json_decref(*out);
+    return st;
 }
 
 /* --- the headline ------------------------------------------------------------------------------------------------- */
@@ -105,6 +118,17 @@ static void put_ensemble(json_t *metrics, const char *label, const char *end, FI
         fprintf(out, "%snot scored, as no test row has a label; its models score %.3f in cross-validation%s", label,
                 number(json_object_get(submitted, "out_of_fold"), "geometric_mean"), end);
     }
+}
+
+/* The student beside the ensemble. */
+static void put_student(json_t *metrics, const char *label, const char *end, FILE *out) {
+    json_t *student = json_object_get(metrics, "student"), *score = json_object_get(student, "score");
+    json_t *test = json_object_get(json_object_get(student, "ensemble"), "test");
+    if (!json_is_object(score)) return;
+    fprintf(out,
+            "%saccuracy %.3f, geometric mean of F1 %.3f on the test split, by one model; the ensemble %.3f, %.3f%s",
+            label, number(score, "accuracy"), number(score, "geometric_mean"), number(test, "accuracy"),
+            number(test, "geometric_mean"), end);
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
@@ -189,6 +213,7 @@ void tn_summary_markdown(const tn_cfg *cfg, json_t *metrics, FILE *out) {
     put_gained(metrics, "**Gained:** ", ".\n\n", out);
     put_choice(metrics, "**Submitted:** ", ".\n\n", out);
     put_ensemble(metrics, "**Ensemble:** ", ".\n\n", out);
+    put_student(metrics, "**Student:** ", ".\n\n", out);
     put_table(metrics, out);
     put_warnings(metrics, out);
     fprintf(out,
@@ -217,6 +242,7 @@ void tn_summary_text(const tn_cfg *cfg, json_t *metrics, double seconds, FILE *o
     put_gained(metrics, "Gained:    ", "\n", out);
     put_choice(metrics, "Submitted: ", "\n", out);
     put_ensemble(metrics, "Ensemble:  ", "\n", out);
+    put_student(metrics, "Student:   ", "\n", out);
     fprintf(out, "%-44s", "");
     json_array_foreach(rounds, i, round) fprintf(out, "  round %lld", integer(round, "round"));
     fputs("  submitted\n", out);

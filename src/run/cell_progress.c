@@ -2,6 +2,7 @@
 #include "run/cell_progress.h"
 
 #include "base/progress.h"
+#include "cfg/student.h"
 #include "search/rung.h"
 #include "search/search.h"
 #include "store/done.h"
@@ -53,6 +54,18 @@ tn_status tn_progress_of_cell(const tn_cfg *cfg, const tn_step *s, tn_step_progr
     TN_TRY(read_journal(cfg, &s->cell, out));
     read_heartbeat(folder, &s->cell, out);
     return TN_OK;
+}
+
+tn_status tn_progress_of_student(const tn_cfg *cfg, const tn_step *s, tn_step_progress *out) {
+    tn_step step = *s;
+    tn_cfg *its = malloc(sizeof *its);
+    if (!its) return tn_fail_memory(sizeof *its, "the student");
+    *its = *cfg;
+    tn_cfg_student(its);
+    step.cell = tn_student_cell(cfg);
+    tn_status st = tn_progress_of_cell(its, &step, out);
+    free(its);
+    return st;
 }
 
 static tn_status add_trial_cells(const tn_cfg *trial_cfg, int fold, tn_step_progress *out) {

@@ -1,6 +1,7 @@
 /* stages.c - the table of stages: the only place that says which stages a run has, in which order, and what each depends on. */
 #include "run/step.h"
 
+#include "distil/distil.h"
 #include "filter/filter.h"
 #include "predict/predict.h"
 #include "preprocess/preprocess.h"
@@ -89,6 +90,15 @@ static bool probe_wanted(const tn_cfg *cfg) {
     return cfg->self.probe;
 }
 
+static tn_status distil_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bool *out) {
+    (void)s;
+    return inputs ? tn_distil_done(cfg, out) : TN_OK;
+}
+
+static bool distil_wanted(const tn_cfg *cfg) {
+    return cfg->distil.student;
+}
+
 /* --- resources under Slurm ---------------------------------------------------------------------------------------- */
 
 static const tn_slurm_stage *slurm_preprocess(const tn_cfg *cfg) {
@@ -170,6 +180,17 @@ const tn_stage tn_stages[] = {
      .slurm = slurm_reduce,
      .after = {{"predict", TN_AFTER_ALL}},
      .folder = stage_folder},
+    {.verb = "distil",
+     .per = TN_PER_RUN,
+     .runs = TN_IN_PIPELINE,
+     .ranks = TN_RANKS_OF_CELL,
+     .job = TN_JOB_STUDENT,
+     .wanted = distil_wanted,
+     .slurm = slurm_train,
+     .after = {{"reduce", TN_AFTER_ALL}},
+     .folder = stage_folder,
+     .done = distil_done,
+     .progress = tn_progress_of_student},
     {.verb = "trial",
      .per = TN_PER_SLOT,
      .runs = TN_IN_SEARCH,
@@ -196,7 +217,7 @@ const tn_stage tn_stages[] = {
      .ranks = TN_RANKS_NONE,
      .job = TN_JOB_LAST,
      .slurm = slurm_reduce,
-     .after = {{"reduce", TN_AFTER_ALL}, {"rank", TN_AFTER_ALL}},
+     .after = {{"reduce", TN_AFTER_ALL}, {"distil", TN_AFTER_ALL}, {"rank", TN_AFTER_ALL}},
      .folder = report_folder},
 };
 const int tn_n_stages = sizeof tn_stages / sizeof *tn_stages;

@@ -26,8 +26,8 @@ typedef enum { TN_PER_RUN, TN_PER_ROUND, TN_PER_CELL, TN_PER_RUNG, TN_PER_SLOT }
 typedef enum { TN_RANKS_NONE, TN_RANKS_ONE, TN_RANKS_OF_CELL, TN_RANKS_OF_CORES } tn_ranks;
 
 /* Which Slurm job executes a step: one before all others; a second one, before all arrays; a task of its turn's array; one after all
- * arrays. */
-typedef enum { TN_JOB_FIRST, TN_JOB_SECOND, TN_JOB_TASK, TN_JOB_LAST } tn_job_kind;
+ * arrays; one after that, for the student, which also does what comes after it. */
+typedef enum { TN_JOB_FIRST, TN_JOB_SECOND, TN_JOB_TASK, TN_JOB_LAST, TN_JOB_STUDENT } tn_job_kind;
 
 /* Which steps of another stage a step depends on: all; those of the same turn; those of the turn before; the one of the same cell. */
 typedef enum { TN_AFTER_ALL = 1, TN_AFTER_TURN, TN_AFTER_TURN_BEFORE, TN_AFTER_CELL } tn_after;

@@ -171,12 +171,20 @@ static void add_turn(maker *k, int turn, int first_job, int before) {
 
 /* --- all ---------------------------------------------------------------------------------------------------------- */
 
+/* Which job does a step: behind the student's, its job does what would be done in the last one. */
+static tn_job_kind job_of(const maker *k, int step) {
+    tn_job_kind kind = k->plan->step[step].stage->job;
+    for (int i = 0; i < step && kind == TN_JOB_LAST; i++)
+        kind = k->plan->step[i].stage->job == TN_JOB_STUDENT ? TN_JOB_STUDENT : kind;
+    return kind;
+}
+
 /* Add one job for all missing steps of the stages of a kind; NULL: none is missing. */
 static tn_batch *add_single(maker *k, tn_job_kind kind, const char *label) {
     tn_batch *b = NULL;
     for (int i = 0; i < k->plan->n; i++) {
         const tn_step *s = &k->plan->step[i];
-        if (s->stage->job != kind || !k->missing[i]) continue;
+        if (job_of(k, i) != kind || !k->missing[i]) continue;
         if (!b) {
             b = add_batch(k, s->stage, 0);
             snprintf(b->label, sizeof b->label, "%s", label ? label : s->stage->verb);
@@ -205,7 +213,10 @@ static void lay_out(maker *k) {
         before = n;
     }
     tn_batch *last = add_single(k, TN_JOB_LAST, "finish");
-    for (int i = first; last && i < k->b->n - 1; i++) wait_for(last, i, TN_DEPEND_ANY);
+    int at_last = last ? k->b->n - 1 : -1;
+    for (int i = first; i < at_last; i++) wait_for(last, i, TN_DEPEND_ANY);
+    tn_batch *student = add_single(k, TN_JOB_STUDENT, NULL);
+    if (student) wait_for(student, at_last, TN_DEPEND_OK);
 }
 
 static void clear(tn_batches *b) {
@@ -249,7 +260,7 @@ static tn_status begin(int n_room, tn_batches **out) {
 
 tn_status tn_batches_make(const tn_cfg *cfg, const tn_plan *plan, const bool *missing, tn_batches **out) {
     maker k = {.cfg = cfg, .plan = plan, .missing = missing};
-    TN_TRY(begin(2 + TN_MAX_SIZES * turns(&k), out));
+    TN_TRY(begin(4 + TN_MAX_SIZES * turns(&k), out));
     k.b = *out;
     tn_status st = make(&k);
     for (int i = 0; st == TN_OK && i < k.b->n; i++)

@@ -7,6 +7,7 @@
  *
  *   preprocess --afterok--> train r0 (array) --afterany--> train r1 (array) --afterany--> finish (reduce, report)
  *   preprocess --afterok--> probe --afterok--> train r0 ...                                                  with self.probe
+ *   ... --afterany--> finish (reduce) --afterok--> distil (distil, report)                              with distil.student
  *   preprocess --afterok--> trial q0 (array) --afterany--> trial q1 (array) --afterany--> ... --> finish (report)
  *
  * A task runs several commands in sequence, taken from the table of stages (run/step.h). A task of r0 runs train, predict, filter

@@ -2,12 +2,14 @@
 #include "slurm/memory.h"
 
 #include "base/fs.h"
+#include "cfg/student.h"
 #include "data/meta.h"
 #include "score/match.h"
 #include "search/search.h"
 #include "train/cost.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { LAUNCHER_MIB = 64, PREPROCESS_MIB = 64 + 512, ONE_MIB = 128 };
 static const double MARGIN = 1.25, ROW_BYTES = 512, POSTERIOR_BYTES = 8; /* two floats for each value of a row */
@@ -30,6 +32,16 @@ static tn_status add_cell(const tn_cfg *cfg, double *mib) {
         *mib = fmax(*mib, (double)cost.host_bytes / 0x1p20);
     }
     return TN_OK;
+}
+
+static tn_status add_student(const tn_cfg *cfg, double *mib) {
+    tn_cfg *its = malloc(sizeof *its);
+    if (!its) return tn_fail_memory(sizeof *its, "the student");
+    *its = *cfg;
+    tn_cfg_student(its);
+    tn_status st = add_cell(its, mib);
+    free(its);
+    return st == TN_OK ? TN_OK : tn_fail(st, "the student (distil.net): %s", tn_msg);
 }
 
 /* All trials count: at submission it is not known which of them will be in later rungs. */
@@ -62,8 +74,9 @@ static double reduce_mib(const tn_cfg *cfg, int64_t rows) {
 tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {
     double cell_mib = 0, rows_mib = (double)rows * ROW_BYTES / 0x1p20,
            posteriors_mib = (double)rows * POSTERIOR_BYTES * tn_prow_width(cfg->data.n_classes) / 0x1p20;
-    if (cfg->self.dropped == TN_DROPPED_SOFT || cfg->self.dropped == TN_DROPPED_SOFT_ALL)
+    if (cfg->self.dropped == TN_DROPPED_SOFT || cfg->self.dropped == TN_DROPPED_SOFT_ALL || cfg->distil.student)
         posteriors_mib *= 1.5; /* a third float: soft targets of at most all rows */
+    if (cfg->distil.student) TN_TRY(add_student(cfg, &cell_mib));
     int ranks = cfg->slurm.ranks_per_node;
     TN_TRY(tn_is_search(cfg) ? add_trials(cfg, &cell_mib) : add_cell(cfg, &cell_mib));
     *out = (tn_memory){.preprocess_mib = on_a_node(ranks, PREPROCESS_MIB + rows_mib),

@@ -3,11 +3,13 @@
 
 #include "augment/augment.h"
 #include "cfg/cell.h"
+#include "cfg/student.h"
 #include "data/view.h"
 #include "model/weights.h"
 #include "score/prow.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const size_t PROGRAM_BYTES = 60UL << 20;    /* measured: idle Open MPI and HDF5, and scratch memory */
@@ -147,6 +149,16 @@ tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out) {
                          cfg->train.evaluations);
 }
 
+static tn_status check_student(const tn_cfg *cfg) {
+    tn_cfg *its = malloc(sizeof *its);
+    if (!its) return tn_fail_memory(sizeof *its, "the student");
+    *its = *cfg;
+    tn_cfg_student(its);
+    tn_status st = tn_train_check(its);
+    free(its);
+    return st == TN_OK ? TN_OK : tn_fail(st, "the student (distil.net, distil.images, distil.pretrained): %s", tn_msg);
+}
+
 tn_status tn_train_check(const tn_cfg *cfg) {
     int64_t n_steps;
     tn_train_cost cost;
@@ -158,8 +170,9 @@ tn_status tn_train_check(const tn_cfg *cfg) {
         TN_TRY(tn_train_cost_of(cfg, cfg->train.sizes_px[i], 1, 0, &cost));
         TN_TRY(tn_predict_cost_of(cfg, cfg->train.sizes_px[i], 0, &cost));
     }
-    if (!*cfg->model.pretrained || !tn_file_exists(cfg->model.pretrained)) return TN_OK;
-    tn_status st = tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &ck);
+    tn_status st = TN_OK;
+    if (*cfg->model.pretrained && tn_file_exists(cfg->model.pretrained))
+        st = tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &ck);
     tn_ckpt_free(&ck);
-    return st;
+    return st == TN_OK && cfg->distil.student && !cfg->is_student ? check_student(cfg) : st;
 }

@@ -305,7 +305,7 @@ static const char *const EVALUATED[] = {"", "judged validation+own\n", "judged v
 
 static tn_evaluated evaluated_wanted(const tn_cfg *cfg, const tn_cell *cell) {
     if (cfg->search.n_space > 0) return TN_EVALUATED_OWN;
-    return cell->round < cfg->self.max_rounds ? TN_EVALUATED_ALL : TN_EVALUATED_SLICE;
+    return cell->round < cfg->self.max_rounds && !tn_is_student(cell) ? TN_EVALUATED_ALL : TN_EVALUATED_SLICE;
 }
 
 tn_evaluated tn_train_judged_of(const char *inputs, size_t *front_out) {

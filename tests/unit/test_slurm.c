@@ -108,6 +108,27 @@ static void a_probe_before_the_arrays(void **unused) {
     tn_cfg_free(&cfg);
 }
 
+/* The student trains with the resources of a cell, after the ensemble, and its job makes the report. Here the arrays are done. */
+static void a_student_after_the_ensemble(void **unused) {
+    (void)unused;
+    tn_cfg *cfg = read_job("ranks_per_node = 2; gpus_per_node = 2; memory_gib = 8; train: { minutes = 60; };");
+    cfg->distil.student = true;
+    left l = rest(cfg, "/data/my", 0, 0, false, false, true);
+    mark(&l, "distil", 1);
+    prints(cfg, l,
+           "finish=" SBATCH "--job-name=my.finish --chdir=/data --output=/data/my/log/finish-%j.log "
+           "--signal=B:USR1@120 " ONE "--mem=8192M " RUN "finish f3/3 1 reduce)\n"
+           "distil=" SBATCH "--job-name=my.distil --chdir=/data --output=/data/my/log/distil-%j.log "
+           "--time=60 --signal=B:USR1@300 --nodes=1 --cpus-per-task=4 --mem=8192M --gres=gpu:a100:2 "
+           "--dependency=afterok:$finish " RUN "distil f3/3 2 distil report)\n");
+    l = rest(cfg, "/data/my", 0, 0, false, false, false);
+    mark(&l, "report", 1);
+    prints(cfg, l,
+           "report=" SBATCH "--job-name=my.report --chdir=/data --output=/data/my/log/report-%j.log "
+           "--signal=B:USR1@120 " ONE "--mem=8192M " RUN "report f3/3 1 report)\n");
+    tn_cfg_free(&cfg);
+}
+
 /* Round 0 is done but for the prediction of cell 1; cells 0 and 2 of round 1 are not trained; words of the job file
  * that a shell would take apart. */
 static void rest_of_a_run(void **unused) {
@@ -486,12 +507,19 @@ static void memory(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_run),     cmocka_unit_test(a_probe_before_the_arrays),
-                                       cmocka_unit_test(rest_of_a_run), cmocka_unit_test(stages),
-                                       cmocka_unit_test(search),        cmocka_unit_test(gpus),
-                                       cmocka_unit_test(packing),       cmocka_unit_test(tasks),
-                                       cmocka_unit_test(sizes),         cmocka_unit_test(queue),
-                                       cmocka_unit_test(commands),      cmocka_unit_test(job_file),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(whole_run),
+                                       cmocka_unit_test(a_probe_before_the_arrays),
+                                       cmocka_unit_test(a_student_after_the_ensemble),
+                                       cmocka_unit_test(rest_of_a_run),
+                                       cmocka_unit_test(stages),
+                                       cmocka_unit_test(search),
+                                       cmocka_unit_test(gpus),
+                                       cmocka_unit_test(packing),
+                                       cmocka_unit_test(tasks),
+                                       cmocka_unit_test(sizes),
+                                       cmocka_unit_test(queue),
+                                       cmocka_unit_test(commands),
+                                       cmocka_unit_test(job_file),
                                        cmocka_unit_test(memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

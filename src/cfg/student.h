@@ -1,0 +1,19 @@
+/*
+ * student.h - the settings of the student: the one model that is trained on the ensemble's out-of-fold predictions. All functions are
+ * local.
+ *
+ *   tn_cfg *its = malloc(sizeof *its);  *its = *cfg;  tn_cfg_student(its);
+ *   tn_train_cell(run, its, index, shards, &cell, &how);          // cell = tn_student_cell(its)
+ */
+#ifndef TN_CFG_STUDENT_H
+#define TN_CFG_STUDENT_H
+
+#include "cfg/cfg.h"
+
+/* Change the settings of a run to those of its student: distil.net, distil.images and distil.pretrained; targets as they are. What would
+ * change the targets once more is switched off, because the ensemble learned with it: label smoothing, class weights, logit adjustment;
+ * and what protects from wrong labels, because the given ones are not used: gce_q, the consistency loss, filters. Without pretrained
+ * weights nothing is frozen. */
+void tn_cfg_student(tn_cfg *cfg);
+
+#endif
