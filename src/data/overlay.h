@@ -53,11 +53,11 @@ void tn_overlay_name(int fold, char out[TN_OVERLAY_NAME_BYTES]);
 tn_status tn_overlay_write(const char *folder, int fold, int round, int64_t N, const tn_judgement *j,
                            const tn_soft *soft, tn_hash *digest);
 
-/* Read the overlay of a cell's round and fold. In round 0 all rows are kept. verdict_out (N); suggested_out (N) or NULL. Local.
+/* Read the overlay of a cell's round and fold. Where no filter came before (tn_is_filtered) all rows are kept. verdict_out (N); suggested_out (N) or NULL. Local.
  * Errors  TN_EARG the filter is not done; TN_EFORMAT damaged, or of another data set. */
 tn_status tn_overlay_read(const tn_cfg *cfg, const tn_cell *cell, int64_t N, uint8_t *verdict_out,
                           int32_t *suggested_out);
-/* Read its soft targets for a net of K classes; in round 0: none. The caller frees *out. Local. Errors as above; those of tn_soft_read. */
+/* Read its soft targets for a net of K classes; where no filter came before: none. The caller frees *out. Local. Errors as above; those of tn_soft_read. */
 tn_status tn_overlay_soft(const tn_cfg *cfg, const tn_cell *cell, int64_t N, int K, tn_soft *out);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "data/overlay.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static tn_status allocate(int64_t n, int K, tn_soft *out) {
@@ -33,7 +34,8 @@ tn_status tn_soft_make(int64_t N, int K, const uint8_t *verdict, bool all, const
         if (verdict[i] != TN_VERDICT_SOFT && !(all && verdict[i] == TN_VERDICT_KEEP)) continue;
         out->row[n++] = i;
         for (int k = 0; k < K; k++)
-            *target++ = (float)((1 - share) * (double)z[i * K + k] + (k == label[i] ? share : 0));
+            *target++ = (float)fmin(1, (1 - share) * (double)z[i * K + k] +
+                                           (k == label[i] ? share : 0)); /* z may round to above 1 */
     }
     return TN_OK;
 }

@@ -105,9 +105,8 @@ static tn_status check_classes(const filter *s, int f) {
     for (int64_t i = 0; i < s->ix->n; i++) {
         if (!s->judged[i] || s->out.verdict[i] == TN_VERDICT_NOT_JUDGED) continue;
         int32_t label = tn_label_after(s->out.verdict[i], s->ix->label[i], s->out.suggested[i]);
-        uint8_t why = s->out.reason[i];
         before[s->ix->label[i]]++;
-        suspicious[s->ix->label[i]] += why != TN_REASON_BELIEVED && why != TN_REASON_CLASS_NOT_JUDGED;
+        suspicious[s->ix->label[i]] += s->out.reason[i] == TN_REASON_SUSPICIOUS;
         if (label >= 0) after[label]++;
     }
     for (int k = 0; k < s->ix->n_classes; k++) {
@@ -115,8 +114,9 @@ static tn_status check_classes(const filter *s, int f) {
             return tn_fail(TN_EARG,
                            "filter r%d: all %" PRId64
                            " labels of class %s that the model of fold %d may train on are found suspicious, and "
-                           "self.class_floor = 0 keeps none of them: raise self.verdict_ratio = %g or self.class_floor",
-                           s->round + 1, before[k], s->ix->class_name[k], f, s->cfg->self.verdict_ratio);
+                           "self.class_floor = 0 keeps none of them: raise self.class_floor%s",
+                           s->round + 1, before[k], s->ix->class_name[k], f,
+                           s->cfg->self.method == TN_SELF_SELF ? " or self.verdict_ratio" : "");
         if (before[k] > 0 && after[k] == 0)
             return tn_fail(TN_EARG,
                            "filter r%d: of the %" PRId64

@@ -177,7 +177,7 @@ tn_status tn_ledger_file(const tn_cfg *cfg, int round, const char *name, char pa
 
 tn_status tn_ledger_last(const tn_cfg *cfg, char path_out[TN_PATH_BYTES]) {
     *path_out = 0;
-    for (int round = cfg->self.max_rounds; !*path_out && round >= 0; round--)
+    for (int round = cfg->self.max_rounds; !*path_out && round >= (tn_is_filtered(cfg, 0) ? 0 : 1); round--)
         TN_TRY(tn_ledger_file(cfg, round, "ledger.csv", path_out));
     return TN_OK;
 }

@@ -76,14 +76,24 @@ tn_status tn_model_open(const char *path, const tn_model_use *use, tn_model *m) 
     return st == TN_OK ? st : tn_fail(st, "%s: %s", path, tn_msg);
 }
 
+tn_status tn_feature_count(const tn_net_spec *spec, int *out) {
+    tn_net_spec plain = *spec;
+    tn_net *net = NULL;
+    plain.extra_units = plain.head_units = 0;
+    plain.n_classes = 2;
+    TN_TRY(tn_net_new(&plain, &net));
+    *out = (int)classifier_of(net)->dim[1];
+    tn_net_free(&net);
+    return TN_OK;
+}
+
 /* A net whose classifier has as many classes as there are pooled features. */
 static tn_status make_wide_net(tn_model *m) {
     tn_net_spec *spec = &m->about.net;
+    int d = 0;
+    TN_TRY(tn_feature_count(spec, &d));
     spec->extra_units = spec->head_units = 0;
-    spec->n_classes = 2;
-    TN_TRY(tn_net_new(spec, &m->net));
-    spec->n_classes = (int)classifier_of(m->net)->dim[1];
-    tn_net_free(&m->net);
+    spec->n_classes = d;
     TN_TRY(tn_net_new(spec, &m->net));
     m->about.net = *tn_net_spec_of(m->net);
     return TN_OK;

@@ -37,6 +37,9 @@ void tn_model_close(tn_model *m);
  * Call tn_model_close also after an error. Errors those of tn_pretrained_open, tn_net_new, tn_exec_new. */
 tn_status tn_model_open_features(const char *path, const tn_net_spec *spec, const tn_model_use *use, tn_model *m);
 
+/* The number d of pooled features of a net, whatever its head. Errors those of tn_net_new. */
+tn_status tn_feature_count(const tn_net_spec *spec, int *out);
+
 /* Images as bytes, for a net that was trained with this norm. */
 tn_images tn_images_of(const unsigned char *bytes, const tn_input_norm *norm);
 

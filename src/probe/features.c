@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { WAVE_LANES = 32 }; /* of each rank, between two writes */
+enum { WAVE_FLOATS = 1 << 24 }; /* between two writes; on every rank */
 
 typedef struct {
     const tn_cfg *cfg;
@@ -24,7 +24,7 @@ typedef struct {
     tn_h5 *file;
 } features;
 
-static int largest_px(const tn_cfg *cfg) {
+int tn_features_px(const tn_cfg *cfg) {
     int px = 0;
     for (int i = 0; i < cfg->train.n_sizes; i++)
         if (cfg->train.sizes_px[i] > px) px = cfg->train.sizes_px[i];
@@ -42,7 +42,7 @@ static tn_status open_net(features *f, tn_isa isa) {
     const tn_cfg *c = f->cfg;
     tn_net_spec spec = tn_train_net(c, 0);
     tn_model_use use = {c->train.device,    c->train.lane_threads, isa,
-                        c->train.precision, c->train.lane_images,  largest_px(c)};
+                        c->train.precision, c->train.lane_images,  tn_features_px(c)};
     tn_status st = tn_model_open_features(c->model.pretrained, &spec, &use, &f->model);
     if (st != TN_OK) return tn_fail(st, "model.pretrained: %s", tn_msg);
     f->d = f->model.about.net.n_classes;
@@ -61,7 +61,8 @@ static tn_status begin(features *f, int n_ranks, int rank, tn_isa isa) {
     const tn_index *ix = f->ix;
     TN_TRY(open_net(f, isa));
     f->rows = malloc((size_t)ix->n * sizeof *f->rows + 1);
-    f->n_wave = (int64_t)WAVE_LANES * f->spec.lane_images * n_ranks;
+    int64_t lanes = WAVE_FLOATS / ((int64_t)f->spec.lane_images * f->d);
+    f->n_wave = (lanes > n_ranks ? lanes : n_ranks) * f->spec.lane_images;
     size_t floats = (size_t)f->n_wave * (size_t)f->d;
     f->x = malloc(floats * sizeof *f->x);
     if (!f->rows || !f->x) return tn_fail_memory(floats * sizeof *f->x, "the features");
@@ -95,7 +96,7 @@ tn_status tn_features_make(tn_run *run, const tn_cfg *cfg, const tn_index *index
     features f = {.cfg = cfg, .ix = index, .path = path};
     f.spec = (tn_loader_spec){.index = index,
                               .shards = shards,
-                              .size_px = largest_px(cfg),
+                              .size_px = tn_features_px(cfg),
                               .lane_images = cfg->train.lane_images,
                               .n_threads = cfg->train.loader_threads,
                               .depth = 4};

@@ -5,12 +5,14 @@
 #include "base/stop.h"
 #include "base/watch.h"
 #include "filter/filter.h"
+#include "model/model.h"
 #include "probe/discriminant.h"
 #include "probe/features.h"
 #include "score/calibration.h"
 #include "score/prow.h"
 #include "store/done.h"
 #include "store/h5.h"
+#include "train/cost.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,11 +24,12 @@ static const double SHRINKAGE = 0.5; /* docs/decisions/probe.md */
 typedef struct {
     const tn_cfg *cfg;
     const tn_index *ix;
-    char folder[TN_PATH_BYTES], features[TN_PATH_BYTES];
+    char folder[TN_PATH_BYTES], features[TN_PATH_BYTES], posteriors[TN_PATH_BYTES];
     char *settings, *inputs;
     int64_t n, *row; /* rows with a fold, ascending */
     int d, F;
-    tn_h5 *file; /* features.h5 */
+    tn_h5 *file, *out; /* features.h5, posteriors.h5 */
+    int64_t n_right;   /* rows whose own fold's classifiers agree with the label */
     tn_class_sums *of[TN_MAX_FOLDS], *all, *rest;
     float *w, *b;     /* (F,d,K), (F,K): the classifiers of a fold */
     float *x, *y, *z; /* a block of features; those of one fold, their logits */
@@ -41,8 +44,6 @@ typedef struct {
 static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **inputs_out) {
     char path[TN_PATH_BYTES], shards[TN_HEX_BYTES], folds[TN_HEX_BYTES], weights[TN_HEX_BYTES];
     size_t n = 0;
-    int px = 0;
-    for (int i = 0; i < cfg->train.n_sizes; i++) px = cfg->train.sizes_px[i] > px ? cfg->train.sizes_px[i] : px;
     TN_TRY(tn_path(path, "%s/shards", cfg->run_dir));
     TN_TRY(tn_done_digest(path, "preprocess", shards));
     TN_TRY(tn_path(path, "%s/folds", cfg->run_dir));
@@ -50,7 +51,7 @@ static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **in
     TN_TRY(tn_hash_file(cfg->model.pretrained, weights));
     char *keys = tn_cfg_canonical(cfg, TN_KEYS_PROBE);
     FILE *s = open_memstream(settings_out, &n);
-    if (s && keys) fprintf(s, "%ssize_px = %d\n", keys, px);
+    if (s && keys) fprintf(s, "%ssize_px = %d\n", keys, tn_features_px(cfg));
     if (s) fclose(s);
     free(keys);
     FILE *f = open_memstream(inputs_out, &n);
@@ -179,60 +180,69 @@ static void say_result(const probe *s, double right) {
     tn_result("%.1f %% of labels agree with the features", 100 * right);
 }
 
-static tn_status write_posteriors(probe *s, const char *path, double *right_out) {
-    int K = s->ix->n_classes;
-    tn_h5 *out = NULL;
-    int64_t n_right = 0;
-    TN_TRY(tn_h5_create(path, &out));
-    tn_status st = tn_h5_stamp(out, "probe", 1);
-    if (st == TN_OK) st = tn_h5_reserve(out, "p", TN_H5_F32, 3, (int64_t[]){s->F, s->ix->n, K});
-    for (int f = 0; f < s->F && st == TN_OK; f++) {
-        double t = 1;
-        st = judge_for(s, f, &t);
-        if (st == TN_OK) st = tn_h5_write_rows(out, "p", TN_H5_F32, f, 1, s->p);
-        for (int64_t i = 0; i < s->ix->n; i++)
-            n_right += s->ix->fold[i] == f && tn_prow_argmax(K, s->p + i * K) == s->ix->label[i];
-        if (st == TN_OK) tn_say("probe: classifiers of fold %d of %d, temperature %.2f", f + 1, s->F, t);
-    }
-    *right_out = (double)n_right / (double)s->n;
-    tn_status closed = tn_h5_close(&out);
-    return st == TN_OK ? closed : st;
+static tn_status prepare(probe *s) {
+    TN_TRY(read_rows(s));
+    TN_TRY(allocate(s));
+    TN_TRY(add_up(s));
+    TN_TRY(tn_h5_create(s->posteriors, &s->out));
+    TN_TRY(tn_h5_stamp(s->out, "probe", 1));
+    return tn_h5_reserve(s->out, "p", TN_H5_F32, 3, (int64_t[]){s->F, s->ix->n, s->ix->n_classes});
+}
+
+static tn_status write_fold(probe *s, int f) {
+    double t = 1;
+    TN_TRY(judge_for(s, f, &t));
+    for (int64_t i = 0; i < s->ix->n; i++)
+        s->n_right +=
+            s->ix->fold[i] == f && tn_prow_argmax(s->ix->n_classes, s->p + i * s->ix->n_classes) == s->ix->label[i];
+    tn_say("probe: classifiers of fold %d of %d, temperature %.2f", f + 1, s->F, t);
+    return tn_h5_write_rows(s->out, "p", TN_H5_F32, f, 1, s->p);
+}
+
+static tn_status finish(probe *s, const tn_done *want) {
+    char digest[TN_HEX_BYTES];
+    TN_TRY(tn_h5_close(&s->out));
+    TN_TRY(tn_hash_file(s->posteriors, digest));
+    say_result(s, (double)s->n_right / (double)s->n);
+    return tn_done_publish(s->folder, want, digest, (const char *[]){"features.h5", "posteriors.h5", NULL});
 }
 
 /* --- the stage -------------------------------------------------------------------------------------------------------- */
 
 static void release(probe *s) {
     tn_h5_close(&s->file);
-    for (int f = 0; f < s->F; f++)
-        if (s->of[f]) tn_class_sums_free(&s->of[f]);
-    if (s->all) tn_class_sums_free(&s->all);
-    if (s->rest) tn_class_sums_free(&s->rest);
+    tn_h5_close(&s->out);
+    for (int f = 0; f < s->F; f++) tn_class_sums_free(&s->of[f]);
+    tn_class_sums_free(&s->all);
+    tn_class_sums_free(&s->rest);
     void *all[] = {s->row, s->w, s->b, s->x, s->y, s->z, s->label, s->p, s->use, s->one};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
-/* The work of rank 0 after the features. */
-static tn_status classify(probe *s, const tn_done *want) {
-    char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
-    double right = 0;
-    TN_TRY(tn_path(path, "%s/posteriors.h5", s->folder));
-    tn_status st = read_rows(s);
-    if (st == TN_OK) st = allocate(s);
-    if (st == TN_OK) st = add_up(s);
-    if (st == TN_OK) st = write_posteriors(s, path, &right);
-    if (st == TN_OK) say_result(s, right);
-    if (st == TN_OK) st = tn_hash_file(path, digest);
+/* Rank 0 works; the others meet it after each fold, so that none of them waits for longer than train.hang_seconds. */
+static tn_status classify(tn_run *run, probe *s, const tn_done *want) {
+    bool works = run->rank == 0;
+    tn_status st = tn_agree(run, works ? prepare(s) : TN_OK);
+    for (int f = 0; f < s->F && st == TN_OK; f++) st = tn_agree(run, works ? write_fold(s, f) : TN_OK);
+    if (st == TN_OK) st = tn_agree(run, works ? finish(s, want) : TN_OK);
     release(s);
-    return st == TN_OK
-               ? tn_done_publish(s->folder, want, digest, (const char *[]){"features.h5", "posteriors.h5", NULL})
-               : st;
+    return st;
 }
 
 static tn_status make(tn_run *run, probe *s, const tn_shards *shards, const tn_done *want) {
     TN_TRY(tn_features_make(run, s->cfg, s->ix, shards, s->features));
-    tn_status st = run->rank == 0 ? classify(s, want) : TN_OK;
+    tn_status st = classify(run, s, want);
     if (run->rank == 0 && st != TN_OK) tn_done_undo(s->folder);
-    return tn_agree(run, st);
+    return st;
+}
+
+tn_status tn_probe_mib(const tn_cfg *cfg, int64_t rows, double *out) {
+    tn_net_spec spec = tn_train_net(cfg, 0);
+    int d = 0;
+    TN_TRY(tn_feature_count(&spec, &d));
+    double F = cfg->folds.count, K = cfg->data.n_classes;
+    *out = 64 + (8 * (F + 3) * d * d + 4 * F * d * K + (4 * K + 9) * (double)rows) / 0x1p20;
+    return TN_OK;
 }
 
 static tn_status find_paths(const tn_cfg *cfg, probe *s) {
@@ -241,6 +251,7 @@ static tn_status find_paths(const tn_cfg *cfg, probe *s) {
                                 "filter them before");
     TN_TRY(tn_path(s->folder, "%s/probe", cfg->run_dir));
     TN_TRY(tn_path(s->features, "%s/probe/features.h5", cfg->run_dir));
+    TN_TRY(tn_path(s->posteriors, "%s/probe/posteriors.h5", cfg->run_dir));
     return find_identity(cfg, &s->settings, &s->inputs);
 }
 

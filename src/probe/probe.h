@@ -9,9 +9,11 @@
  * Classifier discriminant.h with shrinkage 1/2. Nobody judges a row that he learned from: for the model of fold f, the rows of fold g
  *            are judged by a classifier of all other folds than f and g, and the rows of f by one of all other folds than f. So fold f
  *            stays unseen by all that its model is trained from.
+ *            That holds for the own view of method self; with the shared view, or another method, one overlay of all classifiers serves
+ *            every fold, and the scores say so (reduce: "not independent").
  * Temperature of fold f's classifiers: the one with which they explain the given labels of the rows outside f best
  *            (score/calibration.h)
- * Memory     on rank 0: 8 (F + 3) d^2 bytes and 4 K + 4 d / F bytes per row; on every rank a wave of rows
+ * Memory     on rank 0: 8 (F + 3) d^2 + 4 F d K bytes, and 4 K + 9 bytes per row; on every rank 64 MiB of features (tn_probe_mib)
  * Source     Ahn et al. 2023, "Fine tuning pre trained models for robustness under noisy labels" (arXiv 2310.17668), filters by a probe
  *            first; docs/decisions/probe.md
  */
@@ -25,6 +27,9 @@
 /* Make both folders, unless they are done. Collective.
  * Errors  TN_EARG self.probe is false, a folder was made with other settings; TN_EUNFINISHED stopped on request; those of tn_filter, of reading images and weights. */
 tn_status tn_probe(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards);
+
+/* The memory that rank 0 needs, in MiB, beside that of a cell's net. Local. Errors TN_EARG unknown net; TN_ENOMEM. */
+tn_status tn_probe_mib(const tn_cfg *cfg, int64_t rows, double *out);
 
 /* Is filter/r0 there, and made from the probe with the present settings? Local. Errors TN_EARG made with other settings. */
 tn_status tn_probe_done(const tn_cfg *cfg, bool *out);

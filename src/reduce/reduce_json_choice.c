@@ -107,7 +107,7 @@ json_t *tn_caveats_json(const tn_reduction *r, int last_round, bool tuned) {
             marks, "not independent",
             json_string("the training labels were filtered by given posteriors (filter --posteriors), whose "
                         "models may have been trained on the scored fold"));
-    else if (last_round > 0 && is_shared(cfg))
+    else if (tn_is_filtered(cfg, last_round) && is_shared(cfg))
         json_object_set_new(
             marks, "not independent",
             json_string("the training labels were filtered by models that had been trained on the scored fold"));
@@ -156,8 +156,11 @@ json_t *tn_gate_json(const tn_reduction *r) {
     if (g->n > 1 && (is_shared(r->cfg) || has_foreign(r, g->candidate[1].last)))
         json_object_set_new(
             caveats, "not independent",
-            json_string("a later round, whose labels were filtered by models that had been trained on the "
-                        "scored folds, is compared with a first round whose were not"));
+            json_string(
+                r->cfg->self.probe
+                    ? "the labels of both rounds were filtered by models that had been trained on the scored folds"
+                    : "a later round, whose labels were filtered by models that had been trained on the "
+                      "scored folds, is compared with a first round whose were not"));
     return json_pack("{s:s,s:o,s:s,s:i,s:i,s:o,s:o,s:o}", "chosen", chosen->what, "rounds", rounds, "because", g->why,
                      "folds", r->rounds.n_common, "resamples", TN_MATCH_RESAMPLES, "compared", compared, "left_out",
                      lines_json(g->left_out), "caveats", caveats);
@@ -190,6 +193,11 @@ static json_t *offsets_json(const tn_reduction *r, const tn_recipe *recipe) {
     return offsets;
 }
 
+/* Was anything of the submission chosen by out-of-fold scores: its decision, its weights, its rounds? */
+static bool was_tuned(const tn_reduction *r, const tn_candidate *c) {
+    return (c->decides && r->cfg->reduce.decision != TN_DECISION_ARGMAX) || r->tuning.used || r->gate.n > 1;
+}
+
 json_t *tn_submitted_json(const tn_reduction *r) {
     const tn_candidate *c = tn_written(r);
     const tn_blend *b = &c->honest;
@@ -200,7 +208,7 @@ json_t *tn_submitted_json(const tn_reduction *r) {
     json_object_set_new(j, "out_of_fold", tn_score_json(r->table, &b->pooled, &b->own_spread));
     json_object_set_new(j, "out_of_fold_confusion", tn_confusion_json(r->table, &b->own_pairs));
     json_object_set_new(j, "out_of_fold_by_truth", tn_score_json(r->table, &b->pooled_truth, NULL));
-    json_object_set_new(j, "out_of_fold_caveats", tn_caveats_json(r, last_round_of(r, &c->final), true));
+    json_object_set_new(j, "out_of_fold_caveats", tn_caveats_json(r, last_round_of(r, &c->final), was_tuned(r, c)));
     json_object_set_new(j, "test", tn_score_json(r->table, &b->whole_test, &b->test_spread));
     json_object_set_new(j, "test_confusion", tn_confusion_json(r->table, &b->test_pairs));
     json_object_set_new(j, "out_of_fold_calibration", tn_calibration_json(b->own_calibration));

@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "cfg/student.h"
 #include "data/meta.h"
+#include "probe/probe.h"
 #include "score/match.h"
 #include "search/search.h"
 #include "train/cost.h"
@@ -76,11 +77,13 @@ tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {
            posteriors_mib = (double)rows * POSTERIOR_BYTES * tn_prow_width(cfg->data.n_classes) / 0x1p20;
     if (cfg->self.dropped == TN_DROPPED_SOFT || cfg->self.dropped == TN_DROPPED_SOFT_ALL || cfg->distil.student)
         posteriors_mib *= 1.5; /* a third float: soft targets of at most all rows */
+    double probe_mib = 0;
+    if (cfg->self.probe) TN_TRY(tn_probe_mib(cfg, rows, &probe_mib));
     if (cfg->distil.student) TN_TRY(add_student(cfg, &cell_mib));
     int ranks = cfg->slurm.ranks_per_node;
     TN_TRY(tn_is_search(cfg) ? add_trials(cfg, &cell_mib) : add_cell(cfg, &cell_mib));
     *out = (tn_memory){.preprocess_mib = on_a_node(ranks, PREPROCESS_MIB + rows_mib),
-                       .train_mib = on_a_node(ranks, cell_mib + rows_mib + posteriors_mib),
+                       .train_mib = on_a_node(ranks, cell_mib + rows_mib + fmax(posteriors_mib, probe_mib)),
                        .one_mib = on_a_node(1, ONE_MIB + rows_mib + posteriors_mib + reduce_mib(cfg, rows))};
     return TN_OK;
 }

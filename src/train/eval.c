@@ -25,7 +25,6 @@ static tn_status stopped(const char *label, int64_t done, int64_t n) {
         label ? label : "evaluation", (long long)done, (long long)n);
 }
 
-/* Write the n rows of a lane, beginning with p_out. block_p (n,K). */
 typedef struct {
     int K, W;           /* values that the net gives for a row, and that are kept of it */
     bool logits;        /* instead of probabilities */
@@ -33,6 +32,7 @@ typedef struct {
     const char *label;
 } kept;
 
+/* Write the n rows of a lane, beginning with p_out. block_p (n,K). */
 static void keep_rows(const kept *k, int n, const int64_t *rows, const float *block_p, float *p_out) {
     int K = k->K;
     const int32_t *own = k->own;

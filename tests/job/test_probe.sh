@@ -44,3 +44,10 @@ refused 2 "self.probe needs model.pretrained" "$tenfold" probe tiny.cfg --run tw
 refused 2 "self.probe needs model.pretrained" "$tenfold" check tiny.cfg --set self.probe=true
 rm -r two/filter
 refused 2 "two/filter/r0 is not there.*run .tenfold probe" "$tenfold" train tiny.cfg --run two --folds 0 $probed
+
+# one overlay for all folds: then no score of round 0 is independent, and it says so
+mkdir shared && cp -r two/shards two/folds shared/
+must "$tenfold" run tiny.cfg --run shared $probed --set self.max_rounds=0 --set self.view=\"shared\"
+cmp shared/filter/r0/overlay-f0.h5 shared/filter/r0/overlay-f1.h5
+tr -d ' \n' <shared/metrics.json | grep -q '"out_of_fold_caveats":{"notindependent"'
+tr -d ' \n' <one/metrics.json | grep -q '"out_of_fold_caveats":{}'
