@@ -378,7 +378,6 @@ static const char *write_foreign(const job *j, const float *p) {
     return path;
 }
 
-/* What models trained elsewhere judged is replaced neither by `filter` nor by the plan of a whole run. */
 static void assert_nothing_taken(job *j) {
     for (int f = 0; f < F; f++) {
         uint8_t verdict[N];
@@ -388,6 +387,7 @@ static void assert_nothing_taken(job *j) {
     }
 }
 
+/* What models trained elsewhere judged is replaced neither by `filter` nor by the plan of a whole run. */
 static void assert_kept(job *j) {
     char path[TN_PATH_BYTES], before[TN_HEX_BYTES], after[TN_HEX_BYTES];
     tn_start start = {.n_set = 0};
