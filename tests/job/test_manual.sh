@@ -36,7 +36,7 @@ offers() { # WANTED WORDS...
 . ./completion
 mkdir -p files/inner && touch files/job.cfg
 offers "train" tenfold tr
-offers "preprocess predict" tenfold p
+offers "preprocess probe predict" tenfold p
 offers "--folds" tenfold train --fo
 offers "" tenfold report --fo
 test "$(complete_line tenfold run files/ | tr ' ' '\n' | sort | tr '\n' ' ')" = "files/inner files/job.cfg "
