@@ -13,22 +13,22 @@
 #include <jansson.h>
 
 /* Weights that are missing are found before the first training, not after all images are preprocessed. tn_train_check sees whether
- * those that are there fit. */
-static tn_status check_pretrained(const tn_cfg *cfg) {
-    char trained[TN_PATH_BYTES];
-    const char *path = cfg->model.pretrained;
-    TN_TRY(tn_path(trained, "%s/train", cfg->run_dir));
-    if (!*path || tn_file_exists(path) || tn_file_exists(trained)) return TN_OK;
+ * those that are there fit. trained: the folder in the run folder that is there when training has begun. */
+static tn_status check_weights(const tn_cfg *cfg, const char *key, const char *path, const char *trained) {
+    char folder[TN_PATH_BYTES];
+    TN_TRY(tn_path(folder, "%s/%s", cfg->run_dir, trained));
+    if (!*path || tn_file_exists(path) || tn_file_exists(folder)) return TN_OK;
     return tn_fail(TN_EIO,
-                   "model.pretrained: %s: cannot be read: it is not there; `tenfold weights import` writes such files "
+                   "%s: %s: cannot be read: it is not there; `tenfold weights import` writes such files "
                    "(docs/weights.md)",
-                   path);
+                   key, path);
 }
 
 /* Check everything that can be checked before any work is done. */
 static tn_status check(const tn_cfg *cfg) {
     TN_TRY(tn_is_search(cfg) ? tn_rungs_check(cfg, NULL) : tn_train_check(cfg));
-    TN_TRY(check_pretrained(cfg));
+    TN_TRY(check_weights(cfg, "model.pretrained", cfg->model.pretrained, "train"));
+    if (cfg->distil.student) TN_TRY(check_weights(cfg, "distil.pretrained", cfg->distil.pretrained, "distil"));
     return tn_table_check(cfg);
 }
 

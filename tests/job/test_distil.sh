@@ -72,3 +72,5 @@ refused 2 "tenfold reduce" "$tenfold" distil tiny.cfg --run three $settings $stu
 refused 2 "distil.student: a search has no ensemble" "$tenfold" check tiny.cfg $student --set 'search.space=({key="train.learning_rate";choice=[0.1,0.2];})'
 refused 2 "distil.images = 300: give more than" "$tenfold" check tiny.cfg $student --set distil.images=300 --set train.warmup_images=300
 refused 2 "the student.*unknown net" "$tenfold" check tiny.cfg $student --set distil.net=resnet
+refused 3 "distil.pretrained: .*nothere: cannot be read" "$tenfold" run tiny.cfg --run four $student --set distil.pretrained=nothere
+test ! -e four/shards
