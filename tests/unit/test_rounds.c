@@ -10,6 +10,7 @@
 #include "predict/pred.h"
 #include "predict/predict.h"
 #include "preprocess/preprocess.h"
+#include "probe/probe.h"
 #include "reduce/reduce.h"
 #include "run/local.h"
 #include "score/metric.h"
@@ -611,6 +612,52 @@ static void asked_to_stop(job *j) {
     }
 }
 
+/* p (F,N,K): what the classifiers for the model of each fold say. */
+static void read_probe(job *j, float *p) {
+    char folder[TN_PATH_BYTES], path[TN_PATH_BYTES];
+    tn_h5 *f = NULL;
+    assert_int_equal(tn_path(folder, "%s/probe", j->cfg->run_dir), TN_OK);
+    assert_int_equal(tn_folder_remove(folder), TN_OK);
+    assert_int_equal(tn_filter_folder(j->cfg, 0, path), TN_OK);
+    assert_int_equal(tn_folder_remove(path), TN_OK);
+    if (tn_probe(&j->run, j->cfg, j->ix, j->shards) != TN_OK) fail_msg("%s", tn_msg);
+    assert_int_equal(tn_path(path, "%s/posteriors.h5", folder), TN_OK);
+    assert_int_equal(tn_h5_open(path, &f), TN_OK);
+    assert_int_equal(tn_h5_read_rows(f, "p", TN_H5_F32, 0, F, p), TN_OK);
+    tn_h5_close(&f);
+}
+
+/* Labels of fold 1 change: nothing that model 1 is trained from changes; for model 0 the rows of fold 1 are judged as before, but for the
+ * temperature, a common factor of all logarithms; the rows of fold 2 are judged anew. */
+static void probe_has_not_seen(job *j) {
+    static float before[F * N * K], after[F * N * K];
+    double factor = 0, largest = 0;
+    bool differs = false;
+    snprintf(j->cfg->model.pretrained, sizeof j->cfg->model.pretrained, "%s",
+             file_of(j, "train", &(tn_cell){.fold = 2, .size_px = 16, .seed = 1}, "best.safetensors"));
+    j->cfg->self.probe = true;
+    read_probe(j, before);
+    for (int i = 0; i < N; i += 2)
+        if (j->ix->fold[i] == 1) j->ix->label[i] = (j->ix->label[i] + 1) % K;
+    read_probe(j, after);
+    for (int i = 0; i < N; i += 2)
+        if (j->ix->fold[i] == 1) j->ix->label[i] = (j->ix->label[i] + K - 1) % K;
+    j->cfg->self.probe = false;
+    *j->cfg->model.pretrained = 0;
+    assert_memory_equal(before + N * K, after + N * K, N * K * sizeof *before);
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < N; i++) {
+            const float *x = before + i * K, *y = after + i * K;
+            differs |= j->ix->fold[i] == 2 && memcmp(x, y, K * sizeof *x) != 0;
+            for (int k = 1; j->ix->fold[i] == 1 && k < K; k++) {
+                double a = log(x[k] / (double)x[0]), b = log(y[k] / (double)y[0]);
+                if (pass == 0 && fabs(a) > largest) factor = b / a, largest = fabs(a);
+                if (pass == 1) assert_true(fabs(b - factor * a) < 1e-3);
+            }
+        }
+    assert_true(differs && largest > 0.1);
+}
+
 static void rounds(tn_run run) {
     job j;
     tn_counts c[2];
@@ -649,6 +696,7 @@ static void rounds(tn_run run) {
     shared_view(&j);
     soft_targets(&j);
     other_posteriors(&j);
+    probe_has_not_seen(&j);
     asked_to_stop(&j);
     end(&j);
 }
