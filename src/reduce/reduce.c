@@ -106,8 +106,8 @@ static void give_up_decision(const tn_run *run, const tn_reduction *r, tn_candid
         x->tau = 0;
     }
     if (run->rank == 0)
-        tn_say("reduce: on rows that it was not tuned on, the tuned decision scores less than the most probable class: "
-               "%s is written by argmax",
+        tn_say("reduce: on rows that it was not tuned on, the tuned decision of %s scores less than the most probable "
+               "class: it is given up",
                c->what);
 }
 
@@ -144,7 +144,6 @@ static tn_status pass_tuned(tn_run *run, tn_reduction *r, tn_outputs *written) {
     best->at = chosen->at;
     best->first = chosen->first;
     best->last = chosen->last;
-    best->decides = true;
     snprintf(best->what, sizeof best->what, "%s",
              r->cfg->reduce.method == TN_REDUCE_GREEDY ? "members of all rounds, selected" : chosen->what);
     TN_TRY(tn_reduce_tune(run, r, 1, best, true));

@@ -171,7 +171,8 @@ typedef struct {
     int64_t n_rows;                        /* of the sample, that it was tuned on */
     tn_recipe final, nested[TN_MAX_FOLDS]; /* tuned on all folds; on all folds but one */
     tn_blend honest;                       /* nested by fold, final for other rows */
-    bool decides; /* the tuned decision is used: its honest score is not below that of argmax (smoothed) */
+    bool
+        decides; /* of the chosen one: its tuned decision is kept, as its honest score is not below that of argmax (smoothed) */
 } tn_candidate;
 
 enum { TN_MAX_CANDIDATES = 3 };
@@ -239,7 +240,8 @@ const tn_candidate *tn_written(const tn_reduction *r);
 bool tn_has_fold(const tn_reduction *r, int at, int fold);
 int tn_member_count(const tn_reduction *r, const tn_recipe *recipe); /* cells with predictions */
 
-/* reduce_write.c: ensemble.h5, submission.csv, and ledger.csv if no filter made one. Collective; rank 0 writes. */
+/* reduce_write.c: ensemble.h5, submission.csv, and ledger.csv if no filter made one. Collective; rank 0 writes. Publishing takes the name and
+ * the members from tn_written. */
 tn_status tn_outputs_open(tn_run *run, const tn_reduction *r, tn_outputs **out);
 /* Add this rank's block of a wave. p: n rows; decided (n): their classes; -1: the row has no prediction. */
 tn_status tn_outputs_add(tn_run *run, tn_outputs *o, const tn_rows *rows, const float *p, const int32_t *decided);

@@ -55,14 +55,11 @@ static tn_status open_table(const tn_cfg *cfg, const char *name, table_file *t) 
 
 static tn_status open_ensemble(tn_outputs *o) {
     const tn_reduction *r = o->r;
-    const tn_candidate *c = tn_written(r);
     int64_t n = r->counts.predicted;
     TN_TRY(tn_path(o->path, "%s/ensemble.h5", r->cfg->run_dir));
     TN_TRY(tn_publish_name(o->path, o->tmp));
     TN_TRY(tn_h5_create(o->tmp, &o->ensemble));
     TN_TRY(tn_h5_stamp(o->ensemble, "ensemble", 1));
-    TN_TRY(tn_h5_set_text(o->ensemble, "what", c->what));
-    TN_TRY(tn_h5_set_int(o->ensemble, "members", tn_member_count(r, &c->final)));
     TN_TRY(tn_h5_set_text(o->ensemble, "index_digest", r->table->digest));
     TN_TRY(tn_h5_reserve(o->ensemble, "row", TN_H5_I64, 1, &n));
     TN_TRY(tn_h5_reserve(o->ensemble, "label", TN_H5_I32, 1, &n));
@@ -321,9 +318,17 @@ static tn_status copy_ledger(const tn_outputs *o) {
     return tn_file_copy(o->ledger_made, path);
 }
 
+/* Say which ensemble the file holds. That is known only now: rows are written before it is decided whether tuned weights are used. */
+static tn_status name_ensemble(tn_outputs *o) {
+    const tn_candidate *c = tn_written(o->r);
+    TN_TRY(tn_h5_set_text(o->ensemble, "what", c->what));
+    return tn_h5_set_int(o->ensemble, "members", tn_member_count(o->r, &c->final));
+}
+
 /* All files are complete before the first is published. */
 static tn_status publish_here(tn_outputs *o) {
-    tn_status st = tn_h5_close(&o->ensemble);
+    tn_status st = name_ensemble(o);
+    if (st == TN_OK) st = tn_h5_close(&o->ensemble);
     if (st == TN_OK) st = close_table(&o->submission);
     if (st == TN_OK) st = close_table(&o->ledger);
     if (st == TN_OK) st = tn_publish_end(o->path);

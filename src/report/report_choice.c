@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 static double number(json_t *j, const char *key) {
@@ -96,31 +97,51 @@ void tn_report_choice(json_t *metrics, FILE *out) {
     used(metrics, out);
 }
 
-/* How the class is decided, and what that is worth. */
-void tn_report_decision(json_t *metrics, FILE *out) {
+/* What the decision gains is counted for the chosen rounds; tuned weights have one of their own. */
+static void decision_gain(json_t *metrics, FILE *out) {
     json_t *d = json_object_get(metrics, "decision"), *gain = json_object_get(d, "gain"),
-           *gmean = json_object_get(gain, "geometric_mean"), *by = json_object_get(d, "by");
-    if (!by || strcmp(json_string_value(by), "argmax") == 0) return;
-    if (!json_is_true(json_object_get(d, "used")))
+           *gmean = json_object_get(gain, "geometric_mean");
+    bool tuned = json_is_true(json_object_get(json_object_get(metrics, "tuned"), "used"));
+    const char *chosen = word(json_object_get(metrics, "choice"), "chosen");
+    if (!json_is_true(json_object_get(d, "used"))) {
+        if (tuned)
+            fprintf(
+                out,
+                "A tuned decision of the plain mean of %s was given up: it scores less than the most probable class.\n",
+                chosen);
+        return;
+    }
+    if (tuned)
+        fprintf(out, "The plain mean of %s, with a decision of its own, gains by it over the most probable class",
+                chosen);
+    else
+        fputs("Over the most probable class it gains", out);
+    fprintf(out, ", each fold by the others, %+.4f of the smoothed score", number(gain, "smoothed"));
+    if (gmean) {
+        put_pair(out, "; 95 % intervals of the differences: geometric mean", gmean);
+        put_pair(out, ", macro F1", json_object_get(gain, "macro_f1"));
+        put_pair(out, ", accuracy", json_object_get(gain, "accuracy"));
+    }
+    fputs(".\n", out);
+}
+
+/* How the class is decided in what is submitted, and what that is worth. Without offsets the most probable class is named. */
+void tn_report_decision(json_t *metrics, FILE *out) {
+    json_t *submitted = json_object_get(metrics, "submitted");
+    const char *by = word(json_object_get(metrics, "decision"), "by");
+    if (!*by || strcmp(by, "argmax") == 0) return;
+    if (json_object_size(json_object_get(submitted, "offsets")) == 0) {
         fputs("The tuned decision scores less than the most probable class where it was not chosen: the most probable "
-              "class "
-              "is named.\n",
+              "class is named.\n",
               out);
-    else if (strcmp(json_string_value(by), "prior") == 0)
+        return;
+    }
+    if (strcmp(by, "prior") == 0)
         fprintf(out, "Decision: the class with the largest log p - %g log(its share of the training labels). ",
-                number(d, "tau"));
+                number(submitted, "tau"));
     else
         fputs("Decision: the class with the largest log p + an offset of its own. ", out);
-    if (json_is_true(json_object_get(d, "used"))) {
-        fprintf(out, "Over the most probable class it gains, each fold by the others, %+.4f of the smoothed score",
-                number(gain, "smoothed"));
-        if (gmean) {
-            put_pair(out, "; 95 % intervals of the differences: geometric mean", gmean);
-            put_pair(out, ", macro F1", json_object_get(gain, "macro_f1"));
-            put_pair(out, ", accuracy", json_object_get(gain, "accuracy"));
-        }
-        fputs(".\n", out);
-    }
+    decision_gain(metrics, out);
 }
 
 static void calibration_row(FILE *out, const char *what, json_t *c) {

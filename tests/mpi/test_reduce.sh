@@ -61,9 +61,18 @@ for how in "reduce.decision=argmax" "reduce.decision=offsets"; do
     mpirun -n 2 "$tenfold" reduce job.cfg --run few --set $how --set self.max_rounds=0 >log 2>&1 || { cat log; exit 1; }
     md5sum few/ensemble.h5 few/submission.csv few/ledger.csv >few-$how
 done
-grep -q "is written by argmax" log
+grep -q "the tuned decision of round 0 scores less than the most probable class: it is given up" log
 grep -q '"used": false' few/metrics.json
 cmp few-reduce.decision=argmax few-reduce.decision=offsets
+
+# selected members that pay, of a round that takes no part, too: ensemble.h5 says what was written, not what it was compared with
+"$TN_REDUCE_ROWS" job.cfg selected 400 30
+rm -r selected/predict/r1-*-s16-x2 selected/predict/r1-*-s32-*
+mpirun -n 2 "$tenfold" reduce job.cfg --run selected --allow-missing --set reduce.method=greedy --set reduce.decision=argmax >log 2>&1 || { cat log; exit 1; }
+grep -q '"chosen": "round 0"' selected/metrics.json # of 12
+"$tenfold" show selected/ensemble.h5 >said
+grep -q "^  members 15$" said && grep -q "^  what members of all rounds, selected$" said || { cat said; exit 1; }
+test "$(sed -n '/"submitted": {/,/"tau"/s/.*"members": \([0-9]*\),/\1/p' selected/metrics.json)" = 15
 
 # a later round without one fold is compared on the folds that both have: as if the earlier one lacked it too
 compared() { sed -n '/"choice"/,/"rounds_skipped"/p' run/metrics.json; }

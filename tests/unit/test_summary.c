@@ -1,4 +1,4 @@
-/* test_summary.c - the conclusion of a run, and which rounds the report says it uses, from a metrics.json that was written down by hand. */
+/* test_summary.c - the conclusion of a run, and which rounds and which decision the report says it uses, from a metrics.json that was written down by hand. */
 #include "unit.h"
 
 #include "report/report.h"
@@ -155,6 +155,44 @@ static void reliability(void **unused) {
     json_decref(m);
 }
 
+/* TUNED: are tuned weights submitted? KEPT: was the decision of the chosen rounds? OFFSETS: of the submission. */
+static void assert_decision(const char *tuned, const char *kept, const char *offsets, const char *says) {
+    char *text = NULL;
+    size_t n = 0;
+    json_t *m = json_pack("{s:{s:s}, s:{s:s, s:f, s:{s:f}}, s:{s:f}, s:{}}", "choice", "chosen", "round 1", "decision",
+                          "by", "prior", "tau", 0.25, "gain", "smoothed", 0.0125, "submitted", "tau", 0.5, "tuned");
+    assert_non_null(m);
+    json_object_set_new(json_object_get(m, "tuned"), "used", json_loads(tuned, JSON_DECODE_ANY, NULL));
+    json_object_set_new(json_object_get(m, "decision"), "used", json_loads(kept, JSON_DECODE_ANY, NULL));
+    json_object_set_new(json_object_get(m, "submitted"), "offsets", json_loads(offsets, 0, NULL));
+    FILE *f = open_memstream(&text, &n);
+    tn_report_decision(m, f);
+    fclose(f);
+    json_decref(m);
+    assert_string_equal(text, says);
+    free(text);
+}
+
+/* The decision is that of the submission, its gain that of the chosen rounds. */
+static void decision(void **unused) {
+    (void)unused;
+    const char *offsets = "{\"a\": 0.1, \"b\": 0.4}";
+    assert_decision("false", "true", offsets,
+                    "Decision: the class with the largest log p - 0.5 log(its share of the training labels). Over the "
+                    "most probable class it gains, each fold by the others, +0.0125 of the smoothed score.\n");
+    assert_decision("true", "true", offsets,
+                    "Decision: the class with the largest log p - 0.5 log(its share of the training labels). The plain "
+                    "mean of round 1, with a decision of its own, gains by it over the most probable class, each fold "
+                    "by the others, +0.0125 of the smoothed score.\n");
+    assert_decision(
+        "true", "false", offsets,
+        "Decision: the class with the largest log p - 0.5 log(its share of the training labels). A tuned "
+        "decision of the plain mean of round 1 was given up: it scores less than the most probable class.\n");
+    assert_decision("false", "false", "{}",
+                    "The tuned decision scores less than the most probable class where it was not chosen: the most "
+                    "probable class is named.\n");
+}
+
 static void members_of_rounds(void **unused) {
     (void)unused;
     tn_cfg *cfg = NULL;
@@ -179,8 +217,8 @@ static void members_of_rounds(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(gains), cmocka_unit_test(the_top),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gains),         cmocka_unit_test(the_top),
                                        cmocka_unit_test(on_a_terminal), cmocka_unit_test(members_of_rounds),
-                                       cmocka_unit_test(reliability)};
+                                       cmocka_unit_test(reliability),   cmocka_unit_test(decision)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
