@@ -56,6 +56,11 @@ static void say_more(int round, int n, const char *what) {
     if (n > MOST_LINES) tn_say("filter r%d: and %d more classes %s", round, n - MOST_LINES, what);
 }
 
+/* What makes the judges of a round better. */
+static const char *remedy(int round) {
+    return round > 0 ? "train longer before filtering" : "give pretrained weights of more similar pictures";
+}
+
 static void say_not_judged(const tn_tally *t, const tn_cfg *cfg, int round, const tn_noise_class *class) {
     int n = 0;
     for (int k = 0; k < t->K; k++) {
@@ -70,9 +75,9 @@ static void say_not_judged(const tn_tally *t, const tn_cfg *cfg, int round, cons
             tn_say("filter r%d: class %s is not judged in %d of %d overlays, and keeps all its labels there: models do "
                    "not "
                    "know it: of %" PRId64 " rows that they were not trained on they see it in %" PRId64
-                   ", and %s in %" PRId64 " (all models together): train longer before filtering",
+                   ", and %s in %" PRId64 " (all models together): %s",
                    round, cfg->data.classes[k], t->not_judged[k], t->n_overlays, c->rows, c->right,
-                   cfg->data.classes[c->rival], c->rival_rows);
+                   cfg->data.classes[c->rival], c->rival_rows, remedy(round));
     }
     say_more(round, n, "are not judged");
 }
@@ -101,9 +106,9 @@ static void warn_of_floors(const tn_tally *t, const tn_cfg *cfg, int round) {
         tn_warn(
             "filter r%d: class %s: %.1f %% of its labels were found suspicious, but self.class_floor = %g keeps "
             "%.1f %%. Look at them in ledger.csv (reason class_floor): if they are right, raise self.verdict_ratio or "
-            "train longer before filtering; if they are wrong, lower self.class_floor",
+            "%s; if they are wrong, lower self.class_floor",
             round, cfg->data.classes[k], percent(s.suspicious, s.judged), cfg->self.class_floor,
-            percent(s.judged - s.taken, s.judged));
+            percent(s.judged - s.taken, s.judged), remedy(round));
     }
     say_more(round, n, "are kept by self.class_floor");
 }

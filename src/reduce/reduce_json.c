@@ -54,7 +54,9 @@ static tn_status add_estimate(const tn_cfg *cfg, int round, json_t *filter) {
     char path[TN_PATH_BYTES];
     TN_TRY(tn_ledger_file(cfg, round, "filter.json", path));
     json_t *all = json_load_file(path, 0, NULL);
-    if (!all) return tn_fail(TN_EFORMAT, "%s: damaged: delete its folder and run `tenfold filter` again", path);
+    if (!all)
+        return tn_fail(TN_EFORMAT, "%s: damaged: delete its folder and run `tenfold %s` again", path,
+                       tn_filter_verb(round));
     for (size_t i = 0; i < sizeof KEY / sizeof *KEY; i++) json_object_set(filter, KEY[i], json_object_get(all, KEY[i]));
     json_decref(all);
     return TN_OK;
