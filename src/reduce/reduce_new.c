@@ -134,7 +134,8 @@ static tn_status settings_of(const tn_cfg *cfg, char **out) {
     char *models = tn_spec_settings(cfg), *reduce = tn_cfg_canonical(cfg, TN_KEYS_REDUCE);
     size_t n = 0;
     FILE *f = open_memstream(out, &n);
-    if (f && models && reduce) fprintf(f, "%s%s", models, reduce);
+    if (f && models && reduce)
+        fprintf(f, "models = %s\n%s%s", cfg->is_student ? "the student" : "the ensemble", models, reduce);
     bool ok = f && fclose(f) == 0 && models && reduce;
     free(models);
     free(reduce);

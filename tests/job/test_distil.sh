@@ -60,6 +60,8 @@ cmp new/submission.csv one/distil/submission.csv
 test "$(ls new/predict)" = student-s24-x1
 
 # refused, and nothing is written
+must "$tenfold" predict one --data new --folds 0
+refused 2 "models = the student (now: the ensemble)" "$tenfold" reduce one --data new --allow-missing
 refused 2 "belongs to --data" "$tenfold" predict one --student
 refused 2 "the run has none" "$tenfold" predict three --data new --student
 refused 2 "distil.net = .*efficientnet-lite0" "$tenfold" distil tiny.cfg --run one $settings $student --set distil.net=efficientnet-lite0
