@@ -3,7 +3,7 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 . "$source/tests/slurm/slurm.sh"
-sed -i 's/images = 2400/images = 1280/' tiny.cfg
+sed -i 's/images = 2400/images = 2560/' tiny.cfg
 echo 'slurm: { nodes = [ 1, 1 ]; ranks_per_node = 1; };' >>tiny.cfg
 slurm_up
 over() { wait_for 400 "the end of the jobs of $1" none_left "$1\."; }
@@ -17,16 +17,26 @@ code=0
 "$tenfold" submit out --pilot 2 >again 2>&1 || code=$? # while it waits or runs
 test $code = 2 && grep -q "jobs of this run still wait or run: $job" again
 
-# three cells on two nodes of four cores: two of them share one
-wait_for 200 "a checkpoint of every fold" test -e "$(cell 0 0)/checkpoint.safetensors" -a -e "$(cell 0 1)/checkpoint.safetensors" -a -e "$(cell 0 2)/checkpoint.safetensors"
+# three cells on two nodes of four cores: two of them share one. A cell that has a checkpoint is held until all have one: it trains for
+# two seconds, and the others may begin later than that.
+rank_of() { echo "^$tenfold train $PWD/tiny.cfg --run $PWD/out .*--folds $1 "; }
+held=""
+all_held() {
+    for fold in 0 1 2; do
+        [[ "$held" != *$fold* && -e $(cell 0 $fold)/checkpoint.safetensors ]] && pkill -STOP -f "$(rank_of $fold)" && held+=$fold
+    done
+    [ ${#held} = 3 ]
+}
+wait_for 200 "a checkpoint of every fold" all_held
 "$tenfold" status out >table
 cat table
 grep -q "^train r0-f2-s32-x1 .*(pilot, job $job)" table
 
 # a rank is killed: its cell alone begins again, in the same job
-killed=$(pgrep -f "^$tenfold train $PWD/tiny.cfg --run $PWD/out .*--folds 1 ")
+killed=$(pgrep -f "$(rank_of 1)")
 # shellcheck disable=SC2086
 kill -KILL ${killed%%$'\n'*}
+for fold in 0 1 2; do pkill -CONT -f "$(rank_of $fold)" || true; done
 wait_for 60 "the second start of fold 1" says $log "train r0-f1-s32-x1 ended: will be started again"
 wait_for 60 "its checkpoint" says out/log/train-r0-f1-s32-x1.log "goes on after"
 job_is "$job" RUNNING

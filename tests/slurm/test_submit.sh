@@ -2,7 +2,7 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 . "$source/tests/slurm/slurm.sh"
-sed -i 's/images = 2400/images = 1280/' tiny.cfg
+sed -i 's/images = 2400/images = 2560/' tiny.cfg
 echo 'slurm: { nodes = [ 1, 2 ]; train: { minutes = 10; }; max_running = 2; };' >>tiny.cfg
 export TENFOLD_SITE_ENV=$PWD/site.env
 echo 'TENFOLD_REDUCE_MINUTES=5' >site.env
