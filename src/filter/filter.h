@@ -39,8 +39,8 @@
 #include "data/overlay.h"
 #include "filter/ledger.h"
 
-/* As the round whose models judge: the probe (probe/probe.h), before round 0. Its classifiers judge rows that they did not learn from;
- * otherwise the filter is as after any round, and fills filter/r0. */
+/* This number stands for the probe (probe/probe.h) where a round is asked for. The probe judges before round 0, so its filter fills
+ * filter/r0. Its classifiers judge only rows that they did not learn from. */
 enum { TN_ROUND_OF_PROBE = -1 };
 
 /* Filter the labels after a round. Writes overlay-f<f>.h5 for every fold, ledger.csv, ledger.h5, filter.json (tally.h), posteriors.h5

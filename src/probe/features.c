@@ -25,10 +25,7 @@ typedef struct {
 } features;
 
 int tn_features_px(const tn_cfg *cfg) {
-    int px = 0;
-    for (int i = 0; i < cfg->train.n_sizes; i++)
-        if (cfg->train.sizes_px[i] > px) px = cfg->train.sizes_px[i];
-    return px;
+    return cfg->train.sizes_px[cfg->train.n_sizes - 1]; /* sizes_px ascends */
 }
 
 /* The highest instruction set that all ranks have, unless the job file names one. */
@@ -71,7 +68,7 @@ static tn_status begin(features *f, int n_ranks, int rank, tn_isa isa) {
     return rank == 0 ? create(f) : TN_OK;
 }
 
-static tn_status check_stop(void) {
+tn_status tn_probe_go_on(void) {
     return tn_stop_wanted() ? tn_fail(TN_EUNFINISHED, "probe: stopped on request: run the same command again") : TN_OK;
 }
 
@@ -81,7 +78,7 @@ static tn_status compute(tn_run *run, features *f) {
     if (run->rank == 0) tn_progress_begin(&bar, "probe", f->n, "images");
     for (int64_t at = 0; st == TN_OK && at < f->n; at += f->n_wave) {
         int64_t n = f->n - at < f->n_wave ? f->n - at : f->n_wave;
-        st = tn_agree(run, check_stop());
+        st = tn_agree(run, tn_probe_go_on());
         if (st == TN_OK) st = tn_eval_logits(run, f->model.exec, &f->spec, f->d, n, f->rows + at, f->x);
         if (st == TN_OK)
             st = tn_agree(run, run->rank == 0 ? tn_h5_write_rows(f->file, "features", TN_H5_F32, at, n, f->x) : TN_OK);

@@ -16,6 +16,9 @@
 /* The image size of the features: the largest of train.sizes_px. Local. */
 int tn_features_px(const tn_cfg *cfg);
 
+/* May the probe go on? Local. Errors TN_EUNFINISHED this process was asked to stop. */
+tn_status tn_probe_go_on(void);
+
 /* Compute and write the features of all rows with a fold. Not published: DONE does that. The bits do not depend on the number of
  * ranks. Collective. Errors those of tn_model_open_features and the loader; TN_EUNFINISHED stopped on request. */
 tn_status tn_features_make(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards,

@@ -2,7 +2,6 @@
 #include "probe/probe.h"
 
 #include "base/progress.h"
-#include "base/stop.h"
 #include "base/watch.h"
 #include "filter/filter.h"
 #include "model/model.h"
@@ -92,14 +91,10 @@ static tn_status allocate(probe *s) {
     return tn_class_sums_new(s->d, K, &s->all);
 }
 
-static tn_status check_stop(void) {
-    return tn_stop_wanted() ? tn_fail(TN_EUNFINISHED, "probe: stopped on request: run the same command again") : TN_OK;
-}
-
 /* Read the block of features that begins with row `first` of the file. n_out: its rows. */
 static tn_status read_block(probe *s, int64_t first, int64_t *n_out) {
     *n_out = s->n - first < BLOCK_ROWS ? s->n - first : BLOCK_ROWS;
-    TN_TRY(check_stop());
+    TN_TRY(tn_probe_go_on());
     return tn_h5_read_rows(s->file, "features", TN_H5_F32, first, *n_out, s->x);
 }
 
@@ -160,7 +155,7 @@ static tn_status judge_for(probe *s, int f, double *t_out) {
     memset(s->p, 0, (size_t)s->ix->n * (size_t)K * sizeof *s->p);
     for (int g = 0; g < s->F; g++) {
         tn_watch_at("probe: classifiers", f * s->F + g);
-        TN_TRY(check_stop());
+        TN_TRY(tn_probe_go_on());
         TN_TRY(fit_without(s, f, g));
     }
     for (int64_t first = 0, n; first < s->n; first += n) {

@@ -15,13 +15,6 @@ static json_t *classes_json(const tn_table *t) {
     return list;
 }
 
-static json_t *lines_json(const char *text) {
-    json_t *list = json_array();
-    for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
-        json_array_append_new(list, json_stringn(at, strcspn(at, "\n")));
-    return list;
-}
-
 static json_t *folds_json(const tn_reduction *r, int i) {
     json_t *folds = json_array();
     for (int f = 0; f < r->cfg->folds.count; f++) {
@@ -38,7 +31,7 @@ static json_t *round_json(const tn_reduction *r, int i) {
     const tn_round_members *m = &r->members.round[i];
     const tn_blend *b = &r->rounds.blend[i];
     json_t *j = json_pack("{s:i,s:i,s:i,s:o,s:o}", "round", m->round, "members", m->n_members, "planned",
-                          tn_cell_count(r->cfg), "missing", lines_json(m->missing), "folds", folds_json(r, i));
+                          tn_cell_count(r->cfg), "missing", tn_lines_json(m->missing), "folds", folds_json(r, i));
     json_object_set_new(j, "out_of_fold", tn_score_json(r->table, &b->pooled, &b->own_spread));
     json_object_set_new(j, "out_of_fold_confusion", tn_confusion_json(r->table, &b->own_pairs));
     json_object_set_new(j, "out_of_fold_by_truth", tn_score_json(r->table, &b->pooled_truth, NULL));
@@ -144,7 +137,7 @@ static json_t *new_folds_json(const tn_reduction *r) {
     return folds;
 }
 
-/* Of a student in its run: what the ensemble scores on the same rows; of new images: null. */
+/* Writes what the ensemble scores on the rows of its student. For new images it writes null. */
 static tn_status beside_json(const tn_reduction *r, json_t **out) {
     char path[TN_PATH_BYTES];
     *out = json_null();
@@ -170,7 +163,7 @@ tn_status tn_reduce_metrics_new(const tn_reduction *r) {
         "tenfold metrics of new data 3", "run", r->cfg->name, "version", tn_build_version(), "commit",
         tn_build_commit(), "libraries", tn_libraries(), "classes", classes, "method", method_of(r->cfg), "what",
         r->given->what, "tau", r->given->tau, "temperature", r->given->temperature, "members", m->n_members, "planned",
-        r->given->n_members, "missing", lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
+        r->given->n_members, "missing", tn_lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
         (json_int_t)r->counts.predicted, "unknown_categories", unknown, "resamples", r->cfg->reduce.bootstrap, "score",
         tn_score_json(r->table, &b->whole_test, &b->test_spread), "calibration",
         tn_calibration_json(b->test_calibration), "confusion",

@@ -139,7 +139,7 @@ static json_t *compared_json(const tn_gate *g, int i) {
     return j;
 }
 
-static json_t *lines_json(const char *text) {
+json_t *tn_lines_json(const char *text) {
     json_t *list = json_array();
     for (const char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n')
         json_array_append_new(list, json_stringn(at, strcspn(at, "\n")));
@@ -163,7 +163,7 @@ json_t *tn_gate_json(const tn_reduction *r) {
                       "scored folds, is compared with a first round whose were not"));
     return json_pack("{s:s,s:o,s:s,s:i,s:i,s:o,s:o,s:o}", "chosen", chosen->what, "rounds", rounds, "because", g->why,
                      "folds", r->rounds.n_common, "resamples", TN_MATCH_RESAMPLES, "compared", compared, "left_out",
-                     lines_json(g->left_out), "caveats", caveats);
+                     tn_lines_json(g->left_out), "caveats", caveats);
 }
 
 /* --- the ensemble ------------------------------------------------------------------------------------------------- */

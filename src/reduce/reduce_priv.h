@@ -261,6 +261,7 @@ json_t *tn_submitted_json(const tn_reduction *r);
 json_t *tn_decision_json(const tn_reduction *r);
 json_t *tn_tuned_json(const tn_reduction *r);
 json_t *tn_calibration_json(const tn_calibration c[2]);
+json_t *tn_lines_json(const char *text); /* an array of the lines of text */
 json_t *tn_caveats_json(const tn_reduction *r, int last_round, bool tuned);
 
 /* reduce_spec.c: folder/ensemble.json (ensemble_spec.h). Local, rank 0. */

@@ -6,6 +6,7 @@
 #include "data/class_map.h"
 #include "data/meta.h"
 #include "filter/ledger.h"
+#include "report/fields.h"
 #include "report/report_choice.h"
 #include "report/report_classes.h"
 #include "report/report_filter.h"
@@ -18,7 +19,6 @@
 #include "store/done.h"
 #include "train/journal.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +28,6 @@ typedef struct {
     json_t *metrics;
     FILE *text, *csv;
 } report;
-
-static double number(json_t *j, const char *key) {
-    return json_number_value(json_object_get(j, key));
-}
-static long long integer(json_t *j, const char *key) {
-    return (long long)json_integer_value(json_object_get(j, key));
-}
 
 /* --- score table -------------------------------------------------------------------------------------------------- */
 

@@ -1,21 +1,11 @@
 /* report_choice.c - see report_choice.h. */
 #include "report/report_choice.h"
 
-#include <jansson.h>
+#include "report/fields.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-
-static double number(json_t *j, const char *key) {
-    return json_number_value(json_object_get(j, key));
-}
-static long long integer(json_t *j, const char *key) {
-    return (long long)json_integer_value(json_object_get(j, key));
-}
-static const char *word(json_t *j, const char *key) {
-    const char *text = json_string_value(json_object_get(j, key));
-    return text ? text : "";
-}
 
 /* Members of a round in the list of metrics.json, and their share of the weight. */
 static int members_of(json_t *members, long long round, double *weight_out) {

@@ -4,21 +4,11 @@
 #include "cfg/shown.h"
 #include "data/class_map.h"
 #include "filter/ledger.h"
+#include "report/fields.h"
 #include "report/report_classes.h"
 #include "store/csv.h"
 
 #include <string.h>
-
-static double number(json_t *j, const char *key) {
-    return json_number_value(json_object_get(j, key));
-}
-static long long integer(json_t *j, const char *key) {
-    return (long long)json_integer_value(json_object_get(j, key));
-}
-static const char *word(json_t *j, const char *key) {
-    const char *text = json_string_value(json_object_get(j, key));
-    return text ? text : "";
-}
 
 /* Verdicts by class, from a ledger. */
 static tn_status ledger_table(const tn_cfg *cfg, int round, FILE *f) {

@@ -2,19 +2,12 @@
 #include "report/summary.h"
 
 #include "base/progress.h"
+#include "report/fields.h"
 #include "report/report_classes.h"
 #include "store/done.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-static double number(json_t *j, const char *key) {
-    return json_number_value(json_object_get(j, key));
-}
-static long long integer(json_t *j, const char *key) {
-    return (long long)json_integer_value(json_object_get(j, key));
-}
 
 static tn_status read_metrics(const char *folder, const char *name, const char *verb, json_t **out) {
     char path[TN_PATH_BYTES], *text = NULL;

@@ -46,7 +46,7 @@ tn_status tn_blend_tau(int64_t n, int K, const float *p, const int32_t *label, c
 tn_status tn_blend_offsets(int64_t n, int K, const double *log_p, const int32_t *label, const double *weight,
                            const uint8_t *use, double *offset_out);
 
-/* The same for n rows p of largest values without label: a row is predicted as one of the classes that it lists (tn_prow_decide), so that
+/* Find the offsets for rows p (n) of largest values without label. A row is predicted as one of the classes that it lists (tn_prow_decide), so that
  * for each class only the rows that list it are looked at. Cost of a pass over all classes: n TN_PROW_TOP (TN_PROW_TOP + log n). */
 tn_status tn_blend_offsets_few(int64_t n, int K, const float *p, const int32_t *label, const double *weight,
                                const uint8_t *use, double *offset_out);

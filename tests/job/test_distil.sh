@@ -2,16 +2,6 @@
 # stands beside the ensemble's; it predicts new images alone. What cannot work is refused by one line.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-must() { "$@" >log 2>&1 || { cat log && exit 1; }; }
-refused() { # CODE TEXT COMMAND...
-    want=$1 text=$2 code=0
-    shift 2
-    timeout 100 "$@" >log 2>&1 || code=$?
-    [ $code = $want ] && grep -q -- "$text" log && return
-    echo "$*: exit code $code, wanted $want and: $text"
-    cat log
-    exit 1
-}
 sed -i 's/images = 2400/images = 200/; s/\[ 32 \]/[ 24 ]/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg
 cat >>tiny.cfg <<'CFG'
 reduce: { category_prior = 2; bootstrap = 50; };

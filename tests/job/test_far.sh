@@ -3,7 +3,6 @@
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
 sed -i "s/images = 2400/images = 640/; s/warmup_images = 200/warmup_images = 0/; s/evaluations = 3/evaluations = 2/" tiny.cfg
-must() { "$@" >log 2>&1 || { cat log; exit 1; }; }
 
 # from images to the report, on 2 ranks: each adds two lanes on the device, and two vectors travel
 must "$tenfold" run tiny.cfg --run near --ranks 2

@@ -1,16 +1,6 @@
 # The probe: a filter before round 0, on features of a net that was trained before; the same bits on one and two ranks.
 tenfold=$1 source=$2
 . "$source/tests/job/tiny.sh"
-must() { "$@" >log 2>&1 || { cat log && exit 1; }; }
-refused() { # CODE TEXT COMMAND...
-    want=$1 text=$2 code=0
-    shift 2
-    timeout 100 "$@" >log 2>&1 || code=$?
-    [ $code = $want ] && grep -q -- "$text" log && return
-    echo "$*: exit code $code, wanted $want and: $text"
-    cat log
-    exit 1
-}
 
 # the pretrained net has seen other pictures of these classes; it knows nothing of this table
 (mkdir before && cd before && "$TN_MAKE_IMAGES" data 300 0 && cp ../tiny.cfg . && must "$tenfold" preprocess tiny.cfg --run out &&

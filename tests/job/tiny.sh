@@ -20,6 +20,18 @@ run_verb() {
     mpirun -n $n "$tenfold" $verb tiny.cfg --run run$n "$@"
 }
 
+# what must work, and what must be refused; a test may have its own
+must() { "$@" >log 2>&1 || { cat log && exit 1; }; }
+refused() { # CODE TEXT COMMAND...
+    want=$1 text=$2 code=0
+    shift 2
+    timeout 100 "$@" >log 2>&1 || code=$?
+    [ $code = $want ] && grep -q -- "$text" log && return
+    echo "$*: exit code $code, wanted $want and: $text"
+    cat log
+    exit 1
+}
+
 # the processes of the ranks that a launcher started; below MPICH's stands another process
 ranks_of() { pgrep -P "$1" -x tenfold || pgrep -P "$(pgrep -d, -P "$1")" -x tenfold; }
 

@@ -143,7 +143,7 @@ static void relative_to_the_class(void **unused) {
     assert_reasons((tn_judge_rules){.noise = noise, .class_floor = 1}, (tn_reason[]){L, L, L, TN_REASON_CLASS_FLOOR});
 }
 
-/* Of the ten rows, 0 to 5 and 9 are confidently of class 0, the others of class 1. */
+/* The model is sure that rows 0 to 5 and row 9 are of class 0, and that the other three are of class 1. */
 static void noise_matrix(void **unused) {
     (void)unused;
     tn_noise_matrix m = {.K = 2};
@@ -177,7 +177,8 @@ static void noise_matrix(void **unused) {
 
 enum { MANY = 30 };
 
-/* Of class k 100 labels are right and k are of the next class; of its 30 judged labels k are suspicious, and a floor keeps one. */
+/* Class k has 100 right labels, and k labels that belong to the next class. 30 of its labels are judged, k are suspicious, and a floor
+ * keeps one of these. */
 static void fill(tn_tally *t, tn_cfg *cfg) {
     static uint8_t verdict[MANY * MANY], reason[MANY * MANY];
     static int32_t label[MANY * MANY];
@@ -197,7 +198,7 @@ static void fill(tn_tally *t, tn_cfg *cfg) {
     tn_tally_add(t, MANY * MANY, label, &(tn_judgement){verdict, reason, NULL, NULL}, NULL);
 }
 
-/* Of many classes filter.json lists the 20 largest elements off the diagonal and the 20 classes with the most suspicious labels. */
+/* With many classes, filter.json lists only the 20 largest elements off the diagonal and the 20 classes with the most suspicious labels. */
 static void many_classes(void **unused) {
     (void)unused;
     static tn_cfg cfg;
