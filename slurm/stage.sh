@@ -228,10 +228,12 @@ if [ "${TENFOLD_BIND:-none}" = core ]; then
     srun) bound=("${launcher[@]}" --cpu-bind=cores) ;;
     *) bound=("${launcher[0]}" --map-by "ppr:$per_node:node:pe=$cores" --bind-to core ${attached:+"$attached"} -n "$ranks") ;;
     esac
-    for _ in 1 2 3; do # Open MPI 5.0.7's mpirun now and then waits for ever for a daemon that has ended
+    # A launch may fail for other causes: another job of this user that ends on this node takes the folder away in which Open MPI 4's
+    # mpirun makes its own, and Open MPI 5.0.7's now and then waits for ever for a daemon that has ended.
+    for _ in 1 2 3; do
         code=0
         words=$(timeout 20 "${bound[@]}" true 2>&1 </dev/null) || code=$?
-        [ $code = 124 ] || break
+        [ "$code" != 0 ] || break
     done
     if [ "$code" = 0 ]; then
         launcher=("${bound[@]}")
