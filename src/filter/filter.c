@@ -77,6 +77,12 @@ static void mean_of_slabs(filter *s) {
         if (s->n_slabs[i] > 0) tn_prow_end(K, s->n_slabs[i], s->slab + i * tn_prow_width(K));
 }
 
+/* What judges for fold f: z of its models, and the probe. */
+static tn_status read_slab(filter *s, int f) {
+    TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
+    return s->cfg->self.probe && s->round >= 0 ? tn_posteriors_with_probe(s->cfg, s->ix, f, s->z) : TN_OK;
+}
+
 /* --- judgement ---------------------------------------------------------------------------------------------------- */
 
 static tn_status judge(filter *s, const float *z, const uint8_t *judged) {
@@ -163,7 +169,7 @@ static void add_to_tally(filter *s) {
 /* Overlay f must not depend on a label of fold f: so model f is tried on its validation slice alone. */
 static tn_status own_view(filter *s) {
     for (int f = 0; f < s->cfg->folds.count; f++) {
-        TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
+        TN_TRY(read_slab(s, f));
         TN_TRY(training_rows(s, f));
         for (int64_t i = 0; s->round == TN_ROUND_OF_PROBE && i < s->ix->n; i++) s->heard[i] |= s->judged[i];
         TN_TRY(estimate_from_slice(s));
@@ -197,7 +203,7 @@ static tn_status shared_view(filter *s) {
     for (int f = 0; f < s->cfg->folds.count; f++) {
         if (!tn_self_uses_fold(s->cfg, f)) continue;
         TN_TRY(check_stop(s));
-        TN_TRY(tn_posteriors_fold(s->cfg, s->ix, s->round, f, "z", s->z));
+        TN_TRY(read_slab(s, f));
         add_to_ledger(s, f);
         for (int64_t i = 0; i < s->ix->n; i++) s->heard[i] = s->ix->fold[i] == f;
         TN_TRY(tn_noise_matrix_add(s->ix->n, s->z, s->ix->label, s->heard, &s->tally.noise));

@@ -12,13 +12,15 @@
  *              With a file of posteriors (--posteriors) its rows are used for any method; one overlay for all folds.
  *              Original labels are judged in every round, so a dropped row can come back.
  * Slab         posteriors of the models of one fold: N rows (score/prow.h).
+ * Probe        with self.probe, method self joins z with what the probe says for the same fold (posteriors.h: tn_posteriors_with_probe).
+ *              It knows the pictures by other features, and has not seen the label that it judges (docs/decisions/probe.md).
  * Noise matrix (noise_matrix.h) limits method self, and is reported by every method (tally.h). It is estimated from rows that the model was
  *              not trained on: self, own view: the validation slice of each model, summed over the models, and for overlay f from model f
  *              alone, so that no label of fold f has a say in it (unless folds.validation makes fold f that slice); from the probe: all
  *              rows outside fold f; shared view: each model on its own fold; else all rows.
  * Rule         judge.h. The ledger (ledger.h) uses the mean of all slabs that have a row.
- * Rounds       the filter after round r >= 1 first compares round r with round r - 1: by the validation score (geometric
- *              mean F1, then macro F1), averaged over the cells used. If round r is not better, filter/r<r+1> is published
+ * Rounds       the filter after round r >= 1 first compares round r with round r - 1: by the smoothed
+ *              score (score/metric.h) of the validation slices of all cells used, counted together. If round r is not better, filter/r<r+1> is published
  *              as skipped, and so are all cells of later rounds (done.h: TN_SKIPPED).
  * Source       Nguyen et al. 2020, SELF, algorithm 1
  *
@@ -65,7 +67,7 @@ tn_status tn_filter_own(const tn_cfg *cfg, int round);
 /* Does the filter use the models of this fold? */
 bool tn_self_uses_fold(const tn_cfg *cfg, int fold);
 
-/* Was a round >= 1 better than the round before, by validation score? reason_out: one line with the scores. Local. Errors TN_EIO,
+/* Was a round >= 1 better than the round before, by the smoothed score of the validation slices? reason_out: one line with the scores. Local. Errors TN_EIO,
  * TN_EFORMAT, TN_ENOMEM. */
 tn_status tn_round_improved(const tn_cfg *cfg, const tn_index *ix, int round, bool *out, char reason_out[256]);
 

@@ -74,6 +74,7 @@ tn_status tn_filter_inputs(const tn_cfg *cfg, const tn_index *ix, int round, con
     } else {
         if (round > 0) st = put_cells(cfg, round - 1, f, skipped_out); /* tn_round_improved */
         if (st == TN_OK) st = put_cells(cfg, round, f, skipped_out);
+        if (st == TN_OK && cfg->self.probe && cfg->self.method == TN_SELF_SELF) st = put_probe(cfg, f);
     }
     tn_truth_digest(ix, truth);
     fprintf(f, "index %s\ntruth %s\n", ix->digest, truth);

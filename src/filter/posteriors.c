@@ -110,6 +110,28 @@ static tn_status read_probe(const tn_cfg *cfg, const tn_index *ix, int f, int on
     return st;
 }
 
+/* Multiply two rows of K values, less the shares of the classes, which both of them know. */
+static void join(int K, const float *p, const double *share, float *z) {
+    double product[TN_WHOLE_CLASSES], sum = 0;
+    for (int k = 0; k < K; k++) sum += product[k] = share[k] > 0 ? (double)z[k] * p[k] / share[k] : 0;
+    for (int k = 0; k < K && sum > 0; k++) z[k] = (float)(product[k] / sum);
+}
+
+tn_status tn_posteriors_with_probe(const tn_cfg *cfg, const tn_index *ix, int fold, float *z) {
+    int K = ix->n_classes;
+    double share[TN_WHOLE_CLASSES] = {0}, n = 0;
+    float *p = calloc((size_t)ix->n * (size_t)K + 1, sizeof *p);
+    if (!p) return tn_fail_memory((size_t)ix->n * (size_t)K * sizeof *p, "what the probe says");
+    for (int64_t i = 0; i < ix->n; i++) n += ix->fold[i] >= 0;
+    for (int64_t i = 0; i < ix->n; i++)
+        if (ix->fold[i] >= 0) share[ix->label[i]] += 1 / n;
+    tn_status st = read_probe(cfg, ix, fold, -1, p);
+    for (int64_t i = 0; i < ix->n && st == TN_OK; i++)
+        if (ix->fold[i] >= 0) join(K, p + i * K, share, z + i * K);
+    free(p);
+    return st;
+}
+
 tn_status tn_posteriors_fold(const tn_cfg *cfg, const tn_index *ix, int round, int fold, const char *name, float *out) {
     clear(ix, out);
     return round < 0 ? read_probe(cfg, ix, fold, -1, out) : mean_of_cells(cfg, ix, round, fold, name, -1, out);

@@ -2,6 +2,7 @@
  * posteriors.h - reads class probabilities of a round's models, or of models trained elsewhere. All functions are local.
  *
  *   TN_TRY(tn_posteriors_fold(cfg, ix, round, f, "z", z));        mean over the sizes and seeds of fold f
+ *   TN_TRY(tn_posteriors_with_probe(cfg, ix, f, z));              with what the probe says
  *   TN_TRY(tn_posteriors_out_of_fold(cfg, ix, round, p));         each row from models that were not trained on it
  *   TN_TRY(tn_posteriors_foreign("p.h5", ix, p));
  *
@@ -28,6 +29,9 @@
  * (tn_train_digest). Memory besides out: a block of rows. */
 tn_status tn_posteriors_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *name, float *out);
 tn_status tn_posteriors_fold(const tn_cfg *cfg, const tn_index *ix, int round, int fold, const char *name, float *out);
+/* Join z (N,K) of fold f with what the probe's classifiers say of the same rows: z_k becomes z_k p_k / share_k, and sums to 1; share_k is
+ * the share of class k in the given labels. So speak two witnesses who are independent given the class. Only with self.probe. */
+tn_status tn_posteriors_with_probe(const tn_cfg *cfg, const tn_index *ix, int fold, float *z);
 /* out (N rows): each row of fold f from p of the models of fold f; rows without fold are zeros. */
 tn_status tn_posteriors_out_of_fold(const tn_cfg *cfg, const tn_index *ix, int round, float *out);
 /* Read a file of models trained elsewhere. out (N,K). Errors TN_EARG more than TN_WHOLE_CLASSES classes. */

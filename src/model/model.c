@@ -101,12 +101,15 @@ static tn_status make_wide_net(tn_model *m) {
 
 tn_status tn_model_open_features(const char *path, const tn_net_spec *spec, const tn_model_use *use, tn_model *m) {
     tn_ckpt *ck = NULL;
-    m->about = (tn_ckpt_model){.net = *spec, .size_px = use->size_px};
+    tn_ckpt_model file = {.size_px = 0};
+    m->about = (tn_ckpt_model){.net = *spec};
     tn_status st = tn_pretrained_open(path, &m->about.net, &m->about.norm, &ck);
+    if (st == TN_OK) st = tn_ckpt_model_of(ck, &file);
+    m->about.size_px = use->size_px ? use->size_px : file.size_px;
     if (st == TN_OK) st = make_wide_net(m);
     if (st == TN_OK) st = tn_dev_open(use->device, use->n_threads, use->isa, use->precision, &m->dev);
     if (st == TN_OK) st = load_weights(ck, fill_features, m);
-    if (st == TN_OK) st = tn_exec_new(m->dev, m->net, use->B, use->size_px, false, &m->exec);
+    if (st == TN_OK) st = tn_exec_new(m->dev, m->net, use->B, m->about.size_px, false, &m->exec);
     if (st == TN_OK) tn_exec_weights(m->exec, m->params, m->state);
     tn_ckpt_free(&ck);
     return st;

@@ -24,10 +24,6 @@ typedef struct {
     tn_h5 *file;
 } features;
 
-int tn_features_px(const tn_cfg *cfg) {
-    return cfg->train.sizes_px[cfg->train.n_sizes - 1]; /* sizes_px ascends */
-}
-
 /* The highest instruction set that all ranks have, unless the job file names one. */
 static tn_isa common_isa(tn_run *run, const tn_cfg *cfg) {
     int least = (int)tn_isa_best();
@@ -38,12 +34,12 @@ static tn_isa common_isa(tn_run *run, const tn_cfg *cfg) {
 static tn_status open_net(features *f, tn_isa isa) {
     const tn_cfg *c = f->cfg;
     tn_net_spec spec = tn_train_net(c, 0);
-    tn_model_use use = {c->train.device,    c->train.lane_threads, isa,
-                        c->train.precision, c->train.lane_images,  tn_features_px(c)};
+    tn_model_use use = {c->train.device, c->train.lane_threads, isa, c->train.precision, c->train.lane_images, 0};
     tn_status st = tn_model_open_features(c->model.pretrained, &spec, &use, &f->model);
     if (st != TN_OK) return tn_fail(st, "model.pretrained: %s", tn_msg);
     f->d = f->model.about.net.n_classes;
     f->spec.norm = f->model.about.norm;
+    f->spec.size_px = f->model.about.size_px;
     return TN_OK;
 }
 
@@ -93,7 +89,6 @@ tn_status tn_features_make(tn_run *run, const tn_cfg *cfg, const tn_index *index
     features f = {.cfg = cfg, .ix = index, .path = path};
     f.spec = (tn_loader_spec){.index = index,
                               .shards = shards,
-                              .size_px = tn_features_px(cfg),
                               .lane_images = cfg->train.lane_images,
                               .n_threads = cfg->train.loader_threads,
                               .depth = 4};

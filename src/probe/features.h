@@ -13,9 +13,6 @@
 #include "data/shard.h"
 #include "store/h5.h"
 
-/* The image size of the features: the largest of train.sizes_px. Local. */
-int tn_features_px(const tn_cfg *cfg);
-
 /* May the probe go on? Local. Errors TN_EUNFINISHED this process was asked to stop. */
 tn_status tn_probe_go_on(void);
 

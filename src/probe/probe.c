@@ -48,15 +48,11 @@ static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **in
     TN_TRY(tn_path(path, "%s/folds", cfg->run_dir));
     TN_TRY(tn_done_digest(path, "preprocess", folds));
     TN_TRY(tn_hash_file(cfg->model.pretrained, weights));
-    char *keys = tn_cfg_canonical(cfg, TN_KEYS_PROBE);
-    FILE *s = open_memstream(settings_out, &n);
-    if (s && keys) fprintf(s, "%ssize_px = %d\n", keys, tn_features_px(cfg));
-    if (s) fclose(s);
-    free(keys);
+    *settings_out = tn_cfg_canonical(cfg, TN_KEYS_PROBE);
     FILE *f = open_memstream(inputs_out, &n);
     if (f) fprintf(f, "shards %s\nfolds %s\npretrained %s\n", shards, folds, weights);
     if (f) fclose(f);
-    return s && f && keys ? TN_OK : tn_fail_memory(4096, "the probe");
+    return *settings_out && f ? TN_OK : tn_fail_memory(4096, "the probe");
 }
 
 /* --- sums ----------------------------------------------------------------------------------------------------------- */

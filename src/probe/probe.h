@@ -5,7 +5,8 @@
  *
  * Reads      shards/, folds/, model.pretrained
  * Writes     <run>/probe: features.h5, posteriors.h5, DONE; and <run>/filter/r0 (filter.h), by which the cells of round 0 train
- * Features   the d pooled features of the net as it is in model.pretrained, of the centre square at the largest of train.sizes_px
+ * Features   the d pooled features of the net as it is in model.pretrained, of the centre square at the size that those weights were
+ *            made for, which is also right where models are trained on smaller images (docs/decisions/probe.md)
  * Classifier discriminant.h with shrinkage 1/2. Nobody judges a row that he learned from: for the model of fold f, the rows of fold g
  *            are judged by a classifier of all other folds than f and g, and the rows of f by one of all other folds than f. So fold f
  *            stays unseen by all that its model is trained from.
