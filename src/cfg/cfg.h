@@ -63,13 +63,7 @@ typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE, TN_SCHEDULE_STEP } tn_s
 typedef enum { TN_VIEW_OWN, TN_VIEW_SHARED } tn_self_view;
 typedef enum { TN_SELF_SELF, TN_SELF_CONFIDENT, TN_SELF_DISAGREEMENT } tn_self_method;
 typedef enum { TN_PRUNE_NOISE_RATE, TN_PRUNE_BOTH } tn_prune;
-typedef enum {
-    TN_DROPPED_DROP,
-    TN_DROPPED_UNLABELED,
-    TN_DROPPED_RELABEL,
-    TN_DROPPED_SOFT,
-    TN_DROPPED_SOFT_ALL
-} tn_dropped;
+typedef enum { TN_DROPPED_DROP, TN_DROPPED_UNLABELED, TN_DROPPED_RELABEL, TN_DROPPED_SOFT } tn_dropped;
 typedef enum { TN_CONSISTENCY_MSE, TN_CONSISTENCY_KL, TN_CONSISTENCY_ELR } tn_consistency_kind;
 typedef enum { TN_REDUCE_MEAN, TN_REDUCE_GMEAN, TN_REDUCE_GREEDY } tn_reduce_kind;
 typedef enum { TN_DECISION_PRIOR, TN_DECISION_OFFSETS, TN_DECISION_ARGMAX } tn_decision;
@@ -239,7 +233,6 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         double category_floor;            /* 0: the same of each value of cat1                     */
         tn_dropped dropped;               /* drop: what happens to a suspicious row                */
         double relabel_margin;            /* 0.5                                                   */
-        double label_share;               /* 0.5; data/soft.h                                      */
         tn_consistency_kind consistency;  /* mse                                                   */
         double consistency_weight;        /* 0 = off                                               */
         int64_t rampup_images;            /* 0                                                     */

@@ -302,7 +302,7 @@ static void sort_lists(tn_cfg *cfg) {
 /* What cannot be done with the largest probabilities of a row alone (score/prow.h). */
 static void check_many_classes(const tn_cfg *cfg, tn_problems *p) {
     int K = cfg->data.n_classes;
-    if (K > TN_WHOLE_CLASSES && (cfg->self.dropped == TN_DROPPED_SOFT || cfg->self.dropped == TN_DROPPED_SOFT_ALL))
+    if (K > TN_WHOLE_CLASSES && cfg->self.dropped == TN_DROPPED_SOFT)
         tn_problem(p, line_of(cfg, "self", "dropped"),
                    "self.dropped: soft targets are for up to %d classes, because whole rows of probabilities are "
                    "stored; there are %d: give "

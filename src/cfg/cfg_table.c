@@ -15,7 +15,7 @@ static const char *const SCHEDULE[] = {"constant", "cosine", "step", NULL};
 static const char *const VIEW[] = {"own", "shared", NULL};
 static const char *const SELF_METHOD[] = {"self", "confident", "disagreement", NULL};
 static const char *const PRUNE[] = {"noise_rate", "both", NULL};
-static const char *const DROPPED[] = {"drop", "unlabeled", "relabel", "soft", "soft_all", NULL};
+static const char *const DROPPED[] = {"drop", "unlabeled", "relabel", "soft", NULL};
 static const char *const CONSISTENCY[] = {"mse", "kl", "elr", NULL};
 static const char *const METHOD[] = {"mean", "gmean", "greedy", NULL};
 static const char *const DECISION[] = {"prior", "offsets", "argmax", NULL};
@@ -192,11 +192,9 @@ const tn_key tn_keys[] = {
     {"self", "category_floor", KEY_DOUBLE, AT(self.category_floor), 0, "0", 0, 1, 0, NULL, TN_KEYS_FILTER,
      "at least this share of the rows of each value of cat1 is kept"},
     {"self", "dropped", KEY_WORD, AT(self.dropped), 0, "\"drop\"", 0, 0, 0, DROPPED, TN_KEYS_FILTER,
-     "a suspicious row is: left out of training; kept without its label; kept with the suggested label; or (soft) kept with a mixture of its label and the prediction that judged it; soft_all: all judged rows are kept with such mixtures"},
+     "a suspicious row is: left out of training; kept without its label; or kept with the suggested label; soft: all rows are kept, with how probable each class is to be the true one (docs/training.md)"},
     {"self", "relabel_margin", KEY_DOUBLE, AT(self.relabel_margin), 0, "0.5", 0, 1, 0, NULL, TN_KEYS_FILTER,
      "for relabel: the suggested label is taken above this margin; other suspicious rows are dropped"},
-    {"self", "label_share", KEY_DOUBLE, AT(self.label_share), 0, "0.5", 0, 1, 0, NULL, TN_KEYS_FILTER,
-     "for soft and soft_all: share w of the label in the target w y + (1 - w) z; z: the averaged prediction"},
     {"self", "consistency", KEY_WORD, AT(self.consistency), 0, "\"mse\"", 0, 0, 0, CONSISTENCY, TRAIN,
      "distance between the model and its averaged weights (the teacher): mean square of probabilities, Kullback-Leibler divergence, or early-learning regularisation, log(1 - <p, q>)"},
     {"self", "consistency_weight", KEY_DOUBLE, AT(self.consistency_weight), 0, "0", 0, 1e6, 0, NULL, TRAIN,

@@ -3,8 +3,8 @@
 
 #include "data/overlay.h"
 
-#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static tn_status allocate(int64_t n, int K, tn_soft *out) {
     size_t n_floats = (size_t)n * (size_t)K;
@@ -23,19 +23,15 @@ void tn_soft_free(tn_soft *s) {
     *s = (tn_soft){.n = 0};
 }
 
-tn_status tn_soft_make(int64_t N, int K, const uint8_t *verdict, bool all, const int32_t *label, const float *z,
-                       double share, tn_soft *out) {
+tn_status tn_soft_make(int64_t N, int K, const uint8_t *verdict, const float *q, tn_soft *out) {
     int64_t n = 0;
-    for (int64_t i = 0; i < N; i++) n += verdict[i] == TN_VERDICT_SOFT || (all && verdict[i] == TN_VERDICT_KEEP);
+    for (int64_t i = 0; i < N; i++) n += verdict[i] != TN_VERDICT_NOT_JUDGED;
     TN_TRY(allocate(n, K, out));
-    float *target = out->target;
     n = 0;
     for (int64_t i = 0; i < N; i++) {
-        if (verdict[i] != TN_VERDICT_SOFT && !(all && verdict[i] == TN_VERDICT_KEEP)) continue;
+        if (verdict[i] == TN_VERDICT_NOT_JUDGED) continue;
+        memcpy(out->target + n * K, q + i * K, (size_t)K * sizeof *q);
         out->row[n++] = i;
-        for (int k = 0; k < K; k++)
-            *target++ = (float)fmin(1, (1 - share) * (double)z[i * K + k] +
-                                           (k == label[i] ? share : 0)); /* z may round to above 1 */
     }
     return TN_OK;
 }
@@ -56,7 +52,7 @@ tn_status tn_soft_write(tn_h5 *f, const tn_soft *s) {
     return tn_h5_write(f, "target", TN_H5_F32, 2, (int64_t[]){s->n, s->K}, s->target);
 }
 
-/* A mixture of two distributions whose sums were rounded, or are off by what the filter lets pass (1e-3). */
+/* Its sum was rounded. */
 static bool is_probability(int K, const float *target) {
     double sum = 0;
     for (int k = 0; k < K; k++) {

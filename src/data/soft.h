@@ -1,15 +1,11 @@
 /*
- * soft.h - soft targets: rows that are trained on with a mixture of their label and what models predict, instead of the label alone.
- * All functions are local.
+ * soft.h - soft targets: rows that are trained on with a probability of each class, instead of the label alone. All functions are local.
  *
- *   TN_TRY(tn_soft_make(N, K, verdict, all, label, z, share, &s));      // filter
- *   TN_TRY(tn_soft_write(file, &s));                                    // into the overlay
- *   TN_TRY(tn_overlay_soft(cfg, &cell, N, K, &s));                      // training (overlay.h)
+ *   TN_TRY(tn_soft_make(N, K, verdict, q, &s));         // filter
+ *   TN_TRY(tn_soft_write(file, &s));                    // into the overlay
+ *   TN_TRY(tn_overlay_soft(cfg, &cell, N, K, &s));      // training (overlay.h)
  *   const float *target = tn_soft_of(&s, row);
  *
- * Formula  y' = w y + (1 - w) z: y is the label as one-hot, z the averaged prediction that judged the row, w the label's share.
- * Source   Lu & He 2022, SELC (arXiv 2205.01156): w = alpha^t for all rows, where t counts epochs after the start of the correction;
- *          here w is one number for a round.
  * File     in overlays that have such rows: target_row i64 (n), ascending; target f32 (n,K)
  * Memory   4 K + 8 bytes for each such row, on rank 0 of the filter and on every rank of training; hence only up to
  *          TN_WHOLE_CLASSES classes (cfg_check.c refuses more)
@@ -25,10 +21,8 @@ typedef struct {
     float *target;   /* (n,K) */
 } tn_soft;
 
-/* Mix the targets of rows with TN_VERDICT_SOFT; all: also those of rows with TN_VERDICT_KEEP. verdict, label (N); z (N,K).
- * The caller frees *out. Errors TN_ENOMEM. */
-tn_status tn_soft_make(int64_t N, int K, const uint8_t *verdict, bool all, const int32_t *label, const float *z,
-                       double share, tn_soft *out);
+/* The targets of all judged rows. verdict (N), q (N,K). The caller frees *out. Errors TN_ENOMEM. */
+tn_status tn_soft_make(int64_t N, int K, const uint8_t *verdict, const float *q, tn_soft *out);
 void tn_soft_free(tn_soft *s);
 
 /* The target (K) of a row; NULL: it is trained on with its label. */

@@ -7,6 +7,7 @@
 #include "filter/inputs.h"
 #include "filter/posteriors.h"
 #include "filter/tally.h"
+#include "filter/true_class.h"
 #include "score/metric.h"
 #include "store/done.h"
 #include "train/train.h"
@@ -24,6 +25,7 @@ typedef struct {
     char *inputs;          /* digests of all inputs */
     bool previous_skipped; /* the round was skipped, because rounds ended before it */
     float *z, *slab;       /* N rows (prow.h): posteriors of one fold; sum of slabs, later their mean */
+    float *q;              /* (N,K): for soft targets: posteriors of unseen rows, then the targets; else NULL */
     uint8_t *judged, *any; /* (N): is the row judged in this overlay; in any */
     uint8_t *heard; /* (N): rows that the slab's model was not trained on, and whose labels it may be compared with */
     tn_tally tally;
@@ -139,15 +141,22 @@ static tn_status check_stop(const filter *s) {
                : TN_OK;
 }
 
-/* z: what judged the rows. */
-static tn_status write_overlay(filter *s, int f, const float *z) {
-    const tn_cfg *c = s->cfg;
-    bool all = c->self.dropped == TN_DROPPED_SOFT_ALL;
+/* Make the targets s->q of the judged rows from z. unseen (N,K): predictions of the rows in `use`, by models that have not learned from
+ * them. */
+static tn_status make_targets(filter *s, const float *unseen, const uint8_t *use, const float *z,
+                              const uint8_t *judged) {
+    tn_true_class m;
+    if (!s->q) return TN_OK;
+    TN_TRY(tn_true_class_fit(s->ix->n, s->ix->n_classes, unseen, s->ix->label, use, &m));
+    tn_true_class_of(&m, s->ix->n, z, s->ix->label, judged, s->q);
+    tn_true_class_free(&m);
+    return TN_OK;
+}
+
+static tn_status write_overlay(filter *s, int f) {
     tn_soft soft = {.n = 0};
     TN_TRY(check_stop(s));
-    if (all || c->self.dropped == TN_DROPPED_SOFT)
-        TN_TRY(
-            tn_soft_make(s->ix->n, s->ix->n_classes, s->out.verdict, all, s->ix->label, z, c->self.label_share, &soft));
+    if (s->q) TN_TRY(tn_soft_make(s->ix->n, s->ix->n_classes, s->out.verdict, s->q, &soft));
     tn_status st = tn_overlay_write(s->folder, f, s->round + 1, s->ix->n, &s->out, &soft, s->overlays);
     tn_soft_free(&soft);
     return st;
@@ -176,7 +185,8 @@ static tn_status own_view(filter *s) {
         TN_TRY(judge(s, s->z, s->judged));
         add_to_tally(s);
         TN_TRY(check_classes(s, f));
-        TN_TRY(write_overlay(s, f, s->z));
+        TN_TRY(make_targets(s, s->z, s->heard, s->z, s->judged));
+        TN_TRY(write_overlay(s, f));
         rows_with_fold(s); /* the ledger may use all models, because no model is trained from it */
         add_to_ledger(s, f);
     }
@@ -194,8 +204,15 @@ static tn_status same_for_all(filter *s) {
         TN_TRY(training_rows(s, f));
         TN_TRY(check_classes(s, f));
     }
-    for (int f = 0; f < s->cfg->folds.count; f++) TN_TRY(write_overlay(s, f, s->slab));
+    for (int f = 0; f < s->cfg->folds.count; f++) TN_TRY(write_overlay(s, f));
     return TN_OK;
+}
+
+/* For soft targets: keep what the slab says of the rows that its model has not learned from. */
+static void keep_unseen(filter *s) {
+    size_t K = (size_t)s->ix->n_classes;
+    for (size_t i = 0; s->q && i < (size_t)s->ix->n; i++)
+        if (s->heard[i]) memcpy(s->q + i * K, s->z + i * K, K * sizeof *s->q);
 }
 
 static tn_status shared_view(filter *s) {
@@ -206,9 +223,13 @@ static tn_status shared_view(filter *s) {
         TN_TRY(read_slab(s, f));
         add_to_ledger(s, f);
         for (int64_t i = 0; i < s->ix->n; i++) s->heard[i] = s->ix->fold[i] == f;
+        keep_unseen(s);
         TN_TRY(tn_noise_matrix_add(s->ix->n, s->z, s->ix->label, s->heard, &s->tally.noise));
     }
     mean_of_slabs(s);
+    for (int64_t i = 0; i < s->ix->n; i++)
+        s->heard[i] = s->ix->fold[i] >= 0 && tn_self_uses_fold(s->cfg, s->ix->fold[i]);
+    TN_TRY(make_targets(s, s->q, s->heard, s->slab, s->any));
     return same_for_all(s);
 }
 
@@ -220,6 +241,7 @@ static tn_status out_of_fold(filter *s) {
     for (int64_t i = 0; i < s->ix->n; i++)
         if (s->any[i]) vote(s, i, s->ix->fold[i], s->slab + i * tn_prow_width(s->ix->n_classes));
     TN_TRY(tn_noise_matrix_add(s->ix->n, s->slab, s->ix->label, s->any, &s->tally.noise));
+    TN_TRY(make_targets(s, s->slab, s->any, s->slab, s->any));
     return same_for_all(s);
 }
 
@@ -268,6 +290,7 @@ static tn_status allocate(filter *s) {
     size_t n = (size_t)s->ix->n, floats = n * (size_t)tn_prow_width(s->ix->n_classes), F = (size_t)s->cfg->folds.count;
     s->z = calloc(floats + 1, sizeof *s->z);
     s->slab = calloc(floats + 1, sizeof *s->slab);
+    s->q = s->cfg->self.dropped == TN_DROPPED_SOFT ? calloc(floats + 1, sizeof *s->q) : NULL;
     s->judged = calloc(n + 1, 1);
     s->any = calloc(n + 1, 1);
     s->heard = calloc(n + 1, 1);
@@ -280,15 +303,17 @@ static tn_status allocate(filter *s) {
     s->out.suggested = calloc(n + 1, sizeof *s->out.suggested);
     s->category = s->ix->n_levels ? malloc((n + 1) * sizeof *s->category) : NULL;
     if (!s->z || !s->slab || !s->judged || !s->any || !s->heard || !s->class || !s->n_slabs || !s->votes ||
-        !s->out.verdict || !s->out.reason || !s->out.margin || !s->out.suggested || (s->ix->n_levels && !s->category))
+        !s->out.verdict || !s->out.reason || !s->out.margin || !s->out.suggested || (s->ix->n_levels && !s->category) ||
+        (s->cfg->self.dropped == TN_DROPPED_SOFT && !s->q))
         return tn_fail_memory(2 * floats * sizeof(float) + n * (25 + F), "the filter");
     for (size_t i = 0; s->category && i < n; i++) s->category[i] = s->ix->cat[i * (size_t)s->ix->n_levels];
     return tn_tally_new(s->ix->n_classes, &s->tally);
 }
 
 static void release(filter *s) {
-    void *all[] = {s->z,          s->slab,       s->judged,        s->any,    s->n_slabs,  s->votes, s->out.verdict,
-                   s->out.reason, s->out.margin, s->out.suggested, s->inputs, s->category, s->heard, s->class};
+    void *all[] = {s->z,      s->slab,        s->judged,     s->any,        s->n_slabs,
+                   s->votes,  s->out.verdict, s->out.reason, s->out.margin, s->out.suggested,
+                   s->inputs, s->category,    s->heard,      s->class,      s->q};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     tn_tally_free(&s->tally);
     tn_hash_free(&s->overlays);

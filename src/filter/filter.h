@@ -18,6 +18,7 @@
  *              not trained on: self, own view: the validation slice of each model, summed over the models, and for overlay f from model f
  *              alone, so that no label of fold f has a say in it (unless folds.validation makes fold f that slice); from the probe: all
  *              rows outside fold f; shared view: each model on its own fold; else all rows.
+ * Targets      with self.dropped = "soft": true_class.h, fitted on the rows that the model was not trained on, as above.
  * Rule         judge.h. The ledger (ledger.h) uses the mean of all slabs that have a row.
  * Rounds       the filter after round r >= 1 first compares round r with round r - 1: by the smoothed
  *              score (score/metric.h) of the validation slices of all cells used, counted together. If round r is not better, filter/r<r+1> is published
@@ -25,8 +26,8 @@
  * Source       Nguyen et al. 2020, SELF, algorithm 1
  *
  * Cost     N x K x F additions on rank 0; the other ranks wait.
- * Memory   on rank 0: 8 W + F + 21 bytes per row (W = K up to TN_WHOLE_CLASSES classes, else 34), and 50 more while the ledger is written, for any number of sizes and seeds; with soft
- *          targets (data/soft.h) up to 4 K + 8 more while an overlay is written;
+ * Memory   on rank 0: 8 W + F + 21 bytes per row (W = K up to TN_WHOLE_CLASSES classes, else 34), and 50 more while the ledger is written, for any number of sizes and seeds; with the
+ *          probe 4 K more while its posteriors are joined; with soft targets (data/soft.h) 4 K more, and 4 K + 8 while an overlay is written;
  *          floors and rankings need all rows of a class at once. Measured with 5 classes, 10 folds, 10^6 rows
  *          (tests/bench/bench_filter): 126 bytes per row, 1.3 GB for 10^7 rows. Also the index, on every rank: 90 bytes per
  *          row with paths of 15 letters. More ranks do not reduce this.

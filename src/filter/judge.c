@@ -98,7 +98,7 @@ static uint8_t verdict_of(const tn_judge_rules *rules, uint8_t reason, float mar
     if (reason == TN_REASON_NOT_JUDGED) return TN_VERDICT_NOT_JUDGED;
     if (reason != TN_REASON_SUSPICIOUS) return TN_VERDICT_KEEP;
     if (rules->dropped == TN_DROPPED_UNLABELED) return TN_VERDICT_UNLABELED;
-    if (rules->dropped == TN_DROPPED_SOFT || rules->dropped == TN_DROPPED_SOFT_ALL) return TN_VERDICT_SOFT;
+    if (rules->dropped == TN_DROPPED_SOFT) return TN_VERDICT_SOFT;
     if (rules->dropped == TN_DROPPED_RELABEL && (double)margin > rules->relabel_margin) return TN_VERDICT_RELABEL;
     return TN_VERDICT_DROP;
 }

@@ -13,7 +13,7 @@
  *          category_floor of each category.
  * Verdict  of the other suspicious rows, by rules.dropped: drop: not trained on; unlabeled: trained on without label;
  *          relabel: trained on with label `suggested` if margin > relabel_margin, else not trained on;
- *          soft, soft_all: trained on with a mixture of label and z (data/soft.h; of soft_all the kept rows, too).
+ *          soft: trained on with a probability of each class, as kept rows are, too (true_class.h).
  * Cost     three sorts of the suspicious rows, however many categories there are
  * Source   SELF: Nguyen et al. 2020, algorithm 1. Their verdict is margin > 0 alone, which takes most rows of a rare class
  *          (docs/decisions/verdict.md)

@@ -27,13 +27,13 @@ NOISES = ("human", "human40", "uniform20", "uniform40", "asymmetric40")
 RANKINGS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 FILTERS = ("prune_by_noise_rate", "prune_by_class", "both", "confident_learning", "predicted_neq_given", "low_normalized_margin",
            "low_self_confidence")
-LEDGERS = {"self": "SELF", "confident": "confident learning", "disagreement": "disagreement", "no-ema": "SELF without EMA",
-           "no-ensemble": "SELF without prediction ensemble", "reuse": "SELF with reuse"}
+LEDGERS = {"self": "SELF", "probe_soft": "probe and soft targets", "confident": "confident learning",
+           "disagreement": "disagreement", "no-ema": "SELF without EMA", "no-ensemble": "SELF without prediction ensemble", "reuse": "SELF with reuse"}
 RECIPES = {"mixup": "Mixup", "strong": "Mixup and RandAugment", "elr": "early-learning regularisation", "gce": "generalised cross entropy",
-           "negative": "negative label smoothing", "probe": "probe", "twice": "unfiltered, twice the models", "soft": "soft targets",
-           "soft_all": "soft targets of all rows", "relabel": "relabelled", "argmax": "verdict by argmax",
-           "ratio15": "verdict at ratio 1.5", "random": "as many removed by lot"}
+           "negative": "negative label smoothing", "probe": "probe", "twice": "unfiltered, twice the models", "soft": "soft targets", "relabel": "relabelled",
+           "argmax": "verdict by argmax", "ratio15": "verdict at ratio 1.5", "random": "as many removed by lot"}
 TRAINED = {"cleanlab": "cleanlab's best filter", "truth": "all wrong labels removed"} | LEDGERS | RECIPES
+FILTERED_ROUND_0 = ("probe", "probe_soft")  # nothing of these is unfiltered
 OWN_ROUND_0 = ("no-ema", "reuse", "mixup", "strong", "elr", "gce", "negative")  # the others share that of `self`
 
 
@@ -133,6 +133,8 @@ def detection(folder):
 def row_name(variant, i, n_rounds):
     """Of round i of a run; None: it is that of `self`."""
     name = TRAINED[variant]
+    if variant in FILTERED_ROUND_0:
+        return name if i == 0 else f"{name}, round {i}"
     if i > 0 or n_rounds == 1:
         return name
     return "unfiltered" if variant == "self" else f"{name}, unfiltered" if variant in OWN_ROUND_0 else None

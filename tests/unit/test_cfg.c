@@ -171,8 +171,6 @@ static void errors(void **unused) {
     assert_refused(LEAST "preprocess: { background = [ 1, 2 ]; };\n", "has 2 members");
     assert_refused(LEAST "self: { folds = [ 1 ]; };\n", "only the shared view");
     assert_refused(LEAST "self: { dropped = \"softt\"; };\n", "(did you mean \"soft\"?): give one of: \"drop\"");
-    assert_refused(LEAST "self: { label_share = 1.5; };\n",
-                   "self.label_share = 1.5 is out of range: give a number from 0 to 1");
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; gce_q = 1.7; };\n",
                    "job.cfg:2: train.gce_q = 1.7 is out of range: give a number from 0 to 1");
     assert_refused(LEAST "self: { view = \"shared\"; folds = [ 12 ]; };\n", "there is no fold 12");

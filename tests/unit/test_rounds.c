@@ -6,6 +6,7 @@
 
 #include "data/fold.h"
 #include "filter/filter.h"
+#include "filter/true_class.h"
 #include "model/model.h"
 #include "predict/pred.h"
 #include "predict/predict.h"
@@ -539,40 +540,41 @@ static void digest_of_next(job *j, char hex[TN_HEX_BYTES]) {
     j->cfg->train.images = images;
 }
 
-/* Targets are the stated mixtures, of suspicious rows or of all that were judged, and training obeys them: mixtures that are labels
- * give the bits that labels give. */
-static void soft_targets(job *j) {
-    static float z[N * K], p[N * K];
-    char hard[TN_HEX_BYTES], as_hard[TN_HEX_BYTES], mixed[TN_HEX_BYTES];
-    int n_mixed = 0;
-    for (int all = 0; all < 2; all++) {
-        j->cfg->self.dropped = all ? TN_DROPPED_SOFT_ALL : TN_DROPPED_SOFT;
-        j->cfg->self.label_share = 0.25;
-        if (filter_again(j, TN_SELF_SELF, 0.5, NULL) != TN_OK) fail_msg("%s", tn_msg);
-        for (int f = 0; f < F; f++) {
-            uint8_t verdict[N];
-            tn_soft soft;
-            tn_cell cell = {.round = 1, .fold = f};
-            read_posteriors(j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1}, z, p);
-            assert_int_equal(tn_overlay_read(j->cfg, &cell, N, verdict, NULL), TN_OK);
-            assert_int_equal(tn_overlay_soft(j->cfg, &cell, N, K, &soft), TN_OK);
-            for (int i = 0; i < N; i++) {
-                const float *target = tn_soft_of(&soft, i);
-                bool wanted = all ? verdict[i] != TN_VERDICT_NOT_JUDGED : verdict[i] == TN_VERDICT_SOFT;
-                assert_int_equal(target != NULL, wanted);
-                n_mixed += verdict[i] == TN_VERDICT_SOFT;
-                for (int k = 0; wanted && k < K; k++) {
-                    double label = k == j->ix->label[i];
-                    assert_true(fabs((double)target[k] - (0.25 * label + 0.75 * (double)z[i * K + k])) < 1e-6);
-                }
-            }
-            tn_soft_free(&soft);
-        }
+/* The targets of model f are those of its own z, with the noise matrix of its validation slice. */
+static void assert_targets(const job *j, int f) {
+    static float z[N * K], p[N * K], q[N * K];
+    uint8_t verdict[N], validation[N];
+    tn_soft soft;
+    tn_true_class m;
+    tn_cell cell = {.round = 1, .fold = f};
+    read_posteriors(j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1}, z, p);
+    assert_int_equal(tn_validation_draw(j->cfg, j->ix, f, validation), TN_OK);
+    assert_int_equal(tn_true_class_fit(N, K, z, j->ix->label, validation, &m), TN_OK);
+    assert_int_equal(tn_overlay_read(j->cfg, &cell, N, verdict, NULL), TN_OK);
+    assert_int_equal(tn_overlay_soft(j->cfg, &cell, N, K, &soft), TN_OK);
+    for (int i = 0; i < N; i++) {
+        const float *target = tn_soft_of(&soft, i);
+        uint8_t judged = j->ix->fold[i] >= 0 && j->ix->fold[i] != f && !validation[i];
+        assert_int_equal(verdict[i] != TN_VERDICT_NOT_JUDGED, judged);
+        assert_int_equal(target != NULL, judged);
+        if (!judged) continue;
+        tn_true_class_of(&m, 1, z + i * K, &j->ix->label[i], &judged, q);
+        for (int k = 0; k < K; k++) assert_true(fabs((double)target[k] - (double)q[k]) < 1e-6);
     }
-    assert_true(n_mixed > 0);
-    digest_of_next(j, mixed);
-    j->cfg->self.label_share = 1;
+    tn_soft_free(&soft);
+    tn_true_class_free(&m);
+}
+
+/* Training obeys the targets: those that are labels give the bits that labels give. */
+static void soft_targets(job *j) {
+    static float labels[N * K];
+    char hard[TN_HEX_BYTES], as_hard[TN_HEX_BYTES], mixed[TN_HEX_BYTES];
+    j->cfg->self.dropped = TN_DROPPED_SOFT;
     if (filter_again(j, TN_SELF_SELF, 0.5, NULL) != TN_OK) fail_msg("%s", tn_msg);
+    for (int f = 0; f < F; f++) assert_targets(j, f);
+    digest_of_next(j, mixed);
+    for (int i = 0; i < N * K; i++) labels[i] = j->ix->label[i / K] == i % K;
+    if (filter_again(j, TN_SELF_SELF, 0.5, write_foreign(j, labels)) != TN_OK) fail_msg("%s", tn_msg);
     digest_of_next(j, as_hard);
     j->cfg->self.dropped = TN_DROPPED_DROP;
     if (filter_again(j, TN_SELF_SELF, 1, NULL) != TN_OK) fail_msg("%s", tn_msg); /* keeps every label */
