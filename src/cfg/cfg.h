@@ -60,7 +60,7 @@ typedef enum {
 extern const char *const tn_sampler_words[];                 /* NULL at the end */
 typedef enum { TN_OPTIM_SGD, TN_OPTIM_ADAMW } tn_optim_kind; /* sgd = Nesterov momentum */
 typedef enum { TN_SCHEDULE_CONSTANT, TN_SCHEDULE_COSINE, TN_SCHEDULE_STEP } tn_schedule_kind;
-typedef enum { TN_VIEW_OWN, TN_VIEW_SHARED } tn_self_view;
+typedef enum { TN_VIEW_OWN, TN_VIEW_SHARED, TN_VIEW_OUT_OF_FOLD } tn_self_view;
 typedef enum { TN_SELF_SELF, TN_SELF_CONFIDENT, TN_SELF_DISAGREEMENT } tn_self_method;
 typedef enum { TN_PRUNE_NOISE_RATE, TN_PRUNE_BOTH } tn_prune;
 typedef enum { TN_DROPPED_DROP, TN_DROPPED_UNLABELED, TN_DROPPED_RELABEL, TN_DROPPED_SOFT } tn_dropped;

@@ -152,11 +152,10 @@ static void check_self(const tn_cfg *cfg, tn_problems *p) {
         tn_problem(p, line, "self.probe: only for up to %d classes, and there are %d: set it to false",
                    TN_WHOLE_CLASSES, cfg->data.n_classes);
     line = line_of(cfg, "self", "folds");
-    if (cfg->self.method != TN_SELF_SELF && cfg->self.view == TN_VIEW_SHARED)
-        tn_problem(
-            p, line_of(cfg, "self", "view"),
-            "self.view = \"shared\": only self.method = \"self\" has views; the others judge a row by its own fold");
-    if (cfg->self.view == TN_VIEW_OWN && cfg->self.n_folds > 0)
+    if (cfg->self.method != TN_SELF_SELF && cfg->self.view != TN_VIEW_OWN)
+        tn_problem(p, line_of(cfg, "self", "view"),
+                   "self.view: only self.method = \"self\" has views; the others judge a row out-of-fold: omit it");
+    if (cfg->self.view != TN_VIEW_SHARED && cfg->self.n_folds > 0)
         tn_problem(p, line, "self.folds: only the shared view has a choice of folds: set self.view = \"shared\"");
 }
 

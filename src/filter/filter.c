@@ -38,7 +38,7 @@ typedef struct {
 } filter;
 
 bool tn_self_uses_fold(const tn_cfg *cfg, int fold) {
-    if (cfg->self.method != TN_SELF_SELF || cfg->self.view == TN_VIEW_OWN || cfg->self.n_folds == 0) return true;
+    if (cfg->self.method != TN_SELF_SELF || cfg->self.view != TN_VIEW_SHARED || cfg->self.n_folds == 0) return true;
     for (int i = 0; i < cfg->self.n_folds; i++)
         if (cfg->self.folds[i] == fold) return true;
     return false;
@@ -233,11 +233,23 @@ static tn_status shared_view(filter *s) {
     return same_for_all(s);
 }
 
+/* Set s->slab to what judges each row by its own fold. */
+static tn_status read_unseen(filter *s) {
+    size_t W = (size_t)tn_prow_width(s->ix->n_classes);
+    if (s->posteriors) return tn_posteriors_foreign(s->posteriors, s->ix, s->slab);
+    if (s->cfg->self.method != TN_SELF_SELF) return tn_posteriors_out_of_fold(s->cfg, s->ix, s->round, s->slab);
+    for (int f = 0; f < s->cfg->folds.count; f++) {
+        TN_TRY(read_slab(s, f));
+        for (int64_t i = 0; i < s->ix->n; i++)
+            if (s->ix->fold[i] == f) memcpy(s->slab + (size_t)i * W, s->z + (size_t)i * W, W * sizeof *s->z);
+    }
+    return TN_OK;
+}
+
 /* Use one posterior per row: from its own fold's models, or from the given file, which counts as the vote of that fold. */
 static tn_status out_of_fold(filter *s) {
     rows_with_fold(s);
-    TN_TRY(s->posteriors ? tn_posteriors_foreign(s->posteriors, s->ix, s->slab)
-                         : tn_posteriors_out_of_fold(s->cfg, s->ix, s->round, s->slab));
+    TN_TRY(read_unseen(s));
     for (int64_t i = 0; i < s->ix->n; i++)
         if (s->any[i]) vote(s, i, s->ix->fold[i], s->slab + i * tn_prow_width(s->ix->n_classes));
     TN_TRY(tn_noise_matrix_add(s->ix->n, s->slab, s->ix->label, s->any, &s->tally.noise));
@@ -330,12 +342,19 @@ static tn_status publish_done(const filter *s, const tn_done *done, const char *
     return tn_done_publish(s->folder, done, digest, file);
 }
 
+/* The probe judges a row by classifiers that have seen neither it nor the model's fold: for it the own view is out-of-fold. */
+static tn_status judge_all(filter *s) {
+    const tn_cfg *c = s->cfg;
+    if (s->posteriors || c->self.method != TN_SELF_SELF) return out_of_fold(s);
+    if (c->self.view == TN_VIEW_SHARED) return shared_view(s);
+    return c->self.view == TN_VIEW_OWN || s->round == TN_ROUND_OF_PROBE ? own_view(s) : out_of_fold(s);
+}
+
 static tn_status make_all(filter *s, const tn_done *done) {
     char digest[TN_HEX_BYTES];
     TN_TRY(allocate(s));
     s->overlays = tn_hash_new();
-    bool by_row = s->posteriors || s->cfg->self.method != TN_SELF_SELF;
-    TN_TRY(by_row ? out_of_fold(s) : s->cfg->self.view == TN_VIEW_OWN ? own_view(s) : shared_view(s));
+    TN_TRY(judge_all(s));
     tn_ledger ledger = {.ix = s->ix,
                         .round = s->round + 1,
                         .n_folds = s->cfg->folds.count,

@@ -5,6 +5,8 @@
  *
  * View         which models judge which rows, by self.method:
  *              self, own view: model f judges its own training rows by its temporal ensemble z; this gives overlay f.
+ *              self, out-of-fold view: z of the models of each row's own fold, which have not seen it; one overlay for all folds. (The probe's
+ *              classifiers have seen neither the row nor the model's fold: for round 0 this is the own view.)
  *              self, shared view: the mean z of the models of self.folds judges all rows; one overlay for all folds.
  *              confident, disagreement: each row is judged by p of its own fold's models (out-of-fold) at their kept
  *              evaluation; one overlay for all folds.

@@ -7,6 +7,7 @@
 #include "store/guard.h"
 #include "store/h5.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -110,24 +111,16 @@ static tn_status read_probe(const tn_cfg *cfg, const tn_index *ix, int f, int on
     return st;
 }
 
-/* Multiply two rows of K values, less the shares of the classes, which both of them know. */
-static void join(int K, const float *p, const double *share, float *z) {
-    double product[TN_WHOLE_CLASSES], sum = 0;
-    for (int k = 0; k < K; k++) sum += product[k] = share[k] > 0 ? (double)z[k] * p[k] / share[k] : 0;
-    for (int k = 0; k < K && sum > 0; k++) z[k] = (float)(product[k] / sum);
-}
-
 tn_status tn_posteriors_with_probe(const tn_cfg *cfg, const tn_index *ix, int fold, float *z) {
     int K = ix->n_classes;
-    double share[TN_WHOLE_CLASSES] = {0}, n = 0;
     float *p = calloc((size_t)ix->n * (size_t)K + 1, sizeof *p);
     if (!p) return tn_fail_memory((size_t)ix->n * (size_t)K * sizeof *p, "what the probe says");
-    for (int64_t i = 0; i < ix->n; i++) n += ix->fold[i] >= 0;
-    for (int64_t i = 0; i < ix->n; i++)
-        if (ix->fold[i] >= 0) share[ix->label[i]] += 1 / n;
     tn_status st = read_probe(cfg, ix, fold, -1, p);
-    for (int64_t i = 0; i < ix->n && st == TN_OK; i++)
-        if (ix->fold[i] >= 0) join(K, p + i * K, share, z + i * K);
+    for (int64_t i = 0; i < ix->n && st == TN_OK; i++) {
+        float sum = 0, *row = z + i * K;
+        for (int k = 0; k < K; k++) sum += row[k] = sqrtf(row[k] * p[i * K + k]);
+        for (int k = 0; k < K && sum > 0; k++) row[k] /= sum;
+    }
     free(p);
     return st;
 }

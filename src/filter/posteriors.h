@@ -29,8 +29,9 @@
  * (tn_train_digest). Memory besides out: a block of rows. */
 tn_status tn_posteriors_cell(const tn_cfg *cfg, const tn_index *ix, const tn_cell *cell, const char *name, float *out);
 tn_status tn_posteriors_fold(const tn_cfg *cfg, const tn_index *ix, int round, int fold, const char *name, float *out);
-/* Join z (N,K) of fold f with what the probe's classifiers say of the same rows: z_k becomes z_k p_k / share_k, and sums to 1; share_k is
- * the share of class k in the given labels. So speak two witnesses who are independent given the class. Only with self.probe. */
+/* Join z (N,K) of fold f with what the probe's classifiers say of the same rows: the geometric mean, with the sum 1. Their product, as of
+ * independent witnesses, would count twice what both see, and flag many right labels where classes are imbalanced
+ * (docs/decisions/probe.md). Only with self.probe. */
 tn_status tn_posteriors_with_probe(const tn_cfg *cfg, const tn_index *ix, int fold, float *z);
 /* out (N rows): each row of fold f from p of the models of fold f; rows without fold are zeros. */
 tn_status tn_posteriors_out_of_fold(const tn_cfg *cfg, const tn_index *ix, int round, float *out);

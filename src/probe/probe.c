@@ -17,21 +17,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_ROWS = 1024 };
-static const double SHRINKAGE = 0.5; /* docs/decisions/probe.md */
+enum { BLOCK_ROWS = 1024, LEAST_PARTS = 12 }; /* of all rows together */
+static const double SHRINKAGE = 0.5;          /* docs/decisions/probe.md */
 
 typedef struct {
     const tn_cfg *cfg;
     const tn_index *ix;
     char folder[TN_PATH_BYTES], features[TN_PATH_BYTES], posteriors[TN_PATH_BYTES];
     char *settings, *inputs;
-    int64_t n, *row; /* rows with a fold, ascending */
-    int d, F;
+    int64_t n, *row;   /* rows with a fold, ascending */
+    int d, F, n_parts; /* parts of a fold; part i of fold f has the number f * n_parts + i */
     tn_h5 *file, *out; /* features.h5, posteriors.h5 */
     int64_t n_right;   /* rows whose own fold's classifiers agree with the label */
-    tn_class_sums *of[TN_MAX_FOLDS], *all, *rest;
-    float *w, *b;     /* (F,d,K), (F,K): the classifiers of a fold */
-    float *x, *y, *z; /* a block of features; those of one fold, their logits */
+    tn_class_sums *of[TN_MAX_FOLDS + LEAST_PARTS], *all, *rest, *without_f;
+    float *w, *b;     /* (parts,d,K), (parts,K): the classifiers for the model of a fold, by the part that they judge */
+    float *x, *y, *z; /* a block of features; those of one part, their logits */
     int32_t *label;   /* (BLOCK_ROWS) */
     float *p;         /* (N,K): logits, then probabilities */
     uint8_t *use;     /* (N) rows that the temperature is fitted on */
@@ -57,6 +57,16 @@ static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **in
 
 /* --- sums ----------------------------------------------------------------------------------------------------------- */
 
+static int parts_of_fold(int F) {
+    return (LEAST_PARTS + F - 1) / F;
+}
+
+/* The part of a row with a fold: images that resemble each other, or share a group, are in one part. */
+static int part_of(const probe *s, int64_t row) {
+    uint32_t mixed = (uint32_t)s->ix->component[row] * 2654435761U; /* Knuth's multiplicative hash */
+    return s->ix->fold[row] * s->n_parts + (int)((mixed >> 16) % (uint32_t)s->n_parts);
+}
+
 static tn_status read_rows(probe *s) {
     int64_t shape[2];
     TN_TRY(tn_h5_open(s->features, &s->file));
@@ -69,9 +79,9 @@ static tn_status read_rows(probe *s) {
 
 static tn_status allocate(probe *s) {
     int K = s->ix->n_classes;
-    size_t n = (size_t)s->ix->n, d = (size_t)s->d, k = (size_t)K, F = (size_t)s->F;
-    s->w = malloc(F * d * k * sizeof *s->w);
-    s->b = malloc(F * k * sizeof *s->b);
+    size_t n = (size_t)s->ix->n, d = (size_t)s->d, k = (size_t)K, G = (size_t)(s->F * s->n_parts);
+    s->w = malloc(G * d * k * sizeof *s->w);
+    s->b = malloc(G * k * sizeof *s->b);
     s->x = malloc(BLOCK_ROWS * d * sizeof *s->x);
     s->y = malloc(BLOCK_ROWS * d * sizeof *s->y);
     s->z = malloc(BLOCK_ROWS * k * sizeof *s->z);
@@ -80,10 +90,11 @@ static tn_status allocate(probe *s) {
     s->use = calloc(n + 1, 1);
     s->one = malloc(n * sizeof *s->one + 1);
     if (!s->w || !s->b || !s->x || !s->y || !s->z || !s->label || !s->p || !s->use || !s->one)
-        return tn_fail_memory((n + F * d) * k * sizeof *s->p + 2 * BLOCK_ROWS * d * sizeof *s->x, "the probe");
+        return tn_fail_memory((n + G * d) * k * sizeof *s->p + 2 * BLOCK_ROWS * d * sizeof *s->x, "the probe");
     for (size_t i = 0; i < n; i++) s->one[i] = 1;
-    for (int f = 0; f < s->F; f++) TN_TRY(tn_class_sums_new(s->d, K, &s->of[f]));
+    for (int g = 0; g < s->F * s->n_parts; g++) TN_TRY(tn_class_sums_new(s->d, K, &s->of[g]));
     TN_TRY(tn_class_sums_new(s->d, K, &s->rest));
+    TN_TRY(tn_class_sums_new(s->d, K, &s->without_f));
     return tn_class_sums_new(s->d, K, &s->all);
 }
 
@@ -98,42 +109,52 @@ static tn_status add_up(probe *s) {
     for (int64_t first = 0, n; first < s->n; first += n) {
         TN_TRY(read_block(s, first, &n));
         tn_watch_at("probe: sums", first);
-        for (int f = 0; f < s->F; f++) {
+        for (int g = 0; g < s->F * s->n_parts; g++) {
             for (int64_t i = 0; i < n; i++) {
                 int64_t row = s->row[first + i];
-                s->label[i] = s->ix->fold[row] == f ? s->ix->label[row] : -1;
+                s->label[i] = part_of(s, row) == g ? s->ix->label[row] : -1;
             }
-            tn_class_sums_add(s->of[f], n, s->x, s->label);
+            tn_class_sums_add(s->of[g], n, s->x, s->label);
         }
     }
-    for (int f = 0; f < s->F; f++) tn_class_sums_join(s->all, 1, s->of[f]);
+    for (int g = 0; g < s->F * s->n_parts; g++) tn_class_sums_join(s->all, 1, s->of[g]);
     return TN_OK;
 }
 
 /* --- posteriors ------------------------------------------------------------------------------------------------------- */
 
-/* Fit the classifier of all folds but f and g. */
+/* Fit the classifier that judges part g for the model of fold f: of all rows that are neither in f nor in g. */
 static tn_status fit_without(probe *s, int f, int g) {
-    int K = s->ix->n_classes;
+    int K = s->ix->n_classes, first = f * s->n_parts;
+    float *w = s->w + (int64_t)g * s->d * K, *b = s->b + g * K;
+    if (g > first && g < first + s->n_parts) { /* what judges one part of f judges all of it */
+        memcpy(w, s->w + (int64_t)first * s->d * K, (size_t)s->d * (size_t)K * sizeof *w);
+        memcpy(b, s->b + first * K, (size_t)K * sizeof *b);
+        return TN_OK;
+    }
     tn_class_sums_clear(s->rest);
-    tn_class_sums_join(s->rest, 1, s->all);
-    tn_class_sums_join(s->rest, -1, s->of[f]);
-    if (g != f) tn_class_sums_join(s->rest, -1, s->of[g]);
-    return tn_discriminant_fit(s->rest, SHRINKAGE, s->w + (int64_t)g * s->d * K, s->b + g * K);
+    tn_class_sums_join(s->rest, 1, s->without_f);
+    if (g != first) tn_class_sums_join(s->rest, -1, s->of[g]);
+    return tn_discriminant_fit(s->rest, SHRINKAGE, w, b);
 }
 
-/* Write the logits of the rows of fold g among n rows, the block that begins with row `first` of the file. */
+static void leave_out(probe *s, int f) {
+    tn_class_sums_clear(s->without_f);
+    tn_class_sums_join(s->without_f, 1, s->all);
+    for (int i = 0; i < s->n_parts; i++) tn_class_sums_join(s->without_f, -1, s->of[f * s->n_parts + i]);
+}
+
+/* Write the logits of the rows of part g among n rows, the block that begins with row `first` of the file. */
 static void judge_block(probe *s, int g, int64_t first, int64_t n) {
     int K = s->ix->n_classes;
     int64_t m = 0;
     for (int64_t i = 0; i < n; i++)
-        if (s->ix->fold[s->row[first + i]] == g)
-            memcpy(s->y + m++ * s->d, s->x + i * s->d, (size_t)s->d * sizeof *s->y);
+        if (part_of(s, s->row[first + i]) == g) memcpy(s->y + m++ * s->d, s->x + i * s->d, (size_t)s->d * sizeof *s->y);
     tn_discriminant_logits(s->d, K, s->w + (int64_t)g * s->d * K, s->b + g * K, m, s->y, s->z);
     m = 0;
     for (int64_t i = 0; i < n; i++) {
         int64_t row = s->row[first + i];
-        if (s->ix->fold[row] == g) memcpy(s->p + row * K, s->z + m++ * K, (size_t)K * sizeof *s->p);
+        if (part_of(s, row) == g) memcpy(s->p + row * K, s->z + m++ * K, (size_t)K * sizeof *s->p);
     }
 }
 
@@ -149,14 +170,15 @@ static void softmax(int K, float *z) {
 static tn_status judge_for(probe *s, int f, double *t_out) {
     int K = s->ix->n_classes;
     memset(s->p, 0, (size_t)s->ix->n * (size_t)K * sizeof *s->p);
-    for (int g = 0; g < s->F; g++) {
-        tn_watch_at("probe: classifiers", f * s->F + g);
+    leave_out(s, f);
+    for (int g = 0; g < s->F * s->n_parts; g++) {
+        tn_watch_at("probe: classifiers", f * s->F * s->n_parts + g);
         TN_TRY(tn_probe_go_on());
         TN_TRY(fit_without(s, f, g));
     }
     for (int64_t first = 0, n; first < s->n; first += n) {
         TN_TRY(read_block(s, first, &n));
-        for (int g = 0; g < s->F; g++) judge_block(s, g, first, n);
+        for (int g = 0; g < s->F * s->n_parts; g++) judge_block(s, g, first, n);
     }
     for (int64_t i = 0; i < s->n; i++) softmax(K, s->p + s->row[i] * K);
     for (int64_t i = 0; i < s->ix->n; i++) s->use[i] = s->ix->fold[i] >= 0 && s->ix->fold[i] != f;
@@ -203,7 +225,8 @@ static tn_status finish(probe *s, const tn_done *want) {
 static void release(probe *s) {
     tn_h5_close(&s->file);
     tn_h5_close(&s->out);
-    for (int f = 0; f < s->F; f++) tn_class_sums_free(&s->of[f]);
+    for (int g = 0; g < s->F * s->n_parts; g++) tn_class_sums_free(&s->of[g]);
+    tn_class_sums_free(&s->without_f);
     tn_class_sums_free(&s->all);
     tn_class_sums_free(&s->rest);
     void *all[] = {s->row, s->w, s->b, s->x, s->y, s->z, s->label, s->p, s->use, s->one};
@@ -231,8 +254,8 @@ tn_status tn_probe_mib(const tn_cfg *cfg, int64_t rows, double *out) {
     tn_net_spec spec = tn_train_net(cfg, 0);
     int d = 0;
     TN_TRY(tn_feature_count(&spec, &d));
-    double F = cfg->folds.count, K = cfg->data.n_classes;
-    *out = 64 + (8 * (F + 3) * d * d + 4 * F * d * K + (4 * K + 9) * (double)rows) / 0x1p20;
+    double G = cfg->folds.count * parts_of_fold(cfg->folds.count), K = cfg->data.n_classes;
+    *out = 64 + (8 * (G + 4) * d * d + 4 * G * d * K + (4 * K + 9) * (double)rows) / 0x1p20;
     return TN_OK;
 }
 
@@ -247,7 +270,7 @@ static tn_status find_paths(const tn_cfg *cfg, probe *s) {
 }
 
 tn_status tn_probe(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards) {
-    probe s = {.cfg = cfg, .ix = index, .F = cfg->folds.count};
+    probe s = {.cfg = cfg, .ix = index, .F = cfg->folds.count, .n_parts = parts_of_fold(cfg->folds.count)};
     bool valid = false;
     tn_status st = tn_agree(run, find_paths(cfg, &s));
     tn_done want = {.stage = "probe", .settings = s.settings, .inputs = s.inputs};

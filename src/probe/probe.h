@@ -7,14 +7,14 @@
  * Writes     <run>/probe: features.h5, posteriors.h5, DONE; and <run>/filter/r0 (filter.h), by which the cells of round 0 train
  * Features   the d pooled features of the net as it is in model.pretrained, of the centre square at the size that those weights were
  *            made for, which is also right where models are trained on smaller images (docs/decisions/probe.md)
- * Classifier discriminant.h with shrinkage 1/2. Nobody judges a row that he learned from: for the model of fold f, the rows of fold g
- *            are judged by a classifier of all other folds than f and g, and the rows of f by one of all other folds than f. So fold f
- *            stays unseen by all that its model is trained from.
+ * Classifier discriminant.h with shrinkage 1/2. Nobody judges a row that he learned from. Each fold is cut into ceil(12 / F) parts, which split
+ *            no component (index.h). For the model of fold f, a part of another fold is judged by a classifier of all rows but f and that
+ *            part, and the rows of f by one of all rows but f. So fold f stays unseen by all that its model is trained from.
  *            That holds for the own view of method self; with the shared view, or another method, one overlay of all classifiers serves
  *            every fold, and the scores say so (reduce: "not independent").
  * Temperature of fold f's classifiers: the one with which they explain the given labels of the rows outside f best
  *            (score/calibration.h)
- * Memory     on rank 0: 8 (F + 3) d^2 + 4 F d K bytes, and 4 K + 9 bytes per row; on every rank 64 MiB of features (tn_probe_mib)
+ * Memory     on rank 0: 8 (G + 4) d^2 + 4 G d K bytes for G parts, and 4 K + 9 bytes per row; on every rank 64 MiB of features (tn_probe_mib)
  * Source     Ahn et al. 2023, "Fine tuning pre trained models for robustness under noisy labels" (arXiv 2310.17668), filters by a probe
  *            first; docs/decisions/probe.md
  */

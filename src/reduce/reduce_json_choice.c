@@ -83,8 +83,10 @@ json_t *tn_calibration_json(const tn_calibration c[2]) {
 
 /* --- caveats ------------------------------------------------------------------------------------------------------ */
 
-static bool is_shared(const tn_cfg *cfg) {
-    return cfg->self.view == TN_VIEW_SHARED || cfg->self.method != TN_SELF_SELF;
+/* Did one overlay serve all folds, up to this round? */
+static bool is_shared(const tn_cfg *cfg, int last_round) {
+    return cfg->self.view == TN_VIEW_SHARED || cfg->self.method != TN_SELF_SELF ||
+           (cfg->self.view == TN_VIEW_OUT_OF_FOLD && last_round > 0);
 }
 
 /* Did a filter up to this round judge by posteriors of another program? */
@@ -107,7 +109,7 @@ json_t *tn_caveats_json(const tn_reduction *r, int last_round, bool tuned) {
             marks, "not independent",
             json_string("the training labels were filtered by given posteriors (filter --posteriors), whose "
                         "models may have been trained on the scored fold"));
-    else if (tn_is_filtered(cfg, last_round) && is_shared(cfg))
+    else if (tn_is_filtered(cfg, last_round) && is_shared(cfg, last_round))
         json_object_set_new(
             marks, "not independent",
             json_string("the training labels were filtered by models that had been trained on the scored fold"));
@@ -153,11 +155,11 @@ json_t *tn_gate_json(const tn_reduction *r) {
     for (int i = 0; g->n > 1 && i < g->n; i++) json_array_append_new(compared, compared_json(g, i));
     json_array_append_new(rounds, json_integer(chosen->first));
     if (chosen->last != chosen->first) json_array_append_new(rounds, json_integer(chosen->last));
-    if (g->n > 1 && (is_shared(r->cfg) || has_foreign(r, g->candidate[1].last)))
+    if (g->n > 1 && (is_shared(r->cfg, g->candidate[1].last) || has_foreign(r, g->candidate[1].last)))
         json_object_set_new(
             caveats, "not independent",
             json_string(
-                r->cfg->self.probe
+                r->cfg->self.probe && is_shared(r->cfg, 0)
                     ? "the labels of both rounds were filtered by models that had been trained on the scored folds"
                     : "a later round, whose labels were filtered by models that had been trained on the "
                       "scored folds, is compared with a first round whose were not"));
