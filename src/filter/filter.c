@@ -7,8 +7,8 @@
 #include "filter/inputs.h"
 #include "filter/posteriors.h"
 #include "filter/tally.h"
-#include "filter/true_class.h"
 #include "score/metric.h"
+#include "score/true_class.h"
 #include "store/done.h"
 #include "train/train.h"
 
@@ -147,7 +147,7 @@ static tn_status make_targets(filter *s, const float *unseen, const uint8_t *use
                               const uint8_t *judged) {
     tn_true_class m;
     if (!s->q) return TN_OK;
-    TN_TRY(tn_true_class_fit(s->ix->n, s->ix->n_classes, unseen, s->ix->label, use, &m));
+    TN_TRY(tn_true_class_fit(s->ix->n, s->ix->n_classes, unseen, s->ix->label, NULL, use, &m));
     tn_true_class_of(&m, s->ix->n, z, s->ix->label, judged, s->q);
     tn_true_class_free(&m);
     return TN_OK;

@@ -9,9 +9,12 @@
 
 #include "reduce/combine.h"
 #include "score/blend.h"
+#include "score/true_class.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { MOST_IN_MATRIX = 100 }; /* classes */
 
 /* One tuning of a candidate. */
 typedef struct {
@@ -128,12 +131,27 @@ static tn_status decision(const tuning *t) {
     return TN_OK;
 }
 
+/* Wrong labels make every model look too sure: so the temperature is fitted together with a noise matrix, where there are rows enough for its
+ * K^2 entries. */
+static tn_status temperature(tuning *t) {
+    const tn_sample *s = &t->r->tuning.sample;
+    tn_true_class m;
+    if (s->K > MOST_IN_MATRIX) {
+        t->out->temperature = tn_temperature(s->n, s->K, t->p, s->label, t->weight, t->use);
+        return TN_OK;
+    }
+    TN_TRY(tn_true_class_fit(s->n, s->K, t->p, s->label, t->weight, t->use, &m));
+    t->out->temperature = m.temperature;
+    tn_true_class_free(&m);
+    return TN_OK;
+}
+
 static tn_status tune_with(tuning *t) {
     const tn_sample *s = &t->r->tuning.sample;
     for (int64_t i = 0; i < s->n; i++) t->use[i] = s->fold[i] != t->left_out && tn_has_fold(t->r, t->c->at, s->fold[i]);
     if (t->weights && t->r->cfg->reduce.method == TN_REDUCE_GREEDY) TN_TRY(choose_members(t));
     combine_all(t);
-    t->out->temperature = tn_temperature(s->n, s->K, t->p, s->label, t->weight, t->use);
+    TN_TRY(temperature(t));
     return t->out->offset ? decision(t) : TN_OK;
 }
 

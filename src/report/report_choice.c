@@ -157,14 +157,15 @@ static void reliability(FILE *out, json_t *c) {
 void tn_report_calibration(json_t *metrics, FILE *out) {
     json_t *s = json_object_get(metrics, "submitted"), *own = json_object_get(s, "out_of_fold_calibration");
     if (!json_is_object(own)) return;
-    fprintf(out,
-            "## Calibration\n\nProbabilities are raised to the power 1 / T, T = %.3f: the temperature with the least "
-            "negative "
-            "log likelihood of out-of-fold rows. Decisions are made before. Out-of-fold, each fold has the temperature "
-            "of the "
-            "others.\n\n| rows | n | calibration error, before | after | log loss, before | after |\n"
-            "| --- | ---: | ---: | ---: | ---: | ---: |\n",
-            number(s, "temperature"));
+    fprintf(
+        out,
+        "## Calibration\n\nProbabilities are raised to the power 1 / T, T = %.3f: the temperature with which true "
+        "classes and a noise matrix explain the labels of out-of-fold rows best. Decisions are made before. "
+        "Out-of-fold, each fold has the temperature of the others. What is counted here are the given labels: where "
+        "many of them are wrong, probabilities that suit the true classes look too sure.\n\n| rows | n | calibration "
+        "error, before | after | log loss, before | after |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: |\n",
+        number(s, "temperature"));
     calibration_row(out, "out-of-fold", own);
     calibration_row(out, "test split", json_object_get(s, "test_calibration"));
     fputs("\nOut-of-fold, after:\n\n| largest probability | rows | mean of it | accuracy |\n| --- | ---: | ---: | ---: "

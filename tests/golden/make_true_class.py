@@ -3,8 +3,8 @@
 python3 tests/golden/make_true_class.py > tests/golden/true_class.h
 
 600 rows of three classes with shares .6, .3, .1. A prediction is the truth at temperature 1 / 2: it is too unsure. Labels are drawn by PLANTED.
-Maximised is the log likelihood of the labels plus the logarithm of the Dirichlet prior of src/filter/true_class.h, for each temperature
-of its grid; the temperature with the highest likelihood is taken."""
+Maximised is the log likelihood of the labels plus the logarithm of the Dirichlet prior of src/score/true_class.h, for each temperature
+of its grid; the temperature with the highest likelihood is refined by a bounded search between its neighbours."""
 import numpy as np
 import scipy
 import scipy.optimize
@@ -44,9 +44,10 @@ def at(t):
     return likelihood(m), m, tempered
 
 
-results = {t: at(t) for t in 0.2 * 20 ** (np.arange(16) / 15)}
-t = max(results, key=lambda x: results[x][0])
-_, m, tempered = results[t]
+grid = max(0.2 * 20 ** (np.arange(16) / 15), key=lambda x: at(x)[0])
+step = np.log(20) / 15
+t = np.exp(scipy.optimize.minimize_scalar(lambda x: -at(np.exp(x))[0], bounds=(np.log(grid) - step, np.log(grid) + step), method="bounded").x)
+_, m, tempered = at(t)
 q = tempered * m[:, label].T
 q /= q.sum(axis=1, keepdims=True)
 

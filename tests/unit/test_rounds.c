@@ -6,7 +6,6 @@
 
 #include "data/fold.h"
 #include "filter/filter.h"
-#include "filter/true_class.h"
 #include "model/model.h"
 #include "predict/pred.h"
 #include "predict/predict.h"
@@ -15,6 +14,7 @@
 #include "reduce/reduce.h"
 #include "run/local.h"
 #include "score/metric.h"
+#include "score/true_class.h"
 #include "store/csv.h"
 #include "store/h5.h"
 #include "store/jpeg.h"
@@ -575,7 +575,7 @@ static void assert_targets(const job *j, int f) {
     tn_cell cell = {.round = 1, .fold = f};
     read_posteriors(j, &(tn_cell){.fold = f, .size_px = 16, .seed = 1}, z, p);
     assert_int_equal(tn_validation_draw(j->cfg, j->ix, f, validation), TN_OK);
-    assert_int_equal(tn_true_class_fit(N, K, z, j->ix->label, validation, &m), TN_OK);
+    assert_int_equal(tn_true_class_fit(N, K, z, j->ix->label, NULL, validation, &m), TN_OK);
     assert_int_equal(tn_overlay_read(j->cfg, &cell, N, verdict, NULL), TN_OK);
     assert_int_equal(tn_overlay_soft(j->cfg, &cell, N, K, &soft), TN_OK);
     for (int i = 0; i < N; i++) {

@@ -1,11 +1,11 @@
 /* true_class.c - see true_class.h. */
-#include "filter/true_class.h"
+#include "score/true_class.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRIOR_ROWS = 10, MOST_STEPS = 200, TEMPERATURES = 16 };
+enum { PRIOR_ROWS = 10, MOST_STEPS = 200, TEMPERATURES = 16, SECTIONS = 8 };
 static const double RIGHT = 0.9, LEAST_T = 0.2, MOST_T = 4, SMALL_CHANGE = 1e-5, LEAST_P = 1e-9;
 
 typedef struct {
@@ -13,8 +13,10 @@ typedef struct {
     int K;
     int64_t *row;   /* (n) rows that are used */
     int32_t *label; /* (n) */
+    double *weight; /* (n) */
     float *p;       /* (n,K): P at the present temperature */
     double *prior;  /* (K,K), as `given` */
+    double *given;  /* (K,K): the matrix of the present temperature */
     double *counts; /* (K,K): sums of q by label and class */
 } fit;
 
@@ -39,11 +41,13 @@ static tn_status allocate(int64_t N, int K, const uint8_t *use, fit *f) {
     *f = (fit){.K = K,
                .row = malloc(n * sizeof *f->row + 1),
                .label = malloc(n * sizeof *f->label + 1),
+               .weight = malloc(n * sizeof *f->weight + 1),
                .p = malloc(n * (size_t)K * sizeof *f->p + 1),
                .prior = malloc(k2 * sizeof *f->prior),
+               .given = malloc(k2 * sizeof *f->given),
                .counts = malloc(k2 * sizeof *f->counts)};
-    if (!f->row || !f->label || !f->p || !f->prior || !f->counts)
-        return tn_fail_memory(n * (size_t)K * sizeof *f->p + 2 * k2 * sizeof *f->prior, "the noise matrix");
+    if (!f->row || !f->label || !f->weight || !f->p || !f->prior || !f->given || !f->counts)
+        return tn_fail_memory(n * (size_t)K * sizeof *f->p + 3 * k2 * sizeof *f->prior, "the noise matrix");
     int64_t at = 0;
     for (int64_t i = 0; i < N; i++)
         if (use[i] && at++ % every == 0) f->row[f->n++] = i;
@@ -51,16 +55,19 @@ static tn_status allocate(int64_t N, int K, const uint8_t *use, fit *f) {
 }
 
 static void release(fit *f) {
-    void *all[] = {f->row, f->label, f->p, f->prior, f->counts};
+    void *all[] = {f->row, f->label, f->weight, f->p, f->prior, f->given, f->counts};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
 static void set_prior(fit *f) {
     int K = f->K;
     for (int j = 0; j < K; j++) {
-        double share = 1.0 / K, n = 0;
-        for (int64_t i = 0; i < f->n; i++) n += f->label[i] == j;
-        if (f->n > 0) share = n / (double)f->n;
+        double share = 1.0 / K, n = 0, sum = 0;
+        for (int64_t i = 0; i < f->n; i++) {
+            n += f->label[i] == j ? f->weight[i] : 0;
+            sum += f->weight[i];
+        }
+        if (sum > 0) share = n / sum;
         for (int k = 0; k < K; k++) f->prior[j * K + k] = (j == k ? RIGHT : 0) + (1 - RIGHT) * share;
     }
 }
@@ -75,8 +82,8 @@ static double step(fit *f, double *given, double *change_out) {
         double *counts = f->counts + (int64_t)f->label[i] * K, sum = 0;
         const float *p = f->p + i * K;
         for (int k = 0; k < K; k++) sum += (double)p[k] * of_label[k];
-        likelihood += log(sum);
-        for (int k = 0; k < K; k++) counts[k] += (double)p[k] * of_label[k] / sum;
+        likelihood += f->weight[i] * log(sum);
+        for (int k = 0; k < K; k++) counts[k] += f->weight[i] * (double)p[k] * of_label[k] / sum;
     }
     *change_out = 0;
     for (int k = 0; k < K; k++) {
@@ -91,37 +98,57 @@ static double step(fit *f, double *given, double *change_out) {
     return likelihood;
 }
 
-/* The matrix at this temperature, and its log likelihood. */
-static double fit_at(fit *f, double t, const float *p, double *given) {
-    double likelihood = 0, change = 1;
+/* Fit the matrix at a temperature, from the one before; keep the better of it and out. Returns the log likelihood. */
+static double fit_at(fit *f, double log_t, const float *p, double *best, tn_true_class *out) {
+    double likelihood = 0, change = 1, t = exp(log_t);
     for (int64_t i = 0; i < f->n; i++) temper(f->K, t, p + f->row[i] * f->K, f->p + i * f->K);
-    memcpy(given, f->prior, (size_t)f->K * (size_t)f->K * sizeof *given);
-    for (int i = 0; i < MOST_STEPS && change > SMALL_CHANGE; i++) likelihood = step(f, given, &change);
+    for (int i = 0; i < MOST_STEPS && change > SMALL_CHANGE; i++) likelihood = step(f, f->given, &change);
+    if (likelihood > *best) {
+        *best = likelihood;
+        out->temperature = t;
+        memcpy(out->given, f->given, (size_t)f->K * (size_t)f->K * sizeof *out->given);
+    }
     return likelihood;
 }
 
-tn_status tn_true_class_fit(int64_t N, int K, const float *p, const int32_t *label, const uint8_t *use,
-                            tn_true_class *out) {
+static void search(fit *f, const float *p, tn_true_class *out) {
+    const double STEP = log(MOST_T / LEAST_T) / (TEMPERATURES - 1), GOLDEN = (sqrt(5) - 1) / 2;
+    double best = -INFINITY;
+    for (int i = 0; i < TEMPERATURES; i++) fit_at(f, log(LEAST_T) + i * STEP, p, &best, out);
+    double low = log(out->temperature) - STEP, high = log(out->temperature) + STEP;
+    double a = high - GOLDEN * (high - low), b = low + GOLDEN * (high - low);
+    double of_a = fit_at(f, a, p, &best, out), of_b = fit_at(f, b, p, &best, out);
+    for (int i = 0; i < SECTIONS; i++) {
+        if (of_a >= of_b) {
+            high = b, b = a, of_b = of_a;
+            a = high - GOLDEN * (high - low);
+            of_a = fit_at(f, a, p, &best, out);
+        } else {
+            low = a, a = b, of_a = of_b;
+            b = low + GOLDEN * (high - low);
+            of_b = fit_at(f, b, p, &best, out);
+        }
+    }
+}
+
+tn_status tn_true_class_fit(int64_t N, int K, const float *p, const int32_t *label, const double *weight,
+                            const uint8_t *use, tn_true_class *out) {
     size_t n_bytes = (size_t)K * (size_t)K * sizeof(double);
     fit f;
-    double *given = malloc(n_bytes), best = -INFINITY;
     *out = (tn_true_class){.K = K, .temperature = 1, .given = malloc(n_bytes)};
     tn_status st = allocate(N, K, use, &f);
-    if (st == TN_OK && (!given || !out->given)) st = tn_fail_memory(2 * n_bytes, "the noise matrix");
+    if (st == TN_OK && !out->given) st = tn_fail_memory(n_bytes, "the noise matrix");
     if (st == TN_OK) {
-        for (int64_t i = 0; i < f.n; i++) f.label[i] = label[f.row[i]];
+        for (int64_t i = 0; i < f.n; i++) {
+            f.label[i] = label[f.row[i]];
+            f.weight[i] = weight ? weight[f.row[i]] : 1;
+        }
         set_prior(&f);
         memcpy(out->given, f.prior, n_bytes);
-    }
-    for (int i = 0; st == TN_OK && f.n > 0 && i < TEMPERATURES; i++) {
-        double t = LEAST_T * pow(MOST_T / LEAST_T, i / (TEMPERATURES - 1.0)), likelihood = fit_at(&f, t, p, given);
-        if (likelihood <= best) continue;
-        best = likelihood;
-        out->temperature = t;
-        memcpy(out->given, given, n_bytes);
+        memcpy(f.given, f.prior, n_bytes);
+        if (f.n > 0) search(&f, p, out);
     }
     release(&f);
-    free(given);
     if (st != TN_OK) tn_true_class_free(out);
     return st;
 }
