@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The story's table and picture, from the runs that jobs/story/run made. Needs nothing but Python.
+"""The story's table, from the runs that jobs/story/run made. Needs nothing but Python.
 
-    story_table.py STORY SVG     STORY: results/story; prints markdown, writes the picture
+    story_table.py STORY         STORY: results/story; prints markdown
 
 One model: the mean over the models of the last round, class by argmax. Submitted: the ensemble, by the decision that out-of-fold rows chose.
 fashion is scored on its test split, reviews out-of-fold, as its test labels were withheld. +-: standard deviation over the seeds.
@@ -21,13 +21,14 @@ def spread(x, digits=3):
 
 
 def scores(path, part):
-    """{measure: (one model, submitted)} of a run, and the interval of the submitted geometric mean."""
+    """{measure: (one model, submitted)} of a run, and the interval of the submitted geometric mean. The last step's model is its student."""
     m = json.loads(path.read_text())
     last = m["rounds"][-1]
     models = [f[part] for f in last["folds"] if f[part]]
-    student = (m.get("student") or {}).get(part)
+    file = path.parent / "distil/metrics.json"
+    student = json.loads(file.read_text())["score"] if part == "test" and file.exists() else None
     out = {k: (student[k] if student else statistics.mean(x[k] for x in models), m["submitted"][part][k]) for k, _ in MEASURES}
-    return out, m["submitted"][part]["interval_95"]["geometric_mean"], m["choice"]["chosen"] if "choice" in m else "round 0"
+    return out, m["submitted"][part]["interval_95"]["geometric_mean"]
 
 
 def read(story, data, part):
@@ -54,7 +55,7 @@ def print_table(data, steps):
     print()
 
 
-def main(story, svg):
+def main(story):
     for data, part in ("fashion", "test"), ("reviews", "out_of_fold"):
         steps = read(pathlib.Path(story), data, part)
         if steps:
