@@ -180,7 +180,7 @@ const tn_key tn_keys[] = {
     {"self", "prune", KEY_WORD, AT(self.prune), 0, "\"noise_rate\"", 0, 0, 0, PRUNE, TN_KEYS_FILTER,
      "for confident: prune by noise rate, or only the rows that pruning by class removes as well"},
     {"self", "view", KEY_WORD, AT(self.view), 0, "\"own\"", 0, 0, 0, VIEW, TN_KEYS_FILTER,
-     "who judges a row of models: own: each model its own training rows; out_of_fold: the models that were not trained on it; shared: all, averaged. After the last two, later scores are not independent"},
+     "own: each model judges its own training rows; out_of_fold: a row is judged by the models that were not trained on it; shared: by all models, averaged. After the last two, later scores are not independent"},
     {"self", "folds", KEY_INTS, AT(self.folds), AT(self.n_folds), "[ ]", 0, TN_MAX_FOLDS - 1, TN_MAX_FOLDS, NULL,
      TN_KEYS_FILTER, "for the shared view: folds whose models' predictions are averaged; empty: all"},
     {"self", "alpha", KEY_DOUBLE, AT(self.alpha), 0, "0.7", 0, 0.9999, 0, NULL, TRAIN | TN_KEYS_FILTER,

@@ -22,8 +22,8 @@
  *              rows outside fold f; shared view: each model on its own fold; else all rows.
  * Targets      with self.dropped = "soft": true_class.h, fitted on the rows that the model was not trained on, as above.
  * Rule         judge.h. The ledger (ledger.h) uses the mean of all slabs that have a row.
- * Rounds       the filter after round r >= 1 first compares round r with round r - 1: by the smoothed
- *              score (score/metric.h) of the validation slices of all cells used, counted together. If round r is not better, filter/r<r+1> is published
+ * Rounds       the filter after round r >= 1 first compares round r with round r - 1: by the smoothed score (score/metric.h) of the
+ *              validation slices of all cells used, counted together. If round r is not better, filter/r<r+1> is published
  *              as skipped, and so are all cells of later rounds (done.h: TN_SKIPPED).
  * Source       Nguyen et al. 2020, SELF, algorithm 1
  *
@@ -70,8 +70,8 @@ tn_status tn_filter_own(const tn_cfg *cfg, int round);
 /* Does the filter use the models of this fold? */
 bool tn_self_uses_fold(const tn_cfg *cfg, int fold);
 
-/* Was a round >= 1 better than the round before, by the smoothed score of the validation slices? reason_out: one line with the scores. Local. Errors TN_EIO,
- * TN_EFORMAT, TN_ENOMEM. */
+/* Was a round >= 1 better than the round before, by the smoothed score of the validation slices? reason_out: one line with the scores.
+ * Local. Errors TN_EIO, TN_EFORMAT, TN_ENOMEM. */
 tn_status tn_round_improved(const tn_cfg *cfg, const tn_index *ix, int round, bool *out, char reason_out[256]);
 
 /* Digest of the truth column, which is an input of filter and reduce only. It is no part of the data set's digest, so that models

@@ -114,7 +114,7 @@ static tn_status read_probe(const tn_cfg *cfg, const tn_index *ix, int f, int on
 tn_status tn_posteriors_with_probe(const tn_cfg *cfg, const tn_index *ix, int fold, float *z) {
     int K = ix->n_classes;
     float *p = calloc((size_t)ix->n * (size_t)K + 1, sizeof *p);
-    if (!p) return tn_fail_memory((size_t)ix->n * (size_t)K * sizeof *p, "what the probe says");
+    if (!p) return tn_fail_memory((size_t)ix->n * (size_t)K * sizeof *p, "the probe's posteriors");
     tn_status st = read_probe(cfg, ix, fold, -1, p);
     for (int64_t i = 0; i < ix->n && st == TN_OK; i++) {
         float sum = 0, *row = z + i * K;

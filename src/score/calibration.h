@@ -9,8 +9,9 @@
  * Formula   ECE = sum over bins m of n_m / N |right_m / n_m - confidence_m|, for 15 equally wide bins (m-1)/15 < p <= m/15 of the
  *           largest probability p of a row; right: its class is the label. The class is the argmax of p, whatever reduce decides.
  *           NLL = mean of -log p of the label, p at least 1e-7.
- *           Temperature: T minimises (of labels; together with a noise matrix: true_class.h) the NLL of p^(1/T) / sum p^(1/T). The NLL is convex in 1/T, and its minimum is found by Newton's
- *           method, kept inside a bracket; T from 1/20 to 20. Without rows T is 1.
+ *           Temperature: T minimises the NLL of p^(1/T) / sum p^(1/T). The NLL is convex in 1/T, and its minimum is found by Newton's
+ *           method, kept inside a bracket; T from 1/20 to 20. Without rows T is 1. It suits the labels as they are given; for true
+ *           classes: true_class.h.
  * Source    Guo et al. 2017, "On calibration of modern neural networks" (arXiv 1706.04599), sections 2 and 4.2
  * Bits      sums of confidences and logarithms are whole numbers of 2^-28, so that they do not depend on the order of the rows
  * Accuracy  1e-6 of numpy and scipy (tests/unit/test_decision.c)

@@ -61,13 +61,14 @@ static void release(fit *f) {
 
 static void set_prior(fit *f) {
     int K = f->K;
+    double sum = 0, *of_label = f->counts; /* (K) the weight of each label */
+    memset(of_label, 0, (size_t)K * sizeof *of_label);
+    for (int64_t i = 0; i < f->n; i++) {
+        of_label[f->label[i]] += f->weight[i];
+        sum += f->weight[i];
+    }
     for (int j = 0; j < K; j++) {
-        double share = 1.0 / K, n = 0, sum = 0;
-        for (int64_t i = 0; i < f->n; i++) {
-            n += f->label[i] == j ? f->weight[i] : 0;
-            sum += f->weight[i];
-        }
-        if (sum > 0) share = n / sum;
+        double share = sum > 0 ? of_label[j] / sum : 1.0 / K;
         for (int k = 0; k < K; k++) f->prior[j * K + k] = (j == k ? RIGHT : 0) + (1 - RIGHT) * share;
     }
 }

@@ -10,8 +10,8 @@
  * Model    The true class k of a row has the probability P_k = p_k^(1/T) / sum_j p_j^(1/T), where p is its prediction; a row of class k has
  *          the label j with the probability N_kj, the noise matrix. So q_k = P_k N_ky / sum_j P_j N_jy for the label y.
  * Fit      T and N by the maximum likelihood of the labels, sum_i w_i log sum_k P_ik N_k,y(i): for each T of a grid N by expectation and
- *          maximisation; golden section search between the neighbours of the best T. Each row of N begins, and is held, by PRIOR_ROWS more rows of its class, of which nine tenths
- *          have the right label and the others follow the shares of labels.
+ *          maximisation; golden section search between the neighbours of the best T. Each row of N begins, and is held, by PRIOR_ROWS
+ *          more rows of its class, of which nine tenths have the right label and the others follow the shares of labels.
  * Why T    A model that learned from noisy labels predicts labels, not truths: it is too unsure where labels are wrong at random. Without T
  *          the matrix would explain nothing that p does not explain already.
  * Why      A label is believed by what is known of its class: rare classes are not outvoted by large ones, and where few labels are
@@ -20,8 +20,8 @@
  * Bits     depend on the C library's exp and log. One process computes.
  * Source   Dawid & Skene 1979 (the matrix by expectation and maximisation); Patrini et al. 2017 (classifiers and noise matrices)
  */
-#ifndef TN_FILTER_TRUE_CLASS_H
-#define TN_FILTER_TRUE_CLASS_H
+#ifndef TN_SCORE_TRUE_CLASS_H
+#define TN_SCORE_TRUE_CLASS_H
 
 #include "base/status.h"
 
@@ -35,7 +35,8 @@ typedef struct {
     double *given;      /* (K,K): given[j * K + k] = N_kj, the probability of label j in class k */
 } tn_true_class;
 
-/* p (N,K); label, use (N); weight (N) or NULL: 1 each. Without a row to use, T is 1 and N that of the additional rows. The caller frees *out. Errors TN_ENOMEM. */
+/* p (N,K); label, use (N); weight (N) or NULL: 1 each. Without a row to use, T is 1 and N that of the additional rows. The caller frees
+ * *out. Errors TN_ENOMEM. */
 tn_status tn_true_class_fit(int64_t N, int K, const float *p, const int32_t *label, const double *weight,
                             const uint8_t *use, tn_true_class *out);
 void tn_true_class_free(tn_true_class *m);

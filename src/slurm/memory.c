@@ -75,9 +75,10 @@ static double reduce_mib(const tn_cfg *cfg, int64_t rows) {
 tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {
     double cell_mib = 0, rows_mib = (double)rows * ROW_BYTES / 0x1p20,
            posteriors_mib = (double)rows * POSTERIOR_BYTES * tn_prow_width(cfg->data.n_classes) / 0x1p20;
-    if (cfg->distil.student) posteriors_mib *= 1.5; /* a third float: the student's targets */
     if (cfg->self.dropped == TN_DROPPED_SOFT)
         posteriors_mib *= 2; /* two more floats: the targets, and their copy for the overlay */
+    else if (cfg->distil.student)
+        posteriors_mib *= 1.5; /* a third float: the student's targets */
     double probe_mib = 0;
     if (cfg->self.probe) TN_TRY(tn_probe_mib(cfg, rows, &probe_mib));
     if (cfg->distil.student) TN_TRY(add_student(cfg, &cell_mib));
