@@ -73,7 +73,7 @@ typedef enum { TN_FP32, TN_BF16 } tn_precision; /* of stored activations */
 
 /* Instruction sets that kernels are compiled for, in ascending order. BEST (in settings): the highest that all ranks have when a cell
  * begins. */
-typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16, TN_ISA_BEST } tn_isa;
+typedef enum { TN_ISA_PLAIN, TN_ISA_AVX2, TN_ISA_AVX512, TN_ISA_AVX512_BF16, TN_ISA_AVX512_AMX, TN_ISA_BEST } tn_isa;
 extern const char *const tn_isa_words[]; /* NULL at the end */
 
 /* Kinds of augmentations: indices of words in cfg_augment.c, so that a new one stands last. */

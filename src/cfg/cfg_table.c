@@ -24,7 +24,7 @@ static const char *const SAMPLING[] = {"sobol", "random", NULL};
 static const char *const DEVICE[] = {TN_DEVICES(WORD) NULL};
 static const char *const PRECISION[] = {"fp32", "bf16", NULL};
 const char *const tn_sampler_words[] = {"natural", "balanced_down", "balanced_up", "n_per_class", "square_root", NULL};
-const char *const tn_isa_words[] = {"plain", "avx2", "avx512", "avx512_bf16", "best", NULL};
+const char *const tn_isa_words[] = {"plain", "avx2", "avx512", "avx512_bf16", "avx512_amx", "best", NULL};
 
 /* clang-format off */
 /* Resources of a stage: `slurm: { train: { partition = "gpu"; minutes = 600; }; };` */

@@ -124,7 +124,7 @@ static blocks blocks_of(const tn_conv *c, int B) {
     b.ld_in = tn_round_up(c->n_in, 2);
     b.ld_out = tn_round_up(s->K, PANEL);
     b.ld_x = b.ld_dw = tn_round_up(c->n_in, PANEL);
-    b.ld_dy = tn_round_up(s->K, 2);
+    b.ld_dy = tn_round_up(s->K, PANEL);
     return b;
 }
 
@@ -157,8 +157,7 @@ static void multiply(tn_dev *dev, int64_t n, int64_t n_summed, int64_t n_columns
     const tn_kernels *k = tn_cpu_of(dev)->k;
     int64_t whole = tn_round_up(n_columns, PANEL), n_pairs = (n_summed + 1) / 2;
     if (dev->precision == TN_BF16)
-        k->product(n, (int)(whole / PANEL), n_pairs, in, ld / 2, 1, (const uint32_t *)(const void *)panels,
-                   n_pairs * PANEL, PANEL, false, out, ld_out);
+        k->product(n, (int)(whole / PANEL), n_pairs, in, ld / 2, (const uint32_t *)(const void *)panels, out, ld_out);
     else
         k->product_f32(n, whole, n_summed, in, ld, 1, panels, n_summed * PANEL, PANEL, false, out, ld_out);
 }
@@ -212,21 +211,19 @@ void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, co
 
 /* --- backward ----------------------------------------------------------------------------------------------------- */
 
-/* Layout of the memory of a piece; offsets in floats: block of dy (at 0), block of x, products of dx, sums of dw, and for bf16 the
- * blocks as pairs. */
+/* Layout of the memory of a piece; offsets in floats: block of dy (at 0), block of x, products of dx, sums of dw, and for bf16 room for
+ * both blocks as pairs. */
 typedef struct {
-    int64_t x, products, sums, dy_pairs, x_pairs, n;
+    int64_t x, products, sums, pairs, n;
 } layout;
 
 static layout layout_of(const tn_conv *c, const blocks *b) {
     layout l;
-    int64_t pairs = (b->rows + 1) / 2;
     l.x = tn_round_up(b->rows * b->ld_dy, PANEL);
     l.products = l.x + tn_round_up(b->rows * b->ld_x, PANEL);
     l.sums = l.products + tn_round_up(b->rows * b->ld_x, PANEL);
-    l.dy_pairs = l.sums + tn_round_up(c->s.K * b->ld_dw, PANEL);
-    l.x_pairs = l.dy_pairs + tn_round_up(pairs * b->ld_dy, PANEL);
-    l.n = l.x_pairs + tn_round_up(pairs * b->ld_x, PANEL);
+    l.pairs = l.sums + tn_round_up(c->s.K, PANEL) * b->ld_dw;
+    l.n = l.pairs + tn_weights_room(b->rows, c->s.K, b->ld_dw);
     return l;
 }
 
@@ -239,11 +236,8 @@ static void weights_block(tn_dev *dev, const tn_conv *c, const blocks *b, int64_
         k->product_f32(K, b->ld_dw, n, room, 1, b->ld_dy, x, PANEL, ld_x, true, sums, b->ld_dw);
         return;
     }
-    uint32_t *dy_pairs = (uint32_t *)(void *)(room + l->dy_pairs), *x_pairs = (uint32_t *)(void *)(room + l->x_pairs);
-    k->pair_rows(n, b->ld_dy, (const uint16_t *)(const void *)room, b->ld_dy, dy_pairs, b->ld_dy);
-    k->pair_rows(n, c->n_in, x, ld_x, x_pairs, b->ld_x);
-    k->product(K, (int)(b->ld_dw / PANEL), (n + 1) / 2, dy_pairs, 1, b->ld_dy, x_pairs, PANEL, b->ld_x, true, sums,
-               b->ld_dw);
+    k->weights_product(n, K, c->n_in, (const uint16_t *)(const void *)room, b->ld_dy, x, ld_x,
+                       (uint32_t *)(void *)(room + l->pairs), sums, b->ld_dw);
 }
 
 static void backward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i, const tn_view *x,

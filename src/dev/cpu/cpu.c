@@ -359,12 +359,13 @@ const tn_dev_table tn_cpu_table = {
 };
 
 #if defined(TN_X86_KERNELS)
-extern const tn_kernels tn_kernels_avx2, tn_kernels_avx512, tn_kernels_avx512_bf16;
+extern const tn_kernels tn_kernels_avx2, tn_kernels_avx512, tn_kernels_avx512_bf16, tn_kernels_avx512_amx;
 #endif
 extern const tn_kernels tn_kernels_plain;
 
 const tn_kernels *tn_kernels_for(tn_isa isa) {
 #if defined(TN_X86_KERNELS)
+    if (isa == TN_ISA_AVX512_AMX) return &tn_kernels_avx512_amx;
     if (isa == TN_ISA_AVX512_BF16) return &tn_kernels_avx512_bf16;
     if (isa == TN_ISA_AVX512) return &tn_kernels_avx512;
     if (isa == TN_ISA_AVX2) return &tn_kernels_avx2;

@@ -13,7 +13,15 @@ INLINE v16 bf16_round(v16 v) { /* the value that is stored */
     return widen(round_bf16(v));
 }
 
+#include "dev/cpu/kernels/pairs.h"
+
+#if defined(TN_TILES)
+#include "dev/cpu/kernels/tiles.h"
+
+#include "dev/cpu/kernels/product_tiles.h"
+#else
 #include "dev/cpu/kernels/product.h"
+#endif
 #include "dev/cpu/kernels/product_f32.h"
 
 #define REAL    float
@@ -135,7 +143,7 @@ extern const tn_kernels TN_KERNELS;
 const tn_kernels TN_KERNELS = {
     .real = {REALS(f32), REALS(bf16)},
     .product = product,
-    .pair_rows = pair_rows,
+    .weights_product = weights_product,
     .pack_pairs = pack_pairs,
     .product_f32 = product_f32,
     .dots_f32 = dots_f32,

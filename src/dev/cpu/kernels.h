@@ -47,13 +47,21 @@ static inline int64_t tn_dw_scratch(const tn_conv_shape *s) {
     return channels * ((wide + 3 * s->R) * (s->R + 1) + 3 * s->W + s->R * s->R) + 16 * (wide + 3 * s->R);
 }
 
+static inline int64_t tn_weights_room(int64_t n, int K, int64_t ld_sums) {
+    return (n + 31) / 32 * 16 * ((K + 15) / 16 * 16 + ld_sums);
+}
+
 typedef struct {
     tn_real_kernels real[2]; /* by tn_precision */
 
-    /* bf16 products: product.h */
-    void (*product)(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_t *a, int64_t a_row, int64_t a_pair,
-                    const uint32_t *b, int64_t b_panel, int64_t b_pair, bool add, float *c, int64_t c_row);
-    void (*pair_rows)(int64_t n, int64_t n_columns, const uint16_t *x, int64_t ld, uint32_t *out, int64_t ld_out);
+    /* bf16 products: product.h, on processors with AMX product_tiles.h.
+     * product           c (n_rows, 16 n_panels) = a b; a: rows of n_pairs pairs, a_row pairs apart; b: packed by pack_pairs
+     * weights_product   sums (K,C) += dy^T x over n rows; ld_sums: C rounded up to 16, as are the rows of sums and the columns of dy that may be read;
+     *                   room: tn_weights_room(n, K, ld_sums) words */
+    void (*product)(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_t *a, int64_t a_row, const uint32_t *b,
+                    float *c, int64_t c_row);
+    void (*weights_product)(int64_t n, int K, int64_t C, const uint16_t *dy, int64_t ld_dy, const uint16_t *x,
+                            int64_t ld_x, uint32_t *room, float *sums, int64_t ld_sums);
     void (*pack_pairs)(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, uint32_t *out);
 
     /* fp32 products: product_f32.h */

@@ -3,8 +3,7 @@
  *
  *   C(i,j) (+)= sum over pairs p of A(i,p).0 B(p,j).0 + A(i,p).1 B(p,j).1
  *
- * A pair is two neighbours along the summed dimension in one 32-bit word, the first in the low half. A has two strides; B is
- * packed in panels of 16 values of j. A tile of C stays in registers while the loop runs over p.
+ * Pairs: pairs.h. A has two strides; B is packed in panels of 16 values of j. A tile of C stays in registers while the loop runs over p.
  */
 
 INLINE v16 dot_pairs(v16 sum, v16u a, v16u b) {
@@ -64,10 +63,7 @@ STRIPE(1, 12)
 STRIPE(2, 12)
 STRIPE(3, 8)
 
-/* C (n_rows, 16 n_panels), with c_row floats from row to row. */
-static void product(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_t *a, int64_t a_row, int64_t a_pair,
-                    const uint32_t *b, int64_t b_panel, int64_t b_pair, bool add, float *c, int64_t c_row) {
-    operands o = {a, b, c, a_row, a_pair, b_panel, b_pair, c_row};
+static void multiply_pairs(int64_t n_rows, int n_panels, int64_t n_pairs, operands o, bool add) {
     for (int j = 0; j < n_panels;) {
         int left = n_panels - j, n = left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3;
         if (n == 1)
@@ -76,36 +72,23 @@ static void product(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_
             stripe_2(n_rows, n_pairs, o, add);
         else
             stripe_3(n_rows, n_pairs, o, add);
-        o.b += n * b_panel;
+        o.b += n * o.b_panel;
         o.c += n * VW;
         j += n;
     }
 }
 
-/* Interleave rows 2p and 2p+1 of x (n, n_columns; row length ld) to pairs: out (ceil(n/2), ld_out). A missing last row and the padding
- * are zeros. */
-static void pair_rows(int64_t n, int64_t n_columns, const bf16 *x, int64_t ld, uint32_t *out, int64_t ld_out) {
-    for (int64_t i = 0; i < n; i += 2, x += 2 * ld, out += ld_out) {
-        if (i + 1 < n) {
-#pragma omp simd
-            for (int64_t c = 0; c < n_columns; c++) out[c] = (uint32_t)x[c] | (uint32_t)x[ld + c] << 16;
-        } else {
-            for (int64_t c = 0; c < n_columns; c++) out[c] = x[c];
-        }
-        for (int64_t c = n_columns; c < ld_out; c++) out[c] = 0;
-    }
+static void product(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_t *a, int64_t a_row, const uint32_t *b,
+                    float *c, int64_t c_row) {
+    multiply_pairs(n_rows, n_panels, n_pairs, (operands){a, b, c, a_row, 1, n_pairs * VW, VW, c_row}, false);
 }
 
-/* Pack weights w(k,j) = w[k * k_step + j * j_step], k < K, j < J, in panels of pairs along k: out (J/16, K/2, 16), padded with zeros. */
-static void pack_pairs(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, uint32_t *out) {
-    for (int64_t panel = 0; panel < J; panel += VW)
-        for (int64_t k = 0; k < K; k += 2, out += VW) {
-            float low[VW] = {0}, high[VW] = {0};
-            for (int64_t j = panel; j < panel + VW && j < J; j++) {
-                low[j - panel] = w[k * k_step + j * j_step];
-                if (k + 1 < K) high[j - panel] = w[(k + 1) * k_step + j * j_step];
-            }
-            v16u pairs = (v16u)bf16_round(get_f32(low, VW)) >> 16 | (v16u)bf16_round(get_f32(high, VW));
-            memcpy(out, &pairs, sizeof pairs);
-        }
+static void weights_product(int64_t n, int K, int64_t C, const bf16 *dy, int64_t ld_dy, const bf16 *x, int64_t ld_x,
+                            uint32_t *room, float *sums, int64_t ld_sums) {
+    int64_t n_pairs = (n + 1) / 2;
+    uint32_t *x_pairs = room + n_pairs * ld_dy;
+    pair_rows(n, K, dy, ld_dy, room, ld_dy);
+    pair_rows(n, C, x, ld_x, x_pairs, ld_sums);
+    multiply_pairs(K, (int)(ld_sums / VW), n_pairs, (operands){room, x_pairs, sums, 1, ld_dy, VW, ld_sums, ld_sums},
+                   true);
 }
