@@ -57,7 +57,7 @@ static void forward(const tn_kernels *k, const shape *s, float *c) {
     for (int i = 0; i < s->rows; i++)
         for (int p = 0; p < s->summed; p++) a[i * ld + p] = some_bf16(i * 131 + p);
     for (int i = 0; i < s->columns * s->summed; i++) w[i] = value_of(some_bf16(7000 + i));
-    k->pack_pairs(s->summed, s->columns, w, 1, s->summed, packed);
+    k->pack_pairs(1, s->summed, s->columns, w, 1, s->summed, packed);
     k->product(s->rows, up(s->columns, 16) / 16, n_pairs, (const uint32_t *)(const void *)a, n_pairs, packed, c,
                up(s->columns, 16));
 }
@@ -134,7 +134,7 @@ static float four(const tn_kernels *k, const float a_value[4], const float w_val
         memcpy(&u, &a_value[p], sizeof u);
         row[p] = (uint16_t)(u >> 16);
     }
-    k->pack_pairs(4, 1, w_value, 1, 4, panel);
+    k->pack_pairs(1, 4, 1, w_value, 1, 4, panel);
     k->product(1, 1, 2, (const uint32_t *)(const void *)row, 2, panel, c, 16);
     return c[0];
 }

@@ -84,7 +84,7 @@ static void transpose(const tn_conv_shape *s, const float *from, float *to, bool
 static void pack(tn_dev *dev, int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, float *out) {
     const tn_kernels *k = tn_cpu_of(dev)->k;
     if (dev->precision == TN_BF16)
-        k->pack_pairs(K, J, w, k_step, j_step, (uint32_t *)(void *)out);
+        k->pack_pairs(dev->n_threads, K, J, w, k_step, j_step, (uint32_t *)(void *)out);
     else
         k->pack_f32(K, J, w, k_step, j_step, out);
 }
@@ -257,6 +257,7 @@ static void backward_block(tn_dev *dev, const tn_conv *c, const blocks *b, int i
 /* dw (K,C,R,R): add up the sums of the pieces, in order. */
 static void sum_weights(const tn_conv *c, const blocks *b, int n_pieces, int64_t n_room, float *room, float *total,
                         float *dw) {
+#pragma omp parallel for schedule(static) num_threads(n_pieces)
     for (int k = 0; k < c->s.K; k++) {
         float *row = total + k * b->ld_dw;
         for (int t = 1; t < n_pieces; t++) {

@@ -36,6 +36,20 @@ void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x
         finish->pool[i] = moments[i / s->C * n_moments + s->C + i % s->C] / (float)PQ;
 }
 
+/* dw (C,taps): add up the images' parts (taps,C), in order. */
+static void merge_images(tn_dev *dev, int B, int64_t n_dw, const float *parts, float *dw, int taps, int C) {
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads)
+    for (int t = 0; t < taps; t++)
+        for (int c = 0; c < C; c += 64) {
+            double sum[64] = {0};
+            int n = C - c < 64 ? C - c : 64;
+            const float *part = parts + (int64_t)t * C + c;
+            for (int b = 0; b < B; b++, part += n_dw)
+                for (int i = 0; i < n; i++) sum[i] += (double)part[i];
+            for (int i = 0; i < n; i++) dw[(int64_t)(c + i) * taps + t] = (float)sum[i];
+        }
+}
+
 void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                            bool add, double *sums, float *dw) {
     const tn_conv_shape *s = &c->s;
@@ -50,14 +64,8 @@ void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *
         k->dw_backward(s, b, at, group_size(s, at), x, dy, c->prepared, dx, add, parts + b * n_dw,
                        sums ? part_sums + b * n_sums : NULL, work + omp_get_thread_num() * n_work);
     }
-    for (int t = 0; t < taps; t++)
-        for (int ch = 0; ch < s->C; ch++) {
-            double sum = 0;
-            for (int b = 0; b < B; b++) sum += (double)parts[b * n_dw + (int64_t)t * s->C + ch];
-            dw[(int64_t)ch * taps + t] = (float)sum;
-        }
-    for (int64_t i = 0; sums && i < n_sums; i++) {
-        sums[i] = 0;
-        for (int b = 0; b < B; b++) sums[i] += (double)part_sums[b * n_sums + i];
-    }
+    merge_images(dev, B, n_dw, parts, dw, taps, s->C);
+    for (int64_t i = 0; sums && i < n_sums; i++) sums[i] = 0;
+    for (int b = 0; sums && b < B; b++)
+        for (int64_t i = 0; i < n_sums; i++) sums[i] += (double)part_sums[b * n_sums + i];
 }

@@ -62,7 +62,8 @@ typedef struct {
                     float *c, int64_t c_row);
     void (*weights_product)(int64_t n, int K, int64_t C, const uint16_t *dy, int64_t ld_dy, const uint16_t *x,
                             int64_t ld_x, uint32_t *room, float *sums, int64_t ld_sums);
-    void (*pack_pairs)(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, uint32_t *out);
+    void (*pack_pairs)(int n_threads, int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step,
+                       uint32_t *out);
 
     /* fp32 products: product_f32.h */
     void (*product_f32)(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, int64_t a_step,

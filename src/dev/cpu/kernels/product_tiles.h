@@ -104,27 +104,6 @@ static void product(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_
 
 /* --- the weights' gradient ------------------------------------------------------------------------------------------ */
 
-/* r[i][j] becomes r[j][i]: blocks of 1, 2, 4 and 8 words change places across the diagonal. */
-INLINE void transpose_words(v16u r[SIDE]) {
-#define SWAP(D, ...)                                                                                                   \
-    for (int i = 0; i < SIDE; i++)                                                                                     \
-        if (!(i & D)) {                                                                                                \
-            const v16i upper = {__VA_ARGS__}, lower = upper + D;                                                       \
-            v16u a = r[i], b = r[i + D];                                                                               \
-            r[i] = __builtin_shuffle(a, b, upper);                                                                     \
-            r[i + D] = __builtin_shuffle(a, b, lower);                                                                 \
-        }
-#pragma GCC unroll 16
-    SWAP(1, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30)
-#pragma GCC unroll 16
-    SWAP(2, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
-#pragma GCC unroll 16
-    SWAP(4, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27)
-#pragma GCC unroll 16
-    SWAP(8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
-#undef SWAP
-}
-
 INLINE v16u widen_words(const bf16 *x) {
     return __builtin_convertvector(*(const v16h_unaligned *)(const void *)x, v16u);
 }
