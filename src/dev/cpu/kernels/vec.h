@@ -182,29 +182,17 @@ INLINE v16 choose(v16i where, v16 x, v16 other) {
     return (v16)(((v16i)x & where) | ((v16i)other & ~where));
 }
 
-/* 1 / x, to 2^-14 unless exact where the instruction set's estimate is faster than a division (kernels.cmake). */
-INLINE v16 inverse(v16 x, bool exact) {
-#if defined(TN_ESTIMATES)
-    if (!exact) return (v16)_mm512_rcp14_ps((__m512)x);
-#endif
-    (void)exact;
-    return 1.0F / x;
-}
-
 /* kind is a constant in every caller, so the compiler makes the choice. slope may be NULL. */
 INLINE v16 activate(tn_act kind, bool exact, v16 x, v16 *slope) {
     v16 s, zero = all(0), one = all(1);
     switch (kind) {
     case TN_ACT_SWISH:
-#if !defined(TN_ESTIMATES)
         if (!slope) return x / (1.0F + exp_minus(x, exact));
-#endif
-        s = inverse(1.0F + exp_minus(x, exact), exact);
-        if (!slope) return x * s;
+        s = 1.0F / (1.0F + exp_minus(x, exact));
         *slope = s * (1.0F + x * (1.0F - s));
         return x * s;
     case TN_ACT_SIGMOID:
-        s = inverse(1.0F + exp_minus(x, exact), exact);
+        s = 1.0F / (1.0F + exp_minus(x, exact));
         if (slope) *slope = s * (1.0F - s);
         return s;
     case TN_ACT_RELU6:
