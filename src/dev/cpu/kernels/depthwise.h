@@ -23,11 +23,12 @@ static float *N(ring_row)(const N(task) * t, int row) {
 
 /* Read input row h through the view, for all tasks at once, because their pixels are adjacent in memory. v, slope: (W,16) of each task;
  * slope may be NULL. */
-INLINE void N(read_some)(tn_act kind, int n, const REAL *in, int64_t C, int n_pixels, const float *a, const float *b,
-                         float *v, float *slope) {
+INLINE void N(read_some)(tn_act kind, int n, const REAL *in, int64_t C, int64_t ahead, int n_pixels, const float *a,
+                         const float *b, float *v, float *slope) {
     v16 scale = a ? get_f32(a, n) : all(1), shift = a ? get_f32(b, n) : all(0);
     for (int i = 0; i < n_pixels; i++, in += C, v += VW) {
         v16 value = GET(in, n), by_value;
+        if (slope) __builtin_prefetch(in + ahead);
         if (a) value = value * scale + shift;
         put_f32(v, activate(kind, EXACT, value, slope ? &by_value : NULL), VW);
         if (slope) {
@@ -43,7 +44,7 @@ INLINE void N(read_pixels)(tn_act kind, const N(task) * t, int n_tasks, const tn
     const REAL *in = (const REAL *)x->x + ((int64_t)t->b * s->H + h) * s->W * s->C;
 #define PIECE(w, n_pixels, i, n)                                                                                       \
     N(read_some)                                                                                                       \
-    (kind, n, in + (int64_t)(w)*s->C + t[i].c, s->C, n_pixels, x->a ? x->a + t[i].c : NULL,                            \
+    (kind, n, in + (int64_t)(w)*s->C + t[i].c, s->C, (int64_t)s->W * s->C, n_pixels, x->a ? x->a + t[i].c : NULL,      \
      x->a ? x->b + t[i].c : NULL, v[i] + (w)*VW, slope ? slope[i] + (w)*VW : NULL)
     EACH_PIECE(s->W, n_tasks, PIECE);
 #undef PIECE
@@ -259,13 +260,15 @@ static void N(gather)(const N(task) * t, int p, int r, const float *w, const flo
     }
 }
 
-INLINE void N(read_some_gradient)(int n, const tn_grad_view *d, int c, int64_t at, int64_t C, int n_pixels,
-                                  float *out) {
+INLINE void N(read_some_gradient)(int n, const tn_grad_view *d, int c, int64_t at, int64_t C, int64_t ahead,
+                                  int n_pixels, float *out) {
     const REAL *dz = (const REAL *)d->dz + at + c, *y = (const REAL *)d->y + at + c;
     v16 g = all(1), h = all(0), o = all(0);
     if (d->g) g = get_f32(d->g + c, n), h = get_f32(d->h + c, n), o = get_f32(d->o + c, n);
     for (int i = 0; i < n_pixels; i++, dz += C, y += C, out += VW) {
         v16 v = GET(dz, n) * g;
+        __builtin_prefetch(dz + ahead);
+        __builtin_prefetch(y + ahead);
         if (d->g) v += GET(y, n) * h + o;
         put_f32(out, v, VW);
     }
@@ -276,16 +279,17 @@ static void N(read_gradient_row)(const N(task) * t, int n_tasks, const tn_grad_v
     const tn_conv_shape *s = t->s;
     int64_t at = ((int64_t)t->b * s->P + p) * s->Q * s->C;
 #define PIECE(q, n_pixels, i, n)                                                                                       \
-    N(read_some_gradient)(n, d, t[i].c, at + (int64_t)(q)*s->C, s->C, n_pixels, out[i] + (q)*VW)
+    N(read_some_gradient)(n, d, t[i].c, at + (int64_t)(q)*s->C, s->C, (int64_t)s->Q * s->C, n_pixels, out[i] + (q)*VW)
     EACH_PIECE(s->Q, n_tasks, PIECE);
 #undef PIECE
 }
 
-INLINE void N(write_some_gradient)(int n, const REAL *in, int64_t C, int n_pixels, const float *row, const float *slope,
-                                   REAL *out, bool add, v16 *sum, v16 *sum_x) {
+INLINE void N(write_some_gradient)(int n, const REAL *in, int64_t C, int64_t ahead, int n_pixels, const float *row,
+                                   const float *slope, REAL *out, bool add, v16 *sum, v16 *sum_x) {
     v16 here = all(0), here_x = all(0);
     for (int i = 0; i < n_pixels; i++, in += C, out += C) {
         v16 d = get_f32(row + i * VW, VW);
+        __builtin_prefetch(out + ahead, 1);
         if (slope) d *= get_f32(slope + i * VW, VW);
         if (add) d += GET(out, n);
         PUT(out, d, n);
@@ -304,7 +308,7 @@ static void N(write_gradient_row)(const N(task) * t, int n_tasks, const tn_view 
     int64_t at = ((int64_t)t->b * s->H + h) * s->W * s->C;
 #define PIECE(w, n_pixels, i, n)                                                                                       \
     N(write_some_gradient)                                                                                             \
-    (n, (const REAL *)x->x + at + (int64_t)(w)*s->C + t[i].c, s->C, n_pixels, row[i] + (w)*VW,                         \
+    (n, (const REAL *)x->x + at + (int64_t)(w)*s->C + t[i].c, s->C, (int64_t)s->W * s->C, n_pixels, row[i] + (w)*VW,   \
      slope ? slope[i] + (w)*VW : NULL, dx + at + (int64_t)(w)*s->C + t[i].c, add, &sum[i], &sum_x[i])
     EACH_PIECE(s->W, n_tasks, PIECE);
 #undef PIECE
