@@ -3,8 +3,8 @@
     python train_torch.py NET PX BATCH THREADS CONFIGURATION train|infer STEPS   efficientnet-b1 240 16 2 bf16+cl train 5
 
 CONFIGURATION: fp32 or bf16 (autocast), joined with cl (channels-last), weights (to infer: they and the images are bf16, without
-autocast) and compile. Prints one line `img_s peak_mib`: the
-median over STEPS after two that are not counted (they compile), and the peak of the process (getrusage).
+autocast) and compile. Prints one line `img_s peak_mib`: the median over STEPS after two that are not counted (they compile), and the
+peak of the process (getrusage).
 """
 import resource
 import statistics
