@@ -3,8 +3,8 @@
  *
  * On the device cpu, or cuda.
  * A training step is what a trainer does with a lane: forward, loss, backward, SGD with momentum, running moments,
- * weights refreshed. Prints one line `img_s peak_mib planned_mib`: the median over STEPS after two that are not
- * counted; the peak of the whole process (getrusage); what tn_exec_bytes says.
+ * weights refreshed. Prints one line `img_s peak_mib planned_mib isa`: the median over STEPS after two that are not
+ * counted; the peak of the whole process (getrusage); what tn_exec_bytes says; the instruction set (of a GPU: none).
  */
 #include "base/progress.h"
 #include "net/optim.h"
@@ -155,7 +155,8 @@ int main(int argc, char **argv) {
     double seconds = median_s(&b, batch, training, n_steps);
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
-    printf("%.3f %.0f %.0f\n", batch / seconds, (double)used.ru_maxrss / 1024, (double)tn_exec_bytes(b.ex) / 0x1p20);
+    printf("%.3f %.0f %.0f %s\n", batch / seconds, (double)used.ru_maxrss / 1024, (double)tn_exec_bytes(b.ex) / 0x1p20,
+           b.dev->isa == TN_ISA_BEST ? "none" : tn_isa_words[b.dev->isa]);
     end(&b);
     return 0;
 }

@@ -2,8 +2,9 @@
 
     python train_torch.py NET PX BATCH THREADS CONFIGURATION train|infer STEPS   efficientnet-b1 240 16 2 bf16+cl train 5
 
-CONFIGURATION: fp32 or bf16 (autocast), joined with cl (channels-last) and compile. Prints one line `img_s peak_mib`: the
-median over STEPS after two that are not counted (they compile), and the peak of the process (getrusage).
+CONFIGURATION: fp32 or bf16 (autocast), joined with cl (channels-last), weights (to infer: they and the images are bf16, without
+autocast) and compile. Prints one line `img_s peak_mib`: the median over STEPS after two that are not counted (they compile), and the
+peak of the process (getrusage).
 """
 import resource
 import statistics
@@ -20,7 +21,7 @@ batch, px, parts = int(batch), int(px), configuration.split("+")
 
 
 def call(net, image):
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled="bf16" in parts):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled="bf16" in parts and "weights" not in parts):
         return net(image)
 
 
@@ -43,10 +44,12 @@ def trainer(net, image):
 def inferrer(net, image):
     net.eval()
     torch._inductor.config.freezing = True  # folds the batch norms into the convolutions
+    if "weights" in parts:
+        net, image = net.to(torch.bfloat16), image.to(torch.bfloat16)
     run = torch.compile(net) if "compile" in parts else net
 
     def step():
-        with torch.no_grad():
+        with torch.inference_mode():
             call(run, image)
 
     return step

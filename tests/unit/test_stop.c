@@ -47,6 +47,7 @@ static void pause_ms(long ms) {
 
 /* --- storms ------------------------------------------------------------------------------------------------------- */
 
+#if defined(__x86_64__)
 static const int STORM_OF[] = {SIGTERM, SIGINT,    SIGUSR1, SIGUSR2, SIGHUP,   SIGCHLD,
                                SIGALRM, SIGVTALRM, SIGPROF, SIGURG,  SIGWINCH, SIGIO};
 
@@ -68,7 +69,6 @@ static void *storm(void *unused) {
     return NULL;
 }
 
-#if defined(__x86_64__)
 /* What oneDNN's float32 product does: the stack pointer stands in a buffer on the heap while it computes. */
 static void borrow_stack(char *top, long n_turns) {
     __asm__ volatile("mov %%rsp, %%rbx\n\t"
