@@ -5,7 +5,7 @@
 #include "base/stop.h"
 #include "base/watch.h"
 #include "predict/pred.h"
-#include "reduce/combine.h"
+#include "score/combine.h"
 #include "score/prow.h"
 #include "store/done.h"
 
