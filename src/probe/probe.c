@@ -295,6 +295,41 @@ tn_status tn_probe_mib(const tn_cfg *cfg, int64_t rows, double *out) {
     return TN_OK;
 }
 
+/* Add up BLOCK_ROWS rows of random features, and fit a classifier. */
+static tn_status time_classifier(tn_class_sums *s, float *x, int32_t *label, float *w, double *add_s, double *fit_s) {
+    float *b = w + (int64_t)s->d * s->K;
+    uint32_t grain = 1;
+    for (int64_t i = 0; i < (int64_t)BLOCK_ROWS * s->d; i++)
+        x[i] = (float)((grain = grain * 1664525U + 1013904223U) >> 8); /* a linear congruential generator */
+    for (int i = 0; i < BLOCK_ROWS; i++) label[i] = i % s->K;
+    double begin_s = tn_now_s();
+    tn_class_sums_add(s, BLOCK_ROWS, x, label);
+    *add_s = tn_now_s() - begin_s;
+    begin_s = tn_now_s();
+    TN_TRY(tn_discriminant_fit(s, SHRINKAGE, w, b));
+    *fit_s = tn_now_s() - begin_s;
+    return TN_OK;
+}
+
+tn_status tn_probe_classify_s(const tn_cfg *cfg, int64_t n, double *out) {
+    tn_net_spec spec = tn_train_net(cfg, 0);
+    int d = 0, K = cfg->data.n_classes, F = cfg->folds.count, parts = parts_of_fold(F);
+    double add_s = 0, fit_s = 0;
+    tn_class_sums *s = NULL;
+    TN_TRY(tn_feature_count(&spec, &d));
+    float *x = malloc(sizeof *x * BLOCK_ROWS * (size_t)d), *w = malloc(sizeof *w * (size_t)K * ((size_t)d + 1));
+    int32_t *label = malloc(sizeof *label * BLOCK_ROWS);
+    tn_status st = x && w && label ? tn_class_sums_new(d, K, &s)
+                                   : tn_fail_memory(sizeof *x * BLOCK_ROWS * (size_t)d, "the probe's time");
+    if (st == TN_OK) st = time_classifier(s, x, label, w, &add_s, &fit_s);
+    *out = add_s * (double)n / BLOCK_ROWS + fit_s * F * ((F - 1) * parts + 1);
+    tn_class_sums_free(&s);
+    free(x);
+    free(w);
+    free(label);
+    return st;
+}
+
 static tn_status find_paths(const tn_cfg *cfg, probe *s) {
     if (!cfg->self.probe)
         return tn_fail(TN_EARG, "self.probe is false: round 0 is trained on the given labels. Set self.probe = true to "

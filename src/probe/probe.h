@@ -34,6 +34,10 @@ tn_status tn_probe(tn_run *run, const tn_cfg *cfg, const tn_index *index, const 
 /* The memory that rank 0 needs, in MiB, beside that of a cell's net. Local. Errors TN_EARG unknown net; TN_ENOMEM. */
 tn_status tn_probe_mib(const tn_cfg *cfg, int64_t rows, double *out);
 
+/* Predict how long rank 0 takes for the classifiers of n rows, from one that is fitted here in a second or so. For this it starts threads: do not
+ * fork afterwards. Local. Errors TN_EARG unknown net; TN_ENOMEM. */
+tn_status tn_probe_classify_s(const tn_cfg *cfg, int64_t n, double *out);
+
 /* Is filter/r0 there, and made from the probe with the present settings? Local. Errors TN_EARG made with other settings. */
 tn_status tn_probe_done(const tn_cfg *cfg, bool *out);
 
