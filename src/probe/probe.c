@@ -52,7 +52,8 @@ static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **in
     TN_TRY(tn_done_digest(path, "preprocess", shards));
     TN_TRY(tn_path(path, "%s/folds", cfg->run_dir));
     TN_TRY(tn_done_digest(path, "preprocess", folds));
-    TN_TRY(tn_hash_file(cfg->model.pretrained, weights));
+    tn_status st = tn_hash_file(cfg->model.pretrained, weights);
+    if (st != TN_OK) return tn_fail(st, "model.pretrained: %s", tn_msg);
     *settings_out = tn_cfg_canonical(cfg, TN_KEYS_PROBE);
     FILE *f = open_memstream(inputs_out, &n);
     if (f) fprintf(f, "shards %s\nfolds %s\npretrained %s\n", shards, folds, weights);

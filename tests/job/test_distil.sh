@@ -55,7 +55,11 @@ refused 2 "models = the student (now: the ensemble)" "$tenfold" reduce one --dat
 refused 2 "belongs to --data" "$tenfold" predict one --student
 refused 2 "the run has none" "$tenfold" predict three --data new --student
 refused 2 "distil.net = .*efficientnet-lite0" "$tenfold" distil tiny.cfg --run one $settings $student --set distil.net=efficientnet-lite0
-rm -r three/predict/r0-f1-* three/reduce
+mv three/predict/r0-f1-s24-x1 .
+refused 2 "predict/r0-f1-s24-x1" "$tenfold" distil tiny.cfg --run three $settings $student
+test "$(wc -l <log)" = 1
+test -z "$(find three/distil -type f ! -name '.*')"
+rm -r three/reduce
 must "$tenfold" reduce tiny.cfg --run three $settings --allow-missing
 refused 2 "no model of fold 1" "$tenfold" distil tiny.cfg --run three $settings $student
 test -z "$(find three/distil -type f ! -name '.*')"

@@ -41,6 +41,8 @@ refused 2 "self.probe" "$tenfold" run tiny.cfg --run one $pretrained --set self.
 # a mistake is said before anything is computed
 refused 2 "self.probe needs model.pretrained" "$tenfold" probe tiny.cfg --run two --set self.probe=true
 refused 2 "self.probe needs model.pretrained" "$tenfold" check tiny.cfg --set self.probe=true
+refused 3 "error: model.pretrained: nothere: cannot be read" "$tenfold" probe tiny.cfg --run two $probed --set model.pretrained=nothere
+test "$(wc -l <log)" = 1
 rm -r two/filter
 refused 2 "two/filter/r0 is not there.*run .tenfold probe" "$tenfold" train tiny.cfg --run two --folds 0 $probed
 
