@@ -1,5 +1,5 @@
 # jobs/story/run: a step out of order, and what is missing, is said by one line before anything is done.
-tenfold=$1 source=$2
+source=$2
 set -eu
 mkdir -p top/jobs data/fashion_usage
 cp -r "$source/jobs/story" top/jobs
