@@ -85,7 +85,7 @@ const tn_key tn_keys[] = {
      "depth multiplier; 0: the net's own"},
     {"model", "stem_stride", KEY_INT, AT(model.stem_stride), 0, "2", 1, 2, 0, NULL, PROBED,
      "stride of the first convolution; 1 keeps more of small images"},
-    {"model", "metadata_levels", KEY_INT, AT(model.metadata_levels), 0, "0", 0, TN_MAX_LEVELS, 0, NULL, TRAIN,
+    {"model", "metadata_levels", KEY_INT, AT(model.metadata_levels), 0, "0", 0, TN_MAX_LEVELS, 0, NULL, PROBED,
      "how many of cat1..cat4 are inputs of the head, as one-hot values"},
     {"model", "head_units", KEY_INT, AT(model.head_units), 0, "-1", -1, 65536, 0, NULL, TRAIN,
      "units of a hidden layer in the head; 0: no such layer; -1: none if metadata_levels is 0, else 256 or the number of classes, whichever is larger"},

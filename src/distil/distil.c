@@ -74,7 +74,7 @@ static tn_status write_overlay(const distil *d, const tn_index *ix, const tn_sof
     tn_status st =
         j.verdict && j.reason && j.margin ? TN_OK : tn_fail_memory(n * (2 + sizeof *j.margin), "the student's targets");
     for (size_t i = 0; st == TN_OK && i < n; i++)
-        j.verdict[i] = ix->fold[i] >= 0 ? TN_VERDICT_SOFT : TN_VERDICT_NOT_JUDGED;
+        j.verdict[i] = tn_soft_of(soft, (int64_t)i) ? TN_VERDICT_SOFT : TN_VERDICT_NOT_JUDGED;
     if (st == TN_OK) st = tn_overlay_write(d->targets, d->cell.fold, d->cell.round, ix->n, &j, soft, hash);
     free(j.verdict);
     free(j.reason);

@@ -8,8 +8,8 @@
  * Writes     <run>/distil/targets, <run>/train/<student>, <run>/distil (cell.h). distil/ is like a folder of new images: it has the
  *            student's predictions of the rows that no model was trained on, their scores beside the ensemble's, and ensemble.json, the
  *            ensemble of this one model.
- * Targets    of each row with a fold: the mean that reduce chose, of the members that never saw the row (targets.h). The given label
- *            has no share; it counts only where a sampler or the validation slice asks for it.
+ * Targets    of each row with a fold, and of each that has no label: the mean that reduce chose, of the members that never saw the row
+ *            (targets.h). The given label has no share; it counts only where a sampler or the validation slice asks for it.
  * Decision   that of the ensemble: prior of categories, tau or offsets, temperature. The targets are the mean before these, so that they
  *            apply to the student as to the ensemble. They were tuned on the ensemble's out-of-fold rows; the student has none.
  * Source     Hinton, Vinyals & Dean 2015, "Distilling the knowledge in a neural network" (arXiv 1503.02531), with temperature 1

@@ -5,7 +5,7 @@
 #include "base/stop.h"
 #include "base/watch.h"
 #include "predict/pred.h"
-#include "reduce/combine.h"
+#include "score/combine.h"
 #include "score/prow.h"
 #include "store/done.h"
 
@@ -22,6 +22,8 @@ typedef struct {
     int64_t *row, *first_row;
     float *p;
     double *sum;
+    int64_t n_shared, *shared; /* rows of no fold without a label: all members have predicted them */
+    double *shared_sum;        /* n_shared sums over the members so far */
 } targets;
 
 /* --- the members ---------------------------------------------------------------------------------------------------- */
@@ -79,8 +81,16 @@ static tn_status add_member(targets *t, int i, bool is_first, int64_t first, int
     return TN_OK;
 }
 
+/* Add the sums of the block's shared rows to those of the folds before. *at_io: the shared row to go on from; both ascend. */
+static void share_block(targets *t, int64_t n, int64_t *at_io) {
+    int64_t width = tn_psum_width(t->ix->n_classes);
+    for (int64_t i = 0; i < n && *at_io < t->n_shared; i++)
+        if (t->first_row[i] == t->shared[*at_io])
+            tn_psum_merge(t->ix->n_classes, 1, t->sum + i * width, t->shared_sum + (*at_io)++ * width);
+}
+
 /* Combine a block of fold f into t->p. */
-static tn_status combine(targets *t, int f, int64_t first, int64_t n) {
+static tn_status combine(targets *t, int f, int64_t first, int64_t n, int64_t *n_shared_io) {
     int K = t->ix->n_classes, weights = 0;
     memset(t->sum, 0, (size_t)(n * tn_psum_width(K)) * sizeof *t->sum);
     for (int i = 0; i < t->teacher->n_members; i++) {
@@ -88,6 +98,7 @@ static tn_status combine(targets *t, int f, int64_t first, int64_t n) {
         TN_TRY(add_member(t, i, weights == 0, first, n));
         weights += t->teacher->member[i].times;
     }
+    share_block(t, n, n_shared_io);
     tn_combine_end(t->teacher->kind, weights, n, K, t->sum, t->p);
     return TN_OK;
 }
@@ -105,7 +116,7 @@ static void take_block(const targets *t, int f, int64_t n, int64_t *at_io, tn_so
 }
 
 static tn_status make_fold(targets *t, int f, tn_soft *out) {
-    int64_t n_rows = 0, at = 0, n_taken = 0, n_wanted = 0;
+    int64_t n_rows = 0, at = 0, n_taken = 0, n_wanted = 0, n_shared = 0;
     for (int i = 0; i < t->teacher->n_members; i++) {
         if (t->teacher->member[i].cell.fold != f) continue;
         TN_TRY(open_member(t, i));
@@ -115,9 +126,12 @@ static tn_status make_fold(targets *t, int f, tn_soft *out) {
         n = n_rows - first < BLOCK_ROWS ? n_rows - first : BLOCK_ROWS;
         tn_watch_at("distil: targets", first);
         if (tn_stop_wanted()) return tn_fail(TN_EUNFINISHED, "distil: stopped on request: run the same command again");
-        TN_TRY(combine(t, f, first, n));
+        TN_TRY(combine(t, f, first, n, &n_shared));
         take_block(t, f, n, &at, out, &n_taken);
     }
+    if (n_shared < t->n_shared)
+        return tn_fail(TN_EFORMAT, "predict: the models of fold %d lack row %lld: run `tenfold predict` again", f,
+                       (long long)t->shared[n_shared]);
     for (int64_t i = 0; i < t->ix->n; i++) n_wanted += t->ix->fold[i] == f;
     return n_taken == n_wanted
                ? TN_OK
@@ -126,13 +140,44 @@ static tn_status make_fold(targets *t, int f, tn_soft *out) {
                          (long long)n_taken, (long long)n_wanted);
 }
 
+/* --- rows of no fold ------------------------------------------------------------------------------------------------ */
+
+static bool is_shared(const tn_index *ix, int64_t row) {
+    return ix->fold[row] == TN_FOLD_NONE && ix->label[row] < 0;
+}
+
+/* Write the targets of the shared rows, from the sums over all members. */
+static void end_shared(targets *t, tn_soft *out) {
+    int64_t K = t->ix->n_classes, width = tn_psum_width((int)K), at = 0;
+    int weights = 0;
+    for (int i = 0; i < t->teacher->n_members; i++) weights += t->teacher->member[i].times;
+    for (int64_t i = 0; i < t->n_shared; i++) {
+        while (out->row[at] < t->shared[i]) at++;
+        tn_combine_end(t->teacher->kind, weights, 1, (int)K, t->shared_sum + i * width, out->target + at * K);
+    }
+}
+
+static tn_status list_shared(targets *t) {
+    size_t width = (size_t)tn_psum_width(t->ix->n_classes);
+    for (int64_t i = 0; i < t->ix->n; i++) t->n_shared += is_shared(t->ix, i);
+    t->shared = malloc((size_t)t->n_shared * sizeof *t->shared + 1);
+    t->shared_sum = calloc((size_t)t->n_shared * width + 1, sizeof *t->shared_sum);
+    if (!t->shared || !t->shared_sum)
+        return tn_fail_memory((size_t)t->n_shared * width * sizeof *t->shared_sum, "the student's targets");
+    for (int64_t i = 0, n = 0; i < t->ix->n; i++)
+        if (is_shared(t->ix, i)) t->shared[n++] = i;
+    return TN_OK;
+}
+
 /* --- all ------------------------------------------------------------------------------------------------------------ */
 
 static tn_status allocate(targets *t, tn_soft *out) {
     int K = t->ix->n_classes;
     size_t block = BLOCK_ROWS, width = (size_t)tn_psum_width(K);
     *out = (tn_soft){.K = K};
+    TN_TRY(list_shared(t));
     for (int64_t i = 0; i < t->ix->n; i++) out->n += t->ix->fold[i] >= 0;
+    out->n += t->n_shared;
     size_t n_floats = (size_t)out->n * (size_t)K;
     t->pred = calloc((size_t)t->teacher->n_members, sizeof *t->pred);
     t->row = malloc(block * sizeof *t->row);
@@ -144,7 +189,7 @@ static tn_status allocate(targets *t, tn_soft *out) {
     if (!t->pred || !t->row || !t->first_row || !t->p || !t->sum || !out->row || !out->target)
         return tn_fail_memory(n_floats * sizeof *out->target, "the student's targets");
     for (int64_t i = 0, n = 0; i < t->ix->n; i++)
-        if (t->ix->fold[i] >= 0) out->row[n++] = i;
+        if (t->ix->fold[i] >= 0 || is_shared(t->ix, i)) out->row[n++] = i;
     return TN_OK;
 }
 
@@ -159,7 +204,8 @@ tn_status tn_targets_make(const tn_cfg *cfg, const tn_index *index, const tn_spe
         st = make_fold(&t, f, out);
         close_members(&t);
     }
-    void *all[] = {t.pred, t.row, t.first_row, t.p, t.sum};
+    if (st == TN_OK) end_shared(&t, out);
+    void *all[] = {t.pred, t.row, t.first_row, t.p, t.sum, t.shared, t.shared_sum};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     if (st != TN_OK) tn_soft_free(out);
     return st;

@@ -1,10 +1,12 @@
 /*
- * targets.h - what the student learns: for each row with a fold, the ensemble's probabilities by the members that never saw the row.
+ * targets.h - what the student learns: the ensemble's probabilities of a row, by the members that never saw it.
  *
  * Formula  of a row of fold f: the mean (reduce.h) of the chosen members of fold f, with their weights; no prior of categories, no
  *          temperature
- * File     distil/targets/overlay.h5 (data/overlay.h): soft targets of all rows with a fold
- * Memory   a block of rows, 4 K + 8 bytes for each row with a fold
+ *          Of a row of no fold that has no label: the same of all chosen members; none of them has seen it. A test row with a label has no
+ *          target: the student's score is that of images it has not seen.
+ * File     distil/targets/overlay.h5 (data/overlay.h): soft targets of these rows
+ * Memory   a block of rows, 4 K + 8 bytes for each row, 8 K more for each without a fold
  */
 #ifndef TN_DISTIL_TARGETS_H
 #define TN_DISTIL_TARGETS_H

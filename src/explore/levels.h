@@ -7,15 +7,11 @@
  *
  * Rows      those to train on. A row of fold f is predicted from the labels of the other folds. Folds split no component, so no row is
  *           predicted from the label of a row that belongs to it.
- * Formula   with 0 levels, the prior: q_0k = (n_k + 1) / (n + K); n counts rows of the other folds, n_k those of class k.
- *           With m levels: q_mk = (n_mk + s q_(m-1)k) / (n_m + s); n_m counts rows of the other folds with the same values of
- *           cat1 to catm, s is reduce.prior_count. This is the prior of reduce.category_prior (reduce_priv.h), level after level.
- *           q_m = q_(m-1) if n_m = 0 (the combination of values was not seen), or if n_m = n_(m-1) (level m divides nothing).
- *           An empty field is a value like any other. The prediction is the class with the largest q_m; ties: the lowest class.
+ * Formula   score/backoff.h, from rows of the other folds; s is reduce.prior_count. With one level this is the prior of reduce.category_prior
+ *           (reduce_priv.h). The prediction is the class with the largest q_m; ties: the lowest class.
  * Rule      fewest: the fewest levels whose log loss is at most one standard error above the lowest. The standard error is of the
  *           paired difference, by component g: sqrt(sum_g d_g^2) / N, d_g = sum over the rows of g of (their difference - the mean).
- * Source    back-off with Dirichlet smoothing: MacKay and Peto 1995, "A hierarchical Dirichlet language model"; the one-standard-error
- *           rule: Breiman et al. 1984, section 3.4.3; the standard error is the linear approximation of a bootstrap by component.
+ * Source    the one-standard-error rule: Breiman et al. 1984, section 3.4.3; the standard error is the linear approximation of a bootstrap by component.
  * Caution   The standard error ignores that the folds share most of the rows they learn from: it is a little too small.
  *           Images are not looked at: what a level tells may be visible, too.
  * Cost      time N M K at most, memory (36 + 8 (M + 1)) N bytes, for M levels.

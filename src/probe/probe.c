@@ -3,8 +3,10 @@
 
 #include "base/progress.h"
 #include "base/watch.h"
+#include "data/loader.h"
 #include "filter/filter.h"
 #include "model/model.h"
+#include "probe/categories.h"
 #include "probe/discriminant.h"
 #include "probe/features.h"
 #include "score/calibration.h"
@@ -36,6 +38,9 @@ typedef struct {
     float *p;         /* (N,K): logits, then probabilities */
     uint8_t *use;     /* (N) rows that the temperature is fitted on */
     double *one;      /* (N) their weight */
+    tn_backoff *by_category;
+    int32_t *part; /* (N) with category levels: part_of */
+    float *q;      /* (N,K) with category levels: what they tell */
 } probe;
 
 /* --- identity ------------------------------------------------------------------------------------------------------- */
@@ -47,7 +52,8 @@ static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **in
     TN_TRY(tn_done_digest(path, "preprocess", shards));
     TN_TRY(tn_path(path, "%s/folds", cfg->run_dir));
     TN_TRY(tn_done_digest(path, "preprocess", folds));
-    TN_TRY(tn_hash_file(cfg->model.pretrained, weights));
+    tn_status st = tn_hash_file(cfg->model.pretrained, weights);
+    if (st != TN_OK) return tn_fail(st, "model.pretrained: %s", tn_msg);
     *settings_out = tn_cfg_canonical(cfg, TN_KEYS_PROBE);
     FILE *f = open_memstream(inputs_out, &n);
     if (f) fprintf(f, "shards %s\nfolds %s\npretrained %s\n", shards, folds, weights);
@@ -77,6 +83,17 @@ static tn_status read_rows(probe *s) {
     return TN_OK;
 }
 
+/* With model.metadata_levels the models know categories, and so does the probe. */
+static tn_status use_categories(probe *s) {
+    size_t n = (size_t)s->ix->n, n_bytes = n * (size_t)s->ix->n_classes * sizeof *s->q;
+    if (s->cfg->model.metadata_levels == 0) return TN_OK;
+    s->part = malloc(n * sizeof *s->part + 1);
+    s->q = malloc(n_bytes + 1);
+    if (!s->part || !s->q) return tn_fail_memory(n_bytes, "the probe");
+    for (size_t i = 0; i < n; i++) s->part[i] = s->ix->fold[i] < 0 ? -1 : part_of(s, (int64_t)i);
+    return tn_backoff_new(s->ix, s->cfg->model.metadata_levels, TN_CATEGORY_ROWS, &s->by_category);
+}
+
 static tn_status allocate(probe *s) {
     int K = s->ix->n_classes;
     size_t n = (size_t)s->ix->n, d = (size_t)s->d, k = (size_t)K, G = (size_t)(s->F * s->n_parts);
@@ -92,6 +109,7 @@ static tn_status allocate(probe *s) {
     if (!s->w || !s->b || !s->x || !s->y || !s->z || !s->label || !s->p || !s->use || !s->one)
         return tn_fail_memory((n + G * d) * k * sizeof *s->p + 2 * BLOCK_ROWS * d * sizeof *s->x, "the probe");
     for (size_t i = 0; i < n; i++) s->one[i] = 1;
+    TN_TRY(use_categories(s));
     for (int g = 0; g < s->F * s->n_parts; g++) TN_TRY(tn_class_sums_new(s->d, K, &s->of[g]));
     TN_TRY(tn_class_sums_new(s->d, K, &s->rest));
     TN_TRY(tn_class_sums_new(s->d, K, &s->without_f));
@@ -166,9 +184,27 @@ static void softmax(int K, float *z) {
     for (int k = 0; k < K; k++) z[k] = (float)(z[k] / sum);
 }
 
-/* Posteriors of all rows for the model of fold f. */
-static tn_status judge_for(probe *s, int f, double *t_out) {
+/* Give p the temperature with which it explains the labels outside fold f best. */
+static double temper(probe *s) {
     int K = s->ix->n_classes;
+    double t = tn_temperature(s->ix->n, K, s->p, s->ix->label, s->one, s->use);
+    for (int64_t i = 0; i < s->n; i++) tn_prow_temper(K, 1 / t, s->p + s->row[i] * K);
+    return t;
+}
+
+/* Join what categories tell the model of fold f. said (room): what is said of it. */
+static void join_categories(probe *s, int f, char *said, size_t room) {
+    tn_watch_at("probe: categories", f);
+    tn_categories_of(s->by_category, s->ix, f, s->F * s->n_parts, s->part, s->q);
+    double weight[2];
+    tn_categories_join(s->ix, s->q, s->use, s->p, weight);
+    snprintf(said, room, ", weights of pictures %.2f, of categories %.2f", weight[0], weight[1]);
+}
+
+/* Posteriors of all rows for the model of fold f. */
+static tn_status judge_for(probe *s, int f) {
+    int K = s->ix->n_classes;
+    char categories[96] = "";
     memset(s->p, 0, (size_t)s->ix->n * (size_t)K * sizeof *s->p);
     leave_out(s, f);
     for (int g = 0; g < s->F * s->n_parts; g++) {
@@ -182,15 +218,16 @@ static tn_status judge_for(probe *s, int f, double *t_out) {
     }
     for (int64_t i = 0; i < s->n; i++) softmax(K, s->p + s->row[i] * K);
     for (int64_t i = 0; i < s->ix->n; i++) s->use[i] = s->ix->fold[i] >= 0 && s->ix->fold[i] != f;
-    *t_out = tn_temperature(s->ix->n, K, s->p, s->ix->label, s->one, s->use);
-    for (int64_t i = 0; i < s->n; i++) tn_prow_temper(K, 1 / *t_out, s->p + s->row[i] * K);
+    double t = temper(s);
+    if (s->by_category) join_categories(s, f, categories, sizeof categories);
+    tn_say("probe: classifiers of fold %d of %d, temperature %.2f%s", f + 1, s->F, t, categories);
     return TN_OK;
 }
 
 /* right: the share of given labels that classifiers of the other folds agree with. */
 static void say_result(const probe *s, double right) {
-    tn_say("probe: %.1f %% of %lld labels are what the features of other folds say", 100 * right, (long long)s->n);
-    tn_result("%.1f %% of labels agree with the features", 100 * right);
+    tn_say("probe: %.1f %% of %lld labels are what other folds say", 100 * right, (long long)s->n);
+    tn_result("%.1f %% of labels agree with the probe", 100 * right);
 }
 
 static tn_status prepare(probe *s) {
@@ -203,12 +240,10 @@ static tn_status prepare(probe *s) {
 }
 
 static tn_status write_fold(probe *s, int f) {
-    double t = 1;
-    TN_TRY(judge_for(s, f, &t));
+    TN_TRY(judge_for(s, f));
     for (int64_t i = 0; i < s->ix->n; i++)
         s->n_right +=
             s->ix->fold[i] == f && tn_prow_argmax(s->ix->n_classes, s->p + i * s->ix->n_classes) == s->ix->label[i];
-    tn_say("probe: classifiers of fold %d of %d, temperature %.2f", f + 1, s->F, t);
     return tn_h5_write_rows(s->out, "p", TN_H5_F32, f, 1, s->p);
 }
 
@@ -229,7 +264,8 @@ static void release(probe *s) {
     tn_class_sums_free(&s->without_f);
     tn_class_sums_free(&s->all);
     tn_class_sums_free(&s->rest);
-    void *all[] = {s->row, s->w, s->b, s->x, s->y, s->z, s->label, s->p, s->use, s->one};
+    tn_backoff_free(&s->by_category);
+    void *all[] = {s->row, s->w, s->b, s->x, s->y, s->z, s->label, s->p, s->use, s->one, s->part, s->q};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -254,9 +290,45 @@ tn_status tn_probe_mib(const tn_cfg *cfg, int64_t rows, double *out) {
     tn_net_spec spec = tn_train_net(cfg, 0);
     int d = 0;
     TN_TRY(tn_feature_count(&spec, &d));
-    double G = cfg->folds.count * parts_of_fold(cfg->folds.count), K = cfg->data.n_classes;
-    *out = 64 + (8 * (G + 4) * d * d + 4 * G * d * K + (4 * K + 9) * (double)rows) / 0x1p20;
+    double G = cfg->folds.count * parts_of_fold(cfg->folds.count), K = cfg->data.n_classes,
+           row = 4 * K + 9 + (cfg->model.metadata_levels > 0 ? 4 * K + 44 : 0);
+    *out = 64 + (8 * (G + 4) * d * d + 4 * G * d * K + row * (double)rows) / 0x1p20;
     return TN_OK;
+}
+
+/* Add up BLOCK_ROWS rows of random features, and fit a classifier. */
+static tn_status time_classifier(tn_class_sums *s, float *x, int32_t *label, float *w, double *add_s, double *fit_s) {
+    float *b = w + (int64_t)s->d * s->K;
+    uint32_t grain = 1;
+    for (int64_t i = 0; i < (int64_t)BLOCK_ROWS * s->d; i++)
+        x[i] = (float)((grain = grain * 1664525U + 1013904223U) >> 8); /* a linear congruential generator */
+    for (int i = 0; i < BLOCK_ROWS; i++) label[i] = i % s->K;
+    double begin_s = tn_now_s();
+    tn_class_sums_add(s, BLOCK_ROWS, x, label);
+    *add_s = tn_now_s() - begin_s;
+    begin_s = tn_now_s();
+    TN_TRY(tn_discriminant_fit(s, SHRINKAGE, w, b));
+    *fit_s = tn_now_s() - begin_s;
+    return TN_OK;
+}
+
+tn_status tn_probe_classify_s(const tn_cfg *cfg, int64_t n, double *out) {
+    tn_net_spec spec = tn_train_net(cfg, 0);
+    int d = 0, K = cfg->data.n_classes, F = cfg->folds.count, parts = parts_of_fold(F);
+    double add_s = 0, fit_s = 0;
+    tn_class_sums *s = NULL;
+    TN_TRY(tn_feature_count(&spec, &d));
+    float *x = malloc(sizeof *x * BLOCK_ROWS * (size_t)d), *w = malloc(sizeof *w * (size_t)K * ((size_t)d + 1));
+    int32_t *label = malloc(sizeof *label * BLOCK_ROWS);
+    tn_status st = x && w && label ? tn_class_sums_new(d, K, &s)
+                                   : tn_fail_memory(sizeof *x * BLOCK_ROWS * (size_t)d, "the probe's time");
+    if (st == TN_OK) st = time_classifier(s, x, label, w, &add_s, &fit_s);
+    *out = add_s * (double)n / BLOCK_ROWS + fit_s * F * ((F - 1) * parts + 1);
+    tn_class_sums_free(&s);
+    free(x);
+    free(w);
+    free(label);
+    return st;
 }
 
 static tn_status find_paths(const tn_cfg *cfg, probe *s) {
@@ -273,6 +345,7 @@ tn_status tn_probe(tn_run *run, const tn_cfg *cfg, const tn_index *index, const 
     probe s = {.cfg = cfg, .ix = index, .F = cfg->folds.count, .n_parts = parts_of_fold(cfg->folds.count)};
     bool valid = false;
     tn_status st = tn_agree(run, find_paths(cfg, &s));
+    if (st == TN_OK) st = tn_agree(run, tn_levels_check(cfg, index));
     tn_done want = {.stage = "probe", .settings = s.settings, .inputs = s.inputs};
     if (st == TN_OK) st = tn_done_begin_all(run, s.folder, "probe", &want, &valid);
     if (st == TN_OK && !valid) st = make(run, &s, shards, &want);

@@ -12,9 +12,11 @@
  *            part, and the rows of f by one of all rows but f. So fold f stays unseen by all that its model is trained from.
  *            That holds for the own view of method self; with the shared view, or another method, one overlay of all classifiers serves
  *            every fold, and the scores say so (reduce: "not independent").
+ * Categories with model.metadata_levels: the shares of the classes among rows with the same categories, of the same other rows, joined with what
+ *            the classifier says after its temperature (categories.h)
  * Temperature of fold f's classifiers: the one with which they explain the given labels of the rows outside f best
  *            (score/calibration.h)
- * Memory     on rank 0: 8 (G + 4) d^2 + 4 G d K bytes for G parts, and 4 K + 9 bytes per row; on every rank 64 MiB of features (tn_probe_mib)
+ * Memory     on rank 0: 8 (G + 4) d^2 + 4 G d K bytes for G parts, and 4 K + 9 bytes per row (with categories 8 K + 53); on every rank 64 MiB of features (tn_probe_mib)
  * Source     Ahn et al. 2023, "Fine tuning pre trained models for robustness under noisy labels" (arXiv 2310.17668), filters by a probe
  *            first; docs/decisions/probe.md
  */
@@ -31,6 +33,10 @@ tn_status tn_probe(tn_run *run, const tn_cfg *cfg, const tn_index *index, const 
 
 /* The memory that rank 0 needs, in MiB, beside that of a cell's net. Local. Errors TN_EARG unknown net; TN_ENOMEM. */
 tn_status tn_probe_mib(const tn_cfg *cfg, int64_t rows, double *out);
+
+/* Predict how long rank 0 takes for the classifiers of n rows, from one that is fitted here in a second or so. For this it starts threads: do not
+ * fork afterwards. Local. Errors TN_EARG unknown net; TN_ENOMEM. */
+tn_status tn_probe_classify_s(const tn_cfg *cfg, int64_t n, double *out);
 
 /* Is filter/r0 there, and made from the probe with the present settings? Local. Errors TN_EARG made with other settings. */
 tn_status tn_probe_done(const tn_cfg *cfg, bool *out);

@@ -287,6 +287,7 @@ void tn_reduce_release(tn_reduction *r) {
     free(r->rounds.blend);
     free(r->counts.prior.n);
     free(r->counts.prior.of_class);
+    tn_beside_free(&r->counts.beside);
 }
 
 static tn_status find_foreign(tn_reduction *r) {
@@ -306,6 +307,7 @@ static tn_status reduce_anew(tn_run *run, tn_reduction *r, const char *folder, c
     tn_status st = tn_agree(run, r->tuning.best ? TN_OK : tn_fail_memory(sizeof *r->tuning.best, "the ensemble"));
     if (st == TN_OK) st = tn_members_open(run, cfg, r->table, &r->members);
     if (st == TN_OK) st = tn_reduce_count(run, r);
+    if (st == TN_OK) st = tn_beside_find(run, r->table, &r->counts.beside);
     if (st == TN_OK) st = tn_agree(run, begin_rounds(r));
     if (st == TN_OK) st = all_passes(run, r, &written);
     if (st == TN_OK) st = tn_outputs_publish(run, written, outputs);

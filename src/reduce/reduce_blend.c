@@ -15,6 +15,7 @@ tn_status tn_blend_new(int n_folds, int K, int n_resamples, uint64_t seed, tn_bl
     TN_TRY(tn_counts_new(K, &out->pooled));
     TN_TRY(tn_counts_new(K, &out->pooled_truth));
     TN_TRY(tn_counts_new(K, &out->whole_test));
+    TN_TRY(tn_counts_new(K, &out->apart));
     TN_TRY(tn_confusion_new(K, &out->own_pairs));
     TN_TRY(tn_confusion_new(K, &out->test_pairs));
     TN_TRY(tn_bootstrap_new(K, n_resamples, seed, &out->own_spread));
@@ -29,6 +30,7 @@ void tn_blend_free(tn_blend *b, int n_folds) {
     tn_counts_free(&b->pooled);
     tn_counts_free(&b->pooled_truth);
     tn_counts_free(&b->whole_test);
+    tn_counts_free(&b->apart);
     tn_confusion_free(&b->own_pairs);
     tn_confusion_free(&b->test_pairs);
     free(b->own);
@@ -127,6 +129,7 @@ tn_status tn_blend_sum(tn_run *run, int n_folds, tn_blend *b) {
     add_counts(run, &b->pooled);
     add_counts(run, &b->pooled_truth);
     add_counts(run, &b->whole_test);
+    add_counts(run, &b->apart);
     for (int i = 0; i < 2; i++) {
         add_calibration(run, &b->own_calibration[i]);
         add_calibration(run, &b->test_calibration[i]);

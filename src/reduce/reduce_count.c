@@ -1,7 +1,7 @@
 /* reduce_count.c - counts of the table, priors of categories, recipes. */
 #include "reduce/reduce_priv.h"
 
-#include "reduce/combine.h"
+#include "score/combine.h"
 
 #include <math.h>
 #include <stdlib.h>

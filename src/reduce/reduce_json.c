@@ -159,14 +159,14 @@ tn_status tn_reduce_metrics_new(const tn_reduction *r) {
     json_t *beside = NULL;
     TN_TRY(beside_json(r, &beside));
     json_t *all = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:f,s:f,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o,s:o,s:o}", "format",
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:f,s:f,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "format",
         "tenfold metrics of new data 3", "run", r->cfg->name, "version", tn_build_version(), "commit",
         tn_build_commit(), "libraries", tn_libraries(), "classes", classes, "method", method_of(r->cfg), "what",
         r->given->what, "tau", r->given->tau, "temperature", r->given->temperature, "members", m->n_members, "planned",
         r->given->n_members, "missing", tn_lines_json(m->missing), "rows", (json_int_t)r->table->n, "predicted",
         (json_int_t)r->counts.predicted, "unknown_categories", unknown, "resamples", r->cfg->reduce.bootstrap, "score",
-        tn_score_json(r->table, &b->whole_test, &b->test_spread), "calibration",
-        tn_calibration_json(b->test_calibration), "confusion",
+        tn_score_json(r->table, &b->whole_test, &b->test_spread), "beside_training", tn_beside_json(r, b),
+        "calibration", tn_calibration_json(b->test_calibration), "confusion",
         tn_score_of(&b->whole_test).N > 0 ? tn_confusion_json(r->table, &b->test_pairs) : json_null(), "folds",
         new_folds_json(r), "ensemble", beside);
     tn_status st = publish_metrics(r->cfg, all);

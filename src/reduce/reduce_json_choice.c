@@ -195,6 +195,18 @@ static json_t *offsets_json(const tn_reduction *r, const tn_recipe *recipe) {
     return offsets;
 }
 
+/* Test rows that resemble rows which models were trained on, and the scores of these and of the others; null if there are none. */
+json_t *tn_beside_json(const tn_reduction *r, const tn_blend *b) {
+    tn_counts beside = {.K = 0};
+    if (r->counts.beside.n == 0 || tn_counts_new(b->apart.K, &beside) != TN_OK) return json_null();
+    for (int i = 0; i < 3 * beside.K; i++) beside.n[i] = b->whole_test.n[i] - b->apart.n[i];
+    json_t *j =
+        json_pack("{s:I,s:o,s:o}", "training_rows", (json_int_t)r->counts.beside.n, "test",
+                  tn_score_json(r->table, &beside, NULL), "test_without", tn_score_json(r->table, &b->apart, NULL));
+    tn_counts_free(&beside);
+    return j;
+}
+
 /* Was anything of the submission chosen by out-of-fold scores: its decision, its weights, its rounds? */
 static bool was_tuned(const tn_reduction *r, const tn_candidate *c) {
     return (c->decides && r->cfg->reduce.decision != TN_DECISION_ARGMAX) || r->tuning.used || r->gate.n > 1;
@@ -213,6 +225,7 @@ json_t *tn_submitted_json(const tn_reduction *r) {
     json_object_set_new(j, "out_of_fold_caveats", tn_caveats_json(r, last_round_of(r, &c->final), was_tuned(r, c)));
     json_object_set_new(j, "test", tn_score_json(r->table, &b->whole_test, &b->test_spread));
     json_object_set_new(j, "test_confusion", tn_confusion_json(r->table, &b->test_pairs));
+    json_object_set_new(j, "beside_training", tn_beside_json(r, b));
     json_object_set_new(j, "out_of_fold_calibration", tn_calibration_json(b->own_calibration));
     json_object_set_new(j, "test_calibration", tn_calibration_json(b->test_calibration));
     return j;

@@ -94,6 +94,7 @@ static tn_status write_new(tn_run *run, tn_reduction *r, char outputs_out[TN_HEX
     if (st == TN_OK) st = take_recipe(r);
     TN_TRY(tn_agree(run, st));
     TN_TRY(count_rows(run, r));
+    TN_TRY(tn_beside_find(run, r->table, &r->counts.beside));
     st = tn_outputs_open(run, r, &written);
     if (st == TN_OK) st = tn_reduce_pass(run, r, 1, (tn_blend *[]){&r->gate.candidate[0].honest}, NULL, written);
     if (st == TN_OK) st = tn_outputs_publish(run, written, outputs_out);

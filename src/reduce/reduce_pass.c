@@ -2,7 +2,7 @@
 #include "reduce/reduce_priv.h"
 
 #include "base/progress.h"
-#include "reduce/combine.h"
+#include "score/combine.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -178,6 +178,8 @@ static tn_status judge_whole(pass *x, int b, int64_t i, float *p) {
     keep(x, b, i, predicted, p);
     if (!is_judged_test(x, i)) return TN_OK;
     tn_counts_add(&blend->whole_test, x->rows.label[i], predicted);
+    if (!tn_is_beside(&x->r->counts.beside, x->rows.component[i]))
+        tn_counts_add(&blend->apart, x->rows.label[i], predicted);
     TN_TRY(tn_confusion_add(&blend->test_pairs, x->rows.label[i], predicted));
     return tn_bootstrap_add(&blend->test_spread, x->rows.component[i], x->w, x->rows.label[i], predicted);
 }
@@ -306,7 +308,8 @@ static tn_status read_table(pass *x, int64_t block, bool paths) {
     if (first > N) first = N;
     n = n < 0 ? 0 : n < x->block_rows ? n : x->block_rows;
     unsigned columns = TN_COLUMN_LABEL | TN_COLUMN_TRUTH | (paths ? TN_COLUMN_PATH : 0U) |
-                       (x->n_draws > 0 ? TN_COLUMN_COMPONENT : 0U) | (x->r->counts.prior.level ? TN_COLUMN_CAT : 0U);
+                       (x->n_draws > 0 || x->r->counts.beside.trained ? TN_COLUMN_COMPONENT : 0U) |
+                       (x->r->counts.prior.level ? TN_COLUMN_CAT : 0U);
     TN_TRY(tn_table_read(x->r->table, columns, first, n, &x->rows));
     for (int64_t i = 0; x->r->given && i < n; i++) /* of a run's own data set: rows that a student has learned from */
         if (x->rows.fold[i] >= 0) x->rows.fold[i] = TN_FOLD_QUARANTINED;

@@ -15,6 +15,7 @@
 #define TN_REDUCE_REDUCE_PRIV_H
 
 #include "base/hash.h"
+#include "data/beside.h"
 #include "data/table.h"
 #include "filter/filter.h"
 #include "predict/ensemble_spec.h"
@@ -81,6 +82,7 @@ typedef struct {
     double
         log_share[TN_MAX_CLASSES]; /* log of the class's share of trainable; a class without rows counts as one row */
     tn_prior prior;
+    tn_beside beside;
 } tn_table_counts;
 
 /* --- recipes and blends ------------------------------------------------------------------------------------------- */
@@ -100,6 +102,7 @@ typedef struct {
     tn_counts *own, *test;                  /* (F): out-of-fold rows; labelled test rows, by the fold's members alone */
     tn_counts pooled, pooled_truth,
         whole_test;                       /* out-of-fold rows; the same by the truth column; test rows by all members */
+    tn_counts apart;                      /* those of whole_test that resemble no training row */
     tn_confusion own_pairs, test_pairs;   /* the rows of pooled, of whole_test */
     tn_bootstrap own_spread, test_spread; /* resamples of out-of-fold rows, of test rows */
     tn_calibration own_calibration[2], test_calibration[2]; /* with temperature 1, with the recipe's */
@@ -258,6 +261,7 @@ json_t *tn_score_json(const tn_table *t, const tn_counts *c, const tn_bootstrap 
 json_t *tn_confusion_json(const tn_table *t, const tn_confusion *c);
 json_t *tn_gate_json(const tn_reduction *r);
 json_t *tn_submitted_json(const tn_reduction *r);
+json_t *tn_beside_json(const tn_reduction *r, const tn_blend *b);
 json_t *tn_decision_json(const tn_reduction *r);
 json_t *tn_tuned_json(const tn_reduction *r);
 json_t *tn_calibration_json(const tn_calibration c[2]);

@@ -7,8 +7,8 @@
  */
 #include "reduce/reduce_priv.h"
 
-#include "reduce/combine.h"
 #include "score/blend.h"
+#include "score/combine.h"
 #include "score/true_class.h"
 
 #include <stdlib.h>

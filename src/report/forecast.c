@@ -6,7 +6,9 @@
 #include "cfg/student.h"
 #include "data/meta.h"
 #include "data/view.h"
+#include "model/weights.h"
 #include "preprocess/decoder.h"
+#include "probe/probe.h"
 #include "process/cores.h"
 #include "search/rung.h"
 #include "train/cost.h"
@@ -75,6 +77,32 @@ static tn_status measure_student(const tn_cfg *cfg, tn_pace_image *image, tn_for
     return st;
 }
 
+/* The size of the images that model.pretrained was trained on. */
+static tn_status find_probe_px(const tn_cfg *cfg, int *out) {
+    tn_net_spec spec = tn_train_net(cfg, 0);
+    tn_input_norm norm;
+    tn_ckpt_model about;
+    tn_ckpt *ck = NULL;
+    TN_TRY(tn_pretrained_open(cfg->model.pretrained, &spec, &norm, &ck));
+    tn_status st = tn_ckpt_model_of(ck, &about);
+    if (st == TN_OK) *out = about.size_px;
+    tn_ckpt_free(&ck);
+    return st;
+}
+
+/* The pace of the probe's features: that of a prediction, at another size. */
+static tn_status measure_probe(const tn_cfg *cfg, tn_pace_image *image, tn_forecast *out) {
+    if (!tn_file_exists(cfg->model.pretrained)) return TN_OK;
+    TN_TRY(find_probe_px(cfg, &out->probe_px));
+    tn_cfg *its = malloc(sizeof *its);
+    if (!its) return tn_fail_memory(sizeof *its, "the probe");
+    *its = *cfg;
+    its->predict.size_factor = (double)out->probe_px / cfg->train.sizes_px[0];
+    tn_status st = tn_pace_measure(its, cfg->train.sizes_px[0], out->n_ranks, out->n_images, image, &out->probe);
+    free(its);
+    return st;
+}
+
 tn_status tn_forecast_measure(const tn_cfg *cfg, tn_forecast *out) {
     tn_pace_image image[MOST_IMAGES] = {{0}};
     *out = (tn_forecast){.n_cores = tn_cores()};
@@ -85,6 +113,9 @@ tn_status tn_forecast_measure(const tn_cfg *cfg, tn_forecast *out) {
     for (int i = 0; st == TN_OK && i < cfg->train.n_sizes; i++)
         st = tn_pace_measure(cfg, cfg->train.sizes_px[i], out->n_ranks, out->n_images, image, &out->pace[i]);
     if (st == TN_OK && cfg->distil.student) st = measure_student(cfg, image, out);
+    if (st == TN_OK && cfg->self.probe) st = measure_probe(cfg, image, out);
+    if (st == TN_OK && out->probe_px)
+        st = tn_probe_classify_s(cfg, out->judged, &out->classify_s); /* after all forks */
     for (int i = 0; i < out->n_images; i++) free(image[i].bytes);
     return st;
 }
@@ -141,6 +172,12 @@ static double student_s(const tn_cfg *cfg, const tn_forecast *f, int n_ranks, in
            (double)f->others * tn_views_of(cfg, view) * tn_pace_predict_s(cfg, &f->student, n_ranks, n_cores);
 }
 
+/* Seconds of the probe and of its filter; 0: there is none, or its weights are not there yet. */
+static double probe_s(const tn_cfg *cfg, const tn_forecast *f, int n_ranks, int n_cores) {
+    if (f->probe_px == 0) return 0;
+    return START_S + (double)f->judged * tn_pace_predict_s(cfg, &f->probe, n_ranks, n_cores) + f->classify_s;
+}
+
 static int size_of(const tn_cfg *cfg, int size_px) {
     int i = 0;
     while (i < cfg->train.n_sizes - 1 && cfg->train.sizes_px[i] != size_px) i++;
@@ -151,7 +188,7 @@ static int size_of(const tn_cfg *cfg, int size_px) {
 typedef struct {
     int n_cells, n_rounds;
     double *train, *last, *predict; /* (n_cells): training; training in the last round; predicting */
-    double preprocess_s, student_s;
+    double preprocess_s, probe_s, student_s;
 } stages;
 
 static void fill(const tn_cfg *cfg, const tn_forecast *f, int n_ranks, int n_cores, stages *s) {
@@ -195,6 +232,11 @@ static void put_paces(const tn_cfg *cfg, const tn_forecast *f, FILE *out) {
                     tn_predict_px(cfg, cfg->train.sizes_px[i]), 1e3 * p->predict_s,
                     1 / tn_pace_predict_s(cfg, p, f->n_ranks, f->n_cores));
     }
+    if (cfg->self.probe && f->probe_px == 0)
+        fputs("# forecast: model.pretrained is not there yet: the probe is not included below\n", out);
+    if (f->probe_px)
+        fprintf(out, "# forecast: the probe computes features at %d px: a lane in %.1f ms, here %.0f images/s\n",
+                f->probe_px, 1e3 * f->probe.predict_s, 1 / tn_pace_predict_s(cfg, &f->probe, f->n_ranks, f->n_cores));
     if (f->rows == 0)
         fputs("# forecast: there is no table yet: evaluation, prediction and preprocess are not included below\n", out);
     else if (f->n_images == 0)
@@ -214,12 +256,13 @@ static double training(const stages *s) {
 }
 
 static void put_here(const stages *s, FILE *out) {
-    char words[5][32];
+    char words[6][32];
     double predict = (total(s->n_cells, s->predict) + START_S) * s->n_rounds, others = START_S * (s->n_rounds + 1);
-    double all = s->preprocess_s + training(s) + predict + s->student_s + others;
-    fprintf(out, "# forecast: here, by tenfold run: %.0f s = %s: preprocess %s, train %s, predict %s, ", all,
-            in_words(all, words[0]), in_words(s->preprocess_s, words[1]), in_words(training(s), words[2]),
-            in_words(predict, words[3]));
+    double all = s->preprocess_s + s->probe_s + training(s) + predict + s->student_s + others;
+    fprintf(out, "# forecast: here, by tenfold run: %.0f s = %s: preprocess %s, ", all, in_words(all, words[0]),
+            in_words(s->preprocess_s, words[1]));
+    if (s->probe_s > 0) fprintf(out, "probe %s, ", in_words(s->probe_s, words[5]));
+    fprintf(out, "train %s, predict %s, ", in_words(training(s), words[2]), in_words(predict, words[3]));
     if (s->student_s > 0) fprintf(out, "student %s, ", in_words(s->student_s, words[3]));
     fprintf(out, "others %s\n", in_words(others, words[4]));
 }
@@ -238,7 +281,8 @@ static tn_status put_nodes(const tn_cfg *cfg, const stages *s, int n_nodes, FILE
     if (workers > most) workers = most;
     TN_TRY(tn_makespan(s->n_cells, s->train, workers, &round_s));
     TN_TRY(tn_makespan(s->n_cells, s->last, workers, &last_s));
-    double all = s->preprocess_s + (s->n_rounds - 1) * (round_s + START_S) + last_s + 2 * START_S + s->student_s;
+    double all =
+        s->preprocess_s + s->probe_s + (s->n_rounds - 1) * (round_s + START_S) + last_s + 2 * START_S + s->student_s;
     fprintf(out, "# forecast: with %d nodes at a time the run ends after %s (%d cells at a time)\n", workers * each,
             in_words(all, words), workers);
     return TN_OK;
@@ -246,7 +290,7 @@ static tn_status put_nodes(const tn_cfg *cfg, const stages *s, int n_nodes, FILE
 
 static tn_status put_slurm(const tn_cfg *cfg, const stages *s, int n_nodes, FILE *out) {
     int each = cfg->slurm.nodes[0], most = most_workers(cfg, s), shown = 0;
-    double models_s = (training(s) + s->student_s) * each,
+    double models_s = (training(s) + s->student_s + s->probe_s) * each,
            node_s = models_s + s->preprocess_s + START_S * (s->n_rounds + 1);
     fprintf(out,
             "# forecast: under Slurm, on nodes like this machine: %.2f node-hours: preprocess %.2f, train and predict "
@@ -264,10 +308,12 @@ static tn_status put_all(const tn_cfg *cfg, const tn_forecast *f, int n_nodes, s
     if (ranks > cfg->train.lanes) ranks = cfg->train.lanes;
     fill(cfg, f, f->n_ranks, f->n_cores, s);
     s->student_s = student_s(cfg, f, f->n_ranks, f->n_cores);
+    s->probe_s = probe_s(cfg, f, f->n_ranks, f->n_cores);
     s->preprocess_s = START_S + (double)f->rows * f->store_s / f->n_cores;
     put_here(s, out);
     fill(cfg, f, ranks, ranks * cpus, s);
     s->student_s = student_s(cfg, f, ranks, ranks * cpus);
+    s->probe_s = probe_s(cfg, f, ranks, ranks * cpus);
     for (int i = 0; i < s->n_cells; i++) { /* one task */
         s->train[i] += s->predict[i] + START_S;
         s->last[i] += s->predict[i] + START_S;

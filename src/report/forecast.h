@@ -9,7 +9,8 @@
  *            the table if they exist; these are first decoded and stored, which gives the pace of preprocess.
  * Formula    training a cell: optimiser steps x seconds per step + evaluations x rows x seconds per row; rows are all labelled
  *            rows, in the last round the validation slice. Predicting: rows x views x seconds per row. START_S is added for each
- *            step of the plan, for the launcher and for files. Here the steps run one after another. Under Slurm a task trains
+ *            step of the plan, for the launcher and for files. The probe: all rows to train on at the size of model.pretrained, and its
+ *            classifiers (probe/probe.h). Here the steps run one after another. Under Slurm a task trains
  *            and predicts a cell; the cells of a round, largest first, go each to the next free worker (nodes / slurm.nodes
  *            workers, at most slurm.max_running); rounds follow each other, with a filter between. slurm.size_nodes is ignored.
  * Excluded   waiting in the queue, the network between nodes, full disks; filter, reduce and report beyond START_S.
@@ -29,6 +30,9 @@ typedef struct {
     double store_s;             /* seconds to decode and store one image */
     tn_pace pace[TN_MAX_SIZES]; /* by index in train.sizes_px */
     tn_pace student;            /* with distil.student: of its net, at the largest size */
+    tn_pace probe;              /* with self.probe: prediction at the size of model.pretrained, if that is there */
+    int probe_px;               /* that size; 0: the probe is not timed */
+    double classify_s;          /* with self.probe: seconds for its classifiers */
 } tn_forecast;
 
 /* Takes five seconds per size, or longer if steps are long. Local. Errors of tn_pace_measure and tn_meta_read. */

@@ -125,9 +125,12 @@ static void decided_rows(report *r) {
     static const char *const SUBMITTED[][2] = {{"out_of_fold", "**submitted, out-of-fold**"},
                                                {"out_of_fold_by_truth", "submitted, out-of-fold, by the true labels"},
                                                {"test", "**submitted, test split**"}};
+    static const char *const BESIDE[][2] = {{"test", "submitted, test rows that resemble training rows"},
+                                            {"test_without", "submitted, the other test rows"}};
     rows_of(r, json_object_get(r->metrics, "decision"), 2, DECISION);
     rows_of(r, json_object_get(r->metrics, "tuned"), 4, TUNED);
     rows_of(r, json_object_get(r->metrics, "submitted"), 3, SUBMITTED);
+    rows_of(r, json_object_get(json_object_get(r->metrics, "submitted"), "beside_training"), 2, BESIDE);
     table_row(r, "**student, test split**", json_object_get(json_object_get(r->metrics, "student"), "score"));
 }
 
@@ -137,6 +140,16 @@ static void interval(report *r, const char *what, json_t *score) {
     if (i)
         fprintf(r->text, "95 %% interval of the geometric mean, %s: %.4f to %.4f (resampled by group).\n", what,
                 json_number_value(json_array_get(i, 0)), json_number_value(json_array_get(i, 1)));
+}
+
+/* Test rows that resemble training rows may be known to the models. */
+static void beside(report *r, json_t *submitted) {
+    json_t *b = json_object_get(submitted, "beside_training"), *test = json_object_get(b, "test");
+    if (!json_is_object(test)) return;
+    fprintf(r->text,
+            "%lld test rows share content, look or group with %lld training rows: the score of the other test rows is "
+            "what to expect of images that are new.\n",
+            integer(test, "n"), integer(b, "training_rows"));
 }
 
 /* Classes that make a geometric mean 0, by name. */
@@ -182,6 +195,7 @@ static void scores(report *r) {
     json_t *submitted = json_object_get(r->metrics, "submitted");
     interval(r, "submitted, out-of-fold", json_object_get(submitted, "out_of_fold"));
     interval(r, "submitted, test split", json_object_get(submitted, "test"));
+    beside(r, submitted);
     json_object_foreach(json_object_get(submitted, "out_of_fold_caveats"), mark, why)
         fprintf(r->text, "Out-of-fold scores of what is submitted: %s: %s.\n", mark, json_string_value(why));
     student(r);

@@ -2,7 +2,7 @@
 """Labels predicted from category values alone, by pandas and scikit-learn: python3 tests/golden/make_levels.py >tests/golden/levels.h
 
 Two tables of 90 rows. `mixed`: cat1 and cat2 tell something, cat2 stands below cat1 but for a value that several have, cat3 is drawn
-without regard to the label; some fields are empty (value 0). `flat`: cat1 has a single value. Formula: src/explore/levels.h."""
+without regard to the label; some fields are empty (value 0). `flat`: cat1 has a single value. Formula: src/score/backoff.h."""
 import numpy as np
 import pandas as pd
 import sklearn

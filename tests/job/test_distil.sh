@@ -6,6 +6,7 @@ sed -i 's/images = 2400/images = 200/; s/\[ 32 \]/[ 24 ]/; s/evaluations = 3/eva
 cat >>tiny.cfg <<'CFG'
 reduce: { category_prior = 2; bootstrap = 50; };
 CFG
+awk -F, -v OFS=, 'NR % 24 == 2 { $2 = "" } { print }' data/metadata.csv >table && mv table data/metadata.csv # ten rows without a label
 settings="--set self.max_rounds=0"
 student="--set distil.student=true --set distil.images=1600"
 
@@ -16,6 +17,10 @@ cp -r one three
 must "$tenfold" run tiny.cfg --run one --ranks 1 $settings $student
 grep -q "^Student:   accuracy 0.* by one model; the ensemble 0" log
 grep -q "| \*\*student, test split\*\* | 40 |" one/report/report.md
+
+# it learned rows without a label, too, but none of the test split
+test "$(awk -F, '$2 == "" && $6 == "train"' data/metadata.csv | wc -l)" = 10
+grep -q '"rows_unlabeled":10,' one/train/student-s24-x1/journal.jsonl
 
 # two ranks, killed in the middle, continue: the same bits
 (set +e; "$tenfold" distil tiny.cfg --run two $settings $student --set train.checkpoint_seconds=1e-6 >killed 2>&1 & pid=$!
@@ -41,8 +46,8 @@ accuracy=$(awk -F, 'NR == FNR { if ($6 == "test") given[$1] = $2; next } $1 in g
     END { printf "%.6g", right / n }' data/metadata.csv one/distil/submission.csv)
 sed -n '/"score": {/,/"f1"/p' one/distil/metrics.json | grep -q "\"accuracy\": $accuracy,"
 
-# new images that are the test rows, by the student alone: what it said of them in its run
-awk -F, 'NR == 1 || $6 == "test"' data/metadata.csv >data/same.csv
+# new images that are the rows of no fold, by the student alone: what it said of them in its run
+awk -F, 'NR == 1 || $6 == "test" || $2 == ""' data/metadata.csv >data/same.csv
 must "$tenfold" preprocess one --data new --set data.metadata=data/same.csv
 must "$tenfold" predict one --data new --student
 must "$tenfold" reduce one --data new --student
@@ -55,7 +60,11 @@ refused 2 "models = the student (now: the ensemble)" "$tenfold" reduce one --dat
 refused 2 "belongs to --data" "$tenfold" predict one --student
 refused 2 "the run has none" "$tenfold" predict three --data new --student
 refused 2 "distil.net = .*efficientnet-lite0" "$tenfold" distil tiny.cfg --run one $settings $student --set distil.net=efficientnet-lite0
-rm -r three/predict/r0-f1-* three/reduce
+mv three/predict/r0-f1-s24-x1 .
+refused 2 "predict/r0-f1-s24-x1" "$tenfold" distil tiny.cfg --run three $settings $student
+test "$(wc -l <log)" = 1
+test -z "$(find three/distil -type f ! -name '.*')"
+rm -r three/reduce
 must "$tenfold" reduce tiny.cfg --run three $settings --allow-missing
 refused 2 "no model of fold 1" "$tenfold" distil tiny.cfg --run three $settings $student
 test -z "$(find three/distil -type f ! -name '.*')"

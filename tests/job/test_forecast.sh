@@ -30,6 +30,17 @@ says "preprocess decodes and stores an image in [0-9.]+ ms"
 says "here, by tenfold run: [1-9][0-9]* s = "
 says "with 2 nodes at a time the run ends after "
 [ "$(grep -c "nodes at a time" said)" = 1 ]
+# the probe: at the size of its weights, and without them
+sed 's/images = 2400/images = 64/; s/evaluations = 3/evaluations = 1/; s/warmup_images = 200/warmup_images = 0/' tiny.cfg >small.cfg
+must "$tenfold" preprocess small.cfg --run before
+must "$tenfold" train small.cfg --run before --folds 0 --set model.metadata_levels=0 --set model.head_units=0
+weights=before/train/r0-f0-s32-x1/best.safetensors
+"$tenfold" check tiny.cfg --time --set self.probe=true --set model.pretrained=$weights --set 'train.sizes_px=[24]' >said
+says "^# forecast: the probe computes features at 32 px: a lane in [0-9.]+ ms"
+says "here, by tenfold run: .* preprocess .*, probe [0-9.]+ s, train "
+mv $weights later
+"$tenfold" check tiny.cfg --time --set self.probe=true --set model.pretrained=$weights >said 2>log
+says "model.pretrained is not there yet: the probe is not included below"
 rm -r data/images
 "$tenfold" check tiny.cfg --time >said
 says "with an image that was made up"

@@ -16,6 +16,15 @@ must "$tenfold" preprocess tiny.cfg --run two
 must mpirun -n 2 "$tenfold" probe tiny.cfg --run two $probed
 for file in probe/features.h5 probe/posteriors.h5 filter/r0/ledger.csv filter/r0/overlay-f0.h5 filter/r0/overlay-f2.h5; do cmp one/$file two/$file; done
 
+# the job's categories have a say; without category levels it is the pictures alone
+must "$tenfold" preprocess tiny.cfg --run pictures
+must "$tenfold" probe tiny.cfg --run pictures $probed --set model.metadata_levels=0 --set model.head_units=0
+if grep -q "categories" log; then exit 1; fi
+cmp one/probe/features.h5 pictures/probe/features.h5
+if cmp -s one/probe/posteriors.h5 pictures/probe/posteriors.h5; then exit 1; fi
+grep -q "temperature [0-9.]*, weights of pictures [0-9.]*, of categories 0\.[0-9]" one/log/probe.log
+refused 2 "model.metadata_levels = 3, but the table has 2" "$tenfold" probe tiny.cfg --run pictures $probed --set model.metadata_levels=3
+
 # it finds more than lots would: the planted wrong labels are counted here
 awk -F, 'NR > 1 { n++; wrong = $14 != $2; w += wrong; d += $5 == "drop"; f += $5 == "drop" && wrong }
     END { print f " of " w " wrong labels found, " d " of " n " labels dropped"; exit !(f > 2 * w * d / n) }' one/filter/r0/ledger.csv
@@ -32,6 +41,8 @@ refused 2 "self.probe" "$tenfold" run tiny.cfg --run one $pretrained --set self.
 # a mistake is said before anything is computed
 refused 2 "self.probe needs model.pretrained" "$tenfold" probe tiny.cfg --run two --set self.probe=true
 refused 2 "self.probe needs model.pretrained" "$tenfold" check tiny.cfg --set self.probe=true
+refused 3 "error: model.pretrained: nothere: cannot be read" "$tenfold" probe tiny.cfg --run two $probed --set model.pretrained=nothere
+test "$(wc -l <log)" = 1
 rm -r two/filter
 refused 2 "two/filter/r0 is not there.*run .tenfold probe" "$tenfold" train tiny.cfg --run two --folds 0 $probed
 

@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "predict/pred.h"
-#include "reduce/combine.h"
+#include "score/combine.h"
 #include "score/probability.h"
 
 #include <math.h>

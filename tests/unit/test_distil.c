@@ -70,9 +70,24 @@ static tn_index *new_index(void) {
     return ix;
 }
 
+/* Of a row of no fold: by the members of all folds. */
+static double wanted_of_all(tn_reduce_kind kind, int64_t row, int k) {
+    double mean[K] = {0}, sum = 0;
+    for (int f = 0; f < FOLDS; f++)
+        for (int x = 1; x <= 2; x++) {
+            float p[K];
+            say(row, f, x, p);
+            for (int j = 0; j < K; j++) mean[j] += x * (kind == TN_REDUCE_GMEAN ? log((double)p[j]) : (double)p[j]);
+        }
+    for (int j = 0; j < K; j++)
+        sum += mean[j] = kind == TN_REDUCE_GMEAN ? exp(mean[j] / (3 * FOLDS)) : mean[j] / (3 * FOLDS);
+    return mean[k] / sum;
+}
+
 static double wanted(tn_reduce_kind kind, int64_t row, int k) {
     float p[2][K];
     double mean[K], sum = 0;
+    if (FOLD[row] < 0) return wanted_of_all(kind, row, k);
     for (int x = 0; x < 2; x++) say(row, FOLD[row], 1 + x, p[x]);
     for (int j = 0; j < K; j++) {
         double a = (double)p[0][j], b = (double)p[1][j];
@@ -83,12 +98,14 @@ static double wanted(tn_reduce_kind kind, int64_t row, int k) {
 
 static void means_of_those_who_never_saw_it(void **unused) {
     (void)unused;
-    static const int64_t ROW[] = {0, 1, 3, 5};
+    static const int64_t ROW[2][5] = {{0, 1, 3, 5}, {0, 1, 2, 3, 5}};
     tn_cfg *cfg = new_run();
     tn_index *ix = new_index();
     for (int f = 0; f < FOLDS; f++)
         for (int x = 1; x <= 2; x++) publish(cfg, f, x, -1, "model");
-    for (int gmean = 0; gmean < 2; gmean++) {
+    for (int i = 0; i < 4; i++) {
+        int gmean = i % 2, unlabelled = i / 2; /* row 2: of the test split with a label, or without one */
+        ix->label[2] = unlabelled ? -1 : 0;
         tn_reduce_kind kind = gmean ? TN_REDUCE_GMEAN : TN_REDUCE_MEAN;
         tn_spec_member member[2 * FOLDS];
         tn_spec teacher;
@@ -96,11 +113,11 @@ static void means_of_those_who_never_saw_it(void **unused) {
         members(member, kind, &teacher);
         assert_int_equal(tn_targets_check(cfg, &teacher), TN_OK);
         assert_int_equal(tn_targets_make(cfg, ix, &teacher, &soft), TN_OK);
-        assert_int_equal(soft.n, 4);
-        for (int i = 0; i < 4; i++) {
-            assert_int_equal(soft.row[i], ROW[i]);
+        assert_int_equal(soft.n, 4 + unlabelled);
+        for (int r = 0; r < soft.n; r++) {
+            assert_int_equal(soft.row[r], ROW[unlabelled][r]);
             for (int k = 0; k < K; k++)
-                assert_true(fabs((double)soft.target[i * K + k] - wanted(kind, ROW[i], k)) < 1e-6);
+                assert_true(fabs((double)soft.target[r * K + k] - wanted(kind, soft.row[r], k)) < 1e-6);
         }
         tn_soft_free(&soft);
     }

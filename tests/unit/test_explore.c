@@ -298,7 +298,7 @@ static void nothing_helps(void **unused) {
             assert_true(l.level[m].above == 0 && l.level[m].above_se == 0 && l.level[m].n_unseen == 0);
         }
         assert_int_equal(l.fewest, 0);
-        for (int i = 0; i < GOLDEN_N; i++) ix->is_test[i] = 1;
+        for (int i = 0; i < GOLDEN_N; i++) ix->is_test[i] = 1, ix->fold[i] = TN_FOLD_NONE;
         assert_int_equal(tn_levels_score(ix, GOLDEN_COUNT, &l), TN_OK);
         assert_true(l.n_rows == 0 && l.fewest == 0 && l.level[0].log_loss == 0);
         tn_index_free(&ix);

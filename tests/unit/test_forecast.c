@@ -95,6 +95,16 @@ static void stages_add_up(void **unused) {
     says(cfg, &f, 0, "its models predict at 64 px: a lane in 800.0 ms, here 20 images/s\n");
     f.pace[0] = PACE;
     tn_cfg_free(&cfg);
+    cfg = read_job("self: { max_rounds = 0; };\n");
+    /* a probe: 0.8 + 80 x (2 x 0.05 + 0.002) / 2 + 3 = 7.88 s more */
+    f.probe_px = 64, f.classify_s = 3, f.probe = PACE;
+    f.probe.predict_s = 0.8, f.probe.predict_load_s = 0.002;
+    says(cfg, &f, 0,
+         "here, by tenfold run: 22 s = 22 s: preprocess 1 s, probe 8 s, train 10 s, predict 1 s, others 2 s\n");
+    says(cfg, &f, 6, "with 4 nodes at a time the run ends after 20 s (2 cells at a time)");
+    says(cfg, &f, 0, "the probe computes features at 64 px: a lane in 800.0 ms, here 20 images/s\n");
+    tn_cfg_free(&cfg);
+    f.probe_px = 0;
     cfg = read_job("self: { max_rounds = 1; };\n");
     /* round 0 looks at all 80: 0.8 + 2.36 + 0.44 = 3.6, a task 4.5283: 1.8 + 2 x 4.5283 + 0.8 + 2 x 4.1177 + 1.6 = 21.49 */
     says(cfg, &f, 4, "with 4 nodes at a time the run ends after 21 s");

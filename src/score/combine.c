@@ -1,5 +1,5 @@
 /* combine.c - see combine.h. */
-#include "reduce/combine.h"
+#include "score/combine.h"
 
 static bool sums_logs(tn_reduce_kind kind) {
     return kind == TN_REDUCE_GMEAN;

@@ -4,10 +4,10 @@
  *   double sum[B * tn_psum_width(K)] = {0};   for each member: tn_combine_add(kind, 1, B, K, p, sum);
  *   tn_combine_end(kind, n, B, K, sum, p_out);
  *
- * Formula  reduce.h: mean, gmean. Rows and sums as in score/prow.h. Works on blocks of rows. All functions are pure.
+ * Formula  reduce/reduce.h: mean, gmean. Rows and sums as in score/prow.h. Works on blocks of rows. All functions are pure.
  */
-#ifndef TN_REDUCE_COMBINE_H
-#define TN_REDUCE_COMBINE_H
+#ifndef TN_SCORE_COMBINE_H
+#define TN_SCORE_COMBINE_H
 
 #include "score/prow.h"
 
