@@ -2,6 +2,7 @@
 #include "preprocess/plain_jpeg.h"
 
 #include "preprocess/tiff.h"
+#include "store/jpeg_means.h"
 #include "store/resample.h"
 
 #include <math.h>
@@ -100,7 +101,9 @@ static bool decode(const tn_cfg *cfg, const header *h, tn_image *image) {
     if (w > limit || height > limit) return false;
     while (shrink < 8 && side / (shrink * 2) >= size) shrink *= 2;
     size_t room = 0;
-    if (tn_jpeg_decode(image->file, image->n_file, shrink, &image->pixels, &room, &image->w, &image->h) != TN_OK)
+    bool small = shrink > 1 && tn_jpeg_means(image->file, image->n_file, shrink, &image->pixels, &room, &image->w, &image->h);
+    if (!small &&
+        tn_jpeg_decode(image->file, image->n_file, shrink, &image->pixels, &room, &image->w, &image->h) != TN_OK)
         return false;
     if (image->w != (h->w + shrink - 1) / shrink || image->h != (h->h + shrink - 1) / shrink) return false;
     if ((w != image->w || height != image->h) && !scale(h, shrink, w, height, image)) return false;

@@ -4,19 +4,13 @@
  */
 #include "store/resample.h"
 
+#include "store/vectors.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Compiled for several vector lengths; the system chooses when the program is loaded. Sanitizers cannot start with such functions. */
-#if defined __x86_64__ && defined __GNUC__ && !defined __clang__ && !defined __SANITIZE_ADDRESS__ &&                   \
-    !defined __SANITIZE_THREAD__
-#define FOR_VECTORS __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_VECTORS
-#endif
 
 enum { ROWS = 4, LANES = 4 * ROWS };
 typedef float v4 __attribute__((vector_size(16)));
@@ -93,7 +87,7 @@ static tn_status taps_new(double span, int n_in, int S, tn_resample_filter filte
 
 /* Bytes of four rows to floats: wide (n,ROWS,4). The fourth value of a pixel is the next pixel's red, and does not count. line: n * 3 + 1
  * floats. */
-FOR_VECTORS static void widen(const unsigned char *const row[ROWS], int n, float *restrict line, float *restrict wide) {
+TN_FOR_VECTORS static void widen(const unsigned char *const row[ROWS], int n, float *restrict line, float *restrict wide) {
     for (int r = 0; r < ROWS; r++) {
         const unsigned char *from = row[r];
         for (int i = 0; i < n * 3; i++) line[i] = (float)from[i];
@@ -102,7 +96,7 @@ FOR_VECTORS static void widen(const unsigned char *const row[ROWS], int n, float
 }
 
 /* Resize four widened rows to S pixels each: out[r] (S,4). */
-FOR_VECTORS static void resize_rows(const taps *t, const float *wide, bool mirrored, int S, float *const out[ROWS]) {
+TN_FOR_VECTORS static void resize_rows(const taps *t, const float *wide, bool mirrored, int S, float *const out[ROWS]) {
     for (int s = 0; s < S; s++) {
         const float *w = t->weight + (size_t)s * (size_t)t->most, *p = wide + (size_t)t->first[s] * LANES;
         v16 sum = {0}, values;
@@ -116,7 +110,7 @@ FOR_VECTORS static void resize_rows(const taps *t, const float *wide, bool mirro
 }
 
 /* The weighted sum of n rows (S,4), as bytes: out (S,3). S is rounded up to 4 pixels in the rows. */
-FOR_VECTORS static void add_rows(const float *const *row, const float *weight, int n, int S, unsigned char *out) {
+TN_FOR_VECTORS static void add_rows(const float *const *row, const float *weight, int n, int S, unsigned char *out) {
     for (int x = 0; x < S; x += 4) {
         v16 sum = (v16){0} + 0.5F, values;
         for (int i = 0; i < n; i++) {
