@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -136,6 +137,8 @@ static void decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, 
     tn_image_free(&image);
 }
 
+enum { KEPT_BYTES = 32 << 20 }; /* glibc's largest threshold */
+
 _Noreturn static void serve(const tn_decoder *d, int fd, pid_t parent) {
     static const int PARENT_DECIDES[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
     tn_stop_child();
@@ -144,6 +147,8 @@ _Noreturn static void serve(const tn_decoder *d, int fd, pid_t parent) {
     if (getppid() != parent) _exit(0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     limit_memory(d->cfg);
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES); /* memory of an image is kept for the next one: pages of new memory cost time */
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     for (size_t n_file; read_whole(fd, (unsigned char *)&n_file, sizeof n_file) == sizeof n_file;) {
         unsigned char *file = malloc(n_file), *bytes = NULL;
         answer a;

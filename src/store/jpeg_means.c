@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOF0 = 0xC0, SOF1 = 0xC1, SOF15 = 0xCF, DHT = 0xC4, RST0 = 0xD0, EOI = 0xD9, SOS = 0xDA, DQT = 0xDB, DRI = 0xDD, APP14 = 0xEE };
+enum { SOF0 = 0xC0, SOF1 = 0xC1, SOF15 = 0xCF, DHT = 0xC4, RST0 = 0xD0, EOI = 0xD9, SOS = 0xDA, DQT = 0xDB, DRI = 0xDD, APP0 = 0xE0, APP14 = 0xEE };
 enum { MOST_CELLS = 64 };
 
 typedef struct {
@@ -61,6 +61,11 @@ static bool read_huffman(decoder *d, const unsigned char *p, size_t n) {
     return true;
 }
 
+/* A sampling factor: 3 is possible too, but does not divide a block. */
+static bool is_factor(int n) {
+    return n == 1 || n == 2 || n == 4;
+}
+
 static bool read_frame(decoder *d, const unsigned char *p, size_t n) {
     if (n < 6 || p[0] != 8 || d->w != 0) return false;
     d->h = p[1] << 8 | p[2];
@@ -72,6 +77,7 @@ static bool read_frame(decoder *d, const unsigned char *p, size_t n) {
         const unsigned char *q = p + 6 + 3 * c;
         d->part[c] = (component){.id = q[0], .across = q[1] >> 4, .down = q[1] & 15, .quant = q[2]};
         if (q[2] > 3 || (d->n_components == 3 && q[0] != d->part[0].id + c)) return false;
+        if (!is_factor(q[1] >> 4) || !is_factor(q[1] & 15)) return false;
     }
     return d->n_components == 1 || d->part[0].id <= 1; /* 1, 2, 3 or 0, 1, 2: YCbCr unless Adobe's marker says otherwise */
 }
@@ -103,10 +109,12 @@ static bool read_segment(decoder *d, int marker, const unsigned char *p, size_t 
     case DRI:
         d->interval = n == 2 ? p[0] << 8 | p[1] : -1;
         return n == 2;
+    case APP0: /* JFIF: its version is 1.x */
+        return n < 14 || memcmp(p, "JFIF", 5) != 0 || p[5] == 1;
     case APP14: /* Adobe: its last byte is 1 for YCbCr */
         return n < 12 || memcmp(p, "Adobe", 5) != 0 || p[11] == 1;
-    default: /* others are not needed, but for those of other kinds of files, and markers without a length */
-        return marker >= 0xE0 && marker <= 0xFE;
+    default: /* applications' data and comments are skipped; others belong to other kinds of files */
+        return (marker >= 0xE0 && marker <= 0xEF) || marker == 0xFE;
     }
 }
 
@@ -169,13 +177,9 @@ static void fill_weights(component *m, const uint16_t *quant) {
 
 /* --- layout ------------------------------------------------------------------------------------------------------- */
 
-static bool is_power(int n) {
-    return n == 1 || n == 2 || n == 4 || n == 8;
-}
-
 /* The number of means of each block, so that all components have one size. */
 static bool lay_out(decoder *d) {
-    int across = 1, down = 1;
+    int across = 1, down = 1, n_blocks = 0;
     if (d->n_components == 1) d->part[0].across = d->part[0].down = 1; /* A.2.2: a lone component has blocks in rows */
     for (int c = 0; c < d->n_components; c++) {
         if (d->part[c].across > across) across = d->part[c].across;
@@ -183,10 +187,10 @@ static bool lay_out(decoder *d) {
     }
     for (int c = 0; c < d->n_components; c++) {
         component *m = &d->part[c];
-        if (!is_power(m->across) || !is_power(m->down) || !is_power(across) || !is_power(down)) return false;
+        n_blocks += m->across * m->down;
         m->cells_x = 8 * across / m->across / d->shrink;
         m->cells_y = 8 * down / m->down / d->shrink;
-        if (!is_power(m->cells_x) || !is_power(m->cells_y)) return false;
+        if (m->cells_x < 1 || m->cells_x > 8 || m->cells_y < 1 || m->cells_y > 8) return false;
         m->n_vectors = (m->cells_x * m->cells_y + 3) / 4;
     }
     d->mcu_w = 8 * across / d->shrink;
@@ -196,7 +200,7 @@ static bool lay_out(decoder *d) {
     d->out_w = (d->w + d->shrink - 1) / d->shrink;
     d->out_h = (d->h + d->shrink - 1) / d->shrink;
     d->stride = (size_t)d->n_across * (size_t)d->mcu_w;
-    return true;
+    return n_blocks <= 10; /* B.2.3 */
 }
 
 static bool make_room(decoder *d, unsigned char **pixels, size_t *capacity) {
