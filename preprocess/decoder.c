@@ -147,7 +147,8 @@ _Noreturn static void serve(const tn_decoder *d, int fd, pid_t parent) {
     if (getppid() != parent) _exit(0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     limit_memory(d->cfg);
-    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES); /* memory of an image is kept for the next one: pages of new memory cost time */
+    mallopt(M_MMAP_THRESHOLD,
+            KEPT_BYTES); /* memory of an image is kept for the next one: pages of new memory cost time */
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     for (size_t n_file; read_whole(fd, (unsigned char *)&n_file, sizeof n_file) == sizeof n_file;) {
         unsigned char *file = malloc(n_file), *bytes = NULL;

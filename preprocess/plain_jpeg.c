@@ -17,7 +17,17 @@ typedef struct {
     bool plain;
 } header;
 
-enum { SOF0 = 0xC0, SOF2 = 0xC2, DHT = 0xC4, SOF15 = 0xCF, DAC = 0xCC, JPG = 0xC8, SOS = 0xDA, APP1 = 0xE1, APP2 = 0xE2 };
+enum {
+    SOF0 = 0xC0,
+    SOF2 = 0xC2,
+    DHT = 0xC4,
+    SOF15 = 0xCF,
+    DAC = 0xCC,
+    JPG = 0xC8,
+    SOS = 0xDA,
+    APP1 = 0xE1,
+    APP2 = 0xE2
+};
 
 static bool is_frame(int marker) {
     return marker >= SOF0 && marker <= SOF15 && marker != DHT && marker != JPG && marker != DAC;
@@ -101,7 +111,8 @@ static bool decode(const tn_cfg *cfg, const header *h, tn_image *image) {
     if (w > limit || height > limit) return false;
     while (shrink < 8 && side / (shrink * 2) >= size) shrink *= 2;
     size_t room = 0;
-    bool small = shrink > 1 && tn_jpeg_means(image->file, image->n_file, shrink, &image->pixels, &room, &image->w, &image->h);
+    bool small =
+        shrink > 1 && tn_jpeg_means(image->file, image->n_file, shrink, &image->pixels, &room, &image->w, &image->h);
     if (!small &&
         tn_jpeg_decode(image->file, image->n_file, shrink, &image->pixels, &room, &image->w, &image->h) != TN_OK)
         return false;

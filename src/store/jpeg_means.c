@@ -7,7 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOF0 = 0xC0, SOF1 = 0xC1, SOF15 = 0xCF, DHT = 0xC4, RST0 = 0xD0, EOI = 0xD9, SOS = 0xDA, DQT = 0xDB, DRI = 0xDD, APP0 = 0xE0, APP14 = 0xEE };
+enum {
+    SOF0 = 0xC0,
+    SOF1 = 0xC1,
+    SOF15 = 0xCF,
+    DHT = 0xC4,
+    RST0 = 0xD0,
+    EOI = 0xD9,
+    SOS = 0xDA,
+    DQT = 0xDB,
+    DRI = 0xDD,
+    APP0 = 0xE0,
+    APP14 = 0xEE
+};
 enum { MOST_CELLS = 64 };
 
 typedef struct {
@@ -40,8 +52,7 @@ static bool read_quant(decoder *d, const unsigned char *p, size_t n) {
         int wide = p[0] >> 4, id = p[0] & 15;
         size_t size = wide ? 129 : 65;
         if (wide > 1 || id > 3 || n < size) return false;
-        for (int k = 0; k < 64; k++)
-            d->quant[id][k] = (uint16_t)(wide ? p[1 + 2 * k] << 8 | p[2 + 2 * k] : p[1 + k]);
+        for (int k = 0; k < 64; k++) d->quant[id][k] = (uint16_t)(wide ? p[1 + 2 * k] << 8 | p[2 + 2 * k] : p[1 + k]);
         p += size;
         n -= size;
     }
@@ -79,7 +90,8 @@ static bool read_frame(decoder *d, const unsigned char *p, size_t n) {
         if (q[2] > 3 || (d->n_components == 3 && q[0] != d->part[0].id + c)) return false;
         if (!is_factor(q[1] >> 4) || !is_factor(q[1] & 15)) return false;
     }
-    return d->n_components == 1 || d->part[0].id <= 1; /* 1, 2, 3 or 0, 1, 2: YCbCr unless Adobe's marker says otherwise */
+    return d->n_components == 1 ||
+           d->part[0].id <= 1; /* 1, 2, 3 or 0, 1, 2: YCbCr unless Adobe's marker says otherwise */
 }
 
 static bool read_scan(decoder *d, const unsigned char *p, size_t n) {
@@ -274,7 +286,8 @@ static void put_rows(decoder *d, int mcu_y) {
         const unsigned char *y = d->part[0].plane + (size_t)r * d->stride;
         unsigned char *to = d->out + (size_t)(mcu_y * d->mcu_h + r) * (size_t)d->out_w * 3;
         if (d->n_components == 3)
-            put_row(d->out_w, y, d->part[1].plane + (size_t)r * d->stride, d->part[2].plane + (size_t)r * d->stride, to);
+            put_row(d->out_w, y, d->part[1].plane + (size_t)r * d->stride, d->part[2].plane + (size_t)r * d->stride,
+                    to);
         else
             for (int x = 0; x < d->out_w; x++) memset(to + 3 * x, y[x], 3);
     }

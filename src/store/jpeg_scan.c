@@ -100,9 +100,8 @@ static inline __attribute__((always_inline)) void add(v4 *sum, int n_vectors, co
 typedef enum { MORE, END, BAD } state;
 
 /* Read the next coefficient after *k. */
-static inline __attribute__((always_inline)) state next_coefficient(tn_scan_bits *b, const tn_scan_table *ac,
-                                                                    int n_vectors, const float *weight, unsigned *k,
-                                                                    v4 *sum) {
+static inline __attribute__((always_inline)) state
+next_coefficient(tn_scan_bits *b, const tn_scan_table *ac, int n_vectors, const float *weight, unsigned *k, v4 *sum) {
     unsigned zeros;
     int value;
     if (!next_value(b, ac, false, &zeros, &value)) return BAD;
@@ -145,8 +144,8 @@ static inline __attribute__((always_inline)) bool block(tn_scan_bits *b, const t
     return b->at <= b->end + sizeof b->bits;
 }
 
-TN_FOR_VECTORS bool tn_scan_block(tn_scan_bits *b, const tn_scan_table *dc, const tn_scan_table *ac, int *pred, int n_vectors,
-                   const float *weight, unsigned char *mean) {
+TN_FOR_VECTORS bool tn_scan_block(tn_scan_bits *b, const tn_scan_table *dc, const tn_scan_table *ac, int *pred,
+                                  int n_vectors, const float *weight, unsigned char *mean) {
     switch (n_vectors) { /* so that sums stay in registers */
     case 1:
         return block(b, dc, ac, pred, 1, weight, mean);

@@ -87,7 +87,8 @@ static tn_status taps_new(double span, int n_in, int S, tn_resample_filter filte
 
 /* Bytes of four rows to floats: wide (n,ROWS,4). The fourth value of a pixel is the next pixel's red, and does not count. line: n * 3 + 1
  * floats. */
-TN_FOR_VECTORS static void widen(const unsigned char *const row[ROWS], int n, float *restrict line, float *restrict wide) {
+TN_FOR_VECTORS static void widen(const unsigned char *const row[ROWS], int n, float *restrict line,
+                                 float *restrict wide) {
     for (int r = 0; r < ROWS; r++) {
         const unsigned char *from = row[r];
         for (int i = 0; i < n * 3; i++) line[i] = (float)from[i];
@@ -153,7 +154,8 @@ static void resize_next(strip *s, const taps *tx, bool mirrored) {
     float *out[ROWS];
     for (int r = 0; r < ROWS; r++) {
         int i = s->done + r;
-        row[r] = s->pixels + (size_t)(i < s->h ? i : s->h - 1) * s->stride; /* the last row stands in for missing ones */
+        row[r] =
+            s->pixels + (size_t)(i < s->h ? i : s->h - 1) * s->stride; /* the last row stands in for missing ones */
         out[r] = kept_row(s, i);
     }
     widen(row, s->w, s->line, s->wide);
@@ -171,8 +173,8 @@ static void resample(strip *in, const taps *tx, const taps *ty, const tn_resampl
     }
 }
 
-tn_status tn_resample(const unsigned char *pixels, int w, tn_box box, double span_x, double span_y, tn_resample_filter filter,
-                      const tn_resampled *to) {
+tn_status tn_resample(const unsigned char *pixels, int w, tn_box box, double span_x, double span_y,
+                      tn_resample_filter filter, const tn_resampled *to) {
     taps tx = {.most = 0}, ty = {.most = 0};
     TN_TRY(taps_new(span_x, box.w, to->w, filter, &tx));
     tn_status st = taps_new(span_y, box.h, to->h, filter, &ty);
@@ -183,7 +185,8 @@ tn_status tn_resample(const unsigned char *pixels, int w, tn_box box, double spa
                .S = to->w,
                .n_kept = (ty.most / ROWS + 2) * ROWS,
                .n_row = ((size_t)to->w + 3) / 4 * 16};
-    size_t n_ring = (size_t)s.n_kept * s.n_row, n_wide = (size_t)box.w * LANES, n_floats = n_ring + n_wide + (size_t)box.w * 3 + 1;
+    size_t n_ring = (size_t)s.n_kept * s.n_row, n_wide = (size_t)box.w * LANES,
+           n_floats = n_ring + n_wide + (size_t)box.w * 3 + 1;
     s.ring = st == TN_OK ? calloc(n_floats, sizeof(float)) : NULL;
     s.row = st == TN_OK ? malloc((size_t)s.n_kept * sizeof *s.row) : NULL;
     s.wide = s.ring + n_ring;

@@ -32,7 +32,7 @@ typedef struct {
  *         belongs to the image, as after decoding at a quarter. span_y likewise.
  * Errors  TN_ENOMEM
  * Cost    memory for a few rows of the output as floats */
-tn_status tn_resample(const unsigned char *pixels, int w, tn_box box, double span_x, double span_y, tn_resample_filter filter,
-                      const tn_resampled *to);
+tn_status tn_resample(const unsigned char *pixels, int w, tn_box box, double span_x, double span_y,
+                      tn_resample_filter filter, const tn_resampled *to);
 
 #endif

@@ -59,7 +59,8 @@ typedef struct {
 static bool both(const unsigned char *bytes, size_t n, int shrink, int most_off, buffers *b) {
     int w, h, w2, h2;
     if (!tn_jpeg_means(bytes, n, shrink, &b->ours, &b->our_room, &w, &h)) return false;
-    if (tn_jpeg_decode(bytes, n, shrink, &b->theirs, &b->their_room, &w2, &h2) != TN_OK) fail_msg("libjpeg: %s", tn_msg);
+    if (tn_jpeg_decode(bytes, n, shrink, &b->theirs, &b->their_room, &w2, &h2) != TN_OK)
+        fail_msg("libjpeg: %s", tn_msg);
     assert_true(w == w2 && h == h2);
     for (int i = 0; i < w * h * 3; i++)
         if (abs(b->ours[i] - b->theirs[i]) > most_off)

@@ -20,7 +20,8 @@ static unsigned char *quarters(size_t *n) {
 
 /* The file with a segment behind its first marker. */
 static unsigned char *with(const unsigned char *file, size_t *n, int marker, const char *data, size_t n_data) {
-    unsigned char *out = malloc(*n + n_data + 4), head[4] = {0xFF, (unsigned char)marker, 0, (unsigned char)(n_data + 2)};
+    unsigned char *out = malloc(*n + n_data + 4),
+                  head[4] = {0xFF, (unsigned char)marker, 0, (unsigned char)(n_data + 2)};
     memcpy(out, file, 2);
     memcpy(out + 2, head, 4);
     memcpy(out + 6, data, n_data);
@@ -56,9 +57,9 @@ static void assert_quarter(const tn_image *image, int right, int below, const un
 /* EXIF 2.3, 4.6.4: where the first row and the first column of the file stand. */
 static void orientation(void **unused) {
     (void)unused;
-    static const char *const STANDS[9][2] = {{"", ""},          {"top", "left"},     {"top", "right"},
-                                             {"bottom", "right"}, {"bottom", "left"}, {"left", "top"},
-                                             {"right", "top"},  {"right", "bottom"}, {"left", "bottom"}};
+    static const char *const STANDS[9][2] = {{"", ""},           {"top", "left"}, {"top", "right"}, {"bottom", "right"},
+                                             {"bottom", "left"}, {"left", "top"}, {"right", "top"}, {"right", "bottom"},
+                                             {"left", "bottom"}};
     size_t n_file = 0;
     unsigned char *file = quarters(&n_file);
     for (int size = 16; size <= 32; size *= 2)
@@ -158,7 +159,8 @@ static void scaled(void **unused) {
                 double step = 255.0 / SIZE[i] + 5; /* the ends of the ramp are not smoothed beyond the image */
                 int red = (int)((x + 0.5) * 255 / image.w), green = (int)((y + 0.5) * 255 / image.h);
                 if (abs(p[0] - red) > step || abs(p[1] - green) > step || abs(p[2] - 128) > 8)
-                    fail_msg("%d px, %d %d: %d %d %d in place of %d %d 128", SIZE[i], x, y, p[0], p[1], p[2], red, green);
+                    fail_msg("%d px, %d %d: %d %d %d in place of %d %d 128", SIZE[i], x, y, p[0], p[1], p[2], red,
+                             green);
             }
         free(image.pixels);
         free(cfg);
