@@ -2,8 +2,8 @@
 #include "preprocess/plain_jpeg.h"
 
 #include "preprocess/tiff.h"
-#include "store/jpeg_means.h"
-#include "store/resample.h"
+#include "picture/jpeg_means.h"
+#include "picture/resample.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -21,7 +21,7 @@
 
 #include "base/rng.h"
 #include "cfg/cfg.h"
-#include "store/resample.h"
+#include "picture/resample.h"
 
 typedef struct {
     float mean[3], std[3];

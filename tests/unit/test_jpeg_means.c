@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "store/jpeg.h"
-#include "store/jpeg_means.h"
+#include "picture/jpeg_means.h"
 
 #include <math.h>
 #include <stdint.h>

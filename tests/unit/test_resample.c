@@ -1,7 +1,7 @@
 /* test_resample.c - every pixel against the formula in double precision, with the filters' usual definitions. */
 #include "unit.h"
 
-#include "store/resample.h"
+#include "picture/resample.h"
 
 #include <math.h>
 

@@ -2,9 +2,9 @@
  * resample.c - four rows at a time: their pixels stand side by side as 16 floats (4 rows of red, green, blue and a value that is not
  * used), so that one weight applies to a whole vector.
  */
-#include "store/resample.h"
+#include "picture/resample.h"
 
-#include "store/vectors.h"
+#include "picture/vectors.h"
 
 #include <math.h>
 #include <stdbool.h>

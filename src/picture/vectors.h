@@ -1,6 +1,6 @@
 /* vectors.h - functions that are compiled for several kinds of processors, of which the system chooses one when the program is loaded. */
-#ifndef TN_STORE_VECTORS_H
-#define TN_STORE_VECTORS_H
+#ifndef TN_PICTURE_VECTORS_H
+#define TN_PICTURE_VECTORS_H
 
 /* Before a function. The bits of its results do not depend on the kind, as the compiler neither fuses nor reorders operations. Sanitizers
  * cannot start with such functions. */

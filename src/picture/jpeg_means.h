@@ -13,8 +13,8 @@
  * Accuracy  single precision. libjpeg's reduced transforms give the same means within 2 (tests/unit/test_jpeg_means.c); bits do not
  *           depend on the processor or on libjpeg.
  */
-#ifndef TN_STORE_JPEG_MEANS_H
-#define TN_STORE_JPEG_MEANS_H
+#ifndef TN_PICTURE_JPEG_MEANS_H
+#define TN_PICTURE_JPEG_MEANS_H
 
 #include <stdbool.h>
 #include <stddef.h>

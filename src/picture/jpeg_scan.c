@@ -1,7 +1,7 @@
 /* jpeg_scan.c - Huffman tables with values, and blocks that are added up while they are read. */
-#include "store/jpeg_scan.h"
+#include "picture/jpeg_scan.h"
 
-#include "store/vectors.h"
+#include "picture/vectors.h"
 
 #include <string.h>
 

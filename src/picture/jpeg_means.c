@@ -1,8 +1,8 @@
 /* jpeg_means.c - the markers of a JPEG, its blocks in order, and colours. */
-#include "store/jpeg_means.h"
+#include "picture/jpeg_means.h"
 
-#include "store/jpeg_scan.h"
-#include "store/vectors.h"
+#include "picture/jpeg_scan.h"
+#include "picture/vectors.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* jpeg_scan.h - Huffman codes of jpeg_means.c. */
-#ifndef TN_STORE_JPEG_SCAN_H
-#define TN_STORE_JPEG_SCAN_H
+#ifndef TN_PICTURE_JPEG_SCAN_H
+#define TN_PICTURE_JPEG_SCAN_H
 
 #include <stdbool.h>
 #include <stddef.h>

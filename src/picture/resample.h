@@ -11,8 +11,8 @@
  * Accuracy  single precision: 0.502 from the formula in real numbers (tests/unit/test_resample.c). Sums are added in the order of pixels
  *           without fused operations: the bits are the same with vectors of any length.
  */
-#ifndef TN_STORE_RESAMPLE_H
-#define TN_STORE_RESAMPLE_H
+#ifndef TN_PICTURE_RESAMPLE_H
+#define TN_PICTURE_RESAMPLE_H
 
 #include "store/jpeg.h"
 
