@@ -1,9 +1,9 @@
 /* plain_jpeg.c - looks at the markers, decodes, scales, turns. */
 #include "preprocess/plain_jpeg.h"
 
-#include "preprocess/tiff.h"
 #include "picture/jpeg_means.h"
 #include "picture/resample.h"
+#include "preprocess/tiff.h"
 
 #include <math.h>
 #include <stdlib.h>

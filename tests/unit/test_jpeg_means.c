@@ -1,8 +1,8 @@
 /* test_jpeg_means.c - means of pixels against libjpeg, and that every damage is left to it. */
 #include "unit.h"
 
-#include "store/jpeg.h"
 #include "picture/jpeg_means.h"
+#include "store/jpeg.h"
 
 #include <math.h>
 #include <stdint.h>
