@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -128,13 +129,15 @@ static void limit_memory(const tn_cfg *cfg) {
 
 static void decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, answer *a, unsigned char **bytes_out) {
     tn_image image;
-    tn_image_decode(cfg, file, n_file, &image);
-    *a = (answer){.w = image.w, .h = image.h, .perceptual_hash = image.perceptual_hash};
-    if (!*image.reason) a->st = tn_image_store(cfg, &image, bytes_out, &a->n_bytes);
+    tn_status st = tn_image_decode(cfg, file, n_file, &image);
+    *a = (answer){.st = st, .w = image.w, .h = image.h, .perceptual_hash = image.perceptual_hash};
+    if (st == TN_OK && !*image.reason) a->st = tn_image_store(cfg, &image, bytes_out, &a->n_bytes);
     snprintf(a->text, sizeof a->text, "%s", a->st == TN_OK ? image.reason : tn_msg);
     memcpy(a->warning, image.warning, sizeof a->warning);
     tn_image_free(&image);
 }
+
+enum { KEPT_BYTES = 32 << 20 }; /* glibc's largest threshold */
 
 _Noreturn static void serve(const tn_decoder *d, int fd, pid_t parent) {
     static const int PARENT_DECIDES[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
@@ -144,17 +147,16 @@ _Noreturn static void serve(const tn_decoder *d, int fd, pid_t parent) {
     if (getppid() != parent) _exit(0);
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     limit_memory(d->cfg);
-    tn_status begun = tn_image_begin();
+    mallopt(M_MMAP_THRESHOLD,
+            KEPT_BYTES); /* memory of an image is kept for the next one: pages of new memory cost time */
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     for (size_t n_file; read_whole(fd, (unsigned char *)&n_file, sizeof n_file) == sizeof n_file;) {
         unsigned char *file = malloc(n_file), *bytes = NULL;
-        answer a = {.st = begun};
+        answer a;
         if (!file) _exit(TN_ENOMEM);
         if (read_whole(fd, file, n_file) != (ssize_t)n_file) break;
         setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = d->limit_s}, NULL); /* SIGPROF ends the process */
-        if (begun == TN_OK)
-            decode(d->cfg, file, n_file, &a, &bytes);
-        else
-            snprintf(a.text, sizeof a.text, "%s", tn_msg);
+        decode(d->cfg, file, n_file, &a, &bytes);
         setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = 0}, NULL);
         if (!send_all(fd, &a, sizeof a) || !send_all(fd, bytes, a.n_bytes)) break;
         free(file);

@@ -2,6 +2,7 @@
 #include "preprocess/image.h"
 
 #include "preprocess/gif.h"
+#include "preprocess/plain_jpeg.h"
 #include "preprocess/tiff.h"
 #include "store/jpeg.h"
 
@@ -29,7 +30,10 @@ static void keep_warning(const char *domain, GLogLevelFlags level, const char *t
     one_line(warning);
 }
 
-tn_status tn_image_begin(void) {
+/* Start libvips with the first image that needs it: it loads many libraries. */
+static tn_status begin(void) {
+    static bool begun;
+    if (begun) return TN_OK;
     if (vips_init("tenfold") != 0) return tn_fail(TN_EIO, "libvips does not start: %s", vips_error_buffer());
     vips_concurrency_set(1);
     /* Scaling by code generated at run time rounds differently from scaling in C, and ends the process if the system forbids memory that
@@ -38,6 +42,7 @@ tn_status tn_image_begin(void) {
     vips_cache_set_max(0);
     g_log_set_default_handler(keep_warning, NULL);
     g_log_set_always_fatal(G_LOG_FLAG_RECURSION | G_LOG_LEVEL_ERROR); /* overrides G_DEBUG=fatal-warnings */
+    begun = true;
     return TN_OK;
 }
 
@@ -337,29 +342,42 @@ static bool pipeline(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
 
 /* --- hashes ------------------------------------------------------------------------------------------------------- */
 
-static double mean_grey(const tn_image *image, int x0, int x1, int y0, int y1) {
-    double sum = 0;
-    if (x1 <= x0) x1 = x0 + 1;
-    if (y1 <= y0) y1 = y0 + 1;
-    for (int y = y0; y < y1; y++)
-        for (int x = x0; x < x1; x++) {
+/* The sum of the grey values of a cell, in thousandths. Columns are added first, which the compiler does with vectors. */
+static int64_t sum_grey(const tn_image *image, int x0, int x1, int y0, int y1) {
+    enum { PIECE = 128 };
+    int64_t sum[3] = {0};
+    for (int x = x0, n; x < x1; x += n) {
+        uint32_t column[PIECE * 3] = {0};
+        n = x1 - x < PIECE ? x1 - x : PIECE;
+        for (int y = y0; y < y1; y++) {
             const unsigned char *p = image->pixels + ((size_t)y * (size_t)image->w + (size_t)x) * 3;
-            sum += 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+            for (int i = 0; i < n * 3; i++) column[i] += p[i];
         }
-    return sum / ((double)(x1 - x0) * (y1 - y0));
+        for (int i = 0; i < n * 3; i++) sum[i % 3] += column[i];
+    }
+    return 299 * sum[0] + 587 * sum[1] + 114 * sum[2];
 }
 
-/* dHash: 8 rows of 9 mean grey values; a bit is 1 if brightness falls to the right. */
+/* Cell i of n along a side: pixels [from, to), at least one. */
+static void cell(int side, int i, int n, int *from, int *to) {
+    *from = (int)((int64_t)side * i / n);
+    *to = (int)((int64_t)side * (i + 1) / n);
+    if (*to <= *from) *to = *from + 1;
+}
+
+/* dHash: 8 rows of 9 mean grey values; a bit is 1 if brightness falls to the right. In whole numbers, so that equal means are equal. */
 static uint64_t difference_hash(const tn_image *image) {
     uint64_t bits = 0;
     for (int r = 0; r < 8; r++) {
-        double left = 0;
-        int y0 = (int)((int64_t)image->h * r / 8), y1 = (int)((int64_t)image->h * (r + 1) / 8);
+        int64_t left = 0, n_left = 0;
+        int x0, x1, y0, y1;
+        cell(image->h, r, 8, &y0, &y1);
         for (int c = 0; c < 9; c++) {
-            double here =
-                mean_grey(image, (int)((int64_t)image->w * c / 9), (int)((int64_t)image->w * (c + 1) / 9), y0, y1);
-            if (c > 0) bits = bits << 1 | (left > here);
+            cell(image->w, c, 9, &x0, &x1);
+            int64_t here = sum_grey(image, x0, x1, y0, y1), n = x1 - x0;
+            if (c > 0) bits = bits << 1 | (left * n > here * n_left);
             left = here;
+            n_left = n;
         }
     }
     return bits;
@@ -376,13 +394,6 @@ static bool fits_jpeg(const tn_cfg *cfg, tn_image *image, const VipsImage *x) {
     refuse(image, "a side is longer than the 65500 pixels that a JPEG may have: crop it, or set preprocess.store = raw",
            "");
     return false;
-}
-
-/* May the file itself be stored? The loader threads must decode the same pixels as here. */
-static bool is_storable(const tn_image *image, VipsImage *x) {
-    return is_jpeg(image) && x->Bands == 3 && x->Type == VIPS_INTERPRETATION_sRGB &&
-           vips_image_get_orientation(x) == 1 && vips_image_get_typeof(x, VIPS_META_ICC_NAME) == 0 &&
-           x->Xsize == image->w && x->Ysize == image->h;
 }
 
 static void decode(const tn_cfg *cfg, tn_image *out) {
@@ -404,23 +415,25 @@ static void decode(const tn_cfg *cfg, tn_image *out) {
         out->h = x->Ysize;
     }
     if (!*out->reason && !out->pixels) refuse(out, "cannot be decoded", vips_error_buffer());
-    if (out->pixels) out->storable = is_storable(out, header);
     if (x) g_object_unref(x);
     g_object_unref(header);
 }
 
-void tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out) {
+tn_status tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out) {
     *out = (tn_image){.file = file, .n_file = n_file};
-    vips_error_clear();
-    *warning = 0;
-    if (!kind_accepted(out))
+    if (!kind_accepted(out)) {
         refuse(out, "is not a JPEG, PNG, WebP, GIF, TIFF or BMP image", "");
-    else if (tn_tiff_reduced(file, n_file))
+    } else if (tn_tiff_reduced(file, n_file)) {
         refuse(out, "begins with a smaller copy of another picture, as a camera's raw file does: convert it", "");
-    else
+    } else if (!is_jpeg(out) || !tn_plain_jpeg_decode(cfg, out)) {
+        TN_TRY(begin());
+        vips_error_clear();
+        *warning = 0;
         decode(cfg, out);
-    memcpy(out->warning, warning, sizeof warning);
+        memcpy(out->warning, warning, sizeof warning);
+    }
     if (!*out->reason) out->perceptual_hash = difference_hash(out);
+    return TN_OK;
 }
 
 void tn_image_free(tn_image *image) {

@@ -1,6 +1,7 @@
 /*
- * image.h - converts an image file's bytes to upright sRGB pixels (libvips), and pixels to the bytes to store (libjpeg). All functions
- * are local.
+ * image.h - converts an image file's bytes to upright sRGB pixels, and pixels to the bytes to store. All functions are local.
+ *
+ * Plain JPEG files are decoded by libjpeg (plain_jpeg.h), all others by libvips. libjpeg encodes.
  *
  * Reads JPEG, PNG, WebP, GIF (first frame), TIFF and BMP; the content decides, not the name. Applies EXIF orientation, converts to 8-bit
  * sRGB by the embedded profile, blends alpha a over preprocess.background b (a c + (1 - a) b, for bytes c), and scales the short
@@ -28,18 +29,18 @@ typedef struct {
     unsigned char *pixels;     /* (h,w,3) sRGB */
     const unsigned char *file; /* the file's bytes, which belong to the caller */
     size_t n_file;
-    bool storable;                 /* the file is an upright sRGB JPEG of this size, so its own bytes may be stored */
+    bool
+        storable; /* the file is an upright RGB JPEG of this size that libjpeg reads without a warning: its own bytes may
+                                    * be stored */
     uint64_t perceptual_hash;      /* dHash, 0 for a constant image */
     char reason[TN_REASON_BYTES];  /* why it cannot be used; "" = good */
     char warning[TN_REASON_BYTES]; /* the first warning of a library; "" = none */
 } tn_image;
 
-/* Call it once per process, before the first image. One thread, no cache, scaling in C, so that bytes are equal everywhere. Errors
- * TN_EIO. */
-tn_status tn_image_begin(void);
-
-/* Decode an image. If it cannot be used, out->reason says why. file must live as long as out. */
-void tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out);
+/* Decode an image. If it cannot be used, out->reason says why. file must live as long as out. In one thread of the process.
+ * Errors  TN_EIO libvips does not start. It is started with the first image that needs it: with one thread, without a cache, and with
+ *         scaling in C, so that bytes are equal everywhere. */
+tn_status tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out);
 void tn_image_free(tn_image *image);
 
 /* The bytes to store in the shard: malloc'd, the caller frees them. Errors TN_ENOMEM. */

@@ -6,21 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Does libjpeg decode the file without a warning, as the loader requires? */
-static tn_status decodes_cleanly(const tn_image *image, bool *out) {
-    unsigned char *pixels = NULL;
-    size_t room = 0;
-    int w = 0, h = 0;
-    tn_status st = tn_jpeg_decode(image->file, image->n_file, &pixels, &room, &w, &h);
-    *out = st == TN_OK && w == image->w && h == image->h;
-    free(pixels);
-    return st == TN_ENOMEM ? st : TN_OK;
-}
-
 tn_status tn_image_store(const tn_cfg *cfg, const tn_image *image, unsigned char **bytes_out, size_t *n_out) {
     bool raw = cfg->preprocess.store == TN_STORE_RAW;
     bool original = cfg->preprocess.store == TN_STORE_ORIGINAL && image->storable;
-    if (original) TN_TRY(decodes_cleanly(image, &original));
     if (!raw && !original)
         return tn_jpeg_encode(image->pixels, image->w, image->h, cfg->preprocess.jpeg_quality, bytes_out, n_out);
     size_t n = raw ? (size_t)image->w * (size_t)image->h * 3 : image->n_file;

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { NEW_SUBFILE_TYPE = 254, SUBFILE_TYPE = 255, EXTRA_SAMPLES = 338 };
+enum { NEW_SUBFILE_TYPE = 254, SUBFILE_TYPE = 255, ORIENTATION = 274, EXTRA_SAMPLES = 338 };
 enum { ASSOCIATED = 1, UNASSOCIATED = 2 };
 
 typedef struct {
@@ -76,4 +76,14 @@ bool tn_tiff_reduced(const unsigned char *file, size_t n_file) {
     if (!begin(file, n_file, &r)) return false;
     if ((entry = find(&r, NEW_SUBFILE_TYPE)) != 0) return number(&r, values_at(&r, entry, 4, &count), 4) & 1;
     return (entry = find(&r, SUBFILE_TYPE)) != 0 && number(&r, values_at(&r, entry, 2, &count), 2) == 2;
+}
+
+int tn_tiff_orientation(const unsigned char *file, size_t n_file) {
+    enum { SHORT = 3 };
+    reader r;
+    uint64_t entry, count = 0;
+    if (!begin(file, n_file, &r)) return 0;
+    if ((entry = find(&r, ORIENTATION)) == 0) return 1;
+    uint64_t at = values_at(&r, entry, 2, &count), value = number(&r, at, 2);
+    return number(&r, entry + 2, 2) == SHORT && count == 1 && value >= 1 && value <= 8 ? (int)value : 0;
 }

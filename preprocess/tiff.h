@@ -2,7 +2,7 @@
  * tiff.h - reads properties of a TIFF file that libvips does not report. All functions are local.
  *
  * Source  TIFF 6.0, section 2 (directories) and NewSubfileType, SubfileType,
- *         ExtraSamples (tags 254, 255, 338); BigTIFF: libtiff's design of it
+ *         Orientation, ExtraSamples (tags 254, 255, 274, 338); BigTIFF: libtiff's design of it
  */
 #ifndef TN_PREPROCESS_TIFF_H
 #define TN_PREPROCESS_TIFF_H
@@ -17,6 +17,9 @@ int tn_tiff_alpha(const unsigned char *file, size_t n_file, bool *multiplied_out
 
 /* Is the first picture a smaller copy of another one in the file, as in a camera's raw file (NEF, ARW, DNG)? */
 bool tn_tiff_reduced(const unsigned char *file, size_t n_file);
+
+/* The orientation of the first picture, 1 to 8; 1 if the file does not say it; 0: not one of these, or no TIFF. For EXIF, which is one. */
+int tn_tiff_orientation(const unsigned char *file, size_t n_file);
 
 bool tn_tiff_is(const unsigned char *file, size_t n_file);
 

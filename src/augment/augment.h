@@ -21,7 +21,7 @@
 
 #include "base/rng.h"
 #include "cfg/cfg.h"
-#include "store/jpeg.h"
+#include "picture/resample.h"
 
 typedef struct {
     float mean[3], std[3];
@@ -40,7 +40,6 @@ bool tn_flip_draw(const tn_augment *flip, uint64_t seed, uint64_t position, uint
 int tn_shrink_for(tn_box box, int size_px);
 tn_box tn_box_shrunk(tn_box box, int shrink);
 
-enum { TN_FLIP_ACROSS = 1, TN_FLIP_DOWN = 2 };
 /* Crop, flip and resize. pixels (h,w,3) with row stride w*3; flips: a sum of TN_FLIP_...; out (S,S,3). Errors TN_ENOMEM. */
 tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
                        unsigned char *out);

@@ -2,7 +2,6 @@
 #include "augment/augment.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- drawing ------------------------------------------------------------------------------------------------------ */
@@ -56,111 +55,15 @@ tn_box tn_box_shrunk(tn_box b, int shrink) {
 
 /* --- resize ------------------------------------------------------------------------------------------------------- */
 
-/* For each of S output pixels: the input pixels [first, first + n) and their weights, which sum to 1. */
-typedef struct {
-    int most; /* most weights per output pixel */
-    int *first, *n;
-    float *weight;
-} taps;
-
-static void taps_free(taps *t) {
-    free(t->first);
-    free(t->n);
-    free(t->weight);
-    *t = (taps){0};
-}
-
-/* The triangle filter over n_in pixels, with half-pixel centres, widened by the scale when shrinking. */
-static tn_status taps_new(int n_in, int S, taps *t) {
-    double scale = (double)n_in / S, support = scale > 1 ? scale : 1;
-    t->most = 2 * (int)ceil(support) + 1;
-    t->first = malloc((size_t)S * sizeof *t->first);
-    t->n = malloc((size_t)S * sizeof *t->n);
-    t->weight = calloc((size_t)S * (size_t)t->most, sizeof *t->weight);
-    if (!t->first || !t->n || !t->weight) {
-        taps_free(t);
-        return tn_fail_memory((size_t)S * (size_t)t->most * sizeof *t->weight, "resizing");
-    }
-    for (int s = 0; s < S; s++) {
-        double at = (s + 0.5) * scale, sum = 0;
-        int from = (int)fmax(0, floor(at - support + 0.5)), to = (int)fmin(n_in, floor(at + support + 0.5));
-        float *w = t->weight + (size_t)s * (size_t)t->most;
-        for (int i = from; i < to; i++) sum += fmax(0, 1 - fabs(i + 0.5 - at) / support);
-        for (int i = from; i < to; i++) w[i - from] = (float)(fmax(0, 1 - fabs(i + 0.5 - at) / support) / sum);
-        t->first[s] = from;
-        t->n[s] = to - from;
-        TN_ASSERT(t->n[s] <= t->most);
-    }
-    return TN_OK;
-}
-
-/* Resize one input row to S pixels of 3 channels. */
-static void resize_row(const taps *t, const unsigned char *row, unsigned flips, int S, float *out) {
-    for (int s = 0; s < S; s++) {
-        const float *w = t->weight + (size_t)s * (size_t)t->most;
-        const unsigned char *p = row + (size_t)t->first[s] * 3;
-        float r = 0, g = 0, b = 0;
-        for (int i = 0; i < t->n[s]; i++, p += 3) {
-            r += w[i] * (float)p[0];
-            g += w[i] * (float)p[1];
-            b += w[i] * (float)p[2];
-        }
-        float *o = out + (size_t)(flips & TN_FLIP_ACROSS ? S - 1 - s : s) * 3;
-        o[0] = r;
-        o[1] = g;
-        o[2] = b;
-    }
-}
-
-/* The rectangle of the output that a crop is resized to: its first pixel, and the bytes from one row to the next. */
-typedef struct {
-    int w, h;
-    size_t stride;
-    unsigned char *out;
-} target;
-
-/* Each row of the crop is resized horizontally once; an output row is a weighted sum of these rows, in `sum`. */
-static void fit(const unsigned char *pixels, int w, tn_box crop, unsigned flips, const target *to, const taps *tx,
-                const taps *ty, float *across, float *sum) {
-    size_t n = (size_t)to->w * 3;
-    int done = 0; /* rows of the crop resized so far */
-    for (int s = 0; s < to->h; s++) {
-        int end = ty->first[s] + ty->n[s];
-        for (; done < end; done++)
-            resize_row(tx, pixels + ((size_t)(crop.y + done) * (size_t)w + (size_t)crop.x) * 3, flips, to->w,
-                       across + (size_t)done * n);
-        for (size_t j = 0; j < n; j++) sum[j] = 0.5F; /* to round; weights add up to 1, so no sum leaves 0..255.5 */
-        for (int i = 0; i < ty->n[s]; i++) {
-            const float *a = across + (size_t)(ty->first[s] + i) * n;
-            float weight = ty->weight[(size_t)s * (size_t)ty->most + (size_t)i];
-            for (size_t j = 0; j < n; j++) sum[j] += weight * a[j];
-        }
-        unsigned char *row = to->out + (size_t)(flips & TN_FLIP_DOWN ? to->h - 1 - s : s) * to->stride;
-        for (size_t j = 0; j < n; j++) row[j] = (unsigned char)sum[j];
-    }
-}
-
-static tn_status fit_into(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, const target *to) {
+static tn_status fit_into(const unsigned char *pixels, int w, int h, tn_box crop, const tn_resampled *to) {
     TN_ASSERT(crop.w > 0 && crop.h > 0 && crop.x >= 0 && crop.y >= 0 && crop.x + crop.w <= w && crop.y + crop.h <= h);
-    taps tx = {.most = 0}, ty = {.most = 0};
-    TN_TRY(taps_new(crop.w, to->w, &tx));
-    tn_status st = taps_new(crop.h, to->h, &ty);
-    size_t n_row = (size_t)to->w * 3, n_bytes = ((size_t)crop.h + 1) * n_row * sizeof(float);
-    float *across = st == TN_OK ? malloc(n_bytes) : NULL;
-    if (across)
-        fit(pixels, w, crop, flips, to, &tx, &ty, across, across + (size_t)crop.h * n_row);
-    else if (st == TN_OK)
-        st = tn_fail_memory(n_bytes, "resizing");
-    free(across);
-    taps_free(&tx);
-    taps_free(&ty);
-    return st;
+    return tn_resample(pixels, w, crop, crop.w, crop.h, TN_TRIANGLE, to);
 }
 
 tn_status tn_image_fit(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
                        unsigned char *out) {
-    target to = {.w = size_px, .h = size_px, .stride = (size_t)size_px * 3, .out = out};
-    return fit_into(pixels, w, h, crop, flips, &to);
+    tn_resampled to = {.w = size_px, .h = size_px, .stride = (size_t)size_px * 3, .flips = flips, .out = out};
+    return fit_into(pixels, w, h, crop, &to);
 }
 
 tn_status tn_image_place(const unsigned char *pixels, int w, int h, tn_box crop, unsigned flips, int size_px,
@@ -170,7 +73,10 @@ tn_status tn_image_place(const unsigned char *pixels, int w, int h, tn_box crop,
     size_t n = (size_t)size_px * (size_t)size_px, stride = (size_t)size_px * 3;
     bool is_whole = place.w == size_px && place.h == size_px;
     for (size_t i = 0; !is_whole && i < n; i++) memcpy(out + 3 * i, around, 3);
-    target to = {
-        .w = place.w, .h = place.h, .stride = stride, .out = out + (size_t)place.y * stride + (size_t)place.x * 3};
-    return fit_into(pixels, w, h, crop, flips, &to);
+    tn_resampled to = {.w = place.w,
+                       .h = place.h,
+                       .stride = stride,
+                       .flips = flips,
+                       .out = out + (size_t)place.y * stride + (size_t)place.x * 3};
+    return fit_into(pixels, w, h, crop, &to);
 }

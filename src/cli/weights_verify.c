@@ -21,9 +21,8 @@ static tn_status fit_image(const char *path, int S, unsigned char *out) {
     cfg->preprocess.size_px = S;
     cfg->preprocess.max_pixels = 1 << 28;
     for (int c = 0; c < 3; c++) cfg->preprocess.background[c] = 255;
-    tn_status st = tn_image_begin();
-    if (st == TN_OK) st = tn_file_read(path, &file, &n_file);
-    if (st == TN_OK) tn_image_decode(cfg, (const unsigned char *)file, n_file, &image);
+    tn_status st = tn_file_read(path, &file, &n_file);
+    if (st == TN_OK) st = tn_image_decode(cfg, (const unsigned char *)file, n_file, &image);
     if (st == TN_OK && *image.reason) st = tn_fail(TN_EFORMAT, "%s: %s", path, image.reason);
     if (st == TN_OK)
         st = tn_image_fit(image.pixels, image.w, image.h, tn_crop_draw(NULL, 0, 0, 0, image.w, image.h), false, S, out);

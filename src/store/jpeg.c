@@ -101,9 +101,9 @@ static tn_status decode_safely(const unsigned char *data, size_t n_bytes, part *
     return st;
 }
 
-tn_status tn_jpeg_decode(const unsigned char *data, size_t n_bytes, unsigned char **pixels, size_t *capacity,
-                         int *w_out, int *h_out) {
-    part p = {.shrink = 1, .pixels = pixels, .capacity = capacity};
+tn_status tn_jpeg_decode(const unsigned char *data, size_t n_bytes, int shrink, unsigned char **pixels,
+                         size_t *capacity, int *w_out, int *h_out) {
+    part p = {.shrink = shrink, .pixels = pixels, .capacity = capacity};
     tn_status st = decode_safely(data, n_bytes, &p);
     *w_out = p.got.w;
     *h_out = p.got.h;

@@ -1,7 +1,7 @@
 /*
  * jpeg.h - decodes JPEG to sRGB pixels, and encodes (libjpeg-turbo). All functions are local.
  *
- *   TN_TRY(tn_jpeg_decode(bytes, n, &pixels, &room, &w, &h));                  // the whole image
+ *   TN_TRY(tn_jpeg_decode(bytes, n, 1, &pixels, &room, &w, &h));               // the whole image
  *   TN_TRY(tn_jpeg_decode_part(bytes, n, w, h, &box, 1, &pixels, &room, &got));  // only the part that a crop needs
  *
  * The slow integer IDCT is used, which gives the same bits on every machine with the same libjpeg-turbo. A corrupt file is an error,
@@ -20,12 +20,15 @@ typedef struct {
     int x, y, w, h;
 } tn_box; /* pixels */
 
-/* Decode to *pixels (h,w,3), grown by realloc; *capacity is updated. Errors TN_EFORMAT corrupt (with libjpeg's message); TN_ENOMEM. */
-tn_status tn_jpeg_decode(const unsigned char *data, size_t n_bytes, unsigned char **pixels, size_t *capacity,
-                         int *w_out, int *h_out);
+/* Decode to *pixels (h,w,3), grown by realloc; *capacity is updated.
+ * shrink  1, 2, 4 or 8: the image is reduced to ceil(w/shrink) x ceil(h/shrink) in its cosine transform, to means of shrink x shrink
+ *         pixels
+ * Errors  TN_EFORMAT corrupt (with libjpeg's message); TN_ENOMEM */
+tn_status tn_jpeg_decode(const unsigned char *data, size_t n_bytes, int shrink, unsigned char **pixels,
+                         size_t *capacity, int *w_out, int *h_out);
 
 /* Decode a part of an image of w x h pixels.
- * shrink   1, 2, 4 or 8: the image is reduced to ceil(w/shrink) x ceil(h/shrink) in its cosine transform
+ * shrink   as above
  * wanted   a box in the reduced image
  * got_out  the box that pixels (got.h,got.w,3) contain. It includes wanted; values inside wanted do not depend on the box
  * Errors   TN_EFORMAT corrupt as far as it was read, or not w x h; TN_ENOMEM

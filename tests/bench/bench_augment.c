@@ -58,7 +58,7 @@ static void add(const char *path, tn_shard_writer *writer, int i, tn_index *ix) 
     size_t n_bytes = 0, room = 0;
     int w, h;
     must(tn_file_read(path, &file, &n_bytes));
-    must(tn_jpeg_decode((const unsigned char *)file, n_bytes, &pixels, &room, &w, &h));
+    must(tn_jpeg_decode((const unsigned char *)file, n_bytes, 1, &pixels, &room, &w, &h));
     must(tn_shard_writer_add(writer, file, (int32_t)n_bytes, &ix->offset[i]));
     ix->length[i] = (int32_t)n_bytes;
     ix->checksum[i] = tn_hash64(file, n_bytes);

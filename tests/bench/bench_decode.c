@@ -28,14 +28,14 @@ int main(int argc, char **argv) {
     unsigned char *out = malloc((size_t)px * (size_t)px * 3);
     must(tn_file_read(argv[1], &file, &n_bytes));
     const unsigned char *bytes = (const unsigned char *)file;
-    must(tn_jpeg_decode(bytes, n_bytes, &whole, &rooms[0], &w, &h));
+    must(tn_jpeg_decode(bytes, n_bytes, 1, &whole, &rooms[0], &w, &h));
     double s[4] = {0};
     for (int i = 0; i < n; i++) {
         tn_box box = tn_crop_draw(&crop, 1, (uint64_t)i, 0, w, h), got;
         int k = tn_shrink_for(box, px);
         tn_box small = tn_box_shrunk(box, k);
         double t0 = tn_now_s();
-        must(tn_jpeg_decode(bytes, n_bytes, &whole, &rooms[0], &w, &h));
+        must(tn_jpeg_decode(bytes, n_bytes, 1, &whole, &rooms[0], &w, &h));
         double t1 = tn_now_s();
         must(tn_image_fit(whole, w, h, box, false, px, out));
         double t2 = tn_now_s();

@@ -2,13 +2,9 @@
  * no libvips. */
 #include "preprocess/image.h"
 
-tn_status tn_image_begin(void) {
+tn_status tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out) {
+    (void)cfg, (void)file, (void)n_file, (void)out;
     return tn_fail(TN_EARG, "this tenfold has no libvips: it reads shards, and no images");
-}
-void tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out) {
-    (void)cfg;
-    *out = (tn_image){.file = file, .n_file = n_file};
-    snprintf(out->reason, sizeof out->reason, "this tenfold has no libvips");
 }
 void tn_image_free(tn_image *image) {
     (void)image;

@@ -302,15 +302,15 @@ static void jpeg(void **unused) {
     size_t capacity = 0;
     int32_t n = 0;
     assert_int_equal(tn_shards_read(shards, 7, &bytes, &capacity, &n), TN_OK);
-    assert_int_equal(tn_jpeg_decode(bytes, (size_t)n, &pixels, &room, &w, &h), TN_OK);
+    assert_int_equal(tn_jpeg_decode(bytes, (size_t)n, 1, &pixels, &room, &w, &h), TN_OK);
     assert_true(w == W && h == H);
     for (int j = 0; j < W * H * 3; j++) assert_true(abs(pixels[j] - (70 + j / (3 * W) * 2 + j % 3)) <= 4);
     for (int cut = 0; cut < n; cut += 7)
-        assert_int_equal(tn_jpeg_decode(bytes, (size_t)cut, &pixels, &room, &w, &h), TN_EFORMAT);
+        assert_int_equal(tn_jpeg_decode(bytes, (size_t)cut, 1, &pixels, &room, &w, &h), TN_EFORMAT);
     unit_says("corrupt JPEG");
     for (int at = 0; at < n; at++) { /* any verdict, no crash */
         bytes[at] ^= 0xFF;
-        tn_jpeg_decode(bytes, (size_t)n, &pixels, &room, &w, &h);
+        tn_jpeg_decode(bytes, (size_t)n, 1, &pixels, &room, &w, &h);
         bytes[at] ^= 0xFF;
     }
     free(pixels);
@@ -361,7 +361,7 @@ static void jpeg_part(void **unused) {
         size_t whole_room = 0, part_room = 0;
         int w, h;
         tn_box got;
-        assert_int_equal(tn_jpeg_decode(bytes, n, &whole, &whole_room, &w, &h), TN_OK);
+        assert_int_equal(tn_jpeg_decode(bytes, n, 1, &whole, &whole_room, &w, &h), TN_OK);
         assert_true(w == PW && h == PH);
         for (size_t i = 0; i < sizeof box / sizeof *box; i++) {
             tn_box b = box[i];
@@ -388,7 +388,7 @@ static void jpeg_shrunk(void **unused) {
     size_t rooms[3] = {0};
     int w, h;
     tn_box got, all = {0, 0, PW / 2, PH / 2}, some = {31, 22, 40, 30};
-    assert_int_equal(tn_jpeg_decode(bytes, n, &whole, &rooms[0], &w, &h), TN_OK);
+    assert_int_equal(tn_jpeg_decode(bytes, n, 1, &whole, &rooms[0], &w, &h), TN_OK);
     assert_int_equal(tn_jpeg_decode_part(bytes, n, PW, PH, &all, 2, &half, &rooms[1], &got), TN_OK);
     assert_true(got.x == 0 && got.y == 0 && got.w == PW / 2 && got.h == PH / 2);
     assert_int_equal(tn_jpeg_decode_part(bytes, n, PW, PH, &some, 2, &part, &rooms[2], &got), TN_OK);
