@@ -29,9 +29,8 @@ typedef struct {
     unsigned char *pixels;     /* (h,w,3) sRGB */
     const unsigned char *file; /* the file's bytes, which belong to the caller */
     size_t n_file;
-    bool
-        storable; /* the file is an upright RGB JPEG of this size that libjpeg reads without a warning: its own bytes may
-                                    * be stored */
+    /* The file's own bytes may be stored: it is an upright RGB JPEG of this size that libjpeg reads without a warning. */
+    bool storable;
     uint64_t perceptual_hash;      /* dHash, 0 for a constant image */
     char reason[TN_REASON_BYTES];  /* why it cannot be used; "" = good */
     char warning[TN_REASON_BYTES]; /* the first warning of a library; "" = none */

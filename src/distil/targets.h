@@ -3,8 +3,8 @@
  *
  * Formula  of a row of fold f: the mean (reduce.h) of the chosen members of fold f, with their weights; no prior of categories, no
  *          temperature
- *          Of a row of no fold that has no label: the same of all chosen members; none of them has seen it. A test row with a label has no
- *          target: the student's score is that of images it has not seen.
+ *          A row without a fold and without a label has the mean of all chosen members, since none of them has seen it. A test row
+ *          with a label has no target, so that the student's score is that of images it has not seen.
  * File     distil/targets/overlay.h5 (data/overlay.h): soft targets of these rows
  * Memory   a block of rows, 4 K + 8 bytes for each row, 8 K more for each without a fold
  */

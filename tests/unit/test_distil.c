@@ -70,7 +70,7 @@ static tn_index *new_index(void) {
     return ix;
 }
 
-/* Of a row of no fold: by the members of all folds. */
+/* A row without a fold is predicted by the members of all folds. */
 static double wanted_of_all(tn_reduce_kind kind, int64_t row, int k) {
     double mean[K] = {0}, sum = 0;
     for (int f = 0; f < FOLDS; f++)
