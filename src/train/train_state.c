@@ -146,10 +146,11 @@ static tn_status make_rows(tn_train *t) {
                                                                       : tn_fail_memory((size_t)N * 17, "the rows");
     if (st == TN_OK) st = tn_validation_draw(t->cfg, ix, t->cell.fold, t->rows.is_validation);
     for (int64_t i = 0; st == TN_OK && i < N; i++) {
-        if (ix->fold[i] < 0 && !tn_soft_of(&t->rows.soft, i)) continue;
-        if (ix->fold[i] < 0) { /* the student's: no label, but a target */
-            rows[n_train++] = i;
-            t->rows.n_unlabeled++;
+        if (ix->fold[i] < 0) {
+            if (tn_soft_of(&t->rows.soft, i)) { /* the student's: no label, but a target */
+                rows[n_train++] = i;
+                t->rows.n_unlabeled++;
+            }
             continue;
         }
         if (is_judged(t, i)) t->rows.evaluated[t->rows.n_evaluated++] = i;
