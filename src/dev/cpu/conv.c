@@ -202,7 +202,7 @@ void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, co
     int64_t n_block = b.rows / MOMENT_ROWS * 3 * s->K;
     float *room = tn_cpu_scratch(dev, dev->n_threads * n_room + n_pieces * 3 * s->K),
           *moments = room + dev->n_threads * n_room;
-#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads)
     for (int i = 0; i < b.n; i++)
         forward_block(dev, conv, &b, i, x, finish, y, room + omp_get_thread_num() * n_room,
                       mean ? moments + i * n_block : NULL);

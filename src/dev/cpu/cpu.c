@@ -149,7 +149,7 @@ static void sum_images(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, 
     int per_image = pieces_of(HW), n = B * per_image;
     float *sums = tn_cpu_scratch(dev, (int64_t)n * C);
     const tn_real_kernels *k = tn_cpu_real(dev);
-#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads)
     for (int i = 0; i < n; i++) {
         piece p = piece_at(i, HW);
         if (g)
@@ -178,7 +178,7 @@ static void read_backward(tn_dev *dev, int B, int64_t HW, int C, const tn_view *
     int n = B * pieces_of(HW);
     float *part = tn_cpu_scratch(dev, (int64_t)n * 2 * C);
     const tn_real_kernels *k = tn_cpu_real(dev);
-#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads)
     for (int i = 0; i < n; i++) {
         piece p = piece_at(i, HW);
         k->read_backward(x, p.b, HW, C, p.first, p.n, g, keep, dpool, dz, part + (int64_t)i * 2 * C);
@@ -192,7 +192,7 @@ static void residual(tn_dev *dev, int B, int64_t HW, int C, const tn_view *x, co
                      void *y) {
     int n = B * pieces_of(HW);
     const tn_real_kernels *k = tn_cpu_real(dev);
-#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads)
     for (int i = 0; i < n; i++) {
         piece p = piece_at(i, HW);
         k->residual_rows(x, C, p.first, p.n, keep ? keep[p.b] : 1.0F, side, y);
@@ -317,9 +317,9 @@ static void end(tn_dev *dev) {
 }
 
 const tn_dev_table tn_cpu_table = {
-    .library = "kernels 3",
+    .library = "kernels 4",
     .in_host_memory = true,
-    .eval_pixels = 4 * 240 * 240,
+    .eval_pixels = 8 * 240 * 240,
     .begin = begin,
     .end = end,
     .alloc = tn_cpu_alloc,

@@ -5,7 +5,7 @@
 
 /* The number of channels in a group: groups are of nearly the same size, in multiples of the vector width. */
 static int channels_of_group(const tn_conv_shape *s) {
-    int n = (s->C + TN_DW_CHANNELS - 1) / TN_DW_CHANNELS;
+    int most = tn_dw_channels(s), n = (s->C + most - 1) / most;
     return (int)tn_round_up((s->C + n - 1) / n, 16);
 }
 static int n_groups(const tn_conv_shape *s) {
@@ -23,7 +23,7 @@ void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x
     float *work = tn_cpu_scratch(dev, dev->n_threads * n_work + B * n_moments),
           *moments = work + dev->n_threads * n_work;
     const tn_real_kernels *k = tn_cpu_real(dev);
-#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads)
     for (int i = 0; i < B * n; i++) {
         int b = i / n, at = i % n * channels_of_group(s);
         k->dw_forward(s, b, at, group_size(s, at), x, c->prepared, finish, y,
@@ -58,7 +58,7 @@ void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *
     float *work = tn_cpu_scratch(dev, dev->n_threads * n_work + B * (n_dw + n_sums));
     float *parts = work + dev->n_threads * n_work, *part_sums = parts + B * n_dw;
     const tn_real_kernels *k = tn_cpu_real(dev);
-#pragma omp parallel for schedule(dynamic) num_threads(dev->n_threads)
+#pragma omp parallel for schedule(static) num_threads(dev->n_threads)
     for (int i = 0; i < B * n; i++) {
         int b = i / n, at = i % n * channels_of_group(s);
         k->dw_backward(s, b, at, group_size(s, at), x, dy, c->prepared, dx, add, parts + b * n_dw,

@@ -38,13 +38,31 @@ typedef struct {
                         const float *w, void *dx, bool add, float *dw, float *sums, float *scratch);
 } tn_real_kernels;
 
-/* Most channels of an image that are processed together: enough to read long pieces of memory, few enough that the rows in use stay in
- * a core's cache. */
-enum { TN_DW_CHANNELS = 256 };
+/* Depthwise convolution. Images of at most TN_DW_WHOLE_PIXELS are processed whole, not row by row. */
+enum { TN_DW_CHANNELS = 256, TN_DW_WHOLE_PIXELS = 256 };
+/* Most channels of an image that are processed together. 32 are a cache line of bf16, and their rows stay in the first-level cache. The
+ * pixels of large images lie in memory that must be fetched: long pieces come faster. (Measured on Intel; docs/performance.md.) */
+static inline int tn_dw_channels(const tn_conv_shape *s) {
+    return s->H * s->W <= 48 * 48 ? 32 : TN_DW_CHANNELS;
+}
+static inline bool tn_dw_whole(const tn_conv_shape *s) {
+    int pad = s->R / 2;
+    return s->stride == 1 && s->pad_top == pad && s->pad_left == pad && s->P == s->H && s->Q == s->W && s->H > 1 &&
+           s->H * s->W <= TN_DW_WHOLE_PIXELS;
+}
+/* Pixels of 16 channels: from row to row of the buffer of rows of W pixels, of this buffer, and of input rows outside of it. */
+static inline int tn_dw_pitch(const tn_conv_shape *s, int W) {
+    return tn_dw_whole(s) ? W + s->R / 2 : W + 3 * s->R;
+}
+static inline int64_t tn_dw_buffer(const tn_conv_shape *s, int W) {
+    return tn_dw_whole(s) ? (int64_t)(s->H + s->R - 1) * tn_dw_pitch(s, W) + s->R : (int64_t)s->R * tn_dw_pitch(s, W);
+}
+static inline int64_t tn_dw_pixels(const tn_conv_shape *s) {
+    return tn_dw_whole(s) ? (int64_t)s->H * tn_dw_pitch(s, s->W) : s->W;
+}
 static inline int64_t tn_dw_scratch(const tn_conv_shape *s) {
-    int64_t wide = s->W > s->Q ? s->W : s->Q, channels = (s->C + 15) / 16 * 16;
-    if (channels > TN_DW_CHANNELS) channels = TN_DW_CHANNELS;
-    return channels * ((wide + 3 * s->R) * (s->R + 1) + 3 * s->W + s->R * s->R) + 16 * (wide + 3 * s->R);
+    int64_t most = s->C < tn_dw_channels(s) ? s->C : tn_dw_channels(s), W = s->W > s->Q ? s->W : s->Q;
+    return 16 * ((most + 15) / 16 * (tn_dw_buffer(s, (int)W) + 3 * tn_dw_pixels(s) + 2 * s->R * s->R) + W + 3 * s->R);
 }
 
 static inline int64_t tn_weights_room(int64_t n, int K, int64_t ld_sums) {

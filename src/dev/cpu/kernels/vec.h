@@ -103,28 +103,30 @@ INLINE void put_bf16(bf16 *p, v16 v, int n) {
         }                                                                                                              \
     } while (0)
 
-/* Calls TILE(i, rows) for rows [0, n): four rows at a time, so that values of a channel are loaded once for four rows; then single
+/* Calls TILE(i, rows) for rows [0, n): eight rows at a time, so that values of a channel are loaded once for eight rows; then single
  * rows. */
 #define EACH_TILE(n, TILE)                                                                                             \
     do {                                                                                                               \
         int64_t i_ = 0;                                                                                                \
-        for (; i_ + 4 <= (n); i_ += 4) TILE(i_, 4);                                                                    \
+        for (; i_ + 8 <= (n); i_ += 8) TILE(i_, 8);                                                                    \
         for (; i_ < (n); i_++) TILE(i_, 1);                                                                            \
     } while (0)
 
-/* Calls PIECE(at, n_pixels, i, n) for the pixels [0, W) of tasks t[0 .. n_tasks): a few pixels of one task, then of the next, so that
- * values of a channel stay in registers and cache lines in the cache. n as in BODY. */
-#define EACH_PIECE(W, n_tasks, PIECE)                                                                                  \
+/* Calls PIECE(h, rows, at, n_pixels, i, n) for the pixels [0, W) of n_rows rows of tasks t[0 .. n_tasks): about eight pixels of one
+ * task, then of the next, so that values of a channel stay in registers and cache lines in the cache. n as in BODY. */
+#define EACH_PIECE(n_rows, W, n_tasks, PIECE)                                                                          \
     do {                                                                                                               \
-        for (int at_ = 0; at_ < (W); at_ += 8) {                                                                       \
-            int m_ = (W)-at_ < 8 ? (W)-at_ : 8;                                                                        \
-            for (int i_ = 0; i_ < n_tasks; i_++) {                                                                     \
-                if (t[i_].n == VW)                                                                                     \
-                    PIECE(at_, m_, i_, VW);                                                                            \
-                else                                                                                                   \
-                    PIECE(at_, m_, i_, t[i_].n);                                                                       \
+        int deep_ = (W) < 8 ? 8 / (W) : 1;                                                                             \
+        for (int h_ = 0; h_ < (n_rows); h_ += deep_)                                                                   \
+            for (int at_ = 0; at_ < (W); at_ += 8) {                                                                   \
+                int m_ = (W)-at_ < 8 ? (W)-at_ : 8, r_ = (n_rows)-h_ < deep_ ? (n_rows)-h_ : deep_;                    \
+                for (int i_ = 0; i_ < n_tasks; i_++) {                                                                 \
+                    if (t[i_].n == VW)                                                                                 \
+                        PIECE(h_, r_, at_, m_, i_, VW);                                                                \
+                    else                                                                                               \
+                        PIECE(h_, r_, at_, m_, i_, t[i_].n);                                                           \
+                }                                                                                                      \
             }                                                                                                          \
-        }                                                                                                              \
     } while (0)
 
 /* --- activations -------------------------------------------------------------------------------------------------- */
