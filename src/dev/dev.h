@@ -131,6 +131,10 @@ typedef struct {
      * Evaluation: y as described at tn_finish; mean and var are NULL. */
     void (*conv_forward)(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_finish *finish, void *y,
                          float *mean, float *var);
+    /* Evaluation of a pointwise convolution `wide` of x (stored, without a view; an even number of channels) and a depthwise one of its
+     * output, which is not stored; middle says its a, b and act. NULL: the device computes them one by one. */
+    void (*expand_forward)(tn_dev *dev, tn_conv *wide, const tn_finish *middle, tn_conv *depthwise, int B,
+                           const void *x, const tn_finish *finish, void *y);
     /* dw is overwritten. dx NULL = not computed; it must be NULL for dense kernels larger than 1 x 1, which only the first layer
      * has. Pointwise: dx = gradient at v/scale (the gradient at v without the view's scale). Depthwise: dx = gradient at a x + b
      * (through the activation), and sums (2,C) get the sums over pixels of dx and of dx x (NULL = not computed); the view has

@@ -63,6 +63,7 @@ tn_status tn_dev_open_plan(tn_device_kind kind, tn_precision precision, tn_dev *
     p->table = (tn_dev_table){.library = real->library,
                               .in_host_memory = real->in_host_memory,
                               .eval_pixels = real->eval_pixels,
+                              .expand_forward = real->expand_forward, /* only asked for; plans depend on it */
                               .conv_new = conv_new,
                               .conv_free = conv_free,
                               .free = free_nothing,

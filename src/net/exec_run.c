@@ -51,18 +51,38 @@ static void conv_train(tn_exec *ex, const tn_op *op, float *moments) {
     affine(ex, op, moments);
 }
 
+const tn_op *tn_op_expanding(const tn_exec *ex, const tn_op *op) {
+    int by = op->depthwise ? ex->value[op->x].made_by : -1;
+    return by >= 0 && ex->op[by].x != TN_VALUE_IMAGE && ex->dev->op->expand_forward ? &ex->op[by] : NULL;
+}
+
+/* How evaluation finishes the output of a convolution. */
+static tn_finish finish_of(tn_exec *ex, const tn_op *op) {
+    const tn_value *y = &ex->value[op->y];
+    tn_finish f = {.a = affine(ex, op, ex->state), .act = y->act};
+    f.b = f.a + y->C;
+    return f;
+}
+
 /* A convolution in evaluation. The residual that follows has the same buffer as y (exec_plan.c) and is computed here, too; so is the
- * pool after a depthwise convolution. */
+ * pool after a depthwise convolution, and the convolution before it that expands the channels. */
 static void conv_eval(tn_exec *ex, const tn_op *op) {
     const tn_value *y = &ex->value[op->y];
-    const tn_op *reader = y->reader >= 0 ? &ex->op[y->reader] : NULL;
-    tn_finish finish = {.a = affine(ex, op, ex->state), .act = y->act};
-    finish.b = finish.a + y->C;
+    const tn_op *reader = y->reader >= 0 ? &ex->op[y->reader] : NULL, *wide = tn_op_expanding(ex, op);
+    if (reader && tn_op_expanding(ex, reader) == op) return;
+    tn_finish finish = finish_of(ex, op);
     if (reader && reader->kind == TN_OP_RESIDUAL && reader->side >= 0)
         finish.side = tn_value_at(ex, reader->side, false);
     if (op->depthwise && y->pool >= 0) finish.pool = tn_value_at(ex, ex->op[y->pool].y, false);
+    void *out = tn_value_at(ex, op->y, false);
+    if (wide) {
+        tn_finish middle = finish_of(ex, wide);
+        ex->dev->op->expand_forward(ex->dev, wide->conv, &middle, op->conv, ex->batch, tn_value_at(ex, wide->x, false),
+                                    &finish, out);
+        return;
+    }
     tn_view x = view_of(ex, op->x, op->side, false);
-    ex->dev->op->conv_forward(ex->dev, op->conv, ex->batch, &x, &finish, tn_value_at(ex, op->y, false), NULL, NULL);
+    ex->dev->op->conv_forward(ex->dev, op->conv, ex->batch, &x, &finish, out, NULL, NULL);
 }
 
 static void forward(tn_exec *ex, const tn_op *op, float *moments) {

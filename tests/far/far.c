@@ -129,6 +129,12 @@ static void conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, co
                         .pool = NEAR(finish->pool)};
     CPU.conv_forward(dev, conv, B, VIEW(x), finish ? &f : NULL, NEAR(y), NEAR(mean), NEAR(var));
 }
+static void expand_forward(tn_dev *dev, tn_conv *wide, const tn_finish *middle, tn_conv *depthwise, int B,
+                           const void *x, const tn_finish *finish, void *y) {
+    tn_finish m = {.a = NEAR(middle->a), .b = NEAR(middle->b), .act = middle->act};
+    tn_finish f = {.a = NEAR(finish->a), .b = NEAR(finish->b), .act = finish->act, .pool = NEAR(finish->pool)};
+    CPU.expand_forward(dev, wide, &m, depthwise, B, NEAR(x), &f, NEAR(y));
+}
 static void conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                           bool add, double *sums, float *dw) {
     tn_grad_view d = {NEAR(dy->dz), NEAR(dy->y), NEAR(dy->g), NEAR(dy->h), NEAR(dy->o)};
@@ -218,7 +224,7 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
 extern const tn_dev_table __wrap_tn_cpu_table; /* NOLINT */
 const tn_dev_table __wrap_tn_cpu_table = {
     /* NOLINT */
-    .library = "kernels 3",
+    .library = "kernels 4",
     .in_host_memory = false,
     .eval_pixels = 4 * 240 * 240,
     .begin = begin,
@@ -241,6 +247,7 @@ const tn_dev_table __wrap_tn_cpu_table = {
     .conv_free = conv_free,
     .conv_weights = conv_weights,
     .conv_forward = conv_forward,
+    .expand_forward = expand_forward,
     .conv_backward = conv_backward,
     .bn_affine = bn_affine,
     .bn_backward = bn_backward,

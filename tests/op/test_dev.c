@@ -265,6 +265,55 @@ static void finished(int i) {
     release();
 }
 
+/* Evaluation of an expansion to s.C channels and the depthwise convolution s at once, beside one after the other. */
+static void expanded(const tn_conv_shape *s, int n_in, tn_act act) {
+    tn_conv_shape wide = {
+        .B = s->B, .H = s->H, .W = s->W, .C = n_in, .P = s->H, .Q = s->W, .K = s->C, .R = 1, .stride = 1};
+    int64_t n_x = (int64_t)s->B * s->H * s->W * n_in, n_middle = (int64_t)s->B * s->H * s->W * s->C,
+            n_y = (int64_t)s->B * s->P * s->Q * s->C;
+    stored x = store(n_x, noise(n_x, 1, 1));
+    float *w_wide = noise((int64_t)s->C * n_in, 2, 0.3), *w = noise((int64_t)s->C * s->R * s->R, 3, 0.3);
+    float *a = positive(s->C, 4), *b = noise(s->C, 5, 0.3), *a2 = positive(s->C, 6), *b2 = noise(s->C, 7, 0.3);
+    const float *y[2], *pool[2];
+    for (int d = 0; d < 2; d++) {
+        tn_dev *v = d == 0 ? ref : cpu;
+        tn_conv *first = NULL, *second = NULL;
+        assert_int_equal(v->op->conv_new(v, &wide, &first), TN_OK);
+        assert_int_equal(v->op->conv_new(v, s, &second), TN_OK);
+        v->op->conv_weights(v, first, on(d, w_wide));
+        v->op->conv_weights(v, second, on(d, w));
+        float *means = noise((int64_t)s->B * s->C, 1, 1);
+        void *out = on(d, noise(n_y, 1, 1)), *middle = on(d, noise(n_middle, 1, 1));
+        tn_finish half = {.a = on(d, a), .b = on(d, b), .act = act},
+                  whole = {.a = on(d, a2), .b = on(d, b2), .act = act, .pool = on(d, means)};
+        if (v->op->expand_forward) {
+            v->op->expand_forward(v, first, &half, second, s->B, of(d, &x), &whole, out);
+        } else {
+            v->op->conv_forward(v, first, s->B, &(tn_view){.x = of(d, &x)}, &half, middle, NULL, NULL);
+            v->op->conv_forward(v, second, s->B, &(tn_view){.x = middle}, &whole, out, NULL, NULL);
+        }
+        v->op->conv_free(v, &first);
+        v->op->conv_free(v, &second);
+        y[d] = loaded(d, n_y, out), pool[d] = back(d, means);
+    }
+    assert_close("expanded", n_y, y[0], y[1], bound(3e-6));
+    assert_close("pool of expanded", (int64_t)s->B * s->C, pool[0], pool[1], bound(3e-6));
+    release();
+}
+
+static void expansions(void **unused) {
+    (void)unused;
+    static const int INPUTS[] = {2, 8, 24, 34};
+    int n_done = 0;
+    for (int i = 0; i < N_CONV; i++) {
+        tn_conv_shape s = shape_of(&CONV[i]);
+        if (!s.depthwise || s.C % CHANNELS != 0) continue;
+        expanded(&s, INPUTS[n_done % 4], ACT_OF_MODE[1 + i % (MODES - 1)]);
+        n_done++;
+    }
+    assert_true(n_done >= 4);
+}
+
 static void convolutions(void **unused) {
     (void)unused;
     for (int i = 0; i < N_CONV; i++) {
@@ -677,10 +726,10 @@ static void refused(void **unused) {
 
 static int all_of(tn_isa isa, tn_precision precision, int n_threads) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions), cmocka_unit_test(batch_norm), cmocka_unit_test(passes),
-        cmocka_unit_test(vectors),      cmocka_unit_test(head),       cmocka_unit_test(sure_losses),
-        cmocka_unit_test(bits),         cmocka_unit_test(rounding),   cmocka_unit_test(exponential),
-        cmocka_unit_test(pixels),       cmocka_unit_test(optimisers)};
+        cmocka_unit_test(convolutions), cmocka_unit_test(expansions), cmocka_unit_test(batch_norm),
+        cmocka_unit_test(passes),       cmocka_unit_test(vectors),    cmocka_unit_test(head),
+        cmocka_unit_test(sure_losses),  cmocka_unit_test(bits),       cmocka_unit_test(rounding),
+        cmocka_unit_test(exponential),  cmocka_unit_test(pixels),     cmocka_unit_test(optimisers)};
     char name[64];
     if (tn_dev_open(DEVICE, n_threads, isa, precision, &cpu) != TN_OK) {
         tn_fail_print();

@@ -334,6 +334,7 @@ const tn_dev_table tn_cpu_table = {
     .conv_free = tn_cpu_conv_free,
     .conv_weights = tn_cpu_conv_weights,
     .conv_forward = tn_cpu_conv_forward,
+    .expand_forward = tn_cpu_expand_forward,
     .conv_backward = tn_cpu_conv_backward,
     .bn_affine = bn_affine,
     .bn_backward = bn_backward,

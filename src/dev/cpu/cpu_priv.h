@@ -56,6 +56,9 @@ void tn_cpu_conv_forward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, co
 void tn_cpu_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                           bool add, double *sums, float *dw);
 
+void tn_cpu_expand_forward(tn_dev *dev, tn_conv *wide, const tn_finish *middle, tn_conv *depthwise, int B,
+                           const void *x, const tn_finish *finish, void *y);
+
 float *tn_cpu_alloc(tn_dev *dev, int64_t n);
 void tn_cpu_free(tn_dev *dev, float *x);
 

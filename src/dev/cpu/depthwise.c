@@ -3,30 +3,32 @@
 
 #include <omp.h>
 
-/* The number of channels in a group: groups are of nearly the same size, in multiples of the vector width. */
-static int channels_of_group(const tn_conv_shape *s) {
-    int most = tn_dw_channels(s), n = (s->C + most - 1) / most;
-    return (int)tn_round_up((s->C + n - 1) / n, 16);
+/* The channels of a depthwise convolution in groups of about `most`, in multiples of the vector width. */
+typedef struct {
+    int n, channels;
+} groups;
+
+static groups groups_of(const tn_conv_shape *s, int most) {
+    groups g = {.n = (s->C + most - 1) / most};
+    g.channels = (int)tn_round_up((s->C + g.n - 1) / g.n, 16);
+    g.n = (s->C + g.channels - 1) / g.channels;
+    return g;
 }
-static int n_groups(const tn_conv_shape *s) {
-    return (s->C + channels_of_group(s) - 1) / channels_of_group(s);
-}
-static int group_size(const tn_conv_shape *s, int c) {
-    return s->C - c < channels_of_group(s) ? s->C - c : channels_of_group(s);
+static int group_size(const tn_conv_shape *s, const groups *g, int c) {
+    return s->C - c < g->channels ? s->C - c : g->channels;
 }
 
-void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_finish *finish, void *y,
-                          float *mean, float *var) {
+static void forward(tn_dev *dev, const tn_conv *c, int B, groups g, const tn_view *x, const tn_expand *expand,
+                    const tn_finish *finish, void *y, float *mean, float *var) {
     const tn_conv_shape *s = &c->s;
-    int n = n_groups(s);
-    int64_t n_moments = 3 * (int64_t)s->C, n_work = tn_round_up(tn_dw_scratch(s), 16);
+    int64_t n_moments = 3 * (int64_t)s->C, n_work = tn_round_up(tn_dw_scratch(s, g.channels), 16);
     float *work = tn_cpu_scratch(dev, dev->n_threads * n_work + B * n_moments),
           *moments = work + dev->n_threads * n_work;
     const tn_real_kernels *k = tn_cpu_real(dev);
 #pragma omp parallel for schedule(static) num_threads(dev->n_threads)
-    for (int i = 0; i < B * n; i++) {
-        int b = i / n, at = i % n * channels_of_group(s);
-        k->dw_forward(s, b, at, group_size(s, at), x, c->prepared, finish, y,
+    for (int i = 0; i < B * g.n; i++) {
+        int b = i / g.n, at = i % g.n * g.channels;
+        k->dw_forward(s, b, at, group_size(s, &g, at), x, expand, c->prepared, finish, y,
                       mean || (finish && finish->pool) ? moments + b * n_moments : NULL,
                       work + omp_get_thread_num() * n_work);
     }
@@ -34,6 +36,20 @@ void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x
     if (mean) tn_moments_merge(dev, B, PQ, B * PQ, s->C, moments, mean, var);
     for (int64_t i = 0; finish && finish->pool && i < (int64_t)B * s->C; i++)
         finish->pool[i] = moments[i / s->C * n_moments + s->C + i % s->C] / (float)PQ;
+}
+
+void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_finish *finish, void *y,
+                          float *mean, float *var) {
+    forward(dev, c, B, groups_of(&c->s, tn_dw_channels(&c->s)), x, NULL, finish, y, mean, var);
+}
+
+void tn_cpu_expand_forward(tn_dev *dev, tn_conv *wide, const tn_finish *middle, tn_conv *depthwise, int B,
+                           const void *x, const tn_finish *finish, void *y) {
+    TN_ASSERT(wide->s.C % 2 == 0 && wide->s.R == 1);
+    tn_expand e = {.x = x, .n_in = wide->s.C, .w = wide->forward, .a = middle->a, .b = middle->b, .act = middle->act};
+    forward(dev, depthwise, B,
+            groups_of(&depthwise->s, tn_dw_channels(&depthwise->s) < 128 ? tn_dw_channels(&depthwise->s) : 128), NULL,
+            &e, finish, y, NULL, NULL);
 }
 
 /* dw (C,taps): add up the images' parts (taps,C), in order. */
@@ -53,15 +69,17 @@ static void merge_images(tn_dev *dev, int B, int64_t n_dw, const float *parts, f
 void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                            bool add, double *sums, float *dw) {
     const tn_conv_shape *s = &c->s;
-    int n = n_groups(s), taps = s->R * s->R;
-    int64_t n_work = tn_round_up(tn_dw_scratch(s), 16), n_dw = (int64_t)taps * s->C, n_sums = 2 * (int64_t)s->C;
+    groups g = groups_of(s, tn_dw_channels(s));
+    int taps = s->R * s->R;
+    int64_t n_work = tn_round_up(tn_dw_scratch(s, g.channels), 16), n_dw = (int64_t)taps * s->C,
+            n_sums = 2 * (int64_t)s->C;
     float *work = tn_cpu_scratch(dev, dev->n_threads * n_work + B * (n_dw + n_sums));
     float *parts = work + dev->n_threads * n_work, *part_sums = parts + B * n_dw;
     const tn_real_kernels *k = tn_cpu_real(dev);
 #pragma omp parallel for schedule(static) num_threads(dev->n_threads)
-    for (int i = 0; i < B * n; i++) {
-        int b = i / n, at = i % n * channels_of_group(s);
-        k->dw_backward(s, b, at, group_size(s, at), x, dy, c->prepared, dx, add, parts + b * n_dw,
+    for (int i = 0; i < B * g.n; i++) {
+        int b = i / g.n, at = i % g.n * g.channels;
+        k->dw_backward(s, b, at, group_size(s, &g, at), x, dy, c->prepared, dx, add, parts + b * n_dw,
                        sums ? part_sums + b * n_sums : NULL, work + omp_get_thread_num() * n_work);
     }
     merge_images(dev, B, n_dw, parts, dw, taps, s->C);

@@ -24,6 +24,20 @@ INLINE v16 bf16_round(v16 v) { /* the value that is stored */
 #endif
 #include "dev/cpu/kernels/product_f32.h"
 
+/* out (n_rows, 16 n_panels) = x (n_rows, n_in) times the panels of packed weights from `first` on. */
+INLINE void f32_multiply(int64_t n_rows, int n_panels, int n_in, const float *x, const float *w, int first,
+                         float *out) {
+    int64_t columns = (int64_t)n_panels * VW;
+    product_f32(n_rows, columns, n_in, x, n_in, 1, w + (int64_t)first * n_in * VW, (int64_t)n_in * VW, VW, false, out,
+                columns);
+}
+INLINE void bf16_multiply(int64_t n_rows, int n_panels, int n_in, const bf16 *x, const float *w, int first,
+                          float *out) {
+    const uint32_t *pairs = (const uint32_t *)(const void *)w + (int64_t)first * (n_in / 2) * VW;
+    product(n_rows, n_panels, n_in / 2, (const uint32_t *)(const void *)x, n_in / 2, pairs, out,
+            (int64_t)n_panels * VW);
+}
+
 #define REAL    float
 #define EXACT   true
 #define GET     get_f32

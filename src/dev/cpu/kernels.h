@@ -10,6 +10,15 @@
 
 #include "dev/dev.h"
 
+/* Input rows of a depthwise convolution that are computed when they are needed, not stored: act(a (x w^T) + b). */
+typedef struct {
+    const void *x; /* (B,H,W,n_in); n_in is even in bf16 */
+    int n_in;
+    const float *w; /* packed for products, all columns */
+    const float *a, *b;
+    tn_act act;
+} tn_expand;
+
 /* Kernels on stored activations of one precision: void * is float or bf16. */
 typedef struct {
     /* Read values, gradients or unfolded images into rows of length ld, padded with zeros, as input of products. */
@@ -31,9 +40,10 @@ typedef struct {
                           const float *keep, const float *dpool, void *dz, float *sums);
     void (*residual_rows)(const tn_view *x, int C, int64_t first, int64_t n, float keep, const void *side, void *y);
 
-    /* Depthwise: channels [c, c+n), n <= TN_DW_CHANNELS, of image b; weights (R*R,C); scratch: tn_dw_scratch(s) floats. */
-    void (*dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w,
-                       const tn_finish *finish, void *y, float *moments, float *scratch);
+    /* Depthwise: channels [c, c+n), n <= TN_DW_CHANNELS, of image b; weights (R*R,C); scratch: tn_dw_scratch(s, n) floats.
+     * expand: the input rows are computed, and x is NULL. */
+    void (*dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_expand *expand,
+                       const float *w, const tn_finish *finish, void *y, float *moments, float *scratch);
     void (*dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_grad_view *dy,
                         const float *w, void *dx, bool add, float *dw, float *sums, float *scratch);
 } tn_real_kernels;
@@ -60,9 +70,13 @@ static inline int64_t tn_dw_buffer(const tn_conv_shape *s, int W) {
 static inline int64_t tn_dw_pixels(const tn_conv_shape *s) {
     return tn_dw_whole(s) ? (int64_t)s->H * tn_dw_pitch(s, s->W) : s->W;
 }
-static inline int64_t tn_dw_scratch(const tn_conv_shape *s) {
-    int64_t most = s->C < tn_dw_channels(s) ? s->C : tn_dw_channels(s), W = s->W > s->Q ? s->W : s->Q;
-    return 16 * ((most + 15) / 16 * (tn_dw_buffer(s, (int)W) + 3 * tn_dw_pixels(s) + 2 * s->R * s->R) + W + 3 * s->R);
+/* tn_expand: the input rows whose products are computed at once. */
+static inline int tn_dw_product_rows(const tn_conv_shape *s) {
+    return tn_dw_whole(s) ? s->H : s->W < 256 ? 256 / s->W : 1;
+}
+static inline int64_t tn_dw_scratch(const tn_conv_shape *s, int channels) {
+    int64_t W = s->W > s->Q ? s->W : s->Q, pixels = tn_dw_buffer(s, (int)W) + 3 * tn_dw_pixels(s) + 2 * s->R * s->R;
+    return 16 * ((channels + 15) / 16 * (pixels + (int64_t)tn_dw_product_rows(s) * s->W) + W + 3 * s->R);
 }
 
 static inline int64_t tn_weights_room(int64_t n, int K, int64_t ld_sums) {

@@ -77,7 +77,7 @@ INLINE void N(read_pixels)(tn_act kind, const N(task) * t, int n_tasks, const tn
 
 /* Read rows_at_once rows from `first` on. */
 static void N(read_input)(const N(task) * t, int n_tasks, const tn_view *x, int first, float *const *v,
-                            float *const *slope) {
+                          float *const *slope) {
 #define CALL(KIND) N(read_pixels)(KIND, t, n_tasks, x, first, v, slope)
     if (slope) {
         FOR_ACT(x->act, CALL)
@@ -86,6 +86,33 @@ static void N(read_input)(const N(task) * t, int n_tasks, const tn_view *x, int 
 #define CALL(KIND) N(read_pixels)(KIND, t, n_tasks, x, first, v, NULL)
         FOR_ACT(x->act, CALL)
     }
+#undef CALL
+}
+
+/* Compute rows_at_once input rows from their products (pixels, 16 n_tasks). */
+INLINE void N(expand_pixels)(tn_act kind, const N(task) * t, int n_tasks, const tn_expand *e, const float *products,
+                             float *const *v) {
+    const tn_conv_shape *s = t->s;
+    for (int i = 0; i < n_tasks; i++) {
+        v16 scale = get_f32(e->a + t[i].c, t[i].n), shift = get_f32(e->b + t[i].c, t[i].n);
+        const float *from = products + i * VW;
+        float *to = v[i];
+        for (int h = 0; h < t->rows_at_once; h++, to += N(gap)(t, s->W))
+            for (int w = 0; w < s->W; w++, from += n_tasks * VW, to += VW)
+                put_f32(to, activate(kind, EXACT, get_f32(from, VW) * scale + shift, NULL), VW);
+    }
+}
+
+/* Compute rows_at_once input rows from `first` on; called for all rows in order. Products are computed of several rows at a time. */
+static void N(expand_input)(const N(task) * t, int n_tasks, const tn_expand *e, int first, float *room,
+                            float *const *v) {
+    const tn_conv_shape *s = t->s;
+    int n_rows = tn_dw_product_rows(s), at = first % n_rows, left = s->H - first;
+    const REAL *x = (const REAL *)e->x + ((int64_t)t->b * s->H + first) * s->W * e->n_in;
+    if (at == 0)
+        N(multiply)((int64_t)(left < n_rows ? left : n_rows) * s->W, n_tasks, e->n_in, x, e->w, t->c / VW, room);
+#define CALL(KIND) N(expand_pixels)(KIND, t, n_tasks, e, room + (int64_t)at * s->W * n_tasks * VW, v)
+    FOR_ACT(e->act, CALL)
 #undef CALL
 }
 
@@ -174,7 +201,7 @@ INLINE void N(write_pixels)(tn_act kind, const tn_finish *f, const N(task) * t, 
 }
 
 static void N(write_output)(const tn_finish *f, const N(task) * t, int n_tasks, int p, float *const *row, REAL *y,
-                             N(moments) * m) {
+                            N(moments) * m) {
     if (!f) {
         N(write_pixels)(TN_ACT_NONE, NULL, t, n_tasks, p, row, y, m);
         return;
@@ -185,8 +212,8 @@ static void N(write_output)(const tn_finish *f, const N(task) * t, int n_tasks, 
 }
 
 /* Forward, channels [c, c + n), n <= TN_DW_CHANNELS, of image b. moments (3,C) of the image, or NULL. */
-static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const float *w,
-                          const tn_finish *finish, void *y, float *moments, float *scratch) {
+static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_expand *expand,
+                          const float *w, const tn_finish *finish, void *y, float *moments, float *scratch) {
     N(task) t[N(MOST_TASKS)];
     N(moments)
     m[N(MOST_TASKS)]; /* of the rows at once; they are added in double, because there may be ten thousand pixels */
@@ -206,7 +233,10 @@ static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_
     for (int p = 0; p < s->P; p += t->rows_at_once) {
         for (; ready < s->H && ready < p * s->stride - s->pad_top + s->R; ready += t->rows_at_once) {
             for (int i = 0; i < n_tasks; i++) row[i] = N(buffer_row)(&t[i], ready);
-            N(read_input)(t, n_tasks, x, ready, row, NULL);
+            if (expand)
+                N(expand_input)(t, n_tasks, expand, ready, scratch + (s->W + 3 * s->R) * VW, row);
+            else
+                N(read_input)(t, n_tasks, x, ready, row, NULL);
         }
         for (int i = 0; i < n_tasks; i++) N(forward_step)(&t[i], p, scratch + s->R * VW, out[i]);
         N(write_output)(finish, t, n_tasks, p, out, y, m);
@@ -378,7 +408,7 @@ INLINE void N(write_some_gradient)(int n, const REAL *in, int64_t C, int64_t ahe
 
 /* Write dx of the input rows from `first` on, and its sums, from the gradients at v in `row` and the slopes (NULL = ones). */
 static void N(write_gradient)(const N(task) * t, int n_tasks, const tn_view *x, int first, float *const *row,
-                                   float *const *slope, REAL *dx, bool add, v16 *sum, v16 *sum_x) {
+                              float *const *slope, REAL *dx, bool add, v16 *sum, v16 *sum_x) {
     const tn_conv_shape *s = t->s;
     int64_t begin = ((int64_t)t->b * s->H + first) * s->W * s->C;
 #define AT(h, w) begin + ((int64_t)(h)*s->W + (w)) * s->C
