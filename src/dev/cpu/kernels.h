@@ -49,7 +49,7 @@ typedef struct {
 } tn_real_kernels;
 
 /* Depthwise convolution. Images of at most TN_DW_WHOLE_PIXELS are processed whole, not row by row. */
-enum { TN_DW_CHANNELS = 256, TN_DW_WHOLE_PIXELS = 256 };
+enum { TN_DW_CHANNELS = 256, TN_DW_WHOLE_PIXELS = 100 };
 /* Most channels of an image that are processed together. 32 are a cache line of bf16, and their rows stay in the first-level cache. The
  * pixels of large images lie in memory that must be fetched: long pieces come faster. (Measured on Intel; docs/performance.md.) */
 static inline int tn_dw_channels(const tn_conv_shape *s) {
