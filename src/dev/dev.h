@@ -87,7 +87,7 @@ typedef struct {
 enum { TN_DEV_COPIES = 64 };
 
 typedef struct {
-    const char *library; /* "kernels 4": the version of the kernels. It changes with the bits that they compute. */
+    const char *library; /* name and version of the kernels. The version changes with the bits that they compute. */
     bool in_host_memory; /* device memory is host memory: MPI may send it */
     int eval_pixels; /* evaluation computes images of about so many pixels at once: what the caches hold; 0: a whole lane */
     /* Bytes that a net of these convolutions takes on the device beside the memory of alloc. NULL: nothing to speak of. */

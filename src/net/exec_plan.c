@@ -78,8 +78,7 @@ static void lives_of_eval(const tn_exec *ex, span *data, int *owner) {
         const tn_op *op = &ex->op[i];
         if (elementwise(op) || op->kind == TN_OP_RESIDUAL) owner[op->y] = owner[op->x];
         const tn_op *wide = tn_op_expanding(ex, op);
-        int reader = ex->value[op->y].reader;
-        if (reader >= 0 && tn_op_expanding(ex, &ex->op[reader]) == op) continue; /* computed with its reader */
+        if (tn_op_expands(ex, op)) continue; /* computed with its reader */
         touch(&data[owner[wide ? wide->x : op->x]], i);
         if (op->side >= 0) touch(&data[owner[op->side]], i);
         touch(&data[owner[op->y]], i);

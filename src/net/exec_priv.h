@@ -93,8 +93,10 @@ void tn_tape_backward(tn_exec *ex, const tn_exec_lane *lane, const float *moment
 /* exec.c: draw this lane's factors of drop-connect and dropout into ex->draw. */
 void tn_exec_draw(tn_exec *ex, const tn_exec_lane *lane);
 
-/* The convolution that expands the channels for a depthwise one, if evaluation computes both at once; its output is not stored then. NULL = none. */
+/* exec_run.c: evaluation may compute a convolution that expands the channels and the depthwise one that reads it at once. It does not
+ * store the values between them. The expanding one of the depthwise convolution op, NULL = none; and: is op such an expanding one? */
 const tn_op *tn_op_expanding(const tn_exec *ex, const tn_op *op);
+bool tn_op_expands(const tn_exec *ex, const tn_op *op);
 
 void *tn_value_at(const tn_exec *ex, int v, bool training);
 void *tn_grad_at(const tn_exec *ex, int v);

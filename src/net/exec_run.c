@@ -56,6 +56,11 @@ const tn_op *tn_op_expanding(const tn_exec *ex, const tn_op *op) {
     return by >= 0 && ex->op[by].x != TN_VALUE_IMAGE && ex->dev->op->expand_forward ? &ex->op[by] : NULL;
 }
 
+bool tn_op_expands(const tn_exec *ex, const tn_op *op) {
+    int reader = ex->value[op->y].reader;
+    return reader >= 0 && tn_op_expanding(ex, &ex->op[reader]) == op;
+}
+
 /* How evaluation finishes the output of a convolution. */
 static tn_finish finish_of(tn_exec *ex, const tn_op *op) {
     const tn_value *y = &ex->value[op->y];
@@ -69,7 +74,7 @@ static tn_finish finish_of(tn_exec *ex, const tn_op *op) {
 static void conv_eval(tn_exec *ex, const tn_op *op) {
     const tn_value *y = &ex->value[op->y];
     const tn_op *reader = y->reader >= 0 ? &ex->op[y->reader] : NULL, *wide = tn_op_expanding(ex, op);
-    if (reader && tn_op_expanding(ex, reader) == op) return;
+    if (tn_op_expands(ex, op)) return;
     tn_finish finish = finish_of(ex, op);
     if (reader && reader->kind == TN_OP_RESIDUAL && reader->side >= 0)
         finish.side = tn_value_at(ex, reader->side, false);

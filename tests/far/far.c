@@ -4,7 +4,7 @@
  *
  * A host pointer where a device pointer belongs, or the other way round, ends the process with a line that names the operation.
  */
-#include "dev/dev.h"
+#include "dev/cpu/cpu_priv.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -224,7 +224,7 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
 extern const tn_dev_table __wrap_tn_cpu_table; /* NOLINT */
 const tn_dev_table __wrap_tn_cpu_table = {
     /* NOLINT */
-    .library = "kernels 4",
+    .library = TN_CPU_LIBRARY,
     .in_host_memory = false,
     .eval_pixels = 4 * 240 * 240,
     .begin = begin,

@@ -317,7 +317,7 @@ static void end(tn_dev *dev) {
 }
 
 const tn_dev_table tn_cpu_table = {
-    .library = "kernels 4",
+    .library = TN_CPU_LIBRARY,
     .in_host_memory = true,
     .eval_pixels = 8 * 240 * 240,
     .begin = begin,

@@ -3,12 +3,15 @@
 
 #include <omp.h>
 
-/* The channels of a depthwise convolution in groups of about `most`, in multiples of the vector width. */
+/* The channels in groups of nearly the same size, in multiples of the vector width. Of small images a group has at most 32: a cache line
+ * of bf16, and their rows stay in the first-level cache. The pixels of large images must be fetched from memory: long pieces come faster;
+ * most_of_large channels then. (Measured on Intel: docs/performance.md.) */
 typedef struct {
     int n, channels;
 } groups;
 
-static groups groups_of(const tn_conv_shape *s, int most) {
+static groups groups_of(const tn_conv_shape *s, int most_of_large) {
+    int most = s->H * s->W <= 48 * 48 ? 32 : most_of_large;
     groups g = {.n = (s->C + most - 1) / most};
     g.channels = (int)tn_round_up((s->C + g.n - 1) / g.n, 16);
     g.n = (s->C + g.channels - 1) / g.channels;
@@ -40,16 +43,14 @@ static void forward(tn_dev *dev, const tn_conv *c, int B, groups g, const tn_vie
 
 void tn_depthwise_forward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_finish *finish, void *y,
                           float *mean, float *var) {
-    forward(dev, c, B, groups_of(&c->s, tn_dw_channels(&c->s)), x, NULL, finish, y, mean, var);
+    forward(dev, c, B, groups_of(&c->s, TN_DW_CHANNELS), x, NULL, finish, y, mean, var);
 }
 
 void tn_cpu_expand_forward(tn_dev *dev, tn_conv *wide, const tn_finish *middle, tn_conv *depthwise, int B,
                            const void *x, const tn_finish *finish, void *y) {
     TN_ASSERT(wide->s.C % 2 == 0 && wide->s.R == 1);
     tn_expand e = {.x = x, .n_in = wide->s.C, .w = wide->forward, .a = middle->a, .b = middle->b, .act = middle->act};
-    forward(dev, depthwise, B,
-            groups_of(&depthwise->s, tn_dw_channels(&depthwise->s) < 128 ? tn_dw_channels(&depthwise->s) : 128), NULL,
-            &e, finish, y, NULL, NULL);
+    forward(dev, depthwise, B, groups_of(&depthwise->s, 128), NULL, &e, finish, y, NULL, NULL);
 }
 
 /* dw (C,taps): add up the images' parts (taps,C), in order. */
@@ -69,7 +70,7 @@ static void merge_images(tn_dev *dev, int B, int64_t n_dw, const float *parts, f
 void tn_depthwise_backward(tn_dev *dev, const tn_conv *c, int B, const tn_view *x, const tn_grad_view *dy, void *dx,
                            bool add, double *sums, float *dw) {
     const tn_conv_shape *s = &c->s;
-    groups g = groups_of(s, tn_dw_channels(s));
+    groups g = groups_of(s, TN_DW_CHANNELS);
     int taps = s->R * s->R;
     int64_t n_work = tn_round_up(tn_dw_scratch(s, g.channels), 16), n_dw = (int64_t)taps * s->C,
             n_sums = 2 * (int64_t)s->C;

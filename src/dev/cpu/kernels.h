@@ -48,13 +48,8 @@ typedef struct {
                         const float *w, void *dx, bool add, float *dw, float *sums, float *scratch);
 } tn_real_kernels;
 
-/* Depthwise convolution. Images of at most TN_DW_WHOLE_PIXELS are processed whole, not row by row. */
+/* Depthwise convolution: most channels that a kernel takes; images of at most TN_DW_WHOLE_PIXELS are processed whole, not row by row. */
 enum { TN_DW_CHANNELS = 256, TN_DW_WHOLE_PIXELS = 100 };
-/* Most channels of an image that are processed together. 32 are a cache line of bf16, and their rows stay in the first-level cache. The
- * pixels of large images lie in memory that must be fetched: long pieces come faster. (Measured on Intel; docs/performance.md.) */
-static inline int tn_dw_channels(const tn_conv_shape *s) {
-    return s->H * s->W <= 48 * 48 ? 32 : TN_DW_CHANNELS;
-}
 static inline bool tn_dw_whole(const tn_conv_shape *s) {
     int pad = s->R / 2;
     return s->stride == 1 && s->pad_top == pad && s->pad_left == pad && s->P == s->H && s->Q == s->W && s->H > 1 &&

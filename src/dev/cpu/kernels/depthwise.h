@@ -215,8 +215,8 @@ static void N(write_output)(const tn_finish *f, const N(task) * t, int n_tasks, 
 static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_expand *expand,
                           const float *w, const tn_finish *finish, void *y, float *moments, float *scratch) {
     N(task) t[N(MOST_TASKS)];
-    N(moments)
-    m[N(MOST_TASKS)]; /* of the rows at once; they are added in double, because there may be ten thousand pixels */
+    /* m: of the rows at once; they are added in double, because there may be ten thousand pixels */
+    N(moments) m[N(MOST_TASKS)];
     wide sum[N(MOST_TASKS)], squares[N(MOST_TASKS)];
     int n_tasks = (n + VW - 1) / VW, ready = 0;
     float *row[N(MOST_TASKS)], *out[N(MOST_TASKS)];
@@ -279,7 +279,8 @@ INLINE void N(gather_rows)(int n_rows, int R, bool begin, int n_pixels, const fl
     for (int i = 0; i < n_rows * R; i++) put_f32(dw + i * VW, get_f32(dw + i * VW, VW) + sum[i], VW);
 }
 
-/* As many kernel rows at a time as weights and sums fit into registers. dx (n_pixels,16) of the input rows from h on; dw (R*R,16). */
+/* Stride 1, all kernel rows: as many at a time as there are registers for their weights and sums. dx (n_pixels,16) gets the gradient of
+ * the input rows from h on. dw (R*R,16) is added to. */
 static void N(gather)(const N(task) * t, int h, const float *zeros, const float *v, float *dx, float *dw) {
     const tn_conv_shape *s = t->s;
     const float *dy[5];
@@ -299,15 +300,13 @@ static void N(gather)(const N(task) * t, int h, const float *zeros, const float 
         ROWS(5, 4, 1);
     }
 #else
-    for (int r = 0; r < s->R; r++)
-        if (s->R == 3 && r == 0)
-            ROWS(3, 0, 1);
-        else if (s->R == 3)
-            ROWS(3, r, 1);
-        else if (r == 0)
-            ROWS(5, 0, 1);
-        else
-            ROWS(5, r, 1);
+    if (s->R == 3) {
+        ROWS(3, 0, 1);
+        for (int r = 1; r < 3; r++) ROWS(3, r, 1);
+    } else {
+        ROWS(5, 0, 1);
+        for (int r = 1; r < 5; r++) ROWS(5, r, 1);
+    }
 #endif
 #undef ROWS
 }
