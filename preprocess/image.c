@@ -1,8 +1,10 @@
 /* image.c - the libvips pipeline for one image. */
 #include "preprocess/image.h"
 
+#include "preprocess/fit.h"
 #include "preprocess/gif.h"
 #include "preprocess/plain_jpeg.h"
+#include "preprocess/plain_webp.h"
 #include "preprocess/tiff.h"
 #include "store/jpeg.h"
 
@@ -307,9 +309,11 @@ static bool fill_around_frame(const tn_cfg *cfg, const tn_image *image, VipsImag
     return step(x, failed, &out);
 }
 
-static bool scale_down(const tn_cfg *cfg, VipsImage **x) {
+/* An image that is too large to hold is scaled by libvips, which does it line by line. */
+static bool scale_huge(const tn_cfg *cfg, VipsImage **x) {
+    enum { MOST_PIXELS = 1 << 25 };
     int side = (*x)->Xsize < (*x)->Ysize ? (*x)->Xsize : (*x)->Ysize;
-    if (side <= cfg->preprocess.size_px) return true;
+    if ((int64_t)(*x)->Xsize * (*x)->Ysize <= MOST_PIXELS || side <= cfg->preprocess.size_px) return true;
     VipsImage *out = NULL;
     int failed = vips_resize(*x, &out, (double)cfg->preprocess.size_px / side, NULL);
     return step(x, failed, &out);
@@ -327,17 +331,8 @@ static bool three_bytes(VipsImage **x) {
     return step(x, failed, &out) && (*x)->Bands == 3;
 }
 
-/* Rotate by EXIF orientation. The image is decoded into memory first, because rotation reads it out of order. */
-static bool upright(VipsImage **x) {
-    VipsImage *memory = vips_image_copy_memory(*x), *out = NULL;
-    if (!step(x, memory == NULL, &memory)) return false;
-    int failed = vips_autorot(*x, &out, NULL);
-    return step(x, failed, &out);
-}
-
 static bool pipeline(const tn_cfg *cfg, tn_image *image, VipsImage **x) {
-    return colours(cfg, image, x) && fill_around_frame(cfg, image, x) && scale_down(cfg, x) && three_bytes(x) &&
-           upright(x);
+    return colours(cfg, image, x) && fill_around_frame(cfg, image, x) && scale_huge(cfg, x) && three_bytes(x);
 }
 
 /* --- hashes ------------------------------------------------------------------------------------------------------- */
@@ -389,11 +384,23 @@ static bool has_one_size(const VipsImage *x) {
     return x->Xsize > 0 && x->Ysize > 0 && x->Xsize <= 65535 && x->Ysize <= 65535;
 }
 
-static bool fits_jpeg(const tn_cfg *cfg, tn_image *image, const VipsImage *x) {
-    if (cfg->preprocess.store == TN_STORE_RAW || (x->Xsize <= TN_JPEG_SIDE && x->Ysize <= TN_JPEG_SIDE)) return true;
+static bool fits_jpeg(const tn_cfg *cfg, tn_image *image, int w, int h) {
+    if (cfg->preprocess.store == TN_STORE_RAW || (w <= TN_JPEG_SIDE && h <= TN_JPEG_SIDE)) return true;
     refuse(image, "a side is longer than the 65500 pixels that a JPEG may have: crop it, or set preprocess.store = raw",
            "");
     return false;
+}
+
+static void take_pixels(const tn_cfg *cfg, VipsImage *x, tn_image *out) {
+    size_t n = 0;
+    int w, h;
+    tn_fit_size(x->Xsize, x->Ysize, cfg->preprocess.size_px, &w, &h);
+    if (!fits_jpeg(cfg, out, w, h) || !(out->pixels = vips_image_write_to_memory(x, &n))) return;
+    out->w = x->Xsize;
+    out->h = x->Ysize;
+    if (tn_fit(out, x->Xsize, x->Ysize, w, h, vips_image_get_orientation(x))) return;
+    tn_image_free(out);
+    refuse(out, "there is no memory for its pixels", "");
 }
 
 static void decode(const tn_cfg *cfg, tn_image *out) {
@@ -408,11 +415,8 @@ static void decode(const tn_cfg *cfg, tn_image *out) {
         refuse(out, "its header claims more than preprocess.max_pixels", size);
     } else if (!has_one_size(header)) {
         refuse(out, "a side is longer than 65535", size);
-    } else if ((x = load(out, shrink_for(cfg, out, header))) && pipeline(cfg, out, &x) && fits_jpeg(cfg, out, x)) {
-        size_t n = 0;
-        out->pixels = vips_image_write_to_memory(x, &n);
-        out->w = x->Xsize;
-        out->h = x->Ysize;
+    } else if ((x = load(out, shrink_for(cfg, out, header))) && pipeline(cfg, out, &x)) {
+        take_pixels(cfg, x, out);
     }
     if (!*out->reason && !out->pixels) refuse(out, "cannot be decoded", vips_error_buffer());
     if (x) g_object_unref(x);
@@ -425,7 +429,7 @@ tn_status tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n
         refuse(out, "is not a JPEG, PNG, WebP, GIF, TIFF or BMP image", "");
     } else if (tn_tiff_reduced(file, n_file)) {
         refuse(out, "begins with a smaller copy of another picture, as a camera's raw file does: convert it", "");
-    } else if (!is_jpeg(out) || !tn_plain_jpeg_decode(cfg, out)) {
+    } else if (!tn_plain_jpeg_decode(cfg, out) && !tn_plain_webp_decode(cfg, out)) {
         TN_TRY(begin());
         vips_error_clear();
         *warning = 0;

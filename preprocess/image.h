@@ -1,7 +1,7 @@
 /*
  * image.h - converts an image file's bytes to upright sRGB pixels, and pixels to the bytes to store. All functions are local.
  *
- * Plain JPEG files are decoded by libjpeg (plain_jpeg.h), all others by libvips. libjpeg encodes.
+ * Plain JPEG and WebP files are decoded by libjpeg and libwebp (plain_jpeg.h, plain_webp.h), all others by libvips. libjpeg encodes.
  *
  * Reads JPEG, PNG, WebP, GIF (first frame), TIFF and BMP; the content decides, not the name. Applies EXIF orientation, converts to 8-bit
  * sRGB by the embedded profile, blends alpha a over preprocess.background b (a c + (1 - a) b, for bytes c), and scales the short
@@ -13,6 +13,7 @@
  *        reserved byte of a BMP are ignored. The part of a GIF's screen that its first frame does not cover is transparent.
  * A TIFF whose first picture is a smaller copy of another one (a camera's raw file) is refused.
  * A side has at most 65535 pixels, after scaling at most 65500 if JPEG is stored; larger images are refused.
+ * Memory  an image of up to 2^25 pixels is held at full size, 100 MiB; a JPEG after its reduced decoding
  * A damaged image may crash a library or keep it busy for ever: preprocess calls it in a child process (decoder.h).
  */
 #ifndef TN_PREPROCESS_IMAGE_H

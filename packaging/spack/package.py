@@ -24,6 +24,7 @@ class Tenfold(CMakePackage):
     depends_on("libvips@8.14: +jpeg+png+tiff")
     depends_on("glib@2.74:")
     depends_on("libjpeg-turbo@2.1:")
+    depends_on("libwebp")
     depends_on("random123")
     depends_on("gsl")
     depends_on("jansson")

@@ -1,25 +1,13 @@
 /* jpeg_means.c - the markers of a JPEG, its blocks in order, and colours. */
 #include "picture/jpeg_means.h"
 
+#include "picture/jpeg_markers.h"
 #include "picture/jpeg_scan.h"
 #include "picture/vectors.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SOF0 = 0xC0,
-    SOF1 = 0xC1,
-    SOF15 = 0xCF,
-    DHT = 0xC4,
-    RST0 = 0xD0,
-    EOI = 0xD9,
-    SOS = 0xDA,
-    DQT = 0xDB,
-    DRI = 0xDD,
-    APP0 = 0xE0,
-    APP14 = 0xEE
-};
 enum { MOST_CELLS = 64 };
 
 typedef struct {
@@ -107,39 +95,35 @@ static bool read_scan(decoder *d, const unsigned char *p, size_t n) {
     return q[0] == 0 && q[1] == 63 && q[2] == 0;
 }
 
-static bool read_segment(decoder *d, int marker, const unsigned char *p, size_t n) {
-    switch (marker) {
-    case DQT:
+static bool read_segment(decoder *d, const tn_jpeg_segment *s) {
+    const unsigned char *p = s->data;
+    size_t n = s->n;
+    switch (s->marker) {
+    case TN_JPEG_DQT:
         return read_quant(d, p, n);
-    case DHT:
+    case TN_JPEG_DHT:
         return read_huffman(d, p, n);
-    case SOF0:
-    case SOF1:
+    case TN_JPEG_SOF0:
+    case TN_JPEG_SOF1:
         return read_frame(d, p, n);
-    case SOS:
+    case TN_JPEG_SOS:
         return read_scan(d, p, n);
-    case DRI:
+    case TN_JPEG_DRI:
         d->interval = n == 2 ? p[0] << 8 | p[1] : -1;
         return n == 2;
-    case APP0: /* JFIF: its version is 1.x */
+    case TN_JPEG_APP0: /* JFIF: its version is 1.x */
         return n < 14 || memcmp(p, "JFIF", 5) != 0 || p[5] == 1;
-    case APP14: /* Adobe: its last byte is 1 for YCbCr */
+    case TN_JPEG_APP14: /* Adobe: its last byte is 1 for YCbCr */
         return n < 12 || memcmp(p, "Adobe", 5) != 0 || p[11] == 1;
     default: /* applications' data and comments are skipped; others belong to other kinds of files */
-        return (marker >= 0xE0 && marker <= 0xEF) || marker == 0xFE;
+        return (s->marker >= TN_JPEG_APP0 && s->marker <= TN_JPEG_APP15) || s->marker == TN_JPEG_COM;
     }
 }
 
 static bool read_markers(decoder *d) {
-    if (d->n_file < 4 || memcmp(d->file, "\xFF\xD8", 2) != 0) return false;
-    d->at = 2;
-    for (int marker = 0; marker != SOS;) {
-        if (d->at + 4 > d->n_file || d->file[d->at] != 0xFF) return false;
-        marker = d->file[d->at + 1];
-        size_t n = (size_t)(d->file[d->at + 2] << 8 | d->file[d->at + 3]);
-        if (n < 2 || d->at + 2 + n > d->n_file || !read_segment(d, marker, d->file + d->at + 4, n - 2)) return false;
-        d->at += 2 + n;
-    }
+    tn_jpeg_segment s = {0};
+    while (s.marker != TN_JPEG_SOS)
+        if (!tn_jpeg_segment_read(d->file, d->n_file, &d->at, &s) || !read_segment(d, &s)) return false;
     return true;
 }
 
@@ -322,7 +306,7 @@ static bool read_blocks(decoder *d) {
         tn_scan_bits bits;
         int marker = read_interval(d, &bits);
         int end = d->interval > 0 && n_mcus - done > d->interval ? done + d->interval : n_mcus;
-        if (marker != (end == n_mcus ? EOI : RST0 + n_intervals % 8)) return false;
+        if (marker != (end == n_mcus ? TN_JPEG_EOI : TN_JPEG_RST0 + n_intervals % 8)) return false;
         for (int c = 0; c < d->n_components; c++) d->part[c].pred = 0;
         for (; done < end; done++) {
             if (!read_mcu(d, &bits, done % d->n_across)) return false;

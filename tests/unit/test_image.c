@@ -392,6 +392,34 @@ static void long_side(void **unused) {
     }
 }
 
+/* On both sides of the size up to which an image is held: the left half dark, the right half light, and so it stays. */
+static void huge(void **unused) {
+    (void)unused;
+    for (int h = 4096; h <= 4097; h++) {
+        tn_cfg cfg = {.preprocess = {.size_px = 16, .max_pixels = 1 << 26}};
+        tn_image image;
+        VipsImage *dark = NULL, *light = NULL, *x = NULL;
+        void *png_file = NULL;
+        size_t n = 0;
+        assert_int_equal(vips_black(&dark, 4096, h, "bands", 3, NULL), 0);
+        assert_int_equal(vips_invert(dark, &light, NULL), 0);
+        assert_int_equal(vips_join(dark, light, &x, VIPS_DIRECTION_HORIZONTAL, NULL), 0);
+        assert_int_equal(
+            vips_pngsave_buffer(x, &png_file, &n, "compression", 1, "filter", VIPS_FOREIGN_PNG_FILTER_NONE, NULL), 0);
+        assert_int_equal(tn_image_decode(&cfg, png_file, n, &image), TN_OK);
+        assert_string_equal(image.reason, "");
+        assert_int_equal(image.w, 32);
+        assert_int_equal(image.h, 16);
+        for (int i = 0; i < 16 * 32 * 3; i++)
+            if (abs(i / 3 % 32 - 15) > 4) assert_int_equal(image.pixels[i], i / 3 % 32 < 16 ? 0 : 255);
+        tn_image_free(&image);
+        g_free(png_file);
+        g_object_unref(x);
+        g_object_unref(light);
+        g_object_unref(dark);
+    }
+}
+
 /* The pixels of a pattern that is scaled down; the caller frees them. */
 static unsigned char *scaled(size_t *n_out) {
     static bytes file;
@@ -456,6 +484,7 @@ int main(int argc, char **argv) {
                                        cmocka_unit_test(others),
                                        cmocka_unit_test(beside_the_colours),
                                        cmocka_unit_test(long_side),
+                                       cmocka_unit_test(huge),
                                        cmocka_unit_test(around_frame),
                                        cmocka_unit_test(smaller_copy)};
     if (argc > 1 && strcmp(argv[1], "--table") == 0) {

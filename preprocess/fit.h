@@ -1,0 +1,14 @@
+/* fit.h - scales decoded pixels down and turns them upright. Local. */
+#ifndef TN_PREPROCESS_FIT_H
+#define TN_PREPROCESS_FIT_H
+
+#include "preprocess/image.h"
+
+/* The sides of an image of w x h pixels whose short side is scaled down to size_px, never up. */
+void tn_fit_size(int w, int h, int size_px, int *w_out, int *h_out);
+
+/* Scale the pixels to w x h (Lanczos), and turn them as EXIF orientation says: 1 upright, 2 to 4 mirror, 5 to 8 exchange rows and columns
+ * too. span_x, span_y: as in tn_resample, of the whole image. false: no memory; pixels may be NULL. */
+bool tn_fit(tn_image *image, double span_x, double span_y, int w, int h, int orientation);
+
+#endif
