@@ -1,7 +1,7 @@
 /*
- * bench_train.c - one net, timed: bench_train [--cuda] NET PX BATCH THREADS fp32|bf16 train|infer STEPS
+ * bench_train.c - one net, timed: bench_train [--cuda] NET PX BATCH THREADS fp32|bf16 train|infer STEPS [ISA]
  *
- * On the device cpu, or cuda.
+ * On the device cpu, or cuda. ISA: an instruction set in the words of the key train.isa; default the best one here.
  * A training step is what a trainer does with a lane: forward, loss, backward, SGD with momentum, running moments,
  * weights refreshed. Prints one line `img_s peak_mib planned_mib isa`: the median over STEPS after two that are not
  * counted; the peak of the whole process (getrusage); what tn_exec_bytes says; the instruction set (of a GPU: none).
@@ -54,11 +54,11 @@ static void make_inputs(bench *b, int batch, int64_t n_image) {
 }
 
 static tn_status begin(bench *b, tn_device_kind device_kind, const char *name, int px, int batch, int n_threads,
-                       tn_precision precision, bool training) {
+                       tn_isa isa, tn_precision precision, bool training) {
     tn_net_spec spec = {.stem_stride = 2, .n_classes = K, .dropout = -1, .drop_connect = 0.2};
     snprintf(spec.name, sizeof spec.name, "%s", name);
     TN_TRY(tn_net_new(&spec, &b->net));
-    TN_TRY(tn_dev_open(device_kind, n_threads, tn_isa_best(), precision, &b->dev));
+    TN_TRY(tn_dev_open(device_kind, n_threads, isa, precision, &b->dev));
     TN_TRY(tn_exec_new(b->dev, b->net, batch, px, training, &b->ex));
     b->n = tn_net_params(b->net);
     b->n_state = tn_net_state(b->net);
@@ -131,7 +131,7 @@ static double median_s(bench *b, int batch, bool training, int n_steps) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: bench_train [--cuda] NET PX BATCH THREADS fp32|bf16 train|infer STEPS\n");
+    fprintf(stderr, "usage: bench_train [--cuda] NET PX BATCH THREADS fp32|bf16 train|infer STEPS [ISA]\n");
     return TN_EARG;
 }
 
@@ -139,14 +139,18 @@ int main(int argc, char **argv) {
     bool on_gpu = argc > 1 && strcmp(argv[1], "--cuda") == 0;
     argc -= on_gpu;
     argv += on_gpu;
-    if (argc != 8) return usage();
+    if (argc != 8 && argc != 9) return usage();
     int px = atoi(argv[2]), batch = atoi(argv[3]), n_threads = atoi(argv[4]), n_steps = atoi(argv[7]);
     bool training = strcmp(argv[6], "train") == 0;
     if (n_steps < 1 || n_steps > MOST_STEPS || (!training && strcmp(argv[6], "infer") != 0)) return usage();
     bool bf16 = strcmp(argv[5], "bf16") == 0;
     if (!bf16 && strcmp(argv[5], "fp32") != 0) return usage();
+    tn_isa isa = tn_isa_best();
+    if (argc == 9)
+        for (isa = 0; strcmp(argv[8], tn_isa_words[isa]) != 0; isa++)
+            if (isa == TN_ISA_BEST) return usage();
     bench b = {.net = NULL};
-    tn_status st = begin(&b, on_gpu ? TN_DEVICE_CUDA : TN_DEVICE_CPU, argv[1], px, batch, n_threads,
+    tn_status st = begin(&b, on_gpu ? TN_DEVICE_CUDA : TN_DEVICE_CPU, argv[1], px, batch, n_threads, isa,
                          bf16 ? TN_BF16 : TN_FP32, training);
     if (st != TN_OK) {
         tn_fail_print();

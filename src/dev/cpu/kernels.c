@@ -6,10 +6,10 @@
 
 #include "dev/cpu/kernels/vec.h"
 
-INLINE v16 f32_round(v16 v) {
+INLINE vec f32_round(vec v) {
     return v;
 }
-INLINE v16 bf16_round(v16 v) { /* the value that is stored */
+INLINE vec bf16_round(vec v) { /* the value that is stored */
     return widen(round_bf16(v));
 }
 
@@ -27,15 +27,15 @@ INLINE v16 bf16_round(v16 v) { /* the value that is stored */
 /* out (n_rows, 16 n_panels) = x (n_rows, n_in) times the panels of packed weights from `first` on. */
 INLINE void f32_multiply(int64_t n_rows, int n_panels, int n_in, const float *x, const float *w, int first,
                          float *out) {
-    int64_t columns = (int64_t)n_panels * VW;
-    product_f32(n_rows, columns, n_in, x, n_in, 1, w + (int64_t)first * n_in * VW, (int64_t)n_in * VW, VW, false, out,
+    int64_t columns = (int64_t)n_panels * PW;
+    product_f32(n_rows, columns, n_in, x, n_in, 1, w + (int64_t)first * n_in * PW, (int64_t)n_in * PW, PW, false, out,
                 columns);
 }
 INLINE void bf16_multiply(int64_t n_rows, int n_panels, int n_in, const bf16 *x, const float *w, int first,
                           float *out) {
-    const uint32_t *pairs = (const uint32_t *)(const void *)w + (int64_t)first * (n_in / 2) * VW;
+    const uint32_t *pairs = (const uint32_t *)(const void *)w + (int64_t)first * (n_in / 2) * PW;
     product(n_rows, n_panels, n_in / 2, (const uint32_t *)(const void *)x, n_in / 2, pairs, out,
-            (int64_t)n_panels * VW);
+            (int64_t)n_panels * PW);
 }
 
 #define REAL    float
@@ -79,7 +79,7 @@ static void act_forward(int64_t n, tn_act kind, const float *x, float *y){
 
 INLINE void act_backward_of(tn_act kind, int64_t n, const float *x, const float *dy, float *dx) {
 #define BODY(c, k)                                                                                                     \
-    v16 slope;                                                                                                         \
+    vec slope;                                                                                                         \
     activate(kind, true, get_f32(x + at + (c), k), &slope);                                                            \
     put_f32(dx + at + (c), get_f32(dy + at + (c), k) * slope, k)
     for (int64_t at = 0; at < n; at += 1024) EACH_VECTOR((int)(n - at < 1024 ? n - at : 1024), BODY);

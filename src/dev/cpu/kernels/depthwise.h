@@ -1,5 +1,5 @@
 /*
- * depthwise.h - depthwise convolution, forward and backward, of one image and 16 channels. Included by kernels.c once for each
+ * depthwise.h - depthwise convolution, forward and backward, of one image and a vector of channels. Included by kernels.c once for each
  * stored type, with REAL, EXACT, GET, PUT and N(name).
  *
  * Each row is read once, through the view, into a buffer of floats with zero pixels around it. So inner loops have no borders, and
@@ -13,12 +13,12 @@
 
 enum { N(MOST_TASKS) = TN_DW_CHANNELS / VW };
 
-/* Channels [c, c + n) of one image, n <= 16. */
+/* Channels [c, c + n) of one image, n <= VW. */
 typedef struct {
     const tn_conv_shape *s;
     int b, c, n;
-    float *buffer;    /* rows of `pitch` pixels, (.,16) */
-    const float *k;   /* weights (R*R,16) */
+    float *buffer;    /* rows of `pitch` pixels, (.,VW) */
+    const float *k;   /* weights (R*R,VW) */
     int pitch;        /* pixels from row to row, including zeros */
     int rows_at_once; /* 1, or all */
 } N(task);
@@ -45,10 +45,10 @@ static int64_t N(gap)(const N(task) * t, int n_pixels) {
  * each task; slope may be NULL. */
 INLINE void N(read_some)(tn_act kind, int n, const REAL *in, int64_t C, int64_t ahead, int n_rows, int n_pixels,
                          int64_t gap, const float *a, const float *b, float *v, float *slope) {
-    v16 scale = a ? get_f32(a, n) : all(1), shift = a ? get_f32(b, n) : all(0);
+    vec scale = a ? get_f32(a, n) : all(1), shift = a ? get_f32(b, n) : all(0);
     for (int r = 0; r < n_rows; r++) {
         for (int i = 0; i < n_pixels; i++, in += C, v += VW) {
-            v16 value = GET(in, n), by_value;
+            vec value = GET(in, n), by_value;
             if (slope) __builtin_prefetch(in + ahead);
             if (a) value = value * scale + shift;
             put_f32(v, activate(kind, EXACT, value, slope ? &by_value : NULL), VW);
@@ -89,16 +89,16 @@ static void N(read_input)(const N(task) * t, int n_tasks, const tn_view *x, int 
 #undef CALL
 }
 
-/* Compute rows_at_once input rows from their products (pixels, 16 n_tasks). */
+/* Compute rows_at_once input rows from their products (pixels, n_columns). */
 INLINE void N(expand_pixels)(tn_act kind, const N(task) * t, int n_tasks, const tn_expand *e, const float *products,
-                             float *const *v) {
+                             int n_columns, float *const *v) {
     const tn_conv_shape *s = t->s;
     for (int i = 0; i < n_tasks; i++) {
-        v16 scale = get_f32(e->a + t[i].c, t[i].n), shift = get_f32(e->b + t[i].c, t[i].n);
+        vec scale = get_f32(e->a + t[i].c, t[i].n), shift = get_f32(e->b + t[i].c, t[i].n);
         const float *from = products + i * VW;
         float *to = v[i];
         for (int h = 0; h < t->rows_at_once; h++, to += N(gap)(t, s->W))
-            for (int w = 0; w < s->W; w++, from += n_tasks * VW, to += VW)
+            for (int w = 0; w < s->W; w++, from += n_columns, to += VW)
                 put_f32(to, activate(kind, EXACT, get_f32(from, VW) * scale + shift, NULL), VW);
     }
 }
@@ -107,11 +107,12 @@ INLINE void N(expand_pixels)(tn_act kind, const N(task) * t, int n_tasks, const 
 static void N(expand_input)(const N(task) * t, int n_tasks, const tn_expand *e, int first, float *room,
                             float *const *v) {
     const tn_conv_shape *s = t->s;
-    int n_rows = tn_dw_product_rows(s), at = first % n_rows, left = s->H - first;
+    int n_rows = tn_dw_product_rows(s), at = first % n_rows, left = s->H - first,
+        n_panels = (n_tasks * VW + PW - 1) / PW;
     const REAL *x = (const REAL *)e->x + ((int64_t)t->b * s->H + first) * s->W * e->n_in;
     if (at == 0)
-        N(multiply)((int64_t)(left < n_rows ? left : n_rows) * s->W, n_tasks, e->n_in, x, e->w, t->c / VW, room);
-#define CALL(KIND) N(expand_pixels)(KIND, t, n_tasks, e, room + (int64_t)at * s->W * n_tasks * VW, v)
+        N(multiply)((int64_t)(left < n_rows ? left : n_rows) * s->W, n_panels, e->n_in, x, e->w, t->c / PW, room);
+#define CALL(KIND) N(expand_pixels)(KIND, t, n_tasks, e, room + (int64_t)at * s->W * n_panels * PW, n_panels * PW, v)
     FOR_ACT(e->act, CALL)
 #undef CALL
 }
@@ -119,16 +120,16 @@ static void N(expand_input)(const N(task) * t, int n_tasks, const tn_expand *e, 
 /* --- forward ------------------------------------------------------------------------------------------------------ */
 
 /* Compute n_out adjacent output pixels, loading shared inputs once. rows[r] + at: the input of the first tap of the first pixel. */
-INLINE void N(forward_pixels)(int n_out, int R, int stride, const float *const *rows, int64_t at, const v16 *k,
+INLINE void N(forward_pixels)(int n_out, int R, int stride, const float *const *rows, int64_t at, const vec *k,
                               float *out) {
-    v16 sum[4];
+    vec sum[4];
 #pragma GCC unroll 4
     for (int o = 0; o < n_out; o++) sum[o] = all(0);
 #pragma GCC unroll 5
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 11
         for (int j = 0; j < R + (n_out - 1) * stride; j++) {
-            v16 x = get_f32(rows[r] + (at + j) * VW, VW);
+            vec x = get_f32(rows[r] + (at + j) * VW, VW);
 #pragma GCC unroll 4
             for (int o = 0; o < n_out; o++) {
                 int t = j - o * stride;
@@ -139,9 +140,9 @@ INLINE void N(forward_pixels)(int n_out, int R, int stride, const float *const *
     for (int o = 0; o < n_out; o++) put_f32(out + o * VW, sum[o], VW);
 }
 
-/* Compute n_out output pixels. rows: their R input rows, beginning at the first tap. k (R*R,16). */
+/* Compute n_out output pixels. rows: their R input rows, beginning at the first tap. k (R*R,VW). */
 INLINE void N(forward_row)(int R, int stride, const float *const *rows, const float *weights, int n_out, float *out) {
-    v16 k[5 * 5];
+    vec k[5 * 5];
     for (int i = 0; i < R * R; i++) k[i] = get_f32(weights + i * VW, VW);
     int q = 0;
     for (; q + 4 <= n_out; q += 4) N(forward_pixels)(4, R, stride, rows, (int64_t)q * stride, k, out + q * VW);
@@ -167,15 +168,15 @@ static void N(forward_step)(const N(task) * t, int p, const float *zeros, float 
 
 /* Moments of an image as in write_rows; in evaluation first = 0, and the sum is that of the finished values. */
 typedef struct {
-    v16 first, sum, squares;
+    vec first, sum, squares;
 } N(moments);
 
 INLINE void N(write_some)(tn_act kind, const float *a, const float *b, int n, const float *row, int64_t C, int n_rows,
                           int n_pixels, int64_t gap, REAL *out, N(moments) * m) {
-    v16 scale = a ? get_f32(a, n) : all(1), shift = a ? get_f32(b, n) : all(0), sum = all(0), squares = all(0);
+    vec scale = a ? get_f32(a, n) : all(1), shift = a ? get_f32(b, n) : all(0), sum = all(0), squares = all(0);
     for (int r = 0; r < n_rows; r++, row += gap)
         for (int i = 0; i < n_pixels; i++, row += VW, out += C) {
-            v16 v = get_f32(row, VW);
+            vec v = get_f32(row, VW);
             if (a) v = activate(kind, EXACT, v * scale + shift, NULL);
             PUT(out, v, n);
             v = N(round)(v) - m->first;
@@ -259,18 +260,18 @@ static void N(dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_
  * dx += k dy, dw += dy v. dy[r]: the output pixel that uses input pixel 0 in tap 0 of kernel row r. */
 INLINE void N(gather_rows)(int n_rows, int R, bool begin, int n_pixels, const float *const *dy, const float *weights,
                            const float *v, float *dx, float *dw) {
-    v16 k[3 * 3 + 1], sum[3 * 3 + 1];
+    vec k[3 * 3 + 1], sum[3 * 3 + 1];
     for (int i = 0; i < n_rows * R; i++) {
         k[i] = get_f32(weights + i * VW, VW);
         sum[i] = all(0);
     }
     for (int64_t at = 0; at < (int64_t)n_pixels * VW; at += VW) {
-        v16 d = begin ? all(0) : get_f32(dx + at, VW), in = get_f32(v + at, VW);
+        vec d = begin ? all(0) : get_f32(dx + at, VW), in = get_f32(v + at, VW);
 #pragma GCC unroll 3
         for (int r = 0; r < n_rows; r++)
 #pragma GCC unroll 5
             for (int j = 0; j < R; j++) {
-                v16 g = get_f32(dy[r] + at - j * VW, VW);
+                vec g = get_f32(dy[r] + at - j * VW, VW);
                 d += g * k[r * R + j];
                 sum[r * R + j] += g * in;
             }
@@ -279,8 +280,8 @@ INLINE void N(gather_rows)(int n_rows, int R, bool begin, int n_pixels, const fl
     for (int i = 0; i < n_rows * R; i++) put_f32(dw + i * VW, get_f32(dw + i * VW, VW) + sum[i], VW);
 }
 
-/* Stride 1, all kernel rows: as many at a time as there are registers for their weights and sums. dx (n_pixels,16) gets the gradient of
- * the input rows from h on. dw (R*R,16) is added to. */
+/* Stride 1, all kernel rows: as many at a time as there are registers for their weights and sums. dx (n_pixels,VW) gets the gradient of
+ * the input rows from h on. dw (R*R,VW) is added to. */
 static void N(gather)(const N(task) * t, int h, const float *zeros, const float *v, float *dx, float *dw) {
     const tn_conv_shape *s = t->s;
     const float *dy[5];
@@ -315,16 +316,16 @@ static void N(gather)(const N(task) * t, int h, const float *zeros, const float 
  * them: dx += k dy, dw += dy v. dy: the output pixel that uses pixel `first` in tap t0. */
 INLINE void N(gather_every_other)(int n_taps, int W, int first, const float *dy, const float *weights, const float *v,
                                   float *dx, float *dw) {
-    v16 k[3], sum[3];
+    vec k[3], sum[3];
     for (int j = 0; j < n_taps; j++) {
         k[j] = get_f32(weights + j * 2 * VW, VW);
         sum[j] = all(0);
     }
     for (int w = first; w < W; w += 2, dy += VW) {
-        v16 d = get_f32(dx + (int64_t)w * VW, VW), in = get_f32(v + (int64_t)w * VW, VW);
+        vec d = get_f32(dx + (int64_t)w * VW, VW), in = get_f32(v + (int64_t)w * VW, VW);
 #pragma GCC unroll 3
         for (int j = 0; j < n_taps; j++) {
-            v16 g = get_f32(dy - j * VW, VW);
+            vec g = get_f32(dy - j * VW, VW);
             d += g * k[j];
             sum[j] += g * in;
         }
@@ -356,11 +357,11 @@ static void N(gather_at_stride_2)(const N(task) * t, int h, const float *v, floa
 INLINE void N(read_some_gradient)(int n, const tn_grad_view *d, int c, int64_t at, int64_t C, int64_t ahead, int n_rows,
                                   int n_pixels, int64_t gap, float *out) {
     const REAL *dz = (const REAL *)d->dz + at + c, *y = (const REAL *)d->y + at + c;
-    v16 g = all(1), h = all(0), o = all(0);
+    vec g = all(1), h = all(0), o = all(0);
     if (d->g) g = get_f32(d->g + c, n), h = get_f32(d->h + c, n), o = get_f32(d->o + c, n);
     for (int r = 0; r < n_rows; r++, out += gap)
         for (int i = 0; i < n_pixels; i++, dz += C, y += C, out += VW) {
-            v16 v = GET(dz, n) * g;
+            vec v = GET(dz, n) * g;
             __builtin_prefetch(dz + ahead);
             __builtin_prefetch(y + ahead);
             if (d->g) v += GET(y, n) * h + o;
@@ -381,12 +382,12 @@ static void N(read_gradient)(const N(task) * t, int n_tasks, const tn_grad_view 
 }
 
 INLINE void N(write_some_gradient)(int n, const REAL *in, int64_t C, int64_t ahead, int n_rows, int n_pixels,
-                                   int64_t gap, const float *row, const float *slope, REAL *out, bool add, v16 *sum,
-                                   v16 *sum_x) {
-    v16 here = all(0), here_x = all(0);
+                                   int64_t gap, const float *row, const float *slope, REAL *out, bool add, vec *sum,
+                                   vec *sum_x) {
+    vec here = all(0), here_x = all(0);
     for (int r = 0; r < n_rows; r++) {
         for (int i = 0; i < n_pixels; i++, in += C, out += C, row += VW) {
-            v16 d = get_f32(row, VW);
+            vec d = get_f32(row, VW);
             __builtin_prefetch(out + ahead, 1);
             if (slope) {
                 d *= get_f32(slope, VW);
@@ -407,7 +408,7 @@ INLINE void N(write_some_gradient)(int n, const REAL *in, int64_t C, int64_t ahe
 
 /* Write dx of the input rows from `first` on, and its sums, from the gradients at v in `row` and the slopes (NULL = ones). */
 static void N(write_gradient)(const N(task) * t, int n_tasks, const tn_view *x, int first, float *const *row,
-                              float *const *slope, REAL *dx, bool add, v16 *sum, v16 *sum_x) {
+                              float *const *slope, REAL *dx, bool add, vec *sum, vec *sum_x) {
     const tn_conv_shape *s = t->s;
     int64_t begin = ((int64_t)t->b * s->H + first) * s->W * s->C;
 #define AT(h, w) begin + ((int64_t)(h)*s->W + (w)) * s->C
@@ -426,7 +427,7 @@ static void N(dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn
                            const float *w, void *dx, bool add, float *dw, float *sums, float *scratch) {
     N(task) t[N(MOST_TASKS)];
     float *v[N(MOST_TASKS)], *slope[N(MOST_TASKS)], *row[N(MOST_TASKS)], *taps[N(MOST_TASKS)], *rows[N(MOST_TASKS)];
-    v16 sum[N(MOST_TASKS)], sum_x[N(MOST_TASKS)]; /* of the rows at once */
+    vec sum[N(MOST_TASKS)], sum_x[N(MOST_TASKS)]; /* of the rows at once */
     wide total[N(MOST_TASKS)], total_x[N(MOST_TASKS)];
     int n_tasks = (n + VW - 1) / VW, n_taps = s->R * s->R, ready = 0;
     int64_t n_pixels = tn_dw_pixels(s) * VW;

@@ -17,13 +17,14 @@ static void pair_rows(int64_t n, int64_t n_columns, const bf16 *x, int64_t ld, u
     }
 }
 
+typedef uint32_t words __attribute__((vector_size(4 * PW))); /* of a panel */
+
 /* r[i][j] becomes r[j][i]: blocks of 1, 2, 4 and 8 words change places across the diagonal. */
-INLINE void transpose_words(v16u r[VW]) {
+INLINE void transpose_words(words r[PW]) {
 #define SWAP(D, ...)                                                                                                   \
-    for (int i = 0; i < VW; i++)                                                                                       \
+    for (int i = 0; i < PW; i++)                                                                                       \
         if (!(i & D)) {                                                                                                \
-            const v16i upper = {__VA_ARGS__}, lower = upper + D;                                                       \
-            v16u a = r[i], b = r[i + D];                                                                               \
+            const words upper = {__VA_ARGS__}, lower = upper + D, a = r[i], b = r[i + D];                              \
             r[i] = __builtin_shuffle(a, b, upper);                                                                     \
             r[i + D] = __builtin_shuffle(a, b, lower);                                                                 \
         }
@@ -38,48 +39,45 @@ INLINE void transpose_words(v16u r[VW]) {
 #undef SWAP
 }
 
-/* 16 values of bf16 from each of two vectors, as pairs of neighbours: the first eight from `low`. */
-INLINE v16u neighbours(v16 low, v16 high) {
-    v16h h[2] = {round_bf16(low), round_bf16(high)};
-    v16u pairs;
-    memcpy(&pairs, h, sizeof pairs);
-    return pairs;
+/* How many of VW values from `at` on exist, of n. */
+INLINE int existing(int64_t n, int64_t at) {
+    return n - at >= VW ? VW : n > at ? (int)(n - at) : 0;
 }
 
 /* Pack weights w(k,j) = w[k * k_step + j * j_step], k < K, j < J, in panels of pairs along k: out (J/16, K/2, 16), padded with zeros. One of
  * the steps is 1. */
-INLINE void pack_columns(int64_t K, int n, const float *w, int64_t k_step, uint32_t *out) {
-    for (int64_t k = 0; k < K; k += 2, out += VW) {
-        v16 low = get_f32(w + k * k_step, n), high = k + 1 < K ? get_f32(w + (k + 1) * k_step, n) : all(0);
-        v16u pairs = (v16u)bf16_round(low) >> 16 | (v16u)bf16_round(high);
-        memcpy(out, &pairs, sizeof pairs);
-    }
+INLINE void pack_columns(int64_t K, int64_t n, const float *w, int64_t k_step, uint32_t *out) {
+    for (int64_t k = 0; k < K; k += 2, out += PW)
+        for (int c = 0; c < PW; c += VW) {
+            const float *at = w + k * k_step + c;
+            vec low = get_f32(at, existing(n, c)), high = k + 1 < K ? get_f32(at + k_step, existing(n, c)) : all(0);
+            vecu pairs = (vecu)bf16_round(low) >> 16 | (vecu)bf16_round(high);
+            memcpy(out + c, &pairs, sizeof pairs);
+        }
 }
 
-INLINE void pack_rows(int64_t K, int n, const float *w, int64_t j_step, uint32_t *out) {
-    for (int64_t k = 0; k < K; k += 2 * VW) {
-        v16u r[VW];
-        int64_t left = K - k;
-        for (int j = 0; j < VW; j++) {
-            const float *row = w + j * j_step + k;
-            v16 low = j >= n ? all(0) : get_f32(row, left < VW ? (int)left : VW), high = all(0);
-            if (j < n && left > VW) high = get_f32(row + VW, left < 2 * VW ? (int)left - VW : VW);
-            r[j] = neighbours(low, high);
+INLINE void pack_rows(int64_t K, int64_t n, const float *w, int64_t j_step, uint32_t *out) {
+    for (int64_t k = 0; k < K; k += 2 * PW) {
+        words r[PW];
+        for (int j = 0; j < PW; j++) {
+            bf16 row[2 * PW] = {0};
+            for (int at = 0; j < n && at < 2 * PW; at += VW)
+                put_bf16(row + at, get_f32(w + j * j_step + k + at, existing(K, k + at)), VW);
+            memcpy(&r[j], row, sizeof r[j]);
         }
         transpose_words(r);
-        memcpy(out + k / 2 * VW, r, sizeof *r * (size_t)(left < 2 * VW ? (left + 1) / 2 : VW));
+        int64_t left = (K - k + 1) / 2;
+        memcpy(out + k / 2 * PW, r, sizeof *r * (size_t)(left < PW ? left : PW));
     }
 }
 
 static void pack_pairs(int n_threads, int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step,
                        uint32_t *out) {
-    int64_t n_panel = (K + 1) / 2 * VW;
+    int64_t n_panel = (K + 1) / 2 * PW;
 #pragma omp parallel for schedule(static) num_threads(n_threads) if (n_threads > 1 && K * J > 16384)
-    for (int64_t panel = 0; panel < J; panel += VW) {
-        int n = J - panel < VW ? (int)(J - panel) : VW;
+    for (int64_t panel = 0; panel < J; panel += PW)
         if (k_step == 1)
-            pack_rows(K, n, w + panel * j_step, j_step, out + panel / VW * n_panel);
+            pack_rows(K, J - panel, w + panel * j_step, j_step, out + panel / PW * n_panel);
         else
-            pack_columns(K, n, w + panel, k_step, out + panel / VW * n_panel);
-    }
+            pack_columns(K, J - panel, w + panel, k_step, out + panel / PW * n_panel);
 }

@@ -8,45 +8,28 @@
  * any position in a tile. So the bits of a row do not depend on other rows.
  */
 
-#if defined(__AVX512F__)
-enum { FW = 16, TILE_ROWS = 12 };
-#elif defined(__AVX__)
-enum { FW = 8, TILE_ROWS = 6 };
-#else
-enum { FW = 4, TILE_ROWS = 6 };
-#endif
-typedef float vf __attribute__((vector_size(4 * FW)));
-typedef float vf_unaligned __attribute__((vector_size(4 * FW), aligned(4), may_alias));
-
-INLINE vf load_f(const float *p) {
-    return *(const vf_unaligned *)(const void *)p;
-}
-INLINE vf all_f(float x) {
-    return x - (vf){0};
-}
-
 typedef struct {
     const float *a, *b;
     float *c;
     int64_t a_row, a_step, b_panel, b_step, c_row;
 } operands_f32;
 
-/* A tile of C: `rows` rows and `vectors` adjacent vectors of FW values. */
+/* A tile of C: `rows` rows and `vectors` adjacent vectors. */
 INLINE void tile_f32(int rows, int vectors, int64_t n, const operands_f32 *o, bool add) {
-    vf c[12][3];
+    vec c[12][3];
 #pragma GCC unroll 12
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 3
-        for (int j = 0; j < vectors; j++) c[i][j] = all_f(0);
+        for (int j = 0; j < vectors; j++) c[i][j] = all(0);
     const float *a = o->a, *b = o->b;
     int64_t a_row = o->a_row, b_panel = o->b_panel;
     for (int64_t k = 0; k < n; k++, a += o->a_step, b += o->b_step) {
-        vf column[3];
+        vec column[3];
 #pragma GCC unroll 3
-        for (int j = 0; j < vectors; j++) column[j] = load_f(b + j * FW / VW * b_panel + j * FW % VW);
+        for (int j = 0; j < vectors; j++) column[j] = get_f32(b + j * VW / PW * b_panel + j * VW % PW, VW);
 #pragma GCC unroll 12
         for (int i = 0; i < rows; i++) {
-            vf row = all_f(a[i * a_row]);
+            vec row = all(a[i * a_row]);
 #pragma GCC unroll 3
             for (int j = 0; j < vectors; j++) c[i][j] += row * column[j];
         }
@@ -55,9 +38,9 @@ INLINE void tile_f32(int rows, int vectors, int64_t n, const operands_f32 *o, bo
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 3
         for (int j = 0; j < vectors; j++) {
-            float *to = o->c + i * o->c_row + j * FW;
-            if (add) c[i][j] += load_f(to);
-            *(vf_unaligned *)(void *)to = c[i][j];
+            float *to = o->c + i * o->c_row + j * VW;
+            if (add) c[i][j] += get_f32(to, VW);
+            put_f32(to, c[i][j], VW);
         }
 }
 
@@ -84,23 +67,22 @@ static void panels_f32(int64_t n_rows, int n_panels, int64_t n, operands_f32 o, 
         else
             stripe_f32_3(n_rows, n, o, add);
         o.b += taken * o.b_panel;
-        o.c += taken * VW;
+        o.c += taken * PW;
         j += taken;
     }
 }
 #else
 STRIPE_F32(2, 6)
 static void panels_f32(int64_t n_rows, int n_panels, int64_t n, operands_f32 o, bool add) {
-    for (int j = 0; j < n_panels; j++, o.b += o.b_panel - VW) {
-        for (int at = 0; at < VW; at += 2 * FW, o.b += 2 * FW, o.c += 2 * FW) stripe_f32_2(n_rows, n, o, add);
-    }
+    for (int j = 0; j < n_panels; j++, o.b += o.b_panel - PW)
+        for (int at = 0; at < PW; at += 2 * VW, o.b += 2 * VW, o.c += 2 * VW) stripe_f32_2(n_rows, n, o, add);
 }
 #endif
 
 /* The last panel, if it has fewer than 16 values of j: memory after them is not read or written. */
 static void last_columns_f32(int64_t n_rows, int n_columns, int64_t n, const operands_f32 *o, bool add) {
     for (int64_t i = 0; i < n_rows; i++) {
-        float sum[VW] = {0}, *to = o->c + i * o->c_row;
+        float sum[PW] = {0}, *to = o->c + i * o->c_row;
         for (int64_t k = 0; k < n; k++) {
             float x = o->a[i * o->a_row + k * o->a_step];
             const float *b = o->b + k * o->b_step;
@@ -114,35 +96,35 @@ static void last_columns_f32(int64_t n_rows, int n_columns, int64_t n, const ope
 static void product_f32(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, int64_t a_step,
                         const float *b, int64_t b_panel, int64_t b_step, bool add, float *c, int64_t c_row) {
     operands_f32 o = {a, b, c, a_row, a_step, b_panel, b_step, c_row};
-    int n_panels = (int)(n_columns / VW);
+    int n_panels = (int)(n_columns / PW);
     panels_f32(n_rows, n_panels, n, o, add);
     o.b += n_panels * b_panel;
-    o.c += n_panels * VW;
-    if (n_columns % VW) last_columns_f32(n_rows, (int)(n_columns % VW), n, &o, add);
+    o.c += n_panels * PW;
+    if (n_columns % PW) last_columns_f32(n_rows, (int)(n_columns % PW), n, &o, add);
 }
 
-INLINE float sum_of(vf v) {
+INLINE float sum_of(vec v) {
     float sum = 0;
-    for (int i = 0; i < FW; i++) sum += v[i];
+    for (int i = 0; i < VW; i++) sum += v[i];
     return sum;
 }
 
-/* Dot products of `rows` rows of A and `columns` rows of B. Each is summed in FW chains, which are added in order; then the rest of k. */
+/* Dot products of `rows` rows of A and `columns` rows of B. Each is summed in VW chains, which are added in order; then the rest of k. */
 INLINE void dots_tile(int rows, int columns, int64_t n, const float *a, int64_t a_row, const float *b, int64_t b_row,
                       float *c, int64_t c_row) {
-    vf sum[4][4];
+    vec sum[4][4];
     int64_t k = 0;
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-        for (int j = 0; j < columns; j++) sum[i][j] = all_f(0);
-    for (; k + FW <= n; k += FW) {
-        vf x[4];
+        for (int j = 0; j < columns; j++) sum[i][j] = all(0);
+    for (; k + VW <= n; k += VW) {
+        vec x[4];
 #pragma GCC unroll 4
-        for (int i = 0; i < rows; i++) x[i] = load_f(a + i * a_row + k);
+        for (int i = 0; i < rows; i++) x[i] = get_f32(a + i * a_row + k, VW);
 #pragma GCC unroll 4
         for (int j = 0; j < columns; j++) {
-            vf w = load_f(b + j * b_row + k);
+            vec w = get_f32(b + j * b_row + k, VW);
 #pragma GCC unroll 4
             for (int i = 0; i < rows; i++) sum[i][j] += x[i] * w;
         }
@@ -155,7 +137,7 @@ INLINE void dots_tile(int rows, int columns, int64_t n, const float *a, int64_t 
         }
 }
 
-enum { DOTS = FW == 16 ? 4 : 2 }; /* as many as registers allow */
+enum { DOTS = VW == 16 ? 4 : 2 }; /* as many as registers allow */
 static void dots_f32(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, const float *b,
                      int64_t b_row, float *c, int64_t c_row) {
     for (int64_t j = 0; j < n_columns;) {
@@ -180,7 +162,7 @@ static void dots_f32(int64_t n_rows, int64_t n_columns, int64_t n, const float *
 
 /* Pack weights w(k,j) = w[k * k_step + j * j_step], k < K, j < J, in panels: out (J/16, K, 16), padded with zeros. */
 static void pack_f32(int64_t K, int64_t J, const float *w, int64_t k_step, int64_t j_step, float *out) {
-    for (int64_t panel = 0; panel < J; panel += VW)
-        for (int64_t k = 0; k < K; k++, out += VW)
-            for (int64_t j = panel; j < panel + VW; j++) out[j - panel] = j < J ? w[k * k_step + j * j_step] : 0;
+    for (int64_t panel = 0; panel < J; panel += PW)
+        for (int64_t k = 0; k < K; k++, out += PW)
+            for (int64_t j = panel; j < panel + PW; j++) out[j - panel] = j < J ? w[k * k_step + j * j_step] : 0;
 }

@@ -97,23 +97,24 @@ static void multiply_tiles(int64_t n_rows, int n_panels, tiled o, bool add) {
 static void product(int64_t n_rows, int n_panels, int64_t n_pairs, const uint32_t *a, int64_t a_row, const uint32_t *b,
                     float *c, int64_t c_row) {
     tiled o = {.a = a, .b = b, .c = c, .a_row = a_row, .a_step = SIDE, .a_group = SIDE * a_row};
-    o.b_pair = VW, o.b_panel = n_pairs * VW, o.c_row = c_row;
+    o.b_pair = PW, o.b_panel = n_pairs * PW, o.c_row = c_row;
     o.n_steps = n_pairs / SIDE, o.n_last = (int)(n_pairs % SIDE);
     multiply_tiles(n_rows, n_panels, o, false);
 }
 
 /* --- the weights' gradient ------------------------------------------------------------------------------------------ */
 
-INLINE v16u widen_words(const bf16 *x) {
-    return __builtin_convertvector(*(const v16h_unaligned *)(const void *)x, v16u);
+INLINE words widen_words(const bf16 *x) {
+    typedef uint16_t halves __attribute__((vector_size(2 * PW), aligned(2), may_alias));
+    return __builtin_convertvector(*(const halves *)(const void *)x, words);
 }
 
 /* A tile of 16 columns of x: each becomes a row, its values in pairs. n rows of x, at most 32; those that lack are zeros. */
 INLINE void transpose_tile(int n, const bf16 *x, int64_t ld, uint32_t *out) {
-    v16u r[SIDE];
+    words r[SIDE];
 #pragma GCC unroll 16
     for (int p = 0; p < SIDE; p++) {
-        r[p] = (v16u){0};
+        r[p] = (words){0};
         if (2 * p < n) r[p] = widen_words(x + 2 * p * ld);
         if (2 * p + 1 < n) r[p] |= widen_words(x + (2 * p + 1) * ld) << 16;
     }

@@ -15,7 +15,7 @@ INLINE void N(read_rows_of)(tn_act kind, const tn_view *x, int64_t HW, int C, in
         const REAL *row = (const REAL *)x->x + m * C;
         const float *s = x->scale ? x->scale + m / HW * C : NULL;
 #define BODY(c, k)                                                                                                     \
-    v16 v = activate(kind, EXACT, GET(row + (c), k) * get_f32(x->a + (c), k) + get_f32(x->b + (c), k), NULL);          \
+    vec v = activate(kind, EXACT, GET(row + (c), k) * get_f32(x->a + (c), k) + get_f32(x->b + (c), k), NULL);          \
     if (s) v *= get_f32(s + (c), k);                                                                                   \
     PUT(out + (c), v, k)
         EACH_VECTOR(C, BODY);
@@ -59,7 +59,7 @@ static void N(grad_rows)(const tn_grad_view *d, int C, int64_t first, int64_t n,
     for (int64_t m = first; m < first + n; m++, out += ld) {
         const REAL *dz = (const REAL *)d->dz + m * C, *y = (const REAL *)d->y + m * C;
 #define BODY(c, k)                                                                                                     \
-    v16 v = GET(dz + (c), k);                                                                                          \
+    vec v = GET(dz + (c), k);                                                                                          \
     if (d->g) v = v * get_f32(d->g + (c), k) + (GET(y + (c), k) * get_f32(d->h + (c), k) + get_f32(d->o + (c), k));    \
     PUT(out + (c), v, k)
         EACH_VECTOR(C, BODY);
@@ -96,9 +96,9 @@ static void N(unfold_rows)(const tn_conv_shape *s, const void *x, int64_t first,
 INLINE void N(write_tile)(int rows, bool with_moments, int K, const float *products, int64_t ld, REAL *y, bool add,
                           float *moments) {
 #define BODY(c, k)                                                                                                     \
-    v16 first = with_moments ? get_f32(moments + (c), k) : all(0), sum = all(0), squares = all(0);                     \
+    vec first = with_moments ? get_f32(moments + (c), k) : all(0), sum = all(0), squares = all(0);                     \
     for (int i = 0; i < rows; i++) {                                                                                   \
-        v16 v = get_f32(products + i * ld + (c), k);                                                                   \
+        vec v = get_f32(products + i * ld + (c), k);                                                                   \
         REAL *to = y + (int64_t)i * K + (c);                                                                           \
         if (add) v += GET(to, k);                                                                                      \
         PUT(to, v, k);                                                                                                 \
@@ -135,9 +135,9 @@ static void N(write_rows)(int K, int64_t n, const float *products, int64_t ld, v
 INLINE void N(finish_tile)(tn_act kind, int rows, int K, const float *products, int64_t ld, const tn_finish *f,
                            const REAL *side, REAL *y) {
 #define BODY(c, k)                                                                                                     \
-    v16 a = get_f32(f->a + (c), k), b = get_f32(f->b + (c), k);                                                        \
+    vec a = get_f32(f->a + (c), k), b = get_f32(f->b + (c), k);                                                        \
     for (int i = 0; i < rows; i++) {                                                                                   \
-        v16 v = activate(kind, EXACT, get_f32(products + i * ld + (c), k) * a + b, NULL);                              \
+        vec v = activate(kind, EXACT, get_f32(products + i * ld + (c), k) * a + b, NULL);                              \
         if (side) v += GET(side + (int64_t)i * K + (c), k);                                                            \
         PUT(y + (int64_t)i * K + (c), v, k);                                                                           \
     }
@@ -175,9 +175,9 @@ static void N(load)(int64_t n, const void *x, float *host) {
 /* Add to sum (C) the values v (g NULL) or g v of the rows. */
 INLINE void N(sum_tile)(tn_act kind, int rows, const tn_view *x, int C, const REAL *in, const REAL *g, float *sum) {
 #define BODY(c, k)                                                                                                     \
-    v16 a = x->a ? get_f32(x->a + (c), k) : all(1), b = x->a ? get_f32(x->b + (c), k) : all(0), total = all(0);        \
+    vec a = x->a ? get_f32(x->a + (c), k) : all(1), b = x->a ? get_f32(x->b + (c), k) : all(0), total = all(0);        \
     for (int i = 0; i < rows; i++) {                                                                                   \
-        v16 v = activate(kind, EXACT, GET(in + (int64_t)i * C + (c), k) * a + b, NULL);                                \
+        vec v = activate(kind, EXACT, GET(in + (int64_t)i * C + (c), k) * a + b, NULL);                                \
         total += g ? v * GET(g + (int64_t)i * C + (c), k) : v;                                                         \
     }                                                                                                                  \
     put_f32(sum + (c), get_f32(sum + (c), k) + total, k)
@@ -217,12 +217,12 @@ typedef struct {
 INLINE void N(back_tile)(tn_act kind, int rows, const N(way_back) * w, int C, const REAL *in, const REAL *g, REAL *dz,
                          float *sums) {
 #define BODY(c, k)                                                                                                     \
-    v16 a = get_f32(w->x->a + (c), k), b = get_f32(w->x->b + (c), k), factor = all(w->keep), pooled = all(0);          \
-    v16 sum = all(0), sum_x = all(0);                                                                                  \
+    vec a = get_f32(w->x->a + (c), k), b = get_f32(w->x->b + (c), k), factor = all(w->keep), pooled = all(0);          \
+    vec sum = all(0), sum_x = all(0);                                                                                  \
     if (w->scale) factor *= get_f32(w->scale + (c), k);                                                                \
     if (w->dpool) pooled = get_f32(w->dpool + (c), k) * w->share;                                                      \
     for (int i = 0; i < rows; i++) {                                                                                   \
-        v16 v = GET(in + (int64_t)i * C + (c), k), slope, d = pooled;                                                  \
+        vec v = GET(in + (int64_t)i * C + (c), k), slope, d = pooled;                                                  \
         activate(kind, EXACT, v *a + b, &slope);                                                                       \
         if (g) d += GET(g + (int64_t)i * C + (c), k) * factor;                                                         \
         d = N(round)(d * slope);                                                                                       \
@@ -260,7 +260,7 @@ INLINE void N(residual_rows_of)(tn_act kind, const tn_view *x, int C, int64_t fi
     for (int64_t at = first * C; at < (first + n) * C; at += C) {
         const REAL *row = (const REAL *)x->x + at;
 #define BODY(c, k)                                                                                                     \
-    v16 v = activate(kind, EXACT, GET(row + (c), k) * get_f32(x->a + (c), k) + get_f32(x->b + (c), k), NULL) * keep;   \
+    vec v = activate(kind, EXACT, GET(row + (c), k) * get_f32(x->a + (c), k) + get_f32(x->b + (c), k), NULL) * keep;   \
     if (side) v += GET(side + at + (c), k);                                                                            \
     PUT(y + at + (c), v, k)
         EACH_VECTOR(C, BODY);

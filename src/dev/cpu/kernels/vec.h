@@ -1,28 +1,35 @@
 /*
- * vec.h - vectors of 16 floats, and the stored types float and bf16. Included by kernels.c once for each instruction set.
+ * vec.h - vectors of floats, and the stored types float and bf16. Included by kernels.c once for each instruction set.
  *
- * A vector is 16 channels of one pixel. `n` is how many of them exist: 16 (as a constant) except at the end of a row. The compiler
- * splits vectors if registers are shorter.
+ * A vector is VW channels of one pixel, as many as a register holds: the compiler keeps longer ones in memory, not in two registers. `n` is how
+ * many of them exist: VW (as a constant) except at the end of a row. Operands of products are packed in panels of PW channels for all.
  */
 #include <stdint.h>
 #include <string.h>
-#if defined(__AVX512F__)
+#if defined(__AVX__)
 #include <immintrin.h>
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
+#if defined(__AVX512F__)
 enum { VW = 16 };
+#elif defined(__AVX__)
+enum { VW = 8 };
+#else
+enum { VW = 4 };
+#endif
+enum { PW = 16 };
 
-typedef float v16 __attribute__((vector_size(64)));
-typedef int32_t v16i __attribute__((vector_size(64)));
-typedef uint32_t v16u __attribute__((vector_size(64)));
-typedef uint16_t v16h __attribute__((vector_size(32)));
-typedef float v16_unaligned __attribute__((vector_size(64), aligned(4), may_alias));
-typedef uint16_t v16h_unaligned __attribute__((vector_size(32), aligned(2), may_alias));
+typedef float vec __attribute__((vector_size(4 * VW)));
+typedef int32_t veci __attribute__((vector_size(4 * VW)));
+typedef uint32_t vecu __attribute__((vector_size(4 * VW)));
+typedef uint16_t vech __attribute__((vector_size(2 * VW)));
+typedef float vec_unaligned __attribute__((vector_size(4 * VW), aligned(4), may_alias));
+typedef uint16_t vech_unaligned __attribute__((vector_size(2 * VW), aligned(2), may_alias));
 typedef uint16_t bf16;
 
-INLINE v16 all(float x) {
-    return (v16){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+INLINE vec all(float x) {
+    return x - (vec){0};
 }
 
 /* A long sum: float sums of few values are added to a double sum. */
@@ -30,68 +37,68 @@ typedef struct {
     double at[VW];
 } wide;
 
-INLINE void pour(v16 *from, wide *to) {
+INLINE void pour(vec *from, wide *to) {
     for (int i = 0; i < VW; i++) to->at[i] += (double)(*from)[i];
     *from = all(0);
 }
-INLINE v16 narrow(const wide *w) {
-    v16 v;
+INLINE vec narrow(const wide *w) {
+    vec v;
     for (int i = 0; i < VW; i++) v[i] = (float)w->at[i];
     return v;
 }
 
-/* --- load and store: with n < 16, n elements are read or written, and the others are zeros ------------------------ */
+/* --- load and store: with n < VW, n elements are read or written, and the others are zeros ------------------------ */
 
-INLINE v16 get_f32(const float *p, int n) {
-    if (n == VW) return *(const v16_unaligned *)(const void *)p;
+INLINE vec get_f32(const float *p, int n) {
+    if (n == VW) return *(const vec_unaligned *)(const void *)p;
     float x[VW] = {0};
     for (int i = 0; i < n; i++) x[i] = p[i];
-    return *(const v16_unaligned *)(const void *)x;
+    return *(const vec_unaligned *)(const void *)x;
 }
 
-INLINE void put_f32(float *p, v16 v, int n) {
+INLINE void put_f32(float *p, vec v, int n) {
     if (n == VW) {
-        *(v16_unaligned *)(void *)p = v;
+        *(vec_unaligned *)(void *)p = v;
     } else {
         for (int i = 0; i < n; i++) p[i] = v[i];
     }
 }
 
-INLINE v16 widen(v16h h) {
+INLINE vec widen(vech h) {
 #if defined(__AVX512F__)
-    return (v16)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16);
+    return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)h), 16);
 #else
-    return (v16)(__builtin_convertvector(h, v16u) << 16);
+    return (vec)(__builtin_convertvector(h, vecu) << 16);
 #endif
 }
 
-INLINE v16 get_bf16(const bf16 *p, int n) {
-    if (n == VW) return widen(*(const v16h_unaligned *)(const void *)p);
+INLINE vec get_bf16(const bf16 *p, int n) {
+    if (n == VW) return widen(*(const vech_unaligned *)(const void *)p);
     bf16 x[VW] = {0};
     for (int i = 0; i < n; i++) x[i] = p[i];
-    return widen(*(const v16h_unaligned *)(const void *)x);
+    return widen(*(const vech_unaligned *)(const void *)x);
 }
 
 /* Round to the nearest bf16, ties to even. */
-INLINE v16h round_bf16(v16 v) {
+INLINE vech round_bf16(vec v) {
 #if defined(__AVX512BF16__)
-    return (v16h)_mm512_cvtneps_pbh((__m512)v);
+    return (vech)_mm512_cvtneps_pbh((__m512)v);
 #else
-    v16u u = (v16u)v;
-    return __builtin_convertvector((u + 0x7fff + ((u >> 16) & 1)) >> 16, v16h);
+    vecu u = (vecu)v;
+    return __builtin_convertvector((u + 0x7fff + ((u >> 16) & 1)) >> 16, vech);
 #endif
 }
 
-INLINE void put_bf16(bf16 *p, v16 v, int n) {
-    v16h h = round_bf16(v);
+INLINE void put_bf16(bf16 *p, vec v, int n) {
+    vech h = round_bf16(v);
     if (n == VW) {
-        *(v16h_unaligned *)(void *)p = h;
+        *(vech_unaligned *)(void *)p = h;
     } else {
         for (int i = 0; i < n; i++) p[i] = h[i];
     }
 }
 
-/* Calls BODY(c, n) for channels [0, C): n is the constant 16, at the end the rest. */
+/* Calls BODY(c, n) for channels [0, C): n is the constant VW, at the end the rest. */
 #define EACH_VECTOR(C, BODY)                                                                                           \
     do {                                                                                                               \
         int c_ = 0;                                                                                                    \
@@ -131,40 +138,44 @@ INLINE void put_bf16(bf16 *p, v16 v, int n) {
 
 /* --- activations -------------------------------------------------------------------------------------------------- */
 
-INLINE v16 least(v16 x, float limit) {
+INLINE vec least(vec x, float limit) {
 #if defined(__AVX512F__)
-    return (v16)_mm512_min_ps((__m512)x, _mm512_set1_ps(limit));
+    return (vec)_mm512_min_ps((__m512)x, _mm512_set1_ps(limit));
+#elif defined(__AVX__)
+    return (vec)_mm256_min_ps((__m256)x, _mm256_set1_ps(limit));
 #else
-    v16 m = all(limit);
-    return (v16)(((v16i)x & (x < m)) | ((v16i)m & ~(x < m)));
+    vec m = all(limit);
+    return (vec)(((veci)x & (x < m)) | ((veci)m & ~(x < m)));
 #endif
 }
-INLINE v16 most(v16 x, float limit) {
+INLINE vec most(vec x, float limit) {
 #if defined(__AVX512F__)
-    return (v16)_mm512_max_ps((__m512)x, _mm512_set1_ps(limit));
+    return (vec)_mm512_max_ps((__m512)x, _mm512_set1_ps(limit));
+#elif defined(__AVX__)
+    return (vec)_mm256_max_ps((__m256)x, _mm256_set1_ps(limit));
 #else
-    v16 m = all(limit);
-    return (v16)(((v16i)x & (x > m)) | ((v16i)m & ~(x > m)));
+    vec m = all(limit);
+    return (vec)(((veci)x & (x > m)) | ((veci)m & ~(x > m)));
 #endif
 }
 
 /* exp(-x) = 2^n 2^f. exact: relative error below 3e-7 (polynomial of Cephes' expf), |x| clamped to 87. Otherwise below 1e-4, a twentieth
  * of the rounding error of bf16 (2^f by a cubic minimax polynomial). Tested in tests/op. */
-INLINE v16 exp_minus(v16 x, bool exact) {
-    v16 p;
+INLINE vec exp_minus(vec x, bool exact) {
+    vec p;
 #if defined(__AVX512DQ__)
     if (!exact) { /* one instruction splits and one scales, for any x */
-        v16 t = x * -1.44269504F, f = (v16)_mm512_reduce_ps((__m512)t, 1 + 8); /* t - floor(t) */
+        vec t = x * -1.44269504F, f = (vec)_mm512_reduce_ps((__m512)t, 1 + 8); /* t - floor(t) */
         p = f * 0.07802453F + 0.22606715F;
         p = p * f + 0.69583354F;
         p = p * f + 0.99992522F;
-        return (v16)_mm512_scalef_ps((__m512)p, (__m512)t);
+        return (vec)_mm512_scalef_ps((__m512)p, (__m512)t);
     }
 #endif
     const float magic = 12582912.0F; /* 1.5 x 2^23: adding it rounds to a whole number, which is then in the low bits */
-    v16 y = most(least(-x, 87.0F), -87.0F), shifted = y * 1.44269504F + magic, n = shifted - magic;
+    vec y = most(least(-x, 87.0F), -87.0F), shifted = y * 1.44269504F + magic, n = shifted - magic;
     if (exact) {
-        v16 r = y - n * 0.693359375F + n * 2.12194440e-4F;
+        vec r = y - n * 0.693359375F + n * 2.12194440e-4F;
         p = r * 1.9875691500e-4F + 1.3981999507e-3F;
         p = p * r + 8.3334519073e-3F;
         p = p * r + 4.1665795894e-2F;
@@ -172,21 +183,21 @@ INLINE v16 exp_minus(v16 x, bool exact) {
         p = p * r + 5.0000001201e-1F;
         p = p * (r * r) + r + 1.0F;
     } else {
-        v16 f = y * 1.44269504F - n;
+        vec f = y * 1.44269504F - n;
         p = f * 0.05517166F + 0.24261112F;
         p = p * f + 0.69326099F;
         p = p * f + 0.99992807F;
     }
-    return (v16)((v16i)p + ((v16i)shifted << 23));
+    return (vec)((veci)p + ((veci)shifted << 23));
 }
 
-INLINE v16 choose(v16i where, v16 x, v16 other) {
-    return (v16)(((v16i)x & where) | ((v16i)other & ~where));
+INLINE vec choose(veci where, vec x, vec other) {
+    return (vec)(((veci)x & where) | ((veci)other & ~where));
 }
 
 /* kind is a constant in every caller, so the compiler makes the choice. slope may be NULL. */
-INLINE v16 activate(tn_act kind, bool exact, v16 x, v16 *slope) {
-    v16 s, zero = all(0), one = all(1);
+INLINE vec activate(tn_act kind, bool exact, vec x, vec *slope) {
+    vec s, zero = all(0), one = all(1);
     switch (kind) {
     case TN_ACT_SWISH:
         if (!slope) return x / (1.0F + exp_minus(x, exact));
