@@ -1,11 +1,11 @@
 /* image.c - the libvips pipeline for one image. */
 #include "preprocess/image.h"
 
-#include "preprocess/fit.h"
 #include "preprocess/gif.h"
 #include "preprocess/plain_jpeg.h"
 #include "preprocess/plain_webp.h"
 #include "preprocess/tiff.h"
+#include "preprocess/upright.h"
 #include "store/jpeg.h"
 
 #include <stdlib.h>
@@ -391,36 +391,38 @@ static bool fits_jpeg(const tn_cfg *cfg, tn_image *image, int w, int h) {
     return false;
 }
 
-static void take_pixels(const tn_cfg *cfg, VipsImage *x, tn_image *out) {
+static tn_status take_pixels(const tn_cfg *cfg, VipsImage *x, tn_image *out) {
     size_t n = 0;
     int w, h;
-    tn_fit_size(x->Xsize, x->Ysize, cfg->preprocess.size_px, &w, &h);
-    if (!fits_jpeg(cfg, out, w, h) || !(out->pixels = vips_image_write_to_memory(x, &n))) return;
+    tn_upright_size(x->Xsize, x->Ysize, cfg->preprocess.size_px, &w, &h);
+    if (!fits_jpeg(cfg, out, w, h) || !(out->pixels = vips_image_write_to_memory(x, &n))) return TN_OK;
     out->w = x->Xsize;
     out->h = x->Ysize;
-    if (tn_fit(out, x->Xsize, x->Ysize, w, h, vips_image_get_orientation(x))) return;
+    if (tn_upright_pixels(out, x->Xsize, x->Ysize, w, h, vips_image_get_orientation(x))) return TN_OK;
     tn_image_free(out);
-    refuse(out, "there is no memory for its pixels", "");
+    return tn_fail_memory(n, "an image");
 }
 
-static void decode(const tn_cfg *cfg, tn_image *out) {
+static tn_status decode(const tn_cfg *cfg, tn_image *out) {
     VipsImage *header = load(out, 1), *x = NULL;
     if (!header) {
         refuse(out, "cannot be decoded", vips_error_buffer());
-        return;
+        return TN_OK;
     }
     char size[64];
+    tn_status st = TN_OK;
     snprintf(size, sizeof size, "%d x %d pixels", header->Xsize, header->Ysize);
     if ((int64_t)header->Xsize * header->Ysize > cfg->preprocess.max_pixels) {
         refuse(out, "its header claims more than preprocess.max_pixels", size);
     } else if (!has_one_size(header)) {
         refuse(out, "a side is longer than 65535", size);
     } else if ((x = load(out, shrink_for(cfg, out, header))) && pipeline(cfg, out, &x)) {
-        take_pixels(cfg, x, out);
+        st = take_pixels(cfg, x, out);
     }
-    if (!*out->reason && !out->pixels) refuse(out, "cannot be decoded", vips_error_buffer());
+    if (st == TN_OK && !*out->reason && !out->pixels) refuse(out, "cannot be decoded", vips_error_buffer());
     if (x) g_object_unref(x);
     g_object_unref(header);
+    return st;
 }
 
 tn_status tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out) {
@@ -433,7 +435,7 @@ tn_status tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n
         TN_TRY(begin());
         vips_error_clear();
         *warning = 0;
-        decode(cfg, out);
+        TN_TRY(decode(cfg, out));
         memcpy(out->warning, warning, sizeof warning);
     }
     if (!*out->reason) out->perceptual_hash = difference_hash(out);

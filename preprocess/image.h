@@ -13,7 +13,7 @@
  *        reserved byte of a BMP are ignored. The part of a GIF's screen that its first frame does not cover is transparent.
  * A TIFF whose first picture is a smaller copy of another one (a camera's raw file) is refused.
  * A side has at most 65535 pixels, after scaling at most 65500 if JPEG is stored; larger images are refused.
- * Memory  an image of up to 2^25 pixels is held at full size, 100 MiB; a JPEG after its reduced decoding
+ * Memory  an image of up to 2^25 pixels is held at full size, 96 MiB; a JPEG after its reduced decoding; a WebP whatever its size
  * A damaged image may crash a library or keep it busy for ever: preprocess calls it in a child process (decoder.h).
  */
 #ifndef TN_PREPROCESS_IMAGE_H
@@ -38,7 +38,7 @@ typedef struct {
 } tn_image;
 
 /* Decode an image. If it cannot be used, out->reason says why. file must live as long as out. In one thread of the process.
- * Errors  TN_EIO libvips does not start. It is started with the first image that needs it: with one thread, without a cache, and with
+ * Errors  TN_ENOMEM; TN_EIO libvips does not start. It is started with the first image that needs it: with one thread, without a cache, and with
  *         scaling in C, so that bytes are equal everywhere. */
 tn_status tn_image_decode(const tn_cfg *cfg, const unsigned char *file, size_t n_file, tn_image *out);
 void tn_image_free(tn_image *image);

@@ -3,8 +3,8 @@
 
 #include "picture/jpeg_markers.h"
 #include "picture/jpeg_means.h"
-#include "preprocess/fit.h"
 #include "preprocess/tiff.h"
+#include "preprocess/upright.h"
 #include "store/jpeg.h"
 
 #include <stdlib.h>
@@ -61,7 +61,7 @@ static header read_header(const unsigned char *file, size_t n_file) {
 
 static bool decode(const tn_cfg *cfg, const header *h, tn_image *image) {
     int side = h->w < h->h ? h->w : h->h, size = cfg->preprocess.size_px, shrink = 1, wanted_w, wanted_h;
-    tn_fit_size(h->w, h->h, size, &wanted_w, &wanted_h);
+    tn_upright_size(h->w, h->h, size, &wanted_w, &wanted_h);
     if (wanted_w > TN_JPEG_SIDE || wanted_h > TN_JPEG_SIDE) return false;
     while (shrink < 8 && side / (shrink * 2) >= size) shrink *= 2;
     size_t room = 0;
@@ -72,7 +72,7 @@ static bool decode(const tn_cfg *cfg, const header *h, tn_image *image) {
         return false;
     if (image->w != (h->w + shrink - 1) / shrink || image->h != (h->h + shrink - 1) / shrink) return false;
     image->storable = side <= size && h->n_colours == 3 && h->orientation == 1;
-    return tn_fit(image, (double)h->w / shrink, (double)h->h / shrink, wanted_w, wanted_h, h->orientation);
+    return tn_upright_pixels(image, (double)h->w / shrink, (double)h->h / shrink, wanted_w, wanted_h, h->orientation);
 }
 
 bool tn_plain_jpeg_decode(const tn_cfg *cfg, tn_image *image) {

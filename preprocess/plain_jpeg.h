@@ -11,8 +11,8 @@
 
 #include "preprocess/image.h"
 
-/* Decode, scale and turn a plain JPEG: sets pixels, w, h and storable. false: it is not plain, too large, or there is no memory; nothing
- * is set. */
+/* Decode, scale and turn a plain JPEG: sets pixels, w, h and storable. false: it is not plain, too large, or there is no memory; pixels
+ * stay NULL. */
 bool tn_plain_jpeg_decode(const tn_cfg *cfg, tn_image *image);
 
 #endif

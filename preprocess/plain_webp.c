@@ -1,7 +1,7 @@
 /* plain_webp.c - libwebp, then the resize. */
 #include "preprocess/plain_webp.h"
 
-#include "preprocess/fit.h"
+#include "preprocess/upright.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +22,9 @@ bool tn_plain_webp_decode(const tn_cfg *cfg, tn_image *image) {
     image->w = f.width;
     image->h = f.height;
     image->pixels = malloc(n_bytes);
-    tn_fit_size(f.width, f.height, cfg->preprocess.size_px, &w, &h);
+    tn_upright_size(f.width, f.height, cfg->preprocess.size_px, &w, &h);
     if (image->pixels && WebPDecodeRGBInto(image->file, image->n_file, image->pixels, n_bytes, (int)stride) &&
-        tn_fit(image, f.width, f.height, w, h, 1))
+        tn_upright_pixels(image, f.width, f.height, w, h, 1))
         return true;
     free(image->pixels);
     image->pixels = NULL;

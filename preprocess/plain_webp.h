@@ -10,7 +10,7 @@
 
 #include "preprocess/image.h"
 
-/* Decode and scale a plain WebP: sets pixels, w and h. false: it is not plain, too large, or there is no memory; nothing is set. */
+/* Decode and scale a plain WebP: sets pixels, w and h. false: it is not plain, too large, or there is no memory; pixels stay NULL. */
 bool tn_plain_webp_decode(const tn_cfg *cfg, tn_image *image);
 
 #endif

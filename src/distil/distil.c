@@ -99,7 +99,7 @@ static tn_status make_targets(const distil *d, const tn_index *ix, const tn_done
 
 static tn_status teach(tn_run *run, const distil *d, const tn_index *ix) {
     bool valid = false;
-    tn_done want = {.stage = "distil", .settings = "", .inputs = d->inputs};
+    tn_done want = {.stage = "distil", .settings = "rows without a label have targets\n", .inputs = d->inputs};
     TN_TRY(tn_done_begin_all(run, d->targets, "distil: targets", &want, &valid));
     return tn_agree(run, run->rank == 0 && !valid ? make_targets(d, ix, &want) : TN_OK);
 }

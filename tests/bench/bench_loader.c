@@ -80,6 +80,7 @@ int main(int argc, char **argv) {
         int64_t *order = malloc((size_t)ix->n * sizeof *order), n = 0;
         for (int64_t row = 0; order && row < ix->n; row++)
             if (ix->length[row] > 0) order[n++] = row;
+        if (n == 0) return fprintf(stderr, "bench_loader: no images in %s\n", argv[1]), 2;
         tn_rng rng = tn_rng_at(1, TN_STREAM_TEST, 0, 0);
         tn_rng_shuffle(&rng, n, order);
         tn_loader_spec spec = {.index = ix,

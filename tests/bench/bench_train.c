@@ -148,7 +148,7 @@ int main(int argc, char **argv) {
     tn_isa isa = tn_isa_best();
     if (argc == 9)
         for (isa = 0; strcmp(argv[8], tn_isa_words[isa]) != 0; isa++)
-            if (isa == TN_ISA_BEST) return usage();
+            if (isa + 1 == TN_ISA_BEST) return usage();
     bench b = {.net = NULL};
     tn_status st = begin(&b, on_gpu ? TN_DEVICE_CUDA : TN_DEVICE_CPU, argv[1], px, batch, n_threads, isa,
                          bf16 ? TN_BF16 : TN_FP32, training);

@@ -45,12 +45,12 @@ def torch(paths, px, threads, seconds):
         change = transforms.Compose([transforms.RandomResizedCrop(px), transforms.RandomHorizontalFlip(), transforms.PILToTensor()])
 
         def __len__(self):
-            return 1 << 30
+            return len(paths)
 
         def __getitem__(self, i):
-            return self.change(Image.open(paths[i % len(paths)]).convert("RGB"))
+            return self.change(Image.open(paths[i]).convert("RGB"))
 
-    order = torch.utils.data.RandomSampler(range(len(paths)), replacement=True, num_samples=1 << 20)
+    order = torch.utils.data.RandomSampler(paths, replacement=True, num_samples=1 << 20)
     batches = iter(torch.utils.data.DataLoader(Files(), batch_size=BATCH, num_workers=threads, sampler=order))
     return rate(lambda: next(batches), seconds)
 

@@ -392,6 +392,48 @@ static void long_side(void **unused) {
     }
 }
 
+/* EXIF's eight orientations in a TIFF, beside what libvips makes of them; scaled and not. */
+static void orientations(void **unused) {
+    (void)unused;
+    for (int size_px = 10; size_px <= 20; size_px += 10)
+        for (int o = 1; o <= 8; o++) {
+            tn_cfg cfg = {.preprocess = {.size_px = size_px, .max_pixels = 10000}};
+            unsigned char ramp[30 * 20 * 3];
+            void *file = NULL;
+            size_t n = 0;
+            tn_image image;
+            for (int i = 0; i < 30 * 20; i++) {
+                ramp[i * 3] = (unsigned char)(8 * (i % 30));
+                ramp[i * 3 + 1] = (unsigned char)(12 * (i / 30));
+                ramp[i * 3 + 2] = 100;
+            }
+            VipsImage *x = vips_image_new_from_memory_copy(ramp, sizeof ramp, 30, 20, 3, VIPS_FORMAT_UCHAR), *turned;
+            x->Type = VIPS_INTERPRETATION_sRGB;
+            vips_image_set_int(x, VIPS_META_ORIENTATION, o);
+            assert_int_equal(vips_tiffsave_buffer(x, &file, &n, NULL), 0);
+            assert_int_equal(tn_image_decode(&cfg, file, n, &image), TN_OK);
+            assert_string_equal(image.reason, "");
+            assert_int_equal(vips_autorot(x, &turned, NULL), 0);
+            unsigned char *wanted = vips_image_write_to_memory(turned, &n);
+            int step = 20 / size_px;
+            assert_int_equal(image.w, turned->Xsize / step);
+            assert_int_equal(image.h, turned->Ysize / step);
+            for (int i = 0; i < image.w * image.h * 3; i++) {
+                int at_x = i / 3 % image.w * step, at_y = i / 3 / image.w * step;
+                if (step == 2 && (at_x < 6 || at_y < 6 || at_x >= turned->Xsize - 6 || at_y >= turned->Ysize - 6))
+                    continue; /* the filter reaches beyond the border */
+                const unsigned char *p = wanted + (at_y * turned->Xsize + at_x) * 3 + i % 3;
+                int last = (step - 1) * (turned->Xsize + 1) * 3; /* the other end of the cell's diagonal */
+                assert_true(abs(2 * image.pixels[i] - (p[0] + p[last])) <= 2);
+            }
+            g_free(wanted);
+            g_free(file);
+            g_object_unref(turned);
+            g_object_unref(x);
+            tn_image_free(&image);
+        }
+}
+
 /* On both sides of the size up to which an image is held: the left half dark, the right half light, and so it stays. */
 static void huge(void **unused) {
     (void)unused;
@@ -484,6 +526,7 @@ int main(int argc, char **argv) {
                                        cmocka_unit_test(others),
                                        cmocka_unit_test(beside_the_colours),
                                        cmocka_unit_test(long_side),
+                                       cmocka_unit_test(orientations),
                                        cmocka_unit_test(huge),
                                        cmocka_unit_test(around_frame),
                                        cmocka_unit_test(smaller_copy)};

@@ -234,7 +234,7 @@ static void adamw(tn_dev *dev, int64_t n, float rate, float beta1, float beta2, 
 
 /* --- head: products, cut by columns or rows of the result; other operations are those of ref ---------------------- */
 
-/* Where piece t of n columns begins, a multiple of the vector width; piece n_threads begins at n. */
+/* Where piece t of n columns begins, a multiple of 16; piece n_threads begins at n. */
 static int piece_begin(const tn_dev *dev, int n, int t) {
     int64_t at = tn_round_up((int64_t)n * t / dev->n_threads, 16);
     return at < n ? (int)at : n;

@@ -3,7 +3,7 @@
 
 #include <omp.h>
 
-/* The channels in groups of nearly the same size, in multiples of the vector width. Of small images a group has at most 32: a cache line
+/* The channels in groups of nearly the same size, in multiples of 16, as panels of packed weights. Of small images a group has at most 32: a cache line
  * of bf16, and their rows stay in the first-level cache. The pixels of large images must be fetched from memory: long pieces come faster;
  * most_of_large channels then. (Measured on Intel: docs/performance.md.) */
 typedef struct {

@@ -41,7 +41,7 @@ typedef struct {
     void (*residual_rows)(const tn_view *x, int C, int64_t first, int64_t n, float keep, const void *side, void *y);
 
     /* Depthwise: channels [c, c+n), n <= TN_DW_CHANNELS, of image b; weights (R*R,C); scratch: tn_dw_scratch(s, n) floats.
-     * expand: the input rows are computed, and x is NULL. */
+     * expand: the input rows are computed, x is NULL, and c is a multiple of 16. */
     void (*dw_forward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_expand *expand,
                        const float *w, const tn_finish *finish, void *y, float *moments, float *scratch);
     void (*dw_backward)(const tn_conv_shape *s, int b, int c, int n, const tn_view *x, const tn_grad_view *dy,
@@ -55,7 +55,7 @@ static inline bool tn_dw_whole(const tn_conv_shape *s) {
     return s->stride == 1 && s->pad_top == pad && s->pad_left == pad && s->P == s->H && s->Q == s->W && s->H > 1 &&
            s->H * s->W <= TN_DW_WHOLE_PIXELS;
 }
-/* Pixels of 16 channels: from row to row of the buffer of rows of W pixels, of this buffer, and of input rows outside of it. */
+/* Pixels, of a vector of channels: from row to row of the buffer of rows of W pixels, of this buffer, and of input rows outside of it. */
 static inline int tn_dw_pitch(const tn_conv_shape *s, int W) {
     return tn_dw_whole(s) ? W + s->R / 2 : W + 3 * s->R;
 }
@@ -69,6 +69,7 @@ static inline int64_t tn_dw_pixels(const tn_conv_shape *s) {
 static inline int tn_dw_product_rows(const tn_conv_shape *s) {
     return tn_dw_whole(s) ? s->H : s->W < 256 ? 256 / s->W : 1;
 }
+/* Enough for vectors of 16 channels and of fewer. */
 static inline int64_t tn_dw_scratch(const tn_conv_shape *s, int channels) {
     int64_t W = s->W > s->Q ? s->W : s->Q, pixels = tn_dw_buffer(s, (int)W) + 3 * tn_dw_pixels(s) + 2 * s->R * s->R;
     return 16 * ((channels + 15) / 16 * (pixels + (int64_t)tn_dw_product_rows(s) * s->W) + W + 3 * s->R);

@@ -1,5 +1,5 @@
-/* fit.c - resamples, then moves pixels. */
-#include "preprocess/fit.h"
+/* upright.c - resamples, then moves pixels. */
+#include "preprocess/upright.h"
 
 #include "picture/resample.h"
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void tn_fit_size(int w, int h, int size_px, int *w_out, int *h_out) {
+void tn_upright_size(int w, int h, int size_px, int *w_out, int *h_out) {
     int side = w < h ? w : h;
     double factor = side > size_px ? (double)size_px / side : 1;
     *w_out = (int)lround(w * factor);
@@ -46,7 +46,7 @@ static bool turn(tn_image *image, int orientation) {
     return true;
 }
 
-bool tn_fit(tn_image *image, double span_x, double span_y, int w, int h, int orientation) {
+bool tn_upright_pixels(tn_image *image, double span_x, double span_y, int w, int h, int orientation) {
     if ((w != image->w || h != image->h) && !scale(image, span_x, span_y, w, h)) return false;
     return orientation == 1 || turn(image, orientation);
 }
