@@ -70,7 +70,7 @@ class Run:
             rows = {r["path"]: r for r in csv.DictReader(f)}
         rows = [rows[p] for p in self.path]
         return (np.array([float(r["margin"]) for r in rows]), np.array([float(r["log_odds"]) for r in rows]),
-                np.array([r["verdict"] in ("drop", "unlabeled", "relabel") for r in rows]))
+                np.array([r["verdict"] in ("drop", "unlabeled", "relabel", "soft") for r in rows]))
 
 
 def margin(p, label):
