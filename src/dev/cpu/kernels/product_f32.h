@@ -4,83 +4,24 @@
  *   C(i,j) (+)= sum over k of A(i,k) B(k,j)          product_f32: B in panels of 16 values of j, A with two strides
  *   C(i,j)  += sum over k of A(i,k) B(j,k)           dots_f32: k is contiguous in both
  *
- * A tile of C stays in registers while the loop runs over k. Every element is one chain of fused multiply-adds in the order of k, for
- * any position in a tile. So the bits of a row do not depend on other rows.
+ * Every element is one chain of fused multiply-adds in the order of k (panels.h), for any position in a tile. So the bits of a row do not
+ * depend on other rows.
  */
 
-typedef struct {
-    const float *a, *b;
-    float *c;
-    int64_t a_row, a_step, b_panel, b_step, c_row;
-} operands_f32;
-
-/* A tile of C: `rows` rows and `vectors` adjacent vectors. */
-INLINE void tile_f32(int rows, int vectors, int64_t n, const operands_f32 *o, bool add) {
-    vec c[12][3];
-#pragma GCC unroll 12
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 3
-        for (int j = 0; j < vectors; j++) c[i][j] = all(0);
-    const float *a = o->a, *b = o->b;
-    int64_t a_row = o->a_row, b_panel = o->b_panel;
-    for (int64_t k = 0; k < n; k++, a += o->a_step, b += o->b_step) {
-        vec column[3];
-#pragma GCC unroll 3
-        for (int j = 0; j < vectors; j++) column[j] = get_f32(b + j * VW / PW * b_panel + j * VW % PW, VW);
-#pragma GCC unroll 12
-        for (int i = 0; i < rows; i++) {
-            vec row = all(a[i * a_row]);
-#pragma GCC unroll 3
-            for (int j = 0; j < vectors; j++) c[i][j] += row * column[j];
-        }
-    }
-#pragma GCC unroll 12
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 3
-        for (int j = 0; j < vectors; j++) {
-            float *to = o->c + i * o->c_row + j * VW;
-            if (add) c[i][j] += get_f32(to, VW);
-            put_f32(to, c[i][j], VW);
-        }
-}
-
-/* All rows of a few vectors: tiles of MOST rows, then of 4, then single rows. */
-#define STRIPE_F32(VECTORS, MOST)                                                                                      \
-    static void stripe_f32_##VECTORS(int64_t n_rows, int64_t n, operands_f32 o, bool add) {                            \
-        int64_t i = 0;                                                                                                 \
-        for (; i + MOST <= n_rows; i += MOST, o.a += MOST * o.a_row, o.c += MOST * o.c_row)                            \
-            tile_f32(MOST, VECTORS, n, &o, add);                                                                       \
-        for (; i + 4 <= n_rows; i += 4, o.a += 4 * o.a_row, o.c += 4 * o.c_row) tile_f32(4, VECTORS, n, &o, add);      \
-        for (; i < n_rows; i++, o.a += o.a_row, o.c += o.c_row) tile_f32(1, VECTORS, n, &o, add);                      \
-    }
-#if defined(__AVX512F__)
-STRIPE_F32(1, 12)
-STRIPE_F32(2, 12)
-STRIPE_F32(3, 8)
-static void panels_f32(int64_t n_rows, int n_panels, int64_t n, operands_f32 o, bool add) {
-    for (int j = 0; j < n_panels;) {
-        int left = n_panels - j, taken = left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3;
-        if (taken == 1)
-            stripe_f32_1(n_rows, n, o, add);
-        else if (taken == 2)
-            stripe_f32_2(n_rows, n, o, add);
-        else
-            stripe_f32_3(n_rows, n, o, add);
-        o.b += taken * o.b_panel;
-        o.c += taken * PW;
-        j += taken;
-    }
-}
-#else
-STRIPE_F32(2, 6)
-static void panels_f32(int64_t n_rows, int n_panels, int64_t n, operands_f32 o, bool add) {
-    for (int j = 0; j < n_panels; j++, o.b += o.b_panel - PW)
-        for (int at = 0; at < PW; at += 2 * VW, o.b += 2 * VW, o.c += 2 * VW) stripe_f32_2(n_rows, n, o, add);
-}
-#endif
+#define WORD                   float
+#define WORDS                  vec
+#define ADD_PRODUCT(sum, a, b) ((sum) + (a) * (b))
+#define HEIGHT                 6
+#define N(name)                f32_##name
+#include "dev/cpu/kernels/panels.h"
+#undef WORD
+#undef WORDS
+#undef ADD_PRODUCT
+#undef HEIGHT
+#undef N
 
 /* The last panel, if it has fewer than 16 values of j: memory after them is not read or written. */
-static void last_columns_f32(int64_t n_rows, int n_columns, int64_t n, const operands_f32 *o, bool add) {
+static void last_columns_f32(int64_t n_rows, int n_columns, int64_t n, const f32_operands *o, bool add) {
     for (int64_t i = 0; i < n_rows; i++) {
         float sum[PW] = {0}, *to = o->c + i * o->c_row;
         for (int64_t k = 0; k < n; k++) {
@@ -95,9 +36,9 @@ static void last_columns_f32(int64_t n_rows, int n_columns, int64_t n, const ope
 /* C (n_rows, n_columns), with c_row floats from row to row. For row-major B give b_panel = 16. */
 static void product_f32(int64_t n_rows, int64_t n_columns, int64_t n, const float *a, int64_t a_row, int64_t a_step,
                         const float *b, int64_t b_panel, int64_t b_step, bool add, float *c, int64_t c_row) {
-    operands_f32 o = {a, b, c, a_row, a_step, b_panel, b_step, c_row};
+    f32_operands o = {a, b, c, a_row, a_step, b_panel, b_step, c_row};
     int n_panels = (int)(n_columns / PW);
-    panels_f32(n_rows, n_panels, n, o, add);
+    f32_panels(n_rows, n_panels, n, o, add);
     o.b += n_panels * b_panel;
     o.c += n_panels * PW;
     if (n_columns % PW) last_columns_f32(n_rows, (int)(n_columns % PW), n, &o, add);
