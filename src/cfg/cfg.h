@@ -253,7 +253,7 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
     struct {
         bool student;                   /* false */
         char net[TN_NAME_BYTES];        /* "" = model.net */
-        int64_t images;                 /* 0 = train.images */
+        int64_t images;                 /* 0 = three times train.images */
         char pretrained[TN_PATH_BYTES]; /* "" = model.pretrained, if net is "", too */
         char pretrained_given[TN_PATH_BYTES];
     } distil;

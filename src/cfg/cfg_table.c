@@ -226,7 +226,7 @@ const tn_key tn_keys[] = {
     {"distil", "net", KEY_TEXT, AT(distil.net), 0, "\"\"", 0, 0, 0, NULL, TN_KEYS_DISTIL,
      "net of the student, with its own width and depth; empty: as model says"},
     {"distil", "images", KEY_I64, AT(distil.images), 0, "0", 0, 1e12, 0, NULL, TN_KEYS_DISTIL,
-     "training length of the student in images seen; 0: train.images"},
+     "training length of the student in images seen; 0: three times train.images"},
     {"distil", "pretrained", KEY_PATH, AT(distil.pretrained), AT(distil.pretrained_given), "\"\"", 0, 0, 0, NULL, TN_KEYS_DISTIL,
      "weights that the student starts from; empty: model.pretrained, or none if distil.net is set"},
 
@@ -268,7 +268,7 @@ const tn_key tn_keys[] = {
     {"slurm", "options", KEY_OPTIONS, AT(slurm.options), AT(slurm.options.n), "[ ]", 0, 0, TN_MAX_OPTIONS, NULL, 0,
      "further options for sbatch, such as --constraint=epyc or --exclusive; options that tenfold sets itself are refused"},
     STAGE(preprocess, "of preprocess", "time limit in minutes"),
-    STAGE(train, "of train, predict and filter, which share a task, and of a search", "time limit in minutes of one start of a cell; the next start goes on"),
+    STAGE(train, "of train, predict and filter, which share a task, of probe, distil and a search", "time limit in minutes of one start of a cell; the next start goes on"),
     {"slurm", "predict.minutes", KEY_INT, AT(slurm.predict_minutes), 0, "0", 0, 1e6, 0, NULL, 0,
      "minutes that are added to train.minutes, since a task also predicts with the cell that it trained"},
     STAGE(reduce, "of reduce and report", "time limit in minutes"),

@@ -17,10 +17,14 @@ static void choose_net(tn_cfg *cfg) {
     if (!*cfg->model.pretrained) cfg->train.freeze_images = cfg->train.freeze_stages = 0;
 }
 
+int64_t tn_student_images(const tn_cfg *cfg) {
+    return cfg->distil.images > 0 ? cfg->distil.images : 3 * cfg->train.images;
+}
+
 void tn_cfg_student(tn_cfg *cfg) {
     cfg->is_student = true;
     choose_net(cfg);
-    if (cfg->distil.images > 0) cfg->train.images = cfg->distil.images;
+    cfg->train.images = tn_student_images(cfg);
     cfg->train.label_smoothing = cfg->train.class_weight = cfg->train.logit_adjustment = cfg->train.gce_q = 0;
     cfg->self.consistency_weight = 0;
     cfg->self.dropped = TN_DROPPED_DROP;

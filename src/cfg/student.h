@@ -10,7 +10,10 @@
 
 #include "cfg/cfg.h"
 
-/* Change the settings of a run to those of its student: distil.net, distil.images and distil.pretrained; targets as they are. What would
+/* Training length of the student in images seen: distil.images, or three times train.images (docs/decisions/student.md). */
+int64_t tn_student_images(const tn_cfg *cfg);
+
+/* Change the settings of a run to those of its student: its net, length and first weights; targets as they are. What would
  * change the targets once more is switched off, because the ensemble learned with it: label smoothing, class weights, logit adjustment;
  * and what protects from wrong labels, because the given ones are not used: gce_q, the consistency loss, filters. Without pretrained
  * weights nothing is frozen. */

@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "cfg/cell.h"
+#include "cfg/student.h"
 #include "data/fold.h"
 #include "explore/levels.h"
 #include "model/weights.h"
@@ -271,8 +272,7 @@ static tn_status print_student(const tn_cfg *cfg) {
     if (!cfg->distil.student) return TN_OK;
     TN_TRY(tn_train_check(cfg));
     printf("# student: one more model, %s, after reduce: %" PRId64 " training images\n",
-           *cfg->distil.net ? cfg->distil.net : cfg->model.net,
-           cfg->distil.images > 0 ? cfg->distil.images : cfg->train.images);
+           *cfg->distil.net ? cfg->distil.net : cfg->model.net, tn_student_images(cfg));
     return TN_OK;
 }
 

@@ -164,8 +164,7 @@ static double predict_s(const tn_cfg *cfg, const tn_forecast *f, int i, int n_ra
 static double student_s(const tn_cfg *cfg, const tn_forecast *f, int n_ranks, int n_cores) {
     tn_image_view view[TN_MAX_SINGLE_VIEWS];
     if (!cfg->distil.student) return 0;
-    double images = (double)(cfg->distil.images > 0 ? cfg->distil.images : cfg->train.images),
-           step = (double)cfg->train.lanes * cfg->train.lane_images;
+    double images = (double)tn_student_images(cfg), step = (double)cfg->train.lanes * cfg->train.lane_images;
     return 2 * START_S + ceil(images / step) * tn_pace_step_s(cfg, &f->student, n_ranks, n_cores) +
            cfg->train.evaluations * (double)f->judged * cfg->folds.validation_share *
                tn_pace_eval_s(cfg, &f->student, n_ranks, n_cores) +

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "cfg/cfg.h"
 #include "cfg/shown.h"
+#include "cfg/student.h"
 #include "train/cost.h"
 
 #include <dirent.h>
@@ -561,6 +562,19 @@ static void classes_of_a_file(void **unused) {
                    "data.classes: give at least 2 classes, here or in data.classes_file");
 }
 
+/* The student trains three times as long as a member, unless the job file says otherwise. */
+static void student_settings(void **unused) {
+    (void)unused;
+    char *images = "distil.images=5000";
+    tn_cfg *cfg = read_ok(LEAST, 0, NULL), *asked = read_ok(LEAST, 1, &images);
+    tn_cfg_student(cfg);
+    tn_cfg_student(asked);
+    assert_int_equal(cfg->train.images, 3000);
+    assert_int_equal(asked->train.images, 5000);
+    tn_cfg_free(&cfg);
+    tn_cfg_free(&asked);
+}
+
 /* It gives all of few classes, in their order, or those of many with the largest keys. */
 static void shown_classes(void **unused) {
     (void)unused;
@@ -578,11 +592,11 @@ static void shown_classes(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),     cmocka_unit_test(head_units),     cmocka_unit_test(names),
-        cmocka_unit_test(values),       cmocka_unit_test(errors),         cmocka_unit_test(syntax),
-        cmocka_unit_test(text_forms),   cmocka_unit_test(identity),       cmocka_unit_test(printing),
-        cmocka_unit_test(search_space), cmocka_unit_test(search_errors),  cmocka_unit_test(augmentations),
-        cmocka_unit_test(job_files),    cmocka_unit_test(reference_page), cmocka_unit_test(classes_of_a_file),
-        cmocka_unit_test(shown_classes)};
+        cmocka_unit_test(defaults),      cmocka_unit_test(head_units),      cmocka_unit_test(names),
+        cmocka_unit_test(values),        cmocka_unit_test(errors),          cmocka_unit_test(syntax),
+        cmocka_unit_test(text_forms),    cmocka_unit_test(identity),        cmocka_unit_test(printing),
+        cmocka_unit_test(search_space),  cmocka_unit_test(search_errors),   cmocka_unit_test(augmentations),
+        cmocka_unit_test(job_files),     cmocka_unit_test(reference_page),  cmocka_unit_test(classes_of_a_file),
+        cmocka_unit_test(shown_classes), cmocka_unit_test(student_settings)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
