@@ -1,7 +1,6 @@
 /*
  * decoder.h - converts image files to the bytes that a shard stores, in a child process. All functions are local.
  *
- *
  *   tn_decoder *d = NULL;
  *   TN_TRY(tn_decoder_open(cfg, &halt, &d));
  *   for each file:  TN_TRY(tn_decoder_read(d, path, &found));  ...  free(found.bytes);

@@ -144,9 +144,9 @@ static bool known_bands(tn_image *image, VipsImage **x) {
         snprintf(warning, sizeof warning, "samples that are neither colours nor alpha are ignored");
     if (alpha >= n_others) alpha = -1;
     if (alpha >= 0 && vips_extract_band(*x, &last, n_colours + alpha, NULL) != 0) return false;
-    if (!step(x, vips_extract_band(*x, &out, 0, "n", n_colours, NULL), &out)) return false;
-    if (!last) return true;
-    bool ok = step(x, vips_bandjoin2(*x, last, &out, NULL), &out);
+    bool ok = step(x, vips_extract_band(*x, &out, 0, "n", n_colours, NULL), &out);
+    if (!last) return ok;
+    ok = ok && step(x, vips_bandjoin2(*x, last, &out, NULL), &out);
     g_object_unref(last);
     return ok;
 }

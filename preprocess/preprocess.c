@@ -253,11 +253,9 @@ static tn_status write_quarantine(const char *folder, char *text, int64_t n) {
         qsort(record, (size_t)n, sizeof *record, by_row);
         fputs("row,path,reason\n", f);
         for (int64_t i = 0; i < n; i++) fputs(record[i], f);
-        fclose(f);
-        f = NULL;
-        st = tn_file_publish(path, out, n_out);
     }
-    if (f) fclose(f);
+    st = tn_text_end(f, st, "quarantine.csv");
+    if (st == TN_OK) st = tn_file_publish(path, out, n_out);
     free(out);
     free(record);
     return st;
@@ -342,8 +340,7 @@ static tn_status fill_shards(tn_run *run, work *w, const tn_done *done) {
     TN_TRY(tn_agree(run, w->bad.lines ? TN_OK : tn_fail_memory(4096, "quarantine.csv")));
     tn_status st = tn_agree(run, run->rank == 0 ? remove_leftovers(w) : TN_OK);
     if (st == TN_OK) st = make_shards(run, w);
-    fclose(w->bad.lines);
-    TN_TRY(st);
+    TN_TRY(tn_agree(run, tn_text_end(w->bad.lines, st, "quarantine.csv")));
     gather_index(run, w->index);
     int64_t n_bad = 0;
     char first[512] = "";

@@ -219,6 +219,12 @@ static tn_status sync_folder_of(const char *path) {
     return sync_path(folder, O_RDONLY | O_DIRECTORY);
 }
 
+tn_status tn_text_end(FILE *f, tn_status st, const char *what) {
+    bool whole = f && !ferror(f);
+    whole = f && fclose(f) == 0 && whole;
+    return st != TN_OK || whole ? st : tn_fail_memory(4096, what);
+}
+
 tn_status tn_file_remove(const char *path) {
     if (unlink(path) == 0) return sync_folder_of(path);
     return errno == ENOENT || errno == ENOTDIR ? TN_OK : not_removed(path);

@@ -42,6 +42,10 @@ bool tn_file_exists(const char *path);
  * TN_ENOMEM. */
 tn_status tn_file_read(const char *path, char **text_out, size_t *n_bytes_out);
 
+/* Close a text of open_memstream; f: NULL if that failed. st: how writing it went, which is returned unless it is TN_OK.
+ * Errors TN_ENOMEM the text is not whole. */
+tn_status tn_text_end(FILE *f, tn_status st, const char *what);
+
 /* Remove a published file, and fsync its folder; the file may be absent. Errors TN_EIO. */
 tn_status tn_file_remove(const char *path);
 

@@ -1,7 +1,6 @@
 /*
  * progress.h - messages, and progress of long work: a bar on a terminal, a few lines in a log, a heartbeat. All functions are local.
  *
- *
  *   tn_progress p;
  *   tn_progress_begin(&p, "fold 3 round 0", n_images, "images");   // rank 0 only
  *   tn_progress_at(&p, seen, "loss 0.71");                         // cheap: redraws at most 5 times a second,

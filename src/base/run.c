@@ -214,6 +214,15 @@ void(tn_sum)(tn_run *run, int64_t n, int64_t *count) {
     tn_sum_at(run, n, count, NULL);
 }
 
+tn_status tn_bcast_text(tn_run *run, char **text_io, const char *what) {
+    int64_t n = run->rank == 0 ? (int64_t)strlen(*text_io) + 1 : 0;
+    tn_bcast(run, 0, &n, sizeof n);
+    if (run->rank != 0) *text_io = malloc((size_t)n);
+    TN_TRY(tn_agree(run, *text_io ? TN_OK : tn_fail_memory((size_t)n, what)));
+    tn_bcast(run, 0, *text_io, (size_t)n);
+    return TN_OK;
+}
+
 void tn_die(tn_status st, const char *fmt, ...) {
     char text[TN_MSG_BYTES], line[4 * TN_MSG_BYTES], host[256] = "?";
     int rank = 0, ready = 0;

@@ -56,6 +56,10 @@ tn_status tn_agree(tn_run *run, tn_status mine);
 /* MPI_Bcast of any length (MPI counts are int). Collective. */
 void tn_bcast(tn_run *run, int root, void *data, size_t n_bytes);
 
+/* Give every rank the text of rank 0. *text_io: NULL on the others; the caller frees it on all. what: for the message. Collective.
+ * Errors TN_ENOMEM. */
+tn_status tn_bcast_text(tn_run *run, char **text_io, const char *what);
+
 /* Sum n counts over the ranks, on every rank, for any n. Collective. */
 void tn_sum(tn_run *run, int64_t n, int64_t *count);
 

@@ -327,6 +327,12 @@ tn_status tn_cfg_derive(const tn_cfg *from, int n_set, char **set, tn_cfg **out)
  * slurm.cpus_per_rank says otherwise. */
 int tn_cfg_cpus_per_rank(const tn_cfg *cfg);
 
+/* The optimiser steps of a training of so many images, rounded up. */
+static inline int64_t tn_cfg_steps(const tn_cfg *cfg, int64_t images) {
+    int64_t of_step = (int64_t)cfg->train.lanes * cfg->train.lane_images;
+    return (images + of_step - 1) / of_step;
+}
+
 /* The units of the head's hidden layer, 0: none. model.head_units, or if that is -1: with category levels 256, and at least one for each
  * class, because fewer could not tell all classes apart independently; without them none, as the nets are published. */
 int tn_cfg_head_units(const tn_cfg *cfg);

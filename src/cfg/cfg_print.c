@@ -10,14 +10,13 @@ char *tn_cfg_canonical(const tn_cfg *cfg, tn_keys_of stage) {
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
-    if (!f) return NULL;
-    for (int k = 0; k < tn_n_keys; k++) {
+    for (int k = 0; f && k < tn_n_keys; k++) {
         if (!(tn_keys[k].stages & stage)) continue;
         fprintf(f, "%s.%s = ", tn_keys[k].group, tn_keys[k].name);
         tn_key_print(cfg, &tn_keys[k], true, f);
         fputc('\n', f);
     }
-    return fclose(f) == 0 ? text : NULL;
+    return tn_text_end(f, TN_OK, "the settings") == TN_OK ? text : NULL;
 }
 
 static bool begins_group(int k) {

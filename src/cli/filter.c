@@ -22,9 +22,7 @@ static tn_status diff(const char *a, const char *b) {
     char *text = NULL;
     size_t n = 0;
     FILE *rows = open_memstream(&text, &n);
-    if (!rows) return tn_fail_memory(4096, "the comparison");
-    tn_status st = tn_ledger_diff(a, b, stderr, rows);
-    fclose(rows);
+    tn_status st = tn_text_end(rows, rows ? tn_ledger_diff(a, b, stderr, rows) : TN_OK, "the comparison");
     if (st == TN_OK) tn_print(stdout, "%s", text);
     free(text);
     return st;

@@ -36,9 +36,9 @@ static tn_status find_identity(distil *d) {
     char *keys = tn_cfg_canonical(d->cfg, TN_KEYS_DISTIL);
     FILE *f = open_memstream(&d->settings, &n);
     if (f && keys) fprintf(f, "%sstudent = %s\n", keys, name);
-    bool ok = f && fclose(f) == 0 && keys;
+    tn_status st = tn_text_end(f, keys ? TN_OK : tn_fail_memory(4096, "the student"), "the student");
     free(keys);
-    return ok ? TN_OK : tn_fail_memory(4096, "the student");
+    return st;
 }
 
 static tn_status begin(const tn_cfg *cfg, distil *d) {
@@ -125,12 +125,8 @@ static tn_status describe(const distil *d, char **out) {
 /* Every rank gets it from rank 0. */
 static tn_status make_student(tn_run *run, distil *d, char **text_out) {
     TN_TRY(tn_agree(run, run->rank == 0 ? describe(d, text_out) : TN_OK));
-    int64_t n = run->rank == 0 ? (int64_t)strlen(*text_out) : 0;
-    MPI_Bcast(&n, 1, MPI_INT64_T, 0, run->comm);
-    if (run->rank != 0) *text_out = malloc((size_t)n + 1);
-    TN_TRY(tn_agree(run, *text_out ? TN_OK : tn_fail_memory((size_t)n, "the student")));
-    tn_bcast(run, 0, *text_out, (size_t)n);
-    return tn_agree(run, tn_spec_parse(d->its, d->folder, *text_out, (size_t)n, &d->student));
+    TN_TRY(tn_bcast_text(run, text_out, "the student"));
+    return tn_agree(run, tn_spec_parse(d->its, d->folder, *text_out, strlen(*text_out), &d->student));
 }
 
 /* The folder was given up when others were begun. */

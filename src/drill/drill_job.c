@@ -45,11 +45,9 @@ static tn_status write_table(const tn_cfg *cfg, const char *path, int64_t *n_out
     size_t n_bytes = 0;
     TN_TRY(tn_meta_read(cfg, &m));
     FILE *f = open_memstream(&text, &n_bytes);
-    if (f) {
-        *n_out = put_rows(cfg, m, f);
-        fclose(f);
-    }
-    tn_status st = f ? tn_file_publish(path, text, n_bytes) : tn_fail_memory(4096, "the table of the drill");
+    if (f) *n_out = put_rows(cfg, m, f);
+    tn_status st = tn_text_end(f, TN_OK, "the table of the drill");
+    if (st == TN_OK) st = tn_file_publish(path, text, n_bytes);
     free(text);
     tn_meta_free(&m);
     return st;
@@ -91,10 +89,9 @@ static tn_status write_job(const tn_cfg *cfg, const char *path) {
     char *text = NULL;
     size_t n_bytes = 0;
     FILE *f = open_memstream(&text, &n_bytes);
-    if (!f) return tn_fail_memory(4096, "the job file of the drill");
-    tn_cfg_print(cfg, f);
-    fclose(f);
-    tn_status st = tn_file_publish(path, text, n_bytes);
+    if (f) tn_cfg_print(cfg, f);
+    tn_status st = tn_text_end(f, TN_OK, "the job file of the drill");
+    if (st == TN_OK) st = tn_file_publish(path, text, n_bytes);
     free(text);
     return st;
 }

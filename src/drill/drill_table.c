@@ -118,10 +118,9 @@ tn_status tn_drill_publish(const tn_cfg *cfg, const char *name, void (*print)(co
     size_t n_bytes = 0;
     TN_TRY(tn_path(path, "%s/%s", cfg->run_dir, name));
     FILE *f = open_memstream(&text, &n_bytes);
-    if (!f) return tn_fail_memory(4096, name);
-    print(context, f);
-    fclose(f);
-    tn_status st = tn_file_publish(path, text, n_bytes);
+    if (f) print(context, f);
+    tn_status st = tn_text_end(f, TN_OK, name);
+    if (st == TN_OK) st = tn_file_publish(path, text, n_bytes);
     free(text);
     return st;
 }

@@ -95,9 +95,8 @@ static tn_status write_page(const tn_cfg *cfg, const places *p, char **text_out,
     tn_status st = tn_path(quarantine, "%s/quarantine.csv", p->shards);
     if (st == TN_OK) st = tn_index_read(p->shards, p->folds, &ix);
     if (st == TN_OK) st = tn_explore_write(cfg, ix, quarantine, f);
-    if (fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(*n_out, "explore.md");
     tn_index_free(&ix);
-    return st;
+    return tn_text_end(f, st, "explore.md");
 }
 
 static tn_status make(const tn_cfg *cfg, const places *p, const tn_done *done) {

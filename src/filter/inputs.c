@@ -78,6 +78,5 @@ tn_status tn_filter_inputs(const tn_cfg *cfg, const tn_index *ix, int round, con
     }
     tn_truth_digest(ix, truth);
     fprintf(f, "index %s\ntruth %s\n", ix->digest, truth);
-    fclose(f);
-    return st;
+    return tn_text_end(f, st, "the filter");
 }

@@ -3,7 +3,8 @@
  *
  *   tn_ckpt_entry e[] = { {"model.conv_stem.weight", 4, {32,3,3,3}, w}, ... };
  *   TN_TRY(tn_ckpt_write(path, n, e, meta));                  // meta: json object of strings
- *   TN_TRY(tn_ckpt_read(path, &ck));  x = tn_ckpt_find(ck, "model.conv_stem.weight", 4, dim);
+ *   TN_TRY(tn_ckpt_read(path, &ck));
+ *   TN_TRY(tn_ckpt_copy(ck, "model.conv_stem.weight", 4, dim, x));
  *
  * File   safetensors: 8-byte little-endian header length, JSON header, raw little-endian float32; readable by timm and
  *        the safetensors library. Names are timm's with a prefix: "model." weights and running moments, "ema." their

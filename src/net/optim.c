@@ -31,7 +31,7 @@ double tn_learning_rate(const tn_cfg *cfg, int64_t images_seen) {
 
 /* The number of optimiser steps of the whole training. */
 static double all_steps(const tn_cfg *cfg) {
-    return ceil((double)cfg->train.images / ((double)cfg->train.lanes * cfg->train.lane_images));
+    return (double)tn_cfg_steps(cfg, cfg->train.images);
 }
 
 double tn_ema_decay(const tn_cfg *cfg, int64_t step) {

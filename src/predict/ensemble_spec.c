@@ -137,14 +137,8 @@ tn_status tn_spec_open(tn_run *run, const tn_cfg *cfg, tn_spec *out) {
     tn_status st = tn_path(folder, "%s/%s", cfg->run_dir, maker_of(cfg));
     if (st == TN_OK && run->rank == 0) st = read_text(folder, maker_of(cfg), &text, &n_bytes);
     TN_TRY(tn_agree(run, st));
-    int64_t n = (int64_t)n_bytes;
-    MPI_Bcast(&n, 1, MPI_INT64_T, 0, run->comm);
-    if (run->rank != 0) text = malloc((size_t)n + 1);
-    st = tn_agree(run, text ? TN_OK : tn_fail_memory((size_t)n, "the ensemble"));
-    if (st == TN_OK) {
-        tn_bcast(run, 0, text, (size_t)n);
-        st = tn_agree(run, tn_spec_parse(cfg, folder, text, (size_t)n, out));
-    }
+    st = tn_bcast_text(run, &text, "the ensemble");
+    if (st == TN_OK) st = tn_agree(run, tn_spec_parse(cfg, folder, text, strlen(text), out));
     free(text);
     return st;
 }

@@ -12,8 +12,7 @@ tn_status tn_pred_classes(int K, char *const *name, char **out) {
     size_t n = 0;
     FILE *f = open_memstream(out, &n);
     for (int k = 0; f && k < K; k++) fprintf(f, "%s%s", k ? "\n" : "", name[k]);
-    bool ok = f && fclose(f) == 0;
-    return ok ? TN_OK : tn_fail_memory(n, "the names of the classes");
+    return tn_text_end(f, TN_OK, "the names of the classes");
 }
 
 static int lines_of(const char *text) {

@@ -206,8 +206,7 @@ static tn_status settings_of(const tn_cell *cell, const char *keys, char **out) 
     FILE *f = open_memstream(out, &n);
     tn_cell_name(cell, name);
     if (f && keys) fprintf(f, "cell = %s\n%s", name, keys);
-    bool ok = f && fclose(f) == 0 && keys;
-    return ok ? TN_OK : tn_fail_memory(4096, "the settings");
+    return tn_text_end(f, keys ? TN_OK : tn_fail_memory(4096, "the settings"), "the settings");
 }
 
 static void inputs_of(const char *model_digest, const char *index_digest, char out[160]) {

@@ -1,6 +1,8 @@
 /* categories.c - see categories.h. */
 #include "probe/categories.h"
 
+#include "base/watch.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -78,6 +80,7 @@ static bool step(const tn_index *ix, const float *q, const uint8_t *use, const f
     double by[2] = {(bb * l->slope[0] - ab * l->slope[1]) / det, (aa * l->slope[1] - ab * l->slope[0]) / det};
     for (int i = 0; i < HALVINGS; i++, by[0] /= 2, by[1] /= 2) {
         double there[2] = {w[0] + by[0], w[1] + by[1]};
+        tn_watch_at("probe: weight of categories", i);
         likelihood next = measure(ix, q, use, p, there);
         if (!(next.value > l->value)) continue;
         bool more = next.value - l->value > 1e-10 * fabs(l->value);

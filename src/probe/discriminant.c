@@ -68,10 +68,11 @@ static int gather(int d, int n, const float *x, const int32_t *label, float *out
     return m;
 }
 
-void tn_class_sums_add(tn_class_sums *s, int64_t n, const float *x, const int32_t *label) {
+tn_status tn_class_sums_add(tn_class_sums *s, int64_t n, const float *x, const int32_t *label) {
     int d = s->d;
-    float *block = malloc((size_t)ROWS * (size_t)d * sizeof *block);
-    TN_ASSERT(block);
+    size_t n_bytes = (size_t)ROWS * (size_t)d * sizeof(float);
+    float *block = malloc(n_bytes);
+    if (!block) return tn_fail_memory(n_bytes, "the probe");
     for (int64_t first = 0; first < n; first += ROWS) {
         int n_here = (int)(n - first < ROWS ? n - first : ROWS);
         int m = gather(d, n_here, x + first * d, label + first, block);
@@ -85,6 +86,7 @@ void tn_class_sums_add(tn_class_sums *s, int64_t n, const float *x, const int32_
         for (int i = 0; i < d; i++) add_products(d, i, m, block, s->square + (int64_t)i * d);
     }
     free(block);
+    return TN_OK;
 }
 
 void tn_class_sums_join(tn_class_sums *s, double sign, const tn_class_sums *other) {

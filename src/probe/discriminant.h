@@ -3,7 +3,7 @@
  *
  *   tn_class_sums *s = NULL;
  *   TN_TRY(tn_class_sums_new(d, K, &s));
- *   tn_class_sums_add(s, n, x, label);                  as often as there are blocks of rows
+ *   TN_TRY(tn_class_sums_add(s, n, x, label));          as often as there are blocks of rows
  *   tn_class_sums_join(s, -1, part);                    leave out rows that were added to both
  *   TN_TRY(tn_discriminant_fit(s, 0.5, w, b));
  *   tn_discriminant_logits(d, K, w, b, n, x, logits);
@@ -36,8 +36,8 @@ typedef struct {
 tn_status tn_class_sums_new(int d, int K, tn_class_sums **out);
 void tn_class_sums_free(tn_class_sums **s);
 void tn_class_sums_clear(tn_class_sums *s);
-/* Add n rows. x (n,d); label (n), those below 0 are left out. */
-void tn_class_sums_add(tn_class_sums *s, int64_t n, const float *x, const int32_t *label);
+/* Add n rows. x (n,d); label (n), those below 0 are left out. Errors TN_ENOMEM. */
+tn_status tn_class_sums_add(tn_class_sums *s, int64_t n, const float *x, const int32_t *label);
 /* s += sign * other. */
 void tn_class_sums_join(tn_class_sums *s, double sign, const tn_class_sums *other);
 

@@ -57,8 +57,7 @@ static tn_status find_identity(const tn_cfg *cfg, char **settings_out, char **in
     *settings_out = tn_cfg_canonical(cfg, TN_KEYS_PROBE);
     FILE *f = open_memstream(inputs_out, &n);
     if (f) fprintf(f, "shards %s\nfolds %s\npretrained %s\n", shards, folds, weights);
-    if (f) fclose(f);
-    return *settings_out && f ? TN_OK : tn_fail_memory(4096, "the probe");
+    return tn_text_end(f, *settings_out ? TN_OK : tn_fail_memory(4096, "the probe"), "the probe");
 }
 
 /* --- sums ----------------------------------------------------------------------------------------------------------- */
@@ -132,7 +131,7 @@ static tn_status add_up(probe *s) {
                 int64_t row = s->row[first + i];
                 s->label[i] = part_of(s, row) == g ? s->ix->label[row] : -1;
             }
-            tn_class_sums_add(s->of[g], n, s->x, s->label);
+            TN_TRY(tn_class_sums_add(s->of[g], n, s->x, s->label));
         }
     }
     for (int g = 0; g < s->F * s->n_parts; g++) tn_class_sums_join(s->all, 1, s->of[g]);
@@ -292,7 +291,7 @@ tn_status tn_probe_mib(const tn_cfg *cfg, int64_t rows, double *out) {
     TN_TRY(tn_feature_count(&spec, &d));
     double G = cfg->folds.count * parts_of_fold(cfg->folds.count), K = cfg->data.n_classes,
            row = 4 * K + 9 + (cfg->model.metadata_levels > 0 ? 4 * K + 44 : 0);
-    *out = 64 + (8 * (G + 4) * d * d + 4 * G * d * K + row * (double)rows) / 0x1p20;
+    *out = 64 + (8 * (G + 4) * d * (d + K) + row * (double)rows) / 0x1p20;
     return TN_OK;
 }
 
@@ -304,7 +303,7 @@ static tn_status time_classifier(tn_class_sums *s, float *x, int32_t *label, flo
         x[i] = (float)((grain = grain * 1664525U + 1013904223U) >> 8); /* a linear congruential generator */
     for (int i = 0; i < BLOCK_ROWS; i++) label[i] = i % s->K;
     double begin_s = tn_now_s();
-    tn_class_sums_add(s, BLOCK_ROWS, x, label);
+    TN_TRY(tn_class_sums_add(s, BLOCK_ROWS, x, label));
     *add_s = tn_now_s() - begin_s;
     begin_s = tn_now_s();
     TN_TRY(tn_discriminant_fit(s, SHRINKAGE, w, b));
@@ -337,14 +336,14 @@ static tn_status find_paths(const tn_cfg *cfg, probe *s) {
                                 "filter them before");
     TN_TRY(tn_path(s->folder, "%s/probe", cfg->run_dir));
     TN_TRY(tn_path(s->features, "%s/probe/features.h5", cfg->run_dir));
-    TN_TRY(tn_path(s->posteriors, "%s/probe/posteriors.h5", cfg->run_dir));
-    return find_identity(cfg, &s->settings, &s->inputs);
+    return tn_path(s->posteriors, "%s/probe/posteriors.h5", cfg->run_dir);
 }
 
 tn_status tn_probe(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards) {
     probe s = {.cfg = cfg, .ix = index, .F = cfg->folds.count, .n_parts = parts_of_fold(cfg->folds.count)};
     bool valid = false;
     tn_status st = tn_agree(run, find_paths(cfg, &s));
+    if (st == TN_OK) st = tn_agree(run, run->rank == 0 ? find_identity(cfg, &s.settings, &s.inputs) : TN_OK);
     if (st == TN_OK) st = tn_agree(run, tn_levels_check(cfg, index));
     tn_done want = {.stage = "probe", .settings = s.settings, .inputs = s.inputs};
     if (st == TN_OK) st = tn_done_begin_all(run, s.folder, "probe", &want, &valid);
@@ -360,6 +359,7 @@ tn_status tn_probe_done(const tn_cfg *cfg, bool *out) {
     tn_done_state state = TN_DONE_ABSENT;
     *out = false;
     tn_status st = find_paths(cfg, &s);
+    if (st == TN_OK) st = find_identity(cfg, &s.settings, &s.inputs);
     if (st == TN_OK)
         st = tn_done_find(s.folder, &(tn_done){.stage = "probe", .settings = s.settings, .inputs = s.inputs}, &state);
     if (st == TN_OK) st = tn_filter_folder(cfg, 0, filter);

@@ -239,9 +239,8 @@ static tn_status inputs_of(const tn_cfg *cfg, tn_table *t, char **out) {
     tn_status st = f && cell ? TN_OK : tn_fail_memory(4096, "the inputs");
     for (int round = 0; st == TN_OK && round <= cfg->self.max_rounds; round++) st = put_round(cfg, round, cell, f);
     if (st == TN_OK) fprintf(f, "index %s\ntruth %s\n", t->digest, truth);
-    if (f && fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n, "the inputs");
     free(cell);
-    return st;
+    return tn_text_end(f, st, "the inputs");
 }
 
 /* What is listed is sorted. */

@@ -138,7 +138,7 @@ static json_t *new_folds_json(const tn_reduction *r) {
 }
 
 /* Writes what the ensemble scores on the rows of its student. For new images it writes null. */
-static tn_status beside_json(const tn_reduction *r, json_t **out) {
+static tn_status ensemble_json(const tn_reduction *r, json_t **out) {
     char path[TN_PATH_BYTES];
     *out = json_null();
     if (r->table->n_folds == 0) return TN_OK;
@@ -156,8 +156,8 @@ tn_status tn_reduce_metrics_new(const tn_reduction *r) {
     const tn_blend *b = &r->gate.candidate[0].honest;
     json_t *classes = classes_json(r->table), *unknown = json_array();
     for (int l = 0; l < r->given->n_levels; l++) json_array_append_new(unknown, json_integer(r->n_unknown[l]));
-    json_t *beside = NULL;
-    TN_TRY(beside_json(r, &beside));
+    json_t *ensemble = NULL;
+    TN_TRY(ensemble_json(r, &ensemble));
     json_t *all = json_pack(
         "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:s,s:f,s:f,s:i,s:i,s:o,s:I,s:I,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "format",
         "tenfold metrics of new data 3", "run", r->cfg->name, "version", tn_build_version(), "commit",
@@ -168,7 +168,7 @@ tn_status tn_reduce_metrics_new(const tn_reduction *r) {
         tn_score_json(r->table, &b->whole_test, &b->test_spread), "beside_training", tn_beside_json(r, b),
         "calibration", tn_calibration_json(b->test_calibration), "confusion",
         tn_score_of(&b->whole_test).N > 0 ? tn_confusion_json(r->table, &b->test_pairs) : json_null(), "folds",
-        new_folds_json(r), "ensemble", beside);
+        new_folds_json(r), "ensemble", ensemble);
     tn_status st = publish_metrics(r->cfg, all);
     json_decref(all);
     return st;

@@ -45,24 +45,17 @@ static tn_status look(const tn_cfg *cfg, const char *what, int n, const tn_cell 
         tn_cell_name(&cell[i], name);
         if (!yes) fprintf(missing, "%s\n", name);
     }
-    if (missing) fclose(missing);
+    st = tn_text_end(missing, st, "the ensemble");
     if (st != TN_OK || r->n_members == n) return st;
     if (!allow_missing)
         return tn_fail(TN_EUNFINISHED,
                        "%s: only %d of %d predictions are done; missing:\n%sfinish them (tenfold run, tenfold predict) "
                        "or give --allow-missing",
                        what, r->n_members, n, r->missing);
-    tn_warn("%s: only %d of %d predictions are done, and are combined", what, r->n_members, n);
-    return TN_OK;
-}
-
-/* Broadcast a text from rank 0. */
-static tn_status share_text(tn_run *run, char **text) {
-    int64_t n = run->rank == 0 ? (int64_t)strlen(*text) + 1 : 0;
-    MPI_Bcast(&n, 1, MPI_INT64_T, 0, run->comm);
-    if (run->rank != 0) *text = malloc((size_t)n);
-    TN_TRY(tn_agree(run, *text ? TN_OK : tn_fail_memory((size_t)n, "the names of cells")));
-    tn_bcast(run, 0, *text, (size_t)n);
+    if (r->n_members > 0)
+        tn_warn("%s: only %d of %d predictions are done, and are combined", what, r->n_members, n);
+    else
+        tn_warn("%s: none of %d predictions is done: it takes no part", what, n);
     return TN_OK;
 }
 
@@ -221,7 +214,7 @@ static tn_status find_rounds(tn_run *run, const tn_cfg *cfg, bool allow_missing,
         snprintf(what, sizeof what, "round %d", round);
         TN_TRY(
             tn_agree(run, run->rank == 0 ? look(cfg, what, tn_cell_count(cfg), cell, allow_missing, r, there) : TN_OK));
-        TN_TRY(share_text(run, &r->missing));
+        TN_TRY(tn_bcast_text(run, &r->missing, "the names of cells"));
         MPI_Bcast(&r->n_members, 1, MPI_INT, 0, run->comm);
         MPI_Bcast(there, tn_cell_count(cfg), MPI_UINT8_T, 0, run->comm);
         if (r->n_members > 0) {
@@ -258,7 +251,7 @@ tn_status tn_members_of(tn_run *run, const tn_cfg *cfg, const tn_spec *chosen, b
     for (int i = 0; st == TN_OK && i < n; i++) cell[i] = chosen->member[i].cell;
     if (st == TN_OK && run->rank == 0) st = look(cfg, cfg->run_dir, n, cell, allow_missing, r, there);
     st = tn_agree(run, st);
-    if (st == TN_OK) st = share_text(run, &r->missing);
+    if (st == TN_OK) st = tn_bcast_text(run, &r->missing, "the names of cells");
     if (st == TN_OK) {
         MPI_Bcast(there, n, MPI_UINT8_T, 0, run->comm);
         for (int i = 0; i < n; i++) {

@@ -128,7 +128,7 @@ static tn_status inputs_of(const tn_reduction *r, char **out) {
         if (st == TN_OK) st = tn_reduce_put_digest(f, folder, name);
     }
     fprintf(f, "chosen %s\nindex %s\n", r->given->digest, r->table->digest);
-    return fclose(f) == 0 || st != TN_OK ? st : tn_fail_memory(4096, "the inputs");
+    return tn_text_end(f, st, "the inputs");
 }
 
 static tn_status settings_of(const tn_cfg *cfg, char **out) {
@@ -137,10 +137,10 @@ static tn_status settings_of(const tn_cfg *cfg, char **out) {
     FILE *f = open_memstream(out, &n);
     if (f && models && reduce)
         fprintf(f, "models = %s\n%s%s", cfg->is_student ? "the student" : "the ensemble", models, reduce);
-    bool ok = f && fclose(f) == 0 && models && reduce;
+    tn_status st = models && reduce ? TN_OK : tn_fail_memory(4096, "the settings");
     free(models);
     free(reduce);
-    return ok ? TN_OK : tn_fail_memory(4096, "the settings");
+    return tn_text_end(f, st, "the settings");
 }
 
 static tn_status reduce_rows(tn_run *run, tn_reduction *r, bool allow_missing) {

@@ -249,8 +249,8 @@ static bool combine(pass *x, int b, int f, stretch s) {
 
 /* Draw how often each resample takes the row; the same for all blends. With many classes the rows are listed without weights. */
 static void draw(pass *x, int64_t i) {
-    bool counted = x->n_draws > 0 && tn_prow_whole(x->r->table->n_classes);
-    if (counted) tn_bootstrap_weights((uint64_t)x->r->cfg->folds.seed, x->rows.component[i], x->n_draws, x->w);
+    if (tn_bootstrap_takes_weights(x->r->table->n_classes, x->n_draws))
+        tn_bootstrap_weights((uint64_t)x->r->cfg->folds.seed, x->rows.component[i], x->n_draws, x->w);
 }
 
 static tn_status judge_stretch(pass *x, int f, stretch s) {

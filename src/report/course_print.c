@@ -5,11 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is(const tn_history_line *l, const char *state) {
-    TN_ASSERT(l->state);
-    return strcmp(l->state, state) == 0;
-}
-
 /* "1:02:03"; "-" if it is not known. */
 static const char *clock_of(double s, char out[32]) {
     long long t = (long long)(s + 0.5);
@@ -22,7 +17,7 @@ static const char *clock_of(double s, char out[32]) {
 
 static void put_row(const tn_step *step, const tn_step_course *s, FILE *out) {
     char text[4][32];
-    bool cell = step->stage->per == TN_PER_CELL && step->stage->progress;
+    bool cell = tn_course_is_cell(step);
     const tn_history_line *last = s->n_lines ? &s->line[s->n_lines - 1] : NULL;
     fprintf(out, "| %s | %s | %s | %s | %s | %d | %s |\n", step->name, clock_of(s->queued_s, text[0]),
             clock_of(s->computed_s, text[1]), clock_of(cell ? s->lost_s : -1, text[2]),
@@ -42,9 +37,10 @@ static void put_restarts(const tn_step *step, const tn_step_course *s, FILE *out
     int start = 0;
     for (int i = 0; i < s->n_lines; i++) {
         const tn_history_line *l = &s->line[i], *before = i ? &s->line[i - 1] : NULL;
-        if (!is(l, "running") || start++ == 0 || is(before, "done")) continue; /* done: made anew */
+        if (!tn_history_is(l, "running") || start++ == 0 || tn_history_is(before, "done"))
+            continue; /* done: made anew */
         fprintf(out, "%s, start %d: after ", step->name, start);
-        if (is(before, "running"))
+        if (tn_history_is(before, "running"))
             fputs("a start without a recorded end: its node was lost, or it was killed", out);
         else if (*before->why)
             put_words(before->why, out);
@@ -56,7 +52,7 @@ static void put_restarts(const tn_step *step, const tn_step_course *s, FILE *out
 
 static bool missed(const tn_step_course *s) {
     const tn_history_line *last = s->n_lines ? &s->line[s->n_lines - 1] : NULL;
-    return last && (is(last, "failed") || is(last, "ended") || is(last, "stopped"));
+    return last && (tn_history_is(last, "failed") || tn_history_is(last, "ended") || tn_history_is(last, "stopped"));
 }
 
 /* Print which steps failed, and the command that continues the run. */
@@ -108,8 +104,8 @@ json_t *tn_course_json(const tn_step_course *s) {
     json_t *starts = json_array();
     for (int i = 0; i < s->n_lines; i++) {
         const tn_history_line *l = &s->line[i], *end = NULL;
-        if (!is(l, "running")) continue;
-        for (int k = i + 1; k < s->n_lines && !is(&s->line[k], "running"); k++) end = &s->line[k];
+        if (!tn_history_is(l, "running")) continue;
+        for (int k = i + 1; k < s->n_lines && !tn_history_is(&s->line[k], "running"); k++) end = &s->line[k];
         json_array_append_new(starts,
                               json_pack("{s:o,s:i,s:i,s:I,s:o,s:s,s:o,s:s}", "job",
                                         strcmp(l->job, "-") == 0 ? json_null() : json_string(l->job), "restart",

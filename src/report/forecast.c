@@ -164,8 +164,8 @@ static double predict_s(const tn_cfg *cfg, const tn_forecast *f, int i, int n_ra
 static double student_s(const tn_cfg *cfg, const tn_forecast *f, int n_ranks, int n_cores) {
     tn_image_view view[TN_MAX_SINGLE_VIEWS];
     if (!cfg->distil.student) return 0;
-    double images = (double)tn_student_images(cfg), step = (double)cfg->train.lanes * cfg->train.lane_images;
-    return 2 * START_S + ceil(images / step) * tn_pace_step_s(cfg, &f->student, n_ranks, n_cores) +
+    return 2 * START_S +
+           (double)tn_cfg_steps(cfg, tn_student_images(cfg)) * tn_pace_step_s(cfg, &f->student, n_ranks, n_cores) +
            cfg->train.evaluations * (double)f->judged * cfg->folds.validation_share *
                tn_pace_eval_s(cfg, &f->student, n_ranks, n_cores) +
            (double)f->others * tn_views_of(cfg, view) * tn_pace_predict_s(cfg, &f->student, n_ranks, n_cores);

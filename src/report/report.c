@@ -334,9 +334,7 @@ static tn_status publish_page(const tn_cfg *cfg, json_t *metrics, const char *te
     char *page = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&page, &n);
-    if (!f) return tn_fail_memory(1 << 20, "the report");
-    tn_status st = tn_report_page(cfg, metrics, text, f);
-    fclose(f);
+    tn_status st = tn_text_end(f, f ? tn_report_page(cfg, metrics, text, f) : TN_OK, "the report");
     if (st == TN_OK) st = publish_report(cfg, "report.html", page, n);
     free(page);
     return st;
@@ -345,11 +343,11 @@ static tn_status publish_page(const tn_cfg *cfg, json_t *metrics, const char *te
 /* Caller frees *out. */
 static tn_status put_together(const report *r, const char *sections, char **out, size_t *n_out) {
     FILE *f = open_memstream(out, n_out);
-    if (!f) return tn_fail_memory(65536, "the report");
+    if (!f) return tn_text_end(f, TN_OK, "the report");
     fprintf(f, "# %s\n\n", r->cfg->name);
     tn_summary_markdown(r->cfg, r->metrics, f);
     fputs(sections, f);
-    return fclose(f) == 0 ? TN_OK : tn_fail_memory(*n_out, "the report");
+    return tn_text_end(f, TN_OK, "the report");
 }
 
 static tn_status publish_all(const tn_cfg *cfg, json_t *metrics, const char *text, const char *csv, size_t n_csv,
@@ -373,9 +371,9 @@ static tn_status write_report(const tn_cfg *cfg, json_t *metrics, const char *re
                 .metrics = metrics,
                 .text = open_memstream(&sections, &n_sections),
                 .csv = open_memstream(&csv, &n_csv)};
-    tn_status st = r.text && r.csv ? write_sections(&r) : tn_fail_memory(65536, "the report");
-    if (r.text) fclose(r.text);
-    if (r.csv) fclose(r.csv);
+    tn_status st = r.text && r.csv ? write_sections(&r) : TN_OK;
+    st = tn_text_end(r.text, st, "the report");
+    st = tn_text_end(r.csv, st, "the report");
     if (st == TN_OK) st = put_together(&r, sections, &text, &n_text);
     if (st == TN_OK) st = publish_all(cfg, metrics, text, csv, n_csv, reduce_digest);
     if (st == TN_OK && copy) tn_print(copy, "%s", text);

@@ -127,7 +127,10 @@ static tn_status put_curve(const tn_cfg *cfg, const tn_cell *cell, FILE *f) {
     char name[TN_CELL_NAME_BYTES];
     tn_journal journal;
     TN_TRY(tn_journal_read(cfg, cell, &journal));
-    if (journal.n == 0) return TN_OK; /* not trained, or skipped */
+    if (journal.n == 0) { /* not trained, or skipped */
+        tn_journal_free(&journal);
+        return TN_OK;
+    }
     tn_cell_name(cell, name);
     fprintf(f, "<polyline fill=\"none\" stroke=\"%s\" stroke-opacity=\"0.6\" points=\"",
             COLOUR[cell->round % N_COLOURS]);

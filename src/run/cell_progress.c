@@ -27,8 +27,7 @@ static tn_status read_journal(const tn_cfg *cfg, const tn_cell *cell, tn_step_pr
 
 /* Training images, rounded up to whole optimiser steps. cfg: the trial's settings for a cell of a search. */
 static int64_t budget(const tn_cfg *cfg) {
-    int64_t step = (int64_t)cfg->train.lanes * cfg->train.lane_images;
-    return (cfg->train.images + step - 1) / step * step;
+    return tn_cfg_steps(cfg, cfg->train.images) * cfg->train.lanes * cfg->train.lane_images;
 }
 
 static void read_heartbeat(const char *folder, const tn_cell *cell, tn_step_progress *out) {

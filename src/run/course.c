@@ -7,15 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is(const tn_history_line *l, const char *state) {
-    return strcmp(l->state, state) == 0;
-}
-
-/* Is the step a training cell, with a journal in <run>/train? */
-static bool is_cell(const tn_step *s) {
-    return s->stage->per == TN_PER_CELL && s->stage->progress;
-}
-
 /* --- one step ----------------------------------------------------------------------------------------------------- */
 
 static tn_status add_lines(const char *run_dir, const char *label, tn_step_course *s) {
@@ -57,12 +48,12 @@ static void label_of_before(const tn_cfg *cfg, const tn_plan *plan, const tn_ste
 /* Under Slurm, predict and filter run in the tasks that train: their time is counted there. */
 static tn_status read_lines(const tn_cfg *cfg, const tn_plan *plan, const tn_step *step, tn_step_course *s) {
     char label[TN_STEP_LABEL_BYTES];
-    if (*step->job && step->stage->job == TN_JOB_TASK && !is_cell(step)) return TN_OK;
+    if (*step->job && step->stage->job == TN_JOB_TASK && !tn_course_is_cell(step)) return TN_OK;
     if (*step->job)
         tn_job_label(step, label);
     else
         tn_step_label(step, label);
-    if (!*step->job && is_cell(step) && !has_history(plan, label)) label_of_before(cfg, plan, step, label);
+    if (!*step->job && tn_course_is_cell(step) && !has_history(plan, label)) label_of_before(cfg, plan, step, label);
     if (!*label) return TN_OK;
     return add_lines(plan->start.run_dir, label, s);
 }
@@ -79,7 +70,7 @@ static int64_t submitted_at(const char *id, int n, const tn_history_line *line) 
  * dependencies had ended, whichever is later. */
 static int64_t waits_since(const tn_step_course *s, int at, int64_t ready, int n, const tn_history_line *submitted) {
     const tn_history_line *l = &s->line[at], *before = at ? &s->line[at - 1] : NULL;
-    if (before && strcmp(before->job, l->job) == 0) return is(before, "requeued") ? before->at : 0;
+    if (before && strcmp(before->job, l->job) == 0) return tn_history_is(before, "requeued") ? before->at : 0;
     int64_t since = submitted_at(l->job, n, submitted);
     return since && ready > since && ready <= l->at ? ready : since;
 }
@@ -90,7 +81,7 @@ static void walk(tn_step_course *s, int64_t ready, int n, const tn_history_line 
     *spent_out = 0;
     for (int i = 0; i < s->n_lines; i++) {
         const tn_history_line *l = &s->line[i];
-        if (is(l, "running")) {
+        if (tn_history_is(l, "running")) {
             s->n_starts++;
             if (begin) s->n_silent++;
             int64_t since = waits_since(s, i, ready, n, submitted);
@@ -98,10 +89,7 @@ static void walk(tn_step_course *s, int64_t ready, int n, const tn_history_line 
             begin = l;
             continue;
         }
-        if (begin && l->at >= begin->at) {
-            *spent_out += (double)(l->at - begin->at);
-            s->node_s += (double)(l->at - begin->at) * begin->nodes;
-        }
+        if (begin && l->at >= begin->at) *spent_out += (double)(l->at - begin->at);
         begin = NULL;
         if (l->at > s->end_at) s->end_at = l->at;
     }
@@ -129,7 +117,8 @@ static tn_status read_lost(const tn_cfg *cfg, const tn_cell *cell, double *lost_
     *lost_out = 0;
     for (int i = 0; i < n; i++) {
         double images = 0, seconds = 0;
-        if (is(&line[i], "lost") && sscanf(line[i].why, "%lf %lf", &images, &seconds) == 2) *lost_out += seconds;
+        if (tn_history_is(&line[i], "lost") && sscanf(line[i].why, "%lf %lf", &images, &seconds) == 2)
+            *lost_out += seconds;
     }
     free(line);
     return TN_OK;
@@ -165,7 +154,7 @@ static tn_status of_step(const tn_cfg *cfg, const tn_plan *plan, int at, int n_s
     ready[at] = ready_at(cfg, plan, c, at, ready);
     walk(s, ready[at], n_submitted, submitted, &spent);
     s->computed_s = spent;
-    if (!is_cell(step)) return TN_OK;
+    if (!tn_course_is_cell(step)) return TN_OK;
     TN_TRY(read_journal(cfg, &step->cell, &s->computed_s));
     TN_TRY(read_lost(cfg, &step->cell, &s->lost_s));
     s->other_s = spent - s->computed_s - s->lost_s;
@@ -175,7 +164,7 @@ static tn_status of_step(const tn_cfg *cfg, const tn_plan *plan, int at, int n_s
 /* Several cells of one task: the first cell's times are those of all; subtract what belongs to the others. */
 static void share_out(const tn_plan *plan, tn_course *c) {
     for (int i = 0; i < c->n; i++) {
-        if (!is_cell(&plan->step[i]) || !shares_job(plan, i)) continue;
+        if (!tn_course_is_cell(&plan->step[i]) || !shares_job(plan, i)) continue;
         for (int k = 0; k < i; k++)
             if (strcmp(plan->step[k].job, plan->step[i].job) == 0 && !shares_job(plan, k))
                 c->step[k].other_s -= c->step[i].computed_s + c->step[i].lost_s;
@@ -184,8 +173,9 @@ static void share_out(const tn_plan *plan, tn_course *c) {
     for (int i = 0; i < c->n; i++) {
         tn_step_course *s = &c->step[i];
         bool known = s->n_lines > 0 && s->n_silent == 0;
-        if (is_cell(&plan->step[i]) && !shares_job(plan, i) && (!known || s->other_s < 0)) s->other_s = known ? 0 : -1;
-        if (!is_cell(&plan->step[i])) continue;
+        if (tn_course_is_cell(&plan->step[i]) && !shares_job(plan, i) && (!known || s->other_s < 0))
+            s->other_s = known ? 0 : -1;
+        if (!tn_course_is_cell(&plan->step[i])) continue;
         int nodes = s->n_lines && s->line[0].nodes > 0 ? s->line[0].nodes : 1;
         c->queued_s += s->queued_s;
         c->computed_node_s += s->computed_s * nodes;

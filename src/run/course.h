@@ -23,6 +23,8 @@
 #include "run/step_status.h"
 #include "store/history.h"
 
+#include <string.h>
+
 struct json_t; /* of the library jansson */
 
 typedef struct {
@@ -31,7 +33,6 @@ typedef struct {
     int n_starts, n_silent; /* silent: starts without an end that were followed by another start */
     int64_t end_at;         /* its last end, seconds since 1970; 0: none */
     double queued_s, computed_s, lost_s, other_s; /* < 0: not known */
-    double node_s;                                /* node-seconds: nodes times the length of its starts */
 } tn_step_course;
 
 typedef struct {
@@ -39,6 +40,15 @@ typedef struct {
     tn_step_course *step;
     double queued_s, computed_node_s, lost_node_s, other_node_s; /* sums over all cells */
 } tn_course;
+
+/* Is the step a training cell, with a journal in <run>/train? */
+static inline bool tn_course_is_cell(const tn_step *s) {
+    return s->stage->per == TN_PER_CELL && s->stage->progress;
+}
+/* Has the line of a history this state ("running", "done", "requeued", ...)? */
+static inline bool tn_history_is(const tn_history_line *l, const char *state) {
+    return strcmp(l->state, state) == 0;
+}
 
 /* The caller frees *out. Local. Errors TN_ENOMEM and those of tn_journal_read. */
 tn_status tn_course_of(const tn_cfg *cfg, const tn_plan *plan, tn_course **out);

@@ -93,11 +93,14 @@ static void put_line(const tn_plan *plan, const tn_step *s, bool ran, const char
 /* A step without ranks: this process makes it. Only the report is one. */
 static tn_status run_report(const tn_cfg *cfg, tn_plan *plan, tn_step *s, const tn_run_how *how) {
     double begin = tn_now_s();
-    TN_TRY(how->report(cfg, NULL));
+    tn_status st = how->report(cfg, NULL);
     s->seconds = tn_now_s() - begin;
-    s->state = TN_STEP_DONE;
+    s->state = st == TN_OK ? TN_STEP_DONE : TN_STEP_FAILED;
+    s->exit_code = (int)st;
+    if (st != TN_OK) snprintf(s->last_line, sizeof s->last_line, "%.200s", tn_msg);
     put_line(plan, s, true, "report/report.html");
-    return tn_plan_publish(plan);
+    tn_status written = tn_plan_publish(plan);
+    return st == TN_OK ? written : st;
 }
 
 void tn_step_remember(const tn_plan *plan, const tn_step *s, int n_nodes) {

@@ -75,7 +75,7 @@ static char *job_list(const tn_plan *plan) {
         if (*job) fprintf(f, "%s%.*s", ftell(f) ? "," : "", (int)strcspn(job, "_"), job);
     }
     if (f && *plan->pilot) fprintf(f, "%s%s", ftell(f) ? "," : "", plan->pilot);
-    return f && fclose(f) == 0 ? text : NULL;
+    return tn_text_end(f, TN_OK, "the list of jobs") == TN_OK ? text : NULL;
 }
 
 /* The user who owns the jobs. With --user, slurmctld sends the jobs of one user instead of the whole cluster's. Somebody else

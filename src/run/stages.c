@@ -12,6 +12,8 @@
 #include "store/done.h"
 #include "train/train.h"
 
+#include <stdlib.h>
+
 /* --- folders ------------------------------------------------------------------------------------------------------ */
 
 static tn_status folds_folder(const tn_cfg *cfg, const tn_step *s, char out[TN_PATH_BYTES]) {
@@ -41,11 +43,16 @@ static tn_status report_folder(const tn_cfg *cfg, const tn_step *s, char out[TN_
 
 /* --- done --------------------------------------------------------------------------------------------------------- */
 
-static tn_status has_done(const tn_cfg *cfg, const tn_step *s, bool *out) {
-    char path[TN_PATH_BYTES];
-    TN_TRY(s->stage->folder(cfg, s, path));
-    *out = tn_done_exists(path);
-    return TN_OK;
+/* Settings are compared even if inputs are missing; inputs are not compared. */
+static tn_status has_done(const tn_cfg *cfg, const tn_step *s, tn_keys_of keys, bool inputs, bool *out) {
+    char folder[TN_PATH_BYTES], *settings = tn_cfg_canonical(cfg, keys);
+    tn_done_state state = TN_DONE_ABSENT;
+    tn_status st = settings ? s->stage->folder(cfg, s, folder) : tn_fail_memory(4096, "the settings");
+    tn_done want = {.stage = s->stage->verb, .settings = settings, .inputs = ""};
+    if (st == TN_OK) st = tn_done_find(folder, &want, &state);
+    free(settings);
+    *out = st == TN_OK && inputs && state != TN_DONE_ABSENT;
+    return st;
 }
 
 static tn_status preprocess_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bool *out) {
@@ -60,7 +67,11 @@ static tn_status train_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bo
 /* A filter made with --posteriors is refused even if cells are missing. */
 static tn_status filter_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bool *out) {
     TN_TRY(tn_filter_own(cfg, s->cell.round));
-    return inputs ? has_done(cfg, s, out) : TN_OK;
+    return has_done(cfg, s, TN_KEYS_FILTER, inputs, out);
+}
+
+static tn_status reduce_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bool *out) {
+    return has_done(cfg, s, TN_KEYS_REDUCE, inputs, out);
 }
 
 static tn_status predict_done(const tn_cfg *cfg, const tn_step *s, bool inputs, bool *out) {
@@ -179,7 +190,8 @@ const tn_stage tn_stages[] = {
      .job = TN_JOB_LAST,
      .slurm = slurm_reduce,
      .after = {{"predict", TN_AFTER_ALL}},
-     .folder = stage_folder},
+     .folder = stage_folder,
+     .done = reduce_done},
     {.verb = "distil",
      .per = TN_PER_RUN,
      .runs = TN_IN_PIPELINE,

@@ -41,9 +41,8 @@ typedef struct {
     int trial;           /* of a search: the number of the trial; -1 = not known */
     int64_t heartbeat;   /* the count in its heartbeat (base/progress.h), -1 = none */
     double heartbeat_every_s;
-    char doing[96];      /* what it does when it is not training: "evaluate r0-f3-..." */
-    char why[512];       /* "diverged: ..." */
-    bool other_settings; /* its folder was made with other settings; `why` names them */
+    char doing[96]; /* what it does when it is not training: "evaluate r0-f3-..." */
+    char why[512];  /* "diverged: ..." */
 } tn_step_progress;
 
 typedef struct {

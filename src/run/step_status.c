@@ -93,9 +93,9 @@ void tn_job_label(const tn_step *s, char out[TN_JOB_LABEL_BYTES]) {
     const char *name = strrchr(s->log, '/'), *task = strchr(s->job, '_');
     char end[sizeof s->job + 8];
     snprintf(end, sizeof end, "-%s.log", s->job);
-    snprintf(out, 64, "%.40s", name ? name + 1 : s->log);
+    snprintf(out, TN_JOB_LABEL_BYTES, "%.40s", name ? name + 1 : s->log);
     char *cut = strstr(out, end);
-    if (cut) snprintf(cut, 64 - (size_t)(cut - out), "%s%s", task ? "." : "", task ? task + 1 : "");
+    if (cut) snprintf(cut, TN_JOB_LABEL_BYTES - (size_t)(cut - out), "%s%s", task ? "." : "", task ? task + 1 : "");
 }
 
 /* A requeued job may request more memory than it was submitted with. */

@@ -12,10 +12,10 @@ enum { MOST_WEIGHT = 12 }; /* P(Poisson(1) > 12) = 6e-11, less than one step of 
 
 tn_status tn_bootstrap_new(int K, int n, uint64_t seed, tn_bootstrap *out) {
     size_t n_counts = 3 * (size_t)K * (size_t)n;
-    *out = (tn_bootstrap){.K = K, .n = n, .seed = seed};
-    if (!tn_prow_whole(K)) return TN_OK;
-    out->count = calloc(n_counts + 1, sizeof *out->count);
-    return out->count
+    *out = (tn_bootstrap){.K = K, .n = n, .seed = seed, .value = malloc(2 * (size_t)n * sizeof *out->value + 1)};
+    bool whole = tn_prow_whole(K);
+    if (whole) out->count = calloc(n_counts + 1, sizeof *out->count);
+    return out->value && (out->count || !whole)
                ? TN_OK
                : tn_fail_memory(n_counts * sizeof *out->count, "resampled scores (in reduce: lower reduce.bootstrap)");
 }
@@ -24,6 +24,7 @@ void tn_bootstrap_free(tn_bootstrap *b) {
     free(b->count);
     free(b->listed);
     free(b->score);
+    free(b->value);
     *b = (tn_bootstrap){.K = 0};
 }
 
@@ -216,8 +217,7 @@ static tn_interval interval_of(int n, double *value) {
 /* The interval of a score of a (b NULL), or of the difference b - a. */
 static tn_interval interval(const tn_bootstrap *a, const tn_bootstrap *b, tn_metric metric, double *better_out) {
     TN_ASSERT(a->n >= 1 && (!b || (b->n == a->n && b->K == a->K)));
-    double *value = malloc((size_t)a->n * sizeof *value), *of_b = malloc((size_t)a->n * sizeof *of_b);
-    TN_ASSERT(value && of_b); /* only a few kilobytes */
+    double *value = a->value, *of_b = value + a->n;
     int n_better = 0;
     values_of(a, metric, value);
     if (b) values_of(b, metric, of_b);
@@ -226,10 +226,7 @@ static tn_interval interval(const tn_bootstrap *a, const tn_bootstrap *b, tn_met
         n_better += value[j] > 0;
     }
     if (better_out) *better_out = (double)n_better / a->n;
-    tn_interval i = interval_of(a->n, value);
-    free(value);
-    free(of_b);
-    return i;
+    return interval_of(a->n, value);
 }
 
 tn_interval tn_bootstrap_interval(const tn_bootstrap *b, tn_metric metric) {

@@ -37,6 +37,7 @@ typedef struct {
     int64_t n_listed, room;
     tn_drawn_row *listed;
     tn_score *score; /* (n): of listed resamples after tn_bootstrap_end */
+    double *value;   /* (2,n): room for an interval's values */
 } tn_bootstrap;
 
 typedef struct {
@@ -49,9 +50,9 @@ void tn_bootstrap_free(tn_bootstrap *b);
 
 /* w_out (n): how often each resample takes this group. */
 void tn_bootstrap_weights(uint64_t seed, int32_t group, int n, uint8_t *w_out);
-/* Does tn_bootstrap_add read the weights? Not if rows are listed: then nobody needs to draw them. */
-static inline bool tn_bootstrap_takes_weights(const tn_bootstrap *b) {
-    return b->n > 0 && tn_prow_whole(b->K);
+/* Does tn_bootstrap_add read the weights, with n resamples of K classes? Not if rows are listed: then nobody needs to draw them. */
+static inline bool tn_bootstrap_takes_weights(int K, int n) {
+    return n > 0 && tn_prow_whole(K);
 }
 /* Add a row of a group with these weights. Errors TN_ENOMEM, never up to TN_WHOLE_CLASSES. */
 tn_status tn_bootstrap_add(tn_bootstrap *b, int32_t group, const uint8_t *w, int label, int predicted);

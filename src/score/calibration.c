@@ -1,6 +1,8 @@
 /* calibration.c - see calibration.h. */
 #include "score/calibration.h"
 
+#include "base/watch.h"
+
 #include <math.h>
 
 static const double UNIT = 0x1p28;
@@ -81,6 +83,7 @@ double tn_temperature(int64_t n, int K, const float *p, const int32_t *label, co
     enum { MOST_STEPS = 60 };
     double low = 1.0 / 20, high = 20, b = 1;
     for (int step = 0; step < MOST_STEPS; step++) {
+        tn_watch_at("temperature", step);
         slope s = slope_at(n, K, p, label, weight, use, b);
         if (s.first == 0) break;
         if (s.first > 0)

@@ -18,7 +18,8 @@ void tn_match_free(tn_match *m) {
 
 tn_status tn_match_add(tn_match *m, int32_t component, int label, int predicted_old, int predicted_new) {
     uint8_t weight[TN_MATCH_RESAMPLES] = {0};
-    if (tn_bootstrap_takes_weights(&m->older)) tn_bootstrap_weights(m->seed, component, TN_MATCH_RESAMPLES, weight);
+    if (tn_bootstrap_takes_weights(m->older.K, m->older.n))
+        tn_bootstrap_weights(m->seed, component, TN_MATCH_RESAMPLES, weight);
     TN_TRY(tn_bootstrap_add(&m->older, component, weight, label, predicted_old));
     TN_TRY(tn_bootstrap_add(&m->newer, component, weight, label, predicted_new));
     tn_counts_add(&m->older_rows, label, predicted_old);

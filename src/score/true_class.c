@@ -116,7 +116,8 @@ static void search(fit *f, const float *p, tn_true_class *out) {
     const double STEP = log(MOST_T / LEAST_T) / (TEMPERATURES - 1), GOLDEN = (sqrt(5) - 1) / 2;
     double best = -INFINITY;
     for (int i = 0; i < TEMPERATURES; i++) fit_at(f, log(LEAST_T) + i * STEP, p, &best, out);
-    double low = log(out->temperature) - STEP, high = log(out->temperature) + STEP;
+    double low = fmax(log(out->temperature) - STEP, log(LEAST_T)),
+           high = fmin(log(out->temperature) + STEP, log(MOST_T));
     double a = high - GOLDEN * (high - low), b = low + GOLDEN * (high - low);
     double of_a = fit_at(f, a, p, &best, out), of_b = fit_at(f, b, p, &best, out);
     for (int i = 0; i < SECTIONS; i++) {
@@ -168,6 +169,7 @@ void tn_true_class_of(const tn_true_class *m, int64_t N, const float *p, const i
         if (!judged[i]) continue;
         temper(K, m->temperature, p + i * K, q);
         for (int k = 0; k < K; k++) sum += (double)q[k] * m->given[(int64_t)label[i] * K + k];
-        for (int k = 0; k < K; k++) q[k] = (float)((double)q[k] * m->given[(int64_t)label[i] * K + k] / sum);
+        for (int k = 0; k < K && sum > 0; k++) /* 0: the label contradicts p altogether, and p stands */
+            q[k] = (float)((double)q[k] * m->given[(int64_t)label[i] * K + k] / sum);
     }
 }

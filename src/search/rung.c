@@ -182,7 +182,7 @@ static tn_status open_end(const tn_cfg *cfg, int rung, rung_end *e) {
     tn_status st = e->all && e->settings && f ? TN_OK : tn_fail_memory(sizeof *e->all, "a ranking");
     if (st == TN_OK) st = tn_rung_folder(cfg, rung, e->folder);
     if (st == TN_OK) st = collect(cfg, rung, e->all, f);
-    if (f && fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n_bytes, "a ranking");
+    st = tn_text_end(f, st, "a ranking");
     e->want = (tn_done){
         .stage = rung == cfg->search.n_rungs ? "judge" : "rank", .settings = e->settings, .inputs = e->inputs};
     return st;

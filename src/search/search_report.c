@@ -248,9 +248,7 @@ static tn_status publish_search(const search *s, const char *name, tn_status (*w
     char path[TN_PATH_BYTES], *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
-    if (!f) return tn_fail_memory(4096, name);
-    tn_status st = write(s, f);
-    if (fclose(f) != 0 && st == TN_OK) st = tn_fail_memory(n, name);
+    tn_status st = tn_text_end(f, f ? write(s, f) : TN_OK, name);
     if (st == TN_OK) st = tn_path(path, "%s/search/%s", s->cfg->run_dir, name);
     if (st == TN_OK) st = tn_file_publish(path, text, n);
     if (st == TN_OK && copy) tn_print(copy, "%s", text);

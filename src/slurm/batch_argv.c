@@ -57,15 +57,14 @@ static tn_status add_tasks(const tn_cfg *cfg, const tn_batch *b, tn_argv *out) {
     size_t n = 0;
     if (b->n_tasks == 0) return TN_OK;
     FILE *f = open_memstream(&list, &n);
-    if (!f) return tn_fail_memory(4096, "the tasks of a job");
-    for (int i = 0, end; i < b->n_wanted; i = end) {
+    for (int i = 0, end; f && i < b->n_wanted; i = end) {
         for (end = i + 1; end < b->n_wanted && b->wanted[end] == b->wanted[end - 1] + 1;) end++;
         fprintf(f, "%s%d", i ? "," : "", b->wanted[i]);
         if (end > i + 1) fprintf(f, "-%d", b->wanted[end - 1]);
     }
-    if (cfg->slurm.max_running) fprintf(f, "%%%d", cfg->slurm.max_running);
-    fclose(f);
-    tn_status st = tn_argv_add(out, "--array=%s", list);
+    if (f && cfg->slurm.max_running) fprintf(f, "%%%d", cfg->slurm.max_running);
+    tn_status st = tn_text_end(f, TN_OK, "the tasks of a job");
+    if (st == TN_OK) st = tn_argv_add(out, "--array=%s", list);
     free(list);
     return st;
 }

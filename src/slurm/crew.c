@@ -192,13 +192,12 @@ tn_status tn_crew_argv(const tn_crew *c, const tn_seats *seats, tn_argv *out) {
     size_t n = 0;
     const tn_want *w = &seats->want;
     FILE *f = open_memstream(&list, &n);
-    if (!f) return tn_fail_memory(4096, "the nodes of a step");
-    for (int k = 0; k < w->n_nodes; k++) {
+    for (int k = 0; f && k < w->n_nodes; k++) {
         fprintf(f, "%s%s", k ? "," : "", c->at[seats->node[k]].name);
         if (!c->by_srun) fprintf(f, ":%d", w->ranks);
     }
-    fclose(f);
-    tn_status st = add_launcher(c, out);
+    tn_status st = tn_text_end(f, TN_OK, "the nodes of a step");
+    if (st == TN_OK) st = add_launcher(c, out);
     if (st == TN_OK && c->by_srun)
         st = add_all(out, 6,
                      (const char *[]){"--exact", "--kill-on-bad-exit=1", "--mem=0", "--nodelist", list, "--nodes"});

@@ -138,8 +138,7 @@ tn_status tn_predict_cost_of(const tn_cfg *cfg, int size_px, int extra_units, tn
 }
 
 tn_status tn_train_steps(const tn_cfg *cfg, int64_t *out) {
-    int64_t images = (int64_t)cfg->train.lanes * cfg->train.lane_images;
-    *out = (cfg->train.images + images - 1) / images;
+    *out = tn_cfg_steps(cfg, cfg->train.images);
     return *out >= cfg->train.evaluations
                ? TN_OK
                : tn_fail(TN_EARG,

@@ -64,6 +64,12 @@ code=0
 test $code = 2
 grep -q 'train.learning_rate = 0.006 (now: 0.1)' log
 cp submitted tiny.cfg
+for key in "reduce.decision argmax" "self.class_floor 0.25"; do # nothing is missing, and yet it is told
+    code=0
+    "$tenfold" submit tiny.cfg --run out --set "${key% *}=${key#* }" >log 2>&1 || code=$?
+    test $code = 2
+    grep -q "${key% *} = .*(now: .*${key#* }" log
+done
 "$tenfold" run tiny.cfg --run local >/dev/null 2>log || { cat log; exit 1; }
 digest_of_run local >expected
 digest_of_run out | cmp - expected
