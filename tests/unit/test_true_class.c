@@ -76,8 +76,21 @@ static void borders(void **unused) {
     tn_true_class_free(&m);
 }
 
+/* A label that the fit has never seen in the class that p is sure of: p stands, and nothing is divided by zero. */
+static void contradiction(void **unused) {
+    (void)unused;
+    double given[] = {1, 0, 0, 1};
+    const tn_true_class m = {.K = 2, .temperature = 0.1, .given = given};
+    const float p[] = {0, 1};
+    const int32_t label = 0;
+    const uint8_t judged = 1;
+    float q[] = {-1, -1};
+    tn_true_class_of(&m, 1, p, &label, &judged, q);
+    assert_true(q[0] < 1e-6F && q[1] > 0.999F);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(of_scipy), cmocka_unit_test(of_many),
-                                       cmocka_unit_test(borders)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(of_scipy), cmocka_unit_test(of_many), cmocka_unit_test(borders),
+                                       cmocka_unit_test(contradiction)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
