@@ -28,8 +28,9 @@ const tn_verb tn_verb_probe = {
             "of round 0 then train without the labels that it found suspicious (self.dropped).\n"
             "reads   RUN/shards, RUN/folds, model.pretrained\n"
             "writes  RUN/probe (features.h5, posteriors.h5), RUN/filter/r0\n"
-            "memory  on rank 0: 8 bytes x (parts + 4) x features x (features + classes), at least 20 parts:\n"
-            "        315 MB for the 1280 features of B0\n\n"
+            "memory  on rank 0: 8 bytes x (parts + 4) x features x (features + classes) and 4 x parts x features x "
+            "classes;\n"
+            "        parts: folds x ceil(12 / folds). For ten folds and the 1280 features of B0: 315 MB\n\n"
             "example: mpirun -n 4 tenfold probe jobs/self.cfg --set self.probe=true",
     .run = verb_probe,
 };

@@ -119,23 +119,23 @@ tn_status tn_spec_parse(const tn_cfg *cfg, const char *folder, const char *text,
 }
 
 /* Called on rank 0. Read the text after its hash was compared with DONE. */
-static tn_status read_text(const char *folder, const char *maker, char **text_out, size_t *n_out) {
+static tn_status read_text(const char *folder, const char *maker, char **text_out) {
     char path[TN_PATH_BYTES], digest[TN_HEX_BYTES];
+    size_t n = 0;
     TN_TRY(tn_done_digest(folder, maker, digest));
     TN_TRY(tn_path(path, "%s/ensemble.json", folder));
     if (!tn_file_exists(path))
         return tn_fail(TN_EARG, "%s: missing, because an earlier version made the ensemble: run `tenfold reduce` again",
                        path);
     TN_TRY(tn_done_file(folder, "ensemble.json", maker, path));
-    return tn_file_read(path, text_out, n_out);
+    return tn_file_read(path, text_out, &n);
 }
 
 tn_status tn_spec_open(tn_run *run, const tn_cfg *cfg, tn_spec *out) {
     char folder[TN_PATH_BYTES], *text = NULL;
-    size_t n_bytes = 0;
     *out = (tn_spec){.json = NULL};
     tn_status st = tn_path(folder, "%s/%s", cfg->run_dir, maker_of(cfg));
-    if (st == TN_OK && run->rank == 0) st = read_text(folder, maker_of(cfg), &text, &n_bytes);
+    if (st == TN_OK && run->rank == 0) st = read_text(folder, maker_of(cfg), &text);
     TN_TRY(tn_agree(run, st));
     st = tn_bcast_text(run, &text, "the ensemble");
     if (st == TN_OK) st = tn_agree(run, tn_spec_parse(cfg, folder, text, strlen(text), out));

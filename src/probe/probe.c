@@ -291,7 +291,7 @@ tn_status tn_probe_mib(const tn_cfg *cfg, int64_t rows, double *out) {
     TN_TRY(tn_feature_count(&spec, &d));
     double G = cfg->folds.count * parts_of_fold(cfg->folds.count), K = cfg->data.n_classes,
            row = 4 * K + 9 + (cfg->model.metadata_levels > 0 ? 4 * K + 44 : 0);
-    *out = 64 + (8 * (G + 4) * d * (d + K) + row * (double)rows) / 0x1p20;
+    *out = 64 + (8 * (G + 4) * d * (d + K) + 4 * G * d * K + row * (double)rows) / 0x1p20;
     return TN_OK;
 }
 

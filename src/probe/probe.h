@@ -16,7 +16,7 @@
  *            the classifier says after its temperature (categories.h)
  * Temperature of fold f's classifiers: the one with which they explain the given labels of the rows outside f best
  *            (score/calibration.h)
- * Memory     on rank 0: 8 (G + 4) d (d + K) bytes for G parts, and 4 K + 9 bytes per row (with categories 8 K + 53); on every rank 64 MiB of features (tn_probe_mib)
+ * Memory     on rank 0: 8 (G + 4) d (d + K) + 4 G d K bytes for G parts, and 4 K + 9 bytes per row (with categories 8 K + 53); on every rank 64 MiB of features (tn_probe_mib)
  * Source     Ahn et al. 2023, "Fine tuning pre trained models for robustness under noisy labels" (arXiv 2310.17668), filters by a probe
  *            first; docs/decisions/probe.md
  */

@@ -52,10 +52,7 @@ static tn_status look(const tn_cfg *cfg, const char *what, int n, const tn_cell 
                        "%s: only %d of %d predictions are done; missing:\n%sfinish them (tenfold run, tenfold predict) "
                        "or give --allow-missing",
                        what, r->n_members, n, r->missing);
-    if (r->n_members > 0)
-        tn_warn("%s: only %d of %d predictions are done, and are combined", what, r->n_members, n);
-    else
-        tn_warn("%s: none of %d predictions is done: it takes no part", what, n);
+    if (r->n_members > 0) tn_warn("%s: only %d of %d predictions are done, and are combined", what, r->n_members, n);
     return TN_OK;
 }
 
@@ -221,7 +218,8 @@ static tn_status find_rounds(tn_run *run, const tn_cfg *cfg, bool allow_missing,
             add_columns(cfg, cell, there, m, r);
             continue;
         }
-        free(r->missing); /* a planned round without any predictions takes no part */
+        if (run->rank == 0) tn_warn("%s: no prediction is done: it takes no part", what);
+        free(r->missing);
         m->n_rounds--;
     }
     return m->n_rounds > 0

@@ -43,7 +43,8 @@ static tn_status report_folder(const tn_cfg *cfg, const tn_step *s, char out[TN_
 
 /* --- done --------------------------------------------------------------------------------------------------------- */
 
-/* Settings are compared even if inputs are missing; inputs are not compared. */
+/* The settings are compared in every case, also where an earlier step is missing (`inputs` is false). Whether inputs have changed since, the
+ * verb itself finds out. */
 static tn_status has_done(const tn_cfg *cfg, const tn_step *s, tn_keys_of keys, bool inputs, bool *out) {
     char folder[TN_PATH_BYTES], *settings = tn_cfg_canonical(cfg, keys);
     tn_done_state state = TN_DONE_ABSENT;

@@ -11,13 +11,14 @@
 enum { MOST_WEIGHT = 12 }; /* P(Poisson(1) > 12) = 6e-11, less than one step of a 32-bit draw */
 
 tn_status tn_bootstrap_new(int K, int n, uint64_t seed, tn_bootstrap *out) {
-    size_t n_counts = 3 * (size_t)K * (size_t)n;
-    *out = (tn_bootstrap){.K = K, .n = n, .seed = seed, .value = malloc(2 * (size_t)n * sizeof *out->value + 1)};
     bool whole = tn_prow_whole(K);
-    if (whole) out->count = calloc(n_counts + 1, sizeof *out->count);
+    size_t n_counts = whole ? 3 * (size_t)K * (size_t)n * sizeof *out->count : 0,
+           n_values = 2 * (size_t)n * sizeof *out->value;
+    *out = (tn_bootstrap){.K = K, .n = n, .seed = seed, .value = malloc(n_values + 1)};
+    if (whole) out->count = calloc(n_counts + 1, 1);
     return out->value && (out->count || !whole)
                ? TN_OK
-               : tn_fail_memory(n_counts * sizeof *out->count, "resampled scores (in reduce: lower reduce.bootstrap)");
+               : tn_fail_memory(n_counts + n_values, "resampled scores (in reduce: lower reduce.bootstrap)");
 }
 
 void tn_bootstrap_free(tn_bootstrap *b) {

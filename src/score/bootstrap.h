@@ -16,7 +16,7 @@
  *            2. The same seed gives two models the same resamples, so their difference is paired.
  * Source     Efron 1979; Poisson weights: Oza and Russell 2001, Chamandy et al. 2012 ("Estimating uncertainty for
  *            massive data streams"); for many groups they agree with drawing groups with replacement
- * Cost       n draws (about 6 ns each) per row; 24 n K bytes. Listed: 12 bytes per row; for an interval, or once for all of them
+ * Cost       n draws (about 6 ns each) per row; (24 K + 16) n bytes. Listed: 12 bytes per row; for an interval, or once for all of them
  *            (tn_bootstrap_end), twice the draws, n K logarithms and 16 more bytes per row
  */
 #ifndef TN_SCORE_BOOTSTRAP_H

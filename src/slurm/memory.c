@@ -64,7 +64,7 @@ static double reduce_mib(const tn_cfg *cfg, int64_t rows) {
            n_groups = cfg->train.n_sizes * cfg->train.n_seeds * n_rounds;
     double blends = n_rounds + (n_rounds > 1 ? 4 : 1) + (tuned ? 2 : 0),
            resamples = 2 * cfg->reduce.bootstrap + TN_MATCH_RESAMPLES;
-    double bytes = blends * (24 * K * resamples + 16 * K * K), tuned_row = K * (4 * n_groups + 12);
+    double bytes = blends * ((24 * K + 16) * resamples + 16 * K * K), tuned_row = K * (4 * n_groups + 12);
     if (!tn_prow_whole(cfg->data.n_classes)) {
         bytes = blends * (48 * K * (cfg->folds.count + 2) + LISTED_BYTES * (double)rows);
         tuned_row = TN_PROW_FEW * 4 * (n_groups + 1) + TN_PSUM_FEW * 8 + TN_PROW_TOP * 16;
