@@ -8,7 +8,6 @@ near() { # BOUND RUN RUN: the losses of two runs, after two steps and after four
         { echo "losses: $(losses "$2" | tr '\n' ' ') and $(losses "$3" | tr '\n' ' ')" && exit 1; } >&2
 }
 
-
 # beside `cpu`, in fp32 and bf16, with another order of sums and threads
 for more in "" "--set train.precision=bf16"; do
     rm -rf near far other

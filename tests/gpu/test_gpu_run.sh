@@ -4,9 +4,9 @@ tenfold=$1 source=$2
 . "$source/tests/gpu/tiny.sh"
 
 # from images to the report; on two ranks the bits of one
-must "$TN_GPU" run tiny.cfg --run gpu $cuda --ranks 1 --set self.max_rounds=0
+must "$TN_GPU" run tiny.cfg --run gpu $cuda --ranks 1
 test -s gpu/report/report.html
-must "$TN_GPU" run tiny.cfg --run two $cuda --ranks 2 --set self.max_rounds=0
+must "$TN_GPU" run tiny.cfg --run two $cuda --ranks 2
 grep -q "rank 1 of this node takes GPU 0 of the 1 that it sees" two/log/train-*
 digest_of_run gpu >gpu.digest
 digest_of_run two >two.digest

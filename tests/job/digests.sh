@@ -14,10 +14,8 @@ last_checkpoint() { # CELL-FOLDER COMMAND...
 digest_of_run() {
     (
         cd $1 || exit
-        filtered=
-        [ ! -d filter ] || filtered=$(echo filter/*/ledger.csv filter/*/overlay-*)
-        md5sum shards/*.h5 shards/quarantine.csv folds/folds.h5 folds/certificate.txt $(find train -name posteriors.h5 | sort) $filtered \
-            predict/*/predictions.h5 ensemble.h5 submission.csv metrics.json ledger.csv
+        md5sum shards/*.h5 shards/quarantine.csv folds/folds.h5 folds/certificate.txt $(find train -name posteriors.h5 | sort) filter/*/ledger.csv \
+            filter/*/overlay-* predict/*/predictions.h5 ensemble.h5 submission.csv metrics.json ledger.csv
         for f in train/*/best.safetensors; do echo "$("$tenfold" weights digest $f)  $f"; done
         for f in train/*/; do echo "$(journal_of $f | md5sum | cut -c 1-32)  ${f}journal.jsonl"; done
         for f in train/*/DONE; do echo "$(digest_in $f)  $f"; done
