@@ -13,15 +13,26 @@ cat >late.c <<'C'
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-/* For LATE_SECONDS after its first use a path that contains LATE_FILE is LATE_OLD; without that, not there. */
+/* Has the log of the run the line that the file is waited for? */
+static int said(void) {
+    char line[4096];
+    int found = 0;
+    FILE *log = ((typeof(&fopen))dlsym(RTLD_NEXT, "fopen"))("log", "r");
+    while (log && !found && fgets(line, sizeof line, log)) found = strstr(line, "does not see it yet") != NULL;
+    if (log) fclose(log);
+    return found;
+}
+/* A path that contains LATE_FILE is LATE_OLD, or without that not there: until that is said, and LATE_SECONDS after its first use. */
 static const char *now(const char *path) {
-    static time_t begin;
+    static struct timespec begin;
+    static int over;
     struct timespec t;
     const char *name = getenv("LATE_FILE");
-    if (!name || !strstr(path, name)) return path;
+    if (over || !name || !strstr(path, name)) return path;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    if (!begin) begin = t.tv_sec;
-    if (t.tv_sec - begin >= atoi(getenv("LATE_SECONDS"))) return path;
+    if (!begin.tv_sec) begin = t;
+    over = t.tv_sec - begin.tv_sec > atoi(getenv("LATE_SECONDS")) && said();
+    if (over) return path;
     const char *old = getenv("LATE_OLD");
     return old ? old : "/nowhere/at/all";
 }
@@ -52,7 +63,7 @@ cat >from_rank_1 <<'SH'
 exec "$@"
 SH
 chmod +x from_rank_1
-late() { # FILE SECONDS OLD VERB [options]: rank 1 sees FILE late
+late() { # FILE SECONDS OLD VERB [options]: rank 1 sees FILE late, not before it has said so and SECONDS are over
     file=$1 seconds=$2 old=$3
     shift 3
     env LATE_SO=$PWD/late.so LATE_FILE=$file LATE_SECONDS=$seconds ${old:+LATE_OLD=$old} \
@@ -69,7 +80,7 @@ done
 "$tenfold" predict tiny.cfg --run whole --round 0 --folds 0 $short 2>log || { cat log; exit 1; }
 
 cell=train/r0-f0-s32-x1
-late shard-00002.h5 4 "" train tiny.cfg --run late --folds 0 $short
+late shard-00002.h5 0 "" train tiny.cfg --run late --folds 0 $short
 grep -q "shard-00002.h5: another process published it, but .* does not see it yet" log
 cmp late/$cell/posteriors.h5 whole/$cell/posteriors.h5
 
@@ -97,7 +108,7 @@ late best.safetensors 11 "" predict tiny.cfg --run late --round 0 --folds 0 $sho
 cmp late/predict/r0-f0-s32-x1/predictions.h5 whole/predict/r0-f0-s32-x1/predictions.h5
 cp -r whole/filter late/
 cp -r whole/train/r0-f1-s32-x1 whole/train/r0-f2-s32-x1 late/train/
-late overlay-f0.h5 4 "" train tiny.cfg --run late --round 1 --folds 0 $short
+late overlay-f0.h5 0 "" train tiny.cfg --run late --round 1 --folds 0 $short
 cmp late/train/r1-f0-s32-x1/best.safetensors whole/train/r1-f0-s32-x1/best.safetensors
 
 # the job file: rank 0 reads it, whatever another rank would see; what is wrong with it is said once, and names no rank
@@ -126,7 +137,7 @@ mpirun -n 2 "$tenfold" predict tiny.cfg --run whole --round 0 --folds 1-2 $short
 reduced="reduce tiny.cfg $short --set self.max_rounds=0"
 mpirun -n 2 "$tenfold" $reduced --run whole >log 2>&1 || { cat log; exit 1; }
 awk -F, -v OFS=, 'NR > 1 && $2 == "disc" && n++ < 20 { $2 = "square" } 1' data/metadata.csv >old.csv
-late metadata.csv 4 $PWD/old.csv preprocess tiny.cfg --run table
+late metadata.csv 0 $PWD/old.csv preprocess tiny.cfg --run table
 grep -q "metadata.csv: .* does not see it yet" log
 for file in shards/dataset.h5 folds/folds.h5; do cmp table/$file whole/$file; done
 cp old.csv data/metadata.csv
@@ -135,7 +146,7 @@ cp whole/predict/r0-f2-s32-x1/predictions.h5 old/
 for name in shards/dataset folds/folds predictions; do
     rm -rf late && mkdir late
     cp -r whole/shards whole/folds whole/train whole/predict whole/filter late/
-    late $name.h5 3 $PWD/old/$name.h5 $reduced --run late
+    late $name.h5 0 $PWD/old/$name.h5 $reduced --run late
     grep -q "$name.h5: .* does not see it yet" log
     for made in submission.csv metrics.json ensemble.h5; do cmp late/$made whole/$made; done
 done
