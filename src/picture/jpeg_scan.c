@@ -6,6 +6,7 @@
 #include <string.h>
 
 typedef float v4 __attribute__((vector_size(16)));
+typedef unsigned char v4b __attribute__((vector_size(4)));
 typedef int32_t v4i __attribute__((vector_size(16)));
 
 enum { LONGEST = 16, BLOCK_ENDS = 64, LENGTH_AT = 8, SIZE_AT = 16, ZEROS_AT = 24, MOST_DC = 1 << 16 };
@@ -133,12 +134,10 @@ static inline __attribute__((always_inline)) bool block(tn_scan_bits *b, const t
         if (at == BAD) return false;
     }
     for (int i = 0; i < n_vectors; i++) {
-        int32_t four[4];
         sum[i] = (v4)((v4i)sum[i] & (sum[i] > 0));
         v4i big = sum[i] > 255, whole = (__builtin_convertvector(sum[i], v4i) & ~big) | (255 & big);
-        memcpy(four, &whole, sizeof four);
-        uint32_t word = (uint32_t)(four[0] | four[1] << 8 | four[2] << 16) | (uint32_t)four[3] << 24;
-        memcpy(out + 4 * i, &word, sizeof word);
+        v4b bytes = __builtin_convertvector(whole, v4b);
+        memcpy(out + 4 * i, &bytes, sizeof bytes);
     }
     *b = bits;
     return b->at <= b->end + sizeof b->bits;

@@ -29,7 +29,7 @@ __asm__(".text\n"
         "mov %rsp, (%rdi)\n"
         "mov %rsi, %rsp\n"
         "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\n"
-        "ret\n");
+        "pop %rcx\njmp *%rcx\n"); /* not ret: it would be foretold to return to the caller, each time in vain */
 
 extern "C" cudaError_t emu_launch_error(void);
 extern "C" char __start_emu_shared[], __stop_emu_shared[];
@@ -43,7 +43,8 @@ struct coroutine {
     void *at; /* its stack, while another one runs */
     std::vector<char> stack;
     unsigned thread; /* the one that it runs, or that waits */
-    int line;        /* of the barrier where it waits */
+    dim3 thread_at;
+    int line; /* of the barrier where it waits */
     void *fake_stack;
 };
 struct block {
@@ -84,17 +85,18 @@ void to_coroutine(coroutine *c) {
     ASAN_FINISH(scheduler_fake, nullptr, nullptr);
     current = nullptr;
 }
-void set_thread(unsigned i) {
-    here.thread = i;
-    here.thread_at = dim3(i % here.block.x, i / here.block.x % here.block.y, i / (here.block.x * here.block.y));
+void set_thread(const coroutine *c) {
+    here.thread = c->thread;
+    here.thread_at = c->thread_at;
 }
 /* A coroutine's life: threads until none is left to begin, then idle. */
 void live() {
     ASAN_FINISH(nullptr, &scheduler_stack, &scheduler_bytes);
     for (;;) {
         while (now.next < now.n) {
-            current->thread = now.order[now.next++];
-            set_thread(current->thread);
+            unsigned i = current->thread = now.order[now.next++], row = i / here.block.x;
+            current->thread_at = dim3(i % here.block.x, row % here.block.y, row / here.block.y);
+            set_thread(current);
             (*now.body)();
             now.n_ended++;
         }
@@ -140,7 +142,7 @@ void run_block() {
         shuffle(go);
         here.round++;
         for (coroutine *c : go) {
-            set_thread(c->thread);
+            set_thread(c);
             to_coroutine(c);
         }
     }

@@ -8,7 +8,7 @@
 #include "dev/cpu/kernels.h"
 #include "dev/dev.h"
 
-#define TN_CPU_LIBRARY "kernels 5"
+#define TN_CPU_LIBRARY "kernels 6"
 extern const tn_dev_table tn_cpu_table;
 
 typedef struct {

@@ -51,6 +51,9 @@ INLINE vec narrow(const wide *w) {
 
 INLINE vec get_f32(const float *p, int n) {
     if (n == VW) return *(const vec_unaligned *)(const void *)p;
+#if defined(__AVX512F__)
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1U << n) - 1), p);
+#endif
     float x[VW] = {0};
     for (int i = 0; i < n; i++) x[i] = p[i];
     return *(const vec_unaligned *)(const void *)x;
@@ -60,7 +63,11 @@ INLINE void put_f32(float *p, vec v, int n) {
     if (n == VW) {
         *(vec_unaligned *)(void *)p = v;
     } else {
+#if defined(__AVX512F__)
+        _mm512_mask_storeu_ps(p, (__mmask16)((1U << n) - 1), (__m512)v);
+#else
         for (int i = 0; i < n; i++) p[i] = v[i];
+#endif
     }
 }
 
@@ -74,6 +81,9 @@ INLINE vec widen(vech h) {
 
 INLINE vec get_bf16(const bf16 *p, int n) {
     if (n == VW) return widen(*(const vech_unaligned *)(const void *)p);
+#if defined(__AVX512F__)
+    return widen((vech)_mm256_maskz_loadu_epi16((__mmask16)((1U << n) - 1), p));
+#endif
     bf16 x[VW] = {0};
     for (int i = 0; i < n; i++) x[i] = p[i];
     return widen(*(const vech_unaligned *)(const void *)x);
@@ -94,7 +104,11 @@ INLINE void put_bf16(bf16 *p, vec v, int n) {
     if (n == VW) {
         *(vech_unaligned *)(void *)p = h;
     } else {
+#if defined(__AVX512F__)
+        _mm256_mask_storeu_epi16(p, (__mmask16)((1U << n) - 1), (__m256i)h);
+#else
         for (int i = 0; i < n; i++) p[i] = h[i];
+#endif
     }
 }
 
