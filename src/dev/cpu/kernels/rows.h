@@ -70,21 +70,25 @@ static void N(grad_rows)(const tn_grad_view *d, int C, int64_t first, int64_t n,
 
 /* Unfold: for each of the output pixels [first, first+n) a row (R*R*C) of its input values; zeros in the padding. */
 static void N(unfold_rows)(const tn_conv_shape *s, const void *x, int64_t first, int64_t n, void *to, int64_t ld) {
-    const REAL *in = x;
-    int64_t PQ = (int64_t)s->P * s->Q;
-    for (int64_t m = first; m < first + n; m++) {
-        REAL *out = (REAL *)to + (m - first) * ld;
-        const REAL *image = in + m / PQ * s->H * s->W * s->C;
-        int p = (int)(m % PQ / s->Q), q = (int)(m % PQ % s->Q);
-        memset(out, 0, (size_t)ld * sizeof(REAL));
+    REAL *out = to;
+    int64_t PQ = (int64_t)s->P * s->Q, b = first / PQ;
+    int p = (int)(first % PQ / s->Q), q = (int)(first % s->Q);
+    for (int64_t m = first; m < first + n; m++, out += ld, q++) {
+        if (q == s->Q) q = 0, p++;
+        if (p == s->P) p = 0, b++;
+        const REAL *image = (const REAL *)x + b * s->H * s->W * s->C;
         int top = p * s->stride - s->pad_top,
             left = q * s->stride - s->pad_left; /* the pixels inside the image are contiguous */
         int t0 = left < 0 ? -left : 0, t1 = left + s->R > s->W ? s->W - left : s->R;
+        bool inside = top >= 0 && top + s->R <= s->H && t0 == 0 && t1 == s->R;
+        for (int64_t c = inside ? (int64_t)s->R * s->R * s->C : 0; c < ld; c++) out[c] = 0;
         for (int r = 0; r < s->R; r++) {
             if (top + r < 0 || top + r >= s->H || t0 >= t1) continue;
             const REAL *from = image + ((int64_t)(top + r) * s->W + left + t0) * s->C;
             REAL *at = out + (r * s->R + t0) * s->C;
-            for (int c = 0; c < (t1 - t0) * s->C; c++) at[c] = from[c];
+#define BODY(c, k) PUT(at + (c), GET(from + (c), k), k)
+            EACH_VECTOR((t1 - t0) * s->C, BODY);
+#undef BODY
         }
     }
 }
