@@ -71,9 +71,12 @@ INLINE void act_forward_of(tn_act kind, int64_t n, const float *x, float *y) {
     for (int64_t at = 0; at < n; at += 1024) EACH_VECTOR((int)(n - at < 1024 ? n - at : 1024), BODY);
 #undef BODY
 }
-static void act_forward(int64_t n, tn_act kind, const float *x, float *y){
+static void act_forward(int64_t n, tn_act kind, const float *x, float *y) {
 #define CALL(KIND) act_forward_of(KIND, n, x, y)
-    FOR_ACT(kind, CALL)
+    if (kind == TN_ACT_SIGMOID)
+        CALL(TN_ACT_SIGMOID);
+    else
+        FOR_ACT(kind, CALL)
 #undef CALL
 }
 
@@ -87,7 +90,10 @@ INLINE void act_backward_of(tn_act kind, int64_t n, const float *x, const float 
 }
 static void act_backward(int64_t n, tn_act kind, const float *x, const float *dy, float *dx) {
 #define CALL(KIND) act_backward_of(KIND, n, x, dy, dx)
-    FOR_ACT(kind, CALL)
+    if (kind == TN_ACT_SIGMOID)
+        CALL(TN_ACT_SIGMOID);
+    else
+        FOR_ACT(kind, CALL)
 #undef CALL
 }
 

@@ -243,5 +243,5 @@ const tn_dev_table tn_cuda_table = {
     .sgd = sgd,
     .adamw = adamw,
 };
-_Static_assert(TN_ACT_NONE == 0 && TN_ACT_SWISH == 1 && TN_ACT_RELU6 == 2 && TN_ACT_RELU == 3 && TN_ACT_SIGMOID == 4,
+_Static_assert(TN_ACT_NONE == 0 && TN_ACT_SWISH == 1 && TN_ACT_RELU6 == 2 && TN_ACT_SIGMOID == 3,
                "the numbers of kernels.cuh");

@@ -22,7 +22,7 @@
 namespace {
 
 enum { V = 8, THREADS = 256, MOST_GROUPS = 32, MERGE_LANES = 32 };
-enum { NONE, SWISH, RELU6, RELU, SIGMOID }; /* tn_act */
+enum { NONE, SWISH, RELU6, SIGMOID }; /* tn_act */
 
 struct bf16 {
     uint16_t bits;
@@ -160,8 +160,6 @@ template <class T, int N> __device__ inline void act_all(int act, float x[N]) {
         for (int i = 0; i < N; i++) x[i] *= sigmoid<T>(x[i]);
     else if (act == RELU6)
         for (int i = 0; i < N; i++) x[i] = fminf(fmaxf(x[i], 0.0F), 6.0F);
-    else if (act == RELU)
-        for (int i = 0; i < N; i++) x[i] = fmaxf(x[i], 0.0F);
     else if (act == SIGMOID)
         for (int i = 0; i < N; i++) x[i] = sigmoid<T>(x[i]);
 }
@@ -175,8 +173,6 @@ template <class T, int N> __device__ inline void slope_all(int act, const float 
         }
     else if (act == RELU6)
         for (int i = 0; i < N; i++) d[i] *= x[i] > 0.0F && x[i] < 6.0F ? 1.0F : 0.0F;
-    else if (act == RELU)
-        for (int i = 0; i < N; i++) d[i] *= x[i] > 0.0F ? 1.0F : 0.0F;
     else if (act == SIGMOID)
         for (int i = 0; i < N; i++) {
             float s = sigmoid<T>(x[i]);

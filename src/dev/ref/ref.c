@@ -67,8 +67,6 @@ double tn_ref_act(tn_act kind, double x) {
         return x * sigmoid(x);
     case TN_ACT_RELU6:
         return fmin(fmax(x, 0), 6);
-    case TN_ACT_RELU:
-        return fmax(x, 0);
     case TN_ACT_SIGMOID:
         return sigmoid(x);
     default:
@@ -83,8 +81,6 @@ static double act_slope(tn_act kind, double x) {
         return s * (1 + x * (1 - s));
     case TN_ACT_RELU6:
         return x > 0 && x < 6;
-    case TN_ACT_RELU:
-        return x > 0;
     case TN_ACT_SIGMOID:
         return s * (1 - s);
     default:

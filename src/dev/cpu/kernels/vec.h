@@ -225,16 +225,13 @@ INLINE vec activate(tn_act kind, bool exact, vec x, vec *slope) {
     case TN_ACT_RELU6:
         if (slope) *slope = choose((x > zero) & (x < all(6)), one, zero);
         return least(most(x, 0), 6);
-    case TN_ACT_RELU:
-        if (slope) *slope = choose(x > zero, one, zero);
-        return most(x, 0);
     default:
         if (slope) *slope = one;
         return x;
     }
 }
 
-/* Calls CALL(KIND) with the constant that equals `kind`. */
+/* Calls CALL(KIND) with the constant that equals `kind`, an activation of images. */
 #define FOR_ACT(kind, CALL)                                                                                            \
     switch (kind) {                                                                                                    \
     case TN_ACT_SWISH:                                                                                                 \
@@ -242,12 +239,6 @@ INLINE vec activate(tn_act kind, bool exact, vec x, vec *slope) {
         break;                                                                                                         \
     case TN_ACT_RELU6:                                                                                                 \
         CALL(TN_ACT_RELU6);                                                                                            \
-        break;                                                                                                         \
-    case TN_ACT_RELU:                                                                                                  \
-        CALL(TN_ACT_RELU);                                                                                             \
-        break;                                                                                                         \
-    case TN_ACT_SIGMOID:                                                                                               \
-        CALL(TN_ACT_SIGMOID);                                                                                          \
         break;                                                                                                         \
     default:                                                                                                           \
         CALL(TN_ACT_NONE);                                                                                             \
