@@ -31,6 +31,6 @@ const tn_verb tn_verb_probe = {
             "memory  on rank 0: 8 bytes x (parts + 4) x features x (features + classes) and 4 x parts x features x "
             "classes;\n"
             "        parts: folds x ceil(12 / folds). For ten folds and the 1280 features of B0: 315 MB\n\n"
-            "example: mpirun -n 4 tenfold probe jobs/self.cfg --set self.probe=true",
+            "example: mpirun -n 4 tenfold probe jobs/final.cfg",
     .run = verb_probe,
 };

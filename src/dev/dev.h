@@ -37,7 +37,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum { TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_SIGMOID /* of vectors alone */ } tn_act;
+typedef enum {
+    TN_ACT_NONE,
+    TN_ACT_SWISH,
+    TN_ACT_RELU6,
+    TN_ACT_SIGMOID /* only for act_forward and act_backward */
+} tn_act;
 
 /* The best instruction set of this processor. Checkpoints and models record the one they were computed with; resuming and predicting
  * require it. */

@@ -28,6 +28,7 @@ static tn_op *push_alike(tn_exec *ex, tn_op_kind kind, int x) {
 static tn_status conv_bn(tn_exec *ex, int tensor, int stride, tn_act act, int scale, int *x) {
     const tn_tensor *w = &ex->net->tensor[tensor];
     tn_value in = ex->value[*x];
+    TN_ASSERT(act != TN_ACT_SIGMOID);
     int pad, C_out = (int)w->dim[0], kernel = (int)w->dim[2];
     int P = tn_net_out_px(ex->net, in.S, kernel, stride, &pad);
     tn_op *op = push(ex, TN_OP_CONV, *x, value(ex, P, C_out, true));

@@ -38,9 +38,10 @@ static void set_environment(void) {
         {"OMPI_MCA_btl_vader_single_copy_mechanism", "none"}, /* containers forbid it, noisily */
         {"OMPI_MCA_plm_rsh_agent", "/bin/sh"}, /* not used here, but mpirun looks for ssh, which containers lack */
         {"OMPI_MCA_smsc", "^cma"},
-        {"OMPI_MCA_pml", "ob1"}, /* through memory: looking for networks takes a fifth of a second */
     };
     for (size_t i = 0; i < sizeof KEEP / sizeof *KEEP; i++) setenv(KEEP[i][0], KEEP[i][1], 0);
+    /* through memory: looking for networks takes a fifth of a second; not where the user has chosen transports, which may need another */
+    if (!getenv("OMPI_MCA_btl")) setenv("OMPI_MCA_pml", "ob1", 0);
     if (isatty(STDERR_FILENO)) setenv("TENFOLD_TERMINAL", "1", 1); /* progress.h: draw bars through the relay */
 }
 

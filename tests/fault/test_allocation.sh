@@ -39,7 +39,7 @@ test ! -e never
 
 # an environment that is the user's reaches the new jobs, the job's own does not; a dry run is a script that forgets it too
 around "$tenfold" submit tiny.cfg --run queued >log 2>&1 || { cat log; exit 1; }
-test "$(grep -E '^(SLURM|SBATCH|PBS|LSB|PE_|JOB_ID|PMI|OMPI_)' names | grep -v '^OMPI_ALLOW_RUN_AS_ROOT\|^OMPI_MCA_\(btl_\|rmaps_\|hwloc_\|mpi_\|smsc$\)' | tr '\n' ' ')" = "SBATCH_ACCOUNT SLURM_CONF "
+test "$(grep -E '^(SLURM|SBATCH|PBS|LSB|PE_|JOB_ID|PMI|OMPI_)' names | grep -v '^OMPI_ALLOW_RUN_AS_ROOT\|^OMPI_MCA_\(btl_\|rmaps_\|hwloc_\|mpi_\|smsc$\|pml$\)' | tr '\n' ' ')" = "SBATCH_ACCOUNT SLURM_CONF "
 grep -q '^OMPI_MCA_btl_base_warn_component_unused' names
 around "$tenfold" submit tiny.cfg --run dry --dry-run >script
 rm names

@@ -1,5 +1,5 @@
 # A network file system shows one rank files late, or the ones that were renamed over: it waits for what rank 0 sees, says so, and
-# the bits are the same. Played by a library that hides files from one rank for some seconds.
+# the bits are the same. Played by a library that hides a file from one rank until that says so.
 tenfold=$1 source=$2
 . "$source/tests/fault/preload.sh"
 . "$source/tests/job/tiny.sh"
@@ -13,30 +13,30 @@ cat >late.c <<'C'
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-/* Has the log of the run the line that the file is waited for? */
+#define REAL(name) ((typeof(&name))dlsym(RTLD_NEXT, #name))
+/* Does the run's log say that a rank waits for the file? */
 static int said(void) {
     char line[4096];
     int found = 0;
-    FILE *log = ((typeof(&fopen))dlsym(RTLD_NEXT, "fopen"))("log", "r");
+    FILE *log = REAL(fopen)(getenv("LATE_LOG"), "r");
     while (log && !found && fgets(line, sizeof line, log)) found = strstr(line, "does not see it yet") != NULL;
     if (log) fclose(log);
     return found;
 }
-/* A path that contains LATE_FILE is LATE_OLD, or without that not there: until that is said, and LATE_SECONDS after its first use. */
+/* Until the log says so, and for more than LATE_SECONDS after the first use, a path that contains LATE_FILE leads to LATE_OLD, or to nothing. */
 static const char *now(const char *path) {
-    static struct timespec begin;
+    static time_t begin;
     static int over;
     struct timespec t;
     const char *name = getenv("LATE_FILE");
     if (over || !name || !strstr(path, name)) return path;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    if (!begin.tv_sec) begin = t;
-    over = t.tv_sec - begin.tv_sec > atoi(getenv("LATE_SECONDS")) && said();
+    if (!begin) begin = t.tv_sec;
+    over = t.tv_sec - begin > atoi(getenv("LATE_SECONDS")) && said();
     if (over) return path;
     const char *old = getenv("LATE_OLD");
     return old ? old : "/nowhere/at/all";
 }
-#define REAL(name) ((typeof(&name))dlsym(RTLD_NEXT, #name))
 int access(const char *path, int mode) { return REAL(access)(now(path), mode); }
 FILE *fopen(const char *path, const char *mode) { return REAL(fopen)(now(path), mode); }
 FILE *fopen64(const char *path, const char *mode) { return REAL(fopen64)(now(path), mode); }
@@ -63,10 +63,10 @@ cat >from_rank_1 <<'SH'
 exec "$@"
 SH
 chmod +x from_rank_1
-late() { # FILE SECONDS OLD VERB [options]: rank 1 sees FILE late, not before it has said so and SECONDS are over
+late() { # FILE SECONDS OLD VERB [options]: rank 1 does not see FILE until the log says that it waits, and SECONDS have passed
     file=$1 seconds=$2 old=$3
     shift 3
-    env LATE_SO=$PWD/late.so LATE_FILE=$file LATE_SECONDS=$seconds ${old:+LATE_OLD=$old} \
+    env LATE_SO=$PWD/late.so LATE_LOG=$PWD/log LATE_FILE=$file LATE_SECONDS=$seconds ${old:+LATE_OLD=$old} \
         timeout 200 mpirun -n 2 ./from_rank_1 "$tenfold" "$@" >log 2>&1 || { cat log; exit 1; }
     cat log
 }

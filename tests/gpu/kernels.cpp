@@ -29,7 +29,7 @@ __asm__(".text\n"
         "mov %rsp, (%rdi)\n"
         "mov %rsi, %rsp\n"
         "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\n"
-        "pop %rcx\njmp *%rcx\n"); /* not ret: it would be foretold to return to the caller, each time in vain */
+        "pop %rcx\njmp *%rcx\n"); /* not ret: the processor would predict a return to the caller, and be wrong each time */
 
 extern "C" cudaError_t emu_launch_error(void);
 extern "C" char __start_emu_shared[], __stop_emu_shared[];

@@ -47,7 +47,7 @@ cd /gpu-proof
 export HOME=/tmp LD_LIBRARY_PATH=/gpu-proof/lib:/cudnn OPAL_PREFIX=/gpu-proof/openmpi OMP_NUM_THREADS=1 TN_GOLDEN=/gpu-proof/data/golden
 . data/mpi_settings
 export PMIX_MCA_mca_base_component_path=/tmp PMIX_MCA_pcompress_base_silence_warning=1
-export OMPI_MCA_mca_base_component_path=$OPAL_PREFIX/$(sed -n 's/^plugins=//p' about) OMPI_MCA_plm=isolated OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader
+export OMPI_MCA_mca_base_component_path=$OPAL_PREFIX/$(sed -n 's/^plugins=//p' about) OMPI_MCA_plm=isolated OMPI_MCA_btl=self,vader
 train="bin/tenfold train data/job.cfg --folds 0 --set train.precision=fp32 --set train.images=64 --set train.lane_images=4 --set model.width=0.25"
 for device in cuda cpu; do
     code=0

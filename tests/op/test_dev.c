@@ -157,7 +157,7 @@ static const conv_case CONV[] = {{2, 5, 7, 3, 8, 1, 1, 0, 5, 7, false},     {1, 
                                  {1, 9, 17, 8, 0, 5, 2, 2, 5, 9, true},     {1, 6, 11, 8, 0, 3, 1, 1, 6, 11, true},
                                  {1, 6, 11, 8, 0, 5, 1, 2, 6, 11, true},    {2, 8, 9, 8, 264, 1, 1, 0, 8, 9, false},
                                  {1, 17, 16, 24, 0, 3, 1, 1, 17, 16, true}, {1, 13, 21, 40, 0, 5, 1, 2, 13, 21, true},
-                                 {1, 50, 49, 9, 0, 3, 2, 1, 25, 25, true}};
+                                 {1, 50, 49, 9, 0, 3, 2, 1, 25, 25, true},  {3, 33, 33, 3, 16, 3, 2, 1, 17, 17, false}};
 enum { N_CONV = sizeof CONV / sizeof *CONV };
 
 static tn_conv_shape shape_of(const conv_case *c) {

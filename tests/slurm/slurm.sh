@@ -6,6 +6,7 @@
 #   wait_job 60 $job COMPLETED                         until the job is in that state; any other final state is an error
 #   wait_for 60 "an empty queue" none_left             until no job waits, runs or completes; `none_left NAME`: none whose name begins so
 set -eu
+unset OMPI_MCA_pml # ranks choose their transport, as in production
 cluster=$source/tests/slurm/cluster
 
 slurm_up() {

@@ -53,10 +53,11 @@ INLINE vec get_f32(const float *p, int n) {
     if (n == VW) return *(const vec_unaligned *)(const void *)p;
 #if defined(__AVX512F__)
     return (vec)_mm512_maskz_loadu_ps((__mmask16)((1U << n) - 1), p);
-#endif
+#else
     float x[VW] = {0};
     for (int i = 0; i < n; i++) x[i] = p[i];
     return *(const vec_unaligned *)(const void *)x;
+#endif
 }
 
 INLINE void put_f32(float *p, vec v, int n) {
@@ -83,10 +84,11 @@ INLINE vec get_bf16(const bf16 *p, int n) {
     if (n == VW) return widen(*(const vech_unaligned *)(const void *)p);
 #if defined(__AVX512F__)
     return widen((vech)_mm256_maskz_loadu_epi16((__mmask16)((1U << n) - 1), p));
-#endif
+#else
     bf16 x[VW] = {0};
     for (int i = 0; i < n; i++) x[i] = p[i];
     return widen(*(const vech_unaligned *)(const void *)x);
+#endif
 }
 
 /* Round to the nearest bf16, ties to even. */
@@ -231,7 +233,7 @@ INLINE vec activate(tn_act kind, bool exact, vec x, vec *slope) {
     }
 }
 
-/* Calls CALL(KIND) with the constant that equals `kind`, an activation of images. */
+/* Calls CALL(KIND) with the constant that equals `kind`, which is not the sigmoid: only vectors have that. */
 #define FOR_ACT(kind, CALL)                                                                                            \
     switch (kind) {                                                                                                    \
     case TN_ACT_SWISH:                                                                                                 \
