@@ -60,6 +60,7 @@ write_record() ( # STATE EXIT_CODE [WHY]; a signal to the whole job shall not en
     rm -f "$record.tmp" # of a start that was killed; a link is not followed
     printf 'job %s\nstate %s\nexit_code %d\nfailures %d\nrestarts %d\nmemory_mib %d\nout_of_memory %d\n' \
         "$id" "$1" "$2" "$failures" "$restarts" "$memory" "$out_of_memory" >"$record.tmp" &&
+        sync "$record.tmp" && # a network file system may say only now that it is full
         mv -f "$record.tmp" "$record"
 )
 recall() { # the same job's earlier starts
@@ -88,7 +89,7 @@ queue_again() (
 )
 requeue() { # EXIT_CODE WHY
     say "$2: job $id is queued again, restart $((restarts + 1))"
-    write_record requeued "$1" "$2"
+    write_record requeued "$1" "$2" || give_up "$1" "$2, and $record cannot be written" # else failures would not be counted
     [ -z "$ended" ] || end "$1" "$2"
     queue_again || give_up "$1" "$2, and Slurm refuses to queue it again: tenfold submit $run"
     exit "$1"
@@ -323,7 +324,7 @@ judge() { # VERB: of an exit code that is not 0
     case ${asked:-no}:$code:$1 in
     *:8:*) elsewhere "$how: this node cannot" ;;
     *:7:*) requeue "$code" "$1: another process is at work there" ;;
-    yes:* | *:6:train | *:6:trial | *:6:preprocess | *:6:pilot) how="$1 is unfinished" ;;
+    yes:* | *:6:train | *:6:trial | *:6:preprocess | *:6:probe | *:6:predict | *:6:distil | *:6:pilot) how="$1 is unfinished" ;;
     *:6:*) give_up "$code" "$how: something is missing" ;;
     esac
     fail "$code" "$how"
@@ -344,7 +345,7 @@ for command in "$@"; do
     for try in 1 2 3; do
         [ -z "$asked$ended" ] || { code=6 && break; } # between two commands
         launch "${words[@]}"
-        while [ "$code" = 8 ] && [ -s "$record.begun" ] && [ -z "$asked$ended" ]; do launch "${words[@]}"; done
+        while [ "$code" = 8 ] && grep -qs '^published' "$record.begun" && [ -z "$asked$ended" ]; do launch "${words[@]}"; done
         case $code in 0 | [2-9] | 70 | 127) break ;; esac
         [ ! -e "$record.begun" ] || break
         say "${words[0]} died with exit code $code before MPI was up, try $try of 3"

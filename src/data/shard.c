@@ -295,6 +295,9 @@ tn_status tn_shards_read(const tn_shards *s, int64_t id, unsigned char **buf, si
     TN_TRY(descriptor_of(s, ix->shard[id], &fd));
     tn_status st = read_at(fd, *buf, n, s->start[ix->shard[id]] + ix->offset[id]);
     if (st == TN_OK && tn_hash64(*buf, n) != ix->checksum[id]) st = tn_fail(TN_EFORMAT, "its checksum is wrong");
+    if (st == TN_EIO)
+        return tn_fail(st, "row %lld (%s) in %s/shard-%05d.h5 cannot be read: %s: run the same command again",
+                       (long long)id, ix->path[id], ix->shards_dir, ix->shard[id], tn_msg);
     if (st != TN_OK)
         return tn_fail(st, "row %lld (%s) in %s/shard-%05d.h5 is damaged: %s: delete the folder and preprocess again",
                        (long long)id, ix->path[id], ix->shards_dir, ix->shard[id], tn_msg);

@@ -46,5 +46,7 @@ tn_box tn_view_place(const tn_image_view *v, int w, int h, int size_px) {
 
 int tn_view_shrink(const tn_image_view *v, tn_box box, int size_px) {
     int side = box.w > box.h ? box.w : box.h;
-    return tn_shrink_for(v && v->fit == TN_FIT_PAD ? (tn_box){0, 0, side, side} : box, size_px);
+    int shrink = tn_shrink_for(v && v->fit == TN_FIT_PAD ? (tn_box){0, 0, side, side} : box, size_px);
+    while (box.w < shrink || box.h < shrink) shrink /= 2; /* a strip keeps a pixel across */
+    return shrink;
 }

@@ -287,8 +287,7 @@ static void say_result(const filter *s) {
         n_judged += judged[k];
         n_suspicious += suspicious[k];
     }
-    tn_say("filter r%d: %" PRId64 " of %" PRId64 " labels found suspicious (%s)", s->round + 1, n_suspicious, n_judged,
-           text);
+    tn_say("filter r%d: %" PRId64 " of %" PRId64 " labels flagged (%s)", s->round + 1, n_suspicious, n_judged, text);
     tn_result("%" PRId64 " of %" PRId64 " labels flagged", n_suspicious, n_judged);
     if (*s->cfg->data.truth_column)
         tn_say("filter r%d: %" PRId64 " of %" PRId64

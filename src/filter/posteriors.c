@@ -96,18 +96,19 @@ static tn_status read_probe(const tn_cfg *cfg, const tn_index *ix, int f, int on
     int K = ix->n_classes;
     TN_TRY(tn_path(path, "%s/probe", cfg->run_dir));
     TN_TRY(tn_done_file(path, "posteriors.h5", "probe", path));
-    float *p = malloc((size_t)ix->n * (size_t)K * sizeof *p + 1);
+    float *p = only < 0 ? out : malloc((size_t)ix->n * (size_t)K * sizeof *p + 1);
     if (!p) return tn_fail_memory((size_t)ix->n * (size_t)K * sizeof *p, path);
     tn_status st = tn_h5_open(path, &file);
     if (st == TN_OK) st = tn_h5_check_stamp(file, path, "probe", 1);
     if (st == TN_OK) st = tn_h5_read_rows(file, "p", TN_H5_F32, f, 1, p);
     for (int64_t i = 0; st == TN_OK && i < ix->n; i++) {
+        if (ix->fold[i] < 0 && p == out) memset(p + i * K, 0, (size_t)K * sizeof *p);
         if (ix->fold[i] < 0 || !is_of(ix, i, only)) continue;
         st = tn_probability_check(path, ix, i, p + i * K, "delete its folder and run `tenfold probe` again");
-        memcpy(out + i * K, p + i * K, (size_t)K * sizeof *out);
+        if (p != out) memcpy(out + i * K, p + i * K, (size_t)K * sizeof *out);
     }
     tn_h5_close(&file);
-    free(p);
+    if (p != out) free(p);
     return st;
 }
 

@@ -86,13 +86,12 @@ static void say_limited(const tn_tally *t, const tn_cfg *cfg, int round, const t
     int n = 0;
     for (int k = 0; k < t->K; k++) {
         sums s = sums_of(t, k);
-        int64_t kept = t->reason[k][TN_REASON_NOISE_LIMIT];
-        if (kept == 0 || n++ >= MOST_LINES) continue;
+        if (t->reason[k][TN_REASON_NOISE_LIMIT] == 0 || n++ >= MOST_LINES) continue;
         tn_say(
-            "filter r%d: class %s: %.1f %% of its labels were found suspicious; %" PRId64
-            " of them are kept, the least suspicious, because no model may take more than the share of labels that it "
-            "estimates to be wrong (together %.1f %%): %.1f %% are taken",
-            round, cfg->data.classes[k], percent(s.suspicious, s.judged), kept,
+            "filter r%d: class %s: %.1f %% of its labels were found suspicious; the least suspicious of them are kept, "
+            "because no model may take more than the share of labels that it estimates to be wrong (together %.1f %%): "
+            "%.1f %% are taken",
+            round, cfg->data.classes[k], percent(s.suspicious, s.judged),
             percent(class[k].rows - class[k].right, class[k].rows), percent(s.taken, s.judged));
     }
     say_more(round, n, "are limited by the estimated share of wrong labels");

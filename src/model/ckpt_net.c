@@ -106,6 +106,8 @@ static tn_status get_triple(const tn_ckpt *ck, const char *key, float out[3]) {
     return TN_OK;
 }
 
+enum { MOST_PX = 4096 }; /* as train.sizes_px */
+
 tn_status tn_ckpt_model_of(const tn_ckpt *ck, tn_ckpt_model *out) {
     tn_ckpt_model model = {.size_px = 0};
     tn_net_spec *s = &model.net;
@@ -126,6 +128,7 @@ tn_status tn_ckpt_model_of(const tn_ckpt *ck, tn_ckpt_model *out) {
     TN_TRY(get_number(ck, "bn_eps", &s->bn_eps));
     TN_TRY(get_number(ck, "bn_momentum", &s->bn_momentum));
     TN_TRY(get_int(ck, "size_px", &model.size_px));
+    if (model.size_px > MOST_PX) return tn_fail(TN_EFORMAT, "the checkpoint says `size_px` = %d", model.size_px);
     TN_TRY(get_triple(ck, "input_mean", model.norm.mean));
     TN_TRY(get_triple(ck, "input_std", model.norm.std));
     s->pad_same = same != 0;

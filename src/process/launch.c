@@ -130,6 +130,7 @@ struct tn_launched {
     int in; /* its output */
     pid_t pid;
     int passed; /* stop requests passed on */
+    double repeat_at_s;
     double
         start_ends_s; /* if no rank has begun by then, the start is ended; 0: a rank has begun, or there is no limit */
 };
@@ -181,12 +182,15 @@ tn_status tn_launch_open(char *const *argv, const tn_launch_how *how, tn_launche
     return st;
 }
 
-/* Pass on stop requests. At the second request our own mpirun is killed; inside a job slurm/stage.sh repeats the request until the
- * launcher has ended. */
+/* Pass on stop requests. The first is repeated, since mpirun forgets a signal that comes before its ranks; at the second our own mpirun is
+ * killed. Inside a job slurm/stage.sh repeats the request until the launcher has ended. */
 static void pass_stops_on(tn_launched *l) {
-    if (tn_stop_count() <= l->passed) return;
-    kill(l->pid, l->passed == 0 || l->how.launcher ? SIGUSR1 : SIGTERM);
-    l->passed++;
+    static const double REPEAT_S = 0.5;
+    bool again = l->passed == 1 && !l->how.launcher && tn_now_s() >= l->repeat_at_s;
+    if (tn_stop_count() <= l->passed && !again) return;
+    if (tn_stop_count() > l->passed) l->passed++;
+    kill(l->pid, l->passed == 1 || l->how.launcher ? SIGUSR1 : SIGTERM);
+    l->repeat_at_s = tn_now_s() + REPEAT_S;
 }
 
 static void look_at_start(tn_launched *l) {

@@ -96,9 +96,15 @@ static bool not_below(const tn_blend *a, const tn_blend *b) {
     return tn_smoothed(&a->pooled) >= tn_smoothed(&b->pooled);
 }
 
+/* What is tuned is tested on each fold by what the others say. So it takes two. */
+static bool is_tested(const tn_reduction *r, const tn_candidate *c) {
+    int n = 0;
+    for (int f = 0; f < r->cfg->folds.count; f++) n += c->honest.by_fold[f] != NULL;
+    return n > 1;
+}
+
 /* Take the decision away where it does not pay on rows that it was not tuned on. */
 static void give_up_decision(const tn_run *run, const tn_reduction *r, tn_candidate *c) {
-    c->decides = false;
     for (int f = 0; f <= r->cfg->folds.count; f++) {
         tn_recipe *x = f < r->cfg->folds.count ? &c->nested[f] : &c->final;
         free(x->offset);
@@ -106,9 +112,10 @@ static void give_up_decision(const tn_run *run, const tn_reduction *r, tn_candid
         x->tau = 0;
     }
     if (run->rank == 0)
-        tn_say("reduce: on rows that it was not tuned on, the tuned decision of %s scores less than the most probable "
-               "class: it is given up",
-               c->what);
+        tn_say("reduce: %sthe tuned decision of %s %s: it is given up",
+               is_tested(r, c) ? "on rows that it was not tuned on, " : "", c->what,
+               is_tested(r, c) ? "scores less than the most probable class"
+                               : "cannot be tested, as only one fold has predictions");
 }
 
 /* Write the chosen candidate; its scores are known. */
@@ -160,13 +167,15 @@ static tn_status pass_tuned(tn_run *run, tn_reduction *r, tn_outputs *written) {
 /* Write what was tuned, unless its score on rows that it was not tuned on is below that of the chosen rounds. */
 static tn_status write_tuned(tn_run *run, tn_reduction *r, tn_outputs **written) {
     TN_TRY(pass_tuned(run, r, *written));
-    r->tuning.used = not_below(&r->tuning.best->honest, &r->gate.candidate[r->gate.chosen].honest);
+    const tn_candidate *chosen = &r->gate.candidate[r->gate.chosen];
+    r->tuning.used = is_tested(r, chosen) && not_below(&r->tuning.best->honest, &chosen->honest);
     if (r->tuning.used) return TN_OK;
     if (run->rank == 0)
-        tn_say(
-            "reduce: on rows that they were not tuned on, the tuned weights score less than the plain mean: the mean "
-            "of %s is written",
-            r->gate.candidate[r->gate.chosen].what);
+        tn_say("reduce: %s: the mean of %s is written",
+               is_tested(r, chosen)
+                   ? "on rows that they were not tuned on, the tuned weights score less than the plain mean"
+                   : "the tuned weights cannot be tested, as only one fold has predictions",
+               chosen->what);
     TN_TRY(open_anew(run, r, written));
     return write_chosen(run, r, *written);
 }
@@ -180,8 +189,8 @@ static tn_status all_passes(tn_run *run, tn_reduction *r, tn_outputs **written) 
     TN_TRY(pass_candidates(run, r, known ? *written : NULL));
     TN_TRY(tn_agree(run, tn_gate_choose(r)));
     tn_candidate *c = &r->gate.candidate[r->gate.chosen];
-    c->decides = r->cfg->reduce.decision != TN_DECISION_ARGMAX;
-    bool pays = not_below(&c->honest, &r->rounds.blend[c->at]);
+    bool pays = !c->final.offset || (is_tested(r, c) && not_below(&c->honest, &r->rounds.blend[c->at]));
+    if (run->rank == 0) r->gate.decision = tn_decision_json(r, pays);
     if (known && pays) return TN_OK;
     if (!pays) give_up_decision(run, r, c);
     if (!pays) TN_TRY(recount(run, r));
@@ -281,6 +290,7 @@ void tn_reduce_release(tn_reduction *r) {
     tn_blend_free(&r->tuning.in_sample, F);
     tn_sample_free(&r->tuning.sample);
     free(r->gate.candidate);
+    json_decref(r->gate.decision);
     free(r->tuning.best);
     free(r->rounds.mean);
     free(r->rounds.blend);

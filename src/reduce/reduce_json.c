@@ -115,11 +115,11 @@ tn_status tn_reduce_metrics(const tn_reduction *r) {
     for (int i = tn_is_filtered(r->cfg, 0) ? 0 : 1; st == TN_OK && i <= r->cfg->self.max_rounds; i++)
         st = filter_json(r, i, filters);
     json_t *all = json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:o,s:o,s:i,s:o,s:o,s:o,s:o,s:o}", "format", "tenfold metrics 3", "run",
+        "{s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:o,s:o,s:i,s:o,s:o,s:O,s:o,s:o}", "format", "tenfold metrics 3", "run",
         r->cfg->name, "version", tn_build_version(), "commit", tn_build_commit(), "libraries", tn_libraries(),
         "classes", classes, "method", method_of(r->cfg), "choice", tn_gate_json(r), "rounds_skipped", skipped,
         "resamples", r->cfg->reduce.bootstrap, "submitted", tn_submitted_json(r), "rounds", rounds, "decision",
-        tn_decision_json(r), "tuned", r->tuning.asked ? tn_tuned_json(r) : json_null(), "filter", filters);
+        r->gate.decision, "tuned", r->tuning.asked ? tn_tuned_json(r) : json_null(), "filter", filters);
     if (st == TN_OK) st = publish_metrics(r->cfg, all);
     json_decref(all);
     return st;

@@ -1,6 +1,8 @@
 /* reduce_json_choice.c - what metrics.json says of the choice of rounds, the decision, and the ensemble that is submitted; scores as JSON. */
 #include "reduce/reduce_priv.h"
 
+#include "score/true_class.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,7 +211,7 @@ json_t *tn_beside_json(const tn_reduction *r, const tn_blend *b) {
 
 /* Was anything of the submission chosen by out-of-fold scores: its decision, its weights, its rounds? */
 static bool was_tuned(const tn_reduction *r, const tn_candidate *c) {
-    return (c->decides && r->cfg->reduce.decision != TN_DECISION_ARGMAX) || r->tuning.used || r->gate.n > 1;
+    return c->final.offset || r->tuning.used || r->gate.n > 1;
 }
 
 json_t *tn_submitted_json(const tn_reduction *r) {
@@ -218,6 +220,8 @@ json_t *tn_submitted_json(const tn_reduction *r) {
     json_t *j = json_pack("{s:s,s:i,s:f,s:o,s:f,s:o}", "what", c->what, "members", tn_member_count(r, &c->final), "tau",
                           c->final.tau, "tau_by_fold", by_fold_json(r, c, false), "temperature", c->final.temperature,
                           "temperature_by_fold", by_fold_json(r, c, true));
+    json_object_set_new(j, "temperature_explains",
+                        json_string(r->table->n_classes > TN_TRUE_CLASS_MOST ? "labels" : "true classes"));
     json_object_set_new(j, "offsets", offsets_json(r, &c->final));
     json_object_set_new(j, "out_of_fold", tn_score_json(r->table, &b->pooled, &b->own_spread));
     json_object_set_new(j, "out_of_fold_confusion", tn_confusion_json(r->table, &b->own_pairs));
@@ -243,13 +247,14 @@ static void put_difference(const tn_reduction *r, const tn_blend *from, const tn
     json_object_set_new(j, "gain", gain);
 }
 
-/* What the decision is worth: the chosen rounds by argmax, and each fold by what was tuned on the others. */
-json_t *tn_decision_json(const tn_reduction *r) {
+/* What the decision is worth: the chosen rounds by argmax, and each fold by what was tuned on the others. pays: it is used. */
+json_t *tn_decision_json(const tn_reduction *r, bool pays) {
     static const char *const BY[] = {"prior", "offsets", "argmax"};
     const tn_candidate *c = &r->gate.candidate[r->gate.chosen];
     const tn_blend *plain = &r->rounds.blend[c->at];
-    json_t *j = json_pack("{s:s,s:b,s:I,s:f,s:o}", "by", BY[r->cfg->reduce.decision], "used", (int)c->decides, "rows",
-                          (json_int_t)c->n_rows, "tau", c->final.tau, "tau_by_fold", by_fold_json(r, c, false));
+    json_t *j =
+        json_pack("{s:s,s:b,s:I,s:f,s:o}", "by", BY[r->cfg->reduce.decision], "used", (int)(pays && c->final.offset),
+                  "rows", (json_int_t)c->n_rows, "tau", c->final.tau, "tau_by_fold", by_fold_json(r, c, false));
     json_object_set_new(j, "argmax", tn_score_json(r->table, &plain->pooled, &plain->own_spread));
     json_object_set_new(j, "honest", tn_score_json(r->table, &c->honest.pooled, &c->honest.own_spread));
     json_object_set_new(j, "argmax_test", tn_score_json(r->table, &plain->whole_test, &plain->test_spread));

@@ -174,8 +174,6 @@ typedef struct {
     int64_t n_rows;                        /* of the sample, that it was tuned on */
     tn_recipe final, nested[TN_MAX_FOLDS]; /* tuned on all folds; on all folds but one */
     tn_blend honest;                       /* nested by fold, final for other rows */
-    bool
-        decides; /* of the chosen one: its tuned decision is kept, as its honest score is not below that of argmax (smoothed) */
 } tn_candidate;
 
 enum { TN_MAX_CANDIDATES = 3 };
@@ -194,6 +192,7 @@ typedef struct {
     tn_candidate *candidate; /* (TN_MAX_CANDIDATES): the first round, the newest one, both pooled; or one round */
     tn_comparison compared[TN_MAX_CANDIDATES]; /* if n > 1 */
     char why[512], left_out[640];              /* left_out: rounds that take no part, a line each */
+    json_t *decision; /* on rank 0: what the tuned decision of the chosen one is worth, also if it is given up */
 } tn_gate;
 
 /* The chosen rounds with tuned weights, or the prior of categories. */
@@ -262,7 +261,7 @@ json_t *tn_confusion_json(const tn_table *t, const tn_confusion *c);
 json_t *tn_gate_json(const tn_reduction *r);
 json_t *tn_submitted_json(const tn_reduction *r);
 json_t *tn_beside_json(const tn_reduction *r, const tn_blend *b);
-json_t *tn_decision_json(const tn_reduction *r);
+json_t *tn_decision_json(const tn_reduction *r, bool pays);
 json_t *tn_tuned_json(const tn_reduction *r);
 json_t *tn_calibration_json(const tn_calibration c[2]);
 json_t *tn_lines_json(const char *text); /* an array of the lines of text */

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_IN_MATRIX = 100 }; /* classes */
-
 /* One tuning of a candidate. */
 typedef struct {
     const tn_reduction *r;
@@ -136,7 +134,7 @@ static tn_status decision(const tuning *t) {
 static tn_status temperature(tuning *t) {
     const tn_sample *s = &t->r->tuning.sample;
     tn_true_class m;
-    if (s->K > MOST_IN_MATRIX) {
+    if (s->K > TN_TRUE_CLASS_MOST) {
         t->out->temperature = tn_temperature(s->n, s->K, t->p, s->label, t->weight, t->use);
         return TN_OK;
     }

@@ -159,13 +159,15 @@ void tn_report_calibration(json_t *metrics, FILE *out) {
     if (!json_is_object(own)) return;
     fprintf(
         out,
-        "## Calibration\n\nProbabilities are raised to the power 1 / T, T = %.3f: the temperature with which true "
-        "classes and a noise matrix explain the labels of out-of-fold rows best. Decisions are made before. "
+        "## Calibration\n\nProbabilities are raised to the power 1 / T, T = %.3f: the temperature with which %s the "
+        "labels of out-of-fold rows best. Decisions are made before. "
         "Out-of-fold, each fold has the temperature of the others. What is counted here are the given labels: where "
         "many of them are wrong, probabilities that suit the true classes look too sure.\n\n| rows | n | calibration "
         "error, before | after | log loss, before | after |\n"
         "| --- | ---: | ---: | ---: | ---: | ---: |\n",
-        number(s, "temperature"));
+        number(s, "temperature"),
+        strcmp(word(s, "temperature_explains"), "labels") == 0 ? "they explain"
+                                                               : "true classes and a noise matrix explain");
     calibration_row(out, "out-of-fold", own);
     calibration_row(out, "test split", json_object_get(s, "test_calibration"));
     fputs("\nOut-of-fold, after:\n\n| largest probability | rows | mean of it | accuracy |\n| --- | ---: | ---: | ---: "

@@ -36,7 +36,7 @@ static tn_status ledger_table(const tn_cfg *cfg, int round, FILE *f) {
     int class[TN_MOST_SHOWN];
     for (int k = 0; k < cfg->data.n_classes; k++) key[k] = (double)dropped[k];
     tn_report_chosen(cfg, "the most suspicious labels", f);
-    fputs("| class | judged | found suspicious | share |\n| --- | ---: | ---: | ---: |\n", f);
+    fputs("| class | judged | flagged | share |\n| --- | ---: | ---: | ---: |\n", f);
     for (int i = 0, n = tn_shown(cfg->data.n_classes, key, class); i < n; i++) {
         int k = class[i];
         fputs("| ", f);
@@ -139,7 +139,7 @@ static void by_truth(json_t *filter, FILE *f) {
     double found = (double)integer(t, "found"), chance = number(t, "found_by_chance");
     if (!json_is_object(t)) return;
     fprintf(f,
-            "By the truth column: %lld of the %lld labels found suspicious before round %lld are wrong (precision "
+            "By the truth column: %lld of the %lld labels flagged before round %lld are wrong (precision "
             "%.3f), of "
             "%lld wrong labels in all (recall %.3f). As many drawn by chance would have found %.0f: the filter is "
             "%s.\n\n",

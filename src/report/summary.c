@@ -77,9 +77,9 @@ static void put_gained(json_t *metrics, const char *label, const char *end, FILE
     json_t *newer = json_object_get(round_of(metrics, integer(b, "first")), "out_of_fold_by_truth");
     fprintf(out, "%s%s over %s: ", label, json_string_value(json_object_get(b, "what")),
             json_string_value(json_object_get(a, "what")));
-    if (json_is_object(older) && json_is_object(newer))
-        fprintf(out, "accuracy by the true labels %.3f -> %.3f; by the given ones ", number(older, "accuracy"),
-                number(newer, "accuracy"));
+    if (json_is_object(older) && json_is_object(newer) && integer(older, "n") == integer(newer, "n"))
+        fprintf(out, "accuracy of the most probable class by the true labels %.3f -> %.3f; by the given ones ",
+                number(older, "accuracy"), number(newer, "accuracy"));
     fprintf(out, "geometric mean of F1 %.3f -> %.3f (difference %+.3f, 95 %% interval %+.3f to %+.3f): %s%s", from, to,
             to - from, low, high,
             low > 0    ? "a gain of these models (differences between training seeds are not in the interval)"
@@ -199,6 +199,10 @@ static void put_warnings(json_t *metrics, FILE *out) {
                         ", so the geometric mean is 0.");
     }
     put_caveats(json_object_get(json_object_get(metrics, "choice"), "caveats"), "the choice of rounds", out);
+    tn_report_zeros(
+        out, "Warning: on the test split",
+        json_object_get(json_object_get(json_object_get(metrics, "submitted"), "test"), "classes_with_f1_zero"),
+        " (no test row, or none found), so the geometric mean is 0.");
 }
 
 void tn_summary_markdown(const tn_cfg *cfg, json_t *metrics, FILE *out) {

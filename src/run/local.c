@@ -260,7 +260,8 @@ tn_status tn_run_plan(const tn_cfg *cfg, tn_plan *plan, const tn_run_how *how) {
     TN_TRY(tn_folder_make(path));
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
     TN_TRY(tn_lock_take(path, plan->start.run_dir, &lock));
-    tn_status st = how->side_by_side ? TN_OK : tn_queue_check_empty(plan);
+    tn_status st = how->side_by_side ? TN_OK : tn_plan_recall(plan); /* a `submit` may have had the lock since */
+    if (st == TN_OK && !how->side_by_side) st = tn_queue_check_empty(plan);
     if (st == TN_OK && !how->side_by_side) *plan->pilot = 0;
     if (st == TN_OK) st = walk(cfg, plan, how, lock);
     tn_lock_drop(&lock);

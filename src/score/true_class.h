@@ -27,7 +27,10 @@
 
 #include <stdint.h>
 
-enum { TN_TRUE_CLASS_ROWS = 20000 };
+enum {
+    TN_TRUE_CLASS_ROWS = 20000,
+    TN_TRUE_CLASS_MOST = 100 /* classes: above, a noise matrix has too few rows for its entries */
+};
 
 typedef struct {
     int K;

@@ -201,8 +201,15 @@ static tn_batch *add_single(maker *k, tn_job_kind kind, const char *label) {
     return b;
 }
 
+/* Does any step need what the batch does? */
+static bool is_needed(const maker *k, const tn_batch *b) {
+    for (int i = 0; b && i < b->n_does; i++)
+        if (!k->plan->step[b->does[i].step].stage->optional) return true;
+    return false;
+}
+
 static void lay_out(maker *k) {
-    int first_job = add_single(k, TN_JOB_FIRST, NULL) ? 0 : -1;
+    int first_job = is_needed(k, add_single(k, TN_JOB_FIRST, NULL)) ? 0 : -1;
     tn_batch *second = add_single(k, TN_JOB_SECOND, NULL);
     if (second) wait_for(second, first_job, TN_DEPEND_OK);
     if (second) first_job = k->b->n - 1;

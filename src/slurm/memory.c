@@ -64,10 +64,11 @@ static double reduce_mib(const tn_cfg *cfg, int64_t rows) {
            n_groups = cfg->train.n_sizes * cfg->train.n_seeds * n_rounds;
     double blends = n_rounds + (n_rounds > 1 ? 4 : 1) + (tuned ? 2 : 0),
            resamples = 2 * cfg->reduce.bootstrap + TN_MATCH_RESAMPLES;
-    double bytes = blends * ((24 * K + 16) * resamples + 16 * K * K), tuned_row = K * (4 * n_groups + 12);
+    double bytes = blends * ((24 * K + 16) * resamples + 16 * K * K),
+           tuned_row = K * (8 * n_groups + 12); /* twice while they are gathered */
     if (!tn_prow_whole(cfg->data.n_classes)) {
         bytes = blends * (48 * K * (cfg->folds.count + 2) + LISTED_BYTES * (double)rows);
-        tuned_row = TN_PROW_FEW * 4 * (n_groups + 1) + TN_PSUM_FEW * 8 + TN_PROW_TOP * 16;
+        tuned_row = TN_PROW_FEW * 4 * (2 * n_groups + 1) + TN_PSUM_FEW * 8 + TN_PROW_TOP * 16;
     }
     return (bytes + (double)cfg->reduce.tune_rows * tuned_row) / 0x1p20;
 }
@@ -77,8 +78,9 @@ tn_status tn_memory_predict(const tn_cfg *cfg, int64_t rows, tn_memory *out) {
            posteriors_mib = (double)rows * POSTERIOR_BYTES * tn_prow_width(cfg->data.n_classes) / 0x1p20;
     if (cfg->self.dropped == TN_DROPPED_SOFT)
         posteriors_mib *= 2; /* two more floats: the targets, and their copy for the overlay */
-    else if (cfg->distil.student)
-        posteriors_mib *= 1.5; /* a third float: the student's targets */
+    else if (cfg->distil.student || cfg->self.probe)
+        posteriors_mib *=
+            1.5; /* a third float: the student's targets, or the probe's posteriors while they are joined */
     double probe_mib = 0;
     if (cfg->self.probe) TN_TRY(tn_probe_mib(cfg, rows, &probe_mib));
     if (cfg->distil.student) TN_TRY(add_student(cfg, &cell_mib));

@@ -38,8 +38,9 @@ static tn_status record(tn_plan *plan, const tn_batch *b) {
 
 /* --- Slurm -------------------------------------------------------------------------------------------------------- */
 
-/* A job id is digits, optionally followed by ";cluster". */
+/* A job id is digits, optionally followed by ";cluster". It stands in the last line: a site's words may come before. */
 static bool take_id(const char *text, char out[32]) {
+    for (const char *end = strchr(text, '\n'); end && end[1]; end = strchr(text, '\n')) text = end + 1;
     size_t n = strspn(text, "0123456789");
     snprintf(out, 32, "%.*s", (int)(n < 31 ? n : 31), text);
     return n > 0 && n < 31 && strchr(";\n", text[n]);
@@ -138,7 +139,8 @@ static tn_status submit_locked(const tn_batch_about *about, tn_plan *plan, tn_ba
     tn_lock *lock = NULL;
     TN_TRY(tn_path(path, "%s/.run.lock", plan->start.run_dir));
     TN_TRY(tn_lock_take(path, plan->start.run_dir, &lock));
-    tn_status st = tn_queue_check_empty(plan);
+    tn_status st = tn_plan_recall(plan); /* another `submit` may have had the lock since the plan was read */
+    if (st == TN_OK) st = tn_queue_check_empty(plan);
     if (st == TN_OK) st = tn_lock_check(lock);
     if (st == TN_OK) st = prepare(about->cfg, plan, b);
     if (st == TN_OK) st = submit_all(about, plan, b);

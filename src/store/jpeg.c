@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <jerror.h>
 #include <jpeglib.h>
 
 typedef struct {
@@ -92,7 +93,8 @@ static tn_status decode_safely(const unsigned char *data, size_t n_bytes, part *
     e.base.emit_message = on_message;
     if (setjmp(e.back)) {
         jpeg_destroy_decompress(&d);
-        return tn_fail(TN_EFORMAT, "corrupt JPEG: %s", e.text);
+        return e.base.msg_code == JERR_OUT_OF_MEMORY ? tn_fail(TN_ENOMEM, "no memory to decode a JPEG: %s", e.text)
+                                                     : tn_fail(TN_EFORMAT, "corrupt JPEG: %s", e.text);
     }
     jpeg_create_decompress(&d);
     jpeg_mem_src(&d, data, n_bytes);

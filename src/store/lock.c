@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/progress.h"
 #include "base/thread.h"
+#include "base/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -191,6 +192,7 @@ static tn_status wait_for(const tn_lock *l) {
         if (w.looks == LOOKS_UNTIL_SAID)
             tn_say("%s: waiting to see whether the process that left %s lives (%s)", l->what, l->path, w.line);
         wait_a_moment();
+        tn_watch_go(); /* this limited wait is no hang */
     }
     if (*w.line) tn_say("%s: goes on after a process that ended without a word (%s)", l->what, w.line);
     return TN_OK;

@@ -2,6 +2,9 @@
 #include "train/groups.h"
 
 #include "base/progress.h"
+#include "base/watch.h"
+
+#include <time.h>
 
 static tn_status train_group(tn_run *group, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards, int n,
                              const tn_cell *cell, int first, int stride, const tn_train_how *how) {
@@ -18,6 +21,17 @@ static tn_status train_group(tn_run *group, const tn_cfg *cfg, const tn_index *i
     return worst;
 }
 
+/* Groups end hours apart: that is no hang of those that wait, as the others watch themselves. */
+static void wait_for_groups(const tn_run *run) {
+    MPI_Request all;
+    int ended = 0;
+    MPI_Ibarrier(run->comm, &all);
+    for (MPI_Test(&all, &ended, MPI_STATUS_IGNORE); !ended; MPI_Test(&all, &ended, MPI_STATUS_IGNORE)) {
+        tn_watch_go();
+        nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+    }
+}
+
 tn_status tn_train_cells(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards, int n,
                          const tn_cell *cell, int ranks_per_fold, const tn_train_how *how) {
     int per_fold = ranks_per_fold > 0 ? ranks_per_fold : run->n_ranks;
@@ -27,5 +41,6 @@ tn_status tn_train_cells(tn_run *run, const tn_cfg *cfg, const tn_index *index, 
     TN_TRY(tn_agree(run, tn_run_split(run, run->rank / per_fold, &group)));
     tn_status st = train_group(&group, cfg, index, shards, n, cell, run->rank / per_fold, run->n_ranks / per_fold, how);
     tn_run_leave(&group);
+    wait_for_groups(run);
     return tn_agree(run, st);
 }

@@ -21,6 +21,7 @@
 #include "store/done.h"
 #include "store/history.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,7 +183,7 @@ static tn_status step(tn_run *run, tn_train *t, tn_feed *f, signals *out) {
     if (sum[TN_LANE_FAILED] > 0) return tn_agree(run, mine);
     double loss = (double)sum[TN_LANE_LOSS] / t->L, square = 0, L = t->L;
     TN_TRY(check_finite(t, loss, &square));
-    t->clock.small_sq += (double)sum[TN_LANE_SQUARE] / L;
+    t->clock.small_sq += fmin((double)sum[TN_LANE_SQUARE], FLT_MAX) / L; /* a float, which may have overflowed */
     t->clock.big_sq += square / (L * L);
     *out = (signals){.stop = sum[TN_LANE_STOP] > 0, .save = sum[TN_LANE_SAVE] > 0};
     update(t);

@@ -72,9 +72,10 @@ static json_t *checkpoint_words(const tn_train *t) {
     json_object_set_new(meta, "inputs", json_string(t->inputs));
     tn_ckpt_set_isa(meta, t->isa);
     json_object_set_new(meta, "library", json_string(t->dev->library));
-    json_object_set_new(meta, "clock", json_string(text ? text : ""));
+    bool ok = text && json_object_set_new(meta, "clock", json_string(text)) == 0;
     free(text);
-    return meta;
+    if (!ok) json_decref(meta);
+    return ok ? meta : NULL;
 }
 
 static tn_status write_checkpoint(tn_train *t) {

@@ -61,9 +61,10 @@ static tn_status judge_point(tn_train *t, tn_counts *counts_out, bool *keep_out)
                               tn_prow_argmax(K, t->rows.p + i * W));
     }
     if (st == TN_OK) {
-        bool highest = false, first = t->clock.best_evaluation < 0;
-        *keep_out = tn_match_keeps(&m, &highest) || first;
-        highest = highest || first;
+        bool highest = false;
+        *keep_out = tn_match_keeps(&m, &highest) || t->clock.best_evaluation < 0;
+        /* not where the kept model was lost after the checkpoint: what scored highest before it still stands */
+        highest = highest || t->clock.evaluations_done == 0;
         for (int64_t i = 0, v = 0; highest && i < t->rows.n_evaluated; i++)
             if (t->rows.is_validation[t->rows.evaluated[i]])
                 t->rows.top[v++] = (float)tn_prow_argmax(K, t->rows.p + i * W);

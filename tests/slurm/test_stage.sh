@@ -79,10 +79,11 @@ hostname >>"nodes.$SLURM_JOB_NAME"
 code=$(sed -n "$(($(wc -l <"starts.$SLURM_JOB_NAME")))p" "ends.$SLURM_JOB_NAME")
 case $code in
 sleep) trap 'exit 6' USR1; for _ in $(seq 600); do sleep 0.1; done ;;
+205) exit 205 ;;
 crash) kill -SEGV $$ ;;
 hang) exec sleep 600 ;;
 *+) echo published >>"$TENFOLD_BEGUN" && exit "${code%+}" ;; # got further
-*) exit "$code" ;;
+*) echo "ended $code" >>"$TENFOLD_BEGUN" && exit "$code" ;; # as every rank 0 writes it
 esac
 SH
 chmod +x program
@@ -103,6 +104,7 @@ stuck=$(stage stuck "6 6 6 6" train)
 long=$(stage long "6 205+ 205 7 0" train)
 last=$(stage last "0 3 0 3 0 3" reduce report)
 part=$(stage part 6 reduce)
+unasked=$(stage unasked "6 0" predict)
 crash=$(stage crash crash train)
 early=$(stage early "crash crash 0 0" early train)
 echo 'export TENFOLD_START_SECONDS=3' >start.env
@@ -126,6 +128,8 @@ test "$(starts crash)" = 1
 test "$(record crash exit_code)" = 139
 wait_job 60 "$part" FAILED # reduce: something is missing, and waiting does not bring it
 test "$(starts part)" = 1
+wait_job 60 "$unasked" COMPLETED # a rank of predict was stopped, or hung: it goes on
+test "$(job_field "$unasked" Restarts)" = 1
 wait_job 60 "$early" COMPLETED # before MPI: again at once, in the same job
 test "$(starts early)" = 4
 test "$(job_field "$early" Restarts)" = 0

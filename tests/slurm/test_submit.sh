@@ -76,8 +76,8 @@ digest_of_run out | cmp - expected
 "$tenfold" submit out 2>&1 | grep -q "nothing is missing; results in"
 
 # who ended round 0 filtered it, and no other; the tasks of round 1 found it done
-test "$(grep -l "labels found suspicious" out/log/train.*.log | wc -l)" = 1
-grep -q "labels found suspicious" out/log/train.r0-*.log
+test "$(grep -l "labels flagged" out/log/train.*.log | wc -l)" = 1
+grep -q "labels flagged" out/log/train.r0-*.log
 test "$(grep -l "filter r1: already done" out/log/train.r1-*.log | wc -l)" = 3
 grep -q "filter r1: not yet, other cells" out/log/train.r0-*.log
 

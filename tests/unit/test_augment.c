@@ -225,6 +225,9 @@ static void shrinking(void **unused) {
     assert_int_equal(tn_view_shrink(&squish, whole, 100), 1);
     assert_int_equal(tn_view_shrink(&pad, whole, 100), 2);
     assert_int_equal(tn_view_shrink(NULL, whole, 100), 1);
+    const tn_box strip = {0, 0, 1, 1000}, narrow = {0, 0, 3584, 7}; /* nothing of them may vanish */
+    assert_int_equal(tn_view_shrink(&pad, strip, 100), 1);
+    assert_int_equal(tn_view_shrink(&pad, narrow, 100), 4);
 }
 
 int main(void) {

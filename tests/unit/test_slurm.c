@@ -235,6 +235,17 @@ static void search(void **unused) {
     tn_batches_free(&b);
     tn_plan_free(&l.plan);
     tn_cfg_free(&cfg);
+
+    /* nothing waits for a job that only explores */
+    cfg = read_job("nodes = [ 1, 2 ];");
+    l = rest(cfg, "/data/my", 63, 63, false, true, true);
+    mark(&l, "explore", 1);
+    b = make(cfg, &l);
+    assert_string_equal(b->at[0].command[0], "-explore");
+    assert_true(b->n > 2 && b->at[1].n_after == 0);
+    tn_batches_free(&b);
+    tn_plan_free(&l.plan);
+    tn_cfg_free(&cfg);
 }
 
 /* GPUs, and CPUs for the threads that feed them, are for the jobs that compute nets, and for no others. */

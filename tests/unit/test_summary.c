@@ -72,7 +72,8 @@ static void the_top(void **unused) {
     has(text_of(0.01, 0.05, true, true, true),
         "**Found:** 40 of 45 wrong labels (89 %) are among the 48 flagged ones; as many drawn at random would hold "
         "30.\n\n"
-        "**Gained:** round 1 over round 0: accuracy by the true labels 0.700 -> 0.750; by the given ones geometric "
+        "**Gained:** round 1 over round 0: accuracy of the most probable class by the true labels 0.700 -> 0.750; by "
+        "the given ones geometric "
         "mean of F1 0.500 -> "
         "0.530 "
         "(difference +0.030, 95 % interval +0.010 to +0.050): a gain of these models (differences between training "
