@@ -60,14 +60,21 @@ __global__ void act_forward_kernel(int64_t n, int act, const float *x, float *y)
     int64_t i = this_thread();
     if (i >= n) return;
     float v[1] = {x[i]};
-    act_all<float, 1>(act, v);
+    if (act == SIGMOID)
+        v[0] = sigmoid<float>(v[0]);
+    else
+        act_all<float, 1>(act, v);
     y[i] = v[0];
 }
 __global__ void act_backward_kernel(int64_t n, int act, const float *x, const float *dy, float *dx) {
     int64_t i = this_thread();
     if (i >= n) return;
     float d[1] = {dy[i]};
-    slope_all<float, 1>(act, x + i, d);
+    float s = sigmoid<float>(x[i]);
+    if (act == SIGMOID)
+        d[0] *= s * (1.0F - s);
+    else
+        slope_all<float, 1>(act, x + i, d);
     dx[i] = d[0];
 }
 __global__ void mul_kernel(int64_t n, const float *x, const float *mask, float *y) {

@@ -153,15 +153,13 @@ __device__ inline int opaque(int x) {
     return x;
 }
 
-/* N values at a time: one branch for all of them. */
+/* N values of images at a time, whose activation is not the sigmoid: one branch for all of them. */
 template <class T, int N> __device__ inline void act_all(int act, float x[N]) {
     act = opaque(act);
     if (act == SWISH)
         for (int i = 0; i < N; i++) x[i] *= sigmoid<T>(x[i]);
     else if (act == RELU6)
         for (int i = 0; i < N; i++) x[i] = fminf(fmaxf(x[i], 0.0F), 6.0F);
-    else if (act == SIGMOID)
-        for (int i = 0; i < N; i++) x[i] = sigmoid<T>(x[i]);
 }
 /* d *= the activation's slope at x */
 template <class T, int N> __device__ inline void slope_all(int act, const float x[N], float d[N]) {
@@ -173,11 +171,6 @@ template <class T, int N> __device__ inline void slope_all(int act, const float 
         }
     else if (act == RELU6)
         for (int i = 0; i < N; i++) d[i] *= x[i] > 0.0F && x[i] < 6.0F ? 1.0F : 0.0F;
-    else if (act == SIGMOID)
-        for (int i = 0; i < N; i++) {
-            float s = sigmoid<T>(x[i]);
-            d[i] *= s * (1.0F - s);
-        }
 }
 
 /* The coefficients of a view for 8 channels. */
