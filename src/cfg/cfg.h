@@ -200,7 +200,6 @@ typedef struct tn_cfg {          /* has no pointers: it is copied and broadcast 
         int n_augment;
         tn_augment augment[TN_MAX_AUGMENT];
         double label_smoothing;                       /* 0.1                                                   */
-        double gce_q;                                 /* 0 = cross entropy; dev/dev.h                          */
         double class_weight, logit_adjustment;        /* 0, 0; train/class_loss.h                              */
         tn_optim_kind optimizer;                      /* adamw                                                 */
         double learning_rate, momentum, weight_decay; /* 1e-3, 0.9, 0.01                      */

@@ -124,8 +124,6 @@ const tn_key tn_keys[] = {
      "list of { op, probability, ... }: the table of operations is below"},
     {"train", "label_smoothing", KEY_DOUBLE, AT(train.label_smoothing), 0, "0.1", -20, 0.9, 0, NULL, TRAIN,
      "share s of the target that is spread evenly over all classes: (1 - s) y + s / K; below 0 (negative label smoothing) it is taken from the other classes"},
-    {"train", "gce_q", KEY_DOUBLE, AT(train.gce_q), 0, "0", 0, 1, 0, NULL, TRAIN,
-     "generalised cross entropy: the loss of a label with probability p is (1 - p^q) / q, so that rows count less whose label the model does not believe; 0: cross entropy, its limit; 0.7: as published; 1: mean absolute error"},
     {"train", "class_weight", KEY_DOUBLE, AT(train.class_weight), 0, "0", 0, 2, 0, NULL, TRAIN,
      "weight of a class in the loss: its share of an epoch's labelled images to the power of minus this, scaled to a mean of 1; 0: none; 1: each class has the same total weight"},
     {"train", "logit_adjustment", KEY_DOUBLE, AT(train.logit_adjustment), 0, "0", 0, 4, 0, NULL, TRAIN,

@@ -25,7 +25,7 @@ void tn_cfg_student(tn_cfg *cfg) {
     cfg->is_student = true;
     choose_net(cfg);
     cfg->train.images = tn_student_images(cfg);
-    cfg->train.label_smoothing = cfg->train.class_weight = cfg->train.logit_adjustment = cfg->train.gce_q = 0;
+    cfg->train.label_smoothing = cfg->train.class_weight = cfg->train.logit_adjustment = 0;
     cfg->self.consistency_weight = 0;
     cfg->self.dropped = TN_DROPPED_DROP;
     cfg->self.probe = false;

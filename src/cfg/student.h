@@ -15,7 +15,7 @@ int64_t tn_student_images(const tn_cfg *cfg);
 
 /* Change the settings of a run to those of its student: its net, length and first weights; targets as they are. What would
  * change the targets once more is switched off, because the ensemble learned with it: label smoothing, class weights, logit adjustment;
- * and what protects from wrong labels, because the given ones are not used: gce_q, the consistency loss, filters. Without pretrained
+ * and what protects from wrong labels, because the given ones are not used: the consistency loss, filters. Without pretrained
  * weights nothing is frozen. */
 void tn_cfg_student(tn_cfg *cfg);
 

@@ -185,11 +185,10 @@ typedef struct {
     void (*join_backward)(tn_dev *dev, int B, int I, int M, const float *dy, float *dx);
     /* p(B,K) = softmax(logits) */
     void (*softmax)(tn_dev *dev, int B, int K, const float *logits, float *p);
-    /* Per sample, p = softmax(logits): q = 0: loss_b = - sum_k target_k log p_k; dlogits = scale (p sum_k target_k - target). 0 < q <= 1,
-     * generalised cross entropy, whose limit that is: loss_b = sum_k target_k (1 - p_k^q) / q, and dlogits has target_k p_k^q in place of
-     * target_k. It is linear in the target, so a mixed target has the mixture of its labels' losses. Targets may be negative. A target
-     * of zeros contributes no loss and no gradient. Source: Zhang & Sabuncu 2018, "Generalized cross entropy loss" (arXiv 1805.07836) */
-    void (*cross_entropy)(tn_dev *dev, int B, int K, const float *logits, const float *target, double q, float scale,
+    /* Per sample, p = softmax(logits): loss_b = - sum_k target_k log p_k; dlogits = scale (p sum_k target_k - target). It is linear in the
+     * target, so a mixed target has the mixture of its labels' losses. Targets may be negative. A target of zeros contributes no loss and
+     * no gradient. */
+    void (*cross_entropy)(tn_dev *dev, int B, int K, const float *logits, const float *target, float scale,
                           float *loss_out /* (B) */, float *dlogits);
 
     /* --- flat vectors --------------------------------------------------------------------------------------------- */

@@ -218,7 +218,7 @@ void tn_exec_train(tn_exec *ex, const tn_exec_lane *lane, float *grads_out, floa
     upload_target(ex, lane);
     tn_exec_draw(ex, lane);
     tn_tape_forward(ex, moments_out);
-    f->cross_entropy(ex->dev, ex->B, K, loss_logits(ex, lane), ex->target, lane->gce_q, 1.0F / (float)ex->B, ex->loss,
+    f->cross_entropy(ex->dev, ex->B, K, loss_logits(ex, lane), ex->target, 1.0F / (float)ex->B, ex->loss,
                      tn_grad_at(ex, ex->logits));
     if (lane->teacher) add_consistency(ex, lane);
     tn_tape_backward(ex, lane, moments_out, grads_out);

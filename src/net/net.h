@@ -119,7 +119,6 @@ typedef struct {
     const float *extra;        /* (B,M) host, NULL when M = 0         */
     const float *target;       /* (B,K) host: class probabilities; a row of zeros: no label, no cross entropy */
     const float *class_weight; /* (K) host: the targets are multiplied by it; NULL = ones */
-    double gce_q;              /* of generalised cross entropy; 0: cross entropy (dev.h) */
     const float *logit_shift;  /* (K) host: is added to the logits in the cross entropy alone; NULL = zeros */
     const float *teacher;      /* (B,K) host: the teacher's probabilities; NULL = no consistency loss */
     double consistency_weight; /* weight of the consistency loss (consistency.h) */

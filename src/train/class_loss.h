@@ -7,8 +7,7 @@
  * Formula   q_k: share of class k among the labelled images of an epoch of the sampler, so that a balanced sampler leaves nothing
  *           to do. Weight w_k = q_k^-a / sum_j q_j^(1-a), a = train.class_weight: their mean over the images is 1; a = 1 is
  *           scikit-learn's "balanced". Shift s_k = tau log q_k, tau = train.logit_adjustment.
- *           loss = - sum_k w_k target_k log softmax(logits + s)_k, as PyTorch's cross_entropy(logits + s, target, weight=w). With train.gce_q > 0 the
- *           logarithm is replaced as dev.h says (cross_entropy), and the rest stays.
+ *           loss = - sum_k w_k target_k log softmax(logits + s)_k, as PyTorch's cross_entropy(logits + s, target, weight=w).
  *           Evaluations use the logits as they are: with tau = 1 they estimate what would be so if all classes had as many images.
  * Source    Menon et al. 2021, "Long-tail learning via logit adjustment", eq. 10
  */

@@ -67,7 +67,6 @@ static tn_status run_lane(tn_train *t, tn_feed *f, int i) {
         .image = tn_images_of(in.image, &t->train_spec.norm),
         .extra = in.extra,
         .target = in.target,
-        .gce_q = t->cfg->train.gce_q,
         .class_weight = t->class_loss.weight,
         .logit_shift = t->class_loss.shift,
         .n_frozen = t->clock.step < tn_frozen_steps(t->cfg) ? tn_net_params_in(t->net, t->cfg->train.freeze_stages) : 0,

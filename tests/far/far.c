@@ -194,9 +194,9 @@ static void join_backward(tn_dev *dev, int B, int I, int M, const float *dy, flo
 static void softmax(tn_dev *dev, int B, int K, const float *logits, float *p) {
     CPU.softmax(dev, B, K, NEAR(logits), NEAR(p));
 }
-static void cross_entropy(tn_dev *dev, int B, int K, const float *logits, const float *target, double q, float scale,
+static void cross_entropy(tn_dev *dev, int B, int K, const float *logits, const float *target, float scale,
                           float *loss_out, float *dlogits) {
-    CPU.cross_entropy(dev, B, K, NEAR(logits), NEAR(target), q, scale, NEAR(loss_out), NEAR(dlogits));
+    CPU.cross_entropy(dev, B, K, NEAR(logits), NEAR(target), scale, NEAR(loss_out), NEAR(dlogits));
 }
 
 /* --- flat vectors ------------------------------------------------------------------------------------------------- */

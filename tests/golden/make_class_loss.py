@@ -23,10 +23,10 @@ def numbers(x):
 
 
 print("static const double CLASS_LOGIT[] = %s, CLASS_TARGET[] = %s;" % (numbers(logits), numbers(target)))
-print("/* power: weights are shares to the power of -power, scaled so that their mean over the images is 1; tau: of the logits; q: of generalised cross entropy */")
-print("typedef struct { double power, tau, q, weight[%d], shift[%d], loss[%d], gradient[%d]; } golden_class_loss;" % (K, K, B, K))
+print("/* power: weights are shares to the power of -power, scaled so that their mean over the images is 1; tau: of the logits */")
+print("typedef struct { double power, tau, weight[%d], shift[%d], loss[%d], gradient[%d]; } golden_class_loss;" % (K, K, B, K))
 print("static const golden_class_loss GOLDEN_CLASS_LOSS[] = {")
-for power, tau, q in ((0, 0, 0), (1, 0, 0), (.5, 0, 0), (0, 1, 0), (.5, .25, 0), (0, 0, .7), (0, 0, 1), (.5, .25, .2)):
+for power, tau in ((0, 0), (1, 0), (.5, 0), (0, 1), (.5, .25)):
     weight = shares ** -power
     weight /= (shares * weight).sum()
     shift = tau * shares.log()
@@ -37,9 +37,7 @@ for power, tau, q in ((0, 0, 0), (1, 0, 0), (.5, 0, 0), (0, 1, 0), (.5, .25, 0),
     assert torch.allclose(F.cross_entropy(rows, target, weight=weight), loss.mean())
     if power == 0:  # negative label smoothing as published: of the label and of all classes evenly
         assert torch.allclose(loss[1], 2.5 * -log_p[1, 4] + 1.5 / K * log_p[1].sum())
-    if q > 0:
-        loss = (target * weight * (1 - log_p.exp() ** q) / q).sum(1)
     loss.mean().backward()
-    print("    {%g, %g, %g, %s,\n     %s,\n     %s,\n     %s}," % (
-        power, tau, q, numbers(weight), numbers(shift), numbers(loss.detach()), numbers(z.grad)))
+    print("    {%g, %g, %s,\n     %s,\n     %s,\n     %s}," % (
+        power, tau, numbers(weight), numbers(shift), numbers(loss.detach()), numbers(z.grad)))
 print("};")

@@ -221,7 +221,6 @@ static void class_loss(void **unused) {
             for (int k = 0; k < K; k++) weight[k] = (float)e->weight[k], shift[k] = (float)e->shift[k];
             tn_exec_lane lane = {.image = {.x = r.image},
                                  .target = target,
-                                 .gce_q = e->q,
                                  .class_weight = e->power > 0 ? weight : NULL,
                                  .logit_shift = e->tau > 0 ? shift : NULL};
             tn_exec_train(r.ex, &lane, r.grads, r.moments, NULL);

@@ -172,8 +172,9 @@ static void errors(void **unused) {
     assert_refused(LEAST "preprocess: { background = [ 1, 2 ]; };\n", "has 2 members");
     assert_refused(LEAST "self: { folds = [ 1 ]; };\n", "only the shared view");
     assert_refused(LEAST "self: { dropped = \"softt\"; };\n", "(did you mean \"soft\"?): give one of: \"drop\"");
-    assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; gce_q = 1.7; };\n",
-                   "job.cfg:2: train.gce_q = 1.7 is out of range: give a number from 0 to 1");
+    assert_refused(
+        "data: { metadata = \"m\"; classes = [ \"a\", \"b\" ]; };\ntrain: { images = 9; class_weight = 2.7; };\n",
+        "job.cfg:2: train.class_weight = 2.7 is out of range: give a number from 0 to 2");
     assert_refused(LEAST "self: { view = \"shared\"; folds = [ 12 ]; };\n", "there is no fold 12");
     assert_refused("data: { metadata = \"m\"; classes = [ \"a\", \"a\" ]; };\ntrain: { images = 9; };\n",
                    "\"a\" is named twice");

@@ -96,9 +96,9 @@ static void join_backward(tn_dev *dev, int B, int I, int M, const float *dy, flo
 static void softmax(tn_dev *dev, int B, int K, const float *logits, float *p) {
     tn_cuda_softmax(STREAM, B, K, logits, p);
 }
-static void cross_entropy(tn_dev *dev, int B, int K, const float *logits, const float *target, double q, float scale,
+static void cross_entropy(tn_dev *dev, int B, int K, const float *logits, const float *target, float scale,
                           float *loss_out, float *dlogits) {
-    tn_cuda_cross_entropy(STREAM, B, K, logits, target, q, scale, loss_out, dlogits);
+    tn_cuda_cross_entropy(STREAM, B, K, logits, target, scale, loss_out, dlogits);
 }
 static void scale(tn_dev *dev, int64_t n, float a, float *x) {
     tn_cuda_scale(STREAM, n, a, x);

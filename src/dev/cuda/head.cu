@@ -95,7 +95,7 @@ __global__ void softmax_kernel(int B, int K, const float *logits, float *p) {
     for (int k = 0; k < K; k++) sum += exp((double)z[k] - most);
     for (int k = 0; k < K; k++) out[k] = (float)(exp((double)z[k] - most) / sum);
 }
-__global__ void cross_entropy_kernel(int B, int K, const float *logits, const float *target, double q, float scale,
+__global__ void cross_entropy_kernel(int B, int K, const float *logits, const float *target, float scale,
                                      float *loss, float *dlogits) {
     int b = (int)this_thread();
     if (b >= B) return;
@@ -107,14 +107,12 @@ __global__ void cross_entropy_kernel(int B, int K, const float *logits, const fl
     double log_sum = log(sum);
     for (int k = 0; k < K; k++) {
         double log_p = (double)z[k] - most - log_sum;
-        weight += q > 0 ? (double)t[k] * exp(q * log_p) : (double)t[k];
-        all += (double)t[k] * (q > 0 ? -expm1(q * log_p) / q : -log_p);
+        weight += (double)t[k];
+        all -= (double)t[k] * log_p;
     }
     loss[b] = (float)all;
-    for (int k = 0; k < K; k++) {
-        double log_p = (double)z[k] - most - log_sum, own = q > 0 ? (double)t[k] * exp(q * log_p) : (double)t[k];
-        dz[k] = (float)((double)scale * (exp((double)z[k] - most) / sum * weight - own));
-    }
+    for (int k = 0; k < K; k++)
+        dz[k] = (float)((double)scale * (exp((double)z[k] - most) / sum * weight - (double)t[k]));
 }
 
 } // namespace
@@ -154,7 +152,7 @@ void tn_cuda_columns(cudaStream_t s, int B, int n, const float *x, int nx, int f
 void tn_cuda_softmax(cudaStream_t s, int B, int K, const float *logits, float *p) {
     LAUNCH(softmax_kernel, B, B, K, logits, p);
 }
-void tn_cuda_cross_entropy(cudaStream_t s, int B, int K, const float *logits, const float *target, double q,
-                           float scale, float *loss, float *dlogits) {
-    LAUNCH(cross_entropy_kernel, B, B, K, logits, target, q, scale, loss, dlogits);
+void tn_cuda_cross_entropy(cudaStream_t s, int B, int K, const float *logits, const float *target, float scale,
+                           float *loss, float *dlogits) {
+    LAUNCH(cross_entropy_kernel, B, B, K, logits, target, scale, loss, dlogits);
 }

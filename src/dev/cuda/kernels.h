@@ -100,8 +100,8 @@ void tn_cuda_mul(cudaStream_t s, int64_t n, const float *x, const float *mask, f
 /* Copy columns: y(b, at+j) = x(b, from+j), j < n; rows of x and y have nx and ny numbers */
 void tn_cuda_columns(cudaStream_t s, int B, int n, const float *x, int nx, int from, float *y, int ny, int at);
 void tn_cuda_softmax(cudaStream_t s, int B, int K, const float *logits, float *p);
-void tn_cuda_cross_entropy(cudaStream_t s, int B, int K, const float *logits, const float *target, double q,
-                           float scale, float *loss, float *dlogits);
+void tn_cuda_cross_entropy(cudaStream_t s, int B, int K, const float *logits, const float *target, float scale,
+                           float *loss, float *dlogits);
 void tn_cuda_fill(cudaStream_t s, int64_t n, float value, float *x);
 void tn_cuda_scale(cudaStream_t s, int64_t n, float a, float *x);
 void tn_cuda_lerp(cudaStream_t s, int64_t n, float a, const float *x, float *y);

@@ -256,19 +256,19 @@ void tn_ref_softmax(tn_dev *dev, int B, int K, const float *logits, float *p) {
         for (int k = 0; k < K; k++) p[b * K + k] = (float)exp((double)logits[b * K + k] - total);
     }
 }
-void tn_ref_cross_entropy(tn_dev *dev, int B, int K, const float *logits, const float *target, double q, float scale,
+void tn_ref_cross_entropy(tn_dev *dev, int B, int K, const float *logits, const float *target, float scale,
                           float *loss_out, float *dlogits) {
     (void)dev;
     for (int b = 0; b < B; b++) {
         double total = log_sum(K, logits + b * K), loss = 0, weight = 0;
         for (int k = 0; k < K; k++) {
             double log_p = (double)logits[b * K + k] - total, t = (double)target[b * K + k];
-            loss += t * (q > 0 ? -expm1(q * log_p) / q : -log_p);
-            weight += q > 0 ? t * exp(q * log_p) : t;
+            loss -= t * log_p;
+            weight += t;
         }
         for (int k = 0; k < K; k++) {
             double log_p = (double)logits[b * K + k] - total, t = (double)target[b * K + k];
-            dlogits[b * K + k] = (float)((double)scale * (weight * exp(log_p) - (q > 0 ? t * exp(q * log_p) : t)));
+            dlogits[b * K + k] = (float)((double)scale * (weight * exp(log_p) - t));
         }
         loss_out[b] = (float)loss;
     }

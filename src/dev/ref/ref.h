@@ -25,7 +25,7 @@ void tn_ref_conv_backward(tn_dev *dev, tn_conv *conv, int B, const tn_view *x, c
 void tn_ref_join_forward(tn_dev *dev, int B, int I, int M, const float *x, const float *extra, float *y);
 void tn_ref_join_backward(tn_dev *dev, int B, int I, int M, const float *dy, float *dx);
 void tn_ref_softmax(tn_dev *dev, int B, int K, const float *logits, float *p);
-void tn_ref_cross_entropy(tn_dev *dev, int B, int K, const float *logits, const float *target, double q, float scale,
+void tn_ref_cross_entropy(tn_dev *dev, int B, int K, const float *logits, const float *target, float scale,
                           float *loss_out, float *dlogits);
 
 #endif
