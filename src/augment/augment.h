@@ -75,8 +75,7 @@ tn_status tn_mixup(const tn_augment *mixup, uint64_t seed, uint64_t position, in
 /* y_i = lambda x_i + (1 - lambda) x_partner(i) for B rows of n values; x and y must not overlap. */
 void tn_mix_rows(const tn_mix *mix, int B, int n, const float *x, float *y);
 
-/* Label smoothing: target = (1-eps) target + eps/K. With eps < 0, negative label smoothing, the label's share is above 1 and the others are
- * below 0; their sum stays 1. Source: Wei et al. 2022, "To smooth or not?" (arXiv 2106.04149) */
+/* Label smoothing: target = (1-eps) target + eps/K. */
 void tn_target_smooth(int K, double eps, float *target /* (K) */);
 
 #endif

@@ -30,11 +30,11 @@ FILTERS = ("prune_by_noise_rate", "prune_by_class", "both", "confident_learning"
 LEDGERS = {"self": "SELF", "probe_soft": "probe and soft targets", "confident": "confident learning",
            "disagreement": "disagreement", "no-ema": "SELF without EMA", "no-ensemble": "SELF without prediction ensemble", "reuse": "SELF with reuse"}
 RECIPES = {"mixup": "Mixup", "strong": "Mixup and RandAugment", "elr": "early-learning regularisation", 
-           "negative": "negative label smoothing", "probe": "probe", "twice": "unfiltered, twice the models", "soft": "soft targets", "relabel": "relabelled",
+           "probe": "probe", "twice": "unfiltered, twice the models", "soft": "soft targets", "relabel": "relabelled",
            "argmax": "verdict by argmax", "ratio15": "verdict at ratio 1.5", "random": "as many removed by lot"}
 TRAINED = {"cleanlab": "cleanlab's best filter", "truth": "all wrong labels removed"} | LEDGERS | RECIPES
 FILTERED_ROUND_0 = ("probe", "probe_soft")  # nothing of these is unfiltered
-OWN_ROUND_0 = ("no-ema", "reuse", "mixup", "strong", "elr", "negative")  # the others share that of `self`
+OWN_ROUND_0 = ("no-ema", "reuse", "mixup", "strong", "elr")  # the others share that of `self`
 
 
 class Run:

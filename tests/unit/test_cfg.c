@@ -413,7 +413,7 @@ static void search_errors(void **unused) {
                    "job.cfg:4: train.sampler = \"balanced\" is unknown (did you mean \"balanced_up\"?): give one of: "
                    "\"natural\", ");
     assert_refused(SPACE("{ key = \"train.label_smoothing\"; uniform = ( 0, 1.5 ); }"),
-                   "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from -20 to 0.9");
+                   "job.cfg:4: train.label_smoothing = 1.5 is out of range: give a number from 0 to 0.9");
     assert_refused(SPACE("{ key = \"train.lane_images\"; uniform = ( 1, 4 ); }"), "use integer or choice");
     assert_refused(SPACE("{ key = \"train.images\"; integer = ( 1, 4 ); }"), "budgets are search.rungs");
     assert_refused(SPACE("{ key = \"train.lanes\"; choice = ( 1, 4 ); }"), "train.lanes cannot be searched");
