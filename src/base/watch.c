@@ -16,6 +16,7 @@ typedef struct {
     _Atomic int64_t count;
     int64_t number;
     char doing[96], wait[48];
+    _Atomic bool rests;
 } place;
 
 typedef struct {
@@ -48,6 +49,11 @@ void tn_watch_at(const char *doing, int64_t number) {
 void tn_watch_wait(const char *what) {
     tn_watch_go();
     snprintf(mine->wait, sizeof mine->wait, "%s", what);
+}
+
+void tn_watch_rest(bool rests) {
+    atomic_store(&mine->rests, rests);
+    tn_watch_go();
 }
 
 void tn_watch_limit(double seconds) {
@@ -169,12 +175,13 @@ _Noreturn static void end(int64_t looks) {
 void tn_watch_look(void) {
     static int64_t n_still;
     int64_t limit = atomic_load(&most_looks);
-    bool moved = n_peers == 0;
+    bool moved = false, all_rest = true;
     for (int i = 0; i < n_peers; i++) {
+        all_rest = all_rest && atomic_load(&peers[i].place->rests);
         int64_t count = atomic_load_explicit(&peers[i].place->count, memory_order_relaxed);
         moved |= count != peers[i].seen;
         peers[i].seen = count;
     }
-    n_still = moved || limit == 0 ? 0 : n_still + 1;
+    n_still = moved || all_rest || limit == 0 ? 0 : n_still + 1;
     if (n_still > limit) end(limit);
 }

@@ -28,6 +28,9 @@ void tn_watch_at(const char *doing, int64_t number);
 /* This process begins to wait for `what` / has ended the wait. Counts as progress. Main thread. */
 void tn_watch_wait(const char *what);
 void tn_watch_go(void);
+/* This process begins (or ends) to wait for ranks that may be busy for hours, and that watch themselves. A host whose ranks all rest does
+ * not hang. Main thread. */
+void tn_watch_rest(bool rests);
 
 /* Set the time without progress after which the process ends; 0, and before the first call: never. */
 void tn_watch_limit(double seconds);

@@ -25,7 +25,7 @@ const tn_verb tn_verb_probe = {
             "judges\n"
             "each label by a linear classifier on the features of other folds, in minutes where a round takes hours. "
             "The cells\n"
-            "of round 0 then train without the labels that it found suspicious (self.dropped).\n"
+            "of round 0 then train without the labels that it flags, or as self.dropped says.\n"
             "reads   RUN/shards, RUN/folds, model.pretrained\n"
             "writes  RUN/probe (features.h5, posteriors.h5), RUN/filter/r0\n"
             "memory  on rank 0: 8 bytes x (parts + 4) x features x (features + classes) and 4 x parts x features x "

@@ -1,4 +1,4 @@
-/* report.c - tenfold report: scores, and the labels that the filter found suspicious. */
+/* report.c - tenfold report: scores, and the labels that the filter flags. */
 #include "cli/args.h"
 
 #include "base/run.h"

@@ -190,7 +190,7 @@ static tn_status all_passes(tn_run *run, tn_reduction *r, tn_outputs **written) 
     TN_TRY(tn_agree(run, tn_gate_choose(r)));
     tn_candidate *c = &r->gate.candidate[r->gate.chosen];
     bool pays = !c->final.offset || (is_tested(r, c) && not_below(&c->honest, &r->rounds.blend[c->at]));
-    if (run->rank == 0) r->gate.decision = tn_decision_json(r, pays);
+    if (run->rank == 0) r->gate.decision = tn_decision_json(r, is_tested(r, c), pays);
     if (known && pays) return TN_OK;
     if (!pays) give_up_decision(run, r, c);
     if (!pays) TN_TRY(recount(run, r));

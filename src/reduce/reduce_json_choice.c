@@ -248,13 +248,13 @@ static void put_difference(const tn_reduction *r, const tn_blend *from, const tn
 }
 
 /* What the decision is worth: the chosen rounds by argmax, and each fold by what was tuned on the others. pays: it is used. */
-json_t *tn_decision_json(const tn_reduction *r, bool pays) {
+json_t *tn_decision_json(const tn_reduction *r, bool tested, bool pays) {
     static const char *const BY[] = {"prior", "offsets", "argmax"};
     const tn_candidate *c = &r->gate.candidate[r->gate.chosen];
     const tn_blend *plain = &r->rounds.blend[c->at];
-    json_t *j =
-        json_pack("{s:s,s:b,s:I,s:f,s:o}", "by", BY[r->cfg->reduce.decision], "used", (int)(pays && c->final.offset),
-                  "rows", (json_int_t)c->n_rows, "tau", c->final.tau, "tau_by_fold", by_fold_json(r, c, false));
+    json_t *j = json_pack("{s:s,s:b,s:b,s:I,s:f,s:o}", "by", BY[r->cfg->reduce.decision], "tested", (int)tested, "used",
+                          (int)(pays && c->final.offset), "rows", (json_int_t)c->n_rows, "tau", c->final.tau,
+                          "tau_by_fold", by_fold_json(r, c, false));
     json_object_set_new(j, "argmax", tn_score_json(r->table, &plain->pooled, &plain->own_spread));
     json_object_set_new(j, "honest", tn_score_json(r->table, &c->honest.pooled, &c->honest.own_spread));
     json_object_set_new(j, "argmax_test", tn_score_json(r->table, &plain->whole_test, &plain->test_spread));

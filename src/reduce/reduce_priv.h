@@ -261,7 +261,7 @@ json_t *tn_confusion_json(const tn_table *t, const tn_confusion *c);
 json_t *tn_gate_json(const tn_reduction *r);
 json_t *tn_submitted_json(const tn_reduction *r);
 json_t *tn_beside_json(const tn_reduction *r, const tn_blend *b);
-json_t *tn_decision_json(const tn_reduction *r, bool pays);
+json_t *tn_decision_json(const tn_reduction *r, bool tested, bool pays);
 json_t *tn_tuned_json(const tn_reduction *r);
 json_t *tn_calibration_json(const tn_calibration c[2]);
 json_t *tn_lines_json(const char *text); /* an array of the lines of text */

@@ -121,9 +121,10 @@ void tn_report_decision(json_t *metrics, FILE *out) {
     const char *by = word(json_object_get(metrics, "decision"), "by");
     if (!*by || strcmp(by, "argmax") == 0) return;
     if (json_object_size(json_object_get(submitted, "offsets")) == 0) {
-        fputs("The tuned decision scores less than the most probable class where it was not chosen: the most probable "
-              "class is named.\n",
-              out);
+        fprintf(out, "The tuned decision %s: the most probable class is named.\n",
+                json_is_false(json_object_get(json_object_get(metrics, "decision"), "tested"))
+                    ? "cannot be tested, as only one fold has predictions"
+                    : "scores less than the most probable class where it was not chosen");
         return;
     }
     if (strcmp(by, "prior") == 0)

@@ -151,7 +151,7 @@ tn_status tn_report_filters(const tn_cfg *cfg, json_t *metrics, FILE *f) {
     size_t i;
     json_t *filter;
     if (json_array_size(json_object_get(metrics, "filter")) == 0) return TN_OK;
-    fputs("## Labels found suspicious\n\n", f);
+    fputs("## Flagged labels\n\n", f);
     json_array_foreach(json_object_get(metrics, "filter"), i, filter) {
         fprintf(f, "Before round %lld:\n\n", integer(filter, "round"));
         TN_TRY(ledger_table(cfg, (int)integer(filter, "round"), f));

@@ -1,5 +1,5 @@
 /*
- * report_filter.h - the report's section on filters: labels found suspicious, classes that were spared, the noise matrix, and what is
+ * report_filter.h - the report's section on filters: flagged labels, classes that were spared, the noise matrix, and what is
  * right by the truth column.
  */
 #ifndef TN_REPORT_REPORT_FILTER_H

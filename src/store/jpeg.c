@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jerror.h>
 #include <jpeglib.h>
+
+#include <jerror.h> /* asks for the version that the other one tells */
 
 typedef struct {
     struct jpeg_error_mgr base;

@@ -21,15 +21,15 @@ static tn_status train_group(tn_run *group, const tn_cfg *cfg, const tn_index *i
     return worst;
 }
 
-/* Groups end hours apart: that is no hang of those that wait, as the others watch themselves. */
+/* Groups end hours apart: that is no hang of a host whose groups have all ended. */
 static void wait_for_groups(const tn_run *run) {
     MPI_Request all;
     int ended = 0;
+    tn_watch_rest(true);
     MPI_Ibarrier(run->comm, &all);
-    for (MPI_Test(&all, &ended, MPI_STATUS_IGNORE); !ended; MPI_Test(&all, &ended, MPI_STATUS_IGNORE)) {
-        tn_watch_go();
+    for (MPI_Test(&all, &ended, MPI_STATUS_IGNORE); !ended; MPI_Test(&all, &ended, MPI_STATUS_IGNORE))
         nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
-    }
+    tn_watch_rest(false);
 }
 
 tn_status tn_train_cells(tn_run *run, const tn_cfg *cfg, const tn_index *index, const tn_shards *shards, int n,

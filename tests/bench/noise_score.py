@@ -29,7 +29,7 @@ FILTERS = ("prune_by_noise_rate", "prune_by_class", "both", "confident_learning"
            "low_self_confidence")
 LEDGERS = {"self": "SELF", "probe_soft": "probe and soft targets", "confident": "confident learning",
            "disagreement": "disagreement", "no-ema": "SELF without EMA", "no-ensemble": "SELF without prediction ensemble", "reuse": "SELF with reuse"}
-RECIPES = {"mixup": "Mixup", "strong": "Mixup and RandAugment", "elr": "early-learning regularisation", 
+RECIPES = {"mixup": "Mixup", "strong": "Mixup and RandAugment", "elr": "early-learning regularisation",
            "probe": "probe", "twice": "unfiltered, twice the models", "soft": "soft targets", "relabel": "relabelled",
            "argmax": "verdict by argmax", "ratio15": "verdict at ratio 1.5", "random": "as many removed by lot"}
 TRAINED = {"cleanlab": "cleanlab's best filter", "truth": "all wrong labels removed"} | LEDGERS | RECIPES

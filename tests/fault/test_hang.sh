@@ -38,3 +38,17 @@ sleep 6
 kill -CONT $ranks
 wait $launcher || { cat log; exit 1; }
 cmp suspended/$cell/posteriors.h5 whole/$cell/posteriors.h5
+
+# a rank whose fold is done waits for that of another: it does not hide that this one stands still
+mkdir groups && cp -r whole/shards whole/folds groups/
+mkdir groups/train && cp -r whole/$cell groups/train/
+mpirun -n 2 "$tenfold" train tiny.cfg --run groups --folds 0-1 --ranks-per-fold 1 --set train.checkpoint_seconds=1e-6 --set train.hang_seconds=3 >log 2>&1 &
+launcher=$!
+for _ in $(seq 600); do [ -e groups/train/r0-f1-s32-x1/checkpoint.safetensors ] && break; sleep 0.1; done
+for rank in $(ranks_of $launcher); do tr '\0' '\n' <"/proc/$rank/environ" | grep -q "^\(OMPI_COMM_WORLD_RANK\|PMI_RANK\)=1$" && kill -STOP "$rank"; done
+code=0
+wait $launcher || code=$?
+cat log
+test $code = 6
+grep -q "^tenfold: rank 1, process [0-9]*: in r0-f1-s32-x1 at .* (stopped)$" log
+grep -q "^tenfold: error: no rank on .* has made progress for 3 s (train.hang_seconds)" log

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Cross entropy and generalised cross entropy with class weights and with logits that are adjusted by the class shares, and their gradients, by PyTorch:
+"""Cross entropy with class weights and with logits that are adjusted by the class shares, and their gradients, by PyTorch:
 python3 tests/golden/make_class_loss.py >tests/golden/class_loss.h
 
-Soft targets, as label smoothing and CutMix make them, one of negative label smoothing, and a row without a label. As every row has the same logits, the gradient is
+Soft targets, as label smoothing and CutMix make them, one with negative entries, and a row without a label. As every row has the same logits, the gradient is
 that of one vector. PyTorch's mean over rows is over all of them, as with class probabilities as targets."""
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ B, K = 4, 5
 shares = torch.tensor([.6, .2, .1, .07, .03], dtype=torch.float64)
 logits = torch.tensor([.3, -1.2, .8, 2.1, -.4]).float().double()
 target = torch.eye(K).double()[[0, 4, 3, 1]] * .9 + .02
-target[1] = torch.eye(K)[4] * 2.5 - 1.5 / K  # (1 - s) y + s / K, s = -1.5
+target[1] = torch.eye(K)[4] * 2.5 - 1.5 / K  # negative entries
 target[2] = .7 * target[2] + .3 * target[0]
 target[3] = 0
 print("/* made by make_class_loss.py with PyTorch", torch.__version__.split("+")[0], "*/")
@@ -35,7 +35,7 @@ for power, tau in ((0, 0), (1, 0), (.5, 0), (0, 1), (.5, .25)):
     log_p = torch.log_softmax(rows, 1)
     loss = F.cross_entropy(rows, target, weight=weight, reduction="none")
     assert torch.allclose(F.cross_entropy(rows, target, weight=weight), loss.mean())
-    if power == 0:  # negative label smoothing as published: of the label and of all classes evenly
+    if power == 0:
         assert torch.allclose(loss[1], 2.5 * -log_p[1, 4] + 1.5 / K * log_p[1].sum())
     loss.mean().backward()
     print("    {%g, %g, %s,\n     %s,\n     %s,\n     %s}," % (

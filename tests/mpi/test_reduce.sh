@@ -63,7 +63,16 @@ for how in "reduce.decision=argmax" "reduce.decision=offsets"; do
 done
 grep -q "the tuned decision of round 0 scores less than the most probable class: it is given up" log
 grep -q '"used": false' few/metrics.json
+sed -n '/"gain"/,/}/p' few/metrics.json | grep -q '"smoothed": -' # the score of what was given up
 cmp few-reduce.decision=argmax few-reduce.decision=offsets
+
+# with predictions of one fold nothing tests what was tuned
+"$TN_REDUCE_ROWS" job.cfg one 400 30
+rm -r one/predict/r?-f[12]-*
+mpirun -n 2 "$tenfold" reduce job.cfg --run one --allow-missing --set reduce.method=greedy --set reduce.decision=offsets --set self.max_rounds=0 >log 2>&1 || { cat log; exit 1; }
+grep -q "the tuned decision of round 0 cannot be tested, as only one fold has predictions: it is given up" log
+grep -q "the tuned weights cannot be tested, as only one fold has predictions: the mean of round 0 is written" log
+grep -q '"tested": false' one/metrics.json
 
 # selected members that pay, of a round that takes no part, too: ensemble.h5 says what was written, not what it was compared with
 "$TN_REDUCE_ROWS" job.cfg selected 400 30
