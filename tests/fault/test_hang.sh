@@ -8,14 +8,15 @@ mkdir hung suspended && cp -r whole/shards whole/folds hung/ && cp -r whole/shar
 cell=train/r0-f0-s32-x1
 "$tenfold" train tiny.cfg --run whole --folds 0 >log 2>&1 || { cat log; exit 1; }
 
-begin() { # RUN: two ranks, past their first checkpoint; $launcher, $ranks
-    mpirun -n 2 "$tenfold" train tiny.cfg --run $1 --folds 0 --set train.checkpoint_seconds=1e-6 --set train.hang_seconds=3 >log 2>&1 &
+begin() { # RUN FOLD OPTIONS: two ranks, past the first checkpoint of FOLD; $launcher, $ranks
+    checkpoint=$1/train/r0-f$2-s32-x1/checkpoint.safetensors
+    mpirun -n 2 "$tenfold" train tiny.cfg --run $1 "${@:3}" --set train.checkpoint_seconds=1e-6 --set train.hang_seconds=3 >log 2>&1 &
     launcher=$!
-    for _ in $(seq 600); do [ -e $1/$cell/checkpoint.safetensors ] && break; sleep 0.1; done
+    for _ in $(seq 600); do [ -e $checkpoint ] && break; sleep 0.1; done
     ranks=$(ranks_of $launcher)
     [ $(echo $ranks | wc -w) = 2 ]
 }
-begin hung
+begin hung 0 --folds 0
 stopped=$(echo $ranks | cut -d' ' -f2)
 kill -STOP $stopped
 code=0
@@ -32,7 +33,7 @@ mpirun -n 2 "$tenfold" train tiny.cfg --run hung --folds 0 >log 2>&1 || { cat lo
 grep -q "goes on after" log
 cmp hung/$cell/posteriors.h5 whole/$cell/posteriors.h5
 
-begin suspended
+begin suspended 0 --folds 0
 kill -STOP $ranks
 sleep 6
 kill -CONT $ranks
@@ -42,10 +43,8 @@ cmp suspended/$cell/posteriors.h5 whole/$cell/posteriors.h5
 # a rank whose fold is done waits for that of another: it does not hide that this one stands still
 mkdir groups && cp -r whole/shards whole/folds groups/
 mkdir groups/train && cp -r whole/$cell groups/train/
-mpirun -n 2 "$tenfold" train tiny.cfg --run groups --folds 0-1 --ranks-per-fold 1 --set train.checkpoint_seconds=1e-6 --set train.hang_seconds=3 >log 2>&1 &
-launcher=$!
-for _ in $(seq 600); do [ -e groups/train/r0-f1-s32-x1/checkpoint.safetensors ] && break; sleep 0.1; done
-for rank in $(ranks_of $launcher); do tr '\0' '\n' <"/proc/$rank/environ" | grep -q "^\(OMPI_COMM_WORLD_RANK\|PMI_RANK\)=1$" && kill -STOP "$rank"; done
+begin groups 1 --folds 0-1 --ranks-per-fold 1
+for rank in $ranks; do tr '\0' '\n' <"/proc/$rank/environ" | grep -q "^\(OMPI_COMM_WORLD_RANK\|PMI_RANK\)=1$" && kill -STOP "$rank"; done
 code=0
 wait $launcher || code=$?
 cat log

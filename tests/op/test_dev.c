@@ -351,7 +351,7 @@ static void convolution_slopes(void **unused) {
 
 /* --- batch norm --------------------------------------------------------------------------------------------------- */
 
-/* Of images the first N_ACTS; of vectors all. */
+/* Images have the first N_ACTS of these; vectors have all of them. */
 static const tn_act ACTS[] = {TN_ACT_NONE, TN_ACT_SWISH, TN_ACT_RELU6, TN_ACT_SIGMOID};
 enum { N_VECTOR_ACTS = sizeof ACTS / sizeof *ACTS, N_ACTS = N_VECTOR_ACTS - 1 };
 
@@ -638,9 +638,8 @@ static void sure_losses(void **unused) {
         back(d, loss), back(d, dz);
         for (int b = 0; b < B; b++) {
             const float losses[B] = {0, 400, 1200}, slopes[B] = {0, -1, -3};
-            float slope = slopes[b];
             assert_true(loss[b] == losses[b]);
-            assert_true(fabsf(dz[b * O] - slope) < 1e-6F && fabsf(dz[b * O + 1] + slope) < 1e-6F);
+            assert_true(fabsf(dz[b * O] - slopes[b]) < 1e-6F && fabsf(dz[b * O + 1] + slopes[b]) < 1e-6F);
         }
     }
     release();
